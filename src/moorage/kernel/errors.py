@@ -51,7 +51,9 @@ class InvalidInput(MoorageError):
     exit_code = 2
     default_code = "invalid-input"
 
-    def __init__(self, message: str, *, code: str = "", hint: str = "", field: str = "", **details: Any) -> None:
+    def __init__(
+        self, message: str, *, code: str = "", hint: str = "", field: str = "", **details: Any
+    ) -> None:
         super().__init__(message, code=code, hint=hint, **details)
         self.field = field
 

@@ -1,0 +1,157 @@
+"""Messages between server and agent, over one WebSocket that the agent opens.
+
+Path `/internal/agents/connect`, header `Authorization: Bearer <agent token>`, JSON text frames; `CLOSE_*` are the
+WebSocket close codes of a refusal. The agent speaks first (`Hello`), then the server (`Welcome`, `Snapshot`), then
+both whenever something changes. After every (re)connect both sides say everything anew.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from moorage.contract.spec import Message
+from moorage.contract.states import ActualWorkspace, DesiredWorkspace
+
+PROTOCOL = 1
+PATH = "/internal/agents/connect"
+CLOSE_BAD_TOKEN = 4401
+CLOSE_BAD_PROTOCOL = 4400
+CLOSE_REPLACED = 4409
+"""Another agent with the same token is connected; this one waits and tries again."""
+
+WINDOW = 256 * 1024
+"""Bytes of a channel's output that may be under way; `ChannelCredit` opens the window again."""
+
+
+class Hello(Message, frozen=True, tag="hello"):
+    version: str
+    """Moorage's version."""
+    protocol: int = PROTOCOL
+    runtime: str = ""
+    """`docker`, `podman`, `kubernetes` or `memory`."""
+    runtime_version: str = ""
+    capacity: dict[str, int] = {}
+    """`cpu` (millicores), `memory` (bytes), `workspaces` (how many run now)."""
+
+
+class Report(Message, frozen=True, tag="report"):
+    """Actual states. `full`: of every workspace that this agent has; else only of those that changed."""
+
+    workspaces: tuple[ActualWorkspace, ...]
+    full: bool = False
+
+
+class ChannelOutput(Message, frozen=True, tag="output"):
+    channel: str
+    data: bytes
+    stream: Literal["stdout", "stderr"] = "stdout"
+
+
+class ChannelExit(Message, frozen=True, tag="exit"):
+    """The channel has ended. `error` says why it could not be opened or broke off, in plain words."""
+
+    channel: str
+    code: int | None = None
+    error: str = ""
+
+
+class Welcome(Message, frozen=True, tag="welcome"):
+    installation: str
+    """Id of the server's installation; objects are labelled with it, and only such are collected."""
+    agent_id: int
+    agent_name: str
+    version: str
+
+
+class Snapshot(Message, frozen=True, tag="snapshot"):
+    """Every workspace that this agent should have. What it has beyond these is collected."""
+
+    workspaces: tuple[DesiredWorkspace, ...]
+
+
+class Change(Message, frozen=True, tag="change"):
+    workspace: DesiredWorkspace
+
+
+class OpenLogs(Message, frozen=True, tag="open-logs"):
+    """Answered by `ChannelOutput` and `ChannelExit`. `container` "": the main one."""
+
+    channel: str
+    workspace: str
+    container: str = ""
+    follow: bool = False
+    tail: int | None = None
+    """Lines; None: all that there are."""
+
+
+class OpenExec(Message, frozen=True, tag="open-exec"):
+    channel: str
+    workspace: str
+    argv: tuple[str, ...]
+    container: str = ""
+    tty: bool = False
+    columns: int = 80
+    rows: int = 24
+    env: dict[str, str] = {}
+    working_dir: str = ""
+
+
+class ChannelInput(Message, frozen=True, tag="input"):
+    channel: str
+    data: bytes
+    """Empty: end of input."""
+
+
+class ChannelResize(Message, frozen=True, tag="resize"):
+    channel: str
+    columns: int
+    rows: int
+
+
+class ChannelCredit(Message, frozen=True, tag="credit"):
+    """The reader has taken that many bytes."""
+
+    channel: str
+    bytes: int
+
+
+class ChannelClose(Message, frozen=True, tag="close"):
+    """The reader has gone; the command is ended (SIGHUP, then SIGKILL)."""
+
+    channel: str
+
+
+FromAgent = Hello | Report | ChannelOutput | ChannelExit
+ToAgent = (
+    Welcome
+    | Snapshot
+    | Change
+    | OpenLogs
+    | OpenExec
+    | ChannelInput
+    | ChannelResize
+    | ChannelCredit
+    | ChannelClose
+)
+
+_encoder = msgspec.json.Encoder()
+_from_agent = msgspec.json.Decoder(FromAgent)
+_to_agent = msgspec.json.Decoder(ToAgent)
+
+
+def encode(message: FromAgent | ToAgent) -> str:
+    return _encoder.encode(message).decode()
+
+
+def decode_from_agent(text: str | bytes) -> FromAgent:
+    """Raises `msgspec.DecodeError` (`ValidationError` included) when it is none of these messages."""
+    message: FromAgent = _from_agent.decode(text)
+    return message
+
+
+def decode_to_agent(text: str | bytes) -> ToAgent:
+    """Raises `msgspec.DecodeError` (`ValidationError` included) when it is none of these messages."""
+    message: ToAgent = _to_agent.decode(text)
+    return message

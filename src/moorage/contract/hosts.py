@@ -1,0 +1,33 @@
+"""Host names that users see: `<port>-<workspace>.<zone>`; the gateway's own host is the zone itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_LABEL = re.compile(r"(?P<port>[1-9][0-9]{0,4})-(?P<workspace>workspace-[0-9]+-[0-9]+-[0-9a-z]{6})")
+
+
+@dataclass(frozen=True)
+class WorkspaceHost:
+    workspace: str
+    port: int
+
+
+def host_of(workspace: str, port: int, zone: str) -> str:
+    return f"{port}-{workspace}.{zone}"
+
+
+def parse_host(host: str, zone: str) -> WorkspaceHost | None:
+    """What a `Host` header names: None when it is no workspace's host in this zone. A `:port` at its end is ignored."""
+    name = host.lower().rsplit(":", 1)[0].rstrip(".")
+    if not name.endswith(f".{zone}"):
+        return None
+    match = _LABEL.fullmatch(name[: -len(zone) - 1])
+    if match is None or int(match["port"]) > 65535:
+        return None
+    return WorkspaceHost(workspace=match["workspace"], port=int(match["port"]))
+
+
+def workspace_name(agent_id: int, user_id: int, suffix: str) -> str:
+    return f"workspace-{agent_id}-{user_id}-{suffix}"

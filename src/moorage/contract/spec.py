@@ -1,0 +1,176 @@
+"""`WorkspaceSpec`: all that an agent needs to know to run a workspace, on any runtime.
+
+Sizes are bytes, CPU is millicores, ports are numbers, paths are absolute POSIX paths inside a container.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+PROJECTS_ROOT = "/projects"
+"""Where the workspace's volume is mounted in every container that mounts sources."""
+
+HOME = "/projects/.home"
+"""The home directory: on the workspace's volume, so that it persists."""
+
+TOOLS_ROOT = "/opt/moorage"
+"""Where the read-only tree of editors and helpers is mounted in every container."""
+
+RUN_AS_USER = 5001
+RUN_AS_GROUP = 0
+EDITOR_PORT = 60001
+SSH_PORT = 60022
+
+Exposure = Literal["public", "internal", "none"]
+Protocol = Literal["http", "https", "ws", "wss", "tcp", "udp"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all that is exchanged. Unknown fields are ignored when decoded."""
+
+
+class Endpoint(Message, frozen=True):
+    name: str
+    port: int
+    exposure: Exposure = "public"
+    protocol: Protocol = "http"
+    secure: bool = False
+    path: str = ""
+
+
+class Resources(Message, frozen=True):
+    """None: not set by the devfile; the agent's defaults, if any, apply."""
+
+    cpu_request: int | None = None
+    """Millicores."""
+    cpu_limit: int | None = None
+    """Millicores."""
+    memory_request: int | None = None
+    """Bytes."""
+    memory_limit: int | None = None
+    """Bytes."""
+    pids_limit: int | None = None
+
+
+class VolumeMount(Message, frozen=True):
+    volume: str
+    path: str
+
+
+class Volume(Message, frozen=True):
+    """A volume of the devfile, beside the one that every workspace has for its projects and home."""
+
+    name: str
+    size: int | None = None
+    """Bytes; None: the runtime's default."""
+    ephemeral: bool = False
+    """Lives as long as one run of the workspace; else as long as the workspace."""
+
+
+class Container(Message, frozen=True):
+    """`command` and `args` None: the image's own. `override_command`: started with a command that only keeps it alive
+    (for the main container: the editor's supervisor), whatever `command` says."""
+
+    name: str
+    image: str
+    command: tuple[str, ...] | None = None
+    args: tuple[str, ...] | None = None
+    override_command: bool = False
+    env: dict[str, str] = {}
+    endpoints: tuple[Endpoint, ...] = ()
+    resources: Resources = Resources()
+    volume_mounts: tuple[VolumeMount, ...] = ()
+    mount_sources: bool = True
+    source_mapping: str = PROJECTS_ROOT
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class Credential(Message, frozen=True):
+    """What opens `host`, and no other. Never logged: its text form shows no password."""
+
+    host: str
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credential(host={self.host!r}, username={self.username!r})"
+
+
+class Project(Message, frozen=True):
+    """A Git repository to clone into `PROJECTS_ROOT/clone_path`."""
+
+    name: str
+    clone_path: str
+    """Relative to `PROJECTS_ROOT`."""
+    url: str
+    """http, https or ssh; of the remote to check out from."""
+    ref: str = ""
+    """Branch, tag or commit; "": the remote's default branch."""
+    remote: str = "origin"
+    remotes: dict[str, str] = {}
+    """Further remotes: name to URL."""
+    credential: Credential | None = None
+
+
+class Command(Message, frozen=True):
+    id: str
+    container: str
+    command_line: str
+    """Run by `sh -c` in the container."""
+    working_dir: str = ""
+    """"": the main project's folder."""
+    env: dict[str, str] = {}
+    label: str = ""
+
+
+class Step(Message, frozen=True):
+    """One event's binding: a single command, or a composite's, in order or in parallel."""
+
+    id: str
+    commands: tuple[Command, ...]
+    parallel: bool = False
+
+
+class EditorSpec(Message, frozen=True):
+    """An editor as configuration: how to start it in the main container, and how to tell that it serves.
+
+    In `command` and `env` values, `{port}`, `{folder}`, `{tools}` and `{home}` are replaced by the agent.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    port: int = EDITOR_PORT
+    health_path: str = "/"
+    env: dict[str, str] = {}
+    open_path: str = "/?folder={folder}"
+    """Where a browser is sent on the editor's host."""
+    needs: Literal["glibc", "musl", "any"] = "glibc"
+
+
+class WorkspaceSpec(Message, frozen=True):
+    containers: tuple[Container, ...]
+    main_container: str
+    """Name of the container that the editor and terminals run in."""
+    editor: EditorSpec | None = None
+    init_containers: tuple[Container, ...] = ()
+    """Run in order before the others, each to its end (preStart)."""
+    volumes: tuple[Volume, ...] = ()
+    projects: tuple[Project, ...] = ()
+    """The first is the main one: the editor opens it."""
+    post_start: tuple[Step, ...] = ()
+    pre_stop: tuple[Step, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """The folder that the editor opens."""
+        return f"{PROJECTS_ROOT}/{self.projects[0].clone_path}" if self.projects else PROJECTS_ROOT
+
+    def container(self, name: str) -> Container:
+        """The container of that name. Raises `KeyError` when there is none."""
+        for container in self.containers:
+            if container.name == name:
+                return container
+        raise KeyError(name)

@@ -1,0 +1,131 @@
+"""Desired and actual state, startup stages and causes: the words that API, CLI, UI and agents share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from moorage.contract.spec import Message, WorkspaceSpec
+
+
+class DesiredState(StrEnum):
+    RUNNING = "Running"
+    STOPPED = "Stopped"
+    TERMINATED = "Terminated"
+
+
+class ActualState(StrEnum):
+    CREATION_REQUESTED = "CreationRequested"
+    """Stored by the server; no agent has answered yet."""
+    STARTING = "Starting"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    TERMINATING = "Terminating"
+    TERMINATED = "Terminated"
+    FAILED = "Failed"
+    """It cannot reach the desired state by itself; somebody must change something and start it again."""
+    ERROR = "Error"
+    """The agent itself could not do its work; it goes on trying."""
+    UNKNOWN = "Unknown"
+    """The agent has not been heard of for a while."""
+
+
+class StageName(StrEnum):
+    """The stages of a start, in the order in which they are shown (image, volume and clone may overlap)."""
+
+    QUEUED = "queued"
+    RECEIVED = "received"
+    IMAGE = "image"
+    VOLUME = "volume"
+    CLONE = "clone"
+    CONTAINERS = "containers"
+    EDITOR = "editor"
+    READY = "ready"
+
+
+class StageState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Stage(Message, frozen=True):
+    name: StageName
+    state: StageState = StageState.WAITING
+    started_at: float | None = None
+    """Seconds since the epoch, by the clock of the process that reports it."""
+    finished_at: float | None = None
+    detail: str = ""
+    """What it is doing or waits for, in plain words."""
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds, once it has ended."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(0.0, self.finished_at - self.started_at)
+
+
+class Cause(Message, frozen=True):
+    """Why something waits or failed."""
+
+    code: str
+    """Stable, lower-case, joined by `-`: `image-not-found`, `clone-refused`, `container-crashed`, …"""
+    message: str
+    """One sentence for a person."""
+    detail: str = ""
+    """The event or the last log lines behind it."""
+    hint: str = ""
+    """What to do next."""
+    since: float = 0.0
+    """Seconds since the epoch."""
+
+
+class ContainerState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    EXITED = "exited"
+
+
+class ContainerStatus(Message, frozen=True):
+    name: str
+    image: str
+    state: ContainerState
+    exit_code: int | None = None
+    restarts: int = 0
+    started_at: float | None = None
+    detail: str = ""
+
+
+class DesiredWorkspace(Message, frozen=True):
+    """What should be. The agent acts on the highest `generation` it has seen; the server raises it with every change.
+
+    `restarts` is raised to ask for new containers (a restart) while `desired` stays Running.
+    """
+
+    name: str
+    """`workspace-<agent id>-<user id>-<6 chars>`; fit for a DNS label and for object names."""
+    generation: int
+    desired: DesiredState
+    spec: WorkspaceSpec
+    restarts: int = 0
+    owner: int = 0
+    """User id; for labels only."""
+
+
+class ActualWorkspace(Message, frozen=True):
+    """What is. `generation`: the newest desired generation that this takes into account."""
+
+    name: str
+    generation: int
+    state: ActualState
+    address: str = ""
+    """Where the gateway reaches its ports: an IP address or a DNS name; "" when it runs nowhere."""
+    stages: tuple[Stage, ...] = ()
+    cause: Cause | None = None
+    containers: tuple[ContainerStatus, ...] = ()
+    post_start: dict[str, str] = {}
+    """Outcome per postStart step id: "" while it runs, "done", or the reason it failed."""
+    observed_at: float = 0.0
