@@ -1,0 +1,44 @@
+"""The Jinja2 environment that server and gateway render their pages with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from moorage.theme import words
+from moorage.theme.assets import DIGEST
+
+
+def environment(*packages: str, assets_at: str = "/assets") -> Environment:
+    """An environment that finds templates in each package's folder `templates`, then in the theme's.
+
+    `assets_at` is the path under which the caller serves `asset` (`<assets_at>/<DIGEST>/<name>`). Every value is escaped,
+    and a name that a template misses is an error.
+    """
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in (*packages, "moorage.theme")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+    def asset_url(name: str) -> str:
+        return f"{assets_at}/{DIGEST}/{name}"
+
+    made.globals["asset"] = asset_url
+    made.filters.update(duration=words.duration, ago=words.ago, moment=_moment)
+    return made
+
+
+def render(made: Environment, template: str, **context: Any) -> str:
+    """The page as text. What every page may leave out (`user`, `nav`, `notice`) is filled in."""
+    return made.get_template(template).render({"user": None, "nav": (), "notice": None, **context})
+
+
+def _moment(seconds: float) -> str:
+    """A point in time as pages show it: in UTC, to the minute; the browser turns it into local time."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

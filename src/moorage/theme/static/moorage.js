@@ -1,0 +1,218 @@
+/* What pages do beyond links and forms. Each part looks for a data- attribute; a page without any works all the same. */
+(function () {
+  "use strict";
+
+  /* Live times: an element with data-seconds counts on from the moment it arrived (so that the clocks of browser and server
+     need not agree). */
+  const arrived = new WeakMap();
+
+  function duration(seconds) {
+    if (seconds < 60) return Math.floor(seconds) + " s";
+    const whole = Math.floor(seconds);
+    const two = (n) => String(n).padStart(2, "0");
+    if (whole < 3600) return Math.floor(whole / 60) + " min " + two(whole % 60) + " s";
+    if (whole < 86400) return Math.floor(whole / 3600) + " h " + two(Math.floor((whole % 3600) / 60)) + " min";
+    return Math.floor(whole / 86400) + " d " + Math.floor((whole % 86400) / 3600) + " h";
+  }
+
+  function tick() {
+    for (const element of document.querySelectorAll("[data-seconds]")) {
+      const said = element.dataset.seconds;
+      let known = arrived.get(element);
+      if (!known || known.said !== said) {
+        known = { said: said, at: performance.now() };
+        arrived.set(element, known);
+      }
+      const text = duration(Number(said) + (performance.now() - known.at) / 1000);
+      if (element.textContent !== text) element.textContent = text;
+    }
+  }
+
+  function localTimes() {
+    for (const element of document.querySelectorAll("time[data-epoch]")) {
+      const title = new Date(Number(element.dataset.epoch) * 1000).toLocaleString();
+      if (element.title !== title) element.title = title;
+    }
+  }
+
+  /* Notices: shown for a while, kept while hovered or focused. */
+  const MARK = {
+    good: "M3.5 8.5l3 3 6-6.5",
+    bad: "M8 2.5 14 13H2zM8 6.5v3M8 11.3h.01",
+  };
+
+  function notice(text, tone) {
+    const place = document.getElementById("toasts");
+    const toast = document.createElement("p");
+    toast.className = "toast tone-" + tone;
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", "0 0 16 16");
+    svg.setAttribute("class", "icon");
+    svg.setAttribute("aria-hidden", "true");
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", MARK[tone] || MARK.good);
+    svg.append(path);
+    const words = document.createElement("span");
+    words.textContent = text;
+    toast.append(svg, words);
+    place.append(toast);
+    fade(toast);
+  }
+
+  function fade(toast) {
+    const wait = toast.classList.contains("tone-bad") ? 12000 : 6000;
+    window.setTimeout(function gone() {
+      if (toast.matches(":hover")) return window.setTimeout(gone, 1000);
+      toast.remove();
+    }, wait);
+  }
+
+  document.addEventListener("notice", (event) => {
+    const said = event.detail || {};
+    notice(said.text || "", said.tone || "good");
+  });
+  document.addEventListener("htmx:sendError", () => notice("The server cannot be reached.", "bad"));
+  document.addEventListener("htmx:responseError", (event) => {
+    if (!event.detail.xhr.getResponseHeader("HX-Trigger")) notice("That did not work. Reload the page and try again.", "bad");
+  });
+
+  /* Server-sent events only while somebody looks: a browser opens six connections to one host, and hidden tabs must not
+     hold them. What htmx's extension gets is an EventSource that rests while the page is hidden. */
+  const RESTS_AFTER = 15000;
+
+  class WatchedSource {
+    constructor(url) {
+      this.url = url;
+      this.listeners = [];
+      this.ended = false;
+      this.onVisibility = () => {
+        window.clearTimeout(this.rest);
+        if (document.hidden) this.rest = window.setTimeout(() => this.source.close(), RESTS_AFTER);
+        else if (this.source.readyState === EventSource.CLOSED && !this.ended) this.connect();
+      };
+      document.addEventListener("visibilitychange", this.onVisibility);
+      this.connect();
+    }
+
+    get readyState() {
+      return this.source.readyState;
+    }
+
+    connect() {
+      this.source = new EventSource(this.url);
+      for (const [name, listener] of this.listeners) this.source.addEventListener(name, listener);
+      this.source.onopen = (event) => {
+        document.documentElement.classList.remove("adrift");
+        if (this.onopen) this.onopen(event);
+      };
+      this.source.onerror = (event) => {
+        document.documentElement.classList.add("adrift");
+        if (this.source.readyState === EventSource.CLOSED) this.close();
+        if (this.onerror) this.onerror(event);
+      };
+    }
+
+    addEventListener(name, listener) {
+      this.listeners.push([name, listener]);
+      this.source.addEventListener(name, listener);
+    }
+
+    removeEventListener(name, listener) {
+      this.listeners = this.listeners.filter((entry) => entry[0] !== name || entry[1] !== listener);
+      this.source.removeEventListener(name, listener);
+    }
+
+    close() {
+      this.ended = true;
+      window.clearTimeout(this.rest);
+      document.removeEventListener("visibilitychange", this.onVisibility);
+      this.source.close();
+    }
+  }
+
+  if (window.htmx) window.htmx.createEventSource = (url) => new WatchedSource(url);
+
+  /* A live update must not close what a person opened, nor open what they closed. */
+  if (window.Idiomorph) {
+    window.Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
+      !(name === "open" && (element.localName === "details" || element.localName === "dialog"))
+      && !(name === "hidden" && element.hasAttribute("data-copy"))
+      && !(name === "title" && element.hasAttribute("data-epoch"));
+  }
+
+  /* An element with data-go leads elsewhere as soon as it arrives ("": this page anew). */
+  function go() {
+    const found = document.querySelector("[data-go]");
+    if (!found || found.dataset.going) return;
+    found.dataset.going = "1";
+    if (found.dataset.go) window.location.replace(found.dataset.go);
+    else window.location.reload();
+  }
+
+  /* Buttons: copy, ask first, say that something is under way. */
+  document.addEventListener("click", (event) => {
+    const copy = event.target.closest("[data-copy]");
+    if (copy) return void copyText(copy);
+    const opener = event.target.closest("[data-dialog]");
+    const dialog = opener && document.getElementById(opener.dataset.dialog);
+    if (dialog && dialog.showModal) {
+      event.preventDefault();
+      dialog.showModal();
+      dialog.addEventListener("close", () => opener.focus(), { once: true });
+      return;
+    }
+    if (event.target.matches("dialog.ask")) event.target.close();
+  });
+
+  async function copyText(button) {
+    const label = button.querySelector("span");
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      label.textContent = "Copied";
+    } catch {
+      const text = button.closest(".copyable").querySelector(".copyable-text");
+      window.getSelection().selectAllChildren(text);
+      label.textContent = "Selected";
+    }
+    window.setTimeout(() => { label.textContent = "Copy"; }, 2000);
+  }
+
+  document.addEventListener("submit", (event) => {
+    const button = event.target.querySelector("button[data-busy]");
+    if (!button || event.defaultPrevented || event.target.hasAttribute("hx-post")) return;
+    button.disabled = true;
+    button.setAttribute("aria-busy", "true");
+    const label = button.querySelector("span") || button;
+    button.dataset.label = label.textContent;
+    label.textContent = button.dataset.busy;
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const button of document.querySelectorAll("button[data-label]")) {
+      button.disabled = false;
+      button.removeAttribute("aria-busy");
+      (button.querySelector("span") || button).textContent = button.dataset.label;
+    }
+  });
+
+  function settle() {
+    for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
+    localTimes();
+    tick();
+    go();
+  }
+
+  document.documentElement.classList.add("scripted");
+  document.addEventListener("htmx:sseMessage", settle);
+  document.addEventListener("htmx:afterSettle", settle);
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const toast of document.querySelectorAll(".toast")) fade(toast);
+    const here = new URL(window.location.href);
+    if (here.searchParams.has("done")) {
+      here.searchParams.delete("done");
+      window.history.replaceState(null, "", here);
+    }
+    settle();
+  });
+  window.setInterval(tick, 1000);
+})();
