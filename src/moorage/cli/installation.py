@@ -1,0 +1,193 @@
+"""`moor up`, `down`, `status`: the installation on this machine; and its processes one by one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moorage.cli import output
+from moorage.cli.options import HomeOption, OutputOption
+from moorage.kernel.home import Home, default_home
+
+if TYPE_CHECKING:
+    from moorage.supervisor.prepare import Options, Plan
+    from moorage.supervisor.status import Status
+
+UNHEALTHY = 8
+"""Exit code of `moor status` when something is down: that of `Unavailable`."""
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel="This machine")
+def up(
+    *,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything answers.")] = False,
+    home: HomeOption = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(help="DNS name of Moorage and suffix of its workspaces' names. [default: localhost]"),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="TCP port; the next one is used for metrics. [default: 8080]")
+    ] = None,
+    address: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
+    ca_bundle: Annotated[
+        Path | None, typer.Option(help="PEM file of certificates that workspaces trust, too.")
+    ] = None,
+    tools_image: Annotated[str | None, typer.Option(help="Image that holds editor and helpers.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="console or json.", metavar="FORMAT")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait with --detach.")] = 60.0,
+    format_: OutputOption = output.Format.TEXT,
+) -> None:
+    """Run Moorage on this machine: server, agent, gateway and HAProxy, restarted when they die.
+
+    Zone, port, address, CA bundle and tools image are kept in the state folder: they need not be said again.
+    """
+    from moorage.supervisor import launch, state
+    from moorage.supervisor.prepare import Options
+
+    place = _home(home)
+    if log_format not in (None, "console", "json"):
+        raise typer.BadParameter("it is console or json.", param_hint="--log-format")
+    options = Options(zone=zone, port=port, address=address, ca_bundle=ca_bundle, tools_image=tools_image)
+    if place.run.is_dir() and state.locked(place):
+        _already_running(place, options, wait=timeout if detach else 0.0)
+        return
+    plan = launch.ready_to_start(place, options)
+    if detach:
+        launch.start_detached(place, plan, fmt=log_format, seconds=timeout)
+        _welcome(place, plan)
+    else:
+        launch.become_supervisor(place, plan, fmt=log_format, announce=lambda: _welcome(place, plan))
+
+
+@app.command(rich_help_panel="This machine")
+def down(home: HomeOption = None, format_: OutputOption = output.Format.TEXT) -> None:
+    """End the installation on this machine. Workspaces go on running; `moor up` finds them again."""
+    from moorage.supervisor import launch
+
+    ran = launch.stop(_home(home))
+    if output.as_json():
+        output.show_json({"ran": ran})
+    else:
+        output.say("Moorage has ended." if ran else "Moorage did not run.")
+
+
+@app.command(rich_help_panel="This machine")
+def status(home: HomeOption = None, format_: OutputOption = output.Format.TEXT) -> None:
+    """Say what runs, since when, what died, and whether everything answers (exit code 8 when not)."""
+    from moorage.supervisor import status as supervisor_status
+
+    found = supervisor_status.status(_home(home))
+    if output.as_json():
+        output.show_json(found)
+    else:
+        _show_status(found)
+    if not found.healthy:
+        raise typer.Exit(UNHEALTHY)
+
+
+def process(name: str) -> None:
+    """Adds `moor <name>`, which becomes that process."""
+
+    def run(context: typer.Context, home: HomeOption = None) -> None:
+        argv = [sys.executable, "-m", f"moorage.{name}", "--home", str(_home(home).path), *context.args]
+        os.execv(argv[0], argv)  # noqa: S606 - a person's own arguments
+
+    run.__doc__ = f"Run the {name} alone, in the foreground; further arguments are its own."
+    app.command(
+        name,
+        rich_help_panel="This machine",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(run)
+
+
+for _name in ("server", "agent", "gateway"):
+    process(_name)
+
+
+def _home(given: Path | None) -> Home:
+    return Home(given.absolute() if given else default_home())
+
+
+def _already_running(home: Home, options: Options, *, wait: float) -> None:
+    import asyncio
+
+    from moorage.kernel.errors import Conflict
+    from moorage.supervisor import launch, readiness, state
+    from moorage.supervisor.prepare import Options as AllDefault
+    from moorage.supervisor.prepare import plan
+
+    present = plan(home, AllDefault())
+    if plan(home, options) != present:
+        raise Conflict(
+            f"Moorage is running already in {home.path}, with other settings ({present.url}).",
+            code="already-running",
+            hint="`moor down`, then `moor up` with the new ones.",
+        )
+    retried = launch.retry(home)
+    if wait:
+
+        def gone() -> bool:
+            report = state.read(home)
+            return report is None or not report.alive
+
+        asyncio.run(readiness.wait(home, present, seconds=wait, supervisor_gone=gone))
+    if output.as_json():
+        output.show_json({"url": present.url, "home": str(home.path), "started": False})
+        return
+    again = f" Trying again: {', '.join(retried)}." if retried else ""
+    output.say(f"Moorage is running already: {present.url}.{again} `moor status` says more.")
+
+
+def _welcome(home: Home, plan: Plan) -> None:
+    if output.as_json():
+        output.show_json({"url": plan.url, "home": str(home.path), "started": True})
+        return
+    output.say(f"Moorage is ready: {plan.url}")
+    output.say(
+        "`moor sign-in-link` prints a one-time link that signs you in; `moor create REPOSITORY` makes a workspace."
+    )
+
+
+def _show_status(found: Status) -> None:
+    from moorage.cli.words import since, size
+
+    rows = [
+        [
+            process.name,
+            process.state,
+            str(process.pid or "–"),
+            since(process.since),
+            str(process.restarts),
+            size(process.memory) if process.memory else "–",
+            process.last_exit["text"] if process.last_exit else "",
+        ]
+        for process in found.processes
+    ]
+    if not found.running:
+        output.say(f"Moorage is not running in {found.home}. `moor up` starts it.")
+    if rows:
+        headings = ["PROCESS", "STATE", "PID", "SINCE", "RESTARTS", "MEMORY", "LAST EXIT"]
+        output.show_table(headings, rows, empty="")
+        output.say("")
+    facts = {"URL": found.url, "State folder": f"{found.home} ({size(found.disk_free)} free)"}
+    facts["Container engine"] = found.engine or "none answers"
+    if found.workspaces is not None:
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(found.workspaces.items()))
+        facts["Workspaces"] = counts or "none"
+    for name, value in facts.items():
+        output.say(f"{name + ':':<18}{value}")
+    for part in found.parts:
+        if part.problem:
+            output.say(f"{part.name}: {part.problem}")
+    for process in found.processes:
+        if process.state in ("waiting", "failed") and process.last_exit:
+            output.say(f"\nLast lines of {process.name}:")
+            for line in process.last_exit["lines"]:
+                output.say(f"  {line}")

@@ -1,0 +1,57 @@
+"""`moor`: the commands in one application, and the one place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from moorage.cli import installation, output
+from moorage.kernel.errors import MoorageError
+
+app = typer.Typer(
+    name="moor",
+    help="On-demand development environments on your own infrastructure.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        _print_version()
+        raise typer.Exit
+
+
+@app.command("version")
+def _print_version() -> None:
+    """Print the version."""
+    from moorage import __version__
+
+    if output.as_json():
+        output.show_json({"version": __version__})
+    else:
+        sys.stdout.write(f"moor {__version__}\n")
+
+
+app.add_typer(installation.app)
+
+
+def main() -> None:
+    """Runs the command line. Exit codes are those of `kernel.errors`; 130 after Ctrl-C."""
+    try:
+        app()
+    except MoorageError as error:
+        output.show_error(error)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What commands print: tables and sentences for a person, JSON for a programme."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from moorage.kernel.errors import MoorageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+_chosen = Format.TEXT
+
+
+def choose(value: Format) -> Format:
+    """Called while the command line is read, so that an error, too, is printed in the form that was asked for."""
+    global _chosen  # noqa: PLW0603 - one process, one command line
+    _chosen = value
+    return value
+
+
+def as_json() -> bool:
+    return _chosen is Format.JSON
+
+
+def console(*, error: bool = False) -> Console:
+    """Rich's console; colours and live displays only where a terminal is."""
+    from rich.console import Console
+
+    return Console(stderr=error, highlight=False, soft_wrap=True)
+
+
+def show_json(value: Any) -> None:
+    """One JSON document on standard output. msgspec structs become objects."""
+    import msgspec
+
+    plain = msgspec.to_builtins(value)
+    sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+
+
+def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
+    """A table without lines, which `grep` and `awk` read too; `empty` in place of one without rows."""
+    from rich.table import Table
+
+    if not rows:
+        say(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, no_wrap=True, overflow="ignore")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def say(text: str) -> None:
+    """A sentence for a person, on standard output."""
+    console().print(text, markup=False)
+
+
+def note(text: str) -> None:
+    """A sentence beside the result, on standard error."""
+    console(error=True).print(text, markup=False)
+
+
+def show_error(error: MoorageError) -> None:
+    """On standard error: message, what is wrong where, and what to do; or one JSON object."""
+    if as_json():
+        sys.stderr.write(json.dumps(error_document(error), indent=2, ensure_ascii=False, default=str) + "\n")
+        return
+    for line in error_lines(error):
+        console(error=True).print(line)
+
+
+def error_document(error: MoorageError) -> dict[str, Any]:
+    field = getattr(error, "field", "")
+    return {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        **({"field": field} if field else {}),
+        **error.details,
+    }
+
+
+def error_lines(error: MoorageError) -> list[str]:
+    """What a person reads, in rich's markup."""
+    from rich.markup import escape
+
+    field = getattr(error, "field", "")
+    lines = [f"[bold red]error:[/] {escape(error.message)}" + (f" ({escape(field)})" if field else "")]
+    for problem in error.details.get("problems") or []:
+        lines.append("  " + escape(problem_line(problem)))
+        if problem.get("hint"):
+            lines.append(f"    [dim]{escape(problem['hint'])}[/]")
+    if error.hint:
+        lines.append(f"[cyan]hint:[/] {escape(error.hint)}")
+    return lines
+
+
+def problem_line(problem: dict[str, Any]) -> str:
+    """One problem of a devfile: where it is, as `line:column`, and what."""
+    place = ""
+    if problem.get("line"):
+        place = f"{problem['line']}:{problem.get('column') or 1}: "
+    path = f" ({problem['path']})" if problem.get("path") else ""
+    return f"{place}{problem.get('message', '')}{path}"

@@ -1,0 +1,22 @@
+"""Numbers as a person reads them."""
+
+from __future__ import annotations
+
+import time
+
+from moorage.theme.words import duration
+
+
+def size(count: int) -> str:
+    """Bytes: `0 B`, `312 KB`, `18.4 MB`, `20 GB` (powers of 1000)."""
+    value = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def since(then: float, now: float | None = None) -> str:
+    """How long ago, as a duration."""
+    return duration((time.time() if now is None else now) - then)

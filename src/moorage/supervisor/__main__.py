@@ -1,0 +1,40 @@
+"""`python -m moorage.supervisor --home H [--log-format console|json] [--quiet]`: the resident process alone.
+
+`moor up` is what a person calls: it looks whether this machine is ready, makes secrets and settings, and becomes this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from moorage.kernel.errors import MoorageError
+from moorage.kernel.home import Home
+from moorage.supervisor import children, state
+from moorage.supervisor.logs import Console
+from moorage.supervisor.loop import Supervisor
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m moorage.supervisor")
+    parser.add_argument("--home", required=True, type=Path)
+    parser.add_argument("--log-format", choices=("console", "json"))
+    parser.add_argument("--quiet", action="store_true", help="write to log files only")
+    arguments = parser.parse_args()
+    home = Home(arguments.home.absolute())
+    try:
+        home.make()
+        held = state.lock(home)
+    except MoorageError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    console = Console(None if arguments.quiet else sys.stdout.fileno())
+    specs = children.specs(home)
+    code = Supervisor(home, specs, console=console, fmt=arguments.log_format).run()
+    os.close(held)
+    return code
+
+
+sys.exit(main())

@@ -1,0 +1,134 @@
+"""What must be there before the first process starts: folders, secrets, settings, and what the CLI needs to connect."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from moorage.kernel.errors import InvalidInput, Misconfigured
+from moorage.kernel.home import Home, write_client, write_private
+from moorage.kernel.ids import new_secret
+from moorage.supervisor import settings_file
+
+SECRETS = {
+    "agent-token": "moor_agent_",
+    "gateway-token": "moor_gateway_",
+    "gateway-key": "",
+    "admin-token": "moor_",
+}
+"""Each secret's prefix, which says what it opens."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What `moor up` was told; None where it was told nothing, and what was told before holds."""
+
+    zone: str | None = None
+    port: int | None = None
+    address: str | None = None
+    ca_bundle: Path | None = None
+    tools_image: str | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds: the options, else the environment, else `settings.toml`, else the default."""
+
+    zone: str
+    port: int
+    address: str
+    ca_bundle: str
+    """Path of a PEM file; "" for none."""
+    tools_image: str
+    docker_host: str
+    """`DOCKER_HOST`'s form; "" to look where an engine usually is."""
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds Moorage."""
+        return f"http://{self.zone}" + ("" if self.port == 80 else f":{self.port}")
+
+
+_FIELDS: dict[str, tuple[str, str, str | int]] = {
+    "zone": ("gateway", "zone", "localhost"),
+    "port": ("gateway", "port", 8080),
+    "address": ("gateway", "address", "127.0.0.1"),
+    "ca_bundle": ("agent", "ca_bundle", ""),
+    "tools_image": ("agent", "tools_image", "moorage/tools:latest"),
+    "docker_host": ("agent", "docker_host", ""),
+}
+"""Of each field of `Plan`: table and key in `settings.toml`, and the default of the process that reads it."""
+
+
+def plan(home: Home, options: Options) -> Plan:
+    """Changes nothing. Raises `InvalidInput` for an unusable option, `Misconfigured` for an unusable settings file."""
+    _check(options)
+    document = settings_file.parse(_read(home.settings))
+    values: dict[str, object] = {}
+    for field, (table, key, default) in _FIELDS.items():
+        values[field] = default
+        if key in (stored := document.get(table, {})):
+            values[field] = stored[key]
+        if given := os.environ.get(f"MOORAGE_{table.upper()}_{key.upper()}"):
+            values[field] = given
+        if (told := getattr(options, field, None)) is not None:
+            values[field] = str(told.absolute()) if isinstance(told, Path) else told
+    try:
+        return msgspec.convert(values, Plan, strict=False)
+    except msgspec.ValidationError as error:
+        raise Misconfigured(
+            f"The settings are not usable: {error}.",
+            code="settings-invalid",
+            hint=f"Look at {home.settings}.",
+        ) from error
+
+
+def prepare(home: Home, wanted: Plan) -> None:
+    """Makes what is missing and writes what the processes read. May be called any number of times."""
+    home.make()
+    for name, prefix in SECRETS.items():
+        if not home.secret_file(name).exists():
+            write_private(home.secret_file(name), new_secret(prefix) + "\n")
+    before = _read(home.settings)
+    after = settings_file.with_values(before, tables(wanted, stored=settings_file.parse(before)))
+    if after != before:
+        write_private(home.settings, after)
+    write_client(
+        home, server=f"unix:{home.socket('server')}", url=wanted.url, token=home.secret("admin-token")
+    )
+
+
+def tables(wanted: Plan, *, stored: dict[str, dict[str, object]]) -> dict[str, dict[str, str | int]]:
+    """What belongs into `settings.toml`. A default that nobody ever changed stays out of it."""
+    found: dict[str, dict[str, str | int]] = {
+        "server": {"zone": wanted.zone, "port": wanted.port},
+        "gateway": {"zone": wanted.zone, "port": wanted.port, "address": wanted.address},
+    }
+    for field in ("ca_bundle", "tools_image"):
+        table, key, default = _FIELDS[field]
+        value = getattr(wanted, field)
+        if value != default or key in stored.get(table, {}):
+            found.setdefault(table, {})[key] = value
+    return found
+
+
+def _check(options: Options) -> None:
+    if options.port is not None and not 1 <= options.port <= 65534:
+        raise InvalidInput(
+            f"{options.port} is no port.",
+            field="port",
+            hint="Choose one from 1 to 65534; the next one is used too.",
+        )
+    if options.ca_bundle is not None and not options.ca_bundle.is_file():
+        raise InvalidInput(f"There is no file {options.ca_bundle}.", field="ca-bundle", code="file-not-found")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(
+            f"The settings file {file} cannot be read: {error}.", code="settings-unreadable"
+        ) from error

@@ -1,0 +1,117 @@
+"""What `moor status` says: processes, what they use, and whether the parts answer."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import Any
+
+import httpx
+import msgspec
+
+from moorage.kernel.errors import Misconfigured, MoorageError
+from moorage.kernel.home import Home
+from moorage.supervisor import preflight, proc, readiness, state
+from moorage.supervisor.prepare import Options, Plan, plan
+
+
+class ProcessStatus(msgspec.Struct, frozen=True, omit_defaults=False):
+    name: str
+    state: str
+    """`running`, `waiting` (restarts soon), `failed` (cannot run as it is set up), `stopped`; `down` when its supervisor is."""
+    pid: int | None
+    since: float
+    """Seconds since the epoch."""
+    restarts: int
+    memory: int
+    """Resident bytes of it and of all that it started."""
+    last_exit: dict[str, Any] | None
+
+
+class Status(msgspec.Struct, frozen=True):
+    running: bool
+    healthy: bool
+    """Everything runs and answers."""
+    home: str
+    url: str
+    processes: list[ProcessStatus]
+    parts: list[readiness.Part]
+    engine: str
+    """`Docker 20.10.24`; "" when none answers."""
+    disk_free: int
+    """Bytes left where the home is."""
+    workspaces: dict[str, int] | None
+    """How many are in which state; None when the server does not say."""
+
+
+def status(home: Home) -> Status:
+    wanted = plan(home, Options())
+    report = state.read(home)
+    running = report is not None and report.alive
+    processes = _processes(report) if report else []
+    parts = asyncio.run(readiness.look(home, wanted)) if running else []
+    healthy = running and all(p.state == "running" for p in processes) and all(part.ready for part in parts)
+    return Status(
+        running=running,
+        healthy=healthy,
+        home=str(home.path),
+        url=wanted.url,
+        processes=processes,
+        parts=parts,
+        engine=_engine(wanted),
+        disk_free=shutil.disk_usage(_existing(home)).free,
+        workspaces=asyncio.run(_workspaces(home)) if running else None,
+    )
+
+
+def _processes(report: state.Report) -> list[ProcessStatus]:
+    own = report.supervisor
+    alive = own.alive
+    first = ProcessStatus(
+        name="supervisor",
+        state="running" if alive else "down",
+        pid=own.pid if alive else None,
+        since=report.since,
+        restarts=0,
+        memory=proc.memory(own.pid) if alive else 0,
+        last_exit=None,
+    )
+    return [first, *(_process(child, supervised=alive) for child in report.children)]
+
+
+def _process(child: state.ChildReport, *, supervised: bool) -> ProcessStatus:
+    pid = child.process.pid if child.process and child.process.alive else None
+    last = child.last_exit
+    return ProcessStatus(
+        name=child.name,
+        state=child.state if supervised else "down",
+        pid=pid,
+        since=child.since,
+        restarts=child.restarts,
+        memory=sum(proc.memory(member.pid) for member in proc.group(pid)) if pid else 0,
+        last_exit=None if last is None else {**last._asdict(), "text": str(last)},
+    )
+
+
+def _engine(wanted: Plan) -> str:
+    try:
+        return preflight.find_engine(wanted.docker_host).name
+    except Misconfigured:
+        return ""
+
+
+async def _workspaces(home: Home) -> dict[str, int] | None:
+    counts: dict[str, int] = {}
+    try:
+        headers = {"Authorization": f"Bearer {home.secret('admin-token')}"}
+        async with readiness.over(home.socket("server")) as client:
+            answer = await client.get("/api/v1/workspaces", params={"all": "true"}, headers=headers)
+        for item in answer.raise_for_status().json()["items"]:
+            counts[item["state"]] = counts.get(item["state"], 0) + 1
+    except (httpx.HTTPError, MoorageError):
+        return None
+    return counts
+
+
+def _existing(home: Home) -> str:
+    return next(str(path) for path in (home.path, *home.path.parents) if path.exists())
