@@ -1,0 +1,36 @@
+"""Step 1: text → validated, flattened `Devfile`. The Devfile specification for Python, usable on its own.
+
+    devfile = parse(text)                       # one document: YAML, schema, rules; DevfileError names all that is wrong
+    flat = flatten(devfile, resolver)           # parent, plugins, overrides, variables; flat.devfile, flat.warnings
+    text = dump(flat.devfile)
+
+In the order of the work: `reading` (text → tree with places), `schema` (the published schemas), `rules` (what they do
+not say), `overrides`, `merging`, `variables`, `flattening`, `profiles` (what others accept), `writing`.
+
+Must not: do I/O (a `Resolver` is passed in), know what a workspace is, or import any Moorage package but `kernel`.
+"""
+
+from moorage.devfile.flattening import IMPORTED_FROM, Flattened, flatten
+from moorage.devfile.model import Devfile
+from moorage.devfile.parsing import FILE_NAMES, FOLDER, parse
+from moorage.devfile.problems import DevfileError, Problem
+from moorage.devfile.references import NoResolver, Reference, ResolutionError, Resolved, Resolver
+from moorage.devfile.schema import VERSIONS
+
+__all__ = [
+    "FILE_NAMES",
+    "FOLDER",
+    "IMPORTED_FROM",
+    "VERSIONS",
+    "Devfile",
+    "DevfileError",
+    "Flattened",
+    "NoResolver",
+    "Problem",
+    "Reference",
+    "ResolutionError",
+    "Resolved",
+    "Resolver",
+    "flatten",
+    "parse",
+]

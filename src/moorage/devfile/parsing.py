@@ -1,0 +1,38 @@
+"""Text → Devfile."""
+
+from __future__ import annotations
+
+from moorage.devfile import rules
+from moorage.devfile.conversion import to_model
+from moorage.devfile.documents import Source, examine
+from moorage.devfile.flattening import flatten_own
+from moorage.devfile.model import Devfile
+from moorage.devfile.reporting import Report
+from moorage.devfile.tree import Map, maps_in
+
+FILE_NAMES = (".devfile.yaml", ".devfile.yml", "devfile.yaml", "devfile.yml")
+"""The names that a repository's devfile may have, in the order in which they are looked for."""
+FOLDER = ".devfile"
+"""Then `<name>.yaml` or `<name>.yml` in this folder, in the order of their names."""
+
+
+def parse(text: str | bytes) -> Devfile:
+    """Reads a devfile of any version (also a DevWorkspace's template) and checks all that can be told from it alone.
+
+    What refers to a parent or plugin is checked by `flatten`. Raises `DevfileError`, with every violation at once.
+    """
+    document, report = examine(text)
+    tree = document.tree
+    if _imports(tree):
+        rules.check(tree, report, complete=False)
+        report.raise_if_any()
+        return to_model(tree, source=Source(tree, document.schema))
+    flat_report = Report(tree)
+    flat = flatten_own(tree, flat_report)
+    report.problems += flat_report.problems
+    report.raise_if_any()
+    return to_model(tree, source=Source(tree, document.schema, (flat, tuple(flat_report.warnings))))
+
+
+def _imports(tree: Map) -> bool:
+    return "parent" in tree or any("plugin" in component for _, component in maps_in(tree, "components"))

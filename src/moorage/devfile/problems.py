@@ -1,0 +1,92 @@
+"""What is wrong with a devfile, said so that a person can act on it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from moorage.kernel.errors import InvalidInput
+
+Path = tuple[str | int, ...]
+"""A place in a document: `("components", 2, "container", "image")`."""
+
+SHOWN = 100
+"""Problems that one error carries at most; a document of a million mistakes is not listed in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One violation or warning. `line` and `column` count from 1; 0 when the place is not known."""
+
+    code: str
+    """Stable, lower-case words joined by `-`."""
+    message: str
+    """One sentence."""
+    path: str = ""
+    """`components[2].container.endpoints[0].name`; "" for the whole document."""
+    line: int = 0
+    column: int = 0
+    hint: str = ""
+    """What to do."""
+    source: str = ""
+    """"" for the devfile itself; else the parent's or plugin's address."""
+
+    def __str__(self) -> str:
+        where = f"{self.source}:" if self.source else ""
+        place = f"{where}{self.line}:{self.column}: " if self.line else (f"{where} " if where else "")
+        at = f" (at {self.path})" if self.path else ""
+        hint = f" {self.hint}" if self.hint else ""
+        return f"{place}{self.message}{at}{hint}"
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, as they are named here."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class DevfileError(InvalidInput):
+    """A devfile that cannot be used. `problems` holds all that is wrong, in the order of the document."""
+
+    default_code = "devfile-invalid"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        found = sorted(
+            dict.fromkeys(problems), key=lambda problem: (problem.source, problem.line, problem.column)
+        )
+        self.problems: tuple[Problem, ...] = tuple(found[:SHOWN])
+        self.left_out = len(found) - len(self.problems)
+        first = self.problems[0]
+        more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
+        where = f"line {first.line}, column {first.column}: " if first.line else ""
+        super().__init__(
+            f"The devfile is not valid: {where}{first.message}{more}",
+            hint=first.hint,
+            field="devfile",
+            problems=[problem.to_json() for problem in self.problems],
+            left_out=self.left_out,
+        )
+
+
+def path_text(path: Path) -> str:
+    """`("components", 2, "name")` → `components[2].name`. A key that is no plain word stands in quotes."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif step.replace("-", "").replace("_", "").isalnum():
+            text += f".{step}" if text else step
+        else:
+            text += f'["{step}"]'
+    return text
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """A hint that names the nearest known word, or all of them when few; "" when nothing can be said."""
+    if len(word) <= 80 and len(known) <= 2000:
+        lowered = {candidate.lower(): candidate for candidate in known}
+        if near := get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6):
+            return f"Did you mean {lowered[near[0]]!r}?"
+    if known and len(known) <= 12:
+        return f"Known here: {', '.join(sorted(known))}."
+    return ""

@@ -1,0 +1,61 @@
+"""Collects what is wrong in a tree, with the places of what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from moorage.devfile.problems import DevfileError, Path, Problem, did_you_mean, path_text
+from moorage.devfile.tree import locate
+
+MOST = 1000
+"""Problems that are kept; after so many, the rest say nothing new."""
+
+SUGGESTIONS = 30
+"""Problems that come with a suggestion; looking for the nearest of many names takes its time."""
+
+
+class Report:
+    """`sources` names the documents that the tree was made of; the first is the devfile itself, "" by name."""
+
+    def __init__(self, tree: Any, sources: Sequence[str] = ("",)) -> None:
+        self.tree = tree
+        self.sources = sources
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def add(self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False) -> None:
+        """Something that makes the devfile unusable."""
+        if len(self.problems) < MOST:
+            self.problems.append(self._problem(code, message, path, hint, of_key))
+
+    def warn(self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False) -> None:
+        """Something that the person should know."""
+        if len(self.warnings) < MOST:
+            self.warnings.append(self._problem(code, message, path, hint, of_key))
+
+    def suggest(self, word: str, known: Iterable[str]) -> str:
+        """A hint that names what was meant, or all that could be; "" when nothing can be said."""
+        if len(self.problems) + len(self.warnings) >= SUGGESTIONS:
+            return ""
+        return did_you_mean(word, known if isinstance(known, Collection) else list(known))
+
+    def raise_if_any(self) -> None:
+        """Raises `DevfileError` with all problems."""
+        if self.problems:
+            raise DevfileError(self.problems)
+
+    def _problem(self, code: str, message: str, path: Path, hint: str, of_key: bool) -> Problem:
+        place = locate(self.tree, path, of_key=of_key)
+        if place is None:
+            return Problem(
+                code,
+                message,
+                path_text(path),
+                1 if self.tree else 0,
+                1 if self.tree else 0,
+                hint,
+                self.sources[0],
+            )
+        source = self.sources[place.source] if place.source < len(self.sources) else ""
+        return Problem(code, message, path_text(path), place.line, place.column, hint, source)

@@ -1,0 +1,286 @@
+"""Checks a tree against the published JSON Schema of its version, and reports all that does not fit.
+
+`schemas.json` holds the published schemas in a compact form (`scripts/make_devfile_schemas.py` makes it): a list of
+pieces, each `{"t": type}` with, for objects, `p` properties, `r` required keys, `u` keys of which exactly one must be
+there, `a` what other keys may hold; for arrays `i` the items' piece and `q` when they must differ; for strings `e` the
+allowed words, `m` the longest length, `x` the pattern. Numbers refer to other pieces.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path as File
+from typing import Any
+
+from moorage.devfile.problems import Path
+from moorage.devfile.reporting import Report
+from moorage.devfile.tree import Map, Seq, plain
+
+VERSIONS = ("2.0.0", "2.1.0", "2.2.0", "2.2.1", "2.2.2", "2.3.0")
+NEWEST = VERSIONS[-1]
+DEVWORKSPACE = "devworkspace"
+"""The schema of a DevWorkspace's template: the newest, with plugins and custom elements."""
+
+_NAMES = {"o": "a mapping", "a": "a list", "s": "text", "b": "true or false", "i": "a whole number"}
+_NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+Piece = dict[str, Any]
+_TEXT = {"t": "s"}
+
+
+def check(tree: Map, version: str, report: Report) -> None:
+    """Adds a problem for everything that does not fit, and makes the tree plain where the schema lets it be anything.
+
+    Null where a list or a mapping may stand is removed, as absent; a whole number written `8080.0` becomes `8080`.
+    `version` is one of `VERSIONS`, or `DEVWORKSPACE`.
+    """
+    schemas = _schemas()
+    _Check(schemas["pieces"], version, report).object(
+        tree, schemas["pieces"][schemas["versions"][version]], ()
+    )
+
+
+def top_level_keys(version: str) -> tuple[str, ...]:
+    schemas = _schemas()
+    return tuple(schemas["pieces"][schemas["versions"][version]]["p"])
+
+
+def fields(version: str) -> list[str]:
+    """Every field of a version's schema as a path; list items are `[]`, the values of open mappings `*`."""
+    schemas = _schemas()
+    found: list[str] = []
+
+    def walk(piece: Piece, at: str) -> None:
+        if piece["t"] == "a":
+            walk(schemas["pieces"][piece["i"]], f"{at}[]")
+        elif piece["t"] == "o":
+            for name, number in piece["p"].items():
+                path = f"{at}.{name}" if at else name
+                found.append(path)
+                walk(schemas["pieces"][number], path)
+
+    walk(schemas["pieces"][schemas["versions"][version]], "")
+    return found
+
+
+@cache
+def _schemas() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(File(__file__).with_name("schemas.json").read_bytes())
+    for piece in loaded["pieces"]:
+        if "x" in piece:
+            # `$` of a JSON Schema is the text's end; Python's also stands before a last line break.
+            piece["re"] = re.compile(piece["x"].replace("$", r"\Z"))
+    return loaded
+
+
+class _Check:
+    def __init__(self, pieces: list[Piece], version: str, report: Report) -> None:
+        self.pieces = pieces
+        self.version = version
+        self.report = report
+
+    def object(self, node: dict[str, Any], piece: Piece, path: Path) -> None:
+        dropped = [key for key, value in node.items() if not self._entry(node, key, value, piece, path)]
+        for key in dropped:
+            del node[key]
+        for key in piece.get("r", ()):
+            if key not in node:
+                self._missing(key, path)
+        if "u" in piece:
+            self._union(node, piece["u"], path)
+
+    def _entry(self, node: dict[str, Any], key: str, value: Any, piece: Piece, path: Path) -> bool:
+        """Checks one entry of a mapping; false when it reads as absent."""
+        number = piece["p"].get(key)
+        if number is None:
+            number = piece["a"]
+            if number is True:
+                self._make_plain(node, key, value)
+                return True
+            if number is False:
+                self._unknown(piece, (*path, key))
+                return True
+        part = self.pieces[number]
+        if type(value) is str and part == _TEXT:
+            return True
+        if value is None and part["t"] in "oa":
+            return False
+        self._value(node, key, value, part, (*path, key))
+        return True
+
+    def array(self, node: list[Any], piece: Piece, path: Path) -> None:
+        part = self.pieces[piece["i"]]
+        for index, value in enumerate(node):
+            self._value(node, index, value, part, (*path, index))
+        if piece.get("q"):
+            seen: set[str] = set()
+            for index, value in enumerate(node):
+                if isinstance(value, str):
+                    if value in seen:
+                        self.report.add(
+                            "not-unique", f"{_short(value)!r} stands in this list twice.", (*path, index)
+                        )
+                    seen.add(value)
+
+    def string(self, value: Any, piece: Piece, path: Path) -> None:
+        if not isinstance(value, str):
+            self._wrong_type(value, piece, path)
+            return
+        allowed = piece.get("e")
+        if allowed is not None and value not in allowed:
+            self.report.add(
+                "not-one-of",
+                f"{_short(value)!r} is none of {', '.join(allowed)}.",
+                path,
+                hint=self.report.suggest(value, allowed) if len(allowed) > 1 else "",
+            )
+        if len(value) > piece.get("m", len(value)):
+            self.report.add(
+                "too-long", f"{_short(value)!r} has {len(value)} characters; {piece['m']} are the most.", path
+            )
+        pattern = piece.get("re")
+        if pattern is not None and not pattern.search(value):
+            self._bad_pattern(value, piece, path)
+
+    def _value(self, parent: Any, key: Any, value: Any, piece: Piece, path: Path) -> None:
+        kind = piece["t"]
+        if kind == "s":
+            self.string(value, piece, path)
+        elif kind == "o" and isinstance(value, dict):
+            if piece["a"] is True and not piece["p"]:
+                self._make_plain(parent, key, value)
+            else:
+                self.object(value, piece, path)
+        elif kind == "a" and isinstance(value, list):
+            self.array(value, piece, path)
+        elif (kind == "b" and isinstance(value, bool)) or (kind == "i" and type(value) is int):
+            return
+        elif kind == "i" and isinstance(value, float) and value.is_integer():
+            parent[key] = int(value)
+        else:
+            self._wrong_type(value, piece, path)
+
+    @staticmethod
+    def _make_plain(parent: Any, key: Any, value: Any) -> None:
+        if isinstance(value, Map | Seq):
+            parent[key] = plain(value)
+
+    def _union(self, node: dict[str, Any], choices: list[str], path: Path) -> None:
+        chosen = [key for key in choices if key in node]
+        if len(chosen) == 1:
+            return
+        if not chosen:
+            names = ", ".join(choices)
+            what = f"One of {names} is missing here." if len(choices) > 1 else f"{names} is missing here."
+            hint = "A volume without settings is written 'volume: {}'." if "volume" in choices else ""
+            self.report.add("choice-missing", what, path, hint=hint)
+        else:
+            self.report.add(
+                "choice-twice",
+                f"Only one of {' and '.join(chosen)} may stand here.",
+                (*path, chosen[1]),
+                of_key=True,
+                hint="Make an element of its own for each.",
+            )
+
+    def _unknown(self, piece: Piece, path: Path) -> None:
+        key = str(path[-1])
+        since = _known_since(path, self.version)
+        if since == DEVWORKSPACE:
+            hint = "It belongs to DevWorkspace resources; a devfile cannot hold it."
+        elif since and VERSIONS.index(since) > _index(self.version):
+            hint = f"It is known since schemaVersion {since}; this devfile says {self.version}."
+        elif since:
+            hint = f"It was dropped after schemaVersion {_known_until(path)}."
+        else:
+            hint = self.report.suggest(key, piece["p"])
+        self.report.add(
+            "unknown-key", f"The key {_short(key)!r} is not known here.", path, of_key=True, hint=hint
+        )
+
+    def _missing(self, key: str, path: Path) -> None:
+        hint = (
+            f"Add a line '{key}: …'."
+            if path
+            else "Begin the devfile with a line such as 'schemaVersion: 2.2.0'."
+        )
+        self.report.add("missing-key", f"The key {key!r} is missing here.", path, hint=hint)
+
+    def _bad_pattern(self, value: str, piece: Piece, path: Path) -> None:
+        if piece["x"] == _NAME_PATTERN:
+            message = f"{_short(value)!r} is no name: only a-z, 0-9 and '-' inside."
+            fixed = re.sub(r"[^a-z0-9]+", "-", value.lower()[:200]).strip("-")
+            hint = f"Write {fixed!r}, for instance." if fixed else ""
+        else:
+            message = f"{_short(value)!r} is no version."
+            hint = "A version has three numbers, as in 1.2.0."
+        self.report.add(
+            "bad-name" if piece["x"] == _NAME_PATTERN else "bad-version", message, path, hint=hint
+        )
+
+    def _wrong_type(self, value: Any, piece: Piece, path: Path) -> None:
+        hint = ""
+        kind = piece["t"]
+        if kind == "s" and isinstance(value, bool | int | float):
+            written = str(value).lower() if isinstance(value, bool) else str(value)
+            hint = f"Quote it: '{written}'."
+        elif (
+            kind == "b"
+            and isinstance(value, str)
+            and value.lower() in ("yes", "no", "on", "off", "true", "false")
+        ):
+            hint = f"Write {'true' if value.lower() in ('yes', 'on', 'true') else 'false'}, without quotes."
+        elif kind == "i" and isinstance(value, str) and value.isdigit():
+            hint = "Remove the quotes."
+        elif kind == "a":
+            hint = "Begin each item with '- '."
+        self.report.add(
+            "wrong-type", f"{_NAMES[kind].capitalize()} is wanted here, not {_is(value)}.", path, hint=hint
+        )
+
+
+def _is(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"the truth value {str(value).lower()}"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f"the text {_short(value)!r}"
+    return "a mapping" if isinstance(value, dict) else "a list"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _index(version: str) -> int:
+    return VERSIONS.index(version) if version in VERSIONS else len(VERSIONS)
+
+
+def _known_since(path: Path, current: str) -> str:
+    """The first version whose schema has this path; "" when none has."""
+    for version in (*VERSIONS, DEVWORKSPACE):
+        if version != current and _has(path, version):
+            return version
+    return ""
+
+
+def _known_until(path: Path) -> str:
+    return [version for version in VERSIONS if _has(path, version)][-1]
+
+
+def _has(path: Path, version: str) -> bool:
+    schemas = _schemas()
+    piece = schemas["pieces"][schemas["versions"][version]]
+    for step in path:
+        number = piece.get("i") if isinstance(step, int) else piece.get("p", {}).get(step)
+        if number is None:
+            return False
+        piece = schemas["pieces"][number]
+    return True
+
+
+__all__ = ["DEVWORKSPACE", "NEWEST", "VERSIONS", "check", "fields", "top_level_keys"]

@@ -1,0 +1,118 @@
+"""The repository that a workspace is for, and the devfile's projects → what is cloned, and where to."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from moorage.contract.spec import Project
+from moorage.devfile import Devfile
+from moorage.devfile import model as devfile_model
+from moorage.devfile.problems import Path
+from moorage.devfile.reporting import Report
+
+_URL = re.compile(r"(https?|ssh)://[^\s/@:?#-][^\s]*|(https?|ssh)://[^\s/@]+@[^\s/@-][^\s]*")
+_SCP = re.compile(r"([A-Za-z0-9._]+@)([A-Za-z0-9][A-Za-z0-9.-]*):(?!/?/)([^\s:-][^\s]*)")
+_REVISION = re.compile(r"[^\s~^:?*\[\\-][^\s~^:?*\[\\]*")
+_RESERVED = (".home",)
+
+
+def translate(devfile: Devfile, project: Project | None, report: Report) -> tuple[Project, ...]:
+    """`project` first, then projects and dependentProjects; one of the same repository as an earlier one is left out.
+
+    Adds a problem for a URL or a path that cannot be used.
+    """
+    made: list[Project] = [project] if project is not None else []
+    for key, elements in (("projects", devfile.projects), ("dependentProjects", devfile.dependent_projects)):
+        for index, element in enumerate(elements):
+            translated = _translated(element, (key, index), report)
+            if translated is None or any(_same(translated.url, other.url) for other in made):
+                continue
+            taken = next((other for other in made if _overlap(translated.clone_path, other.clone_path)), None)
+            if taken is not None:
+                report.add(
+                    "clone-path-twice",
+                    f"The projects {taken.name!r} and {translated.name!r} are both to be cloned into"
+                    f" {taken.clone_path!r}.",
+                    (key, index),
+                    hint="Give one of them a clonePath of its own.",
+                )
+            made.append(translated)
+    return tuple(made)
+
+
+def _translated(element: devfile_model.Project, path: Path, report: Report) -> Project | None:
+    git = element.git or element.github
+    kind = "git" if element.git is not None else "github"
+    if git is None:
+        report.warn(
+            "project-not-cloned",
+            f"The project {element.name!r} is not a Git repository; it is not fetched.",
+            path,
+            hint="Fetch it with a postStart command.",
+        )
+        return None
+    if element.sparse_checkout_dirs:
+        report.warn(
+            "sparse-checkout-ignored",
+            f"The project {element.name!r} is cloned as a whole.",
+            (*path, "sparseCheckoutDirs"),
+        )
+    remotes = {name: _url(url, (*path, kind, "remotes", name), report) for name, url in git.remotes.items()}
+    chosen = git.remote or next(iter(remotes), "")
+    if git.revision and not _REVISION.fullmatch(git.revision):
+        report.add(
+            "bad-revision",
+            f"{git.revision[:60]!r} is no branch, tag or commit.",
+            (*path, kind, "checkoutFrom", "revision"),
+        )
+    return Project(
+        name=element.name,
+        clone_path=_clone_path(element.clone_path or element.name, (*path, "clonePath"), report),
+        url=remotes.get(chosen, ""),
+        ref=git.revision,
+        remote=chosen,
+        remotes={name: url for name, url in remotes.items() if name != chosen},
+    )
+
+
+def _url(url: str, path: Path, report: Report) -> str:
+    """`url`, which Git may be given: no local path, no command, no option. `git@host:path` becomes an ssh URL."""
+    if short := _SCP.fullmatch(url):
+        return f"ssh://{short[1]}{short[2]}/{short[3]}"
+    if not _URL.fullmatch(url):
+        report.add(
+            "bad-project-url",
+            f"{url[:80]!r} cannot be cloned.",
+            path,
+            hint="Use an https:// or ssh:// URL.",
+        )
+    return url
+
+
+def _clone_path(text: str, path: Path, report: Report) -> str:
+    clean = posixpath.normpath(text)
+    first = clean.split("/", 1)[0]
+    if text.startswith(("/", "-")) or clean == "." or first in ("..", *_RESERVED) or "\0" in text:
+        report.add(
+            "bad-clone-path",
+            f"clonePath {text[:60]!r} does not lie below the projects' folder.",
+            path,
+            hint="Write a relative path such as 'services/api'.",
+        )
+    return clean
+
+
+def _same(one: str, other: str) -> bool:
+    return _identity(one) == _identity(other)
+
+
+def _identity(url: str) -> str:
+    """Host and path, by which https and ssh URLs of one repository agree."""
+    rest = url.partition("://")[2] or url
+    host, _, path = rest.partition("/")
+    return f"{host.rpartition('@')[2].partition(':')[0].lower()}/{path.rstrip('/').removesuffix('.git')}"
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other

@@ -1,0 +1,165 @@
+"""The translation as a whole: which containers there are, which is the main one, and what goes with them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from moorage.contract.spec import EditorSpec, Project, Resources, WorkspaceSpec
+from moorage.devfile import Devfile, Problem
+from moorage.devfile.documents import Source
+from moorage.devfile.model import Component
+from moorage.devfile.reporting import Report
+from moorage.translation import containers, events, projects
+
+INJECT_EDITOR = "gl/inject-editor"
+"""The attribute that marks the main component."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What an installation decides about the translation."""
+
+    default_resources: Resources = Resources()
+    """For what a container does not say itself."""
+    single_is_main: bool = True
+    """A devfile's only container is the main one, marked or not."""
+
+
+DEFAULTS = Settings()
+
+
+class Translation(msgspec.Struct, frozen=True):
+    spec: WorkspaceSpec
+    warnings: tuple[Problem, ...] = ()
+    """What the workspace will not do, for the person who asked for it."""
+
+
+def to_workspace_spec(
+    devfile: Devfile,
+    *,
+    project: Project | None = None,
+    editor: EditorSpec | None = None,
+    settings: Settings = DEFAULTS,
+) -> Translation:
+    """What runs for `devfile`, which is flat. `project`: the repository that the workspace is for; it comes first.
+
+    Raises `DevfileError`, with all that is wrong at once; `ValueError` when the devfile is not flat.
+    """
+    if not devfile.is_flat:
+        raise ValueError("flatten the devfile first")
+    report = devfile.source.report() if isinstance(devfile.source, Source) else Report({})
+    cloned = projects.translate(devfile, project, report)
+    init_names = events.init_components(devfile, report)
+    main = _main(devfile, init_names, settings, report)
+    source = cloned[0].clone_path if cloned else ""
+    made = containers.Maker(devfile, source, settings.default_resources, report)
+    running = tuple(
+        made.container(index, is_main=component.name == main)
+        for index, component in enumerate(devfile.components)
+        if component.container is not None and _runs(devfile, component, init_names)
+    )
+    initial = tuple(made.container(_index(devfile, name), is_init=True) for name in init_names)
+    post_start, pre_stop = events.translate(devfile, source, report)
+    _warn_of_the_rest(devfile, report)
+    report.raise_if_any()
+    spec = WorkspaceSpec(
+        containers=running,
+        main_container=main,
+        editor=editor,
+        init_containers=initial,
+        volumes=made.volumes((*running, *initial)),
+        projects=cloned,
+        post_start=post_start,
+        pre_stop=pre_stop,
+    )
+    return Translation(spec, tuple(report.warnings))
+
+
+def _index(devfile: Devfile, name: str) -> int:
+    return next(index for index, component in enumerate(devfile.components) if component.name == name)
+
+
+def _runs(devfile: Devfile, component: Component, init_names: tuple[str, ...]) -> bool:
+    """Whether a container runs beside the others: unless all that it is for is a step before them."""
+    return (
+        component.name not in init_names or is_marked(component) or component.name in _exec_targets(devfile)
+    )
+
+
+def _exec_targets(devfile: Devfile) -> set[str | None]:
+    return {command.exec.component for command in devfile.commands if command.exec is not None}
+
+
+def is_marked(component: Component) -> bool:
+    """Whether the component asks for the editor."""
+    return (
+        component.container is not None and containers.truth(component.attributes.get(INJECT_EDITOR)) is True
+    )
+
+
+def _main(devfile: Devfile, init_names: tuple[str, ...], settings: Settings, report: Report) -> str:
+    """The main container's name; "" after adding the problem that there is not exactly one."""
+    marked = [
+        (index, component.name) for index, component in enumerate(devfile.components) if is_marked(component)
+    ]
+    candidates = [
+        component.name for component, _ in devfile.containers() if _runs(devfile, component, init_names)
+    ]
+    if len(marked) == 1:
+        index, name = marked[0]
+        if name in init_names:
+            report.add(
+                "main-is-init",
+                f"The container {name!r} has the editor, and cannot run before the workspace as well.",
+                ("components", index),
+                hint="Let the preStart command apply another container.",
+            )
+        return name
+    if len(marked) > 1:
+        for index, name in marked[1:]:
+            report.add(
+                "several-main-containers",
+                f"{name!r} is marked for the editor, as {marked[0][1]!r} is; exactly one container can be.",
+                ("components", index, "attributes", INJECT_EDITOR),
+                hint=f"Remove the attribute {INJECT_EDITOR} from all containers but one.",
+            )
+    elif len(candidates) == 1 and settings.single_is_main:
+        return candidates[0]
+    elif candidates:
+        names = ", ".join(candidates)
+        report.add(
+            "no-main-container",
+            f"No container is marked for the editor, and there are several ({names})."
+            if len(candidates) > 1
+            else f"The container {names!r} is not marked for the editor.",
+            ("components",),
+            hint=f"Add 'attributes: {{{INJECT_EDITOR}: true}}' to the component that people work in.",
+        )
+    else:
+        report.add(
+            "no-container",
+            "The devfile has no container to work in.",
+            ("components",),
+            hint="Add a component with a 'container' and its image.",
+        )
+    return ""
+
+
+def _warn_of_the_rest(devfile: Devfile, report: Report) -> None:
+    for index, component in enumerate(devfile.components):
+        if component.kind not in ("container", "volume"):
+            report.warn(
+                "component-not-carried",
+                f"The {component.kind} component {component.name!r} is not built or deployed by a workspace.",
+                ("components", index),
+                hint="Run it from the workspace's terminal, or in a pipeline.",
+            )
+    for key in devfile.attributes:
+        if key in containers.OVERRIDES:
+            containers.warn_of_overrides(devfile.attributes[key], key, ("attributes", key), report)
+    if devfile.metadata.global_memory_limit:
+        report.warn(
+            "memory-limit-ignored",
+            "globalMemoryLimit is not applied to a workspace.",
+            ("metadata", "globalMemoryLimit"),
+            hint="Set memoryLimit on the containers.",
+        )
