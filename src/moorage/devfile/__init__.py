@@ -3,6 +3,7 @@
     devfile = parse(text)                       # one document: YAML, schema, rules; DevfileError names all that is wrong
     flat = flatten(devfile, resolver)           # parent, plugins, overrides, variables; flat.devfile, flat.warnings
     text = dump(flat.devfile)
+    problems = refusals(devfile, "gitlab")      # what GitLab Workspaces would not take
 
 In the order of the work: `reading` (text → tree with places), `schema` (the published schemas), `rules` (what they do
 not say), `overrides`, `merging`, `variables`, `flattening`, `profiles` (what others accept), `writing`.
@@ -14,23 +15,30 @@ from moorage.devfile.flattening import IMPORTED_FROM, Flattened, flatten
 from moorage.devfile.model import Devfile
 from moorage.devfile.parsing import FILE_NAMES, FOLDER, parse
 from moorage.devfile.problems import DevfileError, Problem
+from moorage.devfile.profiles import PROFILES, Profile, refusals
 from moorage.devfile.references import NoResolver, Reference, ResolutionError, Resolved, Resolver
 from moorage.devfile.schema import VERSIONS
+from moorage.devfile.writing import dump, to_yaml
 
 __all__ = [
     "FILE_NAMES",
     "FOLDER",
     "IMPORTED_FROM",
+    "PROFILES",
     "VERSIONS",
     "Devfile",
     "DevfileError",
     "Flattened",
     "NoResolver",
     "Problem",
+    "Profile",
     "Reference",
     "ResolutionError",
     "Resolved",
     "Resolver",
+    "dump",
     "flatten",
     "parse",
+    "refusals",
+    "to_yaml",
 ]

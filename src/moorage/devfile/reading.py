@@ -343,9 +343,7 @@ class _Reader:
             raise self._not_finite(event, text)
         return text
 
-    def _float(self, event: Any, text: str) -> float | int:
-        if len(text.lstrip("+-")) <= _FEW_DIGITS + 1 and text.lstrip("+-").isdigit():
-            return int(text)
+    def _float(self, event: Any, text: str) -> float:
         value = float(text)
         if value in (float("inf"), float("-inf")):
             raise self._not_finite(event, text)
@@ -370,7 +368,7 @@ class _Reader:
         fits = _TAGGED.get(kind)
         if fits is None or not isinstance(value, fits) or (isinstance(value, bool) and kind != "bool"):
             raise self._bad_tag(event)
-        return float(text) if kind == "float" else value
+        return float(value) if kind == "float" and isinstance(value, int | float) else value
 
     def _bad_tag(self, event: Any) -> _Refused:
         at = event.start_mark

@@ -1,0 +1,45 @@
+"""What an installation allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from moorage.devfile import NoResolver, Resolver
+from moorage.resolvers.files import FirstOf, RegistryFolder
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing set: nothing is fetched, and a devfile with a parent or plugin is refused."""
+
+    registry: str = ""
+    """A folder of devfiles: `<id>/<version>/devfile.yaml`."""
+    hosts: str = ""
+    """Hosts that devfiles are fetched from: `host`, `host:port` or `*.domain`, separated by commas."""
+    networks: str = ""
+    """Networks that are allowed although they are not public, as in `10.1.0.0/16`, separated by commas."""
+    registry_url: str = ""
+    """The registry for ids that name none."""
+
+
+def from_settings(settings: Settings) -> Resolver:
+    """The resolver for a server. Raises `ValueError` for a network that is none."""
+    resolvers: list[Resolver] = []
+    if settings.registry:
+        resolvers.append(RegistryFolder(Path(settings.registry)))
+    if settings.hosts:
+        from moorage.resolvers.http import HttpResolver
+
+        resolvers.append(
+            HttpResolver(
+                _list(settings.hosts), registry=settings.registry_url, networks=_list(settings.networks)
+            )
+        )
+    if not resolvers:
+        return NoResolver()
+    return resolvers[0] if len(resolvers) == 1 else FirstOf(*resolvers)
+
+
+def _list(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
