@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from moorage.kernel.errors import BY_STATUS, InvalidInput, MoorageError, NotFound, NotSignedIn, Unavailable
 from moorage.kernel.home import Home, default_home
+
+if TYPE_CHECKING:
+    import httpx
 
 UNIX = "unix:"
 
@@ -77,6 +78,9 @@ class Client:
 
     def __init__(self, where: Target) -> None:
         """Raises `Unavailable` when nobody listens on a Unix socket."""
+        # Here, for it takes longer than all other imports together, and `moor --help` needs none of it.
+        import httpx
+
         self.target = where
         _probe(where)
         self._http = httpx.Client(
@@ -106,24 +110,35 @@ class Client:
         return self._ask("DELETE", path)
 
     @contextmanager
-    def stream(self, path: str, **query: Any) -> Iterator[httpx.Response]:
-        """An answer that is read while it comes; it may pause for as long as it likes."""
-        timeout = httpx.Timeout(None, connect=5.0)
+    def stream(
+        self, path: str, *, timeout: httpx.Timeout | None = None, **query: Any
+    ) -> Iterator[httpx.Response]:
+        """An answer that is read while it comes; without a timeout it may pause for as long as it likes."""
+        import httpx
+
+        timeout = timeout or httpx.Timeout(None, connect=5.0)
         with self._wrapped(), self._http.stream("GET", path, params=_given(query), timeout=timeout) as answer:
             if not answer.is_success:
                 answer.read()
                 raise problem(answer)
             yield answer
 
-    def workspace_name(self, wanted: str) -> str:
-        """The full name for a name, a title or an unambiguous beginning of either.
+    def workspace(self, wanted: str) -> dict[str, Any]:
+        """The workspace of that name or title, or of an unambiguous beginning of either.
 
         Raises `NotFound`, or `InvalidInput` when it fits several.
         """
         try:
-            return str(self.get(f"/workspaces/{_quoted(wanted)}")["name"])
+            found: dict[str, Any] = self.get(f"/workspaces/{quoted(wanted)}")
         except NotFound:
-            return match(wanted, self.get("/workspaces")["items"])
+            items = self.get("/workspaces")["items"]
+            name = match(wanted, items)
+            found = next(item for item in items if item["name"] == name)
+        return found
+
+    def workspace_name(self, wanted: str) -> str:
+        """The full name, as `workspace` finds it."""
+        return str(self.workspace(wanted)["name"])
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         with self._wrapped():
@@ -141,6 +156,8 @@ class Client:
 
     @contextmanager
     def _wrapped(self) -> Iterator[None]:
+        import httpx
+
         try:
             yield
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -220,7 +237,8 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """For one segment of a path."""
     from urllib.parse import quote
 
     return quote(name, safe="")

@@ -30,12 +30,16 @@ def up(
     home: HomeOption = None,
     zone: Annotated[
         str | None,
-        typer.Option(help="DNS name of Moorage and suffix of its workspaces' names. [default: localhost]"),
+        typer.Option(
+            help="DNS name of Moorage and suffix of its workspaces' names.", show_default="localhost"
+        ),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="TCP port; the next one is used for metrics. [default: 8080]")
+        int | None, typer.Option(help="TCP port; the next one is used for metrics.", show_default="8080")
     ] = None,
-    address: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
     ca_bundle: Annotated[
         Path | None, typer.Option(help="PEM file of certificates that workspaces trust, too.")
     ] = None,

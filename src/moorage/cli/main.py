@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
-from moorage.cli import installation, output
+from moorage.cli import (
+    agents,
+    creation,
+    installation,
+    logs,
+    output,
+    ports,
+    sign_in,
+    terminal,
+    users,
+    workspaces,
+)
 from moorage.kernel.errors import MoorageError
 
 app = typer.Typer(
@@ -41,16 +53,22 @@ def _print_version() -> None:
         sys.stdout.write(f"moor {__version__}\n")
 
 
-app.add_typer(installation.app)
+for _noun in (creation, workspaces, ports, logs, terminal, sign_in, agents, installation):
+    app.add_typer(_noun.app)
+app.add_typer(users.app, name="users", rich_help_panel="People and agents")
 
 
 def main() -> None:
-    """Runs the command line. Exit codes are those of `kernel.errors`; 130 after Ctrl-C."""
+    """Runs the command line. Exit codes are those of `kernel.errors`; 130 after Ctrl-C, 141 when nobody reads on."""
     try:
         app()
     except MoorageError as error:
         output.show_error(error)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Python flushes standard output once more at its end, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ OutputOption = Annotated[
     output.Format,
     typer.Option("--output", "-o", callback=output.choose, help="For a person, or for a programme."),
 ]
+TimeoutOption = Annotated[
+    float, typer.Option(min=0, help="Seconds to wait at most; what was asked for goes on by itself.")
+]
 WorkspaceArgument = Annotated[
     str,
     typer.Argument(

@@ -40,7 +40,7 @@ def check(home: Home, plan: Plan) -> list[MoorageError]:
         lambda: _ports(plan),
         _haproxy,
         _git,
-        lambda: _tools_image(find_engine(plan.docker_host), plan.tools_image),
+        lambda: _engine(plan),
     ]
     problems: list[MoorageError] = []
     for look in looks:
@@ -152,6 +152,11 @@ def _git() -> None:
         raise Misconfigured(
             "Git is not installed.", code="git-missing", hint="`apt-get install git` installs it."
         )
+
+
+def _engine(plan: Plan) -> None:
+    if plan.runtime == "docker":
+        _tools_image(find_engine(plan.docker_host), plan.tools_image)
 
 
 def _tools_image(engine: Engine, image: str) -> None:

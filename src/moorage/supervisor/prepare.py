@@ -42,10 +42,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tools_image: str
     docker_host: str
     """`DOCKER_HOST`'s form; "" to look where an engine usually is."""
+    runtime: str
+    """`memory` needs no engine."""
+    public_url: str
+    """Set by hand where something in front of HAProxy gives it another address; "" where nothing does."""
 
     @property
     def url(self) -> str:
         """Where a browser finds Moorage."""
+        return self.public_url.rstrip("/") or self.zone_url
+
+    @property
+    def zone_url(self) -> str:
         return f"http://{self.zone}" + ("" if self.port == 80 else f":{self.port}")
 
 
@@ -56,6 +64,8 @@ _FIELDS: dict[str, tuple[str, str, str | int]] = {
     "ca_bundle": ("agent", "ca_bundle", ""),
     "tools_image": ("agent", "tools_image", "moorage/tools:latest"),
     "docker_host": ("agent", "docker_host", ""),
+    "runtime": ("agent", "runtime", "docker"),
+    "public_url": ("server", "public_url", ""),
 }
 """Of each field of `Plan`: table and key in `settings.toml`, and the default of the process that reads it."""
 

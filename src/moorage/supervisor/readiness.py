@@ -137,7 +137,7 @@ async def _front(plan: Plan) -> str:
     host = f"[{host}]" if ":" in host else host
     async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
         answer = await client.get(
-            f"http://{host}:{plan.port}/api/v1/me", headers={"Host": plan.url.removeprefix("http://")}
+            f"http://{host}:{plan.port}/api/v1/me", headers={"Host": plan.zone_url.removeprefix("http://")}
         )
     if answer.status_code >= 502:
         return f"it does not reach the server ({answer.status_code})"

@@ -20,6 +20,8 @@ def plan(port: int, **changes: str) -> Plan:
         "ca_bundle": "",
         "tools_image": "none",
         "docker_host": "unix:///nowhere/docker.sock",
+        "runtime": "docker",
+        "public_url": "",
     }
     return Plan(port=port, **(values | changes))
 

@@ -1,0 +1,72 @@
+"""A workspace in full, for a person."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from moorage.cli import output, progress
+from moorage.cli.words import since
+
+
+def show_details(workspace: dict[str, Any]) -> None:
+    from moorage.cli.workspaces import state_word
+
+    facts = {
+        "Title": workspace["title"],
+        "Name": workspace["name"],
+        "State": state_word(workspace),
+        "Owner": workspace["owner_name"],
+        "Agent": workspace["agent"],
+        "Repository": workspace["repository"],
+        "Revision": " ".join(filter(None, (workspace["ref"], workspace["commit"][:12]))),
+        "Devfile": workspace["devfile_path"],
+        "Folder": workspace["folder"],
+        "Created": f"{since(workspace['created_at'])} ago",
+        "Editor": workspace["url"] or "none",
+    }
+    for name, value in facts.items():
+        output.say(f"{name + ':':<13}{value}")
+    _show_cause(workspace["cause"])
+    for warning in workspace["warnings"]:
+        output.say(f"Warning:     {output.problem_line(warning)}")
+    output.say("")
+    output.console().print(progress.table({**workspace, "cause": None}, time.time()))
+    _show_containers(workspace["containers"])
+    _show_ports(workspace["ports"])
+    for step, outcome in workspace["post_start"].items():
+        output.say(f"After start, {step}: {outcome or 'under way'}")
+
+
+def _show_cause(cause: dict[str, Any] | None) -> None:
+    if not cause:
+        return
+    when = f" ({since(cause['since'])} ago)" if cause["since"] else ""
+    output.say(f"Cause:       {cause['message']}{when}")
+    for line in cause["detail"].splitlines():
+        output.say(f"             | {line}")
+    if cause["hint"]:
+        output.say(f"             {cause['hint']}")
+
+
+def _show_containers(containers: list[dict[str, Any]]) -> None:
+    rows = []
+    for item in containers:
+        state = item["state"] if item["exit_code"] is None else f"{item['state']} ({item['exit_code']})"
+        rows.append([item["name"], state, str(item["restarts"]), item["image"], item["detail"]])
+    if rows:
+        output.say("")
+        output.show_table(["CONTAINER", "STATE", "RESTARTS", "IMAGE", ""], rows, empty="")
+
+
+def _show_ports(ports: list[dict[str, Any]]) -> None:
+    if ports:
+        output.say("")
+        show_port_table(ports)
+
+
+def show_port_table(ports: list[dict[str, Any]]) -> None:
+    rows = [[str(item["port"]), item["name"], item["exposure"], item["url"]] for item in ports]
+    output.show_table(
+        ["PORT", "NAME", "EXPOSURE", "URL"], rows, empty="It declares no port; any can be opened."
+    )

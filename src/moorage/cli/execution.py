@@ -1,0 +1,176 @@
+"""A command's bytes between this terminal and a workspace, over the server's WebSocket (`docs/architecture.md`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import termios
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from moorage.cli.client import Target, problem, unreachable
+from moorage.kernel.errors import MoorageError, Unavailable
+
+CHUNK = 32 * 1024
+"""Bytes that are read from standard input at a time."""
+STDOUT, STDERR = 1, 2
+"""First byte of a frame from the server: which stream it is of. The numbers are those of the descriptors, too."""
+INTERRUPTED = 130
+
+
+class Execution:
+    """One command: `run` returns its exit code."""
+
+    def __init__(self, target: Target, workspace: str, argv: list[str], *, container: str, tty: bool) -> None:
+        self._target = target
+        self._argv = argv
+        self._tty = tty
+        size = shutil.get_terminal_size()
+        query = {"container": container, "tty": str(tty).lower(), "columns": size.columns, "rows": size.lines}
+        origin = target.origin.replace("http", "ws", 1)
+        self._url = f"{origin}/api/v1/workspaces/{quote(workspace, safe='')}/exec?{urlencode(query)}"
+
+    async def run(self) -> int:
+        """Raises the server's error when it refuses, `Unavailable` when the connection breaks."""
+        try:
+            async with self._connect() as socket:
+                await socket.send(json.dumps({"argv": self._argv}))
+                with _raw_terminal() if self._tty else contextlib.nullcontext():
+                    return await self._talk(socket)
+        except InvalidStatus as error:
+            response = error.response
+            raise problem(
+                httpx.Response(
+                    response.status_code,
+                    headers=list(response.headers.raw_items()),
+                    content=bytes(response.body),
+                )
+            ) from error
+        except ConnectionClosed as error:
+            raise _broken() from error
+        except (OSError, WebSocketException) as error:
+            raise unreachable(self._target, error) from error
+
+    def _connect(self) -> connect:
+        options: dict[str, Any] = {
+            "additional_headers": {"Authorization": f"Bearer {self._target.token}"},
+            "max_size": None,
+            "compression": None,
+            "open_timeout": 30,
+            # The reader of our output may pause for as long as it likes (`moor exec … | less`).
+            "ping_timeout": None,
+        }
+        if self._target.socket:
+            return unix_connect(self._target.socket, uri=self._url, **options)
+        return connect(self._url, **options)
+
+    async def _talk(self, socket: ClientConnection) -> int:
+        loop = asyncio.get_running_loop()
+        sizes = asyncio.Event()
+        if self._tty:
+            loop.add_signal_handler(signal.SIGWINCH, sizes.set)
+        resizing = asyncio.create_task(_send_sizes(socket, sizes), name="cli.exec.resize")
+        _Input(loop, socket).start()
+        try:
+            return await _output(socket)
+        except asyncio.CancelledError:  # Ctrl-C, without a terminal: the server ends the command
+            return INTERRUPTED
+        finally:
+            resizing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await resizing
+
+
+class _Input(threading.Thread):
+    """Reads standard input, of whatever kind, and sends it. It ends with the process: nothing can end a blocked read."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, socket: ClientConnection) -> None:
+        super().__init__(name="cli.exec.input", daemon=True)
+        self._loop = loop
+        self._socket = socket
+
+    def run(self) -> None:
+        data = b"-"
+        while data:
+            try:
+                data = os.read(0, CHUNK)
+            except OSError:  # no standard input at all
+                data = b""
+            if not self._send(data):
+                return
+
+    def _send(self, data: bytes) -> bool:
+        # Waits until it is on its way, so that a fast reader does not fill the memory.
+        sending = self._socket.send(data)
+        try:
+            asyncio.run_coroutine_threadsafe(sending, self._loop).result()
+        except (ConnectionClosed, RuntimeError):
+            sending.close()
+            return False
+        return True
+
+
+async def _output(socket: ClientConnection) -> int:
+    """Writes what comes, until the server says how the command ended."""
+    async for message in socket:
+        if isinstance(message, bytes):
+            descriptor = STDERR if message[:1] == bytes([STDERR]) else STDOUT
+            # In a thread: a reader that pauses must not keep this side from answering the server's pings.
+            await asyncio.to_thread(_write, descriptor, memoryview(message)[1:])
+            continue
+        end = json.loads(message)
+        if "exit" in end:
+            return int(end["exit"]) if end["exit"] is not None else 1
+        if "error" in end:
+            raise MoorageError(str(end["error"]), code="exec-failed")
+    raise _broken()
+
+
+def _write(descriptor: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+async def _send_sizes(socket: ClientConnection, changed: asyncio.Event) -> None:
+    while True:
+        await changed.wait()
+        changed.clear()
+        size = shutil.get_terminal_size()
+        await socket.send(json.dumps({"columns": size.columns, "rows": size.lines}))
+
+
+@contextmanager
+def _raw_terminal() -> Iterator[None]:
+    """Every key goes to the command, Ctrl-C too. Without a terminal here, nothing changes."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    restore: Callable[[], None] = lambda: termios.tcsetattr(descriptor, termios.TCSADRAIN, before)  # noqa: E731
+    try:
+        tty.setraw(descriptor)
+        yield
+    finally:
+        restore()
+
+
+def _broken() -> Unavailable:
+    return Unavailable(
+        "The connection to the command broke off.",
+        code="exec-broken",
+        hint="The server or the agent was restarted, or the workspace stopped. The command has ended.",
+    )
