@@ -1,5 +1,53 @@
-"""Steps 2 and 5: accounts, workspaces and their desired state; the REST API and the web pages; what agents and gateways connect to.
+"""Steps 2b and 5: who may do what, what should be, and where it can be reached. REST API, pages, and what agents and
+gateways connect to.
 
-Must not: touch a cluster or a container engine, sit in the path of workspace traffic, or call the network inside a
-database transaction.
+Must not: touch a cluster or a container engine; sit in the path of a workspace's traffic; import agent or gateway.
+
+One package per domain, each with `models.py` (tables), `services.py` (load → decide → store), `routes.py` (thin) and
+`schemas.py` (what services return and the API says):
+
+| package | what |
+|---|---|
+| `accounts` | users, API tokens, sign-in links, sessions, hand-over codes |
+| `repositories` | reads a devfile by Git, without cloning |
+| `workspaces` | desired and actual state, stages, causes, events |
+| `agents` | registration, the WebSocket, channels for logs and exec |
+| `routing` | route table, gateways' WebSocket, exchange, start |
+
+Beside them `authorization` (one table), `database`, `changes` (notifications, also between replicas), `http` (problems,
+request context, CSRF), `metrics`, `settings`, `state` (what all of them are given) and `main` (the composition root).
+
+Services, which the API and the pages (`web`) call alike. `state` is the `ServerState`, `actor` an
+`authorization.Actor`. They return the pydantic models of `schemas.py` and raise `kernel.errors`:
+
+    http.context.actor(request) -> Actor                      as FastAPI dependency; raises NotSignedIn
+    http.context.actor_or_none(request) -> Actor | None
+    http.context.state_of(request) -> ServerState
+    http.cookies.set_session(response, state, signed_in)      after sign_in_with_link
+    http.cookies.clear_session(response, state)               after sign_out
+    http.events.stream(request, name, items) -> Response      server-sent events from an async iterator
+
+    accounts.services.list_users(state, actor) -> list[User]
+    accounts.services.add_user(state, actor, name, role=Role.DEVELOPER) -> User
+    accounts.services.set_blocked(state, actor, name, blocked=True) -> User
+    accounts.services.create_sign_in_link(state, actor, name) -> SignInLink            .url .expires_at
+    accounts.services.find_sign_in_link(state, token) -> User                          for the page with the button
+    accounts.services.sign_in_with_link(state, token) -> SignedIn                      .token .user .expires_at
+    accounts.services.sign_out(state, actor) -> None
+    accounts.services.create_token / list_tokens / delete_token                        API tokens
+
+    workspaces.services.list_workspaces(state, actor, everyones=False) -> list[Workspace]
+    workspaces.services.get_workspace(state, actor, name) -> Workspace
+    workspaces.services.create_workspace(state, actor, CreateWorkspace(...)) -> Workspace
+    workspaces.services.start_workspace / stop_workspace / restart_workspace / delete_workspace(state, actor, name)
+    workspaces.events.watch_workspace(state, actor, name) -> AsyncIterator[Workspace]  at once, then each change
+    workspaces.events.watch_workspaces(state, actor, everyones=False) -> AsyncIterator[list[Workspace]]
+
+    agents.services.list_agents(state, actor) -> list[Agent]
+    agents.channels.open_logs(state, actor, name, container="", follow=False, tail=None) -> AsyncIterator[bytes]
+
+A page's form is protected by its `Origin` (see `http.csrf`), so pages must not send `Referrer-Policy: no-referrer`.
+`main` mounts `moorage.server.web.create_router(state)`, and, when `moorage.server.web` has
+`render_problem(request, problem) -> Response`, uses it for errors of page requests (`Accept: text/html`, not below
+`/api` or `/internal`).
 """

@@ -1,0 +1,3 @@
+from moorage.server.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""Users, and what proves who somebody is: API tokens, sign-in links, sessions, hand-over codes. All secrets as fingerprints."""

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from moorage.server.database import Base
+
+
+class User(Base):
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    blocked: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float]
+
+
+class ApiToken(Base):
+    __tablename__ = "api_tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+    label: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[float]
+    expires_at: Mapped[float | None]
+
+
+class SignInLink(Base):
+    __tablename__ = "sign_in_links"
+
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    expires_at: Mapped[float]
+    used_at: Mapped[float | None]
+
+
+class Session(Base):
+    """`id` is public: gateways know the session by it. The cookie's value is another secret, stored as fingerprint."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[float]
+    expires_at: Mapped[float] = mapped_column(index=True)
+
+
+class Code(Base):
+    """Hands a session over to a gateway: once, within seconds, to the address that it was made for."""
+
+    __tablename__ = "codes"
+
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    redirect_uri: Mapped[str]
+    expires_at: Mapped[float]
+    used_at: Mapped[float | None]

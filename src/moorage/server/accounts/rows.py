@@ -1,0 +1,33 @@
+"""From rows of the tables to what the services return."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from moorage.kernel.errors import Forbidden, NotFound
+from moorage.server.accounts import models, schemas
+from moorage.server.authorization import Actor, Role
+
+
+async def user_named(session: AsyncSession, name: str) -> models.User:
+    """Raises `NotFound`."""
+    user = await session.scalar(select(models.User).where(models.User.name == name))
+    if user is None:
+        raise NotFound(f"There is no user {name}.", code="user-not-found")
+    return user
+
+
+def as_actor(user: models.User, session_id: str = "") -> Actor:
+    """Raises `Forbidden` when the user is blocked."""
+    if user.blocked:
+        raise Forbidden(
+            "This account is blocked.", code="user-blocked", hint="Ask an administrator of this installation."
+        )
+    return Actor(user_id=user.id, name=user.name, role=Role(user.role), session=session_id)
+
+
+def as_user(user: models.User) -> schemas.User:
+    return schemas.User(
+        id=user.id, name=user.name, role=Role(user.role), blocked=user.blocked, created_at=user.created_at
+    )

@@ -1,0 +1,110 @@
+"""Logs and commands of a workspace, over its agent's connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from moorage.contract import agent as contract
+from moorage.kernel.errors import InvalidInput, Unavailable
+from moorage.server.agents.hub import AgentConnection, Channel, Output
+from moorage.server.agents.services import is_connected
+from moorage.server.authorization import Action, Actor
+from moorage.server.state import ServerState
+from moorage.server.workspaces import loading
+from moorage.server.workspaces.view import spec_of
+
+FIRST_WORD = 2.0
+"""Seconds that logs may take to say something before the answer begins without; an error until then is an answer of its
+own."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A workspace that may be reached, and the connection that reaches it."""
+
+    workspace: str
+    container: str
+    connection: AgentConnection
+
+
+async def reach(state: ServerState, actor: Actor, name: str, container: str, action: Action) -> Target:
+    """Raises `NotFound`, `Forbidden`, `InvalidInput` for a container that it has not, `Unavailable` without an agent."""
+    async with state.database.read() as session:
+        row = await loading.find(session, actor, name, action)
+    spec = spec_of(row.workspace)
+    known = [c.name for c in (*spec.containers, *spec.init_containers)]
+    if container and container not in known:
+        raise InvalidInput(
+            f"The workspace has no container {container}.",
+            code="container-unknown",
+            hint=f"It has: {', '.join(known)}.",
+            field="container",
+        )
+    elsewhere = is_connected(row.agent, state.clock.now())
+    connection = state.hub.connection(row.agent.id, row.agent.name, elsewhere=elsewhere)
+    return Target(row.workspace.name, container, connection)
+
+
+async def open_logs(
+    state: ServerState,
+    actor: Actor,
+    name: str,
+    *,
+    container: str = "",
+    follow: bool = False,
+    tail: int | None = None,
+) -> AsyncIterator[bytes]:
+    """What the container wrote. Must be iterated or closed. Raises `Unavailable` when it cannot be had."""
+    target = await reach(state, actor, name, container, Action.READ_LOGS)
+    channel = await target.connection.open(
+        lambda channel_id: contract.OpenLogs(
+            channel=channel_id, workspace=target.workspace, container=container, follow=follow, tail=tail
+        )
+    )
+    first = asyncio.create_task(channel.next(), name=f"server.agents.logs.{target.workspace}")
+    try:
+        await asyncio.wait({first}, timeout=FIRST_WORD)
+        _check_first(first)
+    except BaseException:
+        first.cancel()
+        await channel.close()
+        raise
+    return _chunks(channel, first)
+
+
+async def open_exec(
+    target: Target, *, argv: tuple[str, ...], tty: bool = False, columns: int = 80, rows: int = 24
+) -> Channel:
+    """Runs a command there. Whoever calls closes the channel."""
+    return await target.connection.open(
+        lambda channel_id: contract.OpenExec(
+            channel=channel_id,
+            workspace=target.workspace,
+            argv=argv,
+            container=target.container,
+            tty=tty,
+            columns=columns,
+            rows=rows,
+        )
+    )
+
+
+def _check_first(first: asyncio.Task[Output]) -> None:
+    output = first.result() if first.done() else None
+    if isinstance(output, contract.ChannelExit) and output.error:
+        raise Unavailable(output.error, code="logs-unavailable")
+
+
+async def _chunks(channel: Channel, first: asyncio.Task[Output]) -> AsyncIterator[bytes]:
+    try:
+        output = await first
+        while isinstance(output, contract.ChannelOutput):
+            yield output.data
+            output = await channel.next()
+        if output.error:
+            yield f"\nThe logs end here: {output.error}\n".encode()
+    finally:
+        first.cancel()
+        await channel.close()

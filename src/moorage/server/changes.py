@@ -1,0 +1,126 @@
+"""Notifications that something has changed: which thing, never what. Whoever hears of one reads the database.
+
+`LocalChanges` carries them inside one process (SQLite); `PostgresChanges`, in `changes_postgres`, between replicas, by
+LISTEN and NOTIFY inside the transaction that made the change. Either may lose one when a connection breaks; `RESYNC` then
+says: read everything anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Literal, Protocol
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+Kind = Literal["desired", "actual", "session", "user", "grant", "agent", "gateway", "resync"]
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`desired`, `actual`: a workspace; `session`: its id, "" for many; `user`, `agent`, `gateway`: the id."""
+
+    kind: Kind
+    key: str = ""
+    agent: int = 0
+    """Of a workspace: the agent that runs it."""
+
+
+RESYNC = Changed(kind="resync")
+
+
+class Subscription:
+    """What has changed since the last look; each thing once, however often it changed."""
+
+    def __init__(self, kinds: frozenset[Kind]) -> None:
+        self._kinds = kinds | {"resync"}
+        self._pending: dict[Changed, None] = {}
+        self._some = asyncio.Event()
+
+    def offer(self, change: Changed) -> None:
+        if change.kind in self._kinds:
+            self._pending[change] = None
+            self._some.set()
+
+    async def next(self) -> list[Changed]:
+        """Waits until something has changed, and returns all that has."""
+        await self._some.wait()
+        self._some.clear()
+        pending, self._pending = list(self._pending), {}
+        return pending
+
+
+class Subscribers:
+    """Who listens in this process."""
+
+    def __init__(self) -> None:
+        self._all: set[Subscription] = set()
+
+    def deliver(self, changes: Sequence[Changed]) -> None:
+        for subscription in self._all:
+            for change in changes:
+                subscription.offer(change)
+
+    def subscribe(self, *kinds: Kind) -> AbstractContextManager[Subscription]:
+        return _Registration(self._all, Subscription(frozenset(kinds)))
+
+
+class _Registration(AbstractContextManager[Subscription]):
+    def __init__(self, everyone: set[Subscription], subscription: Subscription) -> None:
+        self._everyone = everyone
+        self._subscription = subscription
+
+    def __enter__(self) -> Subscription:
+        self._everyone.add(self._subscription)
+        return self._subscription
+
+    def __exit__(self, *_: object) -> None:
+        self._everyone.discard(self._subscription)
+
+
+class Changes(Protocol):
+    def subscribe(self, *kinds: Kind) -> AbstractContextManager[Subscription]:
+        """What happens while the context is open is heard; `RESYNC` always."""
+
+    async def before_commit(self, session: AsyncSession, changes: Sequence[Changed]) -> None: ...
+
+    async def after_commit(self, changes: Sequence[Changed]) -> None: ...
+
+    async def claim(self, agent: int) -> bool:
+        """Whether this replica may serve this agent; True until `release`, or until a `RESYNC`, after which it must be
+        claimed anew. At most one replica has it."""
+
+    async def release(self, agent: int) -> None: ...
+
+    async def run(self) -> None:
+        """Listens; ends only by cancellation or failure."""
+
+
+class LocalChanges:
+    """Inside one process. There is one server on a SQLite database, so that every claim is granted."""
+
+    def __init__(self) -> None:
+        self._subscribers = Subscribers()
+        self._claimed: set[int] = set()
+
+    def subscribe(self, *kinds: Kind) -> AbstractContextManager[Subscription]:
+        return self._subscribers.subscribe(*kinds)
+
+    async def before_commit(self, session: AsyncSession, changes: Sequence[Changed]) -> None:
+        pass
+
+    async def after_commit(self, changes: Sequence[Changed]) -> None:
+        self._subscribers.deliver(changes)
+
+    async def claim(self, agent: int) -> bool:
+        if agent in self._claimed:
+            return False
+        self._claimed.add(agent)
+        return True
+
+    async def release(self, agent: int) -> None:
+        self._claimed.discard(agent)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()

@@ -1,0 +1,113 @@
+"""Notifications between replicas, by PostgreSQL's LISTEN and NOTIFY; and claims, as its advisory locks.
+
+Both hang on one connection that does nothing else. When it breaks, notifications may have been missed and the locks are
+gone: everyone hears `RESYNC`, once there is a new one. A replica that dies gives its locks back by dying.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import asyncpg
+import msgspec
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from moorage.kernel import log
+from moorage.server.changes import RESYNC, Changed, Kind, Subscribers, Subscription
+
+CHANNEL = "moorage"
+ALIVE_SECONDS = 10.0
+"""Between two looks at whether the connection is alive; an answer may take as long."""
+_LOCK_SPACE = 0x6D6F
+"""First half of the advisory locks' keys; the second is the agent's id."""
+_PAYLOAD = 7900
+"""Bytes of a notification; PostgreSQL takes fewer than 8000."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[Changed]).decode
+_log = log.get(part="server.changes")
+
+
+class PostgresChanges:
+    """`url`: SQLAlchemy's."""
+
+    def __init__(self, url: str) -> None:
+        self._dsn = url.replace("postgresql+asyncpg://", "postgresql://", 1)
+        self._subscribers = Subscribers()
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._turn = asyncio.Lock()
+        self._claimed: set[int] = set()
+
+    def subscribe(self, *kinds: Kind) -> AbstractContextManager[Subscription]:
+        return self._subscribers.subscribe(*kinds)
+
+    async def before_commit(self, session: AsyncSession, changes: Sequence[Changed]) -> None:
+        for payload in payloads(changes):
+            await session.execute(select(func.pg_notify(CHANNEL, payload)))
+
+    async def after_commit(self, changes: Sequence[Changed]) -> None:
+        pass
+
+    async def claim(self, agent: int) -> bool:
+        if agent in self._claimed:
+            return False
+        granted = await self._ask("SELECT pg_try_advisory_lock($1, $2)", _LOCK_SPACE, agent)
+        if granted:
+            self._claimed.add(agent)
+        return bool(granted)
+
+    async def release(self, agent: int) -> None:
+        if agent in self._claimed:
+            self._claimed.discard(agent)
+            await self._ask("SELECT pg_advisory_unlock($1, $2)", _LOCK_SPACE, agent)
+
+    async def run(self) -> None:
+        """Raises when the connection breaks; whoever runs this runs it again."""
+        connection = await asyncpg.connect(self._dsn, timeout=ALIVE_SECONDS)
+        lost = asyncio.Event()
+        try:
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener(CHANNEL, self._heard)
+            self._claimed.clear()
+            self._connection = connection
+            self._subscribers.deliver([RESYNC])
+            while not lost.is_set():
+                try:
+                    await asyncio.wait_for(lost.wait(), ALIVE_SECONDS)
+                except TimeoutError:
+                    await self._ask("SELECT 1")
+            raise ConnectionError("the connection for notifications was lost")
+        finally:
+            self._connection = None
+            connection.terminate()
+
+    async def _ask(self, query: str, *arguments: Any) -> Any:
+        """None when there is no connection: nothing is granted then."""
+        async with self._turn:
+            if self._connection is None or self._connection.is_closed():
+                return None
+            return await self._connection.fetchval(query, *arguments, timeout=ALIVE_SECONDS)
+
+    def _heard(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
+        try:
+            self._subscribers.deliver(_decode(payload))
+        except msgspec.DecodeError:
+            _log.warning("a notification is not understood", payload=str(payload)[:200])
+
+
+def payloads(changes: Sequence[Changed]) -> list[str]:
+    """The notifications that carry all changes, each small enough. Pure."""
+    found: list[str] = []
+    batch: list[Changed] = []
+    for change in dict.fromkeys(changes):
+        if batch and len(_encode([*batch, change])) > _PAYLOAD:
+            found.append(_encode(batch).decode())
+            batch = []
+        batch.append(change)
+    if batch:
+        found.append(_encode(batch).decode())
+    return found

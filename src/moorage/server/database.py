@@ -1,0 +1,107 @@
+"""The database: SQLite or PostgreSQL, through SQLAlchemy. `read` and `write` are the only ways in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from moorage.kernel.errors import Misconfigured
+from moorage.server.changes import Changed, Changes
+
+BUSY_SECONDS = 5
+"""How long SQLite waits for another process's transaction."""
+
+
+class Base(DeclarativeBase):
+    """Base of all tables. Times are seconds since the epoch, as everywhere."""
+
+
+def database_url(setting: str, file: Path) -> str:
+    """SQLAlchemy's URL for the setting. Raises `Misconfigured` for anything but SQLite and PostgreSQL."""
+    if not setting:
+        return f"sqlite+aiosqlite:///{file}"
+    try:
+        url = make_url(setting)
+    except ArgumentError as error:
+        raise Misconfigured("The setting database is no URL.", code="settings-invalid") from error
+    backend = url.drivername.split("+")[0]
+    if backend in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+    if backend == "sqlite":
+        return url.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
+    raise Misconfigured(
+        f"Moorage stores in PostgreSQL or SQLite, not in {backend}.",
+        code="settings-invalid",
+        hint="Set database to postgresql://user:password@host/name, or leave it out.",
+    )
+
+
+def make_engine(url: str, *, pool: int = 5) -> AsyncEngine:
+    if not url.startswith("sqlite"):
+        return create_async_engine(url, pool_size=pool, max_overflow=0, pool_pre_ping=True)
+    engine = create_async_engine(url, pool_size=pool, max_overflow=0, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+class Database:
+    """`write` sends the notifications that were announced in it when, and only when, it commits."""
+
+    def __init__(self, engine: AsyncEngine, changes: Changes) -> None:
+        self.engine = engine
+        self._changes = changes
+        self._session = async_sessionmaker(engine, expire_on_commit=False)
+        self._write_engine = engine.execution_options(moorage_write=True)
+        sqlite = engine.dialect.name == "sqlite"
+        # SQLite has one writer at a time: waiting for it here is fair, and does not poll as SQLite would.
+        self._writer: AbstractAsyncContextManager[Any] = asyncio.Lock() if sqlite else nullcontext()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        async with self._session() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: commits at the end, or rolls back when the block raises."""
+        changes: list[Changed] = []
+        made = self._session(bind=self._write_engine, info={"changes": changes})
+        async with self._writer, made as session, session.begin():
+            yield session
+            await session.flush()
+            if changes:
+                await self._changes.before_commit(session, changes)
+        if changes:
+            await self._changes.after_commit(changes)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def announce(session: AsyncSession, change: Changed) -> None:
+    """Tells everyone, in every replica, once this transaction has been committed."""
+    session.info["changes"].append(change)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by `_begin_sqlite`, not by the driver's guess
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "cache_size = -2000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later could not wait for another writer: it would fail at once.
+    write = connection.get_execution_options().get("moorage_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,1 @@
+"""What every request goes through: request ids, limits, CSRF, who asks, and how errors are told."""

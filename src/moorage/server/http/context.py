@@ -1,0 +1,56 @@
+"""What a route knows of its request: the server's state, who asks, the request's id."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from moorage.kernel.errors import NotSignedIn
+from moorage.server.accounts import services
+from moorage.server.authorization import Actor
+from moorage.server.http import cookies
+from moorage.server.state import ServerState
+
+
+def state_of(connection: HTTPConnection) -> ServerState:
+    return cast("ServerState", connection.app.state.moorage)
+
+
+def request_id_of(scope: Any) -> str:
+    return cast("str", scope.get("moorage.request_id", ""))
+
+
+def bearer(connection: HTTPConnection) -> str | None:
+    """The token of an `Authorization: Bearer` header (RFC 6750); "" when the header says something else."""
+    header = connection.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+async def actor_or_none(connection: HTTPConnection) -> Actor | None:
+    """Who asks; None when nobody is signed in. A header that is wrong is never mended by a cookie.
+
+    Raises `NotSignedIn` for a wrong token, `Forbidden` for somebody who is blocked.
+    """
+    state = state_of(connection)
+    token = bearer(connection)
+    if token is not None:
+        return await services.actor_of_token(state, token)
+    cookie = connection.cookies.get(cookies.name(state))
+    return await services.actor_of_session(state, cookie) if cookie else None
+
+
+async def actor(connection: HTTPConnection) -> Actor:
+    """Raises `NotSignedIn` when nobody is signed in."""
+    found = await actor_or_none(connection)
+    if found is None:
+        raise NotSignedIn("Nobody is signed in.", hint="Sign in, or send an API token.")
+    return found
+
+
+State = Annotated[ServerState, Depends(state_of)]
+Signed = Annotated[Actor, Depends(actor)]

@@ -1,0 +1,186 @@
+"""The composition root: everything that the server is made of is made here, and handed down."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from moorage.kernel import log
+from moorage.kernel.clock import Clock, SystemClock
+from moorage.kernel.errors import Misconfigured, MoorageError
+from moorage.kernel.home import Home, default_home
+from moorage.kernel.settings import load
+from moorage.server.agents.hub import AgentHub
+from moorage.server.application import make_application
+from moorage.server.changes import Changes, LocalChanges
+from moorage.server.database import Database, database_url, make_engine
+from moorage.server.metrics import Metrics
+from moorage.server.migrations.runner import migrate
+from moorage.server.repositories.services import RepositoryReader
+from moorage.server.routing.feed import RouteFeed
+from moorage.server.settings import Settings, load_credentials
+from moorage.server.setup import set_up
+from moorage.server.state import ServerState
+from moorage.server.workspaces.editors import load_editors
+
+PING_SECONDS = 4.0
+"""Between two pings of a WebSocket, and until one that is not answered ends it: a dead agent is known within 8 s."""
+MESSAGE_LIMIT = 64 * 1024 * 1024
+"""Bytes of a WebSocket message: a full report of an agent with thousands of workspaces."""
+
+_log = log.get(part="server")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """`python -m moorage.server --home H`. Exits with the code of the error that keeps it from starting."""
+    parser = argparse.ArgumentParser(prog="moor server")
+    parser.add_argument("--home", type=Path, default=None, help="the state folder")
+    parser.add_argument("--listen", default=None, help="host:port instead of the Unix socket")
+    options = parser.parse_args(argv)
+    home = Home((options.home or default_home()).absolute())
+    try:
+        settings = load(Settings, "server", home.settings, listen=options.listen)
+        settings.check()
+        log.configure("server", fmt=settings.log_format, level=settings.log_level)
+        home.make()
+        with only_one(home), bound(home, settings) as listening:
+            asyncio.run(serve(home, settings, listening))
+    except MoorageError as error:
+        print(f"moor server: {error}", file=sys.stderr)  # noqa: T201 - the log may not be set up yet
+        sys.exit(error.exit_code)
+
+
+async def serve(home: Home, settings: Settings, listening: socket.socket) -> None:
+    """Until SIGTERM or SIGINT. Raises `Misconfigured` when it cannot start."""
+    async with running_state(home, settings) as state:
+        config = uvicorn.Config(
+            make_application(state),
+            ws="websockets-sansio",
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
+            ws_max_size=MESSAGE_LIMIT,
+            ws_per_message_deflate=False,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=3,
+        )
+        _log.info("serving", address=str(listening.getsockname()), public_url=settings.origin)
+        await _Server(config, state).serve(sockets=[listening])
+
+
+@asynccontextmanager
+async def running_state(
+    home: Home, settings: Settings, *, clock: Clock | None = None
+) -> AsyncIterator[ServerState]:
+    """Opens and migrates the database and puts the parts together. Raises `Misconfigured`."""
+    clock = clock or SystemClock()
+    credentials = load_credentials(settings.git_credentials)
+    editors = load_editors(home.path / "editors.toml")
+    url = database_url(settings.database, home.database)
+    engine = make_engine(url, pool=settings.database_pool)
+    try:
+        file = None if settings.database else home.database
+        await migrate(engine, file)
+        changes = _changes(url)
+        database = Database(engine, changes)
+        installation = await set_up(database, home, settings, clock.now())
+        metrics = Metrics()
+        yield ServerState(
+            settings=settings,
+            clock=clock,
+            database=database,
+            changes=changes,
+            metrics=metrics,
+            repositories=RepositoryReader(settings, credentials, metrics),
+            hub=AgentHub(),
+            feed=RouteFeed(settings.origin),
+            editors=editors,
+            credentials=credentials,
+            installation=installation,
+        )
+    finally:
+        await engine.dispose()
+
+
+@contextmanager
+def only_one(home: Home) -> Iterator[None]:
+    """Raises `Misconfigured` when another server has this state folder."""
+    descriptor = os.open(home.run / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise Misconfigured(
+            f"Another server runs on the state folder {home.path}.",
+            code="server-running",
+            hint="End it first: moor down",
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def bound(home: Home, settings: Settings) -> Iterator[socket.socket]:
+    """The listening socket. A Unix socket that an earlier server left behind is replaced at once."""
+    if settings.listen:
+        with _bound_tcp(settings.listen) as listening:
+            yield listening
+        return
+    path = home.socket("server")
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(new))
+        new.chmod(0o600)
+        listening.listen(1024)
+        new.rename(path)
+        yield listening
+
+
+def _bound_tcp(listen: str) -> socket.socket:
+    host, _, port = listen.rpartition(":")
+    try:
+        return socket.create_server((host.strip("[]"), int(port)), backlog=1024, family=_family(host))
+    except (OSError, ValueError) as error:
+        raise Misconfigured(
+            f"The server cannot listen on {listen}: {error}.",
+            code="listen-failed",
+            hint="Choose another port, or end what has it.",
+        ) from error
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _changes(url: str) -> Changes:
+    if url.startswith("sqlite"):
+        return LocalChanges()
+    from moorage.server.changes_postgres import PostgresChanges
+
+    return PostgresChanges(url)
+
+
+class _Server(uvicorn.Server):
+    """Tells the streams to end before it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
+        super().__init__(config)
+        self._state = state
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._state.closing.set()
+        super().handle_exit(sig, frame)

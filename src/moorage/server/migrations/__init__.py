@@ -1,0 +1,1 @@
+"""Brings the database to this version, at start, under a lock."""

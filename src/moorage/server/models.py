@@ -1,0 +1,35 @@
+"""All tables, for whoever needs the whole schema."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from moorage.server.accounts.models import ApiToken, Code, Session, SignInLink, User
+from moorage.server.agents.models import Agent
+from moorage.server.database import Base
+from moorage.server.routing.models import Gateway, Grant
+from moorage.server.workspaces.models import Workspace
+
+
+class Installation(Base):
+    """One row: the id that every object of this installation is labelled with."""
+
+    __tablename__ = "installation"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[float]
+
+
+__all__ = [
+    "Agent",
+    "ApiToken",
+    "Base",
+    "Code",
+    "Gateway",
+    "Grant",
+    "Installation",
+    "Session",
+    "SignInLink",
+    "User",
+    "Workspace",
+]

@@ -1,0 +1,174 @@
+"""What Git says when it fails, as errors for a person. Pure. Git is run with `LC_ALL=C`."""
+
+from __future__ import annotations
+
+import re
+
+from moorage.kernel.errors import InvalidInput, MoorageError, TooLarge
+from moorage.server.repositories.rules import Repository
+
+NO_REF = ("couldn't find remote ref", "not our ref", "no such remote ref", "unadvertised object")
+_PRIVATE = (
+    "could not read username",
+    "could not read password",
+    "authentication failed",
+    "returned error: 401",
+    "returned error: 403",
+    "permission denied",
+    "terminal prompts disabled",
+)
+_ABSENT = (
+    "returned error: 404",
+    "not found",
+    "does not appear to be a git repository",
+    "does not exist",
+    "not valid: is this a git repository",
+)
+_TLS = (
+    "ssl certificate",
+    "server certificate",
+    "certificate verify",
+    "ssl routines",
+    "gnutls",
+    "tls connect",
+)
+_UNREACHABLE = (
+    "could not resolve",
+    "failed to connect",
+    "couldn't connect",
+    "connection refused",
+    "connection timed out",
+    "no route to host",
+    "network is unreachable",
+    "empty reply from server",
+    "connection reset",
+    "operation too slow",
+    "recv failure",
+    "host key verification failed",
+    "connection closed",
+)
+_LARGE = ("file too large", "exceeds maximum allowed size", "signal 25", "pack exceeds")
+
+
+def error_of(words: str, repository: Repository, *, limit: int) -> MoorageError:
+    """The error behind what Git wrote. `limit`: bytes that it was allowed to receive."""
+    said = words.lower()
+    if any(mark in said for mark in _LARGE):
+        return too_large(repository, limit)
+    if any(mark in said for mark in _PRIVATE):
+        return _error(
+            "repository-private",
+            f"{repository.host} does not show this repository without signing in.",
+            "It is private, or it is not there. An administrator can set what opens this host, by the setting git_credentials.",
+        )
+    if any(mark in said for mark in _TLS):
+        return _error(
+            "repository-certificate",
+            f"The certificate of {repository.host} is not trusted.",
+            "If it is your organisation's own, an administrator adds its authority by the setting ca_bundle.",
+            said=_last(words),
+        )
+    if any(mark in said for mark in _UNREACHABLE):
+        return unreachable(repository, _last(words))
+    if any(mark in said for mark in _ABSENT):
+        return _error(
+            "repository-not-found",
+            f"There is no Git repository at {repository.url}",
+            "Look at the URL: it is the one that git clone takes.",
+        )
+    return _error(
+        "repository-unreadable", f"Git cannot read {repository.url}: {_last(words)}", "Look at the URL."
+    )
+
+
+def is_missing_ref(words: str) -> bool:
+    return any(mark in words.lower() for mark in NO_REF)
+
+
+def missing_ref(ref: str, branches: list[str]) -> MoorageError:
+    """`branches`: those that there are; none at all means that the repository is empty."""
+    if not branches:
+        return _error(
+            "repository-empty",
+            "The repository is empty: it has no commit yet.",
+            "Push a first commit, with a devfile.",
+        )
+    shown = ", ".join(branches[:8]) + (", …" if len(branches) > 8 else "")
+    if not ref:
+        return InvalidInput(
+            "The repository's default branch does not exist.",
+            code="ref-not-found",
+            hint=f"Choose a branch. It has: {shown}.",
+            field="ref",
+        )
+    return InvalidInput(
+        f"The repository has no branch, tag or commit {ref}.",
+        code="ref-not-found",
+        hint=f"Its branches: {shown}. A commit is named by all 40 digits.",
+        field="ref",
+    )
+
+
+def unreachable(repository: Repository, detail: str) -> MoorageError:
+    return _error(
+        "repository-unreachable",
+        f"{repository.host} cannot be reached: {detail}",
+        "Look at the URL, and at whether the server can reach this host.",
+    )
+
+
+def timed_out(repository: Repository, seconds: float) -> MoorageError:
+    return _error(
+        "repository-timeout",
+        f"{repository.host} did not answer within {seconds:g} seconds.",
+        "Try again; if it goes on, look at whether that host is well.",
+    )
+
+
+def too_large(repository: Repository, limit: int) -> MoorageError:
+    return TooLarge(
+        f"To read the devfile, more than {limit} bytes of {repository.url} would have to be received.",
+        code="repository-too-large",
+        hint="Its host cannot send single files (Git's filter); an administrator can raise repository_transfer.",
+        field="repository",
+        limit=limit,
+    )
+
+
+def no_devfile(path: str, names: tuple[str, ...], ref: str) -> MoorageError:
+    """`names`: what was looked for when no path was given."""
+    where = f" at {ref}" if ref else ""
+    if path:
+        message, hint = (
+            f"The repository has no file {path}{where}.",
+            "Give the path from the repository's top.",
+        )
+    else:
+        message = f"The repository has no devfile{where}. Looked for: {', '.join(names)}."
+        hint = "Add one (https://devfile.io), or name another path."
+    return InvalidInput(message, code="devfile-not-found", hint=hint, field="devfile")
+
+
+def devfile_too_large(path: str, size: int, limit: int) -> MoorageError:
+    return TooLarge(
+        f"The devfile {path} has {size} bytes; at most {limit} are read.",
+        code="devfile-too-large",
+        field="devfile",
+        limit=limit,
+    )
+
+
+def no_text(path: str) -> MoorageError:
+    return InvalidInput(f"The file {path} is not text in UTF-8.", code="devfile-invalid", field="devfile")
+
+
+def _error(code: str, message: str, hint: str, **details: str) -> InvalidInput:
+    return InvalidInput(message, code=code, hint=hint, field="repository", **details)
+
+
+def _last(words: str) -> str:
+    """The last thing that Git said, without its prefixes."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    told = [line for line in lines if re.match(r"(fatal|error|remote|ssh):", line)]
+    line = (told or lines or ["it says nothing"])[0]
+    return re.sub(r"^(fatal|error|remote): (unable to access '[^']*': )?", "", line)[:300]

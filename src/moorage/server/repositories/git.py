@@ -1,0 +1,261 @@
+"""Git as a program, within limits: time, bytes, protocols, and an environment of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import resource
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from moorage.server.repositories.rules import Repository
+
+_PASSED_ON = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "all_proxy",
+)
+_CONFIG = """\
+[core]
+\trepositoryformatversion = 1
+\tbare = true
+\thooksPath = /dev/null
+[extensions]
+\tpartialClone = origin
+[remote "origin"]
+\turl = {url}
+\tpromisor = true
+[protocol]
+\tversion = 2
+[http]
+\tfollowRedirects = false
+\tlowSpeedLimit = 1000
+\tlowSpeedTime = 10
+[fetch]
+\tunpackLimit = 1
+\twriteCommitGraph = false
+[gc]
+\tauto = 0
+[maintenance]
+\tauto = false
+[advice]
+\tdetachedHead = false
+"""
+COMPLAINT = 10_000
+"""Bytes of what Git says that are kept."""
+
+
+class GitFailed(Exception):
+    """`words`: what it wrote on standard error."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+
+
+@dataclass(frozen=True)
+class Limits:
+    transfer: int
+    """Bytes of one file that Git may write: of what it receives, that is."""
+    ca_bundle: str = ""
+
+
+@dataclass(frozen=True)
+class Blob:
+    kind: str
+    """`blob`, `tree`, `commit`, …; "missing" when there is no such thing."""
+    oid: str
+    size: int
+    data: bytes
+    """Empty when it is larger than what was asked for."""
+
+
+class Git:
+    """A bare repository in a temporary folder that knows one remote, and holds nothing but what is asked for."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], limits: Limits) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._limits = limits
+
+    async def fetch(self, ref: str) -> None:
+        """The commit and its topmost folder, if the host can filter; else all of that commit. Raises `GitFailed`."""
+        await self._run(
+            "fetch", "--depth=1", "--filter=tree:1", "--no-tags", "--quiet", "origin", ref or "HEAD"
+        )
+
+    async def branches(self) -> list[str]:
+        """Raises `GitFailed`."""
+        output = await self._run("ls-remote", "--quiet", "--heads", "origin")
+        return [line.split("refs/heads/", 1)[1] for line in output.splitlines() if "refs/heads/" in line]
+
+    @asynccontextmanager
+    async def objects(self) -> AsyncIterator[Objects]:
+        """Reads objects; what is not here is fetched by Git, each on its own."""
+        process = await self._start("cat-file", "--batch", "--follow-symlinks", stdin=True)
+        try:
+            yield Objects(process)
+        finally:
+            await _end(process)
+
+    async def _run(self, *arguments: str) -> str:
+        process = await self._start(*arguments)
+        try:
+            output, words = await process.communicate()
+        finally:
+            await _end(process)
+        if process.returncode != 0:
+            said = words[-COMPLAINT:].decode(errors="replace")
+            raise GitFailed(said or f"git died of signal {-(process.returncode or 0)}")
+        return output.decode(errors="replace")
+
+    async def _start(self, *arguments: str, stdin: bool = False) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            "git",
+            f"--git-dir={self._folder}",
+            *arguments,
+            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment,
+            cwd=self._folder,
+            start_new_session=True,
+        )
+        # Set from outside, a moment after the start: a function that ran in the child would cost a copy of this process.
+        with suppress(ProcessLookupError):
+            limit = self._limits.transfer
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+        return process
+
+
+class Objects:
+    """`git cat-file --batch`, one question at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def get(self, name: str, *, most: int) -> Blob:
+        """What `name` (gitrevisions(7)) is; its data, when they are `most` bytes or fewer. Raises `GitFailed`."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(f"{name}\n".encode())
+            await process.stdin.drain()
+            header = (await process.stdout.readline()).decode(errors="replace")
+        except (ConnectionError, ValueError) as error:
+            raise await self._failure() from error
+        if not header:
+            raise await self._failure()
+        words = header.split()
+        if len(words) != 3 or not words[2].isdigit():
+            # "<name> missing", or of a symbolic link that leads nowhere "dangling <size>" and the name on a line
+            if words and words[0] in ("dangling", "loop", "notdir", "symlink"):
+                await process.stdout.readexactly(int(words[1]) + 1)
+            return Blob("missing", "", 0, b"")
+        oid, kind, size = words[0], words[1], int(words[2])
+        if size > most:
+            return Blob(kind, oid, size, b"")
+        data = await process.stdout.readexactly(size + 1)
+        return Blob(kind, oid, size, data[:-1])
+
+    async def _failure(self) -> GitFailed:
+        assert self._process.stderr is not None
+        words = (await self._process.stderr.read(COMPLAINT)).decode(errors="replace")
+        return GitFailed(words)
+
+
+@asynccontextmanager
+async def repository_of(
+    repository: Repository, *, addresses: Sequence[str], credential: tuple[str, str] | None, limits: Limits
+) -> AsyncIterator[Git]:
+    """`addresses`: where the host is; nothing else is connected to, whatever its name comes to meanwhile."""
+    folder = Path(tempfile.mkdtemp(prefix="moorage-git-"))
+    try:
+        for name in ("objects", "refs", "home"):
+            (folder / name).mkdir()
+        (folder / "HEAD").write_text("ref: refs/heads/none\n")
+        (folder / "config").write_text(_CONFIG.format(url=_quoted(repository.url)))
+        yield Git(folder, _environment(repository, folder, addresses, credential, limits), limits)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(
+    repository: Repository,
+    folder: Path,
+    addresses: Sequence[str],
+    credential: tuple[str, str] | None,
+    limits: Limits,
+) -> dict[str, str]:
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment |= {
+        "HOME": str(folder / "home"),
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "/bin/false",
+        "GIT_ALLOW_PROTOCOL": "http:https:ssh",
+        "GIT_SSH_COMMAND": _ssh(repository, folder, addresses),
+        "GIT_SSH_VARIANT": "ssh",
+    }
+    if limits.ca_bundle:
+        environment["GIT_SSL_CAINFO"] = limits.ca_bundle
+    settings = []
+    if credential is not None and repository.scheme in ("http", "https"):
+        # In the environment, which only this user can read; an argument would be everybody's.
+        token = base64.b64encode(":".join(credential).encode()).decode()
+        settings.append(
+            (
+                f"http.{repository.scheme}://{repository.authority}/.extraHeader",
+                f"Authorization: Basic {token}",
+            )
+        )
+    if addresses and repository.scheme in ("http", "https"):
+        port = repository.port or {"http": 80, "https": 443}[repository.scheme]
+        listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
+        settings.append(("http.curloptResolve", f"{repository.host}:{port}:{listed}"))
+    environment["GIT_CONFIG_COUNT"] = str(len(settings))
+    for index, (key, value) in enumerate(settings):
+        environment[f"GIT_CONFIG_KEY_{index}"] = key
+        environment[f"GIT_CONFIG_VALUE_{index}"] = value
+    return environment
+
+
+def _ssh(repository: Repository, folder: Path, addresses: Sequence[str]) -> str:
+    options = [
+        "ssh -F /dev/null",
+        "-o BatchMode=yes",
+        "-o ConnectTimeout=10",
+        "-o StrictHostKeyChecking=accept-new",
+        f"-o UserKnownHostsFile={folder}/home/known_hosts",
+    ]
+    if addresses and repository.scheme == "ssh":
+        options += [f"-o HostName={addresses[0]}", f"-o HostKeyAlias={repository.host}"]
+    return " ".join(options)
+
+
+def _quoted(value: str) -> str:
+    """As a value in Git's configuration (git-config(1), "Values")."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ends it with all that it has started, and waits."""
+    if process.stdin is not None:
+        process.stdin.close()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

@@ -1,0 +1,157 @@
+"""Which repositories, refs and paths are accepted. Pure.
+
+Whatever comes in here ends as an argument of Git: nothing may look like an option, name another transport
+(`ext::`, `file://`), or hold a character that Git or a terminal would take for something else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from urllib.parse import SplitResult, urlsplit
+
+from moorage.kernel.errors import Forbidden, InvalidInput
+
+SCHEMES = ("http", "https", "ssh")
+_SCP = re.compile(r"(?P<user>[A-Za-z0-9._-]+@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*):(?P<path>[^:\s-][^\s]*)")
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
+_METADATA = (
+    ipaddress.ip_network("169.254.0.0/16"),
+    ipaddress.ip_network("fe80::/10"),
+    ipaddress.ip_network("fd00:ec2::254/128"),
+)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A URL that Git may be given."""
+
+    url: str
+    scheme: str
+    host: str
+    """Without port; an IPv6 address without brackets."""
+    port: int | None
+
+    @property
+    def authority(self) -> str:
+        """`host`, or `host:port` when the URL names a port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+
+def check_repository(text: str) -> Repository:
+    """Raises `InvalidInput`, field `repository`. `git@host:path` is taken for ssh, as Git does."""
+    url = text.strip()
+    if not url:
+        raise _refused("A repository is needed: the URL that git clone would be given.")
+    if _CONTROL.search(url) or url.startswith("-") or "\\" in url:
+        raise _refused("This is no URL of a repository: it holds characters that a URL cannot hold.")
+    if "://" not in url and (match := _SCP.fullmatch(url)) and "::" not in url:
+        url = f"ssh://{match['user'] or ''}{match['host']}/{match['path'].lstrip('/')}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise _refused(f"This is no URL of a repository: {error}.") from error
+    if parts.scheme not in SCHEMES or "::" in url.split("/")[0]:
+        raise _refused(
+            "A repository is read by http, https or ssh, and by nothing else.",
+            hint="For instance https://git.example.com/team/project.git",
+        )
+    _check_parts(parts)
+    host = (parts.hostname or "").rstrip(".")
+    return Repository(url=url, scheme=parts.scheme, host=host, port=port)
+
+
+def check_host(repository: Repository, *, allowed: tuple[str, ...], denied: tuple[str, ...]) -> None:
+    """Raises `Forbidden` for a host that the settings do not allow."""
+    names = {repository.host, repository.authority}
+    if _matches(names, denied) or not _matches(names, allowed):
+        raise Forbidden(
+            f"This installation reads no repositories from {repository.authority}.",
+            code="repository-host-denied",
+            hint="An administrator decides this, by the settings repository_hosts and repository_hosts_denied.",
+            field="repository",
+        )
+
+
+def check_addresses(repository: Repository, addresses: list[str]) -> None:
+    """Raises `Forbidden` when a host's name leads to a link-local address, where clouds keep their secrets."""
+    for text in addresses:
+        address = ipaddress.ip_address(text.split("%")[0])
+        mapped = getattr(address, "ipv4_mapped", None) or address
+        if any(mapped in network for network in _METADATA if network.version == mapped.version):
+            raise Forbidden(
+                f"{repository.host} is a link-local address, and nothing is read from those.",
+                code="repository-host-denied",
+                field="repository",
+            )
+
+
+def check_ref(ref: str) -> str:
+    """The rules of git-check-ref-format(1), for a branch, a tag, a whole ref name or a commit.
+
+    Raises `InvalidInput`, field `ref`.
+    """
+    parts = ref.split("/")
+    wrong = (
+        ref.startswith("-")
+        or ref.endswith(".")
+        or ref == "@"
+        or ".." in ref
+        or "@{" in ref
+        or re.search(r"[\x00-\x20\x7f~^:?*\[\\]", ref) is not None
+        or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
+    )
+    if ref and wrong:
+        raise InvalidInput(f"{ref[:100]!r} can be no branch, tag or commit.", code="ref-invalid", field="ref")
+    return ref
+
+
+def check_path(path: str) -> str:
+    """A path inside the repository. Raises `InvalidInput`, field `devfile`."""
+    parts = path.split("/")
+    wrong = (
+        _CONTROL.search(path.replace(" ", ""))
+        or path.startswith("-")
+        or any(p in ("", ".", "..") for p in parts)
+    )
+    if path and wrong:
+        raise InvalidInput(
+            f"{path[:100]!r} is no path inside a repository.",
+            code="devfile-path-invalid",
+            hint="Give it from the repository's top, for instance backend/devfile.yaml",
+            field="devfile",
+        )
+    return path
+
+
+def _check_parts(parts: SplitResult) -> None:
+    if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
+        raise _refused(
+            "The URL holds a user name or a password.",
+            code="repository-password",
+            hint="Leave it out: it would be stored. An administrator sets what opens a host, by the setting git_credentials.",
+        )
+    host = parts.netloc.rpartition("@")[2]
+    if not parts.hostname or not _HOST.fullmatch(re.sub(r":[0-9]*$", "", host)) or parts.hostname[0] == "-":
+        raise _refused("The URL names no host.")
+    if parts.username is not None and (not parts.username or parts.username.startswith("-")):
+        raise _refused("The URL's user name cannot be used.")
+    if parts.query or parts.fragment:
+        raise _refused(
+            "The URL of a repository has no ? and no #.", hint="Give the ref and the devfile on their own."
+        )
+    if not parts.path.strip("/"):
+        raise _refused("The URL names a host, but no repository on it.")
+
+
+def _matches(names: set[str], patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name.lower(), pattern.lower()) for name in names for pattern in patterns)
+
+
+def _refused(message: str, *, code: str = "repository-invalid", hint: str = "") -> InvalidInput:
+    return InvalidInput(message, code=code, hint=hint, field="repository")

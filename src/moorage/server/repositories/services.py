@@ -1,0 +1,205 @@
+"""Reads the devfile of a repository."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+import httpx
+
+from moorage.devfile import FILE_NAMES, FOLDER
+from moorage.kernel.errors import MoorageError
+from moorage.server.metrics import Metrics
+from moorage.server.repositories import complaints, rules
+from moorage.server.repositories.git import Git, GitFailed, Limits, Objects, repository_of
+from moorage.server.repositories.rules import Repository
+from moorage.server.settings import Credentials, Settings
+
+REDIRECTS = 3
+_TREE_LIMIT = 8_000_000
+_COMMIT_LIMIT = 1_000_000
+
+Resolve = Callable[[str], Awaitable[list[str]]]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read, and where: `url` is the repository as Git was given it, `commit` the whole 40 digits."""
+
+    url: str
+    ref: str
+    commit: str
+    path: str
+    text: str
+
+
+class RepositoryReader:
+    """`resolve`: host name → addresses; a parameter, so that a test can make a name lead anywhere."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        metrics: Metrics,
+        *,
+        resolve: Resolve | None = None,
+    ) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._metrics = metrics
+        self._resolve = resolve or addresses_of
+
+    async def read(self, url: str, ref: str = "", path: str = "") -> Reading:
+        """Raises `InvalidInput` (`field` says which of the three), `TooLarge`, or `Forbidden` by the settings."""
+        repository = rules.check_repository(url)
+        rules.check_ref(ref)
+        rules.check_path(path)
+        started, outcome = time.perf_counter(), "failed"
+        seconds = self._settings.repository_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                reading = await self._read(repository, ref, path)
+            outcome = "read"
+        except TimeoutError as error:
+            outcome = "timeout"
+            raise complaints.timed_out(repository, seconds) from error
+        except MoorageError:
+            outcome = "refused"
+            raise
+        finally:
+            self._metrics.git_seconds.labels(outcome).observe(time.perf_counter() - started)
+        return reading
+
+    async def _read(self, repository: Repository, ref: str, path: str) -> Reading:
+        for _ in range(REDIRECTS):
+            addresses = await self._addresses(repository)
+            limits = Limits(self._settings.repository_transfer, self._settings.ca_bundle)
+            credential = self._credentials.of(repository.authority)
+            async with repository_of(
+                repository, addresses=addresses, credential=credential, limits=limits
+            ) as git:
+                try:
+                    await git.fetch(ref)
+                    async with git.objects() as objects:
+                        return await self._pick(objects, repository, ref, path)
+                except GitFailed as failure:
+                    if complaints.is_missing_ref(failure.words):
+                        raise complaints.missing_ref(ref, await _branches(git)) from failure
+                    target = await self._redirect(repository, failure.words)
+                    if target is None:
+                        raise complaints.error_of(
+                            failure.words, repository, limit=limits.transfer
+                        ) from failure
+            repository = target
+        raise complaints.error_of("it redirects too often", repository, limit=0)
+
+    async def _addresses(self, repository: Repository) -> list[str]:
+        """Raises `Forbidden` for a host that is not allowed. Behind a proxy, which resolves names itself, none."""
+        settings = self._settings
+        rules.check_host(
+            repository, allowed=settings.repository_hosts, denied=settings.repository_hosts_denied
+        )
+        try:
+            addresses = await self._resolve(repository.host)
+        except OSError as error:
+            if _proxied(repository):
+                return []
+            raise complaints.unreachable(repository, "its name is not known.") from error
+        rules.check_addresses(repository, addresses)
+        return [] if _proxied(repository) else addresses
+
+    async def _pick(self, objects: Objects, repository: Repository, ref: str, path: str) -> Reading:
+        commit = await objects.get("FETCH_HEAD^{commit}", most=_COMMIT_LIMIT)
+        for candidate in [path] if path else await _candidates(objects):
+            blob = await objects.get(f"FETCH_HEAD:{candidate}", most=self._settings.devfile_limit)
+            if blob.kind != "blob":
+                continue
+            if blob.size > self._settings.devfile_limit:
+                raise complaints.devfile_too_large(candidate, blob.size, self._settings.devfile_limit)
+            try:
+                text = blob.data.decode()
+            except UnicodeDecodeError as error:
+                raise complaints.no_text(candidate) from error
+            return Reading(url=repository.url, ref=ref, commit=commit.oid, path=candidate, text=text)
+        raise complaints.no_devfile(path, (*FILE_NAMES, f"{FOLDER}/*.yaml"), ref)
+
+    async def _redirect(self, repository: Repository, words: str) -> Repository | None:
+        """Where the host sends Git instead, if it does. Git itself follows nothing: each place is checked as the first."""
+        if "returned error: 30" not in words and "redirect" not in words.lower():
+            return None
+        suffix = "/info/refs"
+        bundle = self._settings.ca_bundle or None
+        try:
+            async with httpx.AsyncClient(
+                verify=ssl.create_default_context(cafile=bundle), timeout=10
+            ) as client:
+                answer = await client.get(
+                    f"{repository.url.rstrip('/')}{suffix}", params={"service": "git-upload-pack"}
+                )
+        except httpx.HTTPError as error:
+            raise complaints.unreachable(repository, str(error)) from error
+        target = urljoin(str(answer.url), answer.headers.get("location", "")).split("?")[0]
+        if not answer.is_redirect or not target.endswith(suffix):
+            return None
+        if not target.startswith(("http://", "https://")) or (
+            repository.scheme == "https" and not target.startswith("https://")
+        ):
+            raise complaints.error_of("it redirects to another protocol", repository, limit=0)
+        return rules.check_repository(target.removesuffix(suffix))
+
+
+async def addresses_of(host: str) -> list[str]:
+    """Raises `OSError` when the name is not known."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+async def _candidates(objects: Objects) -> list[str]:
+    """The devfile's usual names that are there: at the top, else in the folder `.devfile`."""
+    top = await _names(objects, "FETCH_HEAD^{tree}")
+    if found := [name for name in FILE_NAMES if name in top]:
+        return found
+    if FOLDER not in top:
+        return []
+    inside = await _names(objects, f"FETCH_HEAD:{FOLDER}")
+    return [f"{FOLDER}/{name}" for name in sorted(inside) if name.endswith((".yaml", ".yml"))]
+
+
+async def _names(objects: Objects, tree: str) -> set[str]:
+    """Names in a tree object: `<mode> <name>` NUL, 20 bytes (Git, "Tree objects")."""
+    entry = await objects.get(tree, most=_TREE_LIMIT)
+    if entry.kind != "tree":
+        return set()
+    names, data, place = set(), entry.data, 0
+    width = len(entry.oid) // 2
+    while place < len(data):
+        space, end = data.index(b" ", place), data.index(b"\0", place)
+        names.add(data[space + 1 : end].decode(errors="replace"))
+        place = end + 1 + width
+    return names
+
+
+async def _branches(git: Git) -> list[str]:
+    try:
+        return await git.branches()
+    except GitFailed:
+        return []
+
+
+def _proxied(repository: Repository) -> bool:
+    proxy = os.environ.get(f"{repository.scheme}_proxy") or os.environ.get(
+        f"{repository.scheme.upper()}_PROXY"
+    )
+    return bool(proxy) and repository.scheme != "ssh" and not _bypassed(repository.host)
+
+
+def _bypassed(host: str) -> bool:
+    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    names = [name.strip().lstrip(".") for name in listed.split(",") if name.strip()]
+    return any(name == "*" or host == name or host.endswith(f".{name}") for name in names)

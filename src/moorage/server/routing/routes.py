@@ -1,0 +1,92 @@
+"""What gateways connect to and ask."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Depends, Request, WebSocket, WebSocketDisconnect
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from moorage.contract import gateway as contract
+from moorage.kernel import log
+from moorage.kernel.errors import InvalidInput, NotSignedIn
+from moorage.server.accounts import services as accounts
+from moorage.server.http.context import State, bearer, state_of
+from moorage.server.routing import services
+from moorage.server.routing.feed import Listener
+from moorage.server.routing.models import Gateway
+from moorage.server.tasks import until_one_ends
+from moorage.server.workspaces import services as workspaces
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+FELL_BEHIND = 4408
+
+internal = APIRouter(include_in_schema=False)
+_log = log.get(part="server.routing")
+
+
+async def asking_gateway(connection: HTTPConnection) -> Gateway:
+    """Raises `NotSignedIn` for a token that is no gateway's."""
+    gateway = await services.gateway_of_token(state_of(connection), bearer(connection))
+    if gateway is None:
+        raise NotSignedIn("The gateway's token is not valid.", code="token-invalid")
+    return gateway
+
+
+Asking = Annotated[Gateway, Depends(asking_gateway)]
+
+
+@internal.websocket(contract.PATH)
+async def connect(websocket: WebSocket) -> None:
+    state = state_of(websocket)
+    gateway = await asking_gateway(websocket)
+    await websocket.accept()
+    await state.feed.ready()
+    state.metrics.gateways.inc()
+    _log.info("gateway connected", gateway=gateway.name)
+    try:
+        with state.feed.listen() as (table, listener):
+            await websocket.send_text(contract.encode(table))
+            await until_one_ends(
+                f"server.routing.{gateway.name}", _tell(websocket, listener), _until_closed(websocket)
+            )
+    except (WebSocketDisconnect, RuntimeError):
+        pass  # it went while it was told something; it will come back
+    finally:
+        state.metrics.gateways.dec()
+        _log.info("gateway disconnected", gateway=gateway.name)
+
+
+@internal.post(contract.EXCHANGE_PATH)
+async def exchange(request: Request, state: State, gateway: Asking) -> Response:
+    asked = await _body(request, contract.ExchangeRequest)
+    session = await accounts.exchange_code(state, asked, services.callback_of(gateway.zone_url))
+    return Response(contract.encode(session), media_type="application/json")
+
+
+@internal.post(contract.START_PATH, status_code=204)
+async def start(request: Request, state: State, _gateway: Asking, workspace: str) -> None:
+    asked = await _body(request, contract.StartRequest)
+    actor = await accounts.actor_of_user(state, asked.user)
+    await workspaces.start_workspace(state, actor, workspace)
+
+
+async def _tell(websocket: WebSocket, listener: Listener) -> None:
+    while (change := await listener.next()) is not None:
+        await websocket.send_text(contract.encode(change))
+    await websocket.close(FELL_BEHIND, "fell behind")
+
+
+async def _until_closed(websocket: WebSocket) -> None:
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _body(request: Request, kind: type[S]) -> S:
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"The body is not understood: {error}.") from error

@@ -1,0 +1,110 @@
+"""Keeps the route table up to date, and answers gateways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from moorage.contract import gateway as contract
+from moorage.kernel.ids import fingerprint
+from moorage.server.accounts.models import Session, User
+from moorage.server.accounts.sign_in import CALLBACK_PATH
+from moorage.server.changes import Changed
+from moorage.server.routing.models import Gateway, Grant
+from moorage.server.routing.table import Facts, key_of, route_of
+from moorage.server.state import ServerState
+from moorage.server.workspaces.models import Workspace
+
+
+async def gateway_of_token(state: ServerState, token: str | None) -> Gateway | None:
+    if not token:
+        return None
+    query = select(Gateway).where(Gateway.fingerprint == fingerprint(token))
+    async with state.database.read() as session:
+        return (await session.scalars(query)).one_or_none()
+
+
+async def callbacks(state: ServerState) -> frozenset[str]:
+    """The only addresses that hand-over codes are sent to."""
+    async with state.database.read() as session:
+        return frozenset(callback_of(url) for url in await session.scalars(select(Gateway.zone_url)))
+
+
+def callback_of(zone_url: str) -> str:
+    return f"{zone_url}{CALLBACK_PATH}"
+
+
+async def follow(state: ServerState) -> None:
+    """Runs for as long as the server: every change goes into the feed."""
+    with state.changes.subscribe("desired", "actual", "session", "user", "grant") as changes:
+        state.feed.begin(await _everything(state))
+        while True:
+            pending = await changes.next()
+            if any(change.kind == "resync" for change in pending):
+                state.feed.begin(await _everything(state))
+            else:
+                state.feed.learn(await _news(state, pending, state.feed.session_ids()))
+
+
+async def forget_expired(state: ServerState) -> None:
+    """Sessions that are over by now leave the table."""
+    state.feed.learn(await _sessions(state, state.feed.session_ids()))
+
+
+async def _everything(state: ServerState) -> Facts:
+    async with state.database.read() as session:
+        routes = await session.stream_scalars(_workspaces().execution_options(yield_per=200))
+        facts = Facts(routes={row.name: route_of(row) async for row in routes})
+    facts.sessions = (await _sessions(state, frozenset())).sessions
+    facts.grants = (await _grants(state)).grants
+    return facts
+
+
+async def _news(state: ServerState, pending: list[Changed], known_sessions: frozenset[str]) -> Facts:
+    names = {change.key for change in pending if change.kind in ("desired", "actual")}
+    facts = Facts(routes=dict.fromkeys(names))
+    if names:
+        async with state.database.read() as session:
+            for row in await session.scalars(_workspaces().where(Workspace.name.in_(names))):
+                facts.routes[row.name] = route_of(row)
+    if any(change.kind in ("session", "user") for change in pending):
+        facts.sessions = (await _sessions(state, known_sessions)).sessions
+    if any(change.kind in ("grant", "user") for change in pending):
+        facts.grants = (await _grants(state)).grants
+    return facts
+
+
+def _workspaces() -> Select[Any]:
+    return select(Workspace).where(Workspace.terminated_at.is_(None))
+
+
+async def _sessions(state: ServerState, known: frozenset[str]) -> Facts:
+    """All live sessions of people who are not blocked; those of `known` that are not among them are gone."""
+    query = (
+        select(Session, User.name)
+        .join(User, User.id == Session.user_id)
+        .where(Session.expires_at > state.clock.now(), User.blocked.is_(False))
+    )
+    facts = Facts(sessions=dict.fromkeys(known))
+    async with state.database.read() as session:
+        for row, name in (await session.execute(query)).tuples():
+            facts.sessions[row.id] = contract.Session(
+                id=row.id, user=row.user_id, user_name=name, expires_at=row.expires_at
+            )
+    return facts
+
+
+async def _grants(state: ServerState) -> Facts:
+    query = (
+        select(Grant, Workspace.name)
+        .join(Workspace, Workspace.id == Grant.workspace_id)
+        .join(User, User.id == Grant.user_id)
+        .where(Workspace.terminated_at.is_(None), User.blocked.is_(False))
+    )
+    facts = Facts(grants=dict.fromkeys(state.feed.grant_keys()))
+    async with state.database.read() as session:
+        for row, name in (await session.execute(query)).tuples():
+            grant = contract.Grant(user=row.user_id, workspace=name, port=row.port)
+            facts.grants[key_of(grant)] = grant
+    return facts

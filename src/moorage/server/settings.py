@@ -1,0 +1,121 @@
+"""The server's settings: table `[server]` of `settings.toml`, or `MOORAGE_SERVER_<FIELD>`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from moorage.kernel.errors import Misconfigured
+from moorage.kernel.log import Format
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    public_url: str = ""
+    """Where browsers reach the server: its origin. "": the zone's own host."""
+    zone: str = "localhost"
+    """DNS zone of the local agent's and gateway's workspaces: `<port>-<workspace>.<zone>`."""
+    port: int = 8080
+    """Port of the zone, as browsers see it."""
+    listen: str = ""
+    """`host:port` to listen on instead of the Unix socket in the state folder."""
+    database: str = ""
+    """`postgresql://user:password@host/name`; "": SQLite in the state folder."""
+    database_pool: int = 5
+    """Connections to the database, at most."""
+    session_hours: float = 12.0
+    """A session ends when nobody has used it at the server for so long."""
+    sign_in_link_minutes: float = 10.0
+    workspaces_per_user: int | None = None
+    """None: no limit. Terminated ones do not count."""
+    workspaces_total: int | None = None
+    """None: no limit."""
+    request_limit: int = 1_000_000
+    """Bytes of a request's body."""
+    repository_hosts: tuple[str, ...] = ("*",)
+    """Hosts that repositories may be read from: shell patterns, `host` or `host:port`. Link-local addresses, where
+    clouds keep their metadata, are refused whatever this says."""
+    repository_hosts_denied: tuple[str, ...] = ()
+    """Exceptions from `repository_hosts`."""
+    repository_seconds: float = 20.0
+    """Time limit for reading a devfile."""
+    repository_transfer: int = 16_000_000
+    """Bytes that Git may receive for it. One commit's tree is far below; a host that cannot filter sends all files."""
+    devfile_limit: int = 3_000_000
+    """Bytes of a devfile."""
+    git_credentials: str = ""
+    """TOML file, readable by its owner alone: `["git.example.com"]` with `username` and `password`, per host."""
+    ca_bundle: str = ""
+    """File of certificates to trust when reading repositories, instead of the system's."""
+    log_format: Format = "console"
+    log_level: str = "info"
+
+    @property
+    def zone_url(self) -> str:
+        """Origin of the local zone. Its scheme is that of `public_url`."""
+        scheme = urlsplit(self.public_url).scheme or "http"
+        default = {"http": 80, "https": 443}[scheme]
+        return f"{scheme}://{self.zone}" + ("" if self.port == default else f":{self.port}")
+
+    @property
+    def origin(self) -> str:
+        """`public_url` as browsers write it in `Origin`."""
+        return self.public_url.rstrip("/") or self.zone_url
+
+    @property
+    def secure(self) -> bool:
+        return self.origin.startswith("https://")
+
+    def check(self) -> None:
+        """Raises `Misconfigured` for values that are well-formed but make no sense."""
+        if self.public_url:
+            parts = urlsplit(self.public_url)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.netloc
+                or parts.path.strip("/")
+                or parts.query
+            ):
+                raise Misconfigured(
+                    f"public_url must be an origin such as https://moorage.example.com, not {self.public_url!r}.",
+                    code="settings-invalid",
+                )
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What opens Git hosts, by host name (with `:port` when it is not the scheme's own)."""
+
+    by_host: dict[str, tuple[str, str]]
+
+    def __repr__(self) -> str:
+        return f"Credentials(hosts={sorted(self.by_host)})"
+
+    def of(self, host: str) -> tuple[str, str] | None:
+        """User name and password for exactly this host, or None."""
+        return self.by_host.get(host.lower())
+
+
+def load_credentials(path: str) -> Credentials:
+    """Raises `Misconfigured` when the file is not usable, or readable by others."""
+    if not path:
+        return Credentials({})
+    file = Path(path)
+    try:
+        if file.stat().st_mode & 0o077:
+            raise Misconfigured(
+                f"The file of Git credentials {path} can be read by others.",
+                code="credentials-readable",
+                hint=f"Run: chmod 600 {path}",
+            )
+        entries = msgspec.toml.decode(file.read_bytes(), type=dict[str, dict[str, str]])
+        return Credentials({host.lower(): (e["username"], e["password"]) for host, e in entries.items()})
+    except (OSError, msgspec.MsgspecError, KeyError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise Misconfigured(
+            f"The file of Git credentials {path} cannot be used: {reason}.",
+            code="credentials-unreadable",
+            hint='It has a table per host: ["git.example.com"], username = "…", password = "…".',
+        ) from error

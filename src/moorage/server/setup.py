@@ -1,0 +1,83 @@
+"""What a fresh database needs before the first request: the installation's id, the first administrator, and the local
+agent and gateway, known by the fingerprints of their tokens."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from moorage.kernel.errors import Misconfigured
+from moorage.kernel.home import Home
+from moorage.kernel.ids import fingerprint, short_id
+from moorage.server.accounts.models import ApiToken, User
+from moorage.server.agents.models import Agent
+from moorage.server.authorization import Role
+from moorage.server.database import Database
+from moorage.server.models import Installation
+from moorage.server.routing.models import Gateway
+from moorage.server.settings import Settings
+
+FIRST_ADMINISTRATOR = "admin"
+LOCAL = "local"
+LABEL = "first administrator"
+
+
+async def set_up(database: Database, home: Home, settings: Settings, now: float) -> str:
+    """Returns the installation's id. Does nothing twice; follows tokens and zone when they were changed.
+
+    Raises `Misconfigured` when the first administrator's token is missing on a fresh database.
+    """
+    async with database.write() as session:
+        installation = await session.scalar(select(Installation))
+        if installation is None:
+            installation = Installation(id=short_id(12), created_at=now)
+            session.add(installation)
+        await _administrator(session, home, now)
+        zone_url = settings.zone_url
+        if token := _secret(home, "agent-token"):
+            agent = await session.scalar(select(Agent).where(Agent.name == LOCAL))
+            if agent is None:
+                agent = Agent(name=LOCAL, created_at=now)
+                session.add(agent)
+            agent.fingerprint, agent.zone_url = fingerprint(token), zone_url
+        if token := _secret(home, "gateway-token"):
+            gateway = await session.scalar(select(Gateway).where(Gateway.name == LOCAL))
+            if gateway is None:
+                gateway = Gateway(name=LOCAL, created_at=now)
+                session.add(gateway)
+            gateway.fingerprint, gateway.zone_url = fingerprint(token), zone_url
+        await session.flush()
+        return installation.id
+
+
+async def _administrator(session: AsyncSession, home: Home, now: float) -> None:
+    token = _secret(home, "admin-token")
+    count = await session.scalar(select(func.count()).select_from(User))
+    if not count:
+        if not token:
+            raise Misconfigured(
+                f"There is no {home.secret_file('admin-token')} for the first administrator.",
+                code="secret-missing",
+                hint="moor up makes it; by hand: a long random text, readable by the server alone.",
+            )
+        session.add(User(name=FIRST_ADMINISTRATOR, role=Role.ADMINISTRATOR.value, created_at=now))
+        await session.flush()
+    if not token:
+        return
+    user = await session.scalar(select(User).where(User.name == FIRST_ADMINISTRATOR))
+    known = (
+        await session.scalar(select(ApiToken).where(ApiToken.label == LABEL, ApiToken.user_id == user.id))
+        if user
+        else None
+    )
+    if user is None:
+        return
+    if known is None:
+        known = ApiToken(user_id=user.id, label=LABEL, created_at=now)
+        session.add(known)
+    known.fingerprint = fingerprint(token)
+
+
+def _secret(home: Home, name: str) -> str:
+    """ "" when there is none: not every server has a local agent."""
+    return home.secret(name) if home.secret_file(name).exists() else ""

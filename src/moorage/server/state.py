@@ -1,0 +1,45 @@
+"""What `main` puts together and every route and service is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from moorage.contract import EditorSpec
+from moorage.kernel.clock import Clock
+from moorage.server.changes import Changes
+from moorage.server.database import Database
+from moorage.server.metrics import Metrics
+from moorage.server.settings import Credentials, Settings
+
+if TYPE_CHECKING:
+    from moorage.server.agents.hub import AgentHub
+    from moorage.server.repositories.services import RepositoryReader
+    from moorage.server.routing.feed import RouteFeed
+
+
+@dataclass
+class ServerState:
+    settings: Settings
+    clock: Clock
+    database: Database
+    changes: Changes
+    metrics: Metrics
+    repositories: RepositoryReader
+    hub: AgentHub
+    """The agents that are connected to this replica."""
+    feed: RouteFeed
+    """The route table, and the gateways that are connected to this replica."""
+    editors: dict[str, EditorSpec]
+    """By name; the first is the default."""
+    credentials: Credentials
+    installation: str
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is about to end: whatever streams comes to an end too."""
+    render_problem: Callable[[Request, dict[str, Any]], Response] | None = None
+    """Set by `main` when the pages are there: an error of a page request as a page."""

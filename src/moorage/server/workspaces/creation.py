@@ -1,0 +1,169 @@
+"""From a request to a stored workspace: read the devfile, translate it, and write spec and desired state at once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from moorage.contract import DesiredState, EditorSpec, WorkspaceSpec
+from moorage.contract.hosts import workspace_name
+from moorage.kernel.errors import Conflict, InvalidInput, Unavailable
+from moorage.kernel.ids import short_id
+from moorage.server.agents.models import Agent
+from moorage.server.authorization import Action, Actor, require
+from moorage.server.changes import Changed
+from moorage.server.database import announce
+from moorage.server.repositories.services import Reading
+from moorage.server.state import ServerState
+from moorage.server.workspaces import decisions, schemas, specs
+from moorage.server.workspaces.models import Workspace
+from moorage.server.workspaces.view import Row, view
+
+ATTEMPTS = 5
+"""How often a title or name that somebody else took at the same moment is replaced by another."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """All that is known before a name is."""
+
+    request: schemas.CreateWorkspace
+    reading: Reading
+    spec: WorkspaceSpec
+    warnings: list[schemas.Warning]
+    agent: Agent
+
+
+async def create_workspace(
+    state: ServerState, actor: Actor, request: schemas.CreateWorkspace
+) -> schemas.Workspace:
+    """Raises `InvalidInput` (`field` says which), `Conflict` for a name that is taken, `LimitReached`, `Unavailable`."""
+    require(actor, Action.CREATE_WORKSPACE)
+    if request.name:
+        decisions.check_title(request.name)
+    decisions.check_env(request.env)
+    editor = _editor(state, request.editor)
+    async with state.database.read() as session:
+        agent = await _agent(session, request.agent)
+        await _check_limits(state, session, actor)
+        if request.name and request.name in await _titles(session, actor):
+            raise _taken(request.name)
+    reading = await state.repositories.read(request.repository, request.ref, request.devfile)
+    spec, warnings = await asyncio.to_thread(specs.translate, reading, editor)
+    plan = _Plan(request, reading, spec, warnings, agent)
+    for attempt in range(ATTEMPTS):
+        workspace, changed = _workspace(state, actor, plan)
+        try:
+            async with state.database.write() as session:
+                await _check_limits(state, session, actor)
+                titles = await _titles(session, actor)
+                if request.name and request.name in titles:
+                    raise _taken(request.name)
+                workspace.title = request.name or decisions.free_title(workspace.title, titles)
+                session.add(workspace)
+                await session.flush()
+                announce(session, changed)
+            break
+        except IntegrityError as error:
+            # Another request took the title, or, once in two thousand million, the name, between look and write.
+            if request.name and attempt:
+                raise _taken(request.name) from error
+            if attempt == ATTEMPTS - 1:
+                raise Unavailable("Too much is created at once.", hint="Try again.") from error
+    return view(Row(workspace, agent, actor.name), state.clock.now())
+
+
+def _workspace(state: ServerState, actor: Actor, plan: _Plan) -> tuple[Workspace, Changed]:
+    now = state.clock.now()
+    name = workspace_name(plan.agent.id, actor.user_id, short_id())
+    spec = specs.for_workspace(plan.spec, name=name, zone_url=plan.agent.zone_url, env=plan.request.env)
+    workspace = Workspace(
+        name=name,
+        title=decisions.title_of(decisions.repository_name(plan.reading.url)),
+        owner_id=actor.user_id,
+        agent_id=plan.agent.id,
+        repository=plan.reading.url,
+        ref=plan.request.ref,
+        commit=plan.reading.commit,
+        devfile_path=plan.reading.path,
+        devfile=plan.reading.text,
+        spec=_encode(spec),
+        warnings=msgspec.json.encode([warning.model_dump() for warning in plan.warnings]).decode(),
+        desired=DesiredState.RUNNING.value,
+        generation=1,
+        restarts=0,
+        created_at=now,
+        updated_at=now,
+        requested_at=now,
+        requested_generation=1,
+        state="CreationRequested",
+        actual_generation=0,
+        actual="",
+    )
+    return workspace, Changed(kind="desired", key=name, agent=plan.agent.id)
+
+
+def _encode(spec: WorkspaceSpec) -> str:
+    return msgspec.json.encode(spec).decode()
+
+
+def _editor(state: ServerState, name: str) -> EditorSpec:
+    if not name:
+        return next(iter(state.editors.values()))
+    if name not in state.editors:
+        raise InvalidInput(
+            f"There is no editor {name}.",
+            code="editor-unknown",
+            hint=f"There are: {', '.join(state.editors)}.",
+            field="editor",
+        )
+    return state.editors[name]
+
+
+async def _agent(session: AsyncSession, name: str) -> Agent:
+    agents = (await session.scalars(select(Agent).order_by(Agent.connected.desc(), Agent.id))).all()
+    if name:
+        agents = [agent for agent in agents if agent.name == name]
+        if not agents:
+            raise InvalidInput(f"There is no agent {name}.", code="agent-unknown", field="agent")
+    for agent in agents:
+        if agent.enabled:
+            return agent
+    raise InvalidInput(
+        f"The agent {name} takes no new workspaces." if name else "No agent takes new workspaces.",
+        code="agent-disabled",
+        field="agent",
+    )
+
+
+async def _check_limits(state: ServerState, session: AsyncSession, actor: Actor) -> None:
+    settings = state.settings
+    if settings.workspaces_per_user is None and settings.workspaces_total is None:
+        return
+    query = select(func.count()).select_from(Workspace).where(Workspace.terminated_at.is_(None))
+    total = await session.scalar(query) or 0
+    own = await session.scalar(query.where(Workspace.owner_id == actor.user_id)) or 0
+    decisions.check_limits(
+        own=own, total=total, per_user=settings.workspaces_per_user, at_all=settings.workspaces_total
+    )
+
+
+async def _titles(session: AsyncSession, actor: Actor) -> frozenset[str]:
+    query = select(Workspace.title).where(
+        Workspace.owner_id == actor.user_id, Workspace.terminated_at.is_(None)
+    )
+    return frozenset(await session.scalars(query))
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(
+        f"You have a workspace called {name} already.",
+        code="name-taken",
+        hint="Choose another name, or delete that one.",
+        field="name",
+    )

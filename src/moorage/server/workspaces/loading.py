@@ -1,0 +1,60 @@
+"""Reads workspaces, with what belongs to them, and finds the one that somebody means."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from moorage.kernel.errors import Conflict, Forbidden, NotFound
+from moorage.server.accounts.models import User
+from moorage.server.agents.models import Agent
+from moorage.server.authorization import Action, Actor, may, require
+from moorage.server.workspaces.models import Workspace
+from moorage.server.workspaces.view import Row
+
+
+def rows() -> Select[Workspace, Agent, str]:
+    """All workspaces that are there, with agent and owner."""
+    return (
+        select(Workspace, Agent, User.name)
+        .join(Agent, Agent.id == Workspace.agent_id)
+        .join(User, User.id == Workspace.owner_id)
+        .where(Workspace.terminated_at.is_(None))
+        .order_by(Workspace.id)
+    )
+
+
+async def fetch(session: AsyncSession, query: Select[Workspace, Agent, str]) -> list[Row]:
+    return [Row(*row) for row in await session.execute(query)]
+
+
+async def find(session: AsyncSession, actor: Actor, name: str, action: Action) -> Row:
+    """The workspace of that name or title, if the actor may do `action` with it.
+
+    One's own titles come first. Somebody else's workspace is not found, but by an administrator. Raises `NotFound`,
+    `Forbidden`, and `Conflict` when several of other people's have the title.
+    """
+    found = await fetch(session, rows().where(or_(Workspace.name == name, Workspace.title == name)))
+    visible = [r for r in found if may(actor, Action.SEE_WORKSPACE, r.workspace.owner_id)]
+    exact = [r for r in visible if r.workspace.name == name]
+    own = [r for r in visible if r.workspace.owner_id == actor.user_id]
+    candidates = exact or own or visible
+    if not candidates:
+        raise NotFound(f"There is no workspace {name}.", code="workspace-not-found")
+    if len(candidates) > 1:
+        names = ", ".join(row.workspace.name for row in candidates[:5])
+        raise Conflict(
+            f"{len(candidates)} workspaces are called {name}.",
+            code="workspace-ambiguous",
+            hint=f"Name one of: {names}.",
+        )
+    require(actor, action, candidates[0].workspace.owner_id)
+    return candidates[0]
+
+
+async def still_there(session: AsyncSession, actor: Actor, name: str) -> Row | None:
+    """As `find` to see it, but None when it is not there, or no longer for this actor."""
+    try:
+        return await find(session, actor, name, Action.SEE_WORKSPACE)
+    except (NotFound, Forbidden):
+        return None

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from moorage.server.database import Base
+
+
+class Workspace(Base):
+    """Desired state, and what the agent last reported. `spec` and `actual` are the contract's JSON; credentials are
+    never in `spec`: they are added on the way to the agent."""
+
+    __tablename__ = "workspaces"
+    __table_args__ = (
+        Index(
+            "ix_workspaces_owner_title",
+            "owner_id",
+            "title",
+            unique=True,
+            sqlite_where=text("terminated_at IS NULL"),
+            postgresql_where=text("terminated_at IS NULL"),
+        ),
+        Index("ix_workspaces_agent", "agent_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
+    repository: Mapped[str]
+    ref: Mapped[str] = mapped_column(default="")
+    commit: Mapped[str]
+    devfile_path: Mapped[str]
+    devfile: Mapped[str]
+    spec: Mapped[str]
+    warnings: Mapped[str] = mapped_column(default="[]")
+    desired: Mapped[str]
+    generation: Mapped[int] = mapped_column(default=1)
+    restarts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[float]
+    updated_at: Mapped[float]
+    requested_at: Mapped[float]
+    """When the newest start was asked for; with the two below, the stages `queued` and `received`."""
+    requested_generation: Mapped[int] = mapped_column(default=1)
+    sent_at: Mapped[float | None]
+    received_at: Mapped[float | None]
+    state: Mapped[str] = mapped_column(default="CreationRequested")
+    actual_generation: Mapped[int] = mapped_column(default=0)
+    actual: Mapped[str] = mapped_column(default="")
+    terminated_at: Mapped[float | None]

@@ -1,0 +1,185 @@
+"""Workspaces over HTTP; logs as a stream, commands over a WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from starlette.responses import Response, StreamingResponse
+
+from moorage.contract import agent as contract
+from moorage.kernel.errors import Unavailable
+from moorage.server.agents import channels
+from moorage.server.agents.hub import Channel
+from moorage.server.authorization import Action
+from moorage.server.http import context, events
+from moorage.server.http.context import Signed, State
+from moorage.server.tasks import until_one_ends
+from moorage.server.workspaces import schemas, services
+from moorage.server.workspaces.events import watch_workspace, watch_workspaces
+
+api = APIRouter(prefix="/workspaces", tags=["workspaces"])
+
+_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}}
+
+
+@api.get("")
+async def list_workspaces(state: State, actor: Signed, all: bool = False) -> schemas.Workspaces:  # noqa: A002 - the API's word
+    """One's own workspaces; with `all`, everyone's, for an administrator."""
+    return schemas.Workspaces(items=await services.list_workspaces(state, actor, all))
+
+
+@api.post("", status_code=201)
+async def create_workspace(state: State, actor: Signed, body: schemas.CreateWorkspace) -> schemas.Workspace:
+    return await services.create_workspace(state, actor, body)
+
+
+@api.get("/events", response_class=Response, responses=_EVENTS)
+async def list_events(state: State, actor: Signed, all: bool = False) -> Response:  # noqa: A002 - the API's word
+    """Server-sent events `workspaces`: `{"items": […]}`, at once and at each change."""
+    lists = watch_workspaces(state, actor, all)
+    first = await anext(lists)
+
+    async def items() -> AsyncIterator[schemas.Workspaces]:
+        try:
+            yield schemas.Workspaces(items=first)
+            async for workspaces in lists:
+                yield schemas.Workspaces(items=workspaces)
+        finally:
+            await lists.aclose()  # type: ignore[attr-defined]
+
+    return events.stream(state, "workspaces", items())
+
+
+@api.get("/{name}")
+async def get_workspace(state: State, actor: Signed, name: str) -> schemas.Workspace:
+    return await services.get_workspace(state, actor, name)
+
+
+@api.get("/{name}/events", response_class=Response, responses=_EVENTS)
+async def workspace_events(state: State, actor: Signed, name: str) -> Response:
+    """Server-sent events `workspace`, at once and at each change; the stream ends when the workspace is gone."""
+    await services.get_workspace(state, actor, name)
+    return events.stream(state, "workspace", watch_workspace(state, actor, name))
+
+
+@api.post("/{name}/start", status_code=202)
+async def start_workspace(state: State, actor: Signed, name: str) -> schemas.Workspace:
+    return await services.start_workspace(state, actor, name)
+
+
+@api.post("/{name}/stop", status_code=202)
+async def stop_workspace(state: State, actor: Signed, name: str) -> schemas.Workspace:
+    return await services.stop_workspace(state, actor, name)
+
+
+@api.post("/{name}/restart", status_code=202)
+async def restart_workspace(state: State, actor: Signed, name: str) -> schemas.Workspace:
+    return await services.restart_workspace(state, actor, name)
+
+
+@api.delete("/{name}", status_code=202)
+async def delete_workspace(state: State, actor: Signed, name: str) -> schemas.Workspace:
+    return await services.delete_workspace(state, actor, name)
+
+
+@api.get("/{name}/ports")
+async def list_ports(state: State, actor: Signed, name: str) -> schemas.Ports:
+    return schemas.Ports(items=await services.list_ports(state, actor, name))
+
+
+@api.get("/{name}/logs", response_class=Response, responses=_TEXT)
+async def read_logs(  # noqa: PLR0917 - FastAPI passes them by name
+    state: State,
+    actor: Signed,
+    name: str,
+    container: str = "",
+    follow: bool = False,
+    tail: Annotated[int | None, Query(ge=0)] = None,
+) -> Response:
+    chunks = await channels.open_logs(state, actor, name, container=container, follow=follow, tail=tail)
+    return StreamingResponse(
+        chunks, media_type="text/plain", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+
+
+@api.websocket("/{name}/exec")
+async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
+    websocket: WebSocket,
+    name: str,
+    container: str = "",
+    tty: bool = False,
+    columns: Annotated[int, Query(ge=1, le=10_000)] = 80,
+    rows: Annotated[int, Query(ge=1, le=10_000)] = 24,
+) -> None:
+    """Refusals come as HTTP answers before the upgrade; what fails later as `{"error": …}`."""
+    state = context.state_of(websocket)
+    actor = await context.actor(websocket)
+    target = await channels.reach(state, actor, name, container, Action.RUN_COMMANDS)
+    await websocket.accept()
+    try:
+        argv = msgspec.json.decode(await websocket.receive_text(), type=_Start).argv
+    except (msgspec.DecodeError, KeyError):
+        await _end(websocket, {"error": 'The first message must be {"argv": ["command", …]}.'})
+        return
+    except WebSocketDisconnect:
+        return
+    try:
+        channel = await channels.open_exec(target, argv=argv, tty=tty, columns=columns, rows=rows)
+    except Unavailable as error:
+        await _end(websocket, {"error": error.message})
+        return
+    try:
+        await until_one_ends(
+            "server.workspaces.exec", _to_client(websocket, channel), _from_client(websocket, channel)
+        )
+    finally:
+        await asyncio.shield(channel.close())
+
+
+class _Start(msgspec.Struct):
+    argv: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+
+
+class _Size(msgspec.Struct):
+    columns: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    rows: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
+_STREAMS = {"stdout": b"\x01", "stderr": b"\x02"}
+
+
+async def _to_client(websocket: WebSocket, channel: Channel) -> None:
+    output = await channel.next()
+    while isinstance(output, contract.ChannelOutput):
+        await websocket.send_bytes(_STREAMS[output.stream] + output.data)
+        output = await channel.next()
+    answer = {"error": output.error} if output.error else {"exit": output.code}
+    await _end(websocket, answer)
+
+
+async def _from_client(websocket: WebSocket, channel: Channel) -> None:
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        if (data := message.get("bytes")) is not None:
+            await channel.send(contract.ChannelInput(channel=channel.id, data=data))
+            continue
+        try:
+            size = msgspec.json.decode(message["text"], type=_Size)
+        except msgspec.DecodeError:
+            await _end(websocket, {"error": 'A text message must be {"columns": …, "rows": …}.'})
+            return
+        await channel.send(contract.ChannelResize(channel=channel.id, columns=size.columns, rows=size.rows))
+
+
+async def _end(websocket: WebSocket, answer: dict[str, Any]) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await websocket.send_text(msgspec.json.encode(answer).decode())
+        await websocket.close()

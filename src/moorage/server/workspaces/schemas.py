@@ -1,0 +1,105 @@
+"""What the workspace services return and the API says. Times are seconds since the epoch, durations seconds."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from moorage.contract import ActualState, ContainerState, DesiredState, StageName, StageState
+
+
+class CreateWorkspace(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    repository: str = Field(max_length=2000)
+    """http, https or ssh URL of a Git repository."""
+    ref: str = Field(default="", max_length=250)
+    """Branch, tag or commit; "": the default branch."""
+    devfile: str = Field(default="", max_length=500)
+    """Path in the repository; "": the usual names, in order."""
+    name: str = Field(default="", max_length=100)
+    """Title, unique among one's workspaces; "": the repository's name."""
+    agent: str = Field(default="", max_length=100)
+    """"": the first that is connected."""
+    env: dict[str, str] = Field(default_factory=dict, max_length=200)
+    """Set in every container that sees the sources."""
+    editor: str = Field(default="", max_length=100)
+    """"": the first that is defined."""
+
+
+class Stage(BaseModel):
+    name: StageName
+    state: StageState
+    started_at: float | None
+    finished_at: float | None
+    duration: float | None
+    detail: str
+
+
+class Cause(BaseModel):
+    code: str
+    message: str
+    detail: str
+    hint: str
+    since: float
+
+
+class Container(BaseModel):
+    name: str
+    image: str
+    state: ContainerState
+    exit_code: int | None
+    restarts: int
+    started_at: float | None
+    detail: str
+
+
+class Port(BaseModel):
+    port: int
+    name: str
+    url: str
+    declared: bool
+    exposure: str
+    protocol: str
+
+
+class Ports(BaseModel):
+    items: list[Port]
+
+
+class Warning(BaseModel):  # noqa: A001 - the devfile's own word
+    code: str
+    message: str
+    path: str = ""
+    line: int | None = None
+    column: int | None = None
+    hint: str = ""
+
+
+class Workspace(BaseModel):
+    name: str
+    title: str
+    owner: int
+    owner_name: str
+    agent: str
+    repository: str
+    ref: str
+    commit: str
+    devfile_path: str
+    desired: DesiredState
+    state: ActualState
+    url: str
+    """Opens the editor; "" when it has none."""
+    folder: str
+    generation: int
+    created_at: float
+    updated_at: float
+    stages: list[Stage]
+    cause: Cause | None
+    containers: list[Container]
+    ports: list[Port]
+    warnings: list[Warning]
+    post_start: dict[str, str]
+
+
+class Workspaces(BaseModel):
+    items: list[Workspace]

@@ -1,0 +1,102 @@
+"""Workspaces: load → decide → store. Creation is in `creation`, re-exported here."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from moorage.contract import ActualState, DesiredState
+from moorage.server.authorization import Action, Actor, require
+from moorage.server.changes import Changed
+from moorage.server.database import announce
+from moorage.server.state import ServerState
+from moorage.server.workspaces import loading, schemas
+from moorage.server.workspaces.creation import create_workspace
+from moorage.server.workspaces.decisions import Intent, Request, next_intent
+from moorage.server.workspaces.models import Workspace
+from moorage.server.workspaces.view import Row, ports_of, spec_of, view
+
+__all__ = [
+    "create_workspace",
+    "delete_workspace",
+    "get_workspace",
+    "list_ports",
+    "list_workspaces",
+    "restart_workspace",
+    "start_workspace",
+    "stop_workspace",
+]
+
+
+async def list_workspaces(
+    state: ServerState, actor: Actor, everyones: bool = False
+) -> list[schemas.Workspace]:
+    """One's own, or, for an administrator, everyone's. Terminated ones are gone."""
+    require(actor, Action.LIST_WORKSPACES, -1 if everyones else actor.user_id)
+    query = loading.rows()
+    if not everyones:
+        query = query.where(Workspace.owner_id == actor.user_id)
+    async with state.database.read() as session:
+        found = await loading.fetch(session, query)
+    now = state.clock.now()
+    return [view(row, now) for row in found]
+
+
+async def get_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
+    async with state.database.read() as session:
+        row = await loading.find(session, actor, name, Action.SEE_WORKSPACE)
+    return view(row, state.clock.now())
+
+
+async def list_ports(state: ServerState, actor: Actor, name: str) -> list[schemas.Port]:
+    async with state.database.read() as session:
+        row = await loading.find(session, actor, name, Action.SEE_WORKSPACE)
+    return ports_of(row.workspace.name, spec_of(row.workspace), row.agent.zone_url)
+
+
+async def start_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
+    return await _request(state, actor, name, "start", Action.START_WORKSPACE)
+
+
+async def stop_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
+    return await _request(state, actor, name, "stop", Action.STOP_WORKSPACE)
+
+
+async def restart_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
+    return await _request(state, actor, name, "restart", Action.RESTART_WORKSPACE)
+
+
+async def delete_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
+    return await _request(state, actor, name, "delete", Action.DELETE_WORKSPACE)
+
+
+async def _request(
+    state: ServerState, actor: Actor, name: str, request: Request, action: Action
+) -> schemas.Workspace:
+    now = state.clock.now()
+    async with state.database.write() as session:
+        row = await loading.find(session, actor, name, action)
+        await _lock(session, row)
+        workspace = row.workspace
+        intent = Intent(DesiredState(workspace.desired), workspace.generation, workspace.restarts)
+        changed = next_intent(intent, request, state=ActualState(workspace.state))
+        if changed is not None:
+            _store(workspace, changed, now)
+            announce(session, Changed(kind="desired", key=workspace.name, agent=workspace.agent_id))
+    return view(row, now)
+
+
+async def _lock(session: AsyncSession, row: Row) -> None:
+    """Reads the row anew and keeps others from changing it until the end of the transaction."""
+    await session.refresh(row.workspace, with_for_update=True)
+
+
+def _store(workspace: Workspace, intent: Intent, now: float) -> None:
+    workspace.desired = intent.desired.value
+    workspace.generation = intent.generation
+    workspace.restarts = intent.restarts
+    workspace.updated_at = now
+    if intent.desired is DesiredState.RUNNING:
+        workspace.requested_at = now
+        workspace.requested_generation = intent.generation
+        workspace.sent_at = None
+        workspace.received_at = None

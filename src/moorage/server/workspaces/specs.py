@@ -1,0 +1,56 @@
+"""From a devfile's text to the spec that is stored: step 1 and step 2a, and what only the server knows. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from moorage import devfile, translation
+from moorage.contract import Container, EditorSpec, Project, WorkspaceSpec
+from moorage.devfile import Problem
+from moorage.server.repositories.services import Reading
+from moorage.server.workspaces import schemas
+from moorage.server.workspaces.decisions import repository_name
+from moorage.server.workspaces.view import port_url
+
+PROXY_VARIABLE = "VSCODE_PROXY_URI"
+"""Tells VS Code how a port that it forwards is reached; VS Code itself replaces `{{port}}`."""
+
+
+def translate(reading: Reading, editor: EditorSpec) -> tuple[WorkspaceSpec, list[schemas.Warning]]:
+    """Raises `DevfileError`, with all that is wrong. Takes a while for a large devfile: run it in a thread."""
+    name = repository_name(reading.url)
+    project = Project(name=name, clone_path=name, url=reading.url, ref=reading.ref)
+    try:
+        flat = devfile.flatten(devfile.parse(reading.text))
+        made = translation.to_workspace_spec(flat.devfile, project=project, editor=editor)
+    except devfile.DevfileError as error:
+        error.text = reading.text  # for the page that shows the lines at fault
+        raise
+    return made.spec, [_warning(problem) for problem in (*flat.warnings, *made.warnings)]
+
+
+def for_workspace(spec: WorkspaceSpec, *, name: str, zone_url: str, env: dict[str, str]) -> WorkspaceSpec:
+    """The spec with what depends on the workspace's name, and with what its owner wants to be set."""
+    own = {PROXY_VARIABLE: port_url(zone_url, name, 0).replace("//0-", "//{{port}}-") + "/"}
+
+    def extended(container: Container) -> Container:
+        defaults = own if container.name == spec.main_container else {}
+        added = env if container.mount_sources else {}
+        return msgspec.structs.replace(container, env=defaults | container.env | added)
+
+    return msgspec.structs.replace(
+        spec,
+        containers=tuple(map(extended, spec.containers)),
+        init_containers=tuple(map(extended, spec.init_containers)),
+    )
+
+
+def _warning(problem: Problem) -> schemas.Warning:
+    return schemas.Warning(
+        code=problem.code,
+        message=problem.message,
+        path=problem.path,
+        line=problem.line or None,
+        column=problem.column or None,
+        hint=problem.hint,
+    )

@@ -1,0 +1,175 @@
+"""What a person is told about a workspace: from the row and the agent's report to the API's `Workspace`. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import msgspec
+
+from moorage.contract import (
+    ActualState,
+    ActualWorkspace,
+    Cause,
+    DesiredState,
+    Stage,
+    StageName,
+    StageState,
+    WorkspaceSpec,
+)
+from moorage.contract.hosts import host_of
+from moorage.server.agents.models import Agent
+from moorage.server.workspaces import schemas
+from moorage.server.workspaces.models import Workspace
+
+SILENCE = 60.0
+"""Seconds without a word from the agent after which nobody knows how its workspaces are."""
+
+_decode_spec = msgspec.json.Decoder(WorkspaceSpec).decode
+_decode_actual = msgspec.json.Decoder(ActualWorkspace).decode
+_decode_warnings = msgspec.json.Decoder(list[dict[str, str | int | None]]).decode
+
+
+@dataclass(frozen=True)
+class Row:
+    """A workspace with what belongs to it."""
+
+    workspace: Workspace
+    agent: Agent
+    owner_name: str
+
+
+def spec_of(workspace: Workspace) -> WorkspaceSpec:
+    return _decode_spec(workspace.spec)
+
+
+def actual_of(workspace: Workspace) -> ActualWorkspace | None:
+    """The agent's newest report; None when there is none yet."""
+    return _decode_actual(workspace.actual) if workspace.actual else None
+
+
+def is_silent(agent: Agent, now: float) -> bool:
+    return now - agent.last_seen > SILENCE
+
+
+def view(row: Row, now: float) -> schemas.Workspace:
+    workspace = row.workspace
+    spec, actual = spec_of(workspace), actual_of(workspace)
+    url = port_url(row.agent.zone_url, workspace.name, spec.editor.port) if spec.editor else ""
+    return schemas.Workspace(
+        name=workspace.name,
+        title=workspace.title,
+        owner=workspace.owner_id,
+        owner_name=row.owner_name,
+        agent=row.agent.name,
+        repository=workspace.repository,
+        ref=workspace.ref,
+        commit=workspace.commit,
+        devfile_path=workspace.devfile_path,
+        desired=DesiredState(workspace.desired),
+        state=state_of(workspace, row.agent, now),
+        url=url + open_path(spec) if url else "",
+        folder=spec.folder,
+        generation=workspace.generation,
+        created_at=workspace.created_at,
+        updated_at=workspace.updated_at,
+        stages=[_stage(stage) for stage in stages_of(workspace, actual)],
+        cause=_cause(cause_of(workspace, actual, row.agent, now)),
+        containers=[
+            schemas.Container(**msgspec.structs.asdict(c)) for c in (actual.containers if actual else ())
+        ],
+        ports=ports_of(workspace.name, spec, row.agent.zone_url),
+        warnings=[schemas.Warning(**item) for item in _decode_warnings(workspace.warnings)],  # type: ignore[arg-type]
+        post_start=actual.post_start if actual else {},
+    )
+
+
+def state_of(workspace: Workspace, agent: Agent, now: float) -> ActualState:
+    """As reported; Unknown once the agent has been silent for long."""
+    state = ActualState(workspace.state)
+    return (
+        state if state is ActualState.CREATION_REQUESTED or not is_silent(agent, now) else ActualState.UNKNOWN
+    )
+
+
+def cause_of(workspace: Workspace, actual: ActualWorkspace | None, agent: Agent, now: float) -> Cause | None:
+    """The agent's silence, when the workspace waits for the agent; else what the agent says."""
+    behind = actual is None or actual.generation < workspace.generation
+    if is_silent(agent, now) or (behind and not agent.connected):
+        return Cause(
+            code="agent-disconnected",
+            message=f"The agent {agent.name} is not connected.",
+            hint="Look at its log, and at whether it can reach the server. Whatever was asked for is done once it is back.",
+            since=agent.last_seen or workspace.created_at,
+        )
+    return actual.cause if actual else None
+
+
+def stages_of(workspace: Workspace, actual: ActualWorkspace | None) -> tuple[Stage, ...]:
+    """All stages of the newest start: the server's own two, then the agent's, in the order of `StageName`."""
+    current = actual is not None and actual.generation >= workspace.requested_generation
+    reported = {stage.name: stage for stage in actual.stages} if actual is not None and current else {}
+    reported[StageName.QUEUED] = _timed(StageName.QUEUED, workspace.requested_at, workspace.sent_at)
+    reported[StageName.RECEIVED] = _timed(StageName.RECEIVED, workspace.sent_at, workspace.received_at)
+    return tuple(reported.get(name) or Stage(name=name) for name in StageName)
+
+
+def _timed(name: StageName, started: float | None, finished: float | None) -> Stage:
+    if started is None:
+        return Stage(name=name)
+    state = StageState.RUNNING if finished is None else StageState.DONE
+    detail = ""
+    if finished is None:
+        detail = (
+            "Waiting for the agent to be connected."
+            if name is StageName.QUEUED
+            else "Waiting for the agent's answer."
+        )
+    return Stage(name=name, state=state, started_at=started, finished_at=finished, detail=detail)
+
+
+def open_path(spec: WorkspaceSpec) -> str:
+    return spec.editor.open_path.replace("{folder}", spec.folder) if spec.editor else "/"
+
+
+def port_url(zone_url: str, workspace: str, port: int) -> str:
+    """Origin of a port. `zone_url` is the zone host's origin."""
+    parts = urlsplit(zone_url)
+    host = host_of(workspace, port, parts.hostname or "")
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+
+
+def ports_of(workspace: str, spec: WorkspaceSpec, zone_url: str) -> list[schemas.Port]:
+    """The editor's port first, then the devfile's endpoints; whatever else is opened has no entry, but works."""
+    found: dict[int, schemas.Port] = {}
+    if spec.editor:
+        url = port_url(zone_url, workspace, spec.editor.port)
+        found[spec.editor.port] = schemas.Port(
+            port=spec.editor.port,
+            name="editor",
+            url=url + open_path(spec),
+            declared=True,
+            exposure="public",
+            protocol="http",
+        )
+    for container in spec.containers:
+        for endpoint in container.endpoints:
+            path = endpoint.path if endpoint.path.startswith("/") else f"/{endpoint.path}"
+            port = schemas.Port(
+                port=endpoint.port,
+                name=endpoint.name,
+                url=port_url(zone_url, workspace, endpoint.port) + path,
+                declared=True,
+                exposure=endpoint.exposure,
+                protocol=endpoint.protocol,
+            )
+            found.setdefault(endpoint.port, port)
+    return list(found.values())
+
+
+def _stage(stage: Stage) -> schemas.Stage:
+    return schemas.Stage(**msgspec.structs.asdict(stage), duration=stage.duration)
+
+
+def _cause(cause: Cause | None) -> schemas.Cause | None:
+    return schemas.Cause(**msgspec.structs.asdict(cause)) if cause else None
