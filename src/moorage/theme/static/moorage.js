@@ -73,7 +73,10 @@
   });
   document.addEventListener("htmx:sendError", () => notice("The server cannot be reached.", "bad"));
   document.addEventListener("htmx:responseError", (event) => {
-    if (!event.detail.xhr.getResponseHeader("HX-Trigger")) notice("That did not work. Reload the page and try again.", "bad");
+    if (event.detail.xhr.status === 401) return window.location.reload();
+    let problem = {};
+    try { problem = JSON.parse(event.detail.xhr.responseText); } catch { /* no problem document: say it plainly */ }
+    notice([problem.detail || "That did not work.", problem.hint].filter((words) => words).join(" "), "bad");
   });
 
   /* Server-sent events only while somebody looks: a browser opens six connections to one host, and hidden tabs must not
@@ -132,10 +135,16 @@
 
   if (window.htmx) window.htmx.createEventSource = (url) => new WatchedSource(url);
 
-  /* A live update must not close what a person opened, nor open what they closed. */
+  /* A live update never closes anything, and never opens what a person closed. */
+  const touched = new WeakSet();
+  document.addEventListener("click", (event) => {
+    const summary = event.target.closest("summary");
+    if (summary) touched.add(summary.parentElement);
+  });
   if (window.Idiomorph) {
-    window.Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
-      !(name === "open" && (element.localName === "details" || element.localName === "dialog"))
+    window.Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !(old.dataset && "keep" in old.dataset);
+    window.Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element, change) =>
+      !(name === "open" && (touched.has(element) || change === "remove"))
       && !(name === "hidden" && element.hasAttribute("data-copy"))
       && !(name === "title" && element.hasAttribute("data-epoch"));
   }
@@ -165,16 +174,14 @@
   });
 
   async function copyText(button) {
-    const label = button.querySelector("span");
     try {
       await navigator.clipboard.writeText(button.dataset.copy);
-      label.textContent = "Copied";
+      notice("Copied.", "good");
     } catch {
       const text = button.closest(".copyable").querySelector(".copyable-text");
       window.getSelection().selectAllChildren(text);
-      label.textContent = "Selected";
+      notice("Selected: copy it with your keyboard.", "good");
     }
-    window.setTimeout(() => { label.textContent = "Copy"; }, 2000);
   }
 
   document.addEventListener("submit", (event) => {
@@ -193,6 +200,12 @@
       button.removeAttribute("aria-busy");
       (button.querySelector("span") || button).textContent = button.dataset.label;
     }
+  });
+
+  /* Signing in: a link that was opened in another tab signs this one in too. */
+  document.addEventListener("visibilitychange", () => {
+    const input = document.querySelector("[data-recheck] input:not([type=hidden])");
+    if (input && !document.hidden && !input.value) window.location.reload();
   });
 
   function settle() {

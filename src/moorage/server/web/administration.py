@@ -1,0 +1,103 @@
+"""Users, for administrators; agents, for everybody."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import Response
+
+from moorage.kernel.errors import MoorageError
+from moorage.server.accounts import services
+from moorage.server.agents.services import list_agents
+from moorage.server.authorization import Actor, Role
+from moorage.server.http.context import State
+from moorage.server.state import ServerState
+from moorage.server.web import forms, pages
+from moorage.server.web.pages import Visitor
+
+router = APIRouter()
+
+FIELDS = frozenset({"name"})
+ROLES = tuple(role.value for role in (Role.DEVELOPER, Role.ADMINISTRATOR))
+
+
+@router.get("/users")
+async def users_page(request: Request, state: State, actor: Visitor) -> Response:
+    return await _users(request, state, actor)
+
+
+@router.post("/users")
+async def add_user(
+    request: Request,
+    state: State,
+    actor: Visitor,
+    name: Annotated[str, Form()] = "",
+    role: Annotated[Role, Form()] = Role.DEVELOPER,
+) -> Response:
+    form = {"name": name.strip(), "role": role.value}
+    try:
+        await services.add_user(state, actor, form["name"], role)
+    except MoorageError as error:
+        errors = forms.errors_of(error, FIELDS)
+        if not errors:
+            raise
+        return await _users(request, state, actor, status=error.status, form=form, errors=errors)
+    return pages.redirect("/users?done=added")
+
+
+@router.post("/users/{name}/block")
+async def block(state: State, actor: Visitor, name: str) -> Response:
+    await services.set_blocked(state, actor, name, blocked=True)
+    return pages.redirect("/users?done=block")
+
+
+@router.post("/users/{name}/unblock")
+async def unblock(state: State, actor: Visitor, name: str) -> Response:
+    await services.set_blocked(state, actor, name, blocked=False)
+    return pages.redirect("/users?done=unblock")
+
+
+@router.post("/users/{name}/sign-in-link")
+async def sign_in_link(request: Request, state: State, actor: Visitor, name: str) -> Response:
+    """The link is in this one answer and nowhere else: it is stored as a fingerprint."""
+    made = await services.create_sign_in_link(state, actor, name)
+    link = {"name": name, "url": made.url, "expires_at": made.expires_at}
+    return await _users(request, state, actor, link=link)
+
+
+@router.get("/agents")
+async def agents_page(request: Request, state: State, actor: Visitor) -> Response:
+    return pages.page(
+        request,
+        "agents.html",
+        actor=actor,
+        agents=await list_agents(state, actor),
+        now=state.clock.now(),
+    )
+
+
+async def _users(
+    request: Request,
+    state: ServerState,
+    actor: Actor,
+    *,
+    status: int = 200,
+    form: dict[str, str] | None = None,
+    errors: dict[str, str] | None = None,
+    link: dict[str, object] | None = None,
+) -> Response:
+    return pages.page(
+        request,
+        "users.html",
+        actor=actor,
+        status=status,
+        users=await services.list_users(state, actor),
+        me=actor.user_id,
+        roles=ROLES,
+        form=form or {"name": "", "role": Role.DEVELOPER.value},
+        errors=errors or {},
+        link=link,
+        now=state.clock.now(),
+    )

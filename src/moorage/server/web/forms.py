@@ -1,0 +1,124 @@
+"""What people write into forms and addresses, read. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from pydantic import ValidationError
+
+from moorage.kernel.errors import InvalidInput, MoorageError
+from moorage.server.workspaces.schemas import CreateWorkspace, Workspace
+
+NOTICES = {
+    "start": "It is being started.",
+    "stop": "It is being stopped. Its files stay.",
+    "restart": "It is being restarted.",
+    "delete": "It is being deleted.",
+    "deleted": "The workspace is deleted.",
+    "added": "The user is added. Make a sign-in link, and hand it over.",
+    "block": "The user is blocked, and signed out everywhere.",
+    "unblock": "The user may come in again.",
+    "signed-out": "You are signed out.",
+}
+"""What a page says after something was done; its address holds the word (`?done=stop`), never the sentence."""
+
+
+@dataclass(frozen=True)
+class NewWorkspace:
+    """The form of `/new`, as it was sent: each field may hold anything."""
+
+    repository: str = ""
+    ref: str = ""
+    devfile: str = ""
+    name: str = ""
+    agent: str = ""
+    env: str = ""
+
+    @classmethod
+    def of(cls, values: dict[str, str]) -> NewWorkspace:
+        """Takes what it knows, without the spaces around it; `env` keeps its lines."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value.strip() for name, value in values.items() if name in known})
+
+    def request(self) -> CreateWorkspace:
+        """Raises `InvalidInput`, which names the field."""
+        try:
+            return CreateWorkspace(
+                repository=self.repository,
+                ref=self.ref,
+                devfile=self.devfile,
+                name=self.name,
+                agent=self.agent,
+                env=environment_of(self.env),
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InvalidInput(
+                f"{first['msg']}.", field=str(first["loc"][0]) if first["loc"] else ""
+            ) from error
+
+
+def environment_of(text: str) -> dict[str, str]:
+    """`NAME=value` lines; empty ones, and those that begin with `#`, say nothing. Raises `InvalidInput`, field `env`."""
+    found = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip():
+            raise InvalidInput(
+                f"Line {number} is not NAME=value.",
+                code="env-invalid",
+                hint="Write one variable per line.",
+                field="env",
+            )
+        found[name.strip()] = value
+    return found
+
+
+def errors_of(error: MoorageError, known: frozenset[str]) -> dict[str, str]:
+    """What stands beside which field; empty when the error is about none of the `known` ones."""
+    field = getattr(error, "field", "") or error.details.get("field", "")
+    return {field: str(error)} if field in known else {}
+
+
+def token_of(text: str) -> str:
+    """The secret of a sign-in link, out of the whole link or the bare code."""
+    path = urlsplit(text.strip()).path if "/" in text else text.strip()
+    return unquote(path.rstrip("/").rpartition("/")[2])
+
+
+def safe_next(address: str) -> str:
+    """A path of this server to go on to; `/` for anything that a browser might take for another site's."""
+    if not address.startswith("/") or any(ord(c) <= 0x20 or c in '\\"<>' or ord(c) == 0x7F for c in address):
+        return "/"
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc or address.startswith("//") or parts.path.startswith("/sign-in/link/"):
+        return "/"
+    return address
+
+
+def sign_in_address(path: str, query: str) -> str:
+    """Where somebody signs in who asked for that page, so as to come back to it."""
+    here = f"{path}?{query}" if query else path
+    return "/sign-in" if here == "/" else f"/sign-in?next={quote(here, safe='')}"
+
+
+def port_address(workspace: Workspace, port: int) -> str:
+    """URL of any port, declared or not, after the pattern of those that are known. Raises `InvalidInput`."""
+    if not 1 <= port <= 65535:
+        raise InvalidInput(f"{port} is no port: ports are numbers from 1 to 65535.", field="port")
+    for known in (workspace.url, *(p.url for p in workspace.ports)):
+        parts = urlsplit(known)
+        label, _, zone = parts.netloc.partition(".")
+        if zone and label.partition("-")[2] == workspace.name:
+            return urlunsplit((parts.scheme, f"{port}-{workspace.name}.{zone}", "/", "", ""))
+    raise InvalidInput("The workspace has no address.", code="no-address", field="port")
+
+
+def zone_pattern(workspace: Workspace) -> str:
+    """The origins of the workspace's ports as a source of a content security policy; "" when it has none."""
+    parts = urlsplit(workspace.url)
+    zone = parts.netloc.partition(".")[2]
+    return f"{parts.scheme}://*.{zone}" if zone else ""

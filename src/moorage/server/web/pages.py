@@ -1,0 +1,102 @@
+"""Renders pages: what all of them have in common, and errors in the same look."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from moorage import theme
+from moorage.server.authorization import Action, Actor, may
+from moorage.server.http import context
+from moorage.server.web import forms
+
+_templates = theme.environment("moorage.server.web", assets_at="/assets")
+_NAVIGATION = (("/", "Workspaces", None), ("/agents", "Agents", None), ("/users", "Users", Action.LIST_USERS))
+_ERRORS = {
+    400: "This was not understood",
+    403: "This is not yours to do",
+    404: "Nothing is moored here",
+    405: "This is not possible here",
+    409: "This contradicts what is there",
+    413: "This is too large",
+    422: "This is not accepted",
+    429: "A limit is reached",
+    503: "Something does not answer",
+}
+
+
+async def visitor(request: Request) -> Actor:
+    """Who looks at the page; remembered for the page that tells of an error. Raises `NotSignedIn`."""
+    actor = await context.actor(request)
+    request.state.visitor = actor
+    return actor
+
+
+Visitor = Annotated[Actor, Depends(visitor)]
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    actor: Actor | None = None,
+    status: int = 200,
+    form_action: str = "'self'",
+    **values: Any,
+) -> Response:
+    """A whole page. `form_action`: see `theme.content_security_policy`."""
+    done = request.query_params.get("done", "")
+    common = {
+        "user": actor.name if actor else None,
+        "nav": _navigation(actor, request.url.path),
+        "notice": {"tone": "good", "text": forms.NOTICES[done]} if done in forms.NOTICES else None,
+    }
+    html = theme.render(_templates, template, **{**common, **values})
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": theme.content_security_policy(form_action=form_action),
+    }
+    return HTMLResponse(html, status, headers=headers)
+
+
+def fragment(template: str, **values: Any) -> str:
+    """The part of a page that its live stream sends anew."""
+    return _templates.get_template(template).render(values)
+
+
+def redirect(address: str) -> Response:
+    """On to another page, after a form."""
+    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
+
+
+def render_problem(request: Request, problem: dict[str, Any]) -> Response:
+    """An error of a page request, as a page. Who is not signed in is sent to sign in, and comes back afterwards."""
+    status = int(problem["status"])
+    if status == 401:
+        safe = request.method in ("GET", "HEAD")
+        return redirect(forms.sign_in_address(request.url.path, request.url.query) if safe else "/sign-in")
+    return page(
+        request,
+        "theme/message.html",
+        actor=getattr(request.state, "visitor", None),
+        status=status,
+        title=_ERRORS.get(status, "Something went wrong in Moorage"),
+        message=problem["detail"],
+        hint=problem["hint"],
+        code=str(status),
+        request_id=problem["request_id"],
+        actions=[{"href": "/", "label": "To your workspaces"}],
+    )
+
+
+def _navigation(actor: Actor | None, path: str) -> list[dict[str, Any]]:
+    if actor is None:
+        return []
+    return [
+        {"href": href, "label": label, "current": path == href}
+        for href, label, action in _NAVIGATION
+        if action is None or may(actor, action)
+    ]

@@ -1,0 +1,104 @@
+"""Signing in by a one-time link, and signing out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form
+from starlette.requests import Request
+from starlette.responses import Response
+
+from moorage.kernel.errors import MoorageError
+from moorage.server.accounts import services
+from moorage.server.authorization import Actor
+from moorage.server.http import context, cookies
+from moorage.server.http.context import State
+from moorage.server.state import ServerState
+from moorage.server.web import forms, pages
+
+router = APIRouter()
+
+ANYWHERE = "*"
+"""After signing in, a browser is led on to a gateway and to a workspace's host; it checks the form's policy at each step."""
+
+MaybeActor = Annotated[Actor | None, Depends(context.actor_or_none)]
+
+
+@router.get("/sign-in")
+async def sign_in_page(request: Request, state: State, actor: MaybeActor, next: str = "/") -> Response:  # noqa: A002 - the address's word
+    """How to sign in; whoever is signed in goes on at once."""
+    if actor is not None and actor.session:
+        return pages.redirect(forms.safe_next(next))
+    return _page(request, state, next)
+
+
+@router.post("/sign-in")
+async def sign_in(
+    request: Request,
+    state: State,
+    link: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "/",  # noqa: A002
+) -> Response:
+    """Signs in with a link or code that was pasted."""
+    return await _sign_in(request, state, forms.token_of(link), next, shown=link)
+
+
+@router.get("/sign-in/link/{token}")
+async def link_page(request: Request, state: State, token: str, next: str = "/") -> Response:  # noqa: A002
+    """Shows a button: what merely looks at a link (a preview, a scanner) must not use it up."""
+    try:
+        user = await services.find_sign_in_link(state, token)
+    except MoorageError as error:
+        return _page(request, state, next, error=error)
+    return pages.page(
+        request,
+        "sign_in_link.html",
+        form_action=ANYWHERE,
+        name=user.name,
+        token=token,
+        next=forms.safe_next(next),
+    )
+
+
+@router.post("/sign-in/link/{token}")
+async def use_link(
+    request: Request,
+    state: State,
+    token: str,
+    next: Annotated[str, Form()] = "/",  # noqa: A002
+) -> Response:
+    return await _sign_in(request, state, token, next)
+
+
+@router.post("/sign-out")
+async def sign_out(state: State, actor: MaybeActor) -> Response:
+    if actor is not None:
+        await services.sign_out(state, actor)
+    response = pages.redirect("/sign-in?done=signed-out")
+    cookies.clear_session(response, state)
+    return response
+
+
+async def _sign_in(request: Request, state: ServerState, token: str, then: str, shown: str = "") -> Response:
+    try:
+        signed_in = await services.sign_in_with_link(state, token)
+    except MoorageError as error:
+        return _page(request, state, then, error=error, link=shown)
+    response = pages.redirect(forms.safe_next(then))
+    cookies.set_session(response, state, signed_in)
+    return response
+
+
+def _page(
+    request: Request, state: ServerState, then: str, *, error: MoorageError | None = None, link: str = ""
+) -> Response:
+    return pages.page(
+        request,
+        "sign_in.html",
+        status=error.status if error else 200,
+        form_action=ANYWHERE,
+        next=forms.safe_next(then),
+        link=link,
+        error=str(error) if error else "",
+        minutes=f"{state.settings.sign_in_link_minutes:g}",
+    )

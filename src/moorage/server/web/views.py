@@ -1,0 +1,349 @@
+"""What pages show of a workspace: pure functions from what services return to what templates draw.
+
+Times are seconds since the epoch; `now` is the server's. A template decides how something looks, never what is said.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from moorage import contract
+from moorage.contract import ActualState, ContainerState, DesiredState, StageState
+from moorage.server.authorization import Action, Actor, may
+from moorage.server.workspaces import schemas
+from moorage.theme import Badge, StageLine, Tone, badge, stage_lines
+
+WEB_PROTOCOLS = frozenset({"", "http", "https", "ws", "wss"})
+"""Of a port that a browser can open; a devfile's endpoint may also say `tcp` or `udp`."""
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What this person may do with the workspace, and what makes sense in its state."""
+
+    open: bool
+    start: bool
+    stop: bool
+    restart: bool
+    delete: bool
+    logs: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A workspace in a list."""
+
+    name: str
+    title: str
+    badge: Badge
+    summary: str
+    wrong: bool
+    """The summary tells of something that needs a hand."""
+    repository: str
+    ref: str
+    agent: str
+    owner_name: str
+    created_at: float
+    url: str
+    can: Abilities
+
+
+@dataclass(frozen=True)
+class ContainerRow:
+    name: str
+    image: str
+    tone: Tone
+    said: str
+    detail: str
+    started_at: float | None
+
+
+@dataclass(frozen=True)
+class PortRow:
+    port: int
+    name: str
+    url: str
+    """"" when a browser cannot open it, now or ever."""
+    declared: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of a postStart step."""
+
+    name: str
+    state: str
+    """A `StageState`."""
+    said: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A workspace on its own page."""
+
+    name: str
+    title: str
+    badge: Badge
+    summary: str
+    repository: str
+    repository_url: str
+    """"" when it is nothing that a browser can open."""
+    ref: str
+    commit: str
+    devfile_path: str
+    agent: str
+    owner_name: str
+    folder: str
+    created_at: float
+    updated_at: float
+    url: str
+    under_way: bool
+    stages: tuple[StageLine, ...]
+    total: float | None
+    """Seconds from the start's first stage to its last, once it is ready."""
+    cause: schemas.Cause | None
+    cause_tone: Tone
+    containers: tuple[ContainerRow, ...]
+    ports: tuple[PortRow, ...]
+    warnings: tuple[schemas.Warning, ...]
+    post_start: tuple[Outcome, ...]
+    commands: tuple[tuple[str, str], ...]
+    """(what it does, command line)"""
+    can: Abilities
+    gone: bool
+
+
+@dataclass(frozen=True)
+class DevfileLine:
+    number: int
+    """From 1; 0 for a gap."""
+    text: str
+    problems: tuple[str, ...]
+    """What is wrong with it, one sentence each."""
+
+
+@dataclass(frozen=True)
+class DevfileProblems:
+    summary: str
+    lines: tuple[DevfileLine, ...]
+    others: tuple[Mapping[str, Any], ...]
+    """Those that are about no line of the devfile itself."""
+
+
+def row(workspace: schemas.Workspace, actor: Actor, now: float) -> Row:
+    shown = badge(workspace.desired, workspace.state)
+    can = abilities(workspace, actor)
+    return Row(
+        name=workspace.name,
+        title=workspace.title,
+        badge=shown,
+        summary=summary(workspace, now),
+        wrong=shown.tone == "bad",
+        repository=short_repository(workspace.repository),
+        ref=workspace.ref,
+        agent=workspace.agent,
+        owner_name=workspace.owner_name,
+        created_at=workspace.created_at,
+        url=workspace.url if can.open else "",
+        can=can,
+    )
+
+
+def rows(workspaces: Iterable[schemas.Workspace], actor: Actor, now: float) -> tuple[Row, ...]:
+    """Newest first; what is deleted is not shown."""
+    alive = [w for w in workspaces if w.state is not ActualState.TERMINATED]
+    return tuple(row(w, actor, now) for w in sorted(alive, key=lambda w: -w.created_at))
+
+
+def detail(workspace: schemas.Workspace, actor: Actor, now: float) -> Detail:
+    shown = badge(workspace.desired, workspace.state)
+    lines = stage_lines(_stages(workspace), now)
+    can = abilities(workspace, actor)
+    running = workspace.state is ActualState.RUNNING
+    return Detail(
+        name=workspace.name,
+        title=workspace.title,
+        badge=shown,
+        summary=summary(workspace, now),
+        repository=short_repository(workspace.repository),
+        repository_url=_repository_link(workspace.repository),
+        ref=workspace.ref,
+        commit=workspace.commit[:10],
+        devfile_path=workspace.devfile_path,
+        agent=workspace.agent,
+        owner_name=workspace.owner_name,
+        folder=workspace.folder,
+        created_at=workspace.created_at,
+        updated_at=workspace.updated_at,
+        url=workspace.url if can.open else "",
+        under_way=shown.tone == "busy",
+        stages=lines,
+        total=_total(workspace),
+        cause=workspace.cause,
+        cause_tone="bad" if shown.tone == "bad" else "busy",
+        containers=tuple(_container(c) for c in workspace.containers),
+        ports=tuple(_port(p, running and can.open) for p in workspace.ports),
+        warnings=tuple(workspace.warnings),
+        post_start=tuple(_outcome(name, said) for name, said in workspace.post_start.items()),
+        commands=commands(workspace, actor),
+        can=can,
+        gone=workspace.state is ActualState.TERMINATED,
+    )
+
+
+def abilities(workspace: schemas.Workspace, actor: Actor) -> Abilities:
+    def allowed(action: Action) -> bool:
+        return may(actor, action, workspace.owner)
+
+    state, desired = workspace.state, workspace.desired
+    staying = desired is not DesiredState.TERMINATED and state is not ActualState.TERMINATED
+    wanted = desired is DesiredState.RUNNING
+    failed = state is ActualState.FAILED
+    settled = state in (ActualState.RUNNING, ActualState.ERROR, ActualState.UNKNOWN)
+    return Abilities(
+        open=bool(workspace.url)
+        and wanted
+        and state is ActualState.RUNNING
+        and allowed(Action.OPEN_WORKSPACE),
+        start=staying and (not wanted or failed) and allowed(Action.START_WORKSPACE),
+        stop=staying and wanted and allowed(Action.STOP_WORKSPACE),
+        restart=staying and wanted and settled and allowed(Action.RESTART_WORKSPACE),
+        delete=staying and allowed(Action.DELETE_WORKSPACE),
+        logs=staying and allowed(Action.READ_LOGS),
+    )
+
+
+def summary(workspace: schemas.Workspace, now: float) -> str:
+    """One sentence: the cause when there is one, else what is under way, else what the state means."""
+    if workspace.cause is not None:
+        return workspace.cause.message
+    shown = badge(workspace.desired, workspace.state)
+    if shown.tone != "busy" or workspace.desired is not DesiredState.RUNNING:
+        return shown.explanation
+    for line in stage_lines(_stages(workspace), now):
+        if line.state == StageState.RUNNING:
+            return f"{line.title}: {line.detail}" if line.detail else f"{line.title} is under way."
+    return shown.explanation
+
+
+def short_repository(url: str) -> str:
+    """`https://user@git.example.com/team/app.git` → `git.example.com/team/app`: never what could be a password."""
+    if "://" in url:
+        parts = urlsplit(url)
+        url = f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return url.rstrip("/").removesuffix(".git")
+
+
+def commands(workspace: schemas.Workspace, actor: Actor) -> tuple[tuple[str, str], ...]:
+    """What the command line does here. A title is only unique among one's own."""
+    own = workspace.owner == actor.user_id
+    name = shlex.quote(workspace.title if own else workspace.name)
+    if not own:
+        return (("How it is", f"moor show {name}"),)
+    return (
+        ("A shell in it", f"moor exec {name} -- sh"),
+        ("Its log, as it goes on", f"moor logs {name} -f"),
+        ("The address of a port", f"moor open {name} 8080"),
+    )
+
+
+def devfile_problems(text: str, problems: Sequence[Mapping[str, Any]], around: int = 2) -> DevfileProblems:
+    """Problems (as `devfile.Problem.to_json` has them) beside the lines that they are about, with `around` lines before
+    and after; what is about no line of `text` stands by itself."""
+    lines = text.splitlines()
+    by_line: dict[int, list[str]] = {}
+    others = []
+    for problem in problems:
+        number = problem.get("line") or 0
+        if 1 <= number <= len(lines) and not problem.get("source"):
+            hint = f" {problem['hint']}" if problem.get("hint") else ""
+            by_line.setdefault(number, []).append(f"{problem['message']}{hint}")
+        else:
+            others.append(problem)
+    count = len(problems)
+    summary = (
+        "The devfile is not valid." if count == 1 else f"The devfile is not valid: {count} things are wrong."
+    )
+    return DevfileProblems(summary, _excerpt(lines, by_line, around), tuple(others))
+
+
+def _excerpt(lines: Sequence[str], by_line: Mapping[int, list[str]], around: int) -> tuple[DevfileLine, ...]:
+    near = sorted({n for at in by_line for n in range(at - around, at + around + 1) if 1 <= n <= len(lines)})
+    shown: list[DevfileLine] = []
+    for number in near:
+        if shown and number > shown[-1].number + 1:
+            shown.append(DevfileLine(0, "", ()))
+        shown.append(DevfileLine(number, lines[number - 1][:500], tuple(by_line.get(number, ()))))
+    return tuple(shown)
+
+
+def _repository_link(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        return ""
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _stages(workspace: schemas.Workspace) -> list[contract.Stage]:
+    return [contract.Stage(s.name, s.state, s.started_at, s.finished_at, s.detail) for s in workspace.stages]
+
+
+def _total(workspace: schemas.Workspace) -> float | None:
+    times = [(s.started_at, s.finished_at) for s in workspace.stages if s.state is StageState.DONE]
+    starts = [start for start, _ in times if start is not None]
+    ends = [end for _, end in times if end is not None]
+    if workspace.state is not ActualState.RUNNING or not starts or not ends:
+        return None
+    return max(0.0, max(ends) - min(starts))
+
+
+def _container(container: schemas.Container) -> ContainerRow:
+    tone, said = _container_state(container)
+    if container.restarts:
+        said += f", restarted {container.restarts} time{'' if container.restarts == 1 else 's'}"
+    running = container.state is ContainerState.RUNNING
+    return ContainerRow(
+        container.name,
+        container.image,
+        tone,
+        said,
+        container.detail,
+        container.started_at if running else None,
+    )
+
+
+def _container_state(container: schemas.Container) -> tuple[Tone, str]:
+    match container.state:
+        case ContainerState.RUNNING:
+            return "good", "runs"
+        case ContainerState.WAITING:
+            return "busy", "waits"
+        case ContainerState.EXITED:
+            if container.exit_code is None:
+                return "quiet", "has ended"
+            tone: Tone = "bad" if container.exit_code else "quiet"
+            return tone, f"has ended, exit code {container.exit_code}"
+
+
+def _port(port: schemas.Port, reachable: bool) -> PortRow:
+    notes = []
+    if port.protocol not in WEB_PROTOCOLS:
+        notes.append(f"{port.protocol}, not for a browser")
+    if port.exposure == "none":
+        notes.append("only inside the workspace")
+    opens = reachable and port.protocol in WEB_PROTOCOLS
+    return PortRow(port.port, port.name, port.url if opens else "", port.declared, ", ".join(notes))
+
+
+def _outcome(name: str, said: str) -> Outcome:
+    if not said:
+        return Outcome(name, "running", "runs", "")
+    if said == "done":
+        return Outcome(name, "done", "done", "")
+    return Outcome(name, "failed", "failed", said)
