@@ -49,6 +49,8 @@ class DevfileError(InvalidInput):
     """A devfile that cannot be used. `problems` holds all that is wrong, in the order of the document."""
 
     default_code = "devfile-invalid"
+    text: str = ""
+    """The devfile itself, where whoever read it has set this; for showing the lines, never part of `details`."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         found = sorted(
