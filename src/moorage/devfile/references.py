@@ -87,5 +87,6 @@ class NoResolver:
             "imports-not-allowed",
             f"The devfile builds on another one ({reference}), and nothing is fetched here for a devfile.",
             "Write the parent's content into this devfile ('moor devfile flatten' does it), or ask an administrator"
-            " to allow it: a folder of devfiles (devfile_registry) or hosts to fetch from (devfile_hosts).",
+            " to allow it with a folder of devfiles (devfile_registry) or hosts to fetch from (devfile_hosts). On the"
+            " command line that is --registry and --allow-host.",
         )

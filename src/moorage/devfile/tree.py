@@ -63,15 +63,18 @@ def place_of(mark: int, *, of_key: bool) -> Place:
 
 
 def locate(tree: Any, path: Path, *, of_key: bool = False) -> Place | None:
-    """Where `path` stands, or the nearest thing around it that still has a place."""
+    """Where `path` stands, or the nearest thing around it that still has a place.
+
+    A mapping or list begins, for a reader, at its key.
+    """
     found: Place | None = None
     node = tree
     for step in path:
         known = _mark_in(node, step)
         if known is None:
             break
-        found = place_of(known, of_key=of_key)
         node = node[step]
+        found = place_of(known, of_key=of_key or isinstance(node, dict | list))
     return found
 
 

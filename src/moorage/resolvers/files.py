@@ -11,6 +11,8 @@ from moorage.devfile.reading import MAX_BYTES
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
+NOT_MINE = ("not-a-file", "not-by-id")
+"""Codes of a resolver for references of another kind."""
 _NUMBERS = re.compile(r"[0-9]+")
 
 
@@ -28,7 +30,7 @@ class RegistryFolder:
         """The devfile of that id and version (without one: the newest). Raises `ResolutionError`."""
         if not reference.id:
             raise ResolutionError(
-                "not-in-registry",
+                "not-by-id",
                 f"The registry has devfiles by id only, not by {reference}.",
                 "Name it by its id.",
             )
@@ -91,7 +93,7 @@ class LocalFiles:
         """The file. Raises `ResolutionError`, too, when it lies outside of the folder."""
         if not reference.uri or "://" in reference.uri:
             raise ResolutionError("not-a-file", f"{reference} is no file beside the devfile.")
-        start = Path(reference.base).parent if reference.base else self.root
+        start = Path(reference.base).parent if reference.base.startswith("/") else self.root
         file = (start / reference.uri).resolve()
         if not file.is_relative_to(self.root):
             raise ResolutionError(
@@ -103,20 +105,25 @@ class LocalFiles:
 
 
 class FirstOf:
-    """Asks one resolver after the other; when none has it, what the last one says counts."""
+    """Asks one resolver after the other; when none has it, the one counts that the reference was meant for."""
 
     def __init__(self, *resolvers: Resolver) -> None:
         self.resolvers = resolvers
 
     def resolve(self, reference: Reference) -> Resolved:
         """The first answer. Raises `ResolutionError`."""
-        failed = ResolutionError("not-found", f"Nothing here knows {reference}.")
+        failed: ResolutionError | None = None
         for resolver in self.resolvers:
             try:
                 return resolver.resolve(reference)
             except ResolutionError as error:
-                failed = error
-        raise failed
+                failed = _weightier(failed, error)
+        raise failed or ResolutionError("not-found", f"Nothing here knows {reference}.")
+
+
+def _weightier(failed: ResolutionError | None, error: ResolutionError) -> ResolutionError:
+    """What the first says that could have had it; of "that is not my kind", the last."""
+    return error if failed is None or failed.code in NOT_MINE else failed
 
 
 def read_file(file: Path) -> bytes:

@@ -194,7 +194,7 @@ class HttpResolver:
 
     def _get(self, target: _Target, address: str, deadline: float) -> bytes | str:
         """The content, or where it is redirected to."""
-        headers = {
+        headers: dict[bytes | str, bytes | str] = {
             "Host": target.authority,
             "Accept": "*/*",
             "Accept-Encoding": "identity",

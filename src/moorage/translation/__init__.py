@@ -4,11 +4,12 @@
     translation.spec, translation.warnings
 
 Pure. What a workspace cannot do is a warning; what would make a workspace that cannot run is a `DevfileError`. Also
-here: `devcontainer` (devcontainer.json → Devfile).
+here: `from_devcontainer` (devcontainer.json → Devfile).
 
 Must not: do I/O, or know a runtime.
 """
 
+from moorage.translation.devcontainer import Converted, from_devcontainer
 from moorage.translation.workspace import Settings, Translation, to_workspace_spec
 
-__all__ = ["Settings", "Translation", "to_workspace_spec"]
+__all__ = ["Converted", "Settings", "Translation", "from_devcontainer", "to_workspace_spec"]

@@ -168,11 +168,18 @@ class Maker:
                     f"{variable.name[:60]!r} is no variable's name.",
                     (*path, "env", index, "name"),
                 )
-            env[variable.name] = variable.value
+            env[variable.name] = self._places(variable.value, mapping)
+        return {**env, **self._own_env(mapping)}
+
+    def _own_env(self, mapping: str | None) -> dict[str, str]:
         root = mapping or PROJECTS_ROOT
-        env["PROJECTS_ROOT"] = root
-        env["PROJECT_SOURCE"] = f"{root}/{self.source}" if self.source else root
-        return env
+        return {"PROJECTS_ROOT": root, "PROJECT_SOURCE": f"{root}/{self.source}" if self.source else root}
+
+    def _places(self, text: str, mapping: str | None) -> str:
+        """`$(PROJECT_SOURCE)` and `$(PROJECTS_ROOT)` replaced, as Kubernetes would do it in env, on any runtime."""
+        for name, value in self._own_env(mapping).items():
+            text = text.replace(f"$({name})", value)
+        return text
 
     def _endpoints(self, body: ContainerComponent, path: Path) -> tuple[Endpoint, ...]:
         made = []
@@ -218,7 +225,8 @@ class Maker:
         made = []
         for index, mount in enumerate(body.volume_mounts):
             at = (*path, "volumeMounts", index)
-            where = self._mount_path(mount.path or f"/{mount.name}", (*at, "path"), "The mount path")
+            wanted = self._places(mount.path or f"/{mount.name}", mapping)
+            where = self._mount_path(wanted, (*at, "path"), "The mount path")
             if where in taken:
                 self.report.add(
                     "mount-twice",

@@ -1,0 +1,339 @@
+"""`moor devfile`: check, flatten, explain and write devfiles. Needs no server.
+
+Exit codes: 0 valid, 1 not valid, 2 not readable.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from moorage.cli import output
+from moorage.cli.devfile_source import Source, resolver_for
+from moorage.cli.options import OutputOption
+from moorage.kernel.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from moorage.devfile import Devfile, Problem
+    from moorage.translation import Translation
+
+app = typer.Typer(help="Check, flatten, explain and write devfiles.", no_args_is_help=True)
+
+INVALID = 1
+FileArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE|URL", help="A devfile, its URL, the folder it lies in, or - for standard input."
+    ),
+]
+RegistryOption = Annotated[
+    str,
+    typer.Option(
+        "--registry",
+        envvar="MOORAGE_DEVFILE_REGISTRY",
+        help="Where parents and plugins are found by id: a folder of <id>/<version>/devfile.yaml, or a registry's URL.",
+    ),
+]
+HostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host", help="A host that parents and plugins may be fetched from. May be repeated."
+    ),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace a devfile that is there.")]
+
+
+@app.command()
+def validate(
+    file: FileArgument = ".",
+    *,
+    profile: Annotated[str, typer.Option(help="What must accept it: full or gitlab.")] = "full",
+    registry: RegistryOption = "",
+    allow_host: HostOption = None,
+    fmt: OutputOption = output.Format.TEXT,
+) -> None:
+    """Say all that is wrong with a devfile. Exit code 0: valid, 1: not valid, 2: not readable."""
+    from moorage.devfile import PROFILES, DevfileError, flatten, parse, refusals
+
+    if profile not in PROFILES:
+        raise InvalidInput(
+            f"There is no profile {profile!r}.", field="--profile", hint=f"Choose {' or '.join(PROFILES)}."
+        )
+    source = Source(file, registry, allow_host or [])
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    try:
+        devfile = parse(source.text)
+        problems = tuple(
+            found for known in PROFILES if known == profile for found in refusals(devfile, known)
+        )
+        # GitLab refuses a parent as such: then there is nothing to fetch.
+        if devfile.is_flat or not problems:
+            warnings = flatten(devfile, source.resolver, base=source.base).warnings
+    except DevfileError as error:
+        problems += error.problems
+    if output.as_json():
+        output.show_json(
+            {
+                "file": source.name,
+                "profile": profile,
+                "valid": not problems,
+                "problems": [problem.to_json() for problem in problems],
+                "warnings": [warning.to_json() for warning in warnings],
+            }
+        )
+    else:
+        _say_problems(source.name, problems, "error")
+        _say_problems(source.name, warnings, "warning")
+        if not problems:
+            output.say(f"{source.name}: valid" + (f" ({profile})" if profile != "full" else ""))
+    if problems:
+        raise typer.Exit(INVALID)
+
+
+@app.command()
+def flatten(
+    file: FileArgument = ".",
+    *,
+    registry: RegistryOption = "",
+    allow_host: HostOption = None,
+    fmt: OutputOption = output.Format.TEXT,
+) -> None:
+    """Print the devfile with its parent, plugins, overrides and variables worked in."""
+    from moorage.devfile import dump
+    from moorage.devfile.conversion import to_tree
+
+    source = Source(file, registry, allow_host or [])
+    flat = _checked(source, source.flattened)
+    if output.as_json():
+        output.show_json(to_tree(flat.devfile))
+    else:
+        sys.stdout.write(dump(flat.devfile))
+        _say_problems(source.name, flat.warnings, "warning")
+
+
+@app.command()
+def explain(
+    file: FileArgument = ".",
+    *,
+    registry: RegistryOption = "",
+    allow_host: HostOption = None,
+    fmt: OutputOption = output.Format.TEXT,
+) -> None:
+    """Say what workspace would come of a devfile, or of a devcontainer.json."""
+    import msgspec
+
+    source = Source(file, registry, allow_host or [])
+    translation, warnings = _checked(source, source.translated)
+    if output.as_json():
+        spec = msgspec.to_builtins(translation.spec)
+        output.show_json({"spec": spec, "warnings": [warning.to_json() for warning in warnings]})
+        return
+    for line in _explained(translation):
+        output.say(line)
+    _say_problems(source.name, warnings, "warning")
+
+
+@app.command("from-devcontainer")
+def from_devcontainer(
+    file: FileArgument = ".",
+    *,
+    fmt: OutputOption = output.Format.TEXT,
+) -> None:
+    """Print the devfile that says what a devcontainer.json says."""
+    from moorage.devfile import dump
+    from moorage.devfile.conversion import to_tree
+
+    source = Source(file, "", [], devcontainer=True)
+    converted = _checked(source, source.converted)
+    if output.as_json():
+        output.show_json(
+            {
+                "devfile": to_tree(converted.devfile),
+                "warnings": [each.to_json() for each in converted.warnings],
+            }
+        )
+        return
+    sys.stdout.write(dump(converted.devfile))
+    _say_problems(source.name, converted.warnings, "warning")
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The repository.")] = Path(),
+    *,
+    stack: Annotated[
+        str, typer.Option(help="Begin with this devfile of the registry: ID or ID:VERSION.")
+    ] = "",
+    image: Annotated[str, typer.Option(help="The image to work in.")] = "",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port that the application listens on.")
+    ] = 0,
+    registry: RegistryOption = "",
+    allow_host: HostOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take what is found.")] = False,
+    force: ForceOption = False,
+    fmt: OutputOption = output.Format.TEXT,
+) -> None:
+    """Write a .devfile.yaml for a repository: asks, or takes a registry's devfile; finds language and port."""
+    from moorage.devfile import FILE_NAMES
+    from moorage.kernel.errors import Conflict
+
+    if not folder.is_dir():
+        raise InvalidInput(f"{folder} is no folder.", code="not-readable")
+    present = next((folder / name for name in FILE_NAMES if (folder / name).exists()), None)
+    if present is not None and not force:
+        raise Conflict(f"{present} is there already.", code="devfile-exists", hint="Replace it with --force.")
+    if stack:
+        text = _from_stack(stack, registry, allow_host or [])
+    else:
+        text = _from_repository(folder, image=image, port=port, ask=not yes and sys.stdin.isatty())
+    target = present or folder / FILE_NAMES[0]
+    target.write_text(text)
+    if output.as_json():
+        output.show_json({"file": str(target)})
+    else:
+        output.say(f"{target} is written. 'moor devfile explain {target}' says what comes of it.")
+
+
+def _checked(source: Source, work: Callable[[], Any]) -> Any:
+    """The work's result; when the devfile is not valid, all that is wrong, and exit code 1."""
+    from moorage.devfile import DevfileError
+
+    try:
+        return work()
+    except DevfileError as error:
+        if output.as_json():
+            sys.stderr.write(_json_error(error))
+        else:
+            _say_problems(source.name, error.problems, "error")
+        raise typer.Exit(INVALID) from error
+
+
+def _json_error(error: Any) -> str:
+    import json
+
+    return json.dumps(output.error_document(error), indent=2, ensure_ascii=False) + "\n"
+
+
+def _say_problems(name: str, problems: Iterable[Problem], kind: str) -> None:
+    """On standard error, as compilers do: file, line and column first."""
+    for problem in problems:
+        place = f":{problem.line}:{problem.column}" if problem.line else ""
+        path = f" (at {problem.path})" if problem.path else ""
+        output.note(f"{problem.source or name}{place}: {kind}: {problem.message}{path}")
+        if problem.hint:
+            output.note(f"    {problem.hint}")
+
+
+def _explained(translation: Translation) -> list[str]:
+    from moorage.cli.words import size
+
+    spec = translation.spec
+    lines = [
+        f"Project {project.name}: {project.url} into /projects/{project.clone_path}"
+        for project in spec.projects
+    ]
+    for container in (*spec.init_containers, *spec.containers):
+        role = "runs first, to its end" if container in spec.init_containers else "runs beside"
+        main = container.name == spec.main_container and container not in spec.init_containers
+        lines.append(
+            f"Container {container.name} ({'editor and terminals' if main else role}): {container.image}"
+        )
+        resources = container.resources
+        amounts = [
+            f"cpu {resources.cpu_request or 0} to {resources.cpu_limit or 'any'} millicores"
+            if resources.cpu_request or resources.cpu_limit
+            else "",
+            f"memory {size(resources.memory_request or 0)} to {size(resources.memory_limit) if resources.memory_limit else 'any'}"
+            if resources.memory_request or resources.memory_limit
+            else "",
+        ]
+        lines += [f"  {amount}" for amount in amounts if amount]
+        for endpoint in container.endpoints:
+            lines.append(
+                f"  port {endpoint.port} ({endpoint.name}): {endpoint.protocol}, {endpoint.exposure}"
+            )
+        lines += [f"  {name}={value}" for name, value in container.env.items()]
+        lines += [f"  volume {mount.volume} at {mount.path}" for mount in container.volume_mounts]
+    for volume in spec.volumes:
+        kept = "lost at a stop" if volume.ephemeral else "kept until the workspace is deleted"
+        lines.append(f"Volume {volume.name}: {size(volume.size) if volume.size else 'default size'}, {kept}")
+    for event, steps in (("After the start", spec.post_start), ("Before the stop", spec.pre_stop)):
+        for step in steps:
+            how = " (side by side)" if step.parallel else ""
+            lines.append(
+                f"{event}{how}: " + "; ".join(f"{c.container}: {c.command_line}" for c in step.commands)
+            )
+    return lines
+
+
+def _from_stack(stack: str, registry: str, hosts: list[str]) -> str:
+    """The registry's devfile, flat, with the mark for the editor."""
+    from moorage.devfile import DevfileError, Reference, ResolutionError, dump, flatten, parse
+
+    name, _, version = stack.partition(":")
+    resolver = resolver_for(registry, hosts)
+    try:
+        resolved = resolver.resolve(Reference(id=name, version=version))
+        devfile = flatten(parse(resolved.text), resolver, base=resolved.address).devfile
+    except (ResolutionError, DevfileError) as error:
+        hint = getattr(error, "hint", "")
+        raise InvalidInput(
+            f"The stack {stack!r} cannot be used: {error}", code="not-readable", hint=hint
+        ) from error
+    return dump(_marked(devfile))
+
+
+def _marked(devfile: Devfile) -> Devfile:
+    """With the editor's attribute on its first container, when none has it."""
+    import dataclasses
+
+    import msgspec
+
+    from moorage.translation.workspace import INJECT_EDITOR, is_marked
+
+    if any(is_marked(component) for component in devfile.components):
+        return devfile
+    components = list(devfile.components)
+    for index, component in enumerate(components):
+        if component.container is not None:
+            attributes = {**component.attributes, INJECT_EDITOR: True}
+            components[index] = msgspec.structs.replace(component, attributes=attributes)
+            break
+    return dataclasses.replace(devfile, components=tuple(components), source=None)
+
+
+def _from_repository(folder: Path, *, image: str, port: int, ask: bool) -> str:
+    from moorage.devfile import dump, parse, to_yaml
+    from moorage.translation.repository import first_devfile, guess
+
+    found = guess(_files(folder))
+    name = "".join(c if c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-") or "workspace"
+    image = image or found.language.image
+    chosen = port or found.port or 0
+    if found.why and not output.as_json():
+        output.note(f"{found.why} says that this is {found.language.name}.")
+    if ask:
+        name = typer.prompt("Name", default=name)
+        image = typer.prompt("Image", default=image)
+        chosen = typer.prompt("Port of the application (0 for none)", default=chosen, type=int)
+    tree = first_devfile(name, found.language, image=image, port=chosen or None)
+    return dump(parse(to_yaml(tree)))
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """The names at the top, and the beginnings of the files that tell something."""
+    from moorage.translation.repository import READ
+
+    found = {path.name: "" for path in folder.iterdir() if path.is_file()}
+    for name in READ:
+        path = folder / name
+        if path.is_file():
+            with path.open(errors="replace") as stream:
+                found[name] = stream.read(100_000)
+    return found

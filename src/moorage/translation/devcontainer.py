@@ -1,0 +1,346 @@
+"""devcontainer.json → Devfile: what a repository without a devfile says about its environment.
+
+Source: the Development Container Specification's metadata reference. One container, with the editor; what a workspace
+cannot do with the rest is said in warnings.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from moorage.devfile import Devfile, DevfileError, Problem, parse, to_yaml
+from moorage.translation.jsonc import NotJson, loads
+
+FILE_NAMES = (".devcontainer/devcontainer.json", ".devcontainer.json")
+"""The names that are looked for when a repository has no devfile, in this order."""
+COMPONENT = "dev"
+VSCODE = "moorage.dev/vscode"
+"""Attribute of the main component: `{extensions: […], settings: {…}}`."""
+MAX_CHARACTERS = 1024 * 1024
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z]+)(?::([^}:]*))?(?::([^}]*))?\}")
+_FOLDER = "$(PROJECT_SOURCE)"
+_MEMORY = re.compile(r"([0-9]+)\s*([kmgt]?)b?", re.IGNORECASE)
+_QUIET = ("$schema", "shutdownAction", "waitFor", "userEnvProbe", "updateRemoteUserUID", "init")
+"""Keys without a warning: nothing of what a person asked for is lost."""
+_WHY = {
+    "build": "the image is not built: name one that is, in 'image'",
+    "dockerFile": "the image is not built: name one that is, in 'image'",
+    "context": "the image is not built: name one that is, in 'image'",
+    "features": "features are not installed: put them into the image",
+    "overrideFeatureInstallOrder": "features are not installed: put them into the image",
+    "dockerComposeFile": "Compose files are not read: write a devfile with a container for each service",
+    "service": "Compose files are not read: write a devfile with a container for each service",
+    "runServices": "Compose files are not read: write a devfile with a container for each service",
+    "initializeCommand": "nothing runs on the machine outside of the workspace",
+    "postAttachCommand": "nothing runs when a person connects: use postStartCommand",
+    "runArgs": "options of 'docker run' are not passed on",
+    "privileged": "a workspace has no privileges",
+    "capAdd": "a workspace has no capabilities",
+    "securityOpt": "the security options are the installation's",
+    "containerUser": "a workspace runs under a user id of its own, with group 0",
+    "remoteUser": "a workspace runs under a user id of its own, with group 0",
+    "workspaceFolder": "projects lie in /projects",
+    "workspaceMount": "projects lie in /projects",
+    "otherPortsAttributes": "every port has its URL already",
+}
+
+
+@dataclass
+class Converted:
+    devfile: Devfile
+    warnings: tuple[Problem, ...] = ()
+
+
+def from_devcontainer(text: str | bytes, *, source: str = FILE_NAMES[0]) -> Converted:
+    """The devfile that says the same. Raises `DevfileError` when the text is no devcontainer.json or names no image."""
+    work = _Conversion(source)
+    tree = work.convert(_read(text, source))
+    return Converted(parse(to_yaml(tree)), tuple(work.warnings))
+
+
+def _read(text: str | bytes, source: str) -> dict[str, Any]:
+    try:
+        decoded = text if isinstance(text, str) else text.decode()
+        if len(decoded) > MAX_CHARACTERS:
+            raise _error("too-large", "The devcontainer.json is larger than 1 MB.", source)
+        found = loads(decoded)
+    except UnicodeDecodeError as error:
+        raise _error("not-utf8", "The devcontainer.json is not UTF-8 text.", source) from error
+    except NotJson as error:
+        raise _error(
+            "json-syntax", f"This is not valid JSON: {error}.", source, line=error.line, column=error.column
+        ) from error
+    if not isinstance(found, dict):
+        raise _error(
+            "not-a-mapping", "The devcontainer.json is not an object.", source, hint="Begin it with '{'."
+        )
+    return found
+
+
+def _error(
+    code: str, message: str, source: str, *, path: str = "", hint: str = "", line: int = 0, column: int = 0
+) -> DevfileError:
+    return DevfileError([Problem(code, message, path, line, column, hint, source)])
+
+
+@dataclass
+class _Conversion:
+    source: str
+    warnings: list[Problem] = field(default_factory=list)
+    container: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=lambda: {"gl/inject-editor": True})
+    volumes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    commands: list[dict[str, Any]] = field(default_factory=list)
+    post_start: list[str] = field(default_factory=list)
+    known_env: dict[str, str] = field(default_factory=dict)
+
+    def convert(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._image(given)
+        steps: dict[str, Callable[[Any], None]] = {
+            "image": lambda _: None,
+            "name": lambda _: None,
+            "portsAttributes": lambda _: None,
+            "containerEnv": lambda value: self._env("containerEnv", value),
+            "remoteEnv": lambda value: self._env("remoteEnv", value),
+            "forwardPorts": lambda value: self._ports("forwardPorts", value, given),
+            "appPort": lambda value: self._ports("appPort", value, given),
+            "onCreateCommand": lambda value: self._command("on-create", value, once=True),
+            "updateContentCommand": lambda value: self._command("update-content", value, once=True),
+            "postCreateCommand": lambda value: self._command("post-create", value, once=True),
+            "postStartCommand": lambda value: self._command("post-start", value, once=False),
+            "mounts": self._mounts,
+            "hostRequirements": self._requirements,
+            "overrideCommand": self._override_command,
+            "customizations": self._customizations,
+            "extensions": lambda value: self._vscode({"extensions": value}),
+            "settings": lambda value: self._vscode({"settings": value}),
+        }
+        for key in sorted(given, key=lambda key: list(steps).index(key) if key in steps else len(steps)):
+            if key in steps:
+                steps[key](given[key])
+            elif key not in _QUIET:
+                self._warn(key, _WHY.get(key, "this is not known here"))
+        return self._tree(given)
+
+    def _tree(self, given: dict[str, Any]) -> dict[str, Any]:
+        name = given.get("name")
+        volumes = [{"name": volume, "volume": body} for volume, body in self.volumes.items()]
+        tree: dict[str, Any] = {
+            "schemaVersion": "2.2.0",
+            "metadata": {"name": name} if isinstance(name, str) and name else {},
+            "components": [
+                {"name": COMPONENT, "attributes": self.attributes, "container": self.container},
+                *volumes,
+            ],
+            "commands": self.commands,
+            "events": {"postStart": self.post_start} if self.post_start else {},
+        }
+        return {key: value for key, value in tree.items() if value}
+
+    def _image(self, given: dict[str, Any]) -> None:
+        image = given.get("image")
+        if isinstance(image, str) and image.strip():
+            self.container["image"] = image.strip()
+            return
+        for key in ("dockerComposeFile", "build", "dockerFile"):
+            if key in given:
+                raise _error(
+                    "devcontainer-no-image",
+                    f"The devcontainer.json names no image, but {key}: a workspace builds none.",
+                    self.source,
+                    path=key,
+                    hint="Build the image in a pipeline and name it in 'image', or add a .devfile.yaml.",
+                )
+        raise _error(
+            "devcontainer-no-image",
+            "The devcontainer.json names no image.",
+            self.source,
+            path="image",
+            hint='Add a line \'"image": "…"\'.',
+        )
+
+    def _env(self, key: str, value: Any) -> None:
+        env = self.container.setdefault("env", [])
+        for name, text in self._object(key, value).items():
+            if name in ("PROJECT_SOURCE", "PROJECTS_ROOT") or not isinstance(text, str):
+                self._warn(
+                    f"{key}.{name}", "the workspace sets it" if isinstance(text, str) else "it is no text"
+                )
+                continue
+            replaced = self._replaced(f"{key}.{name}", text)
+            if replaced is None:
+                continue
+            self.known_env[name] = replaced
+            env[:] = [variable for variable in env if variable["name"] != name]
+            env.append({"name": name, "value": replaced})
+
+    def _replaced(self, path: str, text: str) -> str | None:
+        """The text with the specification's variables replaced; None, with a warning, when one is not known here."""
+        unknown: list[str] = []
+
+        def value(match: re.Match[str]) -> str:
+            kind, name, default = match[1], match[2], match[3]
+            if kind in ("containerWorkspaceFolder", "localWorkspaceFolder"):
+                return _FOLDER
+            if kind == "containerEnv" and name in self.known_env:
+                return self.known_env[name]
+            if kind == "localEnv" and default is not None:
+                return str(default)
+            unknown.append(match[0])
+            return ""
+
+        replaced = _VARIABLE.sub(value, text)
+        if unknown:
+            self._warn(path, f"{unknown[0]} is not known in a workspace")
+            return None
+        return replaced
+
+    def _ports(self, key: str, value: Any, given: dict[str, Any]) -> None:
+        endpoints = self.container.setdefault("endpoints", [])
+        about = given.get("portsAttributes")
+        for item in value if isinstance(value, list) else [value]:
+            port = _port(item)
+            if port is None:
+                self._warn(key, f"{item!r} is no port of this container")
+                continue
+            if any(endpoint["targetPort"] == port for endpoint in endpoints):
+                continue
+            attributes = about.get(str(port)) if isinstance(about, dict) else None
+            attributes = attributes if isinstance(attributes, dict) else {}
+            protocol = attributes.get("protocol")
+            names = {endpoint["name"] for endpoint in endpoints}
+            endpoint = {"name": _endpoint_name(attributes.get("label"), port, names), "targetPort": port}
+            if protocol in ("http", "https"):
+                endpoint["protocol"] = protocol
+            if attributes.get("onAutoForward") == "ignore":
+                endpoint["exposure"] = "none"
+            endpoints.append(endpoint)
+
+    def _command(self, name: str, value: Any, *, once: bool) -> None:
+        """A text for the shell, a list of arguments, or several of these by name, which run side by side."""
+        if isinstance(value, dict):
+            members: list[str] = []
+            for key, part in value.items():
+                line = _command_line(part)
+                if line is not None:
+                    members.append(self._exec(f"{name}-{_slug(key) or len(members)}", line, key, once=once))
+            if members:
+                self.commands.append({"id": name, "composite": {"commands": members, "parallel": True}})
+                self.post_start.append(name)
+            return
+        line = _command_line(value)
+        if line is not None:
+            self.post_start.append(self._exec(name, line, "", once=once))
+        elif value:
+            self._warn(name, "it is no command")
+
+    def _exec(self, command_id: str, line: str, label: str, *, once: bool) -> str:
+        taken = {command["id"] for command in self.commands}
+        command_id = command_id[:60].rstrip("-")
+        while command_id in taken:
+            command_id += "x"
+        if once:
+            mark = f'"$HOME/.moorage/done/{command_id}"'
+            line = f'test -e {mark} || {{ ( {line}\n) && mkdir -p "$HOME/.moorage/done" && touch {mark}; }}'
+        body = {"component": COMPONENT, "commandLine": line, **({"label": label} if label else {})}
+        self.commands.append({"id": command_id, "exec": body})
+        return command_id
+
+    def _mounts(self, value: Any) -> None:
+        for index, item in enumerate(value if isinstance(value, list) else []):
+            mount = _mount(item)
+            target = self._replaced(f"mounts[{index}]", str(mount.get("target", "")))
+            if mount.get("type") != "volume" or not target:
+                self._warn(f"mounts[{index}]", "only volumes are mounted, not folders of the machine")
+                continue
+            source = _VARIABLE.sub("", str(mount.get("source") or target))
+            name = _slug(source)[:60].strip("-") or f"volume-{index}"
+            self.volumes.setdefault(name, {})
+            self.container.setdefault("volumeMounts", []).append({"name": name, "path": target})
+
+    def _requirements(self, value: Any) -> None:
+        for key, amount in self._object("hostRequirements", value).items():
+            memory = _MEMORY.fullmatch(str(amount).strip())
+            if key == "cpus" and isinstance(amount, int | float) and amount > 0:
+                self.container["cpuRequest"] = str(amount)
+            elif key == "memory" and memory is not None:
+                unit = {"": "", "k": "Ki", "m": "Mi", "g": "Gi", "t": "Ti"}[memory[2].lower()]
+                self.container["memoryRequest"] = f"{memory[1]}{unit}"
+            else:
+                self._warn(f"hostRequirements.{key}", "it cannot be asked for")
+
+    def _override_command(self, value: Any) -> None:
+        if isinstance(value, bool):
+            self.attributes["overrideCommand"] = value
+
+    def _customizations(self, value: Any) -> None:
+        for key, part in self._object("customizations", value).items():
+            if key == "vscode":
+                self._vscode(part)
+            else:
+                self._warn(f"customizations.{key}", "the editor here is VS Code")
+
+    def _vscode(self, value: Any) -> None:
+        vscode = self.attributes.setdefault(VSCODE, {})
+        for key, part in self._object("customizations.vscode", value).items():
+            if key == "extensions" and isinstance(part, list):
+                wanted = vscode.setdefault("extensions", [])
+                wanted += [item for item in part if isinstance(item, str) and item not in wanted]
+            elif key == "settings" and isinstance(part, dict):
+                vscode.setdefault("settings", {}).update(part)
+            else:
+                self._warn(f"customizations.vscode.{key}", "it is not known here")
+        if not vscode:
+            del self.attributes[VSCODE]
+
+    def _object(self, key: str, value: Any) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        self._warn(key, "it is no object")
+        return {}
+
+    def _warn(self, path: str, why: str) -> None:
+        self.warnings.append(
+            Problem("devcontainer-not-carried", f"{path} has no effect: {why}.", path, source=self.source)
+        )
+
+
+def _port(item: Any) -> int | None:
+    if isinstance(item, str):
+        host, _, port = item.rpartition(":")
+        item = (
+            int(port) if port.isdigit() and len(port) < 6 and host in ("", "localhost", "127.0.0.1") else None
+        )
+    return item if isinstance(item, int) and not isinstance(item, bool) and 1 <= item <= 65535 else None
+
+
+def _endpoint_name(label: Any, port: int, taken: set[str]) -> str:
+    """The label as a name, when it is short enough and free; else the port."""
+    name = _slug(label) if isinstance(label, str) else ""
+    return name if name and len(name) <= 15 and name not in taken else f"port-{port}"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _command_line(value: Any) -> str | None:
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+        return shlex.join(value)
+    return None
+
+
+def _mount(item: Any) -> dict[str, Any]:
+    """A mount as an object: given as one, or as `type=volume,source=…,target=…`."""
+    if isinstance(item, dict):
+        return item
+    names = {"src": "source", "dst": "target", "destination": "target"}
+    parts = (part.partition("=") for part in item.split(",")) if isinstance(item, str) else ()
+    return {names.get(key.strip(), key.strip()): value.strip() for key, _, value in parts}
