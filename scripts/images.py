@@ -125,7 +125,9 @@ class Engine:
             bundle = machine_ca_bundle()
             (context / CA_BUNDLE).write_bytes(bundle.read_bytes() if bundle else b"")
             flags = [flag for name, value in arguments.items() for flag in ("--build-arg", f"{name}={value}")]
-            self._run("build", "--tag", recipe.tag, *flags, str(context), show="tools:")
+            self._run("build", "--tag", recipe.tag, *flags, str(context), show="tools: ")
+        # Engines without BuildKit keep the earlier stages as images without a name.
+        self._quiet("image", "prune", "--force", "--filter", "label=dev.moorage.build-stage")
 
     def _quiet(self, *arguments: str, timeout: float | None = None) -> bool:
         try:
@@ -137,7 +139,7 @@ class Engine:
         return done.returncode == 0
 
     def _run(self, *arguments: str, show: str = "\0") -> None:
-        """Runs to the end; shows the lines that start with `show` as they come, and the last ones when it fails."""
+        """Runs to the end; shows what stands behind `show` in a line as it comes, and the last ones when it fails."""
         lines: list[str] = []
         with subprocess.Popen(
             [self.command, *arguments],
@@ -149,8 +151,8 @@ class Engine:
             assert process.stdout is not None
             for line in process.stdout:
                 lines.append(line)
-                if line.startswith(show):
-                    say(line.strip())
+                if show in line:
+                    say(line[line.index(show) :].rstrip())
         if process.returncode != 0:
             raise ImageError(f"`{self.command} {arguments[0]}` failed:\n{''.join(lines[-40:]).rstrip()}")
 
@@ -211,13 +213,12 @@ def _debian(engine: Engine) -> str:
     with tempfile.TemporaryDirectory(prefix="moorage-debian-") as scratch:
         tar = Path(scratch) / "root.tar"
         options = [
-            "--quiet",
-            "--variant=minbase",
-            "--dpkgopt=path-exclude=/usr/share/doc/*",
-            "--dpkgopt=path-exclude=/usr/share/man/*",
+            "force-unsafe-io",
+            *(f"path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")),
         ]
+        flags = ["--quiet", "--variant=minbase", *(f"--dpkgopt={option}" for option in options)]
         done = subprocess.run(
-            ["mmdebstrap", *options, DEBIAN_SUITE, str(tar)], capture_output=True, text=True, check=False
+            ["mmdebstrap", *flags, DEBIAN_SUITE, str(tar)], capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise ImageError(
