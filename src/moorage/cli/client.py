@@ -98,7 +98,10 @@ class Client:
         try:
             yield client
         finally:
-            client._http.close()
+            client.close()
+
+    def close(self) -> None:
+        self._http.close()
 
     def get(self, path: str, **query: Any) -> Any:
         return self._ask("GET", path, params=_given(query))

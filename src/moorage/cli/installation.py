@@ -135,13 +135,9 @@ def _already_running(home: Home, options: Options, *, wait: float) -> None:
             hint="`moor down`, then `moor up` with the new ones.",
         )
     retried = launch.retry(home)
-    if wait:
-
-        def gone() -> bool:
-            report = state.read(home)
-            return report is None or not report.alive
-
-        asyncio.run(readiness.wait(home, present, seconds=wait, supervisor_gone=gone))
+    report = state.read(home)
+    if wait and report is not None:
+        asyncio.run(readiness.wait(home, present, report.supervisor, seconds=wait))
     if output.as_json():
         output.show_json({"url": present.url, "home": str(home.path), "started": False})
         return
@@ -175,6 +171,7 @@ def _show_status(found: Status) -> None:
         for process in found.processes
     ]
     if not found.running:
+        rows = rows if any(process.state == "down" and process.pid for process in found.processes) else []
         output.say(f"Moorage is not running in {found.home}. `moor up` starts it.")
     if rows:
         headings = ["PROCESS", "STATE", "PID", "SINCE", "RESTARTS", "MEMORY", "LAST EXIT"]

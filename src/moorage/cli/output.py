@@ -49,28 +49,42 @@ def show_json(value: Any) -> None:
 
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
-    """A table without lines, which `grep` and `awk` read too; `empty` in place of one without rows."""
-    from rich.table import Table
+    """A table without lines, which `grep` and `awk` read too, and in which nothing is ever cut.
+
+    `empty` is said in place of a table without rows.
+    """
+    from rich.cells import cell_len
 
     if not rows:
         say(empty)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, no_wrap=True, overflow="ignore")
-    for row in rows:
-        table.add_row(*row)
-    console().print(table)
+    table = [[clean(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    for number, row in enumerate(table):
+        cells = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        console().print("  ".join(cells).rstrip(), markup=False, style=None if number else "bold")
 
 
 def say(text: str) -> None:
     """A sentence for a person, on standard output."""
-    console().print(text, markup=False)
+    console().print(clean(text), markup=False)
 
 
 def note(text: str) -> None:
     """A sentence beside the result, on standard error."""
-    console(error=True).print(text, markup=False)
+    console(error=True).print(clean(text), markup=False)
+
+
+def clean(text: str) -> str:
+    """Without control characters: what comes out of a repository or a container must not steer the terminal."""
+    return "".join(c for c in text if c in "\n\t" or not (ord(c) < 32 or 127 <= ord(c) < 160))
+
+
+def markup(text: str) -> str:
+    """Text as rich's markup for just that text."""
+    from rich.markup import escape
+
+    return escape(clean(text))
 
 
 def show_error(error: MoorageError) -> None:
@@ -95,23 +109,22 @@ def error_document(error: MoorageError) -> dict[str, Any]:
 
 def error_lines(error: MoorageError) -> list[str]:
     """What a person reads, in rich's markup."""
-    from rich.markup import escape
-
     field = getattr(error, "field", "")
-    lines = [f"[bold red]error:[/] {escape(error.message)}" + (f" ({escape(field)})" if field else "")]
+    detail = str(error.details.get("detail") or "").splitlines()
+    lines = [f"[bold red]error:[/] {markup(error.message)}" + (f" ({markup(field)})" if field else "")]
+    lines += [f"  [dim]|[/] {markup(line)}" for line in detail]
     for problem in error.details.get("problems") or []:
-        lines.append("  " + escape(problem_line(problem)))
+        lines.append("  " + markup(problem_line(problem)))
         if problem.get("hint"):
-            lines.append(f"    [dim]{escape(problem['hint'])}[/]")
+            lines.append(f"    [dim]{markup(problem['hint'])}[/]")
     if error.hint:
-        lines.append(f"[cyan]hint:[/] {escape(error.hint)}")
+        lines.append(f"[cyan]hint:[/] {markup(error.hint)}")
     return lines
 
 
 def problem_line(problem: dict[str, Any]) -> str:
     """One problem of a devfile: where it is, as `line:column`, and what."""
-    place = ""
-    if problem.get("line"):
-        place = f"{problem['line']}:{problem.get('column') or 1}: "
+    place = ":".join(str(problem[key]) for key in ("source", "field", "line", "column") if problem.get(key))
+    place = f"{place}: " if place else ""
     path = f" ({problem['path']})" if problem.get("path") else ""
     return f"{place}{problem.get('message', '')}{path}"

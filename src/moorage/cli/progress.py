@@ -45,7 +45,7 @@ def stages(*, error: bool = True) -> Iterator[Progress]:
         with _live() as progress:
             yield progress
     else:
-        printed = Printed(lambda text: console.print(text, markup=False))
+        printed = Printed(output.note)
         yield Progress(printed.show, printed.say)
 
 
@@ -84,7 +84,6 @@ def lines_of(workspace: Workspace, now: float) -> tuple[StageLine, ...]:
 def table(workspace: Workspace, now: float, *, said: str = "") -> RenderableType:
     """The stages with their times, and what it waits for."""
     from rich.console import Group
-    from rich.markup import escape
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -98,14 +97,17 @@ def table(workspace: Workspace, now: float, *, said: str = "") -> RenderableType
             mark = f"[cyan]{_FRAMES[int(now * 8) % len(_FRAMES)]}[/]"
         title = line.title if line.state != "waiting" else f"[dim]{line.title}[/]"
         grid.add_row(
-            mark, title, duration(line.seconds) if line.seconds is not None else "", escape(line.detail)
+            mark,
+            title,
+            duration(line.seconds) if line.seconds is not None else "",
+            output.markup(line.detail),
         )
     extra = []
     cause = workspace["cause"]
     if cause and workspace["state"] != "Failed":
-        extra.append(f"[yellow]{escape(cause['message'])}[/] {escape(cause['hint'])}")
+        extra.append(f"[yellow]{output.markup(cause['message'])}[/] {output.markup(cause['hint'])}")
     if said:
-        extra.append(f"[yellow]{escape(said)}[/]")
+        extra.append(f"[yellow]{output.markup(said)}[/]")
     return Group(grid, *extra)
 
 

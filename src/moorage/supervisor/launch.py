@@ -13,6 +13,7 @@ from moorage.kernel.errors import Misconfigured, MoorageError, Unavailable
 from moorage.kernel.home import Home
 from moorage.supervisor import policy, preflight, readiness, recover, state
 from moorage.supervisor.prepare import Options, Plan, plan, prepare
+from moorage.supervisor.proc import Identity, identify
 
 RETRY = signal.SIGUSR1
 """Tells a running supervisor to start those again that are down because of how they were set up."""
@@ -52,9 +53,8 @@ def start_detached(home: Home, wanted: Plan, *, fmt: str | None, seconds: float)
             stderr=log,
             start_new_session=True,
         )
-    asyncio.run(
-        readiness.wait(home, wanted, seconds=seconds, supervisor_gone=lambda: process.poll() is not None)
-    )
+    supervisor = identify(process.pid) or Identity(process.pid, 0)
+    asyncio.run(readiness.wait(home, wanted, supervisor, seconds=seconds))
     # It goes on; this process ends before it and has nothing to wait for.
     process.returncode = 0
 
@@ -69,7 +69,7 @@ def become_supervisor(home: Home, wanted: Plan, *, fmt: str | None, announce: Ca
     if os.fork() == 0:
         # A second fork, so that the supervisor has no child that it does not know.
         if os.fork() == 0:
-            _announce(home, wanted, lambda: not parent.alive, announce)
+            _announce(home, wanted, parent, announce)
         os._exit(0)
     os.wait()
     command = _command(home, fmt)
@@ -111,13 +111,13 @@ def _command(home: Home, fmt: str | None) -> list[str]:
     return [*command, "--log-format", fmt] if fmt else command
 
 
-def _announce(home: Home, wanted: Plan, gone: Callable[[], bool], announce: Callable[[], None]) -> None:
+def _announce(home: Home, wanted: Plan, supervisor: Identity, announce: Callable[[], None]) -> None:
     try:
-        asyncio.run(readiness.wait(home, wanted, seconds=120, supervisor_gone=gone))
+        asyncio.run(readiness.wait(home, wanted, supervisor, seconds=120))
         announce()
         sys.stdout.flush()
     except MoorageError as error:
-        if not gone():
+        if supervisor.alive:
             sys.stderr.write(f"{error}\n")
     finally:
         os._exit(0)

@@ -15,6 +15,7 @@ from moorage.kernel.errors import BY_STATUS, Misconfigured, MoorageError, Unavai
 from moorage.kernel.home import Home
 from moorage.supervisor import state
 from moorage.supervisor.prepare import Plan
+from moorage.supervisor.proc import Identity
 
 TRIES_BEFORE_GIVING_UP = 4
 """A process that ended so often before it answered once will not answer."""
@@ -49,8 +50,8 @@ async def look(home: Home, plan: Plan) -> list[Part]:
     return list(await asyncio.gather(*map(ask, questions)))
 
 
-async def wait(home: Home, plan: Plan, *, seconds: float, supervisor_gone: Callable[[], bool]) -> None:
-    """Returns when all parts are ready.
+async def wait(home: Home, plan: Plan, supervisor: Identity, *, seconds: float) -> None:
+    """Returns when all parts that this supervisor runs are ready.
 
     Raises the `Misconfigured` of a process that says that it cannot run like this, or `Unavailable`, which names the
     parts that are not ready after `seconds` and the last lines that they wrote.
@@ -58,8 +59,10 @@ async def wait(home: Home, plan: Plan, *, seconds: float, supervisor_gone: Calla
     deadline = time.monotonic() + seconds
     while True:
         # Asked first, so that its last report is complete when it is read.
-        gone = supervisor_gone()
+        gone = not supervisor.alive
         report = state.read(home)
+        if report and report.supervisor != supervisor:  # the one before it
+            report = None
         if problem := failure(report, gone=gone):
             raise problem
         parts = await look(home, plan)
@@ -119,7 +122,7 @@ def _late(home: Home, parts: list[Part], report: state.Report | None, seconds: f
         ended = f"; it ended last with {last}: {last_words(last.lines)}" if last else ""
         clauses.append(f"{part.name}: {part.problem}{ended}")
     return Unavailable(
-        f"Not ready after {seconds:.0f} s. {'. '.join(clauses)}.",
+        "\n  ".join([f"Not ready after {seconds:.0f} s.", *clauses]),
         code="not-ready",
         hint=f"It goes on trying. Look at `moor status` and {home.logs}; `moor down` ends it.",
         parts=[part.name for part in parts],

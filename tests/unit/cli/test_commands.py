@@ -1,0 +1,309 @@
+"""The commands as a shell runs them, against a server that answers what it is told to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unit.cli.serving import Answer, Server, as_json
+from unit.cli.workspace import NAME, cause, stages, workspace
+
+UP = stages(queued="done", received="done", ready="done")
+
+
+@pytest.fixture
+def home(tmp_path: Path, server: Server) -> Path:
+    """A state folder whose server is the small one."""
+    client = {"server": f"unix:{tmp_path}/s.sock", "url": "http://localhost", "token": "moor_admin"}
+    (tmp_path / "client.json").write_text(json.dumps(client))
+    return tmp_path
+
+
+def moor(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "moorage.cli.main", *arguments],
+        env={**os.environ, "MOORAGE_HOME": str(home), "COLUMNS": "200", **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def sse(*states: dict[str, Any]) -> Answer:
+    text = "".join(f"event: workspace\ndata: {json.dumps(state)}\n\n" for state in states)
+    return 200, "text/event-stream", text.encode()
+
+
+def test_create_waits_and_says_each_stage(home: Path, server: Server) -> None:
+    """Without a terminal: what was created, a line per stage, and the URL on standard output."""
+
+    def respond(method: str, path: str, _body: Any) -> Answer:
+        if method == "POST":
+            return as_json(workspace(state="CreationRequested"), 201)
+        return sse(workspace(state="Starting"), workspace(stages=UP))
+
+    server.respond = respond
+    done = moor(
+        home, "create", "https://git.example.com/team/app", "--env", "A=1", "--env", "B=x=y", "--ref", "main"
+    )
+    assert done.returncode == 0, done.stderr
+    assert server.asked[0] == (
+        "POST",
+        "/api/v1/workspaces",
+        {"repository": "https://git.example.com/team/app", "ref": "main", "env": {"A": "1", "B": "x=y"}},
+    )
+    assert done.stdout == f"app runs. http://60001-{NAME}.localhost:8080/?folder=/projects/app\n"
+    assert "Ready" in done.stderr
+
+
+def test_create_that_fails(home: Path, server: Server) -> None:
+    """Exit code 1, the cause in words; for a programme the workspace on one side and the error on the other."""
+    failed = workspace(state="Failed", stages=stages(received="done", image="failed"), cause=cause())
+
+    def respond(method: str, path: str, _body: Any) -> Answer:
+        if method == "POST":
+            return as_json(workspace(state="CreationRequested"), 201)
+        return sse(failed) if path.endswith("/events") else as_json(failed)
+
+    server.respond = respond
+    done = moor(home, "create", "https://x/y", "-o", "json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["state"] == "Failed"
+    assert json.loads(done.stderr)["code"] == "image-not-found"
+    done = moor(home, "create", "https://x/y")
+    assert done.returncode == 1
+    assert "error: The image cannot be found." in done.stderr
+    assert "| manifest unknown" in done.stderr
+    assert "hint: Look." in done.stderr
+
+
+def test_create_without_waiting(home: Path, server: Server) -> None:
+    """The workspace as it is created."""
+    server.respond = lambda *_: as_json(workspace(state="CreationRequested"), 201)
+    done = moor(home, "create", "https://x/y", "--no-wait", "-o", "json")
+    assert json.loads(done.stdout)["state"] == "CreationRequested"
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("pair", ["A", "=x", ""])
+def test_a_variable_without_a_value(home: Path, pair: str) -> None:
+    """Exit code 2, and how to write it."""
+    done = moor(home, "create", "https://x/y", "--env", pair)
+    assert done.returncode == 2
+    assert "Write KEY=VALUE." in done.stderr
+
+
+def test_list(home: Path, server: Server) -> None:
+    """A line each; --all asks for everyone's and shows whose."""
+    server.respond = lambda *_: as_json({"items": [workspace()]})
+    assert moor(home, "list").stdout.splitlines()[1].split()[:3] == ["app", "Running", "local"]
+    assert moor(home, "list", "--all").stdout.splitlines()[1].split()[:2] == ["app", "ana"]
+    assert server.asked[1][1] == "/api/v1/workspaces?all=true"
+    assert json.loads(moor(home, "list", "-o", "json").stdout)["items"][0]["name"] == NAME
+
+
+def test_delete_asks_first(home: Path, server: Server) -> None:
+    """Without a terminal nobody can say yes; nothing is deleted."""
+    server.respond = lambda *_: as_json(workspace())
+    done = moor(home, "delete", "app")
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+    assert not [asked for asked in server.asked if asked[0] == "DELETE"]
+
+
+def test_delete(home: Path, server: Server) -> None:
+    """It waits until the workspace is gone."""
+    gone: list[bool] = []
+
+    def respond(method: str, path: str, _body: Any) -> Answer:
+        leaving = workspace(desired="Terminated", state="Terminating")
+        if method == "DELETE":
+            return as_json(leaving, 202)
+        if path.endswith("/events"):
+            gone.append(True)
+            return sse(leaving)
+        return (
+            as_json({"code": "workspace-not-found", "detail": "Gone."}, 404) if gone else as_json(workspace())
+        )
+
+    server.respond = respond
+    done = moor(home, "delete", "app", "--yes", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["state"] == "Terminated"
+
+
+def test_stop_and_start(home: Path, server: Server) -> None:
+    """The name is found first; then it is asked for and waited for."""
+
+    def respond(method: str, path: str, _body: Any) -> Answer:
+        state = {"desired": "Stopped", "state": "Stopped"} if "stop" in str(server.asked) else {}
+        found = workspace(stages=UP, **state)
+        return sse(found) if path.endswith("/events") else as_json(found)
+
+    server.respond = respond
+    assert moor(home, "start", "app").stdout.startswith("app runs. http://60001-")
+    assert [asked[:2] for asked in server.asked] == [
+        ("GET", "/api/v1/workspaces/app"),
+        ("POST", f"/api/v1/workspaces/{NAME}/start"),
+        ("GET", f"/api/v1/workspaces/{NAME}/events"),
+    ]
+    assert moor(home, "stop", "app").stdout == "app is stopped.\n"
+
+
+def test_open_prints_the_url(home: Path, server: Server) -> None:
+    """Any port has one."""
+    server.respond = lambda *_: as_json(workspace())
+    assert moor(home, "open", "app", "3000", "--print").stdout == f"http://3000-{NAME}.localhost:8080/\n"
+
+
+def test_logs_go_through_as_they_are(home: Path, server: Server) -> None:
+    """Bytes, whatever they are."""
+
+    def respond(_method: str, path: str, _body: Any) -> Answer:
+        return (200, "text/plain", b"one [2]\xff\n") if "/logs" in path else as_json(workspace())
+
+    server.respond = respond
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "moorage.cli.main",
+            "logs",
+            "app",
+            "-c",
+            "py",
+            "--tail",
+            "5",
+            "--home",
+            str(home),
+        ],
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == b"one [2]\xff\n"
+    assert server.asked[-1][1] == f"/api/v1/workspaces/{NAME}/logs?container=py&tail=5"
+
+
+def test_users_and_links(home: Path, server: Server) -> None:
+    """The default of a sign-in link is who asks."""
+    user = {"id": 2, "name": "ana", "role": "developer", "blocked": False, "created_at": 0.0}
+
+    def respond(_method: str, path: str, _body: Any) -> Answer:
+        if path.endswith("/sign-in-links"):
+            return as_json({"url": "http://localhost/sign-in/link/x", "expires_at": 1.0}, 201)
+        return as_json({"items": [user]} if path.endswith("/users") and _method == "GET" else user)
+
+    server.respond = respond
+    assert json.loads(moor(home, "users", "add", "ana", "--administrator", "-o", "json").stdout) == user
+    assert server.asked[-1][2] == {"name": "ana", "role": "administrator"}
+    assert moor(home, "users", "list").stdout.splitlines()[1].split() == ["2", "ana", "developer"]
+    assert moor(home, "users", "block", "ana").stdout == "ana is blocked.\n"
+    assert server.asked[-1][1] == "/api/v1/users/ana/block"
+    assert moor(home, "users", "unblock", "ana").returncode == 0
+    assert moor(home, "sign-in-link").stdout == "http://localhost/sign-in/link/x\n"
+    assert [asked[1] for asked in server.asked[-2:]] == ["/api/v1/me", "/api/v1/users/ana/sign-in-links"]
+    assert moor(home, "sign-in-link", "bob").returncode == 0
+    assert server.asked[-1][1] == "/api/v1/users/bob/sign-in-links"
+
+
+def test_agents(home: Path, server: Server) -> None:
+    """Whether each is connected."""
+    agent = {
+        "id": 1,
+        "name": "local",
+        "runtime": "docker",
+        "version": "0.1.0",
+        "connected": True,
+        "last_seen": None,
+        "workspaces": 3,
+        "dns_zone": "localhost",
+    }
+    server.respond = lambda *_: as_json({"items": [agent]})
+    line = moor(home, "agents").stdout.splitlines()[1].split()
+    assert line == ["local", "connected", "never", "docker", "0.1.0", "3", "localhost"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit_code"),
+    [
+        (401, "not-signed-in", 3),
+        (403, "forbidden", 4),
+        (404, "x", 5),
+        (409, "x", 6),
+        (429, "x", 7),
+        (503, "x", 8),
+        (500, "x", 1),
+    ],
+)
+def test_exit_codes(home: Path, server: Server, status: int, code: str, exit_code: int) -> None:
+    """Each kind of error has its own."""
+    server.respond = lambda *_: as_json({"code": code, "detail": "It is so."}, status)
+    done = moor(home, "agents")
+    assert done.returncode == exit_code
+    assert done.stderr == "error: It is so.\n"
+
+
+def test_usage_errors() -> None:
+    """A command line that is not understood has exit code 2."""
+    for arguments in (["nonsense"], ["create"], ["list", "-o", "yaml"], ["up", "--log-format", "xml"]):
+        assert moor(Path("/nowhere"), *arguments).returncode == 2
+
+
+def test_no_server(tmp_path: Path) -> None:
+    """Exit code 8, and what to do."""
+    done = moor(tmp_path, "list")
+    assert done.returncode == 8
+    assert "moor up" in done.stderr
+
+
+def test_a_reader_that_goes_away(home: Path, server: Server) -> None:
+    """`moor logs … | head` ends without a trace."""
+
+    def respond(_method: str, path: str, _body: Any) -> Answer:
+        return (200, "text/plain", b"line\n" * 100_000) if "/logs" in path else as_json(workspace())
+
+    server.respond = respond
+    command = f"{sys.executable} -m moorage.cli.main logs app --home {home} | head -1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("line\n", "")
+
+
+def test_workspaces_complete(home: Path, server: Server) -> None:
+    """The shell offers titles and names; a server that is away offers nothing and says nothing."""
+    server.respond = lambda *_: as_json(
+        {"items": [workspace(), workspace(title="other", name="workspace-1-2-x")]}
+    )
+    asked = {"_MOOR_COMPLETE": "complete_bash", "COMP_WORDS": "moor show ap", "COMP_CWORD": "2"}
+    program = Path(sys.executable).with_name("moor")
+    environ = {**os.environ, "MOORAGE_HOME": str(home), **asked}
+    done = subprocess.run([program], env=environ, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["app"]
+    environ["MOORAGE_HOME"] = "/nowhere"
+    done = subprocess.run([program], env=environ, capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == ([], "")
+
+
+def test_help_is_quick_because_it_imports_little() -> None:
+    """What only a command needs is imported when it runs; the help needs none of it."""
+    heavy = [
+        "httpx",
+        "websockets",
+        "structlog",
+        "fastapi",
+        "sqlalchemy",
+        "jinja2",
+        "rich",
+        "asyncio",
+        "ruamel",
+    ]
+    script = f"import sys, moorage.cli.main; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
