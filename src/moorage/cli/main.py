@@ -11,6 +11,7 @@ import typer
 from moorage.cli import (
     agents,
     creation,
+    devfile,
     installation,
     logs,
     output,
@@ -55,6 +56,7 @@ def _print_version() -> None:
 
 for _noun in (creation, workspaces, ports, logs, terminal, sign_in, agents, installation):
     app.add_typer(_noun.app)
+app.add_typer(devfile.app, name="devfile", rich_help_panel="Devfiles")
 app.add_typer(users.app, name="users", rich_help_panel="People and agents")
 
 

@@ -54,7 +54,11 @@ def start_detached(home: Home, wanted: Plan, *, fmt: str | None, seconds: float)
             start_new_session=True,
         )
     supervisor = identify(process.pid) or Identity(process.pid, 0)
-    asyncio.run(readiness.wait(home, wanted, supervisor, seconds=seconds))
+    try:
+        asyncio.run(readiness.wait(home, wanted, supervisor, seconds=seconds))
+    except Misconfigured:
+        stop(home)
+        raise
     # It goes on; this process ends before it and has nothing to wait for.
     process.returncode = 0
 

@@ -40,7 +40,6 @@ class Child:
         """Monotonic seconds of its next start; None while it runs or stays down."""
         self.restarts = 0
         self.failures = 0
-        self.settled_once = False
         self.last_exit: state.Exit | None = None
 
     def become(self, new: state.ChildState) -> None:
@@ -179,22 +178,24 @@ class Supervisor:
 
     def _reap(self) -> None:
         for child in self._children:
-            if child.process is None:
+            pid = child.process.pid if child.process else 0
+            if not pid or os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
-            pid, status = os.waitpid(child.process.pid, os.WNOHANG)
-            if pid:
-                self._ended(child, status)
+            # What it started ends with it: HAProxy's worker would keep the port for a moment. Its id is its group's,
+            # and nobody else's before `waitpid`.
+            _kill_group(pid)
+            self._ended(child, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
-    def _ended(self, child: Child, status: int) -> None:
+    def _ended(self, child: Child, number: int) -> None:
+        """`number`: its exit code, or minus the signal that ended it."""
         while self._take_output(child):
             pass
         self._pass_on(child, child.lines.end())
         self._close_output(child)
-        number = os.waitstatus_to_exitcode(status)
         ran = time.monotonic() - child.started_at
         child.last_exit = state.Exit(
             code=number if number >= 0 else None,
-            signal=signal.Signals(-number).name if number < 0 else "",
+            signal=_signal_name(-number) if number < 0 else "",
             at=time.time(),
             lines=list(child.lines.last),
         )
@@ -209,9 +210,9 @@ class Supervisor:
         exit_ = child.last_exit
         assert exit_ is not None
         if ran >= policy.SETTLED:
-            child.settled_once, child.failures = True, 0
+            child.failures = 0
         decision = policy.after_exit(
-            code=exit_.code, ran=ran, failures=child.failures, settled_once=child.settled_once
+            code=exit_.code, ran=ran, failures=child.failures, first=child.restarts == 0
         )
         child.failures += 1
         fields = {"child": child.spec.name, "exit": str(exit_), "ran_seconds": round(ran, 1)}
@@ -259,6 +260,13 @@ class Supervisor:
         line = event_line(self._fmt, level, event, fields, now=time.time())
         self._own_log.write(line)
         self._console.write("moor", line)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has no name of its own
+        return f"signal {number}"
 
 
 def _kill_group(pgid: int) -> None:

@@ -37,16 +37,14 @@ class Abort(NamedTuple):
     """Nothing of this can run: end all, and say why."""
 
 
-def after_exit(
-    *, code: int | None, ran: float, failures: int, settled_once: bool
-) -> Restart | GiveUp | Abort:
+def after_exit(*, code: int | None, ran: float, failures: int, first: bool) -> Restart | GiveUp | Abort:
     """What follows the end of a process that ran for `ran` seconds.
 
     `code` is its exit code, None when a signal ended it; `failures` counts the ends before this one since it last
-    ran well; `settled_once`: it has run well before.
+    ran well; `first`: it had never been started before.
     """
     if code == Misconfigured.exit_code:
-        return GiveUp() if settled_once else Abort()
+        return Abort() if first else GiveUp()
     if ran >= SETTLED or failures == 0:
         return Restart(0.0)
     return Restart(min(LONGEST, 0.5 * 2 ** min(failures, 10)))

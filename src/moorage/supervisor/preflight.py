@@ -38,7 +38,7 @@ def check(home: Home, plan: Plan) -> list[MoorageError]:
     looks: list[Callable[[], None]] = [
         lambda: _home(home),
         lambda: _ports(plan),
-        _haproxy,
+        lambda: _haproxy(plan.haproxy),
         _git,
         lambda: _engine(plan),
     ]
@@ -94,8 +94,8 @@ def _home(home: Home) -> None:
 
 
 def _ports(plan: Plan) -> None:
-    for port, purpose in ((plan.port, "Moorage itself"), (plan.port + 1, "metrics")):
-        _port(plan.address if port == plan.port else "127.0.0.1", port, purpose)
+    _port({"*": ""}.get(plan.address, plan.address), plan.port, "Moorage itself")
+    _port("127.0.0.1", plan.metrics, "metrics")
 
 
 def _port(address: str, port: int, purpose: str) -> None:
@@ -131,11 +131,14 @@ def _port_error(address: str, port: int, purpose: str, error: OSError) -> Miscon
     )
 
 
-def _haproxy() -> None:
-    found = shutil.which("haproxy") or shutil.which("haproxy", path=SYSTEM_FOLDERS)
+def _haproxy(program: str) -> None:
+    found = shutil.which(program)
     if found is None:
+        elsewhere = shutil.which(program, path=SYSTEM_FOLDERS)
         raise Misconfigured(
-            "HAProxy is not installed.", code="haproxy-missing", hint="`apt-get install haproxy` installs it."
+            f"HAProxy is in {elsewhere}, which is not in PATH." if elsewhere else "HAProxy is not installed.",
+            code="haproxy-missing",
+            hint="`apt-get install haproxy` installs it.",
         )
     answer = subprocess.run([found, "-v"], capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
     version = parse_haproxy_version(answer.stdout)

@@ -42,6 +42,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tools_image: str
     docker_host: str
     """`DOCKER_HOST`'s form; "" to look where an engine usually is."""
+    metrics_port: int
+    """0: the one after `port`."""
+    haproxy: str
+    """The program."""
+    tls_certificate: str
+    """"" for plain HTTP."""
     runtime: str
     """`memory` needs no engine."""
     public_url: str
@@ -54,7 +60,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def zone_url(self) -> str:
-        return f"http://{self.zone}" + ("" if self.port == 80 else f":{self.port}")
+        scheme, usual = ("https", 443) if self.tls_certificate else ("http", 80)
+        return f"{scheme}://{self.zone}" + ("" if self.port == usual else f":{self.port}")
+
+    @property
+    def metrics(self) -> int:
+        return self.metrics_port or self.port + 1
 
 
 _FIELDS: dict[str, tuple[str, str, str | int]] = {
@@ -65,6 +76,9 @@ _FIELDS: dict[str, tuple[str, str, str | int]] = {
     "tools_image": ("agent", "tools_image", "moorage/tools:latest"),
     "docker_host": ("agent", "docker_host", ""),
     "runtime": ("agent", "runtime", "docker"),
+    "metrics_port": ("gateway", "metrics_port", 0),
+    "haproxy": ("gateway", "haproxy", "haproxy"),
+    "tls_certificate": ("gateway", "tls_certificate", ""),
     "public_url": ("server", "public_url", ""),
 }
 """Of each field of `Plan`: table and key in `settings.toml`, and the default of the process that reads it."""
@@ -114,6 +128,8 @@ def tables(wanted: Plan, *, stored: dict[str, dict[str, object]]) -> dict[str, d
         "server": {"zone": wanted.zone, "port": wanted.port},
         "gateway": {"zone": wanted.zone, "port": wanted.port, "address": wanted.address},
     }
+    if wanted.tls_certificate:
+        found["server"]["public_url"] = wanted.url
     for field in ("ca_bundle", "tools_image"):
         table, key, default = _FIELDS[field]
         value = getattr(wanted, field)

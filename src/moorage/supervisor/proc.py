@@ -48,6 +48,14 @@ def command_line(pid: int) -> list[str]:
     return [os.fsdecode(part) for part in raw.split(b"\0")[:-1]]
 
 
+def folder(pid: int) -> str:
+    """Its current folder; "" when it is gone or not to be read."""
+    try:
+        return str((PROC / str(pid) / "cwd").readlink())
+    except OSError:
+        return ""
+
+
 def group(pgid: int) -> list[Identity]:
     """The living processes of a process group."""
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -110,7 +111,7 @@ def failure(report: state.Report | None, *, gone: bool) -> MoorageError | None:
 def last_words(lines: list[str]) -> str:
     """What a process said at its end, in one line: its last line that is no stack frame."""
     said = [line.strip() for line in lines if line.strip() and not line.startswith((" ", "\t"))]
-    return said[-1] if said else "it said nothing."
+    return re.sub(r"^moor [a-z]+: ", "", said[-1]) if said else "it said nothing."
 
 
 def _late(home: Home, parts: list[Part], report: state.Report | None, seconds: float) -> Unavailable:
@@ -138,9 +139,13 @@ async def _healthy(home: Home, name: str) -> str:
 async def _front(plan: Plan) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}.get(plan.address, plan.address)  # noqa: S104
     host = f"[{host}]" if ":" in host else host
-    async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+    scheme, _, name = plan.zone_url.partition("://")
+    # Whose certificate it is does not matter here: the question is whether it answers.
+    async with httpx.AsyncClient(timeout=2.0, trust_env=False, verify=False) as client:  # noqa: S501
         answer = await client.get(
-            f"http://{host}:{plan.port}/api/v1/me", headers={"Host": plan.zone_url.removeprefix("http://")}
+            f"{scheme}://{host}:{plan.port}/api/v1/me",
+            headers={"Host": name},
+            extensions={"sni_hostname": plan.zone},
         )
     if answer.status_code >= 502:
         return f"it does not reach the server ({answer.status_code})"

@@ -20,7 +20,7 @@ def leftovers(home: Home) -> list[Identity]:
     """Living processes of an earlier supervisor of this home.
 
     A process is one of them when it leads a group that the last report names, with the start time that it names; or
-    when it is in such a group and its command line names this home: an id alone may be somebody else's by now.
+    when it is in such a group and its command line or its current folder names this home: an id alone may be somebody else's by now.
     """
     report = state.read(home)
     if report is None or report.alive:
@@ -68,7 +68,7 @@ def wait_for_end(processes: list[Identity], seconds: float) -> bool:
 
 
 def _names(pid: int, home: Home) -> bool:
-    return any(str(home.path) in argument for argument in proc.command_line(pid))
+    return any(str(home.path) in text for text in (*proc.command_line(pid), proc.folder(pid)))
 
 
 def _signal(process: Identity, number: signal.Signals) -> None:

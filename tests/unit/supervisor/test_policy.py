@@ -13,10 +13,10 @@ TERM, SOFT, KILL = signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL
 
 
 @pytest.mark.parametrize(
-    ("code", "ran", "failures", "settled_once", "decision"),
+    ("code", "ran", "failures", "first", "decision"),
     [
-        (1, 0.1, 0, False, Restart(0.0)),
-        (None, 500.0, 0, True, Restart(0.0)),
+        (1, 0.1, 0, True, Restart(0.0)),
+        (None, 500.0, 0, False, Restart(0.0)),
         (0, 500.0, 0, True, Restart(0.0)),
         (1, 0.1, 1, False, Restart(1.0)),
         (1, 0.1, 2, False, Restart(2.0)),
@@ -24,16 +24,16 @@ TERM, SOFT, KILL = signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL
         (1, 0.1, 6, False, Restart(30.0)),
         (1, 0.1, 5000, False, Restart(30.0)),
         (1, 10.0, 7, True, Restart(0.0)),
-        (9, 0.5, 0, False, Abort()),
-        (9, 0.5, 0, True, GiveUp()),
-        (9, 0.5, 3, True, GiveUp()),
+        (9, 0.5, 0, True, Abort()),
+        (9, 0.5, 0, False, GiveUp()),
+        (9, 0.5, 3, False, GiveUp()),
     ],
 )
 def test_after_exit(
-    code: int | None, ran: float, failures: int, settled_once: bool, decision: Restart | GiveUp | Abort
+    code: int | None, ran: float, failures: int, first: bool, decision: Restart | GiveUp | Abort
 ) -> None:
     """At once, then ever later up to 30 s; never again when it says that it cannot run as it is set up."""
-    assert after_exit(code=code, ran=ran, failures=failures, settled_once=settled_once) == decision
+    assert after_exit(code=code, ran=ran, failures=failures, first=first) == decision
 
 
 @pytest.mark.parametrize(

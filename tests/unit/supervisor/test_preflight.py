@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,14 +15,17 @@ from moorage.supervisor.prepare import Plan
 
 
 def plan(port: int, **changes: str) -> Plan:
-    values = {
+    values: dict[str, Any] = {
         "zone": "localhost",
+        "metrics_port": 0,
         "address": "127.0.0.1",
         "ca_bundle": "",
         "tools_image": "none",
         "docker_host": "unix:///nowhere/docker.sock",
         "runtime": "docker",
         "public_url": "",
+        "haproxy": "haproxy",
+        "tls_certificate": "",
     }
     return Plan(port=port, **(values | changes))
 
