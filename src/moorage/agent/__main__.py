@@ -1,0 +1,5 @@
+import sys
+
+from moorage.agent.main import main
+
+sys.exit(main())

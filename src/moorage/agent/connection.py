@@ -1,0 +1,208 @@
+"""The WebSocket to the server: opened from here, opened again whenever it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from moorage import __version__
+from moorage.agent import metrics
+from moorage.agent.channels import Channels
+from moorage.agent.fleet import Fleet
+from moorage.agent.runtimes.port import Identity, Runtime, RuntimeFault
+from moorage.contract import agent as contract
+from moorage.kernel import log
+from moorage.kernel.errors import Misconfigured
+from moorage.kernel.tasks import Backoff
+
+_log = log.get(part="agent.connection")
+
+MESSAGE_LIMIT = 256 * 1024 * 1024
+"""Bytes of one message: a snapshot holds every workspace."""
+WELCOME_SECONDS = 15.0
+FIRST_PAUSE, MOST_PAUSE = 0.1, 5.0
+"""Seconds between two tries to connect."""
+
+_REFUSALS = {
+    contract.CLOSE_BAD_TOKEN: "the server does not know this agent's token",
+    contract.CLOSE_BAD_PROTOCOL: "the server does not speak this agent's protocol: one of them must be updated",
+    contract.CLOSE_REPLACED: "another agent with this token is connected",
+}
+
+
+class Connection:
+    def __init__(self, server: str, token: str, fleet: Fleet, runtime: Runtime) -> None:
+        """`server`: `unix:<path>` or a URL; see `AgentSettings.server`."""
+        self.connected = False
+        self.problem = "not tried yet"
+        self._server = server
+        self._token = token
+        self._fleet = fleet
+        self._runtime = runtime
+        self._backoff = Backoff(FIRST_PAUSE, MOST_PAUSE)
+
+    async def run(self) -> None:
+        """Until cancelled. Raises `Misconfigured` when going on makes no sense."""
+        while True:
+            try:
+                async with self._open() as websocket:
+                    await self._serve(websocket)
+            except ConnectionClosed as closed:
+                code = closed.rcvd.code if closed.rcvd is not None else 1006
+                self._note(_REFUSALS.get(code) or f"the connection ended ({code})")
+            except InvalidStatus as refused:
+                status = refused.response.status_code
+                self._note(_REFUSALS[contract.CLOSE_BAD_TOKEN] if status in (401, 403) else f"HTTP {status}")
+            except (OSError, TimeoutError, InvalidHandshake, msgspec.DecodeError) as error:
+                self._note(str(error) or type(error).__name__)
+            except BaseExceptionGroup as group:
+                if (misconfigured := group.subgroup(Misconfigured)) is not None:
+                    raise _leaf(misconfigured) from None
+                self._note(str(_leaf(group)) or type(_leaf(group)).__name__)
+            finally:
+                if self.connected:
+                    metrics.RECONNECTS.inc()
+                self.connected = False
+                metrics.CONNECTED.set(0)
+            await asyncio.sleep(self._backoff.delay())
+
+    def _note(self, problem: str) -> None:
+        if problem != self.problem:
+            _log.warning("not connected to the server; trying again", server=self._server, problem=problem)
+        self.problem = problem
+
+    def _open(self) -> connect:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        if self._server.startswith("unix:"):
+            return unix_connect(
+                self._server.removeprefix("unix:"),
+                f"ws://localhost{contract.PATH}",
+                additional_headers=headers,
+                max_size=MESSAGE_LIMIT,
+                compression=None,
+            )
+        return connect(
+            websocket_url(self._server),
+            additional_headers=headers,
+            max_size=MESSAGE_LIMIT,
+            compression=None,
+            ssl=_trust() if self._server.startswith(("https:", "wss:")) else None,
+        )
+
+    async def _serve(self, websocket: ClientConnection) -> None:
+        async def send(message: contract.FromAgent) -> None:
+            await websocket.send(contract.encode(message))
+
+        await send(await self._hello())
+        async with asyncio.timeout(WELCOME_SECONDS):
+            welcome = contract.decode_to_agent(await websocket.recv())
+        if not isinstance(welcome, contract.Welcome):
+            raise TimeoutError("the server did not say welcome")
+        self._fleet.introduce(Identity(welcome.installation, welcome.agent_id))
+        self.connected = True
+        self.problem = ""
+        metrics.CONNECTED.set(1)
+        _log.info(
+            "connected to the server", server=self._server, agent=welcome.agent_name, version=welcome.version
+        )
+        channels = Channels(self._runtime, send, self._fleet.spec_of)
+        snapshots: asyncio.Queue[None] = asyncio.Queue()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._reports(send, snapshots), name="reports")
+                await self._listen(websocket, channels, snapshots)
+        finally:
+            await channels.close()
+
+    async def _hello(self) -> contract.Hello:
+        running = sum(state == "Running" for state in self._fleet.states.values())
+        try:
+            info = await self._runtime.describe()
+        except RuntimeFault:
+            return contract.Hello(version=__version__, capacity={"workspaces": running})
+        return contract.Hello(
+            version=__version__,
+            runtime=info.kind,
+            runtime_version=info.version,
+            capacity={"cpu": info.cpu, "memory": info.memory, "workspaces": running},
+        )
+
+    async def _listen(
+        self, websocket: ClientConnection, channels: Channels, snapshots: asyncio.Queue[None]
+    ) -> None:
+        """Waits for nothing but the next message: a slow workspace holds nobody up."""
+        while True:
+            text = await websocket.recv()
+            try:
+                message = contract.decode_to_agent(text)
+            except msgspec.ValidationError as error:
+                _log.warning("a message of the server is not understood", error=str(error))
+                continue
+            match message:
+                case contract.Snapshot():
+                    self._fleet.snapshot(message.workspaces)
+                    self._backoff.reset()
+                    snapshots.put_nowait(None)
+                case contract.Change():
+                    self._fleet.change(message.workspace)
+                case _:
+                    channels.on(message)
+
+    async def _reports(
+        self, send: Callable[[contract.FromAgent], Awaitable[None]], snapshots: asyncio.Queue[None]
+    ) -> None:
+        """A full report after each snapshot, and what changes from then on."""
+        await snapshots.get()
+        while True:
+            await send(contract.Report(workspaces=await self._fleet.everything(), full=True))
+            asked = asyncio.create_task(snapshots.get(), name="another snapshot")
+            try:
+                while not asked.done():
+                    await self._report_news(send, asked)
+            finally:
+                asked.cancel()
+
+    async def _report_news(
+        self, send: Callable[[contract.FromAgent], Awaitable[None]], asked: asyncio.Task[None]
+    ) -> None:
+        news = asyncio.create_task(self._fleet.news(), name="news")
+        try:
+            await asyncio.wait({news, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if news.done():
+                await send(contract.Report(workspaces=news.result()))
+        finally:
+            news.cancel()
+
+
+def websocket_url(server: str) -> str:
+    """The agents' WebSocket of a server's `http(s)` or `ws(s)` address. Raises `Misconfigured`."""
+    parts = urlsplit(server)
+    scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
+    if scheme is None or not parts.hostname:
+        raise Misconfigured(
+            f"{server!r} is no server's address.",
+            code="server-address-invalid",
+            hint="Set server under [agent] to unix:<path>, or to an http(s) or ws(s) URL.",
+        )
+    return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/") + contract.PATH, "", ""))
+
+
+def server_address(setting: str, socket: Path) -> str:
+    return setting or f"unix:{socket}"
+
+
+def _trust() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _leaf(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

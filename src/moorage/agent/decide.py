@@ -1,0 +1,218 @@
+"""What to do next about one workspace: desired and observed → an action, and what to say meanwhile. Pure.
+
+The loop asks again after every action, every event and every `again_in`; nothing here remembers. What must be remembered
+of former tries is `History`, which the loop keeps and `after_…` change.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from moorage.agent import causes
+from moorage.agent.runtimes.port import Observed, ObservedContainer, Run, digest_of
+from moorage.contract import ActualState, Cause, ContainerState, DesiredState, DesiredWorkspace
+
+
+class Action(StrEnum):
+    NONE = "none"
+    START = "start"
+    """Make and start what is missing."""
+    RECREATE = "recreate"
+    """End what runs, then start with new containers."""
+    HALT = "halt"
+    """End the processes of a failed start; their output stays to be read."""
+    STOP = "stop"
+    REMOVE = "remove"
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    crash_limit: int = 3
+    """How often what ended is started again within `crash_window`."""
+    crash_window: float = 600.0
+    """Seconds."""
+    first_pause: float = 1.0
+    """Seconds before the first container's second restart; doubles from there."""
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine cannot tell."""
+
+    failed: Cause | None = None
+    """Why it is given up until the generation rises."""
+    failed_generation: int = -1
+    crashes: tuple[float, ...] = ()
+    """When something that had ended was started again (seconds since the epoch)."""
+    error: Cause | None = None
+    """Why the last action did not succeed; it is tried again."""
+    retry_at: float = 0.0
+    """Not before (seconds since the epoch)."""
+    excused_until: float = 0.0
+    """What ended before this is no crash: the engine itself was away (seconds since the epoch)."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    action: Action
+    state: ActualState
+    cause: Cause | None = None
+    again_in: float | None = None
+    """Seconds; None: when something happens."""
+    gives_up: bool = False
+    """`cause` is why this generation has failed."""
+    crash: bool = False
+    """The action repairs something that ended by itself."""
+
+
+def decide(
+    desired: DesiredWorkspace | None, observed: Observed, history: History, now: float, limits: Limits
+) -> Decision:
+    """`desired` None: the server knows of no such workspace."""
+    if desired is None or desired.desired is DesiredState.TERMINATED:
+        decision = _terminated(observed)
+    elif desired.desired is DesiredState.STOPPED:
+        decision = _stopped(observed)
+    else:
+        decision = _running(desired, observed, history, now, limits)
+    if decision.action is not Action.NONE and now < history.retry_at:
+        state = ActualState.ERROR if history.error is not None else decision.state
+        return Decision(
+            action=Action.NONE,
+            state=state,
+            cause=history.error or decision.cause,
+            again_in=history.retry_at - now,
+        )
+    return decision
+
+
+def _terminated(observed: Observed) -> Decision:
+    if observed.present:
+        return Decision(action=Action.REMOVE, state=ActualState.TERMINATING)
+    return Decision(action=Action.NONE, state=ActualState.TERMINATED)
+
+
+def _stopped(observed: Observed) -> Decision:
+    if observed.run is not None or observed.leftovers:
+        return Decision(action=Action.STOP, state=ActualState.STOPPING)
+    return Decision(action=Action.NONE, state=ActualState.STOPPED)
+
+
+def _running(
+    desired: DesiredWorkspace, observed: Observed, history: History, now: float, limits: Limits
+) -> Decision:
+    run = observed.run
+    if history.failed is not None and history.failed_generation == desired.generation:
+        return _failed(run, history.failed)
+    if run is None:
+        return Decision(action=Action.START, state=ActualState.STARTING)
+    if run.restarts != desired.restarts or history.failed is not None:
+        return Decision(action=Action.RECREATE, state=ActualState.STARTING)
+    if run.progress.fault is not None:
+        return _give_up(run, run.progress.fault)
+    if _ended(run):
+        return _after_end(desired, run, history, now, limits)
+    if run.missing:
+        return _repair(desired, run)
+    return Decision(action=Action.NONE, state=_up(run))
+
+
+def _after_end(desired: DesiredWorkspace, run: Run, history: History, now: float, limits: Limits) -> Decision:
+    """Something that should run has ended: start it again, some time later, or no more."""
+    ended = _ended(run)
+    if all((container.finished_at or 0.0) <= history.excused_until for container in ended):
+        return _repair(desired, run)
+    worst = next((container for container in ended if container.hopeless), ended[0])
+    cause = worst.fault or causes.of_exit(worst.name, worst.exit_code, "").cause
+    if worst.hopeless:
+        return _give_up(run, cause)
+    recent = recent_crashes(history, now, limits)
+    if len(recent) >= limits.crash_limit:
+        return _give_up(run, causes.crash_loop(cause, len(recent)).cause)
+    if recent:
+        pause = recent[-1] + limits.first_pause * 2 ** (len(recent) - 1) - now
+        if pause > 0:
+            return Decision(action=Action.NONE, state=_up(run), cause=cause, again_in=pause)
+    return msgspec.structs.replace(_repair(desired, run), cause=cause, crash=True)
+
+
+def _repair(desired: DesiredWorkspace, run: Run) -> Decision:
+    """Of a spec that has changed since, the containers cannot be made again one by one."""
+    action = Action.START if run.spec == digest_of(desired.spec) else Action.RECREATE
+    return Decision(action=action, state=_up(run))
+
+
+def _give_up(run: Run, cause: Cause) -> Decision:
+    return msgspec.structs.replace(_failed(run, cause), gives_up=True)
+
+
+def _failed(run: Run | None, cause: Cause) -> Decision:
+    action = Action.HALT if run is not None and run.alive else Action.NONE
+    return Decision(action=action, state=ActualState.FAILED, cause=cause)
+
+
+def _up(run: Run) -> ActualState:
+    """A sidecar that is down for a moment takes nobody's page away."""
+    needed = [container for container in run.containers if container.role in ("main", "sandbox")]
+    up = bool(needed) and all(container.state is ContainerState.RUNNING for container in needed)
+    return ActualState.RUNNING if up and run.address and run.progress.ready else ActualState.STARTING
+
+
+def _ended(run: Run) -> list[ObservedContainer]:
+    """What should run and has ended; a preStart step is to end, with 0."""
+    return [
+        container
+        for container in run.containers
+        if container.state is ContainerState.EXITED and (container.role != "init" or container.exit_code != 0)
+    ]
+
+
+# ---------------------------------------------------------------------------------------------- history
+def recent_crashes(history: History, now: float, limits: Limits) -> tuple[float, ...]:
+    return tuple(at for at in history.crashes if now - at < limits.crash_window)
+
+
+def after_decision(
+    history: History, decision: Decision, desired: DesiredWorkspace | None, now: float
+) -> History:
+    """Giving up is remembered; whatever else was, no longer matters once that generation has passed."""
+    if decision.gives_up and desired is not None and decision.cause is not None:
+        cause = decision.cause
+        if not cause.since:
+            cause = msgspec.structs.replace(cause, since=now)
+        return msgspec.structs.replace(history, failed=cause, failed_generation=desired.generation)
+    return history
+
+
+def after_success(history: History, decision: Decision, now: float, limits: Limits) -> History:
+    """`decision`'s action has been done."""
+    crashes = recent_crashes(history, now, limits)
+    if decision.crash:
+        crashes = (*crashes, now)
+    if decision.action is Action.RECREATE:
+        crashes = ()
+    keeps = decision.action is Action.HALT
+    return History(
+        failed=history.failed if keeps else None,
+        failed_generation=history.failed_generation if keeps else -1,
+        crashes=crashes,
+        excused_until=history.excused_until,
+    )
+
+
+def after_fault(
+    history: History, desired: DesiredWorkspace | None, cause: Cause, *, final: bool, now: float, pause: float
+) -> History:
+    """The action failed: given up when it is final, else to be tried again after `pause` seconds."""
+    cause = msgspec.structs.replace(cause, since=history.error.since if history.error else now)
+    if final and desired is not None and desired.desired is DesiredState.RUNNING:
+        return History(
+            failed=msgspec.structs.replace(cause, since=now),
+            failed_generation=desired.generation,
+            excused_until=history.excused_until,
+        )
+    return msgspec.structs.replace(history, error=cause, retry_at=now + pause)
+
+
+def after_outage(history: History, now: float) -> History:
+    """The engine is back: what ended meanwhile is no crash, and what failed by it is tried at once."""
+    return msgspec.structs.replace(history, error=None, retry_at=0.0, excused_until=now, crashes=())

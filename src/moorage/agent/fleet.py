@@ -1,0 +1,198 @@
+"""All workspaces of this agent: what the server wants of them, what the engine says, and what goes back.
+
+Must not: hold anything that is not said anew after a reconnect, or can be read from the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from moorage.agent import metrics
+from moorage.agent.loop import Workspace
+from moorage.agent.runtimes.port import Identity, Runtime, RuntimeFault
+from moorage.agent.settings import AgentSettings
+from moorage.contract import ActualState, ActualWorkspace, Cause, DesiredWorkspace, WorkspaceSpec
+from moorage.kernel import log
+from moorage.kernel.clock import Clock
+from moorage.kernel.errors import Misconfigured
+
+_log = log.get(part="agent.fleet")
+
+SETTLE_SECONDS = 5.0
+"""How long a full report waits for the first look at each workspace."""
+
+
+class Fleet:
+    """Also the runtime's `Listener`."""
+
+    def __init__(self, runtime: Runtime, settings: AgentSettings, clock: Clock) -> None:
+        self._runtime = runtime
+        self._settings = settings
+        self._clock = clock
+        self._workspaces: dict[str, Workspace] = {}
+        self._identity: asyncio.Future[Identity] = asyncio.get_running_loop().create_future()
+        self._listed = False
+        """Whether a snapshot has come: only then it is known what belongs to nobody."""
+        self._collect = asyncio.Event()
+        self._engine_known = asyncio.Event()
+        self._lost: Cause | None = None
+        self._pending: dict[str, ActualWorkspace] = {}
+        self._some_pending = asyncio.Event()
+        self._said = asyncio.Event()
+
+    @property
+    def engine_fault(self) -> Cause | None:
+        return self._lost
+
+    @property
+    def states(self) -> dict[str, str]:
+        return {name: w.actual.state.value for name, w in self._workspaces.items() if w.actual is not None}
+
+    async def run(self) -> None:
+        """Follows the engine, collects what belongs to nobody, and looks at everything now and then; until cancelled."""
+        identity = await asyncio.shield(self._identity)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._runtime.run(identity, self), name="engine events")
+                group.create_task(self._collecting(), name="collecting")
+                group.create_task(self._resyncing(), name="resync")
+        finally:
+            await asyncio.gather(*(workspace.close() for workspace in self._workspaces.values()))
+
+    # ------------------------------------------------------------------------------------------ from the server
+    def introduce(self, identity: Identity) -> None:
+        """Raises `Misconfigured` when the server is not the one whose workspaces these are."""
+        if not self._identity.done():
+            self._identity.set_result(identity)
+        elif self._identity.result() != identity:
+            raise Misconfigured(
+                "The server says that this agent is another one than before.",
+                code="agent-identity-changed",
+                hint="Was its database replaced? Start the agent anew to work for it.",
+            )
+
+    def snapshot(self, workspaces: Iterable[DesiredWorkspace]) -> None:
+        listed = {desired.name: desired for desired in workspaces}
+        for desired in listed.values():
+            self._workspace(desired.name).want(desired)
+        for name, workspace in self._workspaces.items():
+            if name not in listed:
+                workspace.want(None)
+        self._listed = True
+        self._collect.set()
+
+    def change(self, desired: DesiredWorkspace) -> None:
+        self._workspace(desired.name).want(desired)
+
+    def spec_of(self, name: str) -> WorkspaceSpec | None:
+        workspace = self._workspaces.get(name)
+        return workspace.desired.spec if workspace is not None and workspace.desired is not None else None
+
+    # ------------------------------------------------------------------------------------------ to the server
+    async def everything(self) -> tuple[ActualWorkspace, ...]:
+        """For a full report: each workspace once it has been looked at, at least those that have been in time."""
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                while any(w.actual is None for w in self._workspaces.values() if w.desired is not None):
+                    self._said.clear()
+                    await self._said.wait()
+        except TimeoutError:
+            _log.info("not every workspace has been looked at yet")
+        self._pending.clear()
+        return tuple(
+            w.actual for w in self._workspaces.values() if w.actual is not None and w.desired is not None
+        )
+
+    async def news(self) -> tuple[ActualWorkspace, ...]:
+        """What has changed since the last call, once something has; the newest of each workspace."""
+        while not self._pending:
+            self._some_pending.clear()
+            await self._some_pending.wait()
+        pending = tuple(self._pending.values())
+        self._pending.clear()
+        self._forget_gone()
+        return pending
+
+    def _report(self, actual: ActualWorkspace) -> None:
+        self._pending[actual.name] = actual
+        self._some_pending.set()
+        self._said.set()
+
+    # ------------------------------------------------------------------------------------------ from the engine
+    def changed(self, workspace: str) -> None:
+        if (known := self._workspaces.get(workspace)) is not None:
+            known.changed()
+        elif self._listed:
+            self._collect.set()
+
+    def progressed(self, workspace: str) -> None:
+        if (known := self._workspaces.get(workspace)) is not None:
+            known.progressed()
+
+    def lost(self, cause: Cause) -> None:
+        if self._lost is None:
+            _log.warning(
+                "the engine does not answer", code=cause.code, cause=cause.message, detail=cause.detail
+            )
+            for workspace in self._workspaces.values():
+                workspace.lost(cause)
+        self._lost = cause
+        self._engine_known.set()
+
+    def recovered(self) -> None:
+        if self._lost is not None:
+            _log.info("the engine answers again")
+        self._lost = None
+        self._engine_known.set()
+        for workspace in self._workspaces.values():
+            workspace.recovered()
+        self._collect.set()
+
+    # ------------------------------------------------------------------------------------------ housekeeping
+    async def _collecting(self) -> None:
+        """What carries our labels and is not listed gets a task of its own, which removes it."""
+        while True:
+            await self._collect.wait()
+            self._collect.clear()
+            if not self._listed:
+                continue
+            try:
+                names = await self._runtime.names()
+            except RuntimeFault:
+                continue  # `recovered` asks again
+            for name in sorted(names - self._workspaces.keys()):
+                _log.warning("collecting what belongs to no workspace", workspace=name)
+                self._workspace(name).changed()
+            self._forget_gone()
+
+    async def _resyncing(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.resync)
+            for workspace in self._workspaces.values():
+                workspace.changed()
+            self._collect.set()
+
+    def _forget_gone(self) -> None:
+        for name, workspace in list(self._workspaces.items()):
+            if workspace.gone and name not in self._pending:
+                del self._workspaces[name]
+                workspace.end()
+                if workspace.actual is not None and workspace.actual.state is ActualState.TERMINATED:
+                    metrics.WORKSPACES.labels(ActualState.TERMINATED.value).dec()
+
+    def _workspace(self, name: str) -> Workspace:
+        workspace = self._workspaces.get(name)
+        if workspace is None:
+            workspace = Workspace(
+                name,
+                self._runtime,
+                settings=self._settings,
+                clock=self._clock,
+                report=self._report,
+                engine_known=self._engine_known,
+            )
+            self._workspaces[name] = workspace
+            if self._lost is not None:
+                workspace.lost(self._lost)
+        return workspace

@@ -1,0 +1,370 @@
+"""One task per workspace: whatever is slow or broken about one stays its own.
+
+    server's word, engine's event, own action's end, time  →  observe  →  decide  →  report, act  →  …
+
+An action runs beside the task, so that stages are reported while it runs, and a newer wish can end it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from moorage.agent import decide as rules
+from moorage.agent import metrics, stages
+from moorage.agent.decide import Action, Decision, History, Limits
+from moorage.agent.runtimes.port import Observed, Run, Runtime, RuntimeFault
+from moorage.agent.settings import AgentSettings
+from moorage.agent.steps import PostStart, run_pre_stop
+from moorage.contract import (
+    ActualState,
+    ActualWorkspace,
+    Cause,
+    ContainerStatus,
+    DesiredState,
+    DesiredWorkspace,
+    Stage,
+    StageName,
+)
+from moorage.kernel import log
+from moorage.kernel.clock import Clock
+from moorage.kernel.errors import MoorageError
+from moorage.kernel.tasks import Backoff
+
+_log = log.get(part="agent.loop")
+
+Report = Callable[[ActualWorkspace], None]
+LOST_GRACE = 3.0
+"""Seconds that an engine may be away before workspaces are said to be in error."""
+
+
+class Workspace:
+    """One workspace's task. Its methods may be called at any time; they only leave a note for it."""
+
+    def __init__(
+        self,
+        name: str,
+        runtime: Runtime,
+        *,
+        settings: AgentSettings,
+        clock: Clock,
+        report: Report,
+        engine_known: asyncio.Event,
+    ) -> None:
+        """Does nothing before `engine_known`: until then, nobody knows whether there is an engine."""
+        self.name = name
+        self.desired: DesiredWorkspace | None = None
+        self.actual: ActualWorkspace | None = None
+        self.gone = False
+        """Nothing is left of it, and nobody wants it."""
+        self._runtime = runtime
+        self._settings = settings
+        self._clock = clock
+        self._report = report
+        self._engine_known = engine_known
+        self._limits = Limits(crash_limit=settings.crash_limit, crash_window=settings.crash_window)
+        self._history = History()
+        self._backoff = Backoff(0.5, 30.0)
+        self._received = clock.now()
+        self._wake = asyncio.Event()
+        self._look = True
+        self._again_at: float | None = None
+        self._lost: Cause | None = None
+        self._observed: Observed | None = None
+        self._decision: Decision | None = None
+        self._action: asyncio.Task[None] | None = None
+        self._acting_for: DesiredWorkspace | None = None
+        self._post_start = PostStart(name, runtime, settings, self.progressed)
+        self._task = asyncio.create_task(self._forever(), name=f"workspace {name}")
+
+    # ------------------------------------------------------------------------------------------ notes
+    def want(self, desired: DesiredWorkspace | None) -> None:
+        """An older generation than one that has been seen is ignored."""
+        if desired is not None and self.desired is not None and desired.generation < self.desired.generation:
+            return
+        if desired == self.desired:
+            return
+        if desired is None or self.desired is None or _wish(desired) != _wish(self.desired):
+            self._received = self._clock.now()
+        self.desired = desired
+        self.changed()
+
+    def changed(self) -> None:
+        self._look = True
+        self._wake.set()
+
+    def progressed(self) -> None:
+        self._wake.set()
+
+    def lost(self, cause: Cause) -> None:
+        self._lost = msgspec.structs.replace(cause, since=self._clock.now())
+        self._again_at = self._clock.now() + LOST_GRACE
+        self._wake.set()
+
+    def recovered(self) -> None:
+        if self._lost is not None:
+            self._history = rules.after_outage(self._history, self._clock.now())
+            self._backoff.reset()
+        self._lost = None
+        self.changed()
+
+    def end(self) -> None:
+        """Nothing is left to do."""
+        self._task.cancel()
+
+    async def close(self) -> None:
+        tasks = [task for task in (self._task, self._action) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._post_start.close()
+
+    # ------------------------------------------------------------------------------------------ the task
+    async def _forever(self) -> None:
+        await self._engine_known.wait()
+        while True:
+            try:
+                await self._step()
+            except Exception as error:  # noqa: BLE001 - a fault in the reconciler is reported, and tried again
+                _log.error("reconciling failed", workspace=self.name, exc_info=error)
+                self._note_fault(_internal(error), final=False)
+            await self._sleep()
+
+    async def _sleep(self) -> None:
+        timeout = None if self._again_at is None else max(0.0, self._again_at - self._clock.now())
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wake.wait()
+        except TimeoutError:
+            self._look = True
+        self._wake.clear()
+
+    async def _step(self) -> None:
+        self._again_at = None
+        if self._action is not None:
+            await self._while_acting()
+            return
+        if self._lost is not None:
+            self._say_lost()
+            return
+        if self._look or self._observed is None:
+            self._look = False
+            try:
+                self._observed = await self._runtime.observe(self.name, self.desired)
+            except RuntimeFault as fault:
+                self._look = True
+                self._note_fault(fault.cause, final=False)
+                self._say(ActualState.ERROR, self._history.error)
+                return
+        self._observed = _with_progress(self._observed, self._runtime)
+        self._act_on(self._observed)
+
+    def _act_on(self, observed: Observed) -> None:
+        now = self._clock.now()
+        decision = rules.decide(self.desired, observed, self._history, now, self._limits)
+        self._history = rules.after_decision(self._history, decision, self.desired, now)
+        self._decision = decision
+        if decision.again_in is not None:
+            self._again_at = now + decision.again_in
+        self._say(decision.state, decision.cause if not decision.gives_up else self._history.failed)
+        if decision.action is not Action.NONE:
+            _log.info("acting", workspace=self.name, action=decision.action.value)
+            self._acting_for = self.desired
+            self._action = asyncio.create_task(
+                self._run_action(decision, self.desired), name=f"{decision.action} {self.name}"
+            )
+            return
+        if decision.state is ActualState.RUNNING and self.desired is not None and observed.run is not None:
+            self._backoff.reset()
+            self._post_start.ensure(self.desired, observed.run)
+        self.gone = decision.state is ActualState.TERMINATED
+
+    async def _while_acting(self) -> None:
+        """The action goes on, unless it serves a wish that is no more."""
+        action = self._action
+        assert action is not None
+        if action.done():
+            self._action = None
+            self.changed()
+            return
+        if _outdated(self._acting_for, self.desired):
+            _log.info("ending an action that nobody wants any more", workspace=self.name)
+            action.cancel()
+            await asyncio.gather(action, return_exceptions=True)
+            self._action = None
+            self._backoff.reset()
+            self._history = msgspec.structs.replace(self._history, error=None, retry_at=0.0)
+            self.changed()
+            return
+        if self._decision is not None:
+            self._say(self._decision.state, self._decision.cause)
+
+    async def _run_action(self, decision: Decision, desired: DesiredWorkspace | None) -> None:
+        began = time.monotonic()
+        try:
+            await self._apply(decision.action, desired)
+            self._history = rules.after_success(self._history, decision, self._clock.now(), self._limits)
+        except RuntimeFault as fault:
+            self._note_fault(fault.cause, final=fault.final, desired=desired)
+        except MoorageError as error:
+            cause = Cause(code=error.code, message=error.message, hint=error.hint)
+            self._note_fault(cause, final=False, desired=desired)
+        except Exception as error:  # noqa: BLE001 - one workspace's fault stays its own
+            _log.error("an action failed", workspace=self.name, action=decision.action.value, exc_info=error)
+            self._note_fault(_internal(error), final=False, desired=desired)
+        finally:
+            metrics.RECONCILE_SECONDS.labels(decision.action.value).observe(time.monotonic() - began)
+            self._wake.set()
+
+    async def _apply(self, action: Action, desired: DesiredWorkspace | None) -> None:
+        running = self._observed.run if self._observed is not None else None
+        match action:
+            case Action.START | Action.RECREATE if desired is not None:
+                if action is Action.RECREATE and running is not None and running.alive:
+                    await run_pre_stop(self._runtime, desired, self._settings.pre_stop_timeout)
+                fresh = action is Action.RECREATE
+                await self._runtime.start(desired, received=self._received, fresh=fresh)
+            case Action.HALT:
+                await self._runtime.halt(self.name)
+            case Action.STOP if desired is not None:
+                if running is not None and running.progress.ready:
+                    await run_pre_stop(self._runtime, desired, self._settings.pre_stop_timeout)
+                await self._runtime.stop(self.name)
+            case Action.REMOVE:
+                await self._runtime.remove(self.name)
+                if desired is None:
+                    metrics.COLLECTED.inc()
+
+    def _note_fault(self, cause: Cause, *, final: bool, desired: DesiredWorkspace | None = None) -> None:
+        metrics.RECONCILE_ERRORS.labels(cause.code).inc()
+        pause = self._backoff.delay()
+        now = self._clock.now()
+        _log.warning(
+            "not done",
+            workspace=self.name,
+            code=cause.code,
+            cause=cause.message,
+            detail=cause.detail[-500:],
+            final=final,
+        )
+        self._history = rules.after_fault(self._history, desired, cause, final=final, now=now, pause=pause)
+        self._again_at = now + pause
+
+    # ------------------------------------------------------------------------------------------ what is said
+    def _say_lost(self) -> None:
+        """An engine that is away for a moment is not worth a word."""
+        assert self._lost is not None
+        waits = self._lost.since + LOST_GRACE - self._clock.now()
+        if waits > 0 and self.actual is not None:
+            self._again_at = self._clock.now() + waits
+            return
+        self._say(ActualState.ERROR, self._lost)
+
+    def _say(self, state: ActualState, cause: Cause | None) -> None:
+        if self.desired is None:
+            return
+        progress = self._runtime.progress(self.name)
+        run = self._observed.run if self._observed is not None else None
+        now = self._clock.now()
+        wants_running = self.desired.desired is DesiredState.RUNNING
+        if cause is not None and not cause.since:
+            known = self.actual.cause if self.actual is not None else None
+            since = known.since if known is not None and known.code == cause.code else now
+            cause = msgspec.structs.replace(cause, since=since)
+        actual = ActualWorkspace(
+            name=self.name,
+            generation=self.desired.generation,
+            state=state,
+            address=run.address if run is not None and state is ActualState.RUNNING else "",
+            stages=self._stages(state, cause, progress.stages, ready=progress.ready) if wants_running else (),
+            cause=cause,
+            containers=_statuses(run),
+            post_start=self._post_start.outcomes(run) if state is ActualState.RUNNING else {},
+        )
+        if self.actual is not None and actual == msgspec.structs.replace(self.actual, observed_at=0.0):
+            return
+        _measure(self.actual, actual)
+        self.actual = msgspec.structs.replace(actual, observed_at=now)
+        self._report(self.actual)
+
+    def _stages(
+        self, state: ActualState, cause: Cause | None, known: tuple[Stage, ...], *, ready: bool
+    ) -> tuple[Stage, ...]:
+        if not known:
+            received = stages.Timeline()
+            received.begin(StageName.RECEIVED, self._received)
+            known = received.stages()
+        failed = cause.message if state is ActualState.FAILED and cause is not None else ""
+        ready = ready and state is ActualState.RUNNING
+        return stages.complete(known, ready=ready, failed=failed, now=self._clock.now())
+
+
+def _wish(desired: DesiredWorkspace) -> tuple[object, ...]:
+    return desired.desired, desired.restarts, desired.generation
+
+
+def _outdated(acting_for: DesiredWorkspace | None, desired: DesiredWorkspace | None) -> bool:
+    """Whether an action for the one hinders the other. A higher generation alone may be a changed title."""
+    if acting_for is None or desired is None:
+        return acting_for is not desired
+    return (acting_for.desired, acting_for.restarts, acting_for.spec) != (
+        desired.desired,
+        desired.restarts,
+        desired.spec,
+    )
+
+
+def _with_progress(observed: Observed, runtime: Runtime) -> Observed:
+    if observed.run is None:
+        return observed
+    run = msgspec.structs.replace(observed.run, progress=runtime.progress(observed.name))
+    return msgspec.structs.replace(observed, run=run)
+
+
+def _statuses(run: Run | None) -> tuple[ContainerStatus, ...]:
+    if run is None:
+        return ()
+    return tuple(
+        ContainerStatus(
+            name=container.name,
+            image=container.image,
+            state=container.state,
+            exit_code=container.exit_code,
+            restarts=container.restarts,
+            started_at=container.started_at,
+            detail=container.fault.message if container.fault is not None else "",
+        )
+        for container in run.containers
+        if container.role != "sandbox"
+    )
+
+
+def _internal(error: Exception) -> Cause:
+    return Cause(
+        code="agent-fault",
+        message="The agent stumbled over this workspace; it goes on trying.",
+        detail=repr(error),
+        hint="This is a defect in Moorage: the agent's log tells more.",
+    )
+
+
+def _measure(before: ActualWorkspace | None, after: ActualWorkspace) -> None:
+    if before is not None:
+        metrics.WORKSPACES.labels(before.state.value).dec()
+    metrics.WORKSPACES.labels(after.state.value).inc()
+    became_ready = after.state is ActualState.RUNNING and (
+        before is None or before.state is ActualState.STARTING
+    )
+    if not became_ready or before is None:
+        return
+    begun = None
+    for stage in after.stages:
+        if stage.name is StageName.RECEIVED:
+            begun = stage.started_at
+        if stage.duration is not None:
+            metrics.STAGE_SECONDS.labels(stage.name.value).observe(stage.duration)
+        if stage.name is StageName.READY and stage.finished_at is not None and begun is not None:
+            metrics.START_SECONDS.observe(stage.finished_at - begun)

@@ -1,0 +1,111 @@
+"""The agent's composition root."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ipaddress
+import signal
+import sys
+from pathlib import Path
+
+from moorage.agent.connection import Connection, server_address, websocket_url
+from moorage.agent.fleet import Fleet
+from moorage.agent.runtimes.port import Runtime
+from moorage.agent.settings import AgentSettings
+from moorage.agent.status import Status
+from moorage.kernel import log, settings
+from moorage.kernel.clock import SystemClock
+from moorage.kernel.errors import Misconfigured, MoorageError
+from moorage.kernel.home import Home, default_home
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs until SIGTERM or SIGINT. Returns the exit code: 9 when the installation cannot run like this."""
+    parser = argparse.ArgumentParser(prog="python -m moorage.agent")
+    parser.add_argument("--home", type=Path, default=default_home(), help="the state folder")
+    home = Home(parser.parse_args(argv).home.absolute())
+    try:
+        chosen = settings.load(AgentSettings, "agent", home.settings)
+        log.configure("agent", fmt=chosen.log_format, level=chosen.log_level)
+        check(chosen)
+        asyncio.run(run(home, chosen))
+    except MoorageError as error:
+        print(f"moorage agent: {error}", file=sys.stderr)  # noqa: T201 - where the supervisor reads why
+        return error.exit_code
+    return 0
+
+
+def check(chosen: AgentSettings) -> None:
+    """Raises `Misconfigured` for what would only fail later."""
+    try:
+        pool = ipaddress.IPv4Network(chosen.network_pool)
+    except ValueError as error:
+        raise Misconfigured(
+            f"network_pool is no IPv4 network: {error}.",
+            code="network-pool-invalid",
+            hint="Set it under [agent] to something like 10.213.0.0/16.",
+        ) from error
+    if pool.prefixlen > 28:
+        raise Misconfigured(
+            f"network_pool {pool} is too small: each workspace takes a /28 of it.",
+            code="network-pool-invalid",
+        )
+    if chosen.ca_bundle and not Path(chosen.ca_bundle).is_file():
+        raise Misconfigured(
+            f"The CA bundle {chosen.ca_bundle} is not there.",
+            code="ca-bundle-unreadable",
+            hint="Correct ca_bundle under [agent].",
+        )
+    if chosen.server and not chosen.server.startswith("unix:"):
+        websocket_url(chosen.server)
+
+
+async def run(home: Home, chosen: AgentSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runtime = make_runtime(chosen)
+    fleet = Fleet(runtime, chosen, SystemClock())
+    address = server_address(chosen.server, home.socket("server"))
+    connection = Connection(address, home.secret("agent-token"), fleet, runtime)
+    try:
+        async with Status(home.socket("agent"), fleet, connection), asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(fleet.run(), name="fleet"),
+                group.create_task(connection.run(), name="connection"),
+            ]
+            await _until(stop, tasks)
+            for task in tasks:
+                task.cancel()
+    except* MoorageError as group_of_errors:
+        raise _first(group_of_errors) from None
+    finally:
+        await runtime.close()
+
+
+def make_runtime(chosen: AgentSettings) -> Runtime:
+    """Imports only the one that is used: each brings libraries with it."""
+    if chosen.runtime == "memory":
+        from moorage.agent.runtimes.memory import MemoryRuntime
+
+        return MemoryRuntime(SystemClock())
+    from moorage.agent.runtimes.docker.runtime import DockerRuntime
+
+    return DockerRuntime(chosen, SystemClock())
+
+
+async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    waiting = asyncio.create_task(stop.wait(), name="stop signal")
+    try:
+        await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+def _first(group: BaseExceptionGroup[MoorageError]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

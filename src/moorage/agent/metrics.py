@@ -1,0 +1,41 @@
+"""The agent's figures for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+RECONCILE_SECONDS = Histogram(
+    "moorage_agent_reconcile_seconds", "Time of one action on one workspace.", ["action"], buckets=_SECONDS
+)
+RECONCILE_ERRORS = Counter(
+    "moorage_agent_reconcile_errors_total", "Actions that did not succeed, by the cause's code.", ["code"]
+)
+WORKSPACES = Gauge("moorage_agent_workspaces", "Workspaces by their actual state.", ["state"])
+STAGE_SECONDS = Histogram(
+    "moorage_agent_stage_seconds",
+    "Duration of the stages of starts that became ready.",
+    ["stage"],
+    buckets=_SECONDS,
+)
+START_SECONDS = Histogram(
+    "moorage_agent_start_seconds",
+    "From a start's arrival at the agent until the workspace is ready.",
+    buckets=_SECONDS,
+)
+ENGINE_SECONDS = Histogram(
+    "moorage_agent_engine_request_seconds",
+    "Time of requests to the container engine.",
+    ["method"],
+    buckets=_SECONDS,
+)
+ENGINE_ERRORS = Counter(
+    "moorage_agent_engine_errors_total",
+    "Requests to the container engine that failed, by status.",
+    ["status"],
+)
+CONNECTED = Gauge("moorage_agent_connected", "1 while the agent is connected to its server.")
+RECONNECTS = Counter("moorage_agent_reconnects_total", "Connections to the server that ended.")
+COLLECTED = Counter("moorage_agent_collected_total", "Workspaces that were removed because nobody knew them.")
+CHANNELS = Gauge("moorage_agent_channels", "Logs and commands that are open.", ["kind"])

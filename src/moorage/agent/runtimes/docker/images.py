@@ -1,0 +1,138 @@
+"""Images: those that are on the engine, and pulls of those that are not."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from moorage.agent import causes
+from moorage.agent.runtimes.docker.engine import Engine, EngineError
+from moorage.agent.runtimes.docker.objects import ImageConfig, image_config
+from moorage.agent.runtimes.port import RuntimeFault
+
+TRIES = 3
+"""Pulls, when a registry does not answer."""
+HUB = "https://index.docker.io/v1/"
+
+
+class Images:
+    def __init__(self, engine: Engine, pull_timeout: float, docker_config: Path | None = None) -> None:
+        self._engine = engine
+        self._timeout = pull_timeout
+        self._docker_config = docker_config or Path.home() / ".docker/config.json"
+        self._pulling: dict[str, asyncio.Lock] = {}
+
+    async def find(self, reference: str) -> ImageConfig | None:
+        answer = await self._engine.request(
+            "GET",
+            f"images/{quote(reference, safe='/:@')}/json",
+            doing=f"looking for {reference}",
+            missing_ok=True,
+        )
+        return image_config(answer) if answer is not None else None
+
+    async def ensure(self, reference: str, said: Callable[[str], None]) -> ImageConfig:
+        """The image, pulled when it is not there; `said` hears how far that is. Raises `RuntimeFault`."""
+        try:
+            found = await self.find(reference)
+        except EngineError as error:  # the engine refuses what is no image's name
+            raise _fault(causes.of_pull(reference, error.status, error.message)) from error
+        if found is not None:
+            return found
+        lock = self._pulling.setdefault(reference, asyncio.Lock())
+        async with lock:  # several workspaces that want the same one pull it once
+            found = await self.find(reference)
+            if found is None:
+                await self._pull_patiently(reference, said)
+                found = await self.find(reference)
+        self._pulling.pop(reference, None)
+        if found is None:
+            raise _fault(causes.of_pull(reference, 404, "it was pulled, and is not there"))
+        return found
+
+    async def _pull_patiently(self, reference: str, said: Callable[[str], None]) -> None:
+        for attempt in range(1, TRIES + 1):
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._pull(reference, said)
+            except TimeoutError as error:
+                raise _fault(causes.pull_timeout(reference, self._timeout)) from error
+            except EngineError as error:
+                verdict = causes.of_pull(reference, error.status, error.message)
+                if verdict.final or attempt == TRIES:
+                    raise RuntimeFault(verdict.cause, final=True) from error
+                said(f"{verdict.cause.message} Trying again.")
+                await asyncio.sleep(attempt)
+            else:
+                return
+
+    async def _pull(self, reference: str, said: Callable[[str], None]) -> None:
+        said(f"Pulling {reference}.")
+        name, tag = _split(reference)
+        layers: dict[str, tuple[int, int]] = {}
+        headers = self._auth(reference)
+        async with self._engine.stream(
+            "POST", "images/create", doing=f"pulling {reference}", headers=headers, fromImage=name, tag=tag
+        ) as content:
+            async for raw in content:
+                if not raw.strip():
+                    continue
+                line = json.loads(raw)
+                if "error" in line or "errorDetail" in line:
+                    message = (line.get("errorDetail") or {}).get("message") or line.get("error") or ""
+                    raise EngineError(f"pulling {reference}", 500, str(message))
+                if detail := _far(line, layers):
+                    said(f"Pulling {reference}: {detail}")
+
+    def _auth(self, reference: str) -> dict[str, str]:
+        """Of what `docker login` has stored for this user, when it has stored it in the file itself."""
+        try:
+            auths = json.loads(self._docker_config.read_text()).get("auths") or {}
+        except (OSError, ValueError):
+            return {}
+        first = reference.split("/", 1)[0]
+        registry = (
+            first if "/" in reference and ("." in first or ":" in first or first == "localhost") else HUB
+        )
+        entry = auths.get(registry) or auths.get(f"https://{registry}")
+        if not isinstance(entry, dict) or not entry.get("auth"):
+            return {}
+        user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+        value = json.dumps({"username": user, "password": password, "serveraddress": registry}).encode()
+        return {"X-Registry-Auth": base64.urlsafe_b64encode(value).decode()}
+
+
+def _split(reference: str) -> tuple[str, str | None]:
+    """Name and tag; a digest stays with the name. Without a tag it is `latest`, as everywhere."""
+    if "@" in reference:
+        return reference, None
+    name, colon, tag = reference.rpartition(":")
+    if colon and "/" not in tag:
+        return name, tag
+    return reference, "latest"
+
+
+def _far(line: dict[str, Any], layers: dict[str, tuple[int, int]]) -> str:
+    """How far a pull is, out of the engine's lines; "" when this one tells nothing new."""
+    detail = line.get("progressDetail") or {}
+    if line.get("status") != "Downloading" or not detail.get("total"):
+        return ""
+    before = _percent(layers)
+    layers[line.get("id", "")] = (int(detail.get("current", 0)), int(detail["total"]))
+    now = _percent(layers)
+    total = sum(size for _, size in layers.values()) / 1e6
+    return f"{now} % of {total:.0f} MB" if now != before else ""
+
+
+def _percent(layers: dict[str, tuple[int, int]]) -> int:
+    total = sum(size for _, size in layers.values())
+    return 100 * sum(done for done, _ in layers.values()) // total if total else -1
+
+
+def _fault(verdict: causes.Verdict) -> RuntimeFault:
+    return RuntimeFault(verdict.cause, final=verdict.final)

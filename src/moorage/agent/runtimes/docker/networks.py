@@ -1,0 +1,98 @@
+"""A network for each workspace, out of the agent's pool."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from moorage.agent import causes
+from moorage.agent.runtimes.docker import objects
+from moorage.agent.runtimes.docker.engine import Engine, EngineError
+from moorage.agent.runtimes.port import Identity, RuntimeFault
+from moorage.contract import DesiredWorkspace
+
+PREFIX_LENGTH = 28
+"""14 addresses: the bridge's, the sandbox's, and room."""
+TRIES = 8
+"""Other programs take networks, too: a subnet that was free may be gone when it is asked for."""
+
+
+def free_subnet(pool: str, used: Iterable[str], seed: str) -> str | None:
+    """A /28 of the pool that overlaps none in use; where the search begins is spread by `seed`. None: there is none."""
+    whole = ipaddress.IPv4Network(pool)
+    size = 1 << (32 - PREFIX_LENGTH)
+    first, count = int(whole.network_address), whole.num_addresses // size
+    taken: set[int] = set()
+    for text in used:
+        network = ipaddress.ip_network(text, strict=False)
+        if isinstance(network, ipaddress.IPv4Network) and network.overlaps(whole):
+            low = max(0, (int(network.network_address) - first) // size)
+            high = min(count - 1, (int(network.broadcast_address) - first) // size)
+            taken.update(range(low, high + 1))
+    start = zlib.crc32(seed.encode()) % max(1, count)
+    for step in range(count):
+        index = (start + step) % count
+        if index not in taken:
+            return f"{ipaddress.IPv4Address(first + index * size)}/{PREFIX_LENGTH}"
+    return None
+
+
+def subnets(networks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """All that the engine's networks use."""
+    configs = (config for network in networks for config in ((network.get("IPAM") or {}).get("Config") or ()))
+    return [config["Subnet"] for config in configs if config.get("Subnet")]
+
+
+class Networks:
+    def __init__(self, engine: Engine, identity: Identity, pool: str) -> None:
+        self._engine = engine
+        self._identity = identity
+        self._pool = pool
+        self._lock = asyncio.Lock()
+        self._asked: set[str] = set()
+
+    async def ensure(self, desired: DesiredWorkspace) -> None:
+        """Raises `RuntimeFault` when the pool is used up, `EngineError`."""
+        refused: set[str] = set()
+        for _ in range(TRIES):
+            subnet = await self._choose(desired, refused)
+            if subnet is None:
+                return
+            try:
+                await self._engine.request(
+                    "POST",
+                    "networks/create",
+                    objects.network_body(desired, self._identity, subnet),
+                    doing="making the workspace's network",
+                )
+            except EngineError as error:
+                if error.status == 409 and "already exists" in error.message:
+                    return
+                if "overlap" not in error.message.lower() and "subnet" not in error.message.lower():
+                    raise
+                refused.add(subnet)
+            else:
+                return
+            finally:
+                self._asked.discard(subnet)
+        raise self._exhausted()
+
+    async def _choose(self, desired: DesiredWorkspace, refused: set[str]) -> str | None:
+        """None: the network is there already."""
+        async with self._lock:
+            networks = await self._engine.request("GET", "networks", doing="listing networks")
+            if any(network["Name"] == objects.network_name(desired.name) for network in networks):
+                return None
+            used = [*subnets(networks), *self._asked, *refused]
+            subnet = free_subnet(self._pool, used, desired.name)
+            if subnet is None:
+                raise self._exhausted()
+            self._asked.add(subnet)
+            return subnet
+
+    def _exhausted(self) -> RuntimeFault:
+        verdict = causes.pool_exhausted(self._pool)
+        return RuntimeFault(verdict.cause, final=verdict.final)

@@ -1,0 +1,374 @@
+"""From a `WorkspaceSpec` to the bodies of create requests (Docker Engine API 1.41). Pure; tested as tables."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
+from moorage.agent.settings import AgentSettings
+from moorage.contract import Cause, Container, DesiredWorkspace, EditorSpec, Project, Resources, WorkspaceSpec
+from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT
+
+Body = dict[str, Any]
+
+SANDBOX = "sandbox"
+USER = f"{RUN_AS_USER}:{RUN_AS_GROUP}"
+CA_FOLDER = "/etc/moorage"
+CA_FILE = f"{CA_FOLDER}/ca-bundle.crt"
+CA_VARIABLES = (
+    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
+)  # fmt: skip
+SANDBOX_RUN = "/run/moorage"
+CREDENTIALS_FILE = f"{SANDBOX_RUN}/credentials"
+VOLUMES_FOLDER = "/run/volumes"
+"""Where the sandbox has the devfile's volumes, for making them writable."""
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SHELL = (f"{TOOLS_ROOT}/bin/busybox", "sh")
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGED_BY_US = "moorage"
+PREFIX = "moorage.dev/"
+INSTALLATION = f"{PREFIX}installation"
+AGENT = f"{PREFIX}agent"
+WORKSPACE = f"{PREFIX}workspace"
+OWNER = f"{PREFIX}owner"
+GENERATION = f"{PREFIX}generation"
+RESTARTS = f"{PREFIX}restarts"
+SPEC = f"{PREFIX}spec"
+CONTAINER = f"{PREFIX}container"
+ROLE = f"{PREFIX}role"
+RECEIVED = f"{PREFIX}received"
+"""Seconds since the epoch at which this run was asked for: the start of its timeline."""
+EPHEMERAL = f"{PREFIX}ephemeral"
+SHARED = f"{PREFIX}shared"
+"""On a volume that workspaces share: `tools` or `ca`."""
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """What agent and engine contribute to every workspace's objects."""
+
+    identity: Identity
+    settings: AgentSettings
+    tools_image: str
+    tools_volume: str
+    ca_volume: str = ""
+    cpu: int = 0
+    """Millicores that the engine has; 0: not known."""
+
+
+class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an image's configuration matters here."""
+
+    id: str
+    architecture: str = ""
+    env: Mapping[str, str] = {}
+    user: str = ""
+
+
+def image_config(inspected: Mapping[str, Any]) -> ImageConfig:
+    config = inspected.get("Config") or {}
+    pairs = (line.partition("=") for line in config.get("Env") or ())
+    return ImageConfig(
+        id=inspected["Id"],
+        architecture=inspected.get("Architecture", ""),
+        env={name: value for name, _, value in pairs},
+        user=config.get("User") or "",
+    )
+
+
+# ---------------------------------------------------------------------------------------------- names and labels
+def network_name(workspace: str) -> str:
+    return workspace
+
+
+def volume_name(workspace: str, volume: str = "") -> str:
+    return f"{workspace}.{volume}" if volume else workspace
+
+
+def sandbox_name(workspace: str) -> str:
+    return f"{workspace}.{SANDBOX}"
+
+
+def container_name(workspace: str, container: str, role: Role) -> str:
+    """A component's name is a DNS label: what has an underscore cannot meet one."""
+    if role == "init":
+        return f"{workspace}.init_{container}"
+    return f"{workspace}.{container}" + ("_" if container == SANDBOX else "")
+
+
+def identity_labels(identity: Identity) -> dict[str, str]:
+    return {MANAGED_BY: MANAGED_BY_US, INSTALLATION: identity.installation, AGENT: str(identity.agent)}
+
+
+def workspace_labels(desired: DesiredWorkspace, identity: Identity) -> dict[str, str]:
+    return {**identity_labels(identity), WORKSPACE: desired.name, OWNER: str(desired.owner)}
+
+
+def run_labels(desired: DesiredWorkspace, identity: Identity, received: float) -> dict[str, str]:
+    return {
+        **workspace_labels(desired, identity),
+        GENERATION: str(desired.generation),
+        RESTARTS: str(desired.restarts),
+        SPEC: digest_of(desired.spec),
+        RECEIVED: f"{received:.3f}",
+    }
+
+
+def is_ours(labels: Mapping[str, str], identity: Identity) -> bool:
+    return all(labels.get(name) == value for name, value in identity_labels(identity).items())
+
+
+# ---------------------------------------------------------------------------------------------- network and volumes
+def network_body(desired: DesiredWorkspace, identity: Identity, subnet: str) -> Body:
+    """A bridge of its own: the engine lets nothing pass between two of them."""
+    return {
+        "Name": network_name(desired.name),
+        "Driver": "bridge",
+        "CheckDuplicate": True,
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet}]},
+        "Labels": workspace_labels(desired, identity),
+    }
+
+
+def volume_bodies(desired: DesiredWorkspace, identity: Identity) -> list[Body]:
+    """The first is the workspace's own, for projects and home."""
+    labels = workspace_labels(desired, identity)
+    bodies: list[Body] = [{"Name": volume_name(desired.name), "Labels": labels}]
+    for volume in desired.spec.volumes:
+        extra = {EPHEMERAL: "true"} if volume.ephemeral else {}
+        bodies.append({"Name": volume_name(desired.name, volume.name), "Labels": {**labels, **extra}})
+    return bodies
+
+
+# ---------------------------------------------------------------------------------------------- containers
+def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body:
+    """Owns the network, clones the projects. Of the tools image, whose `/projects` gives the fresh volume its owner."""
+    spec = desired.spec
+    env = {
+        **machine_env(host),
+        "PROJECTS_ROOT": PROJECTS_ROOT,
+        "MOORAGE_PROJECTS": project_lines(spec.projects),
+    }
+    if any(project.credential for project in spec.projects):
+        env["MOORAGE_CREDENTIALS"] = "1"
+    mounts = [
+        _volume_mount(volume_name(desired.name), PROJECTS_ROOT, copy=True),
+        *(
+            _volume_mount(volume_name(desired.name, v.name), f"{VOLUMES_FOLDER}/{v.name}")
+            for v in spec.volumes
+        ),
+        *_ca_mounts(host),
+    ]
+    limits = Resources(memory_limit=host.settings.clone_memory_limit, pids_limit=512)
+    return {
+        "Image": host.tools_image,
+        "Hostname": desired.name[:63],
+        "User": USER,
+        "WorkingDir": PROJECTS_ROOT,
+        "Entrypoint": [*SHELL, f"{TOOLS_ROOT}/bin/workspace-clone"],
+        "Cmd": [],
+        "Env": _env_list(env),
+        "Labels": {**run_labels(desired, host.identity, received), CONTAINER: SANDBOX, ROLE: "sandbox"},
+        "HostConfig": {
+            **_confined(host, limits),
+            "NetworkMode": network_name(desired.name),
+            "Mounts": mounts,
+            "ReadonlyRootfs": True,
+            "Tmpfs": {
+                SANDBOX_RUN: f"rw,nosuid,nodev,noexec,size=32m,mode=0770,uid={RUN_AS_USER},gid={RUN_AS_GROUP}",
+                "/tmp": "rw,nosuid,nodev,size=64m,mode=1777",  # noqa: S108 - inside the container
+            },
+        },
+    }
+
+
+def container_body(
+    desired: DesiredWorkspace,
+    host: Host,
+    container: Container,
+    *,
+    image: ImageConfig,
+    role: Role,
+    received: float,
+) -> Body:
+    """A container of the devfile. It joins the sandbox's network namespace."""
+    spec = desired.spec
+    entrypoint, cmd = _command(spec, container, role)
+    body: Body = {
+        "Image": container.image,
+        "User": USER,
+        "Env": _env_list(container_env(spec, host, container, image, role)),
+        "Labels": {
+            **{k: v for k, v in container.labels.items() if not k.startswith((PREFIX, MANAGED_BY))},
+            **run_labels(desired, host.identity, received),
+            CONTAINER: container.name,
+            ROLE: role,
+        },
+        "StopTimeout": host.settings.stop_timeout,
+        "HostConfig": {
+            **_confined(host, container.resources),
+            "NetworkMode": f"container:{sandbox_name(desired.name)}",
+            "Mounts": _mounts(desired, host, container, role),
+        },
+    }
+    if entrypoint is not None:
+        body["Entrypoint"] = entrypoint
+    if cmd is not None:
+        body["Cmd"] = cmd
+    return body
+
+
+def container_env(
+    spec: WorkspaceSpec, host: Host, container: Container, image: ImageConfig, role: Role
+) -> dict[str, str]:
+    """The image's PATH with the tools' at its end, what the machine needs, the devfile's, and ours, which wins."""
+    env = {**machine_env(host), **container.env}
+    path = container.env.get("PATH") or image.env.get("PATH") or DEFAULT_PATH
+    env["PATH"] = f"{path}:{TOOLS_ROOT}/bin"
+    if container.mount_sources or role == "main":
+        root = PROJECTS_ROOT if role == "main" else container.source_mapping
+        env["PROJECTS_ROOT"] = root
+        env["PROJECT_SOURCE"] = spec.folder.replace(PROJECTS_ROOT, root, 1)
+        env["HOME"] = HOME.replace(PROJECTS_ROOT, root, 1)
+    if role == "main":
+        env["MOORAGE_IMAGE_USER"] = image.user
+        if spec.editor is not None:
+            env["MOORAGE_EDITOR_NEEDS"] = spec.editor.needs
+            env.update({k: _filled(v, spec.editor, spec) for k, v in spec.editor.env.items()})
+    return env
+
+
+def machine_env(host: Host) -> dict[str, str]:
+    """Proxies, and where the CA bundle is."""
+    settings = host.settings
+    env = {}
+    for name, value in (
+        ("http_proxy", settings.http_proxy), ("https_proxy", settings.https_proxy), ("no_proxy", settings.no_proxy)
+    ):  # fmt: skip
+        if value:
+            env[name] = env[name.upper()] = value
+    if host.ca_volume:
+        env.update(dict.fromkeys(CA_VARIABLES, CA_FILE))
+    return env
+
+
+def _command(
+    spec: WorkspaceSpec, container: Container, role: Role
+) -> tuple[list[str] | None, list[str] | None]:
+    """Entrypoint and Cmd; None: the image's."""
+    main = [*SHELL, f"{TOOLS_ROOT}/bin/workspace-main"]
+    if role == "main" and spec.editor is not None:
+        return main, [_filled(word, spec.editor, spec) for word in spec.editor.command]
+    if container.override_command and role != "init":
+        return main, [] if role == "main" else ["--idle"]
+    entrypoint = list(container.command) if container.command is not None else None
+    return entrypoint, list(container.args) if container.args is not None else None
+
+
+def _filled(text: str, editor: EditorSpec, spec: WorkspaceSpec) -> str:
+    values = {"port": str(editor.port), "folder": spec.folder, "tools": TOOLS_ROOT, "home": HOME}
+    return re.sub(r"\{(port|folder|tools|home)\}", lambda match: values[match[1]], text)
+
+
+def _mounts(desired: DesiredWorkspace, host: Host, container: Container, role: Role) -> list[Body]:
+    mounts = [_volume_mount(host.tools_volume, TOOLS_ROOT, read_only=True), *_ca_mounts(host)]
+    roots = {container.source_mapping} if container.mount_sources else set()
+    if role == "main":
+        roots.add(PROJECTS_ROOT)
+    mounts += [_volume_mount(volume_name(desired.name), root) for root in sorted(roots)]
+    mounts += [
+        _volume_mount(volume_name(desired.name, mount.volume), mount.path)
+        for mount in container.volume_mounts
+    ]
+    return mounts
+
+
+def _ca_mounts(host: Host) -> list[Body]:
+    return [_volume_mount(host.ca_volume, CA_FOLDER, read_only=True)] if host.ca_volume else []
+
+
+def _volume_mount(volume: str, target: str, *, read_only: bool = False, copy: bool = False) -> Body:
+    """`copy`: a fresh volume takes content, owner and mode from the image's folder. Of any other mount it must not: which
+    container is made first is open."""
+    mount: Body = {"Type": "volume", "Source": volume, "Target": target}
+    if read_only:
+        mount["ReadOnly"] = True
+    if not copy:
+        mount["VolumeOptions"] = {"NoCopy": True}
+    return mount
+
+
+def _confined(host: Host, resources: Resources) -> Body:
+    """What holds for every container: no privilege, and limits."""
+    settings = host.settings
+    body: Body = {
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges:true"],
+        "IpcMode": "private",
+        "PidsLimit": resources.pids_limit or settings.default_pids_limit,
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": settings.log_limit, "max-file": "2"}},
+    }
+    if cpu := resources.cpu_limit or settings.default_cpu_limit:
+        body["NanoCpus"] = (min(cpu, host.cpu) if host.cpu else cpu) * 1_000_000
+    if resources.cpu_request:
+        body["CpuShares"] = max(2, resources.cpu_request * 1024 // 1000)
+    memory = resources.memory_limit or settings.default_memory_limit
+    if memory:
+        body["Memory"] = body["MemorySwap"] = memory
+    if resources.memory_request:
+        body["MemoryReservation"] = min(resources.memory_request, memory or resources.memory_request)
+    return body
+
+
+def _env_list(env: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in sorted(env.items())]
+
+
+# ---------------------------------------------------------------------------------------------- projects
+def project_lines(projects: tuple[Project, ...]) -> str:
+    """What `workspace-clone` reads: a line per project, fields apart by a tab. Raises `RuntimeFault` (final)."""
+    return "\n".join(_project_line(project) for project in projects)
+
+
+def _project_line(project: Project) -> str:
+    path = posixpath.normpath(project.clone_path)
+    if path.startswith(("/", "..")) or path == ".":
+        raise _unusable(project, "its folder is not inside of the projects' folder")
+    if path.split("/")[0] in (".home", ".moorage"):
+        raise _unusable(project, "its folder is Moorage's own")
+    remotes = [f"{name}={url}" for name, url in project.remotes.items()]
+    fields = [path, project.url, project.ref, project.remote, " ".join(remotes)]
+    words = [*fields[:4], *project.remotes.keys(), *project.remotes.values()]
+    if any(re.search(r"[\x00-\x20\x7f]", word) for word in words[1:]) or re.search(r"[\x00-\x1f\x7f]", path):
+        raise _unusable(project, "its address, ref or a remote has a space or control character in it")
+    if any(word.startswith("-") for word in words):
+        raise _unusable(project, "its folder, address, ref or a remote begins with a dash")
+    return "\t".join(fields)
+
+
+def credential_lines(projects: tuple[Project, ...]) -> str:
+    """What `workspace-credential` reads; never in an argument or a variable."""
+    lines = []
+    for project in projects:
+        if (credential := project.credential) is None:
+            continue
+        fields = (credential.host, credential.username, credential.password)
+        if any(re.search(r"[\x00-\x1f]", field) for field in fields):
+            raise _unusable(project, "its credential has a control character in it")
+        lines.append("\t".join(fields) + "\n")
+    return "".join(lines)
+
+
+def _unusable(project: Project, why: str) -> RuntimeFault:
+    cause = Cause(
+        code="project-invalid",
+        message=f"The project {project.name} cannot be cloned: {why}.",
+        hint="Correct it in the devfile or in the request.",
+    )
+    return RuntimeFault(cause, final=True)

@@ -1,0 +1,387 @@
+"""The port's implementation: `Runtime` on a Docker or Podman engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from moorage.agent import causes
+from moorage.agent.runtimes.docker import commands, objects
+from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults, find_host
+from moorage.agent.runtimes.docker.images import Images
+from moorage.agent.runtimes.docker.networks import Networks
+from moorage.agent.runtimes.docker.observe import (
+    address_of,
+    labels_of,
+    received_at,
+    role_of,
+    run_of,
+    seconds,
+    state_of,
+)
+from moorage.agent.runtimes.docker.shared import Shared
+from moorage.agent.runtimes.docker.start import Start, Tools, may_stay, remove_container
+from moorage.agent.runtimes.docker.streams import container_log, last_lines
+from moorage.agent.runtimes.docker.watch import Track, Watches
+from moorage.agent.runtimes.port import (
+    ExecRequest,
+    ExecSession,
+    Identity,
+    Listener,
+    LogChunk,
+    Observed,
+    Progress,
+    RuntimeFault,
+    RuntimeInfo,
+    StepRequest,
+)
+from moorage.agent.settings import AgentSettings
+from moorage.contract import ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
+from moorage.kernel import log
+from moorage.kernel.clock import Clock
+from moorage.kernel.errors import NotFound
+from moorage.kernel.tasks import Backoff
+
+_log = log.get(part="agent.docker")
+
+EVENTS = ("start", "die", "destroy", "oom", "pause", "unpause")
+"""Of containers; what else happens to them changes nothing here."""
+EVENTS_OVERLAP = 5.0
+"""Seconds that an event stream begins in the past, so that nothing falls between it and the first look."""
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+
+
+class DockerRuntime:
+    def __init__(self, settings: AgentSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._engine = Engine(find_host(settings.docker_host))
+        self._images = Images(self._engine, settings.pull_timeout)
+        self._watches = Watches(self._engine, settings, clock)
+        self._tracks: dict[str, Track] = {}
+        self._lines: dict[tuple[str, str], str] = {}
+        self._listener: Listener | None = None
+        self._identity: Identity | None = None
+        self._tools: Tools | None = None
+
+    async def describe(self) -> RuntimeInfo:
+        with faults():
+            version, info = await asyncio.gather(
+                self._request("GET", "version", timeout=10), self._request("GET", "info", timeout=10)
+            )
+        podman = any("podman" in part.get("Name", "").lower() for part in version.get("Components") or ())
+        return RuntimeInfo(
+            kind="podman" if podman else "docker",
+            version=str(version["Version"]),
+            cpu=int(info.get("NCPU") or 0) * 1000,
+            memory=int(info.get("MemTotal") or 0),
+        )
+
+    async def close(self) -> None:
+        await self._watches.close()
+        await self._engine.close()
+
+    # ------------------------------------------------------------------------------------------ events
+    async def run(self, identity: Identity, listener: Listener) -> None:
+        self._identity = identity
+        self._listener = listener
+        backoff = Backoff(0.2, 5.0)
+        while True:
+            try:
+                await self._prepare(identity)
+                listener.recovered()
+                backoff.reset()
+                await self._follow_events(identity, listener)
+                listener.lost(causes.engine_unreachable(self._engine.host, "its event stream ended").cause)
+            except RuntimeFault as fault:
+                listener.lost(fault.cause)
+            except EngineError as error:
+                listener.lost(error.fault().cause)
+            await asyncio.sleep(backoff.delay())
+
+    async def _prepare(self, identity: Identity) -> None:
+        info = await self._request("GET", "info", timeout=10)
+        architecture = info.get("Architecture", "")
+        self._tools = Tools(
+            engine=self._engine,
+            images=self._images,
+            shared=Shared(self._engine, self._images, identity, self._settings),
+            networks=Networks(self._engine, identity, self._settings.network_pool),
+            watches=self._watches,
+            settings=self._settings,
+            identity=identity,
+            cpu=int(info.get("NCPU") or 0) * 1000,
+            architecture=_ARCHITECTURES.get(architecture, architecture),
+        )
+
+    async def _follow_events(self, identity: Identity, listener: Listener) -> None:
+        filters = {
+            "type": ["container"],
+            "event": list(EVENTS),
+            "label": [f"{objects.MANAGED_BY}={objects.MANAGED_BY_US}"],
+        }
+        since = f"{self._clock.now() - EVENTS_OVERLAP:.0f}"
+        events = self._engine.lines("GET", "events", doing="following events", filters=filters, since=since)
+        async for event in events:
+            attributes = (event.get("Actor") or {}).get("Attributes") or {}
+            if objects.is_ours(attributes, identity) and (name := attributes.get(objects.WORKSPACE)):
+                listener.changed(name)
+
+    # ------------------------------------------------------------------------------------------ observe
+    async def names(self) -> frozenset[str]:
+        filters = self._filters()
+        with faults():
+            containers, volumes, networks = await asyncio.gather(
+                self._request("GET", "containers/json", all_=True, filters=filters),
+                self._request("GET", "volumes", filters=filters),
+                self._request("GET", "networks", filters=filters),
+            )
+        found = [*containers, *(volumes.get("Volumes") or ()), *networks]
+        names = (labels_of(item).get(objects.WORKSPACE) for item in found)
+        return frozenset(name for name in names if name)
+
+    async def observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
+        with faults():
+            return await self._observe(name, desired)
+
+    async def _observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
+        containers = await self._inspect(name)
+        if containers:
+            lines = await self._last_lines(containers)
+            self._attend(name, desired, containers)
+            run = run_of(list(containers.values()), desired, lines, self.progress(name))
+            return Observed(name=name, data=True, leftovers=True, run=run)
+        self._forget(name)
+        volumes, networks = await asyncio.gather(
+            self._request("GET", "volumes", filters=self._filters(name)),
+            self._request("GET", "networks", filters=self._filters(name)),
+        )
+        found = [labels_of(volume) for volume in volumes.get("Volumes") or ()]
+        return Observed(
+            name=name,
+            data=bool(found),
+            leftovers=bool(networks) or any(objects.EPHEMERAL in labels for labels in found),
+        )
+
+    def progress(self, name: str) -> Progress:
+        track = self._tracks.get(name)
+        return track.progress if track is not None else Progress()
+
+    async def _inspect(self, name: str) -> dict[str, Any]:
+        """The workspace's containers, as the engine describes them, by name."""
+        listed = await self._request("GET", "containers/json", all_=True, filters=self._filters(name))
+        inspected = await asyncio.gather(
+            *(self._request("GET", f"containers/{item['Id']}/json", missing_ok=True) for item in listed)
+        )
+        return {item["Name"].lstrip("/"): item for item in inspected if item is not None}
+
+    async def _last_lines(self, containers: Mapping[str, Any]) -> dict[str, str]:
+        """Of those that have ended. Asked for once per end."""
+        found = {}
+        for container in containers.values():
+            if state_of(container) is not ContainerState.EXITED:
+                continue
+            key = (container["Id"], container["State"].get("FinishedAt", ""))
+            if key not in self._lines:
+                try:
+                    self._lines[key] = await last_lines(self._engine, container["Id"])
+                except EngineError as error:
+                    self._lines[key] = f"(its log cannot be read: {error.message})"
+                while len(self._lines) > 500:
+                    self._lines.pop(next(iter(self._lines)))
+            found[container["Id"]] = self._lines[key]
+        return found
+
+    def _attend(self, name: str, desired: DesiredWorkspace | None, containers: Mapping[str, Any]) -> None:
+        """Follows what runs and is not known to be ready: after a start, a repair, or the agent's own restart."""
+        if desired is None:
+            return
+        items = list(containers.values())
+        sandbox = next((c for c in items if role_of(c) == "sandbox"), None)
+        if sandbox is None or state_of(sandbox) is not ContainerState.RUNNING:
+            return
+        track = self._track(name)
+        if track.timeline.state(StageName.RECEIVED) == "waiting":
+            _rebuild(track, items)
+        since = seconds(sandbox["State"]["StartedAt"])
+        self._watches.follow_clone(desired, track, sandbox["Id"], since)
+        main = next((c for c in items if role_of(c) == "main"), None)
+        address = address_of(items)
+        if main is not None and address and state_of(main) is ContainerState.RUNNING:
+            started = seconds(main["State"]["StartedAt"])
+            self._watches.probe_editor(desired, track, address, main["Id"], started)
+
+    def _track(self, name: str) -> Track:
+        track = self._tracks.get(name)
+        if track is None:
+            track = self._tracks[name] = Track(self._clock, lambda: self._progressed(name))
+        return track
+
+    def _progressed(self, name: str) -> None:
+        if self._listener is not None:
+            self._listener.progressed(name)
+
+    def _forget(self, name: str) -> None:
+        self._watches.drop(name)
+        self._tracks.pop(name, None)
+
+    # ------------------------------------------------------------------------------------------ apply
+    async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
+        with faults():
+            existing = await self._inspect(desired.name)
+            stale = [n for n, c in existing.items() if fresh or not may_stay(c, desired)]
+            if stale:
+                await asyncio.gather(*(self._remove_gently(existing[n]) for n in stale))
+            kept = {n: c for n, c in existing.items() if n not in stale}
+            if not kept:
+                self._forget(desired.name)
+            began = received_at(list(kept.values())) or received
+            track = self._track(desired.name)
+            track.begin(StageName.RECEIVED, at=began)
+            track.end(StageName.RECEIVED, self._clock.now())
+            await Start(self._require_tools(), desired, track, kept, began).run()
+            self._attend(desired.name, desired, await self._inspect(desired.name))
+
+    async def halt(self, name: str) -> None:
+        with faults():
+            self._watches.drop(name)
+            await self._end_processes(await self._inspect(name))
+
+    async def stop(self, name: str) -> None:
+        with faults():
+            await self._remove_run(name, gently=True)
+            await self._remove_volumes(name, ephemeral_only=True)
+
+    async def remove(self, name: str) -> None:
+        with faults():
+            await self._remove_run(name, gently=False)
+            await self._remove_volumes(name, ephemeral_only=False)
+
+    async def _remove_run(self, name: str, *, gently: bool) -> None:
+        self._forget(name)
+        containers = await self._inspect(name)
+        if gently:
+            await self._end_processes(containers)
+        await asyncio.gather(*(remove_container(self._engine, c["Id"]) for c in containers.values()))
+        networks = await self._request("GET", "networks", filters=self._filters(name))
+        for network in networks:
+            await self._request(
+                "DELETE", f"networks/{network['Id']}", doing="removing the network", missing_ok=True
+            )
+
+    async def _remove_volumes(self, name: str, *, ephemeral_only: bool) -> None:
+        volumes = await self._request("GET", "volumes", filters=self._filters(name))
+        for volume in volumes.get("Volumes") or ():
+            if ephemeral_only and objects.EPHEMERAL not in labels_of(volume):
+                continue
+            await self._request(
+                "DELETE", f"volumes/{volume['Name']}", doing="removing a volume", missing_ok=True
+            )
+
+    async def _end_processes(self, containers: Mapping[str, Any]) -> None:
+        """The devfile's containers first, each with its grace; then what holds the network."""
+        grace = self._settings.stop_timeout
+
+        async def end(container: Any, seconds_given: int) -> None:
+            if state_of(container) is ContainerState.RUNNING:
+                await self._request(
+                    "POST",
+                    f"containers/{container['Id']}/stop",
+                    doing="stopping a container",
+                    missing_ok=True,
+                    t=seconds_given,
+                )
+
+        sandboxes = [c for c in containers.values() if role_of(c) == "sandbox"]
+        others = [c for c in containers.values() if role_of(c) != "sandbox"]
+        await asyncio.gather(*(end(container, grace) for container in others))
+        await asyncio.gather(*(end(container, 1) for container in sandboxes))
+
+    async def _remove_gently(self, container: Any) -> None:
+        if role_of(container) != "sandbox":
+            await self._end_processes({"": container})
+        await remove_container(self._engine, container["Id"])
+
+    # ------------------------------------------------------------------------------------------ logs and commands
+    async def logs(
+        self, name: str, container: str = "", *, follow: bool = False, tail: int | None = None
+    ) -> AsyncIterator[LogChunk]:
+        found = await self._find(name, objects.SANDBOX if container == "clone" else container)
+        clone = role_of(found) == "sandbox"  # its standard output is for the agent
+        with faults():
+            async for chunk in container_log(
+                self._engine, found["Id"], follow=follow, tail=tail, stdout=not clone
+            ):
+                yield chunk
+
+    @asynccontextmanager
+    async def execute(
+        self, name: str, request: ExecRequest, spec: WorkspaceSpec | None = None
+    ) -> AsyncIterator[ExecSession]:
+        found = await self._find(name, request.container, running=True)
+        folder = spec.folder if spec is not None and role_of(found) == "main" else ""
+        async with commands.running(self._engine, found["Id"], request, folder) as session:
+            yield session
+
+    async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
+        found = await self._find(name, request.container, running=True)
+        return await commands.run_step(self._engine, found["Id"], request)
+
+    async def _find(self, name: str, container: str, *, running: bool = False) -> Any:
+        """Raises `NotFound`."""
+        with faults():
+            containers = await self._inspect(name)
+        if not containers:
+            raise NotFound(
+                "The workspace has no containers: it does not run.",
+                code="workspace-not-running",
+                hint="Start it first.",
+            )
+        for item in containers.values():
+            called = labels_of(item).get(objects.CONTAINER, "")
+            if called == container or (not container and role_of(item) == "main"):
+                if running and state_of(item) is not ContainerState.RUNNING:
+                    raise NotFound(f"Container {called} does not run now.", code="container-not-running")
+                return item
+        names = sorted(
+            labels_of(item).get(objects.CONTAINER, "")
+            for item in containers.values()
+            if role_of(item) != "sandbox"
+        )
+        raise NotFound(
+            f"The workspace has no container {container or 'to run in'}.",
+            code="container-not-found",
+            hint=f"It has: {', '.join(names)}.",
+        )
+
+    # ------------------------------------------------------------------------------------------ the engine
+    async def _request(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        return await self._engine.request(method, path, body, **options)
+
+    def _filters(self, name: str = "") -> dict[str, list[str]]:
+        assert self._identity is not None, "run() comes first"
+        labels = [f"{key}={value}" for key, value in objects.identity_labels(self._identity).items()]
+        labels.append(f"{objects.WORKSPACE}={name}" if name else objects.WORKSPACE)
+        return {"label": labels}
+
+    def _require_tools(self) -> Tools:
+        if self._tools is None:
+            verdict = causes.engine_unreachable(self._engine.host, "it has not answered yet")
+            raise RuntimeFault(verdict.cause, final=False)
+        return self._tools
+
+
+def _rebuild(track: Track, containers: list[Any]) -> None:
+    """The timeline of a start that another agent process made, as far as the containers tell it."""
+    created = [at for c in containers if (at := seconds(c.get("Created"))) is not None]
+    started = [at for c in containers if (at := seconds(c["State"].get("StartedAt"))) is not None]
+    received = received_at(containers) or min(created, default=track.now())
+    track.timeline.begin(StageName.RECEIVED, received)
+    track.timeline.end(StageName.RECEIVED, received)
+    for stage in (StageName.IMAGE, StageName.VOLUME):
+        track.timeline.begin(stage, received)
+        track.timeline.end(stage, min(created, default=None))
+    track.timeline.begin(StageName.CONTAINERS, min(created, default=received))
+    track.timeline.end(StageName.CONTAINERS, max(started, default=None))

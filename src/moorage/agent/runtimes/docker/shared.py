@@ -1,0 +1,201 @@
+"""Read-only volumes that all workspaces share: the tools, and the CA bundle. Named by their content, filled once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import io
+import os
+import ssl
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from moorage.agent import causes
+from moorage.agent.runtimes.docker import objects
+from moorage.agent.runtimes.docker.engine import Engine, EngineError
+from moorage.agent.runtimes.docker.images import Images
+from moorage.agent.runtimes.docker.objects import Body
+from moorage.agent.runtimes.port import Identity, RuntimeFault
+from moorage.agent.settings import AgentSettings
+from moorage.contract import Cause
+from moorage.contract.spec import TOOLS_ROOT
+from moorage.kernel import log
+from moorage.kernel.errors import Misconfigured
+
+_log = log.get(part="agent.docker.shared")
+
+MARKER = ".moorage-complete"
+FILL = f"""
+set -e
+[ -e /to/{MARKER} ] && exit 0
+cp -a {TOOLS_ROOT}/. /to/
+: > /to/{MARKER}
+"""
+
+
+class Shared:
+    """`tools` and `ca` give a volume's name once it is whole. Both are quick when it is."""
+
+    def __init__(self, engine: Engine, images: Images, identity: Identity, settings: AgentSettings) -> None:
+        self._engine = engine
+        self._images = images
+        self._identity = identity
+        self._settings = settings
+        self._lock = asyncio.Lock()
+        self._whole: dict[str, str] = {}
+        """Volume → when it was made, of those that have been seen to be whole."""
+
+    async def tools(self) -> tuple[str, str]:
+        """The tools image's id, and the volume. Raises `RuntimeFault`."""
+        reference = self._settings.tools_image
+        try:
+            image = await self._images.ensure(reference, lambda _: None)
+        except RuntimeFault as fault:
+            if fault.cause.code.startswith("engine-"):
+                raise
+            verdict = causes.tools_image(reference, fault.cause)
+            raise RuntimeFault(verdict.cause, final=verdict.final) from fault
+        volume = f"moorage-tools-{image.id.removeprefix('sha256:')[:12]}"
+        async with self._lock:
+            if not await self._is_whole(volume):
+                await self._make_volume(volume, "tools")
+                await self._fill_tools(volume, image.id)
+                await self._note_whole(volume)
+        return image.id, volume
+
+    async def ca(self) -> str:
+        """The volume; "" when no CA bundle is set. Raises `RuntimeFault`, `Misconfigured`."""
+        if not self._settings.ca_bundle:
+            return ""
+        bundle = await asyncio.to_thread(merged_bundle, Path(self._settings.ca_bundle))
+        volume = f"moorage-ca-{hashlib.sha256(bundle).hexdigest()[:12]}"
+        async with self._lock:
+            if not await self._is_whole(volume):
+                image = await self._images.ensure(self._settings.tools_image, lambda _: None)
+                await self._make_volume(volume, "ca")
+                await self._fill_ca(volume, image.id, bundle)
+                await self._note_whole(volume)
+        return volume
+
+    async def collect(self, keep: set[str]) -> None:
+        """Removes this agent's shared volumes of former versions, unless a container still uses them."""
+        filters = {"label": [f"{k}={v}" for k, v in objects.identity_labels(self._identity).items()]}
+        filters["label"].append(objects.SHARED)
+        answer = await self._engine.request("GET", "volumes", filters=filters)
+        for volume in answer.get("Volumes") or ():
+            if volume["Name"] not in keep:
+                with contextlib.suppress(EngineError):  # in use: it will go when nobody needs it
+                    await self._engine.request("DELETE", f"volumes/{volume['Name']}")
+                    _log.info("removed a shared volume of a former version", volume=volume["Name"])
+
+    async def _is_whole(self, volume: str) -> bool:
+        found = await self._engine.request("GET", f"volumes/{volume}", missing_ok=True)
+        return found is not None and self._whole.get(volume) == (found.get("CreatedAt") or volume)
+
+    async def _note_whole(self, volume: str) -> None:
+        found = await self._engine.request("GET", f"volumes/{volume}")
+        self._whole[volume] = found.get("CreatedAt") or volume
+
+    async def _make_volume(self, volume: str, kind: str) -> None:
+        labels = {**objects.identity_labels(self._identity), objects.SHARED: kind}
+        await self._engine.request("POST", "volumes/create", {"Name": volume, "Labels": labels})
+
+    async def _fill_tools(self, volume: str, image: str) -> None:
+        """Copies unless it was done before. A half-made copy is made anew: the marker comes last."""
+        body: Body = {
+            "Image": image,
+            "User": "0:0",
+            "Entrypoint": [*objects.SHELL, "-c", FILL],
+            "Cmd": [],
+            "Labels": {**objects.identity_labels(self._identity), objects.SHARED: "tools"},
+            "HostConfig": {
+                "NetworkMode": "none",
+                "Mounts": [_mount(volume, "/to")],
+                "SecurityOpt": ["no-new-privileges:true"],
+            },
+        }
+        name = f"{volume}.fill.{os.getpid()}"
+        async with _temporary(self._engine, name, body) as container:
+            await self._engine.request(
+                "POST", f"containers/{container}/start", doing="filling the tools volume"
+            )
+            ended = await self._engine.request("POST", f"containers/{container}/wait", timeout=600)
+            if ended["StatusCode"] != 0:
+                raise _fill_failed(ended["StatusCode"])
+
+    async def _fill_ca(self, volume: str, image: str, bundle: bytes) -> None:
+        body: Body = {
+            "Image": image,
+            "Labels": {**objects.identity_labels(self._identity), objects.SHARED: "ca"},
+            "HostConfig": {"NetworkMode": "none", "Mounts": [_mount(volume, objects.CA_FOLDER)]},
+        }
+        async with _temporary(self._engine, f"{volume}.fill.{os.getpid()}", body) as container:
+            archive = tar_of(objects.CA_FILE.rpartition("/")[2], bundle, mode=0o644)
+            await self._engine.upload(container, objects.CA_FOLDER, archive, doing="copying the CA bundle")
+
+
+def merged_bundle(extra: Path) -> bytes:
+    """The extra certificates and those that this machine trusts: the variables that name it replace a program's own list.
+
+    Raises `Misconfigured`.
+    """
+    try:
+        own = extra.read_bytes()
+    except OSError as error:
+        raise Misconfigured(
+            f"The CA bundle {extra} cannot be read: {error.strerror}.",
+            code="ca-bundle-unreadable",
+            hint="Correct ca_bundle under [agent].",
+        ) from error
+    system = ssl.get_default_verify_paths().cafile
+    if system is None or Path(system).resolve() == extra.resolve():
+        return own
+    parts = [own.rstrip(b"\n"), Path(system).read_bytes()]
+    return b"\n".join(parts)
+
+
+def tar_of(name: str, content: bytes, *, mode: int, uid: int = 0, gid: int = 0) -> bytes:
+    """A tar archive of one file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo(name)
+        info.size, info.mode, info.uid, info.gid = len(content), mode, uid, gid
+        archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def tar_of_folders(names: list[str], *, mode: int, uid: int, gid: int) -> bytes:
+    """A tar archive of empty folders: unpacked over folders that are there, it gives them this owner and mode."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, mode, uid, gid
+            archive.addfile(info)
+    return buffer.getvalue()
+
+
+@contextlib.asynccontextmanager
+async def _temporary(engine: Engine, name: str, body: Body) -> AsyncIterator[str]:
+    """A container for the time of the context; one that an agent left that was killed is removed first."""
+    await engine.request("DELETE", f"containers/{name}", force=True, v=True, missing_ok=True)
+    created = await engine.request("POST", "containers/create", body, name=name)
+    try:
+        yield created["Id"]
+    finally:
+        await engine.request("DELETE", f"containers/{created['Id']}", force=True, v=True, missing_ok=True)
+
+
+def _mount(volume: str, target: str) -> Body:
+    return {"Type": "volume", "Source": volume, "Target": target, "VolumeOptions": {"NoCopy": True}}
+
+
+def _fill_failed(code: int) -> RuntimeFault:
+    cause = Cause(
+        code="tools-copy-failed",
+        message=f"The tools could not be copied to their volume (exit code {code}).",
+        hint="Most likely there is no space left on the engine's disk.",
+    )
+    return RuntimeFault(cause, final=False)

@@ -1,0 +1,363 @@
+"""Applies a `DesiredWorkspace`: makes and starts what is missing, as much as possible at a time.
+
+Idempotent: it looks at what is there, keeps what was made from the same spec, and can be ended at any point.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+from moorage.agent import causes
+from moorage.agent.runtimes.docker import objects
+from moorage.agent.runtimes.docker.engine import Engine, EngineError
+from moorage.agent.runtimes.docker.images import Images
+from moorage.agent.runtimes.docker.networks import Networks
+from moorage.agent.runtimes.docker.objects import Body, Host, ImageConfig
+from moorage.agent.runtimes.docker.observe import labels_of, seconds, state_of
+from moorage.agent.runtimes.docker.shared import Shared, tar_of_folders
+from moorage.agent.runtimes.docker.streams import last_lines
+from moorage.agent.runtimes.docker.watch import Track, Watches
+from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
+from moorage.agent.settings import AgentSettings
+from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName
+from moorage.contract.spec import RUN_AS_GROUP, RUN_AS_USER
+
+GONE_SECONDS = 20.0
+"""How long a container that is being removed may take to go."""
+
+
+class Tools:
+    """What all starts of one agent share."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        images: Images,
+        shared: Shared,
+        networks: Networks,
+        watches: Watches,
+        settings: AgentSettings,
+        identity: Identity,
+        cpu: int,
+        architecture: str,
+    ) -> None:
+        self.engine = engine
+        self.images = images
+        self.shared = shared
+        self.networks = networks
+        self.watches = watches
+        self.settings = settings
+        self.identity = identity
+        self.cpu = cpu
+        self.architecture = architecture
+        self.slots = asyncio.Semaphore(settings.parallel_starts)
+
+
+class Start:
+    """One start of one workspace."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        desired: DesiredWorkspace,
+        track: Track,
+        existing: Mapping[str, Any],
+        received: float,
+    ) -> None:
+        """`existing`: inspected containers of this workspace that may stay, by name."""
+        self._tools = tools
+        self._engine = tools.engine
+        self._desired = desired
+        self._spec = desired.spec
+        self._track = track
+        self._existing = existing
+        self._received = received
+        self._sandbox_started: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._sandbox_id = ""
+
+    async def run(self) -> None:
+        """Raises `RuntimeFault`."""
+        self._track.begin(StageName.IMAGE)
+        try:
+            async with await self._turn():
+                await self._all()
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        except EngineError as error:
+            raise error.fault() from error
+
+    async def _turn(self) -> AbstractAsyncContextManager[Any]:
+        """Few starts at a time end sooner than many; one that must pull or wait for preStart steps keeps nobody waiting."""
+        references = {container.image for container in (*self._spec.containers, *self._spec.init_containers)}
+        try:
+            found = await asyncio.gather(*(self._tools.images.find(reference) for reference in references))
+        except EngineError:
+            found = [None]
+        if self._spec.init_containers or not all(found):
+            return nullcontext()
+        if self._tools.slots.locked():
+            self._track.begin(StageName.IMAGE, "Waits for its turn: other workspaces are being started.")
+        return self._tools.slots
+
+    async def _all(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            network = group.create_task(self._tools.networks.ensure(self._desired))
+            host = group.create_task(self._host())
+            volumes = group.create_task(self._make_volumes())
+            images = {
+                container.name: group.create_task(self._image(container))
+                for container in (*self._spec.init_containers, *self._spec.containers)
+            }
+            group.create_task(self._mark_images(list(images.values())))
+            group.create_task(self._mark_volume(network, volumes))
+            group.create_task(self._sandbox(network, host, volumes))
+            ready = asyncio.Event()
+            group.create_task(self._init_steps(host, volumes, images, ready))
+            started = [
+                group.create_task(self._container(container, host, volumes, images[container.name], ready))
+                for container in self._spec.containers
+            ]
+            group.create_task(self._mark_containers(started))
+
+    # ------------------------------------------------------------------------------------------ before containers
+    async def _host(self) -> Host:
+        (image, volume), ca_volume = await asyncio.gather(self._tools.shared.tools(), self._tools.shared.ca())
+        return Host(
+            identity=self._tools.identity,
+            settings=self._tools.settings,
+            tools_image=image,
+            tools_volume=volume,
+            ca_volume=ca_volume,
+            cpu=self._tools.cpu,
+        )
+
+    async def _make_volumes(self) -> None:
+        bodies = objects.volume_bodies(self._desired, self._tools.identity)
+        async with asyncio.TaskGroup() as group:
+            for body in bodies:
+                group.create_task(
+                    self._engine.request("POST", "volumes/create", body, doing="making the volume")
+                )
+
+    async def _image(self, container: Container) -> ImageConfig:
+        image = await self._tools.images.ensure(
+            container.image, lambda detail: self._track.begin(StageName.IMAGE, detail)
+        )
+        ours = self._tools.architecture
+        if ours and image.architecture and image.architecture != ours:
+            verdict = causes.wrong_architecture(container.image, ours, has=image.architecture)
+            raise RuntimeFault(verdict.cause, final=True)
+        return image
+
+    async def _mark_images(self, images: list[asyncio.Task[ImageConfig]]) -> None:
+        await asyncio.gather(*images)
+        self._track.end_now(StageName.IMAGE)
+
+    async def _mark_volume(self, network: asyncio.Task[None], volumes: asyncio.Task[None]) -> None:
+        self._track.begin(StageName.VOLUME, "Making the workspace's network and volume.")
+        await asyncio.gather(network, volumes)
+        self._track.end_now(StageName.VOLUME)
+
+    async def _mark_containers(self, started: list[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*started)
+        self._track.end_now(StageName.CONTAINERS)
+
+    # ------------------------------------------------------------------------------------------ containers
+    async def _sandbox(
+        self, network: asyncio.Task[None], host: asyncio.Task[Host], volumes: asyncio.Task[None]
+    ) -> None:
+        name = objects.sandbox_name(self._desired.name)
+        body = objects.sandbox_body(self._desired, await host, self._received)
+        await volumes
+        self._track.begin(StageName.CONTAINERS)
+        created = await self._create(name, body, network)
+        await network
+        if extra := [volume.name for volume in self._spec.volumes]:
+            # Fresh volumes belong to root; the archive's entry for the folder itself gives it to the workspace's user.
+            archive = tar_of_folders(["./"], mode=0o2775, uid=RUN_AS_USER, gid=RUN_AS_GROUP)
+            for volume in extra:
+                folder = f"{objects.VOLUMES_FOLDER}/{volume}"
+                await self._engine.upload(created, folder, archive, doing="preparing a volume")
+        if not self._is_running(name):
+            await self._engine.request(
+                "POST", f"containers/{created}/start", doing="starting the workspace's network"
+            )
+        inspected = await self._engine.request("GET", f"containers/{created}/json")
+        self._sandbox_id = created
+        started = seconds(inspected["State"]["StartedAt"]) or self._received
+        self._sandbox_started.set_result(started)
+        self._tools.watches.follow_clone(self._desired, self._track, created, started)
+
+    async def _init_steps(
+        self,
+        host: asyncio.Task[Host],
+        volumes: asyncio.Task[None],
+        images: Mapping[str, asyncio.Task[ImageConfig]],
+        ready: asyncio.Event,
+    ) -> None:
+        """PreStart steps: one after the other, each to its end. They may work on the projects: the clone comes first."""
+        steps = self._spec.init_containers
+        if steps:
+            await self._sandbox_started
+            await self._cloned()
+        for container in steps:
+            self._track.begin(StageName.CONTAINERS, f"PreStart step {container.name} runs.")
+            await self._init_step(container, await host, await images[container.name], volumes)
+        ready.set()
+
+    async def _cloned(self) -> None:
+        while not self._track.cloned.is_set():
+            if self._track.fault is not None:
+                raise RuntimeFault(self._track.fault, final=True)
+            await asyncio.wait([asyncio.ensure_future(self._track.cloned.wait())], timeout=0.2)
+
+    async def _init_step(
+        self, container: Container, host: Host, image: ImageConfig, volumes: asyncio.Task[None]
+    ) -> None:
+        name = objects.container_name(self._desired.name, container.name, "init")
+        existing = self._existing.get(name)
+        if (
+            existing is not None
+            and existing["State"].get("Status") == "exited"
+            and not existing["State"]["ExitCode"]
+        ):
+            return
+        body = objects.container_body(
+            self._desired, host, container, image=image, role="init", received=self._received
+        )
+        await volumes
+        created = await self._create(name, body, None)
+        await self._engine.request("POST", f"containers/{created}/start", doing=f"starting {container.name}")
+        limit = self._tools.settings.init_timeout
+        try:
+            async with asyncio.timeout(limit):
+                ended = await self._engine.request(
+                    "POST",
+                    f"containers/{created}/wait",
+                    timeout=limit + 60,
+                    doing=f"waiting for {container.name}",
+                )
+        except TimeoutError as error:
+            lines = await last_lines(self._engine, created)
+            verdict = causes.init_timeout(container.name, limit, lines)
+            raise RuntimeFault(verdict.cause, final=True) from error
+        if ended["StatusCode"] != 0:
+            lines = await last_lines(self._engine, created)
+            verdict = causes.init_failed(container.name, ended["StatusCode"], lines)
+            raise RuntimeFault(verdict.cause, final=True)
+
+    async def _container(
+        self,
+        container: Container,
+        host: asyncio.Task[Host],
+        volumes: asyncio.Task[None],
+        image: asyncio.Task[ImageConfig],
+        ready: asyncio.Event,
+    ) -> None:
+        role: Role = "main" if container.name == self._spec.main_container else "sidecar"
+        name = objects.container_name(self._desired.name, container.name, role)
+        body = objects.container_body(
+            self._desired, await host, container, image=await image, role=role, received=self._received
+        )
+        await volumes
+        created = await self._create(name, body, self._sandbox_started)
+        network_since = await self._sandbox_started
+        await ready.wait()
+        await self._bring_up(name, created, container, network_since)
+
+    async def _bring_up(
+        self, name: str, container_id: str, container: Container, network_since: float
+    ) -> None:
+        doing = f"starting container {container.name}"
+        if not self._is_running(name):
+            await self._engine.request("POST", f"containers/{container_id}/start", doing=doing)
+            return
+        started = seconds(self._existing[name]["State"].get("StartedAt"))
+        if started is not None and started < network_since:  # its network went with the former sandbox
+            grace = self._tools.settings.stop_timeout
+            await self._engine.request("POST", f"containers/{container_id}/restart", doing=doing, t=grace)
+
+    def _is_running(self, name: str) -> bool:
+        existing = self._existing.get(name)
+        return existing is not None and state_of(existing) is ContainerState.RUNNING
+
+    async def _create(self, name: str, body: Body, needed: asyncio.Future[Any] | None) -> str:
+        """The id of a container of that name and spec. `needed`: what it refers to and an engine may want to see first;
+        most do not, which saves its time."""
+        if existing := self._existing.get(name):
+            return str(existing["Id"])
+        try:
+            return await self._create_once(name, body)
+        except EngineError as error:
+            if error.status not in (404, 409) or needed is None:
+                raise
+        await asyncio.shield(needed)
+        return await self._create_once(name, body)
+
+    async def _create_once(self, name: str, body: Body) -> str:
+        doing = f"making container {body['Labels'][objects.CONTAINER]}"
+        try:
+            created = await self._engine.request("POST", "containers/create", body, doing=doing, name=name)
+        except EngineError as error:
+            if error.status != 409:
+                raise
+            # The name is taken: by an earlier try of this start whose answer was lost, or by one that is going.
+            await remove_container(self._engine, name)
+            created = await self._engine.request("POST", "containers/create", body, doing=doing, name=name)
+        return str(created["Id"])
+
+
+def may_stay(inspected: Mapping[str, Any], desired: DesiredWorkspace) -> bool:
+    """Whether a container was made for this very run."""
+    labels = labels_of(inspected)
+    return (
+        labels.get(objects.SPEC) == digest_of(desired.spec)
+        and labels.get(objects.RESTARTS) == str(desired.restarts)
+        and inspected["State"].get("Status") not in ("dead", "removing")
+    )
+
+
+async def remove_container(engine: Engine, name: str) -> None:
+    """Ends and removes it, and waits until it has gone."""
+    try:
+        async with asyncio.timeout(GONE_SECONDS):
+            while True:
+                try:
+                    await engine.request(
+                        "DELETE",
+                        f"containers/{name}",
+                        doing="removing a container",
+                        force=True,
+                        v=True,
+                        missing_ok=True,
+                    )
+                except EngineError as error:
+                    if error.status != 409:  # 409: somebody is removing it already
+                        raise
+                else:
+                    return
+                await asyncio.sleep(0.05)
+    except TimeoutError as error:
+        raise EngineError(
+            "removing a container", 500, f"{name} did not go within {GONE_SECONDS:.0f} s"
+        ) from error
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The exception that says most: a fault that is final, any fault, an engine's refusal, whatever there is."""
+    leaves: list[BaseException] = []
+
+    def walk(error: BaseException) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                walk(inner)
+        else:
+            leaves.append(error.fault() if isinstance(error, EngineError) else error)
+
+    walk(group)
+    faults = [leaf for leaf in leaves if isinstance(leaf, RuntimeFault)]
+    return next((f for f in faults if f.final), faults[0] if faults else leaves[0])

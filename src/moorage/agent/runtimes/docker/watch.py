@@ -1,0 +1,264 @@
+"""Follows a start until it is ready: the sandbox's words about the clone, and the editor's answer.
+
+What comes of it goes into a `Track`, which costs nothing to read and can be rebuilt: the sandbox's log tells the same
+again, and the editor answers again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from moorage.agent import causes
+from moorage.agent.runtimes.docker import objects, probe
+from moorage.agent.runtimes.docker.engine import Engine, EngineError
+from moorage.agent.runtimes.docker.observe import seconds
+from moorage.agent.runtimes.docker.streams import container_log, last_lines
+from moorage.agent.runtimes.port import Progress, RuntimeFault
+from moorage.agent.settings import AgentSettings
+from moorage.agent.stages import Timeline
+from moorage.contract import Cause, DesiredWorkspace, StageName
+from moorage.contract.spec import EditorSpec
+from moorage.kernel import log
+from moorage.kernel.clock import Clock
+
+_log = log.get(part="agent.docker.watch")
+_PROGRESS = re.compile(rb"(Receiving objects|Resolving deltas|Updating files): +(\d+)%")
+DELIVER = f"""
+[ -e {objects.SANDBOX_RUN}/projects ] && exit 0
+umask 077
+cat >{objects.CREDENTIALS_FILE}.new && mv {objects.CREDENTIALS_FILE}.new {objects.CREDENTIALS_FILE}
+"""
+"""In the sandbox: takes the credentials from standard input, unless the clone has begun already."""
+
+
+class Track:
+    """How far one workspace's start is."""
+
+    def __init__(self, clock: Clock, notify: Callable[[], None]) -> None:
+        self.timeline = Timeline()
+        self.fault: Cause | None = None
+        self.cloned = asyncio.Event()
+        self.answered = False
+        self._clock = clock
+        self._notify = notify
+
+    @property
+    def progress(self) -> Progress:
+        ready = self.cloned.is_set() and self.answered and self.fault is None
+        return Progress(stages=self.timeline.stages(), ready=ready, fault=self.fault)
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def begin(self, stage: StageName, detail: str = "", at: float | None = None) -> None:
+        if self.timeline.begin(stage, self._clock.now() if at is None else at, detail):
+            self._notify()
+
+    def end(self, stage: StageName, at: float | None) -> None:
+        if self.timeline.end(stage, at):
+            self._notify()
+
+    def end_now(self, stage: StageName) -> None:
+        self.end(stage, self._clock.now())
+
+    def skip(self, stage: StageName) -> None:
+        if self.timeline.skip(stage):
+            self._notify()
+
+    def fail(self, stage: StageName, cause: Cause) -> None:
+        now = self._clock.now()
+        self.fault = msgspec.structs.replace(cause, since=now)
+        self.timeline.fail(stage, now, cause.message)
+        self._notify()
+
+    def changed(self) -> None:
+        self._notify()
+
+
+class Watches:
+    """At most one follower of each kind per workspace; asking again for the same containers changes nothing."""
+
+    def __init__(self, engine: Engine, settings: AgentSettings, clock: Clock) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._clock = clock
+        self._running: dict[tuple[str, str], tuple[object, asyncio.Task[None]]] = {}
+
+    def follow_clone(
+        self, desired: DesiredWorkspace, track: Track, sandbox: str, started: float | None
+    ) -> None:
+        """From the sandbox's log; `started` tells which of its runs."""
+
+        def renew() -> None:
+            track.cloned.clear()
+
+        self._replace(
+            (desired.name, "clone"),
+            (sandbox, started),
+            track.cloned.is_set() or track.fault is not None,
+            renew,
+            lambda: self._clone(desired, track, sandbox, started),
+        )
+
+    def probe_editor(
+        self, desired: DesiredWorkspace, track: Track, address: str, main: str, started: float | None
+    ) -> None:
+        def renew() -> None:
+            track.answered = False
+
+        self._replace(
+            (desired.name, "editor"),
+            (address, main, started),
+            track.answered or track.fault is not None,
+            renew,
+            lambda: self._editor(desired, track, address, main, started),
+        )
+
+    def drop(self, workspace: str) -> None:
+        for kind in ("clone", "editor"):
+            if entry := self._running.pop((workspace, kind), None):
+                entry[1].cancel()
+
+    async def close(self) -> None:
+        tasks = [task for _, task in self._running.values()]
+        self._running.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _replace(
+        self,
+        slot: tuple[str, str],
+        key: object,
+        known: bool,
+        renew: Callable[[], None],
+        work: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
+        if (entry := self._running.get(slot)) is not None:
+            if entry[0] == key and (known or not entry[1].done()):
+                return
+            entry[1].cancel()
+        renew()
+        task = asyncio.create_task(self._guarded(slot, work), name=f"{slot[1]} of {slot[0]}")
+        self._running[slot] = (key, task)
+
+    async def _guarded(self, slot: tuple[str, str], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """An engine that goes away ends this; whoever observes again when it is back begins it anew."""
+        try:
+            await work()
+        except (RuntimeFault, EngineError) as error:
+            _log.info("stopped following", workspace=slot[0], what=slot[1], error=str(error))
+        except Exception as error:  # noqa: BLE001 - one workspace's odd log takes no other down
+            _log.error("stopped following", workspace=slot[0], what=slot[1], exc_info=error)
+
+    # ------------------------------------------------------------------------------------------ clone
+    async def _clone(
+        self, desired: DesiredWorkspace, track: Track, sandbox: str, started: float | None
+    ) -> None:
+        if desired.spec.projects:
+            track.begin(StageName.CLONE, at=started)
+        else:
+            track.skip(StageName.CLONE)
+        try:
+            async with asyncio.timeout(self._settings.clone_timeout):
+                if credentials := objects.credential_lines(desired.spec.projects):
+                    await self._deliver(sandbox, credentials)
+                await self._read_clone(desired, track, sandbox, started)
+        except TimeoutError:
+            track.fail(StageName.CLONE, causes.clone_timeout(self._settings.clone_timeout).cause)
+        except RuntimeFault as fault:
+            if not fault.final:
+                raise
+            track.fail(StageName.CLONE, fault.cause)
+
+    async def _read_clone(
+        self, desired: DesiredWorkspace, track: Track, sandbox: str, started: float | None
+    ) -> None:
+        rest = b""
+        async for chunk in container_log(self._engine, sandbox, follow=True, since=started, timestamps=True):
+            if chunk.stream == "stderr":
+                if found := _PROGRESS.findall(chunk.data):
+                    what, percent = found[-1]
+                    track.begin(StageName.CLONE, f"{what.decode()}: {percent.decode()} %")
+                continue
+            *whole, rest = (rest + chunk.data).split(b"\n")
+            if any(self._on_clone_line(line, desired, track) for line in whole):
+                return
+
+    def _on_clone_line(self, line: bytes, desired: DesiredWorkspace, track: Track) -> bool:
+        """Whether the clone has ended, for good or ill."""
+        stamp, _, text = line.partition(b" ")
+        try:
+            event = msgspec.json.decode(text, type=dict[str, str])
+        except msgspec.DecodeError:
+            return False
+        match event.get("event"):
+            case "cloning":
+                track.begin(StageName.CLONE, f"Cloning {causes.without_password(event.get('detail', ''))}.")
+            case "retrying":
+                track.begin(StageName.CLONE, f"Trying again: {event.get('detail', '')}")
+            case "empty":
+                track.begin(StageName.CLONE, "The repository is empty: so is its folder.")
+            case "done":
+                track.cloned.set()
+                track.end(StageName.CLONE, seconds(stamp.decode()))
+                track.changed()
+                return True
+            case "failed":
+                track.fail(StageName.CLONE, _clone_cause(event, desired))
+                return True
+        return False
+
+    async def _deliver(self, sandbox: str, credentials: str) -> None:
+        body = {
+            "Cmd": [*objects.SHELL, "-c", DELIVER],
+            "User": objects.USER,
+            "AttachStdin": True,
+            "AttachStdout": True,
+            "AttachStderr": True,
+        }
+        exec_id = await self._engine.create_exec(sandbox, body)
+        async with self._engine.attach_exec(exec_id, tty=False) as attached:
+            await attached.write_in(credentials.encode())
+            attached.end_input()
+            while await attached.read_out() is not None:
+                pass
+
+    # ------------------------------------------------------------------------------------------ editor
+    async def _editor(
+        self, desired: DesiredWorkspace, track: Track, address: str, main: str, started: float | None
+    ) -> None:
+        editor = desired.spec.editor
+        if editor is None:
+            track.skip(StageName.EDITOR)
+        else:
+            track.begin(
+                StageName.EDITOR, f"Waiting for {editor.name} to answer on port {editor.port}.", started
+            )
+            if not await self._answers(editor, address, started):
+                lines = await last_lines(self._engine, main)
+                seconds_given = self._settings.editor_timeout
+                verdict = causes.editor_not_answering(editor.port, editor.health_path, seconds_given, lines)
+                track.fail(StageName.EDITOR, verdict.cause)
+                return
+            late = started is not None and self._clock.now() - started > self._settings.editor_timeout
+            track.end(StageName.EDITOR, None if late else self._clock.now())
+        track.answered = True
+        track.changed()
+
+    async def _answers(self, editor: EditorSpec, address: str, started: float | None) -> bool:
+        """Whether it does in time. One that has run for long (the agent was away) still gets a few seconds."""
+        elapsed = self._clock.now() - started if started is not None else 0.0
+        patience = max(10.0, self._settings.editor_timeout - elapsed)
+        return await probe.wait(address, editor.port, editor.health_path, patience)
+
+
+def _clone_cause(event: dict[str, str], desired: DesiredWorkspace) -> Cause:
+    project = next((p for p in desired.spec.projects if p.clone_path == event.get("path")), None)
+    project = project or desired.spec.projects[0]
+    return causes.of_clone(project.url, project.ref, event.get("code", ""), event.get("detail", "")).cause

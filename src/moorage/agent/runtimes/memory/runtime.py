@@ -1,0 +1,245 @@
+"""The port's implementation: `Runtime` on a `MemoryEngine`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+from moorage.agent import causes
+from moorage.agent.runtimes.memory.engine import MemoryContainer, MemoryEngine, MemoryWorkspace
+from moorage.agent.runtimes.memory.programs import MemoryExec
+from moorage.agent.runtimes.port import (
+    ExecRequest,
+    ExecSession,
+    Identity,
+    Listener,
+    LogChunk,
+    Observed,
+    ObservedContainer,
+    Progress,
+    Role,
+    Run,
+    RuntimeFault,
+    RuntimeInfo,
+    StepRequest,
+    digest_of,
+)
+from moorage.agent.stages import Timeline
+from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
+from moorage.kernel.clock import Clock
+from moorage.kernel.errors import NotFound
+
+SANDBOX = "sandbox"
+
+
+class MemoryRuntime:
+    def __init__(self, clock: Clock, engine: MemoryEngine | None = None) -> None:
+        self.engine = engine or MemoryEngine()
+        self._clock = clock
+
+    async def describe(self) -> RuntimeInfo:
+        self._ask()
+        return RuntimeInfo(kind="memory", version="1", cpu=1000, memory=1 << 30)
+
+    async def run(self, identity: Identity, listener: Listener) -> None:
+        def hear(name: str) -> None:
+            listener.changed(name)
+            listener.progressed(name)
+
+        stop = self.engine.listen(hear)
+        try:
+            listener.recovered()
+            await asyncio.Event().wait()
+        finally:
+            stop()
+
+    async def names(self) -> frozenset[str]:
+        self._ask()
+        return frozenset(self.engine.workspaces)
+
+    async def observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
+        self._ask()
+        found = self.engine.workspaces.get(name)
+        if found is None:
+            return Observed(name=name)
+        run = None
+        if found.made_for is not None:
+            expected = desired.spec.containers if desired is not None else ()
+            wanted = [SANDBOX, *(container.name for container in expected)]
+            run = Run(
+                restarts=found.made_for.restarts,
+                spec=digest_of(found.made_for.spec),
+                generation=found.made_for.generation,
+                containers=tuple(_observed(container) for container in found.containers.values()),
+                missing=tuple(f"container {n}" for n in wanted if n not in found.containers),
+                address=found.address,
+                progress=self.progress(name),
+            )
+        return Observed(name=name, data=found.data, leftovers=found.network, run=run)
+
+    def progress(self, name: str) -> Progress:
+        found = self.engine.workspaces.get(name)
+        if found is None or found.made_for is None:
+            return Progress()
+        timeline = Timeline()
+        for stage in (StageName.RECEIVED, StageName.IMAGE, StageName.VOLUME, StageName.CONTAINERS):
+            timeline.end(stage, found.received)
+        if found.fault is not None:
+            timeline.fail(StageName.CLONE, found.received, found.fault.message)
+            return Progress(stages=timeline.stages(), fault=found.fault)
+        up = all(c.state is ContainerState.RUNNING for c in found.containers.values() if c.role != "init")
+        if up:
+            timeline.end(StageName.CLONE, found.received)
+            timeline.end(StageName.EDITOR, found.received)
+        return Progress(stages=timeline.stages(), ready=up)
+
+    async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
+        self._ask()
+        spec = desired.spec
+        for container in (*spec.init_containers, *spec.containers):
+            if container.image in self.engine.missing_images:
+                verdict = causes.of_pull(container.image, 404, "manifest unknown")
+                raise RuntimeFault(verdict.cause, final=True)
+        found = self.engine.workspaces.setdefault(desired.name, MemoryWorkspace())
+        if fresh or found.made_for is None or digest_of(found.made_for.spec) != digest_of(spec):
+            found.containers.clear()
+            found.made_for, found.received, found.fault = desired, received, None
+        found.data = found.network = True
+        found.address = found.address or self.engine.new_address()
+        self._bring_up(found, SANDBOX, "sandbox", "tools")
+        for init in spec.init_containers:
+            self._bring_up(found, init.name, "init", init.image, code=0)
+        for container in spec.containers:
+            role: Role = "main" if container.name == spec.main_container else "sidecar"
+            self._bring_up(
+                found, container.name, role, container.image, self.engine.crashing_images.get(container.image)
+            )
+        for project in spec.projects:
+            if project.url in self.engine.closed_repositories:
+                verdict = causes.of_clone(project.url, project.ref, "list", "Authentication failed")
+                found.fault = verdict.cause
+        self.engine.changed(desired.name)
+
+    async def halt(self, name: str) -> None:
+        self._ask()
+        if (found := self.engine.workspaces.get(name)) is not None:
+            for container in found.containers.values():
+                if container.state is ContainerState.RUNNING:
+                    container.state, container.exit_code = ContainerState.EXITED, 143
+                    container.finished_at = self._clock.now()
+            self.engine.changed(name)
+
+    async def stop(self, name: str) -> None:
+        self._ask()
+        if (found := self.engine.workspaces.get(name)) is not None:
+            found.containers.clear()
+            found.made_for, found.network, found.address, found.fault = None, False, "", None
+            self.engine.changed(name)
+
+    async def remove(self, name: str) -> None:
+        self._ask()
+        if self.engine.workspaces.pop(name, None) is not None:
+            self.engine.changed(name)
+
+    async def logs(
+        self, name: str, container: str = "", *, follow: bool = False, tail: int | None = None
+    ) -> AsyncIterator[LogChunk]:
+        found = self._find(name, SANDBOX if container == "clone" else container)
+        for line in found.output[-tail if tail else 0 :]:
+            yield LogChunk(line)
+        while follow and found.state is ContainerState.RUNNING:
+            await self._change_of(name)
+
+    @asynccontextmanager
+    async def execute(
+        self, name: str, request: ExecRequest, spec: WorkspaceSpec | None = None
+    ) -> AsyncIterator[ExecSession]:
+        container = self._find(name, request.container, running=True)
+        made_for = self.engine.workspaces[name].made_for
+        own = _spec_of(made_for, container.name)
+        yield MemoryExec(request.argv, {**(own.env if own else {}), **request.env})
+
+    async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
+        container = self._find(name, request.container, running=True)
+        if request.key not in container.steps:
+            program = MemoryExec(("sh", "-c", request.command_line), request.env)
+            said = b"".join([chunk.data async for chunk in program.output()]).decode()
+            code = await program.exit_code()
+            container.steps[request.key] = code, said if code else ""
+        return container.steps[request.key]
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _ask(self) -> None:
+        if not self.engine.answers:
+            verdict = causes.engine_unreachable("memory", "it does not answer")
+            raise RuntimeFault(verdict.cause, final=False)
+
+    def _bring_up(
+        self, found: MemoryWorkspace, name: str, role: Role, image: str, code: int | None = None
+    ) -> None:
+        """`code`: it ends at once, with that."""
+        existing = found.containers.get(name)
+        if existing is not None and existing.state is ContainerState.RUNNING:
+            return
+        now = self._clock.now()
+        ended = code is not None
+        found.containers[name] = MemoryContainer(
+            name=name,
+            role=role,
+            image=image,
+            state=ContainerState.EXITED if ended else ContainerState.RUNNING,
+            started_at=now,
+            exit_code=code,
+            finished_at=now if ended else None,
+            output=[f"{name} has started\n".encode()],
+        )
+
+    def _find(self, name: str, container: str, *, running: bool = False) -> MemoryContainer:
+        found = self.engine.workspaces.get(name)
+        if found is None or not found.containers:
+            raise NotFound("The workspace has no containers: it does not run.", code="workspace-not-running")
+        for item in found.containers.values():
+            if item.name == container or (not container and item.role == "main"):
+                if running and item.state is not ContainerState.RUNNING:
+                    raise NotFound(f"Container {item.name} does not run now.", code="container-not-running")
+                return item
+        raise NotFound(f"The workspace has no container {container}.", code="container-not-found")
+
+    async def _change_of(self, name: str) -> None:
+        heard = asyncio.Event()
+
+        def hear(changed: str) -> None:
+            if changed == name:
+                heard.set()
+
+        stop = self.engine.listen(hear)
+        try:
+            await heard.wait()
+        finally:
+            stop()
+
+
+def _observed(container: MemoryContainer) -> ObservedContainer:
+    fault, hopeless = None, False
+    if container.state is ContainerState.EXITED:
+        lines = b"".join(container.output).decode()
+        fault, hopeless = causes.of_exit(container.name, container.exit_code, lines)
+    return ObservedContainer(
+        name=container.name,
+        role=container.role,
+        image=container.image,
+        state=container.state,
+        exit_code=container.exit_code,
+        started_at=container.started_at,
+        finished_at=container.finished_at,
+        fault=fault,
+        hopeless=hopeless,
+    )
+
+
+def _spec_of(made_for: DesiredWorkspace | None, name: str) -> Container | None:
+    containers: Iterator[Container] = iter(made_for.spec.containers if made_for is not None else ())
+    return next((container for container in containers if container.name == name), None)

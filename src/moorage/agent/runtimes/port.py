@@ -1,0 +1,236 @@
+"""What the agent asks of a runtime.
+
+Written for level-triggered engines: `start` may return as soon as everything is applied; how far it has come is what
+`observe` and `progress` tell, and `Listener` hears when it is worth looking again. Each operation is idempotent, may be
+cancelled or killed at any point, and finds its way from whatever it meets. What a runtime knows must be in its engine
+(objects and their labels): an agent that starts anew knows nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol
+
+import msgspec
+
+from moorage.contract import Cause, ContainerState, DesiredWorkspace, Stage, WorkspaceSpec
+from moorage.kernel.errors import MoorageError
+
+Role = Literal["sandbox", "init", "main", "sidecar"]
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Whose objects they are: a runtime touches only what carries both."""
+
+    installation: str
+    agent: int
+
+
+class RuntimeInfo(msgspec.Struct, frozen=True, kw_only=True):
+    kind: str
+    """`docker`, `podman`, `kubernetes` or `memory`."""
+    version: str
+    cpu: int = 0
+    """Millicores."""
+    memory: int = 0
+    """Bytes."""
+
+
+class ObservedContainer(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    """As the devfile calls it."""
+    role: Role
+    image: str
+    state: ContainerState
+    exit_code: int | None = None
+    started_at: float | None = None
+    """Seconds since the epoch."""
+    finished_at: float | None = None
+    """Seconds since the epoch."""
+    restarts: int = 0
+    """How often it has been started again since it was made, as far as the engine knows."""
+    fault: Cause | None = None
+    """Why it ended, with its last lines; None while it runs."""
+    hopeless: bool = False
+    """Starting it again would end the same way (no such program, wrong architecture, …)."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a start has come. Kept by the runtime, so that asking costs nothing."""
+
+    stages: tuple[Stage, ...] = ()
+    """From `received` to `editor`, those that there are."""
+    ready: bool = False
+    """Projects are complete and the editor has answered."""
+    fault: Cause | None = None
+    """Why this run will never be ready."""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """The containers that are there, whole or in part."""
+
+    restarts: int
+    """Of the desired workspace that they were made for."""
+    spec: str
+    """Digest of the spec that they were made from; see `digest_of`."""
+    generation: int = 0
+    containers: tuple[ObservedContainer, ...] = ()
+    missing: tuple[str, ...] = ()
+    """What must be made or started beside exited containers, as a person would call it; empty: nothing."""
+    address: str = ""
+    progress: Progress = Progress()
+
+    @property
+    def alive(self) -> bool:
+        return any(container.state is not ContainerState.EXITED for container in self.containers)
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine has of one workspace."""
+
+    name: str
+    data: bool = False
+    """Volumes, or whatever else a stop leaves."""
+    leftovers: bool = False
+    """Something beside containers that a stop removes (a network, an ephemeral volume)."""
+    run: Run | None = None
+
+    @property
+    def present(self) -> bool:
+        return self.data or self.leftovers or self.run is not None
+
+
+class RuntimeFault(MoorageError):
+    """An operation did not succeed. `final`: it will not, until somebody changes something; else it is worth trying again."""
+
+    default_code = "runtime-fault"
+
+    def __init__(self, cause: Cause, *, final: bool) -> None:
+        super().__init__(cause.message, code=cause.code, hint=cause.hint)
+        self.cause = cause
+        self.final = final
+
+
+class LogChunk(msgspec.Struct, frozen=True):
+    data: bytes
+    stream: Literal["stdout", "stderr"] = "stdout"
+
+
+class ExecRequest(msgspec.Struct, frozen=True, kw_only=True):
+    argv: tuple[str, ...]
+    container: str = ""
+    """"": the main one."""
+    tty: bool = False
+    columns: int = 80
+    rows: int = 24
+    env: Mapping[str, str] = {}
+    working_dir: str = ""
+    """"": the main project's folder in the main container, else the container's own."""
+    stdin: bool = True
+
+
+class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A postStart command."""
+
+    key: str
+    """Names it within one life of its container; fit for a file's name."""
+    container: str
+    folder: str
+    command_line: str
+    """For `sh -c`."""
+    env: Mapping[str, str] = {}
+
+
+class ExecSession(Protocol):
+    """A command that runs. Leaving its context ends it (SIGHUP, then SIGKILL) if it still does."""
+
+    def output(self) -> AsyncIterator[LogChunk]:
+        """What it writes, until its end. Not reading makes it wait."""
+
+    async def write(self, data: bytes) -> None:
+        """Waits while it does not read."""
+
+    async def end_input(self) -> None: ...
+
+    async def resize(self, columns: int, rows: int) -> None: ...
+
+    async def exit_code(self) -> int:
+        """To be asked for after the output's end."""
+
+
+class Listener(Protocol):
+    """Hears of changes. May be called at any time from the runtime's tasks; must not block."""
+
+    def changed(self, workspace: str) -> None:
+        """Something about its objects: `observe` may tell something new."""
+
+    def progressed(self, workspace: str) -> None:
+        """`progress` may tell something new."""
+
+    def lost(self, cause: Cause) -> None:
+        """The engine does not answer."""
+
+    def recovered(self) -> None:
+        """The engine answers (again), and anything may have changed."""
+
+
+class Runtime(Protocol):
+    async def describe(self) -> RuntimeInfo:
+        """Raises `RuntimeFault` when the engine does not answer."""
+
+    async def run(self, identity: Identity, listener: Listener) -> None:
+        """Follows the engine's events until cancelled. Nothing else may be called before this has been started."""
+
+    async def names(self) -> frozenset[str]:
+        """Every workspace that has any object here. Raises `RuntimeFault`."""
+
+    async def observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
+        """Raises `RuntimeFault`."""
+
+    def progress(self, name: str) -> Progress:
+        """What `observe` would say of progress, without asking the engine."""
+
+    async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
+        """Makes and starts what is missing, and leaves alone what is as it should be. `fresh`: with new containers.
+        `received`: when it was asked for (seconds since the epoch), the start of its timeline.
+
+        Raises `RuntimeFault`.
+        """
+
+    async def halt(self, name: str) -> None:
+        """Ends the processes and leaves their output to be read. Raises `RuntimeFault`."""
+
+    async def stop(self, name: str) -> None:
+        """Leaves nothing but data. Raises `RuntimeFault`."""
+
+    async def remove(self, name: str) -> None:
+        """Leaves nothing. Raises `RuntimeFault`."""
+
+    def logs(
+        self, name: str, container: str = "", *, follow: bool = False, tail: int | None = None
+    ) -> AsyncIterator[LogChunk]:
+        """`container`: "" the main one, `clone` the sandbox. Raises `NotFound`, `RuntimeFault`."""
+
+    def execute(
+        self, name: str, request: ExecRequest, spec: WorkspaceSpec | None = None
+    ) -> AbstractAsyncContextManager[ExecSession]:
+        """Raises `NotFound`, `RuntimeFault`."""
+
+    async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
+        """Runs a command once per life of its container, keeps its output, and waits for its end → exit code, last lines.
+
+        Asking again with the same key waits for, or tells, the end of the same run. Raises `NotFound`, `RuntimeFault`.
+        """
+
+    async def close(self) -> None: ...
+
+
+def digest_of(spec: WorkspaceSpec) -> str:
+    """What of a spec decides how containers are made: 16 hexadecimal digits. Credentials are no part of it."""
+    import hashlib
+
+    plain = msgspec.structs.replace(
+        spec, projects=tuple(msgspec.structs.replace(p, credential=None) for p in spec.projects)
+    )
+    return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()[:16]

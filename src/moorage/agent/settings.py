@@ -1,0 +1,68 @@
+"""The table `[agent]` of `settings.toml`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Each field also as `MOORAGE_AGENT_<FIELD>`."""
+
+    server: str = ""
+    """Where the server is: `unix:<path>`, or an `http(s)://` or `ws(s)://` URL. "": `<home>/run/server.sock`."""
+    runtime: Literal["docker", "memory"] = "docker"
+    """`memory` runs nothing; for trying server and gateway out without an engine."""
+
+    docker_host: str = ""
+    """The engine: `unix://<path>` or `tcp://<host>:<port>`. "": `DOCKER_HOST`, else the first of Docker's and Podman's usual
+    sockets that is there."""
+    tools_image: str = "moorage/tools:latest"
+    """Image with the editors and helpers (`/opt/moorage`); also the image of each workspace's first container."""
+    network_pool: str = "10.213.0.0/16"
+    """IPv4 network that the workspaces' own networks (a /28 each) are taken from."""
+    ca_bundle: str = ""
+    """File with CA certificates (PEM) that programs in workspaces trust beside this machine's own; "": none are added."""
+    http_proxy: str = ""
+    """For workspaces; "": none."""
+    https_proxy: str = ""
+    no_proxy: str = ""
+
+    default_cpu_limit: int = 0
+    """Millicores of a container whose devfile sets none; 0: no limit. No limit is ever above what the engine has."""
+    default_memory_limit: int = 0
+    """Bytes of a container whose devfile sets none; 0: no limit."""
+    default_pids_limit: int = 4096
+    """Processes and threads of one container."""
+    clone_memory_limit: int = 1 << 30
+    """Bytes of the container that clones."""
+    log_limit: str = "10m"
+    """How much of each container's output the engine keeps (twice)."""
+
+    parallel_starts: int = 4
+    """How many workspaces' containers are made and started at a time; pulling, cloning and editors' starts do not count."""
+    pull_timeout: float = 1800.0
+    """Seconds for one image."""
+    clone_timeout: float = 1800.0
+    """Seconds for all projects of a workspace."""
+    editor_timeout: float = 90.0
+    """Seconds from the main container's start until the editor must have answered."""
+    init_timeout: float = 1800.0
+    """Seconds for one preStart container."""
+    pre_stop_timeout: float = 30.0
+    """Seconds for all preStop commands of a workspace."""
+    stop_timeout: int = 5
+    """Seconds between SIGTERM and SIGKILL."""
+    post_start_timeout: float = 3600.0
+    """Seconds for one postStart command."""
+
+    crash_limit: int = 3
+    """How often a container that ended is started again within `crash_window`; after that the workspace is Failed."""
+    crash_window: float = 600.0
+    """Seconds."""
+    resync: float = 300.0
+    """Seconds between two looks at everything, in case that an event was missed."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"

@@ -1,0 +1,75 @@
+"""The timeline of a start."""
+
+from __future__ import annotations
+
+import msgspec
+
+from moorage.contract import Stage, StageName, StageState
+
+ORDER = tuple(StageName)
+
+
+class Timeline:
+    """The stages of one start, as they come. Stages may overlap; a stage that has ended does not begin again."""
+
+    def __init__(self) -> None:
+        self._stages: dict[StageName, Stage] = {}
+
+    def begin(self, name: StageName, at: float, detail: str = "") -> bool:
+        """Whether that changed anything. Of a stage that runs already, only `detail` changes."""
+        old = self._stages.get(name)
+        if old is not None and old.state in (StageState.DONE, StageState.FAILED, StageState.SKIPPED):
+            return False
+        started = old.started_at if old is not None and old.started_at is not None else at
+        return self._set(Stage(name=name, state=StageState.RUNNING, started_at=started, detail=detail))
+
+    def end(
+        self, name: StageName, at: float | None, state: StageState = StageState.DONE, detail: str = ""
+    ) -> bool:
+        """Whether that changed anything. `at` None: it is not known when it ended."""
+        old = self._stages.get(name)
+        if old is not None and old.state is state:
+            return False
+        started = old.started_at if old is not None and old.started_at is not None else at
+        return self._set(Stage(name=name, state=state, started_at=started, finished_at=at, detail=detail))
+
+    def skip(self, name: StageName, detail: str = "") -> bool:
+        return self._set(Stage(name=name, state=StageState.SKIPPED, detail=detail))
+
+    def fail(self, name: StageName, at: float, detail: str) -> bool:
+        return self.end(name, at, StageState.FAILED, detail)
+
+    def state(self, name: StageName) -> StageState:
+        stage = self._stages.get(name)
+        return stage.state if stage is not None else StageState.WAITING
+
+    def stages(self) -> tuple[Stage, ...]:
+        return tuple(self._stages[name] for name in ORDER if name in self._stages)
+
+    def _set(self, stage: Stage) -> bool:
+        if self._stages.get(stage.name) == stage:
+            return False
+        self._stages[stage.name] = stage
+        return True
+
+
+def complete(stages: tuple[Stage, ...], *, ready: bool, failed: str = "", now: float) -> tuple[Stage, ...]:
+    """All stages from `received` on for a report: those not begun as waiting, `ready` at the end; of a failed start, no
+    stage is left running."""
+    known = {stage.name: stage for stage in stages}
+    whole = []
+    for name in ORDER[ORDER.index(StageName.RECEIVED) : ORDER.index(StageName.READY)]:
+        stage = known.get(name, Stage(name=name))
+        if failed and stage.state is StageState.RUNNING:
+            stage = msgspec.structs.replace(stage, state=StageState.FAILED, finished_at=now, detail=failed)
+        whole.append(stage)
+    whole.append(_ready_stage(tuple(whole), ready=ready))
+    return tuple(whole)
+
+
+def _ready_stage(stages: tuple[Stage, ...], *, ready: bool) -> Stage:
+    if not ready:
+        return Stage(name=StageName.READY)
+    ends = [stage.finished_at for stage in stages if stage.finished_at is not None]
+    at = max(ends, default=None)
+    return Stage(name=StageName.READY, state=StageState.DONE, started_at=at, finished_at=at)
