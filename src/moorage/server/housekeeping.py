@@ -45,7 +45,7 @@ async def look(state: ServerState, silent: frozenset[int]) -> frozenset[int]:
             .where(Workspace.terminated_at.is_(None))
             .group_by(Workspace.state)
         )
-        by_state = dict(counts.tuples().all())
+        by_state = dict(counts.all())
     for each in ActualState:
         state.metrics.workspaces.labels(each.value).set(by_state.get(each.value, 0))
     quiet = frozenset(agent.id for agent in agents if agent.id not in here and is_silent(agent, now))

@@ -14,7 +14,9 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
+from moorage import __version__
 from moorage.kernel import log
 from moorage.kernel.clock import Clock, SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
@@ -63,20 +65,26 @@ def main(argv: list[str] | None = None) -> None:
 async def serve(home: Home, settings: Settings, listening: socket.socket) -> None:
     """Until SIGTERM or SIGINT. Raises `Misconfigured` when it cannot start."""
     async with running_state(home, settings) as state:
-        config = uvicorn.Config(
-            make_application(state),
-            ws="websockets-sansio",
-            ws_ping_interval=PING_SECONDS,
-            ws_ping_timeout=PING_SECONDS,
-            ws_max_size=MESSAGE_LIMIT,
-            ws_per_message_deflate=False,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=3,
-        )
-        _log.info("serving", address=str(listening.getsockname()), public_url=settings.origin)
-        await _Server(config, state).serve(sockets=[listening])
+        server = make_server(make_application(state), state)
+        address = settings.listen or str(home.socket("server"))
+        _log.info("serving", address=address, public_url=settings.origin, version=__version__)
+        await server.serve(sockets=[listening])
+
+
+def make_server(app: FastAPI, state: ServerState) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        ws="websockets-sansio",
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        ws_max_size=MESSAGE_LIMIT,
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
+    return _Server(config, state)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import msgspec
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -20,6 +21,7 @@ from moorage.server.state import ServerState
 from moorage.server.tasks import until_one_ends
 
 HELLO_SECONDS = 10.0
+TAKE_OVER_SECONDS = 1.0
 
 api = APIRouter(tags=["agents"])
 internal = APIRouter(include_in_schema=False)
@@ -39,7 +41,7 @@ async def connect(websocket: WebSocket) -> None:
     if agent is None:
         raise NotSignedIn("The agent's token is not valid.", code="token-invalid")
     await websocket.accept()
-    if not await state.changes.claim(agent.id):
+    if not await _claim(state, agent.id):
         await websocket.close(contract.CLOSE_REPLACED, "this agent is connected already")
         return
     try:
@@ -48,6 +50,16 @@ async def connect(websocket: WebSocket) -> None:
             await _serve(state, websocket, agent, hello)
     finally:
         await asyncio.shield(state.changes.release(agent.id))
+
+
+async def _claim(state: ServerState, agent_id: int) -> bool:
+    """Waits a moment for a connection of the same agent that is just ending, as after an agent's restart."""
+    deadline = time.monotonic() + TAKE_OVER_SECONDS
+    while not await state.changes.claim(agent_id):
+        if time.monotonic() > deadline or state.closing.is_set():
+            return False
+        await asyncio.sleep(0.05)
+    return True
 
 
 async def _hello(websocket: WebSocket) -> contract.Hello | None:

@@ -50,7 +50,7 @@ async def list_agents(state: ServerState, actor: Actor) -> list[schemas.Agent]:
         .order_by(models.Agent.id)
     )
     async with state.database.read() as session:
-        rows = (await session.execute(query)).tuples().all()
+        rows = (await session.execute(query)).all()
     return [_as_agent(state, agent, number) for agent, number in rows]
 
 

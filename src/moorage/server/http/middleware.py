@@ -44,8 +44,8 @@ class Surround:
                 _log.exception("a request failed", path=scope["path"])
                 await self._fail(scope, receive, answer, error)
         if scope["type"] == "http":
-            route = getattr(scope.get("route"), "path", "other")
-            self._state.metrics.request(scope["method"], route, answer.status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._state.metrics.request(scope["method"], route_label(scope), answer.status, seconds)
 
     def _refuse_foreign(self, scope: Scope) -> None:
         headers = HTTPConnection(scope).headers
@@ -114,6 +114,18 @@ class _Answer:
         elif message["type"] == "websocket.close":
             self.started = True
         await self._send(message)
+
+
+def route_label(scope: Scope) -> str:
+    """The path with its parameters' names in place of their values; "other" when there is no such route."""
+    if "route" not in scope:
+        return "other"
+    path: str = scope["path"]
+    names = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
+    for value, name in names.items():
+        if "/" in value:
+            path = path.removesuffix(value) + name
+    return "/".join(names.get(part, part) for part in path.split("/"))
 
 
 async def deny(websocket: WebSocket, response: Response) -> None:

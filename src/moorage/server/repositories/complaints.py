@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from moorage.kernel.errors import InvalidInput, MoorageError, TooLarge
+from moorage.kernel.errors import InvalidInput, MoorageError, TooLarge, Unavailable
 from moorage.server.repositories.rules import Repository
 
 NO_REF = ("couldn't find remote ref", "not our ref", "no such remote ref", "unadvertised object")
@@ -47,12 +47,20 @@ _UNREACHABLE = (
     "host key verification failed",
     "connection closed",
 )
-_LARGE = ("file too large", "exceeds maximum allowed size", "signal 25", "pack exceeds")
+_NO_SPACE = ("no space left", "disk quota")
+_LARGE = ("file too large", "signal 25", "invalid index-pack output")
+"""A program that writes more than RLIMIT_FSIZE allows is ended by SIGXFSZ, 25 on Linux; Git then misses its output."""
 
 
 def error_of(words: str, repository: Repository, *, limit: int) -> MoorageError:
     """The error behind what Git wrote. `limit`: bytes that it was allowed to receive."""
     said = words.lower()
+    if any(mark in said for mark in _NO_SPACE):
+        return Unavailable(
+            "The server has no space left to read the repository.",
+            code="no-space",
+            hint="An administrator has to make room where it keeps temporary files.",
+        )
     if any(mark in said for mark in _LARGE):
         return too_large(repository, limit)
     if any(mark in said for mark in _PRIVATE):

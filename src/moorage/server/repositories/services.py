@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
-import httpx
-
 from moorage.devfile import FILE_NAMES, FOLDER
 from moorage.kernel.errors import MoorageError
 from moorage.server.metrics import Metrics
@@ -133,6 +131,8 @@ class RepositoryReader:
         """Where the host sends Git instead, if it does. Git itself follows nothing: each place is checked as the first."""
         if "returned error: 30" not in words and "redirect" not in words.lower():
             return None
+        import httpx  # rarely needed, and 10 MB
+
         suffix = "/info/refs"
         bundle = self._settings.ca_bundle or None
         try:

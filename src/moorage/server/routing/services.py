@@ -88,7 +88,7 @@ async def _sessions(state: ServerState, known: frozenset[str]) -> Facts:
     )
     facts = Facts(sessions=dict.fromkeys(known))
     async with state.database.read() as session:
-        for row, name in (await session.execute(query)).tuples():
+        for row, name in await session.execute(query):
             facts.sessions[row.id] = contract.Session(
                 id=row.id, user=row.user_id, user_name=name, expires_at=row.expires_at
             )
@@ -104,7 +104,7 @@ async def _grants(state: ServerState) -> Facts:
     )
     facts = Facts(grants=dict.fromkeys(state.feed.grant_keys()))
     async with state.database.read() as session:
-        for row, name in (await session.execute(query)).tuples():
+        for row, name in await session.execute(query):
             grant = contract.Grant(user=row.user_id, workspace=name, port=row.port)
             facts.grants[key_of(grant)] = grant
     return facts

@@ -1,0 +1,193 @@
+"""Repositories served by Git's own `git http-backend`, behind a small HTTP server that can be private, slow or moved."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+DEVFILE = """\
+schemaVersion: 2.2.0
+components:
+  - name: py
+    attributes:
+      gl/inject-editor: true
+    container:
+      image: registry.example.com/python-workspace:latest
+      memoryLimit: 2048M
+      endpoints:
+        - name: http-python
+          targetPort: 8080
+"""
+USER, PASSWORD = "reader", "opens-it"
+_ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_AUTHOR_NAME": "A",
+    "GIT_AUTHOR_EMAIL": "a@example.com",
+    "GIT_COMMITTER_NAME": "A",
+    "GIT_COMMITTER_EMAIL": "a@example.com",
+}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, env=_ENVIRONMENT, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+class GitHost:
+    """`/<name>.git` open; `/private/<name>.git` with a password; `/slow/…` never answers; `/moved/<name>.git` and
+    `/elsewhere/<scheme>/<rest>` redirect; `/broken/…` answers 500."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="moorage-git-host-"))
+        self.requests: list[str] = []
+        self.authorizations: list[str] = []
+        self.released = threading.Event()
+        host = self
+
+        class Handler(_Handler):
+            def handle_one(self) -> None:
+                host.requests.append(f"{self.command} {self.path}")
+                _answer(host, self)
+
+        self._server = _HttpServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    def url(self, name: str, prefix: str = "") -> str:
+        return f"http://127.0.0.1:{self.port}/{prefix}{name}.git"
+
+    def make(self, name: str, files: dict[str, str | bytes] | None = None, *, filters: bool = True) -> str:
+        """A repository with one commit of these files, or with none; returns its URL."""
+        bare = self.folder / f"{name}.git"
+        git(self.folder, "init", "-q", "--bare", "-b", "main", str(bare))
+        if filters:
+            git(bare, "config", "uploadpack.allowFilter", "true")
+        if files is not None:
+            self.commit(name, files)
+        return self.url(name)
+
+    def commit(self, name: str, files: dict[str, str | bytes], branch: str = "main") -> str:
+        """Adds a commit on the branch; returns its id."""
+        work = self.folder / f"{name}.work"
+        if not work.exists():
+            git(self.folder, "init", "-q", "-b", "main", str(work))
+        if git(work, "symbolic-ref", "--short", "HEAD") != branch:
+            git(work, "checkout", "-q", "-b", branch)
+        for path, content in files.items():
+            file = work / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                file.write_bytes(content)
+            elif content.startswith("-> "):
+                file.symlink_to(content[3:])
+            else:
+                file.write_text(content)
+        git(work, "add", "-A")
+        git(work, "commit", "-q", "--allow-empty", "-m", "x")
+        git(work, "push", "-q", str(self.folder / f"{name}.git"), branch)
+        return git(work, "rev-parse", "HEAD")
+
+    def tag(self, name: str, tag: str) -> None:
+        work = self.folder / f"{name}.work"
+        git(work, "tag", "-a", "-m", "x", tag)
+        git(work, "push", "-q", str(self.folder / f"{name}.git"), tag)
+
+    def stop(self) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _HttpServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A Git that was killed leaves its connection half read; that is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def handle_one(self) -> None:
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        self.handle_one()
+
+    def do_POST(self) -> None:
+        self.handle_one()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _answer(host: GitHost, request: _Handler) -> None:
+    path, _, query = request.path.partition("?")
+    body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+    host.authorizations.append(request.headers.get("Authorization", ""))
+    kind, _, rest = path.lstrip("/").partition("/")
+    if kind == "slow":
+        host.released.wait(30)
+        request.close_connection = True
+    elif kind == "broken":
+        request.reply(500)
+    elif kind == "moved":
+        request.reply(301, Location=f"/{rest}?{query}")
+    elif kind == "elsewhere":
+        scheme, _, target = rest.partition("/")
+        request.reply(302, Location=f"{scheme}://{target}?{query}")
+    elif kind == "private":
+        expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        if request.headers.get("Authorization") != expected:
+            request.reply(401, WWW_Authenticate='Basic realm="git"')
+        else:
+            _backend(host, request, f"/{rest}", query, body)
+    else:
+        _backend(host, request, path, query, body)
+
+
+def _backend(host: GitHost, request: _Handler, path: str, query: str, body: bytes) -> None:
+    environment = {
+        **_ENVIRONMENT,
+        "GIT_PROJECT_ROOT": str(host.folder),
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "REQUEST_METHOD": request.command,
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+        "CONTENT_LENGTH": str(len(body)),
+        "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
+        "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+    }
+    done = subprocess.run(
+        ["git", "http-backend"], input=body, capture_output=True, env=environment, check=False
+    )
+    head, _, content = done.stdout.partition(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+    status = int(headers.pop("Status", "200").split()[0])
+    request.reply(status, content, **headers)

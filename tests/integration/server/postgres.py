@@ -1,0 +1,96 @@
+"""A PostgreSQL server of the tests' own: on a Unix socket, in a temporary folder, as a user who is not root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+_PLACES = ("/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/bin")
+
+
+def _programs() -> Path:
+    found = [path.parent for place in _PLACES for path in sorted(Path("/").glob(f"{place[1:]}/initdb"))]
+    if not found:
+        raise RuntimeError("PostgreSQL's initdb is not on this machine (Debian: apt-get install postgresql)")
+    return next((path for path in found if (path / "postgres").exists()), found[0])
+
+
+class Postgres:
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="moorage-pg-"))
+        self._bin = _programs()
+        self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self._count = 0
+        if self._user:
+            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        self._run(
+            "initdb", "-D", f"{self.folder}/data", "-U", "moorage", "-A", "trust", "--no-sync", "-E", "UTF8"
+        )
+        options = f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=200"
+        self._run(
+            "pg_ctl", "-D", f"{self.folder}/data", "-o", options, "-l", f"{self.folder}/log", "-w", "start"
+        )
+
+    def new_database(self) -> str:
+        """The URL of a fresh database, as the setting `database` takes it."""
+        self._count += 1
+        name = f"moorage_{self._count}"
+        self._run(
+            "psql",
+            "-h",
+            str(self.folder),
+            "-U",
+            "moorage",
+            "-d",
+            "postgres",
+            "-qc",
+            f"CREATE DATABASE {name}",
+        )
+        return f"postgresql://moorage@/{name}?host={self.folder}"
+
+    def execute(self, url: str, sql: str) -> str:
+        """Runs SQL by psql and returns what it prints, unaligned."""
+        name = url.split("@/")[1].split("?", maxsplit=1)[0]
+        arguments = ["psql", "-h", str(self.folder), "-U", "moorage", "-d", name, "-qAtc", sql]
+        return self._run(*arguments).strip()
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "-w", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restart(self) -> None:
+        self._run(
+            "pg_ctl", "-D", f"{self.folder}/data", "-m", "fast", "-w", "-l", f"{self.folder}/log", "restart"
+        )
+
+    def _run(self, program: str, *arguments: str) -> str:
+        switch = (
+            {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []} if self._user else {}
+        )
+        done = subprocess.run(
+            [self._bin / program, *arguments],
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=program not in ("pg_ctl",),
+            text=True,
+            check=False,
+            **switch,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr}")
+        return done.stdout or ""
+
+
+def wait_until(condition: object, seconds: float = 10.0) -> None:
+    """Polls until the condition, a function, is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            raise TimeoutError("it did not become true")
+        time.sleep(0.02)

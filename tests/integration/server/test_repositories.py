@@ -1,0 +1,278 @@
+"""Reading a devfile from real repositories, and each way in which that fails."""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.server.git_host import DEVFILE, PASSWORD, USER, GitHost
+from integration.server.harness import serving
+from moorage.kernel.errors import MoorageError
+from moorage.server.metrics import Metrics
+from moorage.server.repositories.services import RepositoryReader
+from moorage.server.settings import Credentials, Settings, load_credentials
+
+
+def reader(credentials: Credentials | None = None, resolve: Any = None, **settings: Any) -> RepositoryReader:
+    return RepositoryReader(Settings(**settings), credentials or Credentials({}), Metrics(), resolve=resolve)
+
+
+async def failure(reading: Any) -> MoorageError:
+    with pytest.raises(MoorageError) as caught:
+        await reading
+    return caught.value
+
+
+async def test_reads_devfile_commit_and_path(git_host: GitHost) -> None:
+    """The devfile of the default branch, with the commit that it is of."""
+    url = git_host.make("plain", {".devfile.yaml": DEVFILE})
+    head = git_host.commit("plain", {"more": "x"})
+    reading = await reader().read(url)
+    assert (reading.url, reading.commit, reading.path, reading.text) == (url, head, ".devfile.yaml", DEVFILE)
+
+
+async def test_transfers_the_one_file_and_no_other(git_host: GitHost) -> None:
+    """A repository far larger than the limit is read, as nothing but its devfile is transferred."""
+    url = git_host.make("large", {".devfile.yaml": DEVFILE, "big/data": bytes(range(256)) * 4000})
+    git_host.commit("large", {"more/random": os.urandom(3_000_000)})
+    assert (await reader(repository_transfer=100_000).read(url)).text == DEVFILE
+
+
+@pytest.mark.parametrize(
+    ("files", "asked", "found"),
+    [
+        ({"devfile.yaml": DEVFILE, ".devfile.yaml": "x: 1\n"}, "", ".devfile.yaml"),
+        ({"devfile.yml": DEVFILE}, "", "devfile.yml"),
+        ({".devfile/python.yaml": DEVFILE, ".devfile/zope.yaml": "x"}, "", ".devfile/python.yaml"),
+        (
+            {"backend/api/my devfile.yaml": DEVFILE},
+            "backend/api/my devfile.yaml",
+            "backend/api/my devfile.yaml",
+        ),
+        ({".devfile.yaml": "-> real.yaml", "real.yaml": DEVFILE}, "", ".devfile.yaml"),
+    ],
+)
+async def test_names_and_paths(git_host: GitHost, files: dict[str, str], asked: str, found: str) -> None:
+    """The usual names in their order, then the folder `.devfile`; or the path that was asked for; links inside are followed."""
+    url = git_host.make(f"names-{zlib.crc32(repr(files).encode())}", files)
+    assert (await reader().read(url, "", asked)).path == found
+
+
+async def test_branch_tag_and_commit(git_host: GitHost) -> None:
+    """A ref is a branch, a tag (also an annotated one), or a whole commit id."""
+    url = git_host.make("refs", {".devfile.yaml": DEVFILE})
+    first = git_host.commit("refs", {"x": "1"})
+    git_host.tag("refs", "v1")
+    git_host.commit("refs", {"x": "2"})
+    other = git_host.commit("refs", {".devfile.yaml": f"{DEVFILE}# other\n"}, branch="feature/other")
+    git = reader()
+    assert (await git.read(url, "feature/other")).commit == other
+    assert (await git.read(url, "refs/heads/feature/other")).text.endswith("# other\n")
+    assert (await git.read(url, "v1")).commit == first
+    assert (await git.read(url, first)).commit == first
+
+
+async def test_no_devfile(git_host: GitHost) -> None:
+    """The error names what was looked for."""
+    url = git_host.make("without", {"README.md": "x"})
+    error = await failure(reader().read(url))
+    assert (error.code, error.details, error.field) == ("devfile-not-found", {}, "devfile")  # type: ignore[attr-defined]
+    assert error.message == (
+        "The repository has no devfile. Looked for: .devfile.yaml, .devfile.yml, devfile.yaml, devfile.yml, .devfile/*.yaml."
+    )
+    error = await failure(reader().read(url, "main", "deep/devfile.yaml"))
+    assert error.message == "The repository has no file deep/devfile.yaml at main."
+
+
+async def test_an_empty_repository(git_host: GitHost) -> None:
+    """A repository of no commits says so, also when a ref is asked for."""
+    url = git_host.make("empty")
+    for ref in ("", "main"):
+        error = await failure(reader().read(url, ref))
+        assert (error.code, error.message) == (
+            "repository-empty",
+            "The repository is empty: it has no commit yet.",
+        )
+
+
+async def test_an_unknown_ref(git_host: GitHost, repository: str) -> None:
+    """The error names the ref, and the branches that there are."""
+    for ref in ("nope", "0" * 40):
+        error = await failure(reader().read(repository, ref))
+        assert (error.code, error.field) == ("ref-not-found", "ref")  # type: ignore[attr-defined]
+        assert error.message == f"The repository has no branch, tag or commit {ref}."
+        assert "main" in error.hint
+
+
+async def test_a_private_repository_and_its_credential(git_host: GitHost, tmp_path: Path) -> None:
+    """Without a credential it is private; with one for its host and port it is read, and no other host gets to see it."""
+    git_host.make("secret", {".devfile.yaml": DEVFILE})
+    url = git_host.url("secret", "private/")
+    error = await failure(reader().read(url))
+    assert error.code == "repository-private"
+    assert error.message == "127.0.0.1 does not show this repository without signing in."
+    file = tmp_path / "credentials.toml"
+    file.write_text(f'["127.0.0.1:{git_host.port}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n')
+    file.chmod(0o600)
+    opened = reader(load_credentials(str(file)))
+    assert (await opened.read(url)).text == DEVFILE
+    other = GitHost()
+    try:
+        other_url = other.make("spy", {".devfile.yaml": DEVFILE})
+        await opened.read(other_url)
+        assert set(other.authorizations) == {""}
+        redirected = f"http://127.0.0.1:{git_host.port}/elsewhere/http/127.0.0.1:{other.port}/spy.git"
+        assert (await opened.read(redirected)).url == other_url
+        assert set(other.authorizations) == {""}
+    finally:
+        other.stop()
+
+
+async def test_an_unreachable_host(git_host: GitHost) -> None:
+    """Nothing listens, or the name is not known: the error names the host and what it is that does not work."""
+    error = await failure(reader().read("http://127.0.0.1:9/x.git"))
+    assert error.code == "repository-unreachable"
+    assert error.message.startswith("127.0.0.1 cannot be reached: ")
+    error = await failure(reader().read("http://no-such-host.invalid/x.git"))
+    assert error.message == "no-such-host.invalid cannot be reached: its name is not known."
+
+
+async def test_no_repository_there(git_host: GitHost) -> None:
+    """A host that answers 404, or 500, gets an error in plain words."""
+    error = await failure(reader().read(git_host.url("nope")))
+    assert error.code == "repository-not-found"
+    assert error.message == f"There is no Git repository at {git_host.url('nope')}"
+    error = await failure(reader().read(git_host.url("x", "broken/")))
+    assert error.code == "repository-unreadable"
+    assert "The requested URL returned error: 500" in error.message
+
+
+async def test_the_time_limit(git_host: GitHost) -> None:
+    """A host that never answers costs the time limit, and no process stays behind."""
+    started = time.monotonic()
+    error = await failure(reader(repository_seconds=0.5).read(git_host.url("x", "slow/")))
+    assert error.code == "repository-timeout"
+    assert error.message == "127.0.0.1 did not answer within 0.5 seconds."
+    assert time.monotonic() - started < 3
+    running = [p.read_bytes() for p in Path("/proc").glob("[0-9]*/cmdline") if p.exists()]
+    assert not [line for line in running if b"/slow/x.git" in line]
+
+
+async def test_too_much_to_transfer(git_host: GitHost) -> None:
+    """A host that cannot filter sends everything; beyond the limit that ends with an error, not with a full disk."""
+    data = os.urandom(400_000)
+    url = git_host.make("unfiltered", {".devfile.yaml": DEVFILE, "data": data}, filters=False)
+    assert (await reader().read(url)).text == DEVFILE
+    error = await failure(reader(repository_transfer=100_000).read(url))
+    assert (error.code, error.status) == ("repository-too-large", 413)
+    assert error.message == f"To read the devfile, more than 100000 bytes of {url} would have to be received."
+
+
+async def test_a_devfile_that_is_too_large_or_no_text(git_host: GitHost) -> None:
+    """The file has a limit of its own, and must be UTF-8."""
+    url = git_host.make("odd", {"large.yaml": "#" * 2001, "binary.yaml": b"\xff\xfe\x00"})
+    error = await failure(reader(devfile_limit=2000).read(url, "", "large.yaml"))
+    assert error.message == "The devfile large.yaml has 2001 bytes; at most 2000 are read."
+    error = await failure(reader().read(url, "", "binary.yaml"))
+    assert error.message == "The file binary.yaml is not text in UTF-8."
+
+
+async def test_redirects_are_checked_like_the_first_url(git_host: GitHost) -> None:
+    """A redirect on the same host is followed; one to another scheme, a denied host or a link-local address is not."""
+    moved = git_host.url("example", "moved/")
+    assert (await reader().read(moved)).url == git_host.url("example")
+    base = f"http://127.0.0.1:{git_host.port}/elsewhere"
+    error = await failure(reader().read(f"{base}/file/etc/x.git"))
+    assert error.code == "repository-unreadable"
+    error = await failure(reader().read(f"{base}/http/169.254.169.254/x.git"))
+    assert (error.code, error.status) == ("repository-host-denied", 403)
+    denying = reader(repository_hosts=("127.0.0.1",))
+    error = await failure(denying.read(f"{base}/http/other.example.com/x.git"))
+    assert error.message == "This installation reads no repositories from other.example.com."
+    loop = f"http://127.0.0.1:{git_host.port}/moved/moved/moved/moved/example.git"
+    assert (await failure(reader().read(loop))).code == "repository-unreadable"
+
+
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1%eth0", "fd00:ec2::254"]
+)
+async def test_a_name_that_leads_to_metadata_is_refused(address: str) -> None:
+    """Whatever a host is called: nothing is read from a link-local address."""
+
+    async def resolve(_host: str) -> list[str]:
+        return ["203.0.113.7", address]
+
+    error = await failure(reader(resolve=resolve).read("http://innocent.example.com/x.git"))
+    assert error.message == "innocent.example.com is a link-local address, and nothing is read from those."
+
+
+async def test_git_connects_to_what_was_checked(git_host: GitHost) -> None:
+    """The addresses that were looked up are the ones that Git uses: a name cannot lead elsewhere a moment later."""
+
+    async def resolve(_host: str) -> list[str]:
+        return ["127.0.0.1"]
+
+    url = f"http://only-we-know.invalid:{git_host.port}/example.git"
+    assert (await reader(resolve=resolve).read(url)).text == DEVFILE
+
+
+async def test_nothing_stays_behind(
+    git_host: GitHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The temporary repository goes, whether reading succeeds or fails."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    await reader().read(git_host.url("example"))
+    await failure(reader().read(git_host.url("nope")))
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_bad_devfiles_through_the_api(git_host: GitHost, folder: Path) -> None:
+    """Broken YAML and two editors come back with what, where and what to do; nothing is stored."""
+    broken = git_host.make("broken-yaml", {".devfile.yaml": "schemaVersion: 2.2.0\ncomponents: [\n"})
+    second = DEVFILE + DEVFILE.split("components:\n")[1].replace("name: py", "name: other").replace(
+        "8080", "8081"
+    )
+    twice = git_host.make("two-editors", {".devfile.yaml": second.replace("http-python", "x", 1)})
+    async with serving(folder, Settings()) as server:
+        answer = await server.post("/workspaces", {"repository": broken})
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem["field"]) == (422, "devfile-invalid", "devfile")
+        assert problem["problems"][0]["line"] in (2, 3)
+        assert problem["problems"][0]["column"] > 0
+        answer = await server.post("/workspaces", {"repository": twice})
+        problem = answer.json()
+        assert answer.status_code == 422
+        assert [item["code"] for item in problem["problems"]] == ["several-main-containers"]
+        assert problem["problems"][0]["line"] > 0
+        assert (await server.get("/workspaces")).json() == {"items": []}
+
+
+async def test_credentials_go_to_the_agent_and_nowhere_else(
+    git_host: GitHost, folder: Path, tmp_path: Path
+) -> None:
+    """The clone's credential is added on the way to the agent; database, API and log have nothing of it."""
+    from moorage.contract import agent as contract
+
+    if not (git_host.folder / "sealed.git").exists():
+        git_host.make("sealed", {".devfile.yaml": DEVFILE})
+    file = tmp_path / "credentials.toml"
+    file.write_text(f'["127.0.0.1:{git_host.port}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n')
+    file.chmod(0o600)
+    async with serving(folder, Settings(git_credentials=str(file))) as server, server.agent() as agent:
+        answer = await server.post("/workspaces", {"repository": git_host.url("sealed", "private/")})
+        assert answer.status_code == 201
+        assert PASSWORD not in answer.text
+        credential = (await agent.expect(contract.Change)).workspace.spec.projects[0].credential
+        assert (credential.host, credential.username, credential.password) == (
+            f"127.0.0.1:{git_host.port}",
+            USER,
+            PASSWORD,
+        )
+        assert PASSWORD not in repr(credential)
+    for stored in folder.glob("moorage.db*"):
+        assert PASSWORD.encode() not in stored.read_bytes()

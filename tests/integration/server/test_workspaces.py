@@ -1,0 +1,209 @@
+"""Workspaces through the API, with an agent that speaks the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from integration.server.harness import Server, events, eventually
+from moorage.contract import ActualState, DesiredState, Stage, StageName, StageState
+from moorage.contract import agent as contract
+
+
+async def test_creates_a_workspace_from_a_repository(server: Server, repository: str) -> None:
+    """A POST reads the devfile and answers with the whole workspace, its links and its stages."""
+    answer = await server.post("/workspaces", {"repository": repository, "env": {"LANG": "de"}})
+    assert answer.status_code == 201
+    workspace = answer.json()
+    assert workspace["name"].startswith("workspace-1-1-")
+    assert workspace["title"] == "example"
+    assert workspace["state"] == "CreationRequested"
+    assert workspace["desired"] == "Running"
+    assert len(workspace["commit"]) == 40
+    assert workspace["devfile_path"] == ".devfile.yaml"
+    assert workspace["folder"] == "/projects/example"
+    host = f"{workspace['name']}.localhost:8080"
+    assert workspace["url"] == f"http://60001-{host}/?folder=/projects/example"
+    assert [(p["port"], p["name"], p["url"]) for p in workspace["ports"]] == [
+        (60001, "editor", workspace["url"]),
+        (8080, "http-python", f"http://8080-{host}/"),
+    ]
+    assert [stage["name"] for stage in workspace["stages"]] == [name.value for name in StageName]
+    assert workspace["cause"]["code"] == "agent-disconnected"
+    assert (await server.get("/workspaces")).json()["items"] == [workspace]
+    for name in (workspace["name"], "example"):
+        assert (await server.get(f"/workspaces/{name}")).json() == workspace
+
+
+async def test_the_agent_is_told_at_once(server: Server, repository: str) -> None:
+    """A connected agent has the spec within 50 ms of the commit; environment and proxy address are in it."""
+    async with server.agent() as agent:
+        assert agent.welcome.agent_id == 1
+        assert agent.welcome.agent_name == "local"
+        assert agent.snapshot.workspaces == ()
+        body = {"repository": repository, "env": {"LANG": "de"}}
+        created, change = await asyncio.gather(
+            server.post("/workspaces", body), agent.expect(contract.Change)
+        )
+        workspace = change.workspace
+        assert workspace.name == created.json()["name"]
+        assert (workspace.generation, workspace.desired) == (1, DesiredState.RUNNING)
+        main = workspace.spec.container(workspace.spec.main_container)
+        assert main.env["LANG"] == "de"
+        assert main.env["VSCODE_PROXY_URI"] == f"http://{{{{port}}}}-{workspace.name}.localhost:8080/"
+        assert workspace.spec.projects[0].url == repository
+        delays = []
+        for request, desired in (("stop", DesiredState.STOPPED), ("start", DesiredState.RUNNING)) * 3:
+            started = time.perf_counter()
+            answered, change = await asyncio.gather(
+                server.post(f"/workspaces/{workspace.name}/{request}"), agent.expect(contract.Change)
+            )
+            delays.append(time.perf_counter() - started)
+            assert answered.status_code == 202
+            assert change.workspace.desired is desired
+        assert min(delays) < 0.05
+
+
+async def test_reports_become_state_stages_and_durations(server: Server, repository: str) -> None:
+    """What the agent reports is what a person sees, with the server's own two stages in front."""
+    async with server.agent() as agent:
+        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+        await agent.expect(contract.Change)
+        stages = (
+            Stage(name=StageName.IMAGE, state=StageState.DONE, started_at=1.0, finished_at=1.5),
+            Stage(name=StageName.READY, state=StageState.DONE, started_at=2.0, finished_at=2.0),
+        )
+        await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7", stages=stages)
+
+        async def running() -> object:
+            found = (await server.get(f"/workspaces/{name}")).json()
+            return found if found["state"] == "Running" else None
+
+        found = await eventually(running)
+        by_name = {stage["name"]: stage for stage in found["stages"]}
+        assert by_name["queued"]["state"] == by_name["received"]["state"] == "done"
+        assert by_name["queued"]["duration"] >= 0
+        assert by_name["image"]["duration"] == 0.5
+        assert by_name["clone"]["state"] == "waiting"
+        assert found["cause"] is None
+        metrics = (await server.call("GET", "/metrics", None)).text
+        assert 'moorage_server_stage_seconds_count{stage="image"} 1.0' in metrics
+
+
+async def test_an_older_report_changes_nothing(server: Server, repository: str) -> None:
+    """A report of an older generation than one already stored is ignored; the same one again does no harm."""
+    async with server.agent() as agent:
+        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+        await server.post(f"/workspaces/{name}/stop")
+        await agent.report(name, 2, ActualState.STOPPED)
+        await eventually(lambda: _has_state(server, name, "Stopped"))
+        await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
+        await agent.report(name, 2, ActualState.STOPPED)
+        await server.post(f"/workspaces/{name}/start")
+        await agent.report(name, 3, ActualState.STARTING)
+        await eventually(lambda: _has_state(server, name, "Starting"))
+
+
+async def test_deleted_means_gone_once_the_agent_says_so(server: Server, repository: str) -> None:
+    """A deleted workspace is shown until nothing is left of it; then its name is free and the agent hears no more of it."""
+    async with server.agent() as agent:
+        name = (await server.post("/workspaces", {"repository": repository, "name": "mine"})).json()["name"]
+        deleted = await server.call("DELETE", f"/api/v1/workspaces/{name}")
+        assert (deleted.status_code, deleted.json()["desired"]) == (202, "Terminated")
+        again = await server.post(f"/workspaces/{name}/start")
+        assert (again.status_code, again.json()["code"]) == (409, "workspace-terminating")
+        await agent.report(name, 1, ActualState.TERMINATED)
+        await agent.report(name, 2, ActualState.TERMINATING)
+        await eventually(lambda: _has_state(server, name, "Terminating"))
+        await agent.report(name, 2, ActualState.TERMINATED)
+
+        async def gone() -> bool:
+            return (await server.get(f"/workspaces/{name}")).status_code == 404
+
+        await eventually(gone)
+        assert (await server.get("/workspaces")).json() == {"items": []}
+        assert (
+            await server.post("/workspaces", {"repository": repository, "name": "mine"})
+        ).status_code == 201
+    async with server.agent() as agent:
+        assert [w.name for w in agent.snapshot.workspaces if w.name == name] == []
+        assert len(agent.snapshot.workspaces) == 1
+
+
+async def test_a_silent_agent_makes_states_unknown(server: Server, repository: str) -> None:
+    """A minute after the agent was last heard of, its workspaces are Unknown, and the cause says why."""
+    async with server.agent() as agent:
+        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+        await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
+        await eventually(lambda: _has_state(server, name, "Running"))
+    server.clock.ahead = 59
+    assert await _has_state(server, name, "Running")
+    server.clock.ahead = 61
+    found = (await server.get(f"/workspaces/{name}")).json()
+    assert found["state"] == "Unknown"
+    assert found["cause"]["message"] == "The agent local is not connected."
+
+
+async def test_the_same_name_created_twice_at_once(server: Server, repository: str) -> None:
+    """Of several requests for the same name, exactly one gets it; without a name, each gets one of its own."""
+    body = {"repository": repository, "name": "same"}
+    answers = await asyncio.gather(*(server.post("/workspaces", body) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    refused = next(answer.json() for answer in answers if answer.status_code == 409)
+    assert (refused["code"], refused["field"]) == ("name-taken", "name")
+    answers = await asyncio.gather(
+        *(server.post("/workspaces", {"repository": repository}) for _ in range(3))
+    )
+    assert sorted(answer.json()["title"] for answer in answers) == ["example", "example-2", "example-3"]
+
+
+async def test_events_follow_a_workspace_to_its_end(server: Server, repository: str) -> None:
+    """The stream begins with what is, tells each change, and ends when the workspace is gone."""
+    async with server.agent() as agent, server.client() as client:
+        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+        await agent.expect(contract.Change)
+        states = []
+        async for event, data in events(client, f"/api/v1/workspaces/{name}/events"):
+            assert event == "workspace"
+            states.append((data["desired"], data["state"]))
+            if len(states) == 1:
+                await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
+            elif data["state"] == "Running" and data["desired"] == "Running":
+                await server.call("DELETE", f"/api/v1/workspaces/{name}")
+            elif data["desired"] == "Terminated":
+                await agent.report(name, 2, ActualState.TERMINATED)
+        assert states[0] == ("Running", "CreationRequested")
+        assert ("Running", "Running") in states
+        assert ("Terminated", "Running") in states
+
+
+async def test_events_of_the_list(server: Server, repository: str) -> None:
+    """The list's stream tells what comes, to its owner and nobody else."""
+    ann = await server.user("ann")
+    async with server.client(ann) as client:
+        lists = events(client, "/api/v1/workspaces/events")
+        assert await anext(lists) == ("workspaces", {"items": []})
+        await server.post("/workspaces", {"repository": repository})
+        await server.post("/workspaces", {"repository": repository, "name": "hers"}, ann)
+        _, data = await asyncio.wait_for(anext(lists), 5)
+        assert [item["title"] for item in data["items"]] == ["hers"]
+        await lists.aclose()
+
+
+async def test_restart_and_retry(server: Server, repository: str) -> None:
+    """Restart raises `restarts`; start does so for a failed one, and changes nothing for one that runs."""
+    async with server.agent() as agent:
+        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+        assert (await server.post(f"/workspaces/{name}/start")).json()["generation"] == 1
+        assert (await server.post(f"/workspaces/{name}/restart")).json()["generation"] == 2
+        await agent.report(name, 2, ActualState.FAILED)
+        await eventually(lambda: _has_state(server, name, "Failed"))
+        assert (await server.post(f"/workspaces/{name}/start")).json()["generation"] == 3
+        last = None
+        while last is None or last.workspace.generation < 3:
+            last = await agent.expect(contract.Change)
+        assert last.workspace.restarts == 2
+
+
+async def _has_state(server: Server, name: str, state: str) -> bool:
+    return bool((await server.get(f"/workspaces/{name}")).json()["state"] == state)
