@@ -175,6 +175,13 @@ def ensure_tar(recipe: Recipe, engine: Engine) -> Path:
     return recipe.cached
 
 
+def needs_mmdebstrap(recipe: Recipe, engine: Engine) -> bool:
+    """Whether the image would have to be built, with no registry to start from."""
+    if os.environ.get(recipe.setting) or engine.has(recipe.tag) or recipe.cached.exists():
+        return False
+    return not (engine.has(DEBIAN_LOCAL) or engine.has(DEBIAN_PUBLIC) or registry_answers(DEBIAN_PUBLIC))
+
+
 def _obtain(recipe: Recipe, engine: Engine, *, rebuild: bool) -> None:
     started = time.monotonic()
     if os.environ.get(recipe.setting):
@@ -287,6 +294,9 @@ def main(name: str) -> int:
         "--print-tar", action="store_true", help="also make sure of a tar of the image, and print its path"
     )
     choice.add_argument(
+        "--needs-mmdebstrap", action="store_true", help="exit with 0 when the image can be had no other way"
+    )
+    choice.add_argument(
         "--rebuild", action="store_true", help="build it anew, with Debian's packages of today"
     )
     arguments = parser.parse_args()
@@ -295,6 +305,8 @@ def main(name: str) -> int:
         return 0
     try:
         engine = Engine()
+        if arguments.needs_mmdebstrap:
+            return 0 if needs_mmdebstrap(recipe, engine) else 1
         print(
             ensure_tar(recipe, engine)
             if arguments.print_tar

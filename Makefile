@@ -1,0 +1,62 @@
+# `make help` lists what there is.
+VENV ?= .venv
+export VENV
+PYTHON_SCRIPTS = scripts/base-image scripts/lock scripts/quickstart scripts/serve-example scripts/tools-image scripts/venv
+PYTEST = $(VENV)/bin/pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart stop images tools venv dev check test test-unit test-integration test-e2e bench lock
+
+help: ## list these commands
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
+
+quickstart: ## fresh Debian 12 or Ubuntu machine, as root or with sudo: everything to a running workspace (PORT=… for another port)
+	@scripts/quickstart
+
+stop: ## end what quickstart started; workspaces are stopped, their files stay
+	@scripts/quickstart --stop
+
+images: ## make sure of the images that workspaces need
+	@scripts/base-image
+	@scripts/tools-image
+
+tools: ## make sure of the image that holds editor and helpers
+	@scripts/tools-image
+
+venv: ## the virtual environment, with what Moorage needs to run
+	@scripts/venv
+
+dev: ## the virtual environment, with what its tests and checks need as well
+	@scripts/install-system --programs
+	@scripts/venv --dev
+
+check: dev ## all that is static: style, format, types, layers, locks
+	$(VENV)/bin/ruff check . $(PYTHON_SCRIPTS)
+	$(VENV)/bin/ruff format --check . $(PYTHON_SCRIPTS)
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	scripts/lock --check
+
+test: test-unit test-integration test-e2e ## install what the tests need, and run all of them
+
+test-unit: dev ## pure decisions; seconds
+	$(PYTEST) tests/unit
+
+test-integration: test-system ## real Git, Docker, HAProxy, PostgreSQL, processes
+	$(PYTEST) tests/integration
+
+test-e2e: test-system ## the walk-through in a browser, and what happens when things are killed
+	$(PYTEST) tests/e2e
+
+.PHONY: test-system
+test-system:
+	@scripts/install-system --tests
+	@scripts/venv --dev
+	@scripts/base-image
+	@scripts/tools-image
+
+bench: test-system ## the figures that we promise, as ratios within one run; also in build/bench.json
+	$(VENV)/bin/python bench/report.py
+
+lock: ## write the locks anew, for pyproject.toml as it is
+	@scripts/lock
