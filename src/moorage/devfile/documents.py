@@ -21,6 +21,8 @@ class Document:
     tree: Map
     schema: str
     """One of `schema.VERSIONS`, or `schema.DEVWORKSPACE`."""
+    may_have_variables: bool = True
+    """False: nothing in it can be a `{{ name }}`."""
 
     def is_older_than(self, other: Document) -> bool:
         if schema.DEVWORKSPACE in (self.schema, other.schema):
@@ -54,14 +56,21 @@ def load(text: str | bytes, *, source: int = 0, source_name: str = "") -> Docume
 def examine(text: str | bytes, *, source: int = 0, source_name: str = "") -> tuple[Document, Report]:
     """The document, and what the schema refuses in it. Raises `DevfileError` when nothing further can be said."""
     tree = read(text, source=source, source_name=source_name)
-    report = Report(tree, [""] * source + [source_name])
+    report = Report(tree, [""] * source + [source_name], source)
     if tree.get("kind") in _KINDS and str(tree.get("apiVersion", "")).startswith("workspace.devfile.io/"):
         tree = report.tree = _template(tree, report)
         schema.check(tree, schema.DEVWORKSPACE, report)
         return Document(tree, schema.DEVWORKSPACE), report
     version = _version(tree, report)
     schema.check(tree, version, report)
-    return Document(tree, version), report
+    return Document(tree, version, _may_have_variables(text)), report
+
+
+def _may_have_variables(text: str | bytes) -> bool:
+    """An escape may stand for a brace."""
+    if isinstance(text, str):
+        return "{{" in text or "\\" in text
+    return b"{{" in text or b"\\" in text
 
 
 def of_tree(tree: dict[str, Any]) -> Document:
@@ -89,7 +98,7 @@ def _version(tree: Map, report: Report) -> str:
     if not isinstance(given, str):
         return schema.NEWEST
     version = given.partition("-")[0]
-    if version in schema.VERSIONS and _VERSION.fullmatch(given):
+    if version in schema.VERSIONS and len(given) <= schema.LONGEST_PATTERNED and _VERSION.fullmatch(given):
         return version
     if given.startswith("1.") or "apiVersion" in tree:
         hint = "Devfiles of version 1 are no longer used: write it anew, with schemaVersion 2.2.0."

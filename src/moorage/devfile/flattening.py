@@ -74,14 +74,13 @@ def flatten_document(
     return _finish(merged, report, check=check)
 
 
-def flatten_own(tree: Map, report: Report) -> Map:
+def flatten_own(document: Document, report: Report) -> Map:
     """The flat tree of a devfile that imports nothing."""
-    merged = copy_map(tree)
-    return _finish(merged, report, check=True)[0]
+    return _finish(copy_map(document.tree), report, check=True, variables=document.may_have_variables)[0]
 
 
-def _finish(merged: Map, report: Report, *, check: bool) -> tuple[Map, Report]:
-    tree = substitute(merged, report)
+def _finish(merged: Map, report: Report, *, check: bool, variables: bool = True) -> tuple[Map, Report]:
+    tree = substitute(merged, report) if variables else merged
     if tree is merged:
         tree = copy_map(merged)
     report.tree = tree

@@ -29,9 +29,9 @@ def merge(main: Map, imports: list[Import], report: Report) -> Map:
 
     `main` is the report's tree; its parent and its plugin components are left out.
     """
-    result = copy_map(main)
-    result.pop("parent", None)
     own = Import(_without_plugins(main), (), "")
+    result = copy_map(own.tree)
+    result.pop("parent", None)
     parts = [*imports, own]
     if imports:
         for key, identity in ELEMENTS.items():

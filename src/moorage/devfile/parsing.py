@@ -28,7 +28,7 @@ def parse(text: str | bytes) -> Devfile:
         report.raise_if_any()
         return to_model(tree, source=Source(tree, document.schema))
     flat_report = Report(tree)
-    flat = flatten_own(tree, flat_report)
+    flat = flatten_own(document, flat_report)
     report.problems += flat_report.problems
     report.raise_if_any()
     return to_model(tree, source=Source(tree, document.schema, (flat, tuple(flat_report.warnings))))

@@ -16,22 +16,36 @@ SUGGESTIONS = 30
 
 
 class Report:
-    """`sources` names the documents that the tree was made of; the first is the devfile itself, "" by name."""
+    """`sources` names the documents that the tree was made of; the first is the devfile itself, "" by name.
 
-    def __init__(self, tree: Any, sources: Sequence[str] = ("",)) -> None:
+    `own` is the number of the one that a problem without a place belongs to.
+    """
+
+    def __init__(self, tree: Any, sources: Sequence[str] = ("",), own: int = 0) -> None:
         self.tree = tree
         self.sources = sources
+        self.own = own
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
+    @property
+    def is_full(self) -> bool:
+        """Further problems are not kept."""
+        return len(self.problems) >= MOST
+
+    @property
+    def has_warned_enough(self) -> bool:
+        """Further warnings are not kept."""
+        return len(self.warnings) >= MOST
+
     def add(self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False) -> None:
         """Something that makes the devfile unusable."""
-        if len(self.problems) < MOST:
+        if not self.is_full:
             self.problems.append(self._problem(code, message, path, hint, of_key))
 
     def warn(self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False) -> None:
         """Something that the person should know."""
-        if len(self.warnings) < MOST:
+        if not self.has_warned_enough:
             self.warnings.append(self._problem(code, message, path, hint, of_key))
 
     def suggest(self, word: str, known: Iterable[str]) -> str:
@@ -48,14 +62,7 @@ class Report:
     def _problem(self, code: str, message: str, path: Path, hint: str, of_key: bool) -> Problem:
         place = locate(self.tree, path, of_key=of_key)
         if place is None:
-            return Problem(
-                code,
-                message,
-                path_text(path),
-                1 if self.tree else 0,
-                1 if self.tree else 0,
-                hint,
-                self.sources[0],
-            )
+            first = 1 if self.tree else 0
+            return Problem(code, message, path_text(path), first, first, hint, self.sources[self.own])
         source = self.sources[place.source] if place.source < len(self.sources) else ""
         return Problem(code, message, path_text(path), place.line, place.column, hint, source)

@@ -217,7 +217,8 @@ def _target(
     name = body.get("component")
     if not isinstance(name, str) or components.get(name) in (*kinds, ""):
         return
-    fitting = [known for known, kind in components.items() if kind in kinds]
+    # Not a list: it is only looked through for the first few problems.
+    fitting = (known for known, kind in components.items() if kind in kinds)
     if name in components:
         report.add(
             "wrong-component",

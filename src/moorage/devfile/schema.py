@@ -23,6 +23,9 @@ NEWEST = VERSIONS[-1]
 DEVWORKSPACE = "devworkspace"
 """The schema of a DevWorkspace's template: the newest, with plugins and custom elements."""
 
+LONGEST_PATTERNED = 4096
+"""Characters of a text that a pattern is tried on: names and versions are short, and patterns take memory."""
+
 _NAMES = {"o": "a mapping", "a": "a list", "s": "text", "b": "true or false", "i": "a whole number"}
 _NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 Piece = dict[str, Any]
@@ -113,6 +116,8 @@ class _Check:
         part = self.pieces[piece["i"]]
         for index, value in enumerate(node):
             self._value(node, index, value, part, (*path, index))
+            if self.report.is_full:
+                return
         if piece.get("q"):
             seen: set[str] = set()
             for index, value in enumerate(node):
@@ -140,7 +145,7 @@ class _Check:
                 "too-long", f"{_short(value)!r} has {len(value)} characters; {piece['m']} are the most.", path
             )
         pattern = piece.get("re")
-        if pattern is not None and not pattern.search(value):
+        if pattern is not None and (len(value) > LONGEST_PATTERNED or not pattern.search(value)):
             self._bad_pattern(value, piece, path)
 
     def _value(self, parent: Any, key: Any, value: Any, piece: Piece, path: Path) -> None:
@@ -185,6 +190,8 @@ class _Check:
             )
 
     def _unknown(self, piece: Piece, path: Path) -> None:
+        if self.report.is_full:
+            return
         key = str(path[-1])
         since = _known_since(path, self.version)
         if since == DEVWORKSPACE:

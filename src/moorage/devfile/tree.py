@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from moorage.devfile.problems import Path
 
-_BITS = 22
+BITS = 22
 """Lines and columns are below 2**22: a document has at most 3 MB."""
-_POSITION = 2 * _BITS
-_LOW = (1 << _BITS) - 1
-_ONE = (1 << _POSITION) - 1
+POSITION = 2 * BITS
+"""A mark is `(source << POSITION | key) << POSITION | value`."""
+_LOW = (1 << BITS) - 1
+_ONE = (1 << POSITION) - 1
 
 
 class Place(NamedTuple):
@@ -48,18 +49,13 @@ class Seq(list[Any]):
 
 def position(line: int, column: int) -> int:
     """A position as one number. Both count from 0."""
-    return line << _BITS | column
-
-
-def mark(source: int, key: int, value: int) -> int:
-    """Joins a source's number and two positions."""
-    return (source << _POSITION | key) << _POSITION | value
+    return line << BITS | column
 
 
 def place_of(mark: int, *, of_key: bool) -> Place:
     """What `mark` says."""
-    at = (mark >> _POSITION if of_key else mark) & _ONE
-    return Place(mark >> 2 * _POSITION, (at >> _BITS) + 1, (at & _LOW) + 1)
+    at = (mark >> POSITION if of_key else mark) & _ONE
+    return Place(mark >> 2 * POSITION, (at >> BITS) + 1, (at & _LOW) + 1)
 
 
 def locate(tree: Any, path: Path, *, of_key: bool = False) -> Place | None:

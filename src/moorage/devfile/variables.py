@@ -133,7 +133,7 @@ class _Walk:
                 )
             copied[name] = self.text(value, (*path, key)) if isinstance(value, str) else value
             copied.marks[name] = marks.get(key, 0)
-        return copied
+        return copied if copied != node else node
 
     def text(self, text: str, path: Path) -> str:
         def replacement(name: str) -> str | None:
@@ -141,6 +141,8 @@ class _Walk:
             if isinstance(value, str):
                 self.budget -= len(value)
                 return value if self.budget > 0 else None
+            if self.report.has_warned_enough:
+                return None
             self.report.warn(
                 "unknown-variable",
                 f"The variable {name[:60]!r} is not defined; the text stays as it is.",
@@ -154,7 +156,8 @@ class _Walk:
             self.report.add("too-much-text", "The variables make this devfile too large.", path)
             self.budget = MAX_TEXT
             self.values = {}
-        return changed
+        # The very same object says that nothing changed.
+        return changed if changed != text else text
 
 
 def replace(text: str, value_of: Callable[[str], str | None]) -> str:
