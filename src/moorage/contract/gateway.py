@@ -3,8 +3,8 @@
 The gateway opens a WebSocket (`PATH`, `Authorization: Bearer <gateway token>`, JSON text frames) and only listens: a
 `RouteTable`, then `RouteChange`s of rising `revision`. A gap in revisions, or any doubt, is mended by connecting anew.
 
-Two requests go the other way, over HTTP with the same token, each once per sign-in or click, never per request:
-`EXCHANGE_PATH` (a code from the server's sign-in becomes a `Session`) and `START_PATH`.
+Three requests go the other way, over HTTP with the same token, each once per sign-in or click, never per request:
+`EXCHANGE_PATH` (a code from the server's sign-in becomes a `Session`), `START_PATH` and `SESSION_PATH`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ EXCHANGE_PATH = "/internal/gateways/exchange"
 """`POST` `ExchangeRequest` → 200 `Session`, or a problem (403 `code-invalid`)."""
 START_PATH = "/internal/gateways/workspaces/{workspace}/start"
 """`POST` `StartRequest` → 204, or a problem; the server decides whether that user may."""
+SESSION_PATH = "/internal/gateways/sessions/{session}"
+"""`DELETE` → 204 (also when there is none any more): somebody signed out at the gateway, and is signed out everywhere."""
 AUTHORIZE_PATH = "/sign-in/authorize"
 """On the server, for browsers: `GET ?redirect_uri=<zone>/auth/callback&state=…` → signs in when nobody is, then
 redirects there with `code` and `state`."""

@@ -1,0 +1,3 @@
+from moorage.gateway.main import main
+
+main()

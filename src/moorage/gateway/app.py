@@ -1,0 +1,229 @@
+"""The controller's HTTP application. HAProxy sends it what does not go to a workspace or to the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from moorage import theme
+from moorage.gateway.decide import Decision, Kind, decide
+from moorage.gateway.metrics import Metrics
+from moorage.gateway.pages import ASSETS_AT, Pages
+from moorage.gateway.pages.rendering import wants_page
+from moorage.gateway.server import Server
+from moorage.gateway.sign_in import SignIn
+from moorage.gateway.table import Table
+from moorage.gateway.upkeep import Upkeep
+from moorage.gateway.zone import Wanted, Zone, host_name, own_path
+from moorage.kernel.errors import MoorageError
+
+FRONT = "x-moorage-front"
+"""HAProxy sets it on all that comes from browsers; what lacks it comes over the Unix socket from this machine."""
+_BODY_LIMIT = 16_384
+_PING_SECONDS = 15.0
+_REACHABLE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Application:
+    zone: Zone
+    table: Table
+    upkeep: Upkeep
+    server: Server
+    pages: Pages
+    sign_in: SignIn
+    metrics: Metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # HAProxy sends no WebSocket here that could be answered; uvicorn refuses it
+        request = Request(scope, receive)
+        answer = await self._answer(request)
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        path = request.url.path
+        if FRONT not in request.headers:
+            return self._inside(path)
+        if path.startswith(f"{ASSETS_AT}/"):
+            return _asset(path)
+        if self.zone.is_own_host(request.headers.get("host", "")):
+            return await self._on_zone(request, path)
+        return await self._on_workspace(request, path)
+
+    def _inside(self, path: str) -> Response:
+        if path == "/metrics":
+            return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return PlainTextResponse("ok\n") if path == "/healthz" else PlainTextResponse("", 404)
+
+    async def _on_zone(self, request: Request, path: str) -> Response:
+        match request.method, path:
+            case "GET", "/auth/start":
+                return await self.sign_in.start(request)
+            case "GET", "/auth/callback":
+                return await self.sign_in.callback(request)
+            case "GET", "/auth/sign-out":
+                return self.pages.sign_out()
+            case "POST", "/auth/sign-out" if self._is_own_origin(request):
+                return await self.sign_in.sign_out(request)
+        return self._nothing_here(request)
+
+    async def _on_workspace(self, request: Request, path: str) -> Response:
+        reserved = path.startswith("/.moorage/")
+        place = self.zone.workspace_host(request.headers.get("host", ""))
+        if place is not None and (request.method, path) == ("GET", "/.moorage/callback"):
+            return await self.sign_in.arrive(request)
+        wanted = _path_of(request)
+        if reserved:
+            wanted = own_path(request.query_params.get("next", "/"))
+        decision = self._decide(request)
+        if decision.kind is Kind.SIGN_IN and place is not None and _is_navigation(request):
+            host = f"{place.port}-{place.workspace}.{self.zone.name}"
+            return self.sign_in.begin(request, Wanted(host, "/" if reserved else wanted))
+        if decision.route is not None and path == "/.moorage/start" and request.method == "POST":
+            return await self._start(request, decision)
+        if decision.route is not None and path == "/.moorage/events" and request.method == "GET":
+            return self._events(request, decision.route.workspace, wanted)
+        if reserved and decision.route is not None:
+            return self._nothing_here(request)
+        return self.pages.of(request, decision, place, wanted)
+
+    def _decide(self, request: Request) -> Decision:
+        host = request.headers.get("host", "")
+        return decide(host, self.sign_in.session(request), self.table, self.zone)
+
+    async def _start(self, request: Request, decision: Decision) -> Response:
+        """The page's button. What is asked for from any other origin is refused: cookies come along from there too."""
+        assert decision.route is not None
+        assert decision.session is not None
+        if not self._is_own_origin(request):
+            return self.pages.message(
+                request,
+                403,
+                code="foreign-origin",
+                title="This was asked for by another site's page",
+                message="A workspace is started from its own page only.",
+                actions=[{"href": "/", "label": "Open that page"}],
+            )
+        wanted = own_path(await _form_field(request, "next"))
+        try:
+            await self.server.start(decision.route.workspace, decision.session.user)
+        except MoorageError as error:
+            self.metrics.starts.labels("refused").inc()
+            return self.pages.message(
+                request,
+                error.status,
+                code=error.code,
+                title="It could not be started",
+                message=error.message,
+                hint=error.hint,
+                actions=[{"href": wanted, "label": "Back"}],
+            )
+        self.metrics.starts.labels("started").inc()
+        return Response(status_code=303, headers={"Location": wanted, "Cache-Control": "no-store"})
+
+    def _events(self, request: Request, workspace: str, wanted: str) -> Response:
+        return StreamingResponse(
+            self._live(request, workspace, wanted),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+        )
+
+    async def _live(self, request: Request, workspace: str, wanted: str) -> AsyncIterator[str]:
+        """The page's changing part, at once and at each change, until it leads on."""
+        place = self.zone.workspace_host(request.headers.get("host", ""))
+        said = ""
+        with self.upkeep.watching(workspace) as changed:
+            while True:
+                changed.clear()
+                decision = self._decide(request)
+                if decision.route is None:
+                    yield _event("state", '<div data-go=""></div>')
+                    return
+                go = decision.kind is Kind.READY and await _reachable(
+                    decision.route.address, place.port if place else decision.route.editor_port
+                )
+                html = self.pages.live(decision, place, wanted, go=go)
+                yield _event("state", html) if html != said else ": still here\n\n"
+                said = html
+                if go:
+                    return
+                try:
+                    async with asyncio.timeout(_PING_SECONDS):
+                        await changed.wait()
+                except TimeoutError:
+                    continue
+
+    def _is_own_origin(self, request: Request) -> bool:
+        host = host_name(request.headers.get("host", ""))
+        return request.headers.get("origin") == self.zone.origin_of(host)
+
+    def _nothing_here(self, request: Request) -> Response:
+        return self.pages.message(
+            request,
+            404,
+            code="not-found",
+            title="Not found",
+            message="There is nothing at this address.",
+            actions=[{"href": self.pages.home, "label": "Your workspaces"}],
+        )
+
+
+def _is_navigation(request: Request) -> bool:
+    return request.method in ("GET", "HEAD") and wants_page(request)
+
+
+def _path_of(request: Request) -> str:
+    """Path and query as they came, to be used again on the same host."""
+    raw = request.scope.get("raw_path", b"/").decode("latin-1")
+    query = request.scope["query_string"].decode("latin-1")
+    return own_path(f"{raw}?{query}" if query else raw)
+
+
+def _asset(path: str) -> Response:
+    digest, _, name = path.removeprefix(f"{ASSETS_AT}/").partition("/")
+    found = theme.asset(name)
+    if found is None:
+        return PlainTextResponse("", 404)
+    headers = {"Cache-Control": theme.cache_control(digest), "X-Content-Type-Options": "nosniff"}
+    return Response(found.body, media_type=found.content_type, headers=headers)
+
+
+async def _form_field(request: Request, name: str) -> str:
+    """Of a small form. A larger body than this form can have is not read to its end."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _BODY_LIMIT:
+            return ""
+    return parse_qs(body.decode("latin-1")).get(name, [""])[0]
+
+
+def _event(name: str, html: str) -> str:
+    lines = "".join(f"data: {line}\n" for line in html.splitlines())
+    return f"event: {name}\n{lines}\n"
+
+
+async def _reachable(address: str, port: int) -> bool:
+    """Waits a while for the port to be opened; then lets the browser go there anyway and see."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_REACHABLE_SECONDS):
+            while not await _connects(address, port):  # noqa: ASYNC110 - what is waited for is not of this process
+                await asyncio.sleep(0.1)
+    return True
+
+
+async def _connects(address: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(address, port)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -1,0 +1,3 @@
+from moorage.gateway.haproxy.main import main
+
+main()

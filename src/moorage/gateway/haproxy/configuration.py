@@ -1,0 +1,306 @@
+"""HAProxy's configuration as text. Pure.
+
+Read it together with "Who may pass" in docs/architecture.md. HAProxy runs in `<home>/gateway`, so that paths in here are
+short and relative; it must do with HAProxy 2.6.
+
+Variables: `sess.…` live as long as the browser's connection. What was found out about cookie and host of its first
+request (the HMAC above all, which costs more than everything else together) is used again for as long as both stay the
+same to the byte. What can be taken away, session and pass, is looked up at each request.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from string import Template
+
+from moorage import theme
+from moorage.contract.agent import PATH as AGENTS_PATH
+from moorage.contract.gateway import PATH as GATEWAYS_PATH
+from moorage.contract.spec import EDITOR_PORT
+from moorage.gateway.maps import PASSES, SESSIONS
+from moorage.gateway.settings import GatewaySettings
+
+CONNECTIONS_TABLE = "connections"
+"""Stick table whose entries in use are the requests that are open now: `<session id>/<host>/<source>`."""
+FRONTEND = "web"
+ERRORS = "errors"
+"""Folder with the pages that HAProxy answers with by itself."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the configuration needs beside the settings."""
+
+    key: str
+    """The gateway's key, as it stands in its file."""
+    server: str
+    """HAProxy's address of the server: `unix@…` or `host:port`; "" when browsers are sent to `server_url` instead."""
+    server_url: str = ""
+    open_files: int = 1 << 20
+    """The hard limit of this process."""
+    runtime_socket: str = "../run/haproxy.sock"
+    controller_socket: str = "../run/gateway.sock"
+    agent_socket: str = "../run/agent.sock"
+
+
+def render(settings: GatewaySettings, around: Surroundings) -> str:
+    zone = settings.as_zone
+    values: dict[str, object] = {
+        "address": f"[{settings.address}]" if ":" in settings.address else settings.address,
+        "port": settings.port,
+        "tls": f" ssl crt {settings.tls_certificate} alpn http/1.1" if settings.tls_certificate else "",
+        "metrics_port": settings.metrics,
+        "maxconn": max(16, min(settings.connections, (around.open_files - 200) // 2)),
+        "threads": f"  nbthread {settings.threads}" if settings.threads else "",
+        "tunnel": f"{max(1, round(settings.idle_hours * 3600))}s",
+        "body_limit": settings.server_body_limit,
+        "key": base64.b64encode(around.key.encode()).decode(),
+        "zone": zone.name,
+        "scheme": zone.scheme,
+        "cookie": zone.session_cookie,
+        "binding": zone.binding_cookie,
+        "ours": rf"(?:{zone.session_cookie}|{zone.binding_cookie})",
+        "editor_port": EDITOR_PORT,
+        "sessions": SESSIONS,
+        "passes": PASSES,
+        "table": CONNECTIONS_TABLE,
+        "frontend": FRONTEND,
+        "errors": ERRORS,
+        "policy": theme.content_security_policy(),
+        "metrics_paths": f"{'/metrics/server ' if around.server else ''}/metrics/gateway /metrics/agent",
+        "agents_path": AGENTS_PATH,
+        "gateways_path": GATEWAYS_PATH,
+        "runtime": around.runtime_socket,
+        "controller": around.controller_socket,
+        "agent": around.agent_socket,
+        "server": around.server,
+        "server_url": around.server_url,
+    }
+    backends = (_WORKSPACE, _CONTROLLER, _SERVER if around.server else _SERVER_ELSEWHERE)
+    parts = [_filled(_GLOBAL, values), _filled(_FRONTEND, values)]
+    for kind in ("page", "data"):
+        failures = {name: _filled(text, values) for name, text in _failures(kind).items()}
+        parts += [_filled(text, {**values, **failures, "kind": kind}) for text in backends]
+    parts += [_filled(text, values) for text in (_METRICS, _METRICS_OF_SERVER if around.server else "")]
+    return "\n".join(parts)
+
+
+def _filled(template: str, values: dict[str, object]) -> str:
+    return Template(template).substitute(values)
+
+
+def _failures(kind: str) -> dict[str, str]:
+    """What answers when nobody does behind a backend: a page for people, a problem document (RFC 9457) for programs."""
+    found = {}
+    for name in ("nothing_listens", "controller_away", "server_away"):
+        file, content_type = (
+            (f"{name}.html", "text/html;charset=utf-8")
+            if kind == "page"
+            else (f"{name}.json", "application/problem+json")
+        )
+        found[name] = "\n".join(
+            f"  http-error status {status} content-type {content_type} lf-file $errors/{file} hdr cache-control no-store"
+            + (' hdr refresh 2 hdr content-security-policy "$policy"' if kind == "page" else "")
+            for status in (502, 503, 504)
+        )
+    return found
+
+
+_GLOBAL = """\
+# Written at each start of HAProxy; changes in here are lost. Settings: settings.toml, table [gateway].
+global
+  maxconn $maxconn
+$threads
+  noreuseport
+  stats socket unix@$runtime mode 600 level admin
+  stats timeout 20d
+  ssl-default-bind-options ssl-min-ver TLSv1.2
+  tune.ssl.default-dh-param 2048
+
+defaults
+  mode http
+  timeout connect 3s
+  timeout http-request 15s
+  timeout http-keep-alive 75s
+  timeout client 1h
+  timeout client-fin 30s
+  timeout server 1h
+  timeout server-fin 30s
+  timeout tunnel $tunnel
+  timeout queue 10s
+  option clitcpka
+  option srvtcpka
+  retries 0
+
+backend $table
+  stick-table type string len 256 size 200k expire 2m store gpt0
+"""
+
+_FRONTEND = r"""
+frontend $frontend
+  bind $address:$port$tls
+  option disable-h2-upgrade
+
+  # Cookie and host are the same as at this connection's last request: what was found out then still holds.
+  http-request set-var(txn.same) bool(true) if { req.cook($cookie),strcmp(sess.cookie) eq 0 } { req.fhdr(host),strcmp(sess.authority) eq 0 }
+  acl same var(txn.same) -m bool
+  http-request unset-var(sess.authority) if !same
+  http-request unset-var(sess.host) if !same
+  http-request unset-var(sess.place) if !same
+  http-request unset-var(sess.port) if !same
+  http-request unset-var(sess.cookie) if !same
+  http-request unset-var(sess.id) if !same
+  http-request unset-var(sess.mac) if !same
+  http-request unset-var(sess.tracked) if !same
+  http-request set-var(sess.authority) req.fhdr(host) if !same
+  http-request set-var(sess.host) req.fhdr(host),host_only if !same
+  http-request set-var(sess.port) var(sess.host),field(1,-) if !same
+  http-request set-var(sess.place) var(sess.host),field(2,-,0) if !same
+  http-request set-var(sess.cookie) req.cook($cookie) if !same
+  http-request set-var(sess.id) var(sess.cookie),field(1,.) if !same
+  http-request set-var(sess.mac) var(sess.cookie),field(2,.) if !same
+  # The cookie is ours, and of this host: HMAC-SHA-256 over "<session id>@<host>".
+  acl signed var(sess.id),concat(@,sess.host),hmac(sha256,$key),hex,secure_memcmp(sess.mac)
+  http-request unset-var(sess.id) if !same !signed
+  http-request set-var-fmt(sess.tracked) "%[var(sess.id)]/%[var(sess.host)]/%ci:%cp" if !same
+
+  # Session -> user; user and workspace (or user, workspace and port) -> address.
+  http-request set-var(txn.user) var(sess.id),map_str($sessions)
+  acl signed_in var(txn.user) -m found
+  http-request set-var(txn.address) var(sess.place),concat(/,txn.user),map_str_ip($passes) if signed_in
+  acl passes var(txn.address) -m found
+  http-request set-var(txn.address) var(sess.host),concat(/,txn.user),map_str_ip($passes) if signed_in !passes
+
+  acl page req.fhdr(accept) -m sub text/html
+  acl zone_host var(sess.host) -m str $zone
+  acl reserved path_beg /.moorage/
+
+  # Workspaces of one zone are same-site to a browser, which sends their cookies along: what another origin asks for is
+  # refused here. `theirs`: the origin is this zone or below it. `kin`: another port of the same workspace.
+  acl has_origin req.fhdr(origin) -m found
+  http-request set-var(txn.origin) req.fhdr(origin) if has_origin
+  http-request set-var(txn.origin_host) req.fhdr(origin),field(3,/),host_only if has_origin
+  http-request set-var(txn.origin_place) var(txn.origin_host),field(2,-,0) if has_origin !zone_host
+  acl own_origin str($scheme://),concat(,sess.authority),strcmp(txn.origin) eq 0
+  acl theirs var(txn.origin_host) -m str $zone
+  acl theirs var(txn.origin_host) -m end .$zone
+  acl kin var(txn.origin_place),strcmp(sess.place) eq 0
+  acl editor var(sess.port) -m str $editor_port
+  acl websocket req.fhdr(upgrade) -m str -i websocket
+  acl unsafe method POST PUT PATCH DELETE
+  acl nameless var(txn.origin) -m str null
+  acl from_here req.fhdr(sec-fetch-site) -m str same-origin none
+  http-request set-var(txn.refused) str(origin) if has_origin !own_origin theirs !kin
+  http-request set-var(txn.refused) str(origin) if has_origin !own_origin theirs kin editor
+  http-request set-var(txn.refused) str(origin) if has_origin !own_origin websocket !kin
+  http-request set-var(txn.refused) str(origin) if has_origin nameless unsafe !from_here
+  # The same for what carries no Origin: pictures, scripts and frames of another workspace's page.
+  acl same_site req.fhdr(sec-fetch-site) -m str same-site
+  acl top_level req.fhdr(sec-fetch-dest) -m str document
+  acl referred_by_kin req.fhdr(referer),field(3,/),host_only,field(2,-,0),strcmp(sess.place) eq 0
+  http-request set-var(txn.refused) str(origin) if same_site !top_level !has_origin !referred_by_kin
+  http-request return status 403 content-type "text/html;charset=utf-8" file $errors/foreign_origin.html hdr cache-control no-store hdr content-security-policy "$policy" if { var(txn.refused) -m found } page
+  http-request return status 403 content-type application/problem+json file $errors/foreign_origin.json hdr cache-control no-store if { var(txn.refused) -m found }
+
+  http-request track-sc0 var(sess.tracked) table $table if passes !reserved
+  use_backend workspace_page if passes !reserved page
+  use_backend workspace_data if passes !reserved
+  acl sign_in_path path_beg /auth/
+  use_backend controller_page if !zone_host page
+  use_backend controller_page if reserved page
+  use_backend controller_page if sign_in_path page
+  use_backend controller_data if !zone_host
+  use_backend controller_data if reserved
+  use_backend controller_data if sign_in_path
+  use_backend server_page if page
+  default_backend server_data
+"""
+
+_WORKSPACE = r"""
+backend workspace_$kind
+$nothing_listens
+  http-request set-dst var(txn.address)
+  http-request set-dst-port var(sess.port)
+  # No cookie of ours goes in, however many cookies there are.
+  acl several_cookies req.fhdr(cookie) -m sub ;
+  http-request del-header Cookie if !several_cookies { req.fhdr(cookie) -m beg $cookie= $binding= }
+  http-request replace-header Cookie '^(?:$ours\s*=[^;]*;?\s*)+(.*)$$' '\1' if several_cookies
+  http-request replace-header Cookie '^(.*?)(?:;\s*$ours\s*=[^;]*)+(.*)$$' '\1\2' if several_cookies
+  http-request replace-header Cookie '^(.*?)(?:;\s*$ours\s*=[^;]*)+(.*)$$' '\1\2' if several_cookies
+  http-request del-header Cookie if several_cookies { req.cook($cookie) -m found }
+  http-request del-header Cookie if several_cookies { req.fhdr(cookie) -m len 0 }
+  http-request del-header X-Moorage- -m beg
+  http-request del-header X-Forwarded- -m beg
+  http-request del-header Forwarded
+  http-request add-header X-Forwarded-Proto $scheme
+  http-request add-header X-Forwarded-Host %[var(sess.authority)]
+  option forwardfor
+  # No cookie of ours comes out; a nameless cookie `=name=value` would be sent back as one of ours.
+  http-response replace-header Set-Cookie '^\s*=?\s*(?:__Host-|__Secure-)?moorage_.*$$' '%[str()]' if { res.hdr(set-cookie) -m found }
+  server address 0.0.0.0:0
+"""
+
+_CONTROLLER = """
+backend controller_$kind
+$controller_away
+  # It may be about to come back.
+  retries 3
+  http-request return status 413 content-type text/plain string "The request is too large." if { req.hdr_val(content-length) gt 65536 }
+  http-request return status 411 content-type text/plain string "The length of the request is missing." if { req.fhdr(transfer-encoding) -m found }
+  http-request del-header X-Moorage- -m beg
+  http-request del-header X-Forwarded- -m beg
+  http-request set-header X-Moorage-Front 1
+  http-request set-header X-Forwarded-Proto $scheme
+  option forwardfor
+  server controller unix@$controller
+"""
+
+_SERVER = """
+backend server_$kind
+$server_away
+  retries 3
+  # What processes tell each other is nobody else's; paths are compared as the server reads them.
+  acl internal path,url_dec -m beg /internal/ /metrics/ /healthz/
+  acl internal path,url_dec -m str /internal /metrics /healthz
+  acl connect path $agents_path $gateways_path
+  http-request return status 404 content-type application/problem+json file $errors/not_found.json if internal !connect
+  http-request return status 413 content-type application/problem+json file $errors/too_large.json if { req.hdr_val(content-length) gt $body_limit }
+  http-request return status 411 content-type application/problem+json file $errors/length_required.json if { req.fhdr(transfer-encoding) -m found }
+  http-request del-header X-Moorage- -m beg
+  http-request del-header X-Forwarded- -m beg
+  http-request add-header X-Forwarded-Proto $scheme
+  http-request add-header X-Forwarded-Host %[var(sess.authority)]
+  option forwardfor
+  server server $server
+"""
+
+_SERVER_ELSEWHERE = """
+backend server_$kind
+  http-request return status 404 content-type application/problem+json file $errors/not_found.json if !{ path / }
+  http-request redirect code 302 location $server_url/
+"""
+
+_METRICS = """
+frontend metrics
+  bind 127.0.0.1:$metrics_port
+  # A web page that had its name resolved to 127.0.0.1 names itself here.
+  http-request deny deny_status 403 unless { req.fhdr(host),host_only -m str 127.0.0.1 localhost }
+  http-request use-service prometheus-exporter if { path /metrics/haproxy }
+  http-request deny deny_status 404 unless { path $metrics_paths }
+  use_backend metrics_%[path,field(3,/)]
+
+backend metrics_gateway
+  http-request set-path /metrics
+  server gateway unix@$controller
+
+backend metrics_agent
+  http-request set-path /metrics
+  server agent unix@$agent
+"""
+
+_METRICS_OF_SERVER = """
+backend metrics_server
+  http-request set-path /metrics
+  server server $server
+"""

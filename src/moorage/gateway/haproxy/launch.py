@@ -1,0 +1,116 @@
+"""Starts HAProxy: writes what it reads, has it checked, and becomes it.
+
+Its maps begin with the last route table that the controller wrote down, so that running workspaces are reachable at once,
+whether controller and server are there or not.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from moorage.gateway import maps, pages, store
+from moorage.gateway.haproxy.configuration import ERRORS, Surroundings, render
+from moorage.gateway.settings import GatewaySettings
+from moorage.kernel.errors import Misconfigured
+from moorage.kernel.home import Home, write_private
+
+CONFIGURATION = "haproxy.cfg"
+
+
+def launch(home: Home, settings: GatewaySettings) -> None:
+    """Does not return. Raises `Misconfigured` when HAProxy cannot run like this."""
+    settings.check()
+    program = shutil.which(settings.haproxy)
+    if program is None:
+        raise Misconfigured(
+            f"HAProxy is not installed: there is no program {settings.haproxy!r}.",
+            code="haproxy-missing",
+            hint="On Debian and Ubuntu: apt-get install haproxy.",
+        )
+    prepare(home, settings)
+    for port, address in ((settings.port, settings.address), (settings.metrics, "127.0.0.1")):
+        check_port_is_free(address, port)
+    os.chdir(home.gateway)
+    check(program)
+    os.execv(program, [program, "-W", "-f", CONFIGURATION])  # noqa: S606 - our own arguments
+
+
+def prepare(home: Home, settings: GatewaySettings) -> None:
+    """Writes configuration, pages and maps into `<home>/gateway`."""
+    home.make()
+    now = time.time()
+    table = store.load(home, now)
+    entries = maps.entries_of(table, settings.zone, now)
+    write_private(home.gateway / maps.SESSIONS, maps.as_file(entries.sessions.items()))
+    passes = (item for found in entries.passes.values() for item in found.items())
+    write_private(home.gateway / maps.PASSES, maps.as_file(passes))
+    for name, text in pages.static_files(settings.as_zone).items():
+        write_private(home.gateway / ERRORS / name, text)
+    write_private(
+        home.gateway / CONFIGURATION, render(settings, surroundings(home, settings, table.server_url))
+    )
+
+
+def surroundings(home: Home, settings: GatewaySettings, server_url: str) -> Surroundings:
+    server_socket = settings.server_socket(home)
+    return Surroundings(
+        key=home.secret("gateway-key"),
+        server=f"unix@{_near(server_socket, home)}" if server_socket else "",
+        server_url=server_url or _origin(settings.server),
+        open_files=_open_files(),
+    )
+
+
+def check_port_is_free(address: str, port: int) -> None:
+    """HAProxy's own words for it do not say what to do."""
+    host = {"*": "", "localhost": "127.0.0.1"}.get(address, address)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Misconfigured(
+                f"Port {port} on {address} cannot be used: {error.strerror}.",
+                code="port-taken",
+                hint="Choose another with --port, or stop what uses it. (Metrics use the port after it.)",
+                port=port,
+            ) from error
+
+
+def check(program: str) -> None:
+    """Has HAProxy read its configuration in the current folder."""
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        [program, "-c", "-f", CONFIGURATION], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if "[ALERT]" in line] or [done.stderr.strip()]
+        raise Misconfigured(
+            f"HAProxy does not accept its configuration: {said[0]}",
+            code="haproxy-configuration",
+            hint=f"Look at {Path.cwd() / CONFIGURATION} and the table [gateway] of settings.toml.",
+        )
+
+
+def _near(path: Path, home: Home) -> str:
+    """Relative to HAProxy's folder where possible: a Unix socket's path may not be long."""
+    try:
+        return f"../{path.relative_to(home.path)}"
+    except ValueError:
+        return str(path)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+def _open_files() -> int:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return 1 << 20 if hard == resource.RLIM_INFINITY else hard

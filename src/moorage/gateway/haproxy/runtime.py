@@ -1,0 +1,108 @@
+"""HAProxy's runtime API (management guide, section 9.3): a question, an answer, each on a connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from moorage.gateway.maps import Difference
+from moorage.kernel.errors import Unavailable
+
+_LINE_LIMIT = 12_000
+"""Bytes of one command with its payload: HAProxy takes a buffer (16 KiB)."""
+_ANSWER_SECONDS = 10.0
+_VERSION = re.compile(r"New version created: (\d+)")
+
+
+class Runtime:
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    async def ask(self, command: str) -> str:
+        """The answer to one line (commands joined by `;`, or one with a payload). Raises `Unavailable`."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                reader, writer = await asyncio.open_unix_connection(self._socket)
+                try:
+                    writer.write(command.encode() + b"\n")
+                    await writer.drain()
+                    return (await reader.read()).decode()
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError) as error:
+            raise Unavailable(f"HAProxy does not answer: {error!r}.", code="haproxy-away") from error
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[asyncio.Task[None]]:
+        """A task that is done when this HAProxy has ended: the next one knows nothing. Raises `Unavailable`."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._socket)
+        except OSError as error:
+            raise Unavailable(f"HAProxy does not answer: {error!r}.", code="haproxy-away") from error
+        gone = asyncio.create_task(_until_end(reader), name="gateway.haproxy.gone")
+        try:
+            writer.write(b"prompt\n")
+            yield gone
+        finally:
+            gone.cancel()
+            writer.close()
+
+    async def change(self, name: str, difference: Difference) -> None:
+        """Changes a map in place: first what goes, so that a failure leaves too little in it rather than too much."""
+        await self._run(f"del map {name} {key}" for key in difference.removed)
+        await self._run(f"set map {name} {key} {value}" for key, value in difference.changed)
+        await self._add(f"add map {name}", difference.added)
+
+    async def replace(self, name: str, entries: Iterable[tuple[str, str]]) -> None:
+        """Changes all of a map at one moment."""
+        answer = await self.ask(f"prepare map {name}")
+        version = _VERSION.search(answer)
+        if version is None:
+            raise Unavailable(f"HAProxy refused to prepare {name}: {answer.strip()}", code="haproxy-refused")
+        await self._add(f"add map @{version[1]} {name}", entries)
+        _check(await self.ask(f"commit map @{version[1]} {name}"))
+
+    async def shutdown(self, streams: Iterable[str]) -> None:
+        """Ends requests (and WebSockets) by the ids that `show sess` gives. One that has ended meanwhile is no error."""
+        for chunk in _chunks((f"shutdown session {stream}" for stream in streams), ";"):
+            await self.ask(chunk)
+
+    async def _run(self, commands: Iterable[str]) -> None:
+        for chunk in _chunks(commands, ";"):
+            _check(await self.ask(chunk))
+
+    async def _add(self, command: str, entries: Iterable[tuple[str, str]]) -> None:
+        for chunk in _chunks((f"{key} {value}" for key, value in entries), "\n"):
+            _check(await self.ask(f"{command} <<\n{chunk}\n"))
+
+
+async def _until_end(reader: asyncio.StreamReader) -> None:
+    try:
+        while await reader.read(4096):
+            pass
+    except OSError:
+        pass
+
+
+def _chunks(lines: Iterable[str], joint: str) -> Iterator[str]:
+    """The lines, joined, in pieces that HAProxy takes."""
+    pending: list[str] = []
+    size = 0
+    for line in lines:
+        if pending and size + len(line) + 1 > _LINE_LIMIT:
+            yield joint.join(pending)
+            pending, size = [], 0
+        pending.append(line)
+        size += len(line) + 1
+    if pending:
+        yield joint.join(pending)
+
+
+def _check(answer: str) -> None:
+    """HAProxy says nothing when it did as it was told. What is gone already need not be taken away."""
+    said = [line for line in answer.splitlines() if line.strip() and "not found" not in line.lower()]
+    if said:
+        raise Unavailable(f"HAProxy refused a change: {said[0]}", code="haproxy-refused")

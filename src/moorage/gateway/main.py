@@ -1,0 +1,141 @@
+"""The controller's composition root: `python -m moorage.gateway --home H`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvicorn
+
+from moorage.gateway import store
+from moorage.gateway.app import Application
+from moorage.gateway.codes import Codes
+from moorage.gateway.haproxy.runtime import Runtime
+from moorage.gateway.metrics import Metrics
+from moorage.gateway.pages import Pages
+from moorage.gateway.server import Server
+from moorage.gateway.settings import GatewaySettings
+from moorage.gateway.sign_in import SignIn
+from moorage.gateway.signing import Signer
+from moorage.gateway.upkeep import Upkeep
+from moorage.kernel import log
+from moorage.kernel import settings as kernel_settings
+from moorage.kernel.clock import SystemClock
+from moorage.kernel.errors import MoorageError, Unavailable
+from moorage.kernel.home import Home, default_home
+from moorage.kernel.tasks import Backoff
+
+_LONGEST_PAUSE = 2.0
+"""Seconds between tries to reach server and HAProxy: both are beside us, or worth asking for often."""
+
+_log = log.get(part="gateway")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m moorage.gateway")
+    parser.add_argument("--home", type=Path, default=default_home())
+    home = Home(parser.parse_args().home.absolute())
+    try:
+        settings = kernel_settings.load(GatewaySettings, "gateway", home.settings)
+        settings.check()
+        log.configure("gateway", fmt=settings.log_format, level=settings.log_level)
+        asyncio.run(serve(home, settings))
+    except MoorageError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - its last words, which the supervisor repeats
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        pass
+
+
+async def serve(home: Home, settings: GatewaySettings) -> None:
+    """Runs until SIGTERM or SIGINT."""
+    home.make()
+    clock = SystemClock()
+    zone = settings.as_zone
+    table = store.load(home, clock.now())
+    metrics = Metrics(table, clock)
+    upkeep = Upkeep(
+        table=table,
+        runtime=Runtime(home.socket("haproxy")),
+        metrics=metrics,
+        zone=zone,
+        clock=clock,
+        home=home,
+    )
+    server = Server(settings.server_socket(home), settings.server, home.secret("gateway-token"))
+    pages = Pages(zone, table, clock)
+    sign_in = SignIn(
+        zone=zone,
+        signer=Signer(home.secret("gateway-key").encode()),
+        table=table,
+        codes=Codes(clock, settings.code_seconds),
+        upkeep=upkeep,
+        server=server,
+        pages=pages,
+        metrics=metrics,
+        clock=clock,
+        state_seconds=settings.sign_in_minutes * 60,
+    )
+    application = Application(
+        zone=zone, table=table, upkeep=upkeep, server=server, pages=pages, sign_in=sign_in, metrics=metrics
+    )
+    work: dict[str, Callable[[], Awaitable[None]]] = {
+        "server": lambda: upkeep.follow(server),
+        "haproxy": upkeep.keep_haproxy,
+        "expiry": upkeep.expire_sessions,
+        "save": upkeep.save,
+        "close": upkeep.close_lost,
+    }
+    tasks = [asyncio.create_task(lasting(name, item), name=f"gateway.{name}") for name, item in work.items()]
+    try:
+        await _listen(application, home.socket("gateway"))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if table.known:
+            store.save(home, table)
+        await server.close()
+
+
+async def lasting(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Does the work again and again. That somebody is away is said once, not at every try."""
+    pause = Backoff(0.1, _LONGEST_PAUSE)
+    away = False
+    while True:
+        began = time.monotonic()
+        try:
+            await work()
+            away = False
+            continue
+        except Unavailable as error:
+            if not away:
+                _log.warning("away; trying again", task=name, error=str(error))
+            away = True
+        except Exception as error:  # noqa: BLE001 - one fault does not end the task
+            _log.error("task failed; trying again", task=name, error=repr(error), exc_info=error)
+        if time.monotonic() - began > _LONGEST_PAUSE:
+            pause.reset()
+            away = False
+        await asyncio.sleep(pause.delay())
+
+
+async def _listen(application: Application, socket: Path) -> None:
+    config = uvicorn.Config(
+        application,
+        uds=str(socket),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        loop="asyncio",
+        http="h11",
+        timeout_graceful_shutdown=1,
+        proxy_headers=False,
+    )
+    await uvicorn.Server(config).serve()

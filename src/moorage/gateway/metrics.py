@@ -1,0 +1,57 @@
+"""What Prometheus is told by the controller."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from moorage.gateway.table import Table
+from moorage.kernel.clock import Clock
+
+
+class Metrics:
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self.registry = CollectorRegistry()
+        self._heard_at = clock.now()
+        self._clock = clock
+        name = "moorage_gateway_"
+        self.sign_ins = Counter(
+            f"{name}sign_ins_total", "Sign-ins, by how they ended.", ["outcome"], registry=self.registry
+        )
+        self.map_updates = Counter(
+            f"{name}map_updates_total", "Changes of HAProxy's maps.", ["kind"], registry=self.registry
+        )
+        self.map_seconds = Histogram(
+            f"{name}map_update_seconds",
+            "From a change that arrived to HAProxy's maps.",
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2),
+            registry=self.registry,
+        )
+        self.closed = Counter(
+            f"{name}closed_requests_total",
+            "Open requests that were closed because access had ended.",
+            registry=self.registry,
+        )
+        self.starts = Counter(
+            f"{name}starts_total", "Workspaces started from their page.", ["outcome"], registry=self.registry
+        )
+        self.connected = Gauge(
+            f"{name}server_connected", "1 while the server's stream is open.", registry=self.registry
+        )
+        self._gauge("table_revision", "Revision of the route table.", lambda: table.revision)
+        self._gauge("table_age_seconds", "Since the server was last heard of.", self._age)
+        self._gauge("routes", "Workspaces in the route table.", lambda: len(table.routes))
+        self._gauge("sessions", "Sessions in the route table.", lambda: len(table.sessions))
+
+    def heard(self) -> None:
+        """The server said something just now."""
+        self._heard_at = self._clock.now()
+
+    def text(self) -> bytes:
+        """In Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _age(self) -> float:
+        return max(0.0, self._clock.now() - self._heard_at)
+
+    def _gauge(self, name: str, meaning: str, value: object) -> None:
+        Gauge(f"moorage_gateway_{name}", meaning, registry=self.registry).set_function(value)  # type: ignore[arg-type]

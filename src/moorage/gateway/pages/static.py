@@ -1,0 +1,92 @@
+"""What HAProxy answers with by itself, when nobody behind it does: written as files when it starts.
+
+Those that end a failed connection are HAProxy log-formats (a `%` is doubled, `%[…]` is filled in): `PORT` is replaced by
+the port in the host's name, which the session cookie's HMAC has vouched for.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from moorage import theme
+from moorage.gateway.pages.rendering import ASSETS_AT, problem_text
+from moorage.gateway.zone import Zone
+
+_PORT = "@@PORT@@"
+
+
+class _Text(NamedTuple):
+    status: int
+    code: str
+    title: str
+    message: str
+    hint: str
+    filled_in: bool = False
+    """A log-format that ends a failed connection, and is loaded anew after a moment."""
+
+
+_TEXTS = {
+    "nothing_listens": _Text(
+        503,
+        "nothing-listens",
+        f"Nothing listens on port {_PORT} of this workspace yet",
+        "The workspace runs, but no program in it answers on this port. This page tries again by itself.",
+        "If your program runs, have it listen on 0.0.0.0 (all addresses), not on 127.0.0.1 or localhost.",
+        filled_in=True,
+    ),
+    "controller_away": _Text(
+        503,
+        "gateway-away",
+        "The gateway is starting",
+        "The part of Moorage that signs people in does not answer at the moment. This page tries again by itself.",
+        "Workspaces that are open go on.",
+        filled_in=True,
+    ),
+    "server_away": _Text(
+        503,
+        "server-away",
+        "Moorage's server does not answer",
+        "It may be starting or being upgraded. This page tries again by itself.",
+        "Running workspaces go on, and stay reachable at their own addresses.",
+        filled_in=True,
+    ),
+    "foreign_origin": _Text(
+        403,
+        "foreign-origin",
+        "This was asked for by another site's page",
+        "A page of one workspace may not act on another workspace, nor on Moorage itself, in your name.",
+        "If you meant to come here, open the address by itself.",
+    ),
+    "not_found": _Text(404, "not-found", "Not found", "There is nothing at this address.", ""),
+    "too_large": _Text(413, "too-large", "Too large", "The request is larger than is accepted here.", ""),
+    "length_required": _Text(
+        411, "length-required", "Length required", "The request does not say how long its body is.", ""
+    ),
+}
+
+
+def static_files(zone: Zone) -> dict[str, str]:
+    """File name → text, as HAProxy's configuration names them."""
+    environment = theme.environment("moorage.gateway.pages", assets_at=ASSETS_AT)
+    files = {}
+    for name, text in _TEXTS.items():
+        html = theme.render(
+            environment,
+            "gateway/message.html",
+            title=text.title,
+            message=text.message,
+            hint=text.hint,
+            code="" if text.filled_in else str(text.status),
+            actions=[{"href": f"{zone.origin}/", "label": "Your workspaces"}],
+            home=f"{zone.origin}/",
+        )
+        document = problem_text(
+            text.status, code=text.code, title=text.title, detail=text.message, hint=text.hint
+        )
+        files[f"{name}.html"] = _filled_in(html) if text.filled_in else html
+        files[f"{name}.json"] = _filled_in(document) if text.filled_in else document
+    return files
+
+
+def _filled_in(text: str) -> str:
+    return text.replace("%", "%%").replace(_PORT, "%[var(sess.port)]")

@@ -1,0 +1,103 @@
+"""The server as the gateway sees it: a stream to listen to, and three questions, each once per sign-in or click."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+from websockets.asyncio.client import connect, unix_connect
+from websockets.exceptions import WebSocketException
+
+from moorage.contract import gateway as contract
+from moorage.contract.spec import Message
+from moorage.kernel.errors import BY_STATUS, MoorageError, Unavailable
+
+_TABLE_LIMIT = 256 << 20
+"""Bytes of one message of the stream."""
+
+
+class Server:
+    def __init__(self, socket: Path | None, url: str, token: str) -> None:
+        """`socket`: its Unix socket; None: it is reached by `url`."""
+        self._socket = socket
+        self._url = url.rstrip("/") if socket is None else "http://server"
+        self._authorization = {"Authorization": f"Bearer {token}"}
+        over_unix: dict[str, Any] = {"transport": httpx.AsyncHTTPTransport(uds=str(socket))} if socket else {}
+        self._client = httpx.AsyncClient(
+            base_url=self._url,
+            headers=self._authorization,
+            timeout=httpx.Timeout(10.0, connect=3.0),
+            trust_env=False,
+            verify=socket is None,
+            **over_unix,
+        )
+
+    @asynccontextmanager
+    async def stream(self) -> AsyncIterator[AsyncIterator[contract.ToGateway]]:
+        """Raises `Unavailable` when it cannot be opened or breaks off."""
+        parts = urlsplit(self._url)
+        uri = f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}{parts.path}{contract.PATH}"
+        options: dict[str, Any] = {
+            "additional_headers": self._authorization,
+            "max_size": _TABLE_LIMIT,
+            "compression": None,
+        }
+        opening = unix_connect(str(self._socket), uri, **options) if self._socket else connect(uri, **options)
+        try:
+            async with opening as websocket:
+                yield (contract.decode(message) async for message in websocket)
+        except (OSError, WebSocketException, msgspec.DecodeError) as error:
+            raise Unavailable(f"The server's stream broke off: {error!r}.", code="server-away") from error
+
+    async def exchange(self, code: str, redirect_uri: str) -> contract.Session:
+        """Raises `Forbidden` when the code is wrong, used or old; `Unavailable` when the server does not answer."""
+        asked = contract.ExchangeRequest(code=code, redirect_uri=redirect_uri)
+        answer = await self._ask("POST", contract.EXCHANGE_PATH, asked)
+        return msgspec.json.decode(answer.content, type=contract.Session)
+
+    async def start(self, workspace: str, user: int) -> None:
+        """Starts it on behalf of that user. Raises what the server answers, or `Unavailable`."""
+        path = contract.START_PATH.format(workspace=quote(workspace, safe=""))
+        await self._ask("POST", path, contract.StartRequest(user=user))
+
+    async def end_session(self, session_id: str) -> None:
+        """Signs out everywhere. Raises what the server answers, or `Unavailable`."""
+        await self._ask("DELETE", contract.SESSION_PATH.format(session=quote(session_id, safe="")))
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _ask(self, method: str, path: str, body: Message | None = None) -> httpx.Response:
+        content = contract.encode(body).encode() if body is not None else None
+        try:
+            answer = await self._client.request(
+                method, path, content=content, headers={"Content-Type": "application/json"}
+            )
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                "Moorage's server does not answer.", code="server-away", hint="Try again in a moment."
+            ) from error
+        if not answer.is_success:
+            raise _problem(answer)
+        return answer
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    detail: str = ""
+    code: str = ""
+    hint: str = ""
+
+
+def _problem(answer: httpx.Response) -> MoorageError:
+    try:
+        said = msgspec.json.decode(answer.content, type=_Problem)
+    except msgspec.DecodeError:
+        said = _Problem()
+    kind = BY_STATUS.get(answer.status_code, Unavailable if answer.status_code >= 500 else MoorageError)
+    message = said.detail or f"The server refused it ({answer.status_code})."
+    return kind(message, code=said.code, hint=said.hint)

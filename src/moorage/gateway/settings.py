@@ -1,0 +1,91 @@
+"""The gateway's settings: table `[gateway]` of `settings.toml`, or `MOORAGE_GATEWAY_<FIELD>`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from moorage.gateway.zone import Zone
+from moorage.kernel.errors import Misconfigured
+from moorage.kernel.home import Home
+from moorage.kernel.log import Format
+
+_ZONE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+_MOST_IDLE_HOURS = 500
+"""HAProxy counts milliseconds in 31 bits."""
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    zone: str = "localhost"
+    """DNS zone of the workspaces: `<port>-<workspace>.<zone>`. The zone itself is the gateway's own host."""
+    address: str = "127.0.0.1"
+    """Address that HAProxy listens on; `*` for all."""
+    port: int = 8080
+    """TCP port that HAProxy listens on."""
+    metrics_port: int = 0
+    """TCP port for metrics, on 127.0.0.1 alone. 0: the one after `port`."""
+    public_scheme: Literal["", "http", "https"] = ""
+    """As browsers see it, where something in front of HAProxy ends TLS. "": https with a certificate, else http."""
+    public_port: int = 0
+    """As browsers see it, where something in front of HAProxy listens on another. 0: `port`."""
+    tls_certificate: str = ""
+    """PEM file with certificate chain and key for the zone and `*.<zone>`. "": plain HTTP."""
+    server: str = ""
+    """`unix:<path>` or the URL of the server. "": `<home>/run/server.sock`."""
+    threads: int = 0
+    """HAProxy's threads. 0: one per processor."""
+    connections: int = 8192
+    """Browser connections that HAProxy takes at a time, at most; fewer where the limit of open files is lower."""
+    idle_hours: float = 24.0
+    """An open WebSocket over which nothing passes for so long is closed."""
+    server_body_limit: int = 2 << 20
+    """Bytes of a request's body to the server's pages and API; more is refused with 413."""
+    code_seconds: float = 30.0
+    """How long the code lives that hands a sign-in over to a workspace's host."""
+    sign_in_minutes: float = 15.0
+    """How long a person may take at the server's sign-in page before they have to begin anew."""
+    haproxy: str = "haproxy"
+    """The program: a name that is looked up in PATH, or a path."""
+    log_format: Format = "console"
+    log_level: str = "info"
+
+    @property
+    def as_zone(self) -> Zone:
+        scheme = self.public_scheme or ("https" if self.tls_certificate else "http")
+        return Zone(name=self.zone, scheme=scheme, port=self.public_port or self.port)
+
+    @property
+    def metrics(self) -> int:
+        return self.metrics_port or self.port + 1
+
+    def server_socket(self, home: Home) -> Path | None:
+        """The server's Unix socket; None when it is reached by URL."""
+        if not self.server:
+            return home.socket("server")
+        return Path(self.server.removeprefix("unix:")) if self.server.startswith("unix:") else None
+
+    def check(self) -> None:
+        """Raises `Misconfigured` for values that are well-formed but make no sense."""
+        if not _ZONE.fullmatch(self.zone):
+            raise _wrong(f"zone = {self.zone!r} is no DNS name in lower case.")
+        if re.search(r"[\s\"'\\#]", self.address + self.tls_certificate + self.server):
+            raise _wrong("address, tls_certificate and server may hold no space, quote, backslash or #.")
+        for name in ("port", "metrics"):
+            if not 1 <= getattr(self, name) <= 65535:
+                raise _wrong(f"{name} = {getattr(self, name)} is no TCP port.")
+        if not 0 < self.idle_hours <= _MOST_IDLE_HOURS:
+            raise _wrong(f"idle_hours = {self.idle_hours} is not above 0 and at most {_MOST_IDLE_HOURS}.")
+        if self.server and not self.server.startswith(("unix:", "http://", "https://")):
+            raise _wrong(f"server = {self.server!r} is neither unix:<path> nor an http(s) URL.")
+
+
+def _wrong(message: str) -> Misconfigured:
+    return Misconfigured(
+        f"The settings of [gateway] are not usable: {message}",
+        code="settings-invalid",
+        hint="Look at settings.toml and the variables MOORAGE_GATEWAY_….",
+    )

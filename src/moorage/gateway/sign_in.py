@@ -1,0 +1,220 @@
+"""Signing in: from a workspace's host to the server and back, over the zone's own host.
+
+    workspace host     302 <zone>/auth/start?next=U&binding=B            (cookie: binding; B is its SHA-256)
+    /auth/start        nobody here yet: 302 <server>/sign-in/authorize   (cookie: state)
+    /auth/callback     code → session, by asking the server               (cookie: gateway)
+    …                  302 <workspace host>/.moorage/callback?code=D
+    /.moorage/callback D → the host's own cookie, then U                  (cookie: session)
+
+Both hand-overs are tied to the browser by a cookie on the host that they end on: a link that somebody else began leads
+nowhere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from moorage.contract import gateway as contract
+from moorage.gateway.codes import Codes
+from moorage.gateway.metrics import Metrics
+from moorage.gateway.pages import Pages
+from moorage.gateway.server import Server
+from moorage.gateway.signing import Signer, SignInState, digest
+from moorage.gateway.table import Table
+from moorage.gateway.upkeep import Upkeep
+from moorage.gateway.zone import Wanted, Zone, host_name
+from moorage.kernel import log
+from moorage.kernel.clock import Clock
+from moorage.kernel.errors import Forbidden, MoorageError
+from moorage.kernel.ids import new_secret
+
+CALLBACK_PATH = "/auth/callback"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_BINDING_SECONDS = 3600
+
+_log = log.get(part="gateway.sign-in")
+
+
+@dataclass(frozen=True)
+class SignIn:
+    zone: Zone
+    signer: Signer
+    table: Table
+    codes: Codes
+    upkeep: Upkeep
+    server: Server
+    pages: Pages
+    metrics: Metrics
+    clock: Clock
+    state_seconds: float
+
+    def session(self, request: Request) -> contract.Session | None:
+        """Who is signed in on the host of this request."""
+        host = host_name(request.headers.get("host", ""))
+        name = self.zone.gateway_cookie if host == self.zone.name else self.zone.session_cookie
+        session_id = self.signer.session_id(request.cookies.get(name, ""), host)
+        return self.table.session(session_id, self.clock.now())
+
+    def begin(self, request: Request, wanted: Wanted) -> Response:
+        """On a workspace's host, for somebody who is not signed in there."""
+        binding = request.cookies.get(self.zone.binding_cookie) or new_secret()
+        query = urlencode({"next": wanted.url(self.zone), "binding": digest(binding)})
+        answer = _redirect(f"{self.zone.origin}/auth/start?{query}")
+        self._set_cookie(answer, self.zone.binding_cookie, binding, seconds=_BINDING_SECONDS)
+        return answer
+
+    async def start(self, request: Request) -> Response:
+        """`<zone>/auth/start`"""
+        wanted = self.zone.wanted(request.query_params.get("next", ""))
+        if wanted is None:
+            return self._bad_next(request)
+        binding = request.query_params.get("binding", "")
+        if not _DIGEST.fullmatch(binding):
+            return _redirect(wanted.url(self.zone))  # there it begins as it should
+        session = self.session(request)
+        if session is not None:
+            return self._hand_over(session, wanted, binding)
+        if not self.table.server_url:
+            return self._unheard_of(request)
+        browser = request.cookies.get(self.zone.state_cookie) or new_secret()
+        state = SignInState(
+            next=wanted.url(self.zone),
+            browser=digest(browser),
+            binding=binding,
+            expires_at=self.clock.now() + self.state_seconds,
+        )
+        query = urlencode({"redirect_uri": self._callback_url, "state": self.signer.seal(state)})
+        answer = _redirect(f"{self.table.server_url}{contract.AUTHORIZE_PATH}?{query}")
+        self._set_cookie(answer, self.zone.state_cookie, browser, seconds=round(self.state_seconds))
+        return answer
+
+    async def callback(self, request: Request) -> Response:
+        """`<zone>/auth/callback`"""
+        now = self.clock.now()
+        state = self.signer.unseal(request.query_params.get("state", ""), now)
+        if state is None or digest(request.cookies.get(self.zone.state_cookie, "")) != state.browser:
+            return self._stale(request, "state", f"{self.pages.home}")
+        again = f"/auth/start?{urlencode({'next': state.next, 'binding': state.binding})}"
+        wanted = self.zone.wanted(state.next)
+        if wanted is None:
+            return self._bad_next(request)
+        try:
+            session = await self.server.exchange(request.query_params.get("code", ""), self._callback_url)
+            touched = self.table.learn(session)
+        except Forbidden:
+            return self._stale(request, "code", again)
+        except (MoorageError, ValueError) as error:
+            return self._failed(request, error, again)
+        await self.upkeep.took(touched)
+        self.metrics.sign_ins.labels("signed-in").inc()
+        _log.info("signed in", user=session.user_name)
+        answer = self._hand_over(session, wanted, state.binding)
+        cookie = self.signer.session_cookie(session.id, self.zone.name)
+        self._set_cookie(answer, self.zone.gateway_cookie, cookie)
+        self._drop_cookie(answer, self.zone.state_cookie)
+        return answer
+
+    async def arrive(self, request: Request) -> Response:
+        """`<workspace host>/.moorage/callback`"""
+        host = host_name(request.headers.get("host", ""))
+        binding = digest(request.cookies.get(self.zone.binding_cookie, ""))
+        found = self.codes.take(request.query_params.get("code", ""), host, binding)
+        if found is None or self.table.session(found.session, self.clock.now()) is None:
+            return self._stale(request, "hand-over", "/")
+        self.metrics.sign_ins.labels("handed-over").inc()
+        answer = _redirect(found.wanted.path)
+        self._set_cookie(answer, self.zone.session_cookie, self.signer.session_cookie(found.session, host))
+        self._drop_cookie(answer, self.zone.binding_cookie)
+        return answer
+
+    async def sign_out(self, request: Request) -> Response:
+        """`POST <zone>/auth/sign-out`: here at once, and at the server; that it cannot be reached stops nothing."""
+        session = self.session(request)
+        if session is not None:
+            await self.upkeep.took(self.table.end(session.id))
+            self.metrics.sign_ins.labels("signed-out").inc()
+            await self.upkeep.tell_ended(self.server)
+        answer = _redirect(self.pages.home)
+        self._drop_cookie(answer, self.zone.gateway_cookie)
+        return answer
+
+    @property
+    def _callback_url(self) -> str:
+        return f"{self.zone.origin}{CALLBACK_PATH}"
+
+    def _hand_over(self, session: contract.Session, wanted: Wanted, binding: str) -> Response:
+        code = self.codes.issue(session.id, wanted, binding)
+        return _redirect(f"{self.zone.origin_of(wanted.host)}/.moorage/callback?{urlencode({'code': code})}")
+
+    def _set_cookie(self, answer: Response, name: str, value: str, *, seconds: int | None = None) -> None:
+        """No Domain: for this host alone. Without `seconds`, until the browser is closed."""
+        answer.set_cookie(
+            name, value, max_age=seconds, path="/", secure=self.zone.secure, httponly=True, samesite="lax"
+        )
+
+    def _drop_cookie(self, answer: Response, name: str) -> None:
+        answer.delete_cookie(name, path="/", secure=self.zone.secure, httponly=True, samesite="lax")
+
+    def _bad_next(self, request: Request) -> Response:
+        self.metrics.sign_ins.labels("bad-next").inc()
+        return self.pages.message(
+            request,
+            400,
+            code="next-not-here",
+            title="That address is not a workspace here",
+            message="Signing in leads to workspaces of this gateway only, and this link names another place.",
+            hint="Do not follow it if it came from somebody you do not know.",
+            actions=[{"href": self.pages.home, "label": "Your workspaces"}],
+        )
+
+    def _stale(self, request: Request, what: str, again: str) -> Response:
+        self.metrics.sign_ins.labels(f"stale-{what}").inc()
+        messages = {
+            "state": "This sign-in was begun in another browser, or too long ago.",
+            "code": "The server's code for this sign-in has been used already, or is too old.",
+            "hand-over": "The code in this address has been used already, is too old, or was made for another browser.",
+        }
+        return self.pages.message(
+            request,
+            400,
+            code=f"{what}-invalid",
+            title="This sign-in cannot go on",
+            message=messages[what],
+            hint="Nothing is lost: begin again.",
+            actions=[{"href": again, "label": "Sign in again"}],
+        )
+
+    def _failed(self, request: Request, error: Exception, again: str) -> Response:
+        self.metrics.sign_ins.labels("failed").inc()
+        _log.warning("sign-in failed", error=str(error))
+        known = error if isinstance(error, MoorageError) else None
+        return self.pages.message(
+            request,
+            503,
+            code=known.code if known else "sign-in-failed",
+            title="Signing in did not work",
+            message=known.message if known else "The server's answer was not understood.",
+            hint=(known.hint if known else "") or "Try again in a moment.",
+            actions=[{"href": again, "label": "Try again"}],
+        )
+
+    def _unheard_of(self, request: Request) -> Response:
+        answer = self.pages.message(
+            request,
+            503,
+            code="server-away",
+            title="Waiting for Moorage's server",
+            message="This gateway has not heard from the server yet, so nobody can sign in. It tries by itself.",
+            hint="Try again in a moment.",
+        )
+        answer.headers["Refresh"] = "2"
+        return answer
+
+
+def _redirect(url: str) -> Response:
+    return RedirectResponse(url, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})

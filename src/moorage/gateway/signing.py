@@ -1,0 +1,79 @@
+"""What the gateway signs with its key, so that it need not remember it: session cookies, and states of a sign-in. Pure.
+
+HAProxy checks session cookies by the same rule (`haproxy.configuration`): the two must agree to the byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{8,128}")
+
+
+def usable_session_id(text: str) -> bool:
+    """Ids go into cookies, map files and runtime commands: anything else in one is refused at the door."""
+    return _SESSION_ID.fullmatch(text) is not None
+
+
+class SignInState(msgspec.Struct, frozen=True):
+    """What the gateway wants to find again when the server sends a browser back."""
+
+    next: str
+    """URL on a workspace's host; "" when it was none."""
+    browser: str
+    """SHA-256 of the state cookie."""
+    binding: str
+    """SHA-256 of the binding cookie on the workspace's host."""
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class Signer:
+    key: bytes
+
+    def session_cookie(self, session_id: str, host: str) -> str:
+        """`<session id>.<HMAC-SHA-256 over "id@host", upper-case hexadecimal>`; good on that host only."""
+        return f"{session_id}.{self._mac(f'{session_id}@{host}').hex().upper()}"
+
+    def session_id(self, cookie: str, host: str) -> str | None:
+        """The session that the cookie names on that host; None when it is not ours or another host's."""
+        session_id, _, _ = cookie.partition(".")
+        if not usable_session_id(session_id):
+            return None
+        good = hmac.compare_digest(self.session_cookie(session_id, host).encode(), cookie.encode())
+        return session_id if good else None
+
+    def seal(self, state: SignInState) -> str:
+        """URL-safe text; readable by anybody, changeable by nobody."""
+        body = _b64(msgspec.json.encode(state))
+        return f"{body}.{_b64(self._mac('state|' + body))}"
+
+    def unseal(self, text: str, now: float) -> SignInState | None:
+        """None when it was changed, is not ours, or is older than it may be."""
+        body, _, mac = text.partition(".")
+        if not hmac.compare_digest(_b64(self._mac("state|" + body)).encode(), mac.encode()):
+            return None
+        try:
+            raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+            state = msgspec.json.decode(raw, type=SignInState)
+        except (binascii.Error, msgspec.DecodeError):
+            return None
+        return state if state.expires_at > now else None
+
+    def _mac(self, text: str) -> bytes:
+        return hmac.new(self.key, text.encode(), hashlib.sha256).digest()
+
+
+def digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,44 @@
+"""The last route table on disk: what the gateway lives by until the server speaks again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from moorage.contract.gateway import RouteTable
+from moorage.gateway.table import Table
+from moorage.kernel import log
+from moorage.kernel.home import Home, write_private
+
+_log = log.get(part="gateway.store")
+
+
+class Stored(msgspec.Struct, frozen=True):
+    table: RouteTable
+    ended: dict[str, float] = {}
+    """Sessions that were ended here, and until when they would have lasted."""
+
+
+def path(home: Home) -> Path:
+    return home.gateway / "routes.json"
+
+
+def save(home: Home, table: Table) -> None:
+    text = msgspec.json.encode(Stored(table.message(), table.ended)).decode()
+    write_private(path(home), text)
+
+
+def load(home: Home, now: float) -> Table:
+    """The last table; one that is not `known` when there is none that can be read."""
+    table = Table()
+    try:
+        stored = msgspec.json.decode(path(home).read_bytes(), type=Stored)
+    except FileNotFoundError:
+        return table
+    except (OSError, msgspec.DecodeError) as error:
+        _log.warning("the last route table cannot be read; waiting for the server's", error=str(error))
+        return table
+    table.ended = {key: until for key, until in stored.ended.items() if until > now}
+    table.replace(stored.table, now)
+    return table

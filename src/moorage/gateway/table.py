@@ -1,0 +1,166 @@
+"""The route table as the controller holds it: the server's last word, plus what it learned by itself since.
+
+In memory only; `message` and `replace` carry it to the disk and back.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+
+from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
+from moorage.contract.hosts import parse_host
+from moorage.gateway.signing import usable_session_id
+
+
+@dataclass
+class Touched:
+    """What a change may have changed. `lost`: somebody may have lost access by it."""
+
+    workspaces: set[str] = field(default_factory=set)
+    sessions: set[str] = field(default_factory=set)
+    lost: bool = False
+
+
+@dataclass
+class Table:
+    """`known`: there is a table at all. Without one the gateway changes nothing that HAProxy was told before."""
+
+    known: bool = False
+    revision: int = -1
+    server_url: str = ""
+    routes: dict[str, Route] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    grants: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
+    """By workspace: user and port (0: all ports)."""
+    ended: dict[str, float] = field(default_factory=dict)
+    """Sessions that were ended here, and until when they would have lasted: the server may not know yet."""
+
+    def session(self, session_id: str | None, now: float) -> Session | None:
+        """The live session of that id."""
+        found = self.sessions.get(session_id) if session_id else None
+        return found if found is not None and found.expires_at > now else None
+
+    def may_open(self, user: int, workspace: str, port: int) -> bool:
+        """Whether that person may open that port, whether the workspace runs or not. False for an unknown one."""
+        route = self.routes.get(workspace)
+        if route is None:
+            return False
+        grants = self.grants.get(workspace, ())
+        return route.owner == user or (user, 0) in grants or (user, port) in grants
+
+    def replace(self, message: RouteTable, now: float) -> Touched:
+        """Takes a whole table. Routes and sessions that cannot be written to HAProxy's maps safely are left out."""
+        before = Touched(set(self.routes) | set(self.grants), set(self.sessions))
+        self.known, self.revision, self.server_url = True, message.revision, message.server_url
+        self.routes = {route.workspace: route for route in message.routes if _usable(route)}
+        self.sessions = {s.id: s for s in message.sessions if self._wanted(s, now)}
+        self.grants = {}
+        for grant in message.grants:
+            self.grants.setdefault(grant.workspace, set()).add((grant.user, grant.port))
+        return Touched(before.workspaces | set(self.routes), before.sessions | set(self.sessions), lost=True)
+
+    def apply(self, change: RouteChange, now: float) -> Touched:
+        """Raises `ValueError` when the change does not follow the table's revision."""
+        if not self.known or change.revision != self.revision + 1:
+            raise ValueError(f"revision {change.revision} does not follow {self.revision}")
+        self.revision = change.revision
+        touched = Touched(
+            lost=bool(change.removed_routes or change.removed_sessions or change.removed_grants)
+        )
+        self._take_routes(change, touched)
+        for session in change.sessions:
+            if self._wanted(session, now):
+                touched.lost |= self._changes_user(session)
+                self.sessions[session.id] = session
+                touched.sessions.add(session.id)
+        for session_id in change.removed_sessions:
+            self.sessions.pop(session_id, None)
+            touched.sessions.add(session_id)
+        for grant in change.grants:
+            self.grants.setdefault(grant.workspace, set()).add((grant.user, grant.port))
+            touched.workspaces.add(grant.workspace)
+        for grant in change.removed_grants:
+            self._drop_grant(grant)
+            touched.workspaces.add(grant.workspace)
+        return touched
+
+    def learn(self, session: Session) -> Touched:
+        """A session that this gateway was just given in exchange for a code; the server's table will have it too."""
+        if not usable_session_id(session.id):
+            raise ValueError("a session id that cannot be used")
+        self.ended.pop(session.id, None)
+        self.sessions[session.id] = session
+        return Touched(sessions={session.id})
+
+    def end(self, session_id: str) -> Touched:
+        """Ends a session here and now. A table that still has it does not bring it back."""
+        session = self.sessions.pop(session_id, None)
+        if session is None:
+            return Touched()
+        self.ended[session_id] = session.expires_at
+        return Touched(sessions={session_id}, lost=True)
+
+    def drop_expired(self, now: float) -> Touched:
+        gone = {s.id for s in self.sessions.values() if s.expires_at <= now}
+        for session_id in gone:
+            del self.sessions[session_id]
+        self.ended = {key: until for key, until in self.ended.items() if until > now}
+        return Touched(sessions=gone, lost=bool(gone))
+
+    def next_expiry(self) -> float | None:
+        """When the next session ends; seconds since the epoch."""
+        return min((s.expires_at for s in self.sessions.values()), default=None)
+
+    def message(self) -> RouteTable:
+        return RouteTable(
+            revision=self.revision,
+            server_url=self.server_url,
+            routes=tuple(self.routes.values()),
+            sessions=tuple(self.sessions.values()),
+            grants=tuple(
+                Grant(user=user, workspace=workspace, port=port)
+                for workspace, granted in self.grants.items()
+                for user, port in sorted(granted)
+            ),
+        )
+
+    def _take_routes(self, change: RouteChange, touched: Touched) -> None:
+        for route in change.routes:
+            if not _usable(route):
+                continue
+            before = self.routes.get(route.workspace)
+            touched.lost |= before is not None and before.owner != route.owner
+            self.routes[route.workspace] = route
+            touched.workspaces.add(route.workspace)
+        for name in change.removed_routes:
+            self.routes.pop(name, None)
+            touched.workspaces.add(name)
+
+    def _drop_grant(self, grant: Grant) -> None:
+        left = self.grants.get(grant.workspace, set()) - {(grant.user, grant.port)}
+        if left:
+            self.grants[grant.workspace] = left
+        else:
+            self.grants.pop(grant.workspace, None)
+
+    def _changes_user(self, session: Session) -> bool:
+        before = self.sessions.get(session.id)
+        return before is not None and before.user != session.user
+
+    def _wanted(self, session: Session, now: float) -> bool:
+        return usable_session_id(session.id) and session.id not in self.ended and session.expires_at > now
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IP address, which HAProxy can be told as it is."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _usable(route: Route) -> bool:
+    """Names go into map files and runtime commands: one that is no workspace's name is refused at the door."""
+    return parse_host(f"1-{route.workspace}.z", "z") is not None

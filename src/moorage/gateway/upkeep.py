@@ -1,0 +1,232 @@
+"""Keeps HAProxy true to the route table: maps, open requests, the copy on disk, and who waits for news.
+
+Everything here is level-triggered: a change that could not be told to HAProxy makes the next look rebuild all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+
+from moorage.contract.gateway import RouteTable, ToGateway
+from moorage.gateway import maps, store
+from moorage.gateway.haproxy.configuration import CONNECTIONS_TABLE, FRONTEND
+from moorage.gateway.haproxy.connections import forbidden, open_requests, streams
+from moorage.gateway.haproxy.runtime import Runtime
+from moorage.gateway.metrics import Metrics
+from moorage.gateway.server import Server
+from moorage.gateway.table import Table, Touched
+from moorage.gateway.zone import Zone
+from moorage.kernel import log
+from moorage.kernel.clock import Clock
+from moorage.kernel.errors import MoorageError, Unavailable
+from moorage.kernel.home import Home
+
+_SAVE_AFTER = 0.25
+"""Seconds that changes are gathered before the table is written down; a loss of access is written at once."""
+_LOOK_AGAIN = 0.3
+"""Seconds until open requests are looked at once more: one may have passed just before the map changed."""
+_LONGEST_WAIT = 3600.0
+
+_log = log.get(part="gateway.upkeep")
+
+
+class Upkeep:
+    def __init__(
+        self, *, table: Table, runtime: Runtime, metrics: Metrics, zone: Zone, clock: Clock, home: Home
+    ) -> None:
+        self.table = table
+        self._runtime = runtime
+        self._metrics = metrics
+        self._zone = zone
+        self._clock = clock
+        self._home = home
+        self._shown: maps.Entries | None = None
+        """What HAProxy was told; None: not known, so that all of it must be told anew."""
+        self._telling = asyncio.Lock()
+        self._rebuild = asyncio.Event()
+        self._unsaved = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._sessions_changed = asyncio.Event()
+        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._told_ended: set[str] = set()
+
+    async def took(self, touched: Touched) -> None:
+        """Call after each change of the table. When it returns, HAProxy knows (or is away)."""
+        began = time.monotonic()
+        try:
+            async with self._telling:
+                await self._tell(touched)
+        except Unavailable as error:
+            _log.warning("HAProxy could not be told; all will be told anew", error=str(error))
+            self._shown = None
+            self._rebuild.set()
+        self._metrics.map_seconds.observe(time.monotonic() - began)
+        if touched.lost:
+            store.save(self._home, self.table)
+            self._lost.set()
+        else:
+            self._unsaved.set()
+        if touched.sessions:
+            self._sessions_changed.set()
+        self._wake(self._watchers if touched.sessions else touched.workspaces)
+
+    @contextmanager
+    def watching(self, workspace: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever something about that workspace, or about anybody's session, has changed."""
+        event = asyncio.Event()
+        watchers = self._watchers.setdefault(workspace, set())
+        watchers.add(event)
+        try:
+            yield event
+        finally:
+            watchers.discard(event)
+            if not watchers:
+                self._watchers.pop(workspace, None)
+
+    async def follow(self, server: Server) -> None:
+        """One connection to the server, from its table to its end."""
+        async with server.stream() as messages:
+            self._metrics.connected.set(1)
+            try:
+                await self.tell_ended(server)
+                await self._listen(messages)
+            finally:
+                self._metrics.connected.set(0)
+
+    async def tell_ended(self, server: Server) -> None:
+        """Tells the server of sessions that were ended here; what it cannot be told now, it is told when it is back."""
+        for session_id in self.table.ended.keys() - self._told_ended:
+            try:
+                await server.end_session(session_id)
+            except Unavailable:
+                return
+            except MoorageError as error:
+                _log.warning("the server did not end a session", error=str(error))
+            self._told_ended.add(session_id)
+        self._told_ended &= self.table.ended.keys()
+
+    async def keep_haproxy(self) -> None:
+        """One life of HAProxy: tells it everything, and returns when it ends or must be told anew."""
+        async with self._runtime.watching() as gone:
+            while not gone.done():
+                self._rebuild.clear()
+                await self._tell_all()
+                again = asyncio.create_task(self._rebuild.wait(), name="gateway.rebuild")
+                await asyncio.wait({gone, again}, return_when=asyncio.FIRST_COMPLETED)
+                again.cancel()
+        self._shown = None
+
+    async def expire_sessions(self) -> None:
+        """Waits for the next session to end, and ends it, whether the server is there or not."""
+        self._sessions_changed.clear()
+        next_end = self.table.next_expiry()
+        wait = _LONGEST_WAIT if next_end is None else min(_LONGEST_WAIT, next_end - self._clock.now())
+        if wait > 0:
+            await _set_within(self._sessions_changed, wait)
+        touched = self.table.drop_expired(self._clock.now())
+        if touched.sessions:
+            await self.took(touched)
+
+    async def save(self) -> None:
+        await self._unsaved.wait()
+        await asyncio.sleep(_SAVE_AFTER)
+        self._unsaved.clear()
+        store.save(self._home, self.table)
+
+    async def close_lost(self) -> None:
+        """Waits until somebody may have lost access, and ends the requests that are open without it."""
+        await self._lost.wait()
+        self._lost.clear()
+        await self._close_forbidden()
+        await asyncio.sleep(_LOOK_AGAIN)
+        await self._close_forbidden()
+
+    async def _listen(self, messages: AsyncIterator[ToGateway]) -> None:
+        async for message in messages:
+            now = self._clock.now()
+            self._metrics.heard()
+            if isinstance(message, RouteTable):
+                _log.info("route table received", revision=message.revision, routes=len(message.routes))
+                touched = self.table.replace(message, now)
+            else:
+                touched = self.table.apply(message, now)
+            await self.took(touched)
+
+    async def _tell(self, touched: Touched) -> None:
+        """Tells HAProxy what changed, as far as it knows the rest."""
+        if self._shown is None:
+            self._rebuild.set()
+            return
+        now = self._clock.now()
+        before = {key: self._shown.sessions[key] for key in touched.sessions if key in self._shown.sessions}
+        after = {
+            key: user
+            for key in touched.sessions
+            if (user := maps.user_of(self.table.sessions.get(key), now)) is not None
+        }
+        sessions = maps.difference(before, after)
+        passes_before: dict[str, str] = {}
+        passes_after: dict[str, str] = {}
+        by_workspace = {}
+        for name in touched.workspaces:
+            passes_before |= self._shown.passes.get(name, {})
+            grants = self.table.grants.get(name, ())
+            by_workspace[name] = maps.passes_of(self.table.routes.get(name), grants, self._zone.name)
+            passes_after |= by_workspace[name]
+        passes = maps.difference(passes_before, passes_after)
+        if sessions:
+            await self._runtime.change(maps.SESSIONS, sessions)
+        if passes:
+            await self._runtime.change(maps.PASSES, passes)
+        for key in sessions.removed:
+            del self._shown.sessions[key]
+        self._shown.sessions |= after
+        self._shown.passes |= by_workspace
+        for name in [name for name, entries in by_workspace.items() if not entries]:
+            del self._shown.passes[name]
+        if sessions or passes:
+            self._metrics.map_updates.labels("change").inc()
+
+    async def _tell_all(self) -> None:
+        if not self.table.known:
+            return
+        async with self._telling:
+            entries = maps.entries_of(self.table, self._zone.name, self._clock.now())
+            self._shown = None
+            await self._runtime.replace(maps.SESSIONS, entries.sessions.items())
+            passes = (item for found in entries.passes.values() for item in found.items())
+            await self._runtime.replace(maps.PASSES, passes)
+            self._shown = entries
+        self._metrics.map_updates.labels("rebuild").inc()
+        _log.info("HAProxy's maps rebuilt", sessions=len(entries.sessions), workspaces=len(entries.passes))
+        self._lost.set()
+        self._wake(self._watchers)
+
+    async def _close_forbidden(self) -> None:
+        if not self.table.known:
+            return
+        found = open_requests(await self._runtime.ask(f"show table {CONNECTIONS_TABLE}"))
+        closing = forbidden(found, self.table, self._zone, self._clock.now())
+        if not closing:
+            return
+        ids = streams(await self._runtime.ask("show sess"), FRONTEND)
+        victims = [ids[request.source] for request in closing if request.source in ids]
+        await self._runtime.shutdown(victims)
+        self._metrics.closed.inc(len(victims))
+        _log.info("open requests closed: access ended", count=len(victims))
+
+    def _wake(self, workspaces: Iterable[str]) -> None:
+        for name in workspaces:
+            for event in self._watchers.get(name, ()):
+                event.set()
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

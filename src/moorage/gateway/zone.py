@@ -1,0 +1,113 @@
+"""The zone as browsers see it: origins, cookie names, and which URLs are its workspaces'. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from moorage.contract.hosts import WorkspaceHost, parse_host
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_NEXT_LIMIT = 4096
+
+
+@dataclass(frozen=True)
+class Zone:
+    name: str
+    scheme: str
+    """`http` or `https`."""
+    port: int
+
+    @property
+    def secure(self) -> bool:
+        return self.scheme == "https"
+
+    @property
+    def origin(self) -> str:
+        """Of the gateway's own host, as browsers write it in `Origin`."""
+        return self.origin_of(self.name)
+
+    def origin_of(self, host: str) -> str:
+        """`host` without a port."""
+        return f"{self.scheme}://{host}{self.port_suffix}"
+
+    @property
+    def port_suffix(self) -> str:
+        return "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
+
+    @property
+    def session_cookie(self) -> str:
+        """On a workspace's host: who is signed in there."""
+        return self._cookie("moorage_session")
+
+    @property
+    def binding_cookie(self) -> str:
+        """On a workspace's host, while somebody signs in: ties the hand-over to the browser that asked for it."""
+        return self._cookie("moorage_binding")
+
+    @property
+    def gateway_cookie(self) -> str:
+        """On the zone's own host: who is signed in at this gateway. The server's cookie there is `moorage`."""
+        return self._cookie("moorage_gateway")
+
+    @property
+    def state_cookie(self) -> str:
+        """On the zone's own host, while somebody signs in: ties the server's answer to the browser that asked."""
+        return self._cookie("moorage_state")
+
+    def _cookie(self, name: str) -> str:
+        """`__Host-` (RFC 6265bis, 4.1.3.2): no other host of the zone can plant it. Browsers take it over TLS only."""
+        return f"__Host-{name}" if self.secure else name
+
+    def workspace_host(self, host: str) -> WorkspaceHost | None:
+        """What a `Host` header names; None when it is no workspace's host here."""
+        return parse_host(host, self.name)
+
+    def is_own_host(self, host: str) -> bool:
+        return host_name(host) == self.name
+
+    def wanted(self, url: str) -> Wanted | None:
+        """Where a sign-in may lead: a workspace's host of this zone, with the zone's scheme and port. Else None.
+
+        What it returns is put together anew from what was understood, so that a browser cannot read the URL in another
+        way than this function did.
+        """
+        if len(url) > _NEXT_LIMIT or not url.isascii() or any(c <= " " or c in "\\\x7f" for c in url):
+            return None
+        try:
+            parts = urlsplit(url)
+            port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+        except ValueError:
+            return None
+        if parts.scheme != self.scheme or port != self.port or "@" in parts.netloc:
+            return None
+        found = parse_host(parts.hostname or "", self.name)
+        if found is None:
+            return None
+        host = f"{found.port}-{found.workspace}.{self.name}"
+        path = parts.path or "/"
+        return Wanted(host, path + (f"?{parts.query}" if parts.query else ""))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A URL on a workspace's host. `host` is canonical and has no port; `path` begins with `/` and has the query."""
+
+    host: str
+    path: str
+
+    def url(self, zone: Zone) -> str:
+        return zone.origin_of(self.host) + self.path
+
+
+def host_name(host: str) -> str:
+    """A `Host` header without its port, in lower case."""
+    name, colon, port = host.lower().rpartition(":")
+    return name if colon and port.isdigit() else host.lower()
+
+
+def own_path(text: str) -> str:
+    """`text` when it is a path (and query) on whatever host it is used on; else `/`. Never leads to another host."""
+    if not text.startswith("/") or text.startswith("//") or not text.isascii():
+        return "/"
+    return "/" if any(c <= " " or c in "\\\x7f" for c in text) else text
