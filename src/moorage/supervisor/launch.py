@@ -45,7 +45,9 @@ def ready_to_start(home: Home, options: Options) -> Plan:
 
 def start_detached(home: Home, wanted: Plan, *, fmt: str | None, seconds: float) -> None:
     """Starts the supervisor in a session of its own and returns when all parts are ready. Raises as `readiness.wait`."""
-    with (home.logs / "supervisor.log").open("ab") as log:
+    with os.fdopen(
+        os.open(home.logs / "supervisor.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab"
+    ) as log:
         process = subprocess.Popen(  # noqa: S603 - the argument list is our own
             [*_command(home, fmt), "--quiet"],
             stdin=subprocess.DEVNULL,
