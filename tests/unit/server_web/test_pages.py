@@ -234,7 +234,7 @@ def test_new_with_errors_beside_the_fields() -> None:
     """What was typed stays, and each error stands with its field."""
     form = forms.NewWorkspace(repository="https://x/y", env="A=1\nB")
     html = new(
-        form=form, errors={"repository": "There is no such repository.", "env": "Line 2 is not NAME=value."}
+        form=form, errors={"repository": "There is no such repository.", "env": "Line 2 is not KEY=value."}
     )
     page = Page(html)
     inputs = {i.get("name"): i for i in page.all("input")}

@@ -60,7 +60,7 @@ class NewWorkspace:
 
 
 def environment_of(text: str) -> dict[str, str]:
-    """`NAME=value` lines; empty ones, and those that begin with `#`, say nothing. Raises `InvalidInput`, field `env`."""
+    """`KEY=value` lines; empty ones, and those that begin with `#`, say nothing. Raises `InvalidInput`, field `env`."""
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -68,7 +68,7 @@ def environment_of(text: str) -> dict[str, str]:
         name, equals, value = line.partition("=")
         if not equals or not name.strip():
             raise InvalidInput(
-                f"Line {number} is not NAME=value.",
+                f"Line {number} is not KEY=value.",
                 code="env-invalid",
                 hint="Write one variable per line.",
                 field="env",

@@ -10,8 +10,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from moorage.server.authorization import Action, Actor, may
-from moorage.server.http import events
+from moorage.kernel.errors import MoorageError
+from moorage.server.authorization import Action, Actor, may, require
+from moorage.server.http import context, events
 from moorage.server.http.context import State
 from moorage.server.state import ServerState
 from moorage.server.web import forms, pages, views
@@ -22,6 +23,7 @@ from moorage.server.workspaces.events import watch_workspace, watch_workspaces
 router = APIRouter()
 
 _GONE = '<p data-go="/?done=deleted">This workspace is deleted.</p>'
+_SIGNED_OUT = '<p data-go="">You are signed out.</p>'
 
 
 @router.get("/")
@@ -37,11 +39,20 @@ async def list_page(request: Request, state: State, actor: Visitor, all: bool = 
 
 
 @router.get("/live")
-async def list_live(state: State, actor: Visitor, all: bool = False) -> Response:  # noqa: A002
+async def list_live(
+    request: Request,
+    state: State,
+    actor: Visitor,
+    all: bool = False,  # noqa: A002
+) -> Response:
     """Server-sent events `workspaces`: the list as on the page, at once and at each change."""
+    require(actor, Action.LIST_WORKSPACES, -1 if all else actor.user_id)
 
     async def fragments() -> AsyncIterator[str]:
         async for workspaces in watch_workspaces(state, actor, all):
+            if not await _still_signed_in(request):
+                yield _SIGNED_OUT
+                return
             yield pages.fragment("workspaces_live.html", **_list(state, actor, workspaces, all))
 
     return events.stream(state, "workspaces", fragments())
@@ -62,12 +73,15 @@ async def workspace_page(request: Request, state: State, actor: Visitor, name: s
 
 
 @router.get("/workspaces/{name}/live")
-async def workspace_live(state: State, actor: Visitor, name: str) -> Response:
+async def workspace_live(request: Request, state: State, actor: Visitor, name: str) -> Response:
     """Server-sent events `workspace`: the page's content, at once and at each change, until the workspace is gone."""
     await services.get_workspace(state, actor, name)
 
     async def fragments() -> AsyncIterator[str]:
         async for workspace in watch_workspace(state, actor, name):
+            if not await _still_signed_in(request):
+                yield _SIGNED_OUT
+                return
             now = state.clock.now()
             detail = views.detail(workspace, actor, now)
             yield pages.fragment("workspace_live.html", workspace=detail, now=now)
@@ -114,6 +128,15 @@ async def restart(request: Request, state: State, actor: Visitor, name: str) -> 
 async def delete(request: Request, state: State, actor: Visitor, name: str) -> Response:
     await services.delete_workspace(state, actor, name)
     return _done(request, "delete", "/")
+
+
+async def _still_signed_in(request: Request) -> bool:
+    """A stream outlives the check at its start: who is blocked or signed out meanwhile is shown nothing new."""
+    try:
+        await context.actor(request)
+    except MoorageError:
+        return False
+    return True
 
 
 def _list(

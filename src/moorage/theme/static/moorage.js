@@ -110,7 +110,8 @@
       };
       this.source.onerror = (event) => {
         document.documentElement.classList.add("adrift");
-        if (this.source.readyState === EventSource.CLOSED) this.close();
+        if (this.source.readyState !== EventSource.CLOSED) return; /* the browser itself tries again */
+        this.close();
         if (this.onerror) this.onerror(event);
       };
     }

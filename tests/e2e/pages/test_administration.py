@@ -1,0 +1,95 @@
+"""Users, agents, and pages that say no."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from e2e.pages.backstage import Agent, Server
+
+
+def test_a_user_is_added_and_let_in(person: Callable, browser: Browser, server: Server, unique: str):
+    """An administrator adds somebody and makes their link, which is shown once and works in another browser."""
+    admin = person(name="admin")
+    admin.page.get_by_role("link", name="Users").click()
+    admin.page.get_by_label("Name").fill(f"cleo-{unique}")
+    admin.page.get_by_role("button", name="Add").click()
+    expect(admin.page.locator("#toasts")).to_contain_text("The user is added.")
+    admin.page.get_by_role("button", name=f"Make a sign-in link for cleo-{unique}").click()
+    shown = admin.page.get_by_role("alert")
+    link = shown.locator("code").inner_text()
+    assert link.startswith(f"{server.url}/sign-in/link/")
+    admin.page.get_by_role("link", name="Users").click()
+    expect(admin.page.get_by_role("alert")).to_have_count(0)
+    context = browser.new_context()
+    other = context.new_page()
+    other.goto(link)
+    other.get_by_role("button", name=f"Sign in as cleo-{unique}").click()
+    expect(other.get_by_role("heading", name="Workspaces")).to_be_visible()
+    expect(other.get_by_role("link", name="Users")).to_have_count(0)
+    context.close()
+
+
+@pytest.mark.parametrize(("name", "text"), [("admin", "There is a user admin already."), ("-no-", "")])
+def test_a_name_that_cannot_be_used(person: Callable, name: str, text: str):
+    """What is wrong with a user's name is told beside the field."""
+    admin = person(name="admin", expected=(409, 422))
+    admin.goto("/users")
+    admin.page.get_by_label("Name").fill(name)
+    admin.page.get_by_role("button", name="Add").click()
+    expect(admin.page.locator("#name-error")).to_contain_text(text)
+    expect(admin.page.get_by_label("Name")).to_have_value(name)
+    expect(admin.page.get_by_label("Name")).to_be_focused()
+
+
+def test_block_and_unblock(person: Callable, server: Server):
+    """Somebody who is blocked is out at once, and may come in again when unblocked."""
+    admin, ana = person(name="admin"), person("ana", expected=(403,))
+    admin.goto("/users")
+    row = admin.page.locator(f"#user-{ana.name}")
+    row.get_by_role("button", name="Block").click()
+    expect(row.get_by_text("Blocked")).to_be_visible()
+    expect(row.get_by_role("button", name="Make a sign-in link")).to_have_count(0)
+    ana.goto("/")
+    expect(ana.page.get_by_role("heading", name="Workspaces")).to_have_count(0)
+    row.get_by_role("button", name=f"Unblock {ana.name}").click()
+    expect(row.get_by_text("Blocked")).to_have_count(0)
+
+
+def test_agents(person: Callable, agent: Agent):
+    """An agent is shown with its state, and with when it was last heard of when it is away."""
+    ana = person()
+    ana.page.get_by_role("link", name="Agents").click()
+    row = ana.page.get_by_role("row").filter(has_text="local")
+    expect(row).to_contain_text("Connected")
+    expect(row).to_contain_text("memory")
+    agent.stop()
+    try:
+        ana.page.reload()
+        expect(row).to_contain_text("Not connected")
+        expect(row).to_contain_text(re.compile("last seen (just now|1 minute ago)"))
+    finally:
+        agent.start()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "heading"),
+    [
+        ("/nowhere", 404, "Nothing is moored here"),
+        ("/workspaces/workspace-1-1-zzzzzz", 404, "Nothing is moored here"),
+        ("/users", 403, "This is not yours to do"),
+        ("/workspaces/x/open?port=many", 422, "This is not accepted"),
+    ],
+)
+def test_pages_that_say_no(person: Callable, path: str, status: int, heading: str):
+    """An error has the look of all pages, says what it is, names its request, and leads back."""
+    ana = person(expected=(status,))
+    response = ana.goto(path)
+    assert response.status == status
+    expect(ana.page.get_by_role("heading", name=heading)).to_be_visible()
+    expect(ana.page.locator(".request-id code")).to_have_text(response.headers["x-request-id"])
+    ana.page.get_by_role("link", name="To your workspaces").click()
+    expect(ana.page.get_by_role("heading", name="Workspaces", exact=True)).to_be_visible()

@@ -1,0 +1,379 @@
+"""Creating a workspace, watching it, and what its buttons do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from e2e.pages.backstage import Agent, Git, Server, eventually, passed
+from moorage.contract import (
+    ActualState,
+    Cause,
+    ContainerState,
+    ContainerStatus,
+    DesiredState,
+    StageState,
+)
+
+
+def mark(page: Page) -> None:
+    """Leaves a mark in the page that a reload would wipe out."""
+    page.evaluate("window.neverReloaded = true")
+
+
+def reloaded(page: Page) -> bool:
+    return not page.evaluate("window.neverReloaded === true")
+
+
+def badge(page: Page):
+    return page.locator(".badge").first
+
+
+def test_the_first_page_explains_what_to_do(person: Callable):
+    """Somebody new is led to their first workspace."""
+    ana = person()
+    expect(ana.page.get_by_text("Nothing is moored here yet")).to_be_visible()
+    ana.page.get_by_role("link", name="Create your first workspace").click()
+    expect(ana.page.get_by_label("Repository")).to_be_focused()
+
+
+def test_a_start_is_seen_live(person: Callable, agent: Agent, repository: str):
+    """Stages pass, times run and the state changes without a reload; at the end the editor and the ports can be opened."""
+    ana = person()
+    name = ana.create(agent, repository)
+    mark(ana.page)
+    agent.report(name, ActualState.STARTING, stages=passed(4, detail="receiving objects, 45 %"))
+    expect(badge(ana.page)).to_have_text("Starting")
+    clone = ana.page.locator("#stage-clone")
+    expect(clone).to_have_class(re.compile("stage-running"))
+    expect(clone).to_contain_text("receiving objects, 45 %")
+    expect(ana.page.locator("p.unseen[role=status]")).to_contain_text("Clone: receiving objects, 45 %")
+    seen = clone.locator(".lasted").inner_text()
+    expect(clone.locator(".lasted")).not_to_have_text(seen)
+    agent.run(name)
+    expect(badge(ana.page)).to_have_text("Running")
+    expect(clone).to_have_class(re.compile("stage-done"))
+    editor = ana.page.get_by_role("link", name="Open editor")
+    expect(editor).to_have_attribute(
+        "href", re.compile(rf"^http://60001-{name}\.localhost:\d+/\?folder=/projects/")
+    )
+    port = ana.page.get_by_role("link", name="http-python")
+    expect(port).to_have_attribute("href", re.compile(rf"^http://8080-{name}\.localhost:\d+/"))
+    expect(ana.page.locator("#port-5432")).to_contain_text("tcp, not for a browser")
+    assert not reloaded(ana.page)
+
+
+def test_a_failure_says_why(person: Callable, agent: Agent, repository: str):
+    """The cause appears where one looks, with its hint and the line behind it; a start tries again, in place."""
+    ana = person()
+    name = ana.create(agent, repository)
+    mark(ana.page)
+    cause = Cause(
+        "image-not-found", "The image does not exist.", "manifest unknown <b>x</b>", "Check its name."
+    )
+    agent.report(name, ActualState.FAILED, stages=passed(2, StageState.FAILED, "pull refused"), cause=cause)
+    box = ana.page.get_by_role("region", name="What went wrong")
+    expect(box).to_contain_text("The image does not exist.")
+    expect(box).to_contain_text("Check its name.")
+    expect(box.locator("pre")).to_be_visible()
+    expect(box.locator("pre")).to_have_text("manifest unknown <b>x</b>")
+    generation = agent.wanted[name].generation
+    ana.page.get_by_role("button", name="Start").click()
+    eventually("a new generation is asked for", lambda: agent.wanted[name].generation > generation)
+    agent.report(name, ActualState.STARTING, stages=passed(2))
+    expect(box).not_to_be_visible()
+    expect(badge(ana.page)).to_have_text("Starting")
+    assert not reloaded(ana.page)
+
+
+def test_what_a_person_folded_stays_folded(person: Callable, agent: Agent, repository: str):
+    """An update does not open what was closed, nor take away what was typed or where one is."""
+    ana = person()
+    name = ana.create(agent, repository)
+    agent.run(name)
+    ana.page.get_by_label("Another port").fill("3000")
+    ana.page.locator("#start-fold summary").click()
+    open_before = ana.page.locator("#start-fold").evaluate("e => e.open")
+    restart = ana.page.get_by_role("button", name="Restart")
+    restart.focus()
+    agent.run(name, post_start={"install": "done"})
+    expect(ana.page.locator("#post-start-panel")).to_contain_text("install")
+    expect(ana.page.get_by_label("Another port")).to_have_value("3000")
+    expect(restart).to_be_focused()
+    assert ana.page.locator("#start-fold").evaluate("e => e.open") == open_before
+
+
+def test_stop_and_start_in_place(person: Callable, agent: Agent, repository: str):
+    """Buttons act without leaving the page, and say so."""
+    ana = person()
+    name = ana.create(agent, repository)
+    agent.run(name)
+    mark(ana.page)
+    ana.page.get_by_role("button", name="Stop").click()
+    expect(ana.page.locator("#toasts")).to_contain_text("It is being stopped.")
+    expect(badge(ana.page)).to_have_text("Stopping")
+    agent.desired(name, DesiredState.STOPPED)
+    agent.report(name, ActualState.STOPPED)
+    expect(badge(ana.page)).to_have_text("Stopped")
+    expect(ana.page.get_by_role("link", name="Open editor")).not_to_be_visible()
+    ana.page.get_by_role("button", name="Start").click()
+    agent.desired(name, DesiredState.RUNNING)
+    expect(badge(ana.page)).to_have_text("Starting")
+    ana.page.get_by_role("button", name="Stop").wait_for()
+    assert not reloaded(ana.page)
+
+
+def test_restart(person: Callable, agent: Agent, repository: str):
+    """A restart asks for new containers."""
+    ana = person()
+    name = ana.create(agent, repository)
+    agent.run(name)
+    ana.page.get_by_role("button", name="Restart").click()
+    eventually("a restart is asked for", lambda: agent.wanted[name].restarts == 1)
+
+
+def test_delete_by_keyboard(person: Callable, agent: Agent, repository: str):
+    """Deleting asks; Escape and the first button keep the workspace, and the focus goes back; the second deletes."""
+    ana = person()
+    name = ana.create(agent, repository)
+    agent.run(name)
+    opener = ana.page.locator("#actions").get_by_role("button", name="Delete")
+    dialog = ana.page.get_by_role("dialog")
+    for leave in ("Escape", "Enter"):
+        opener.focus()
+        ana.page.keyboard.press("Enter")
+        expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
+        ana.page.keyboard.press(leave)
+        expect(dialog).not_to_be_visible()
+        expect(opener).to_be_focused()
+    ana.page.keyboard.press("Enter")
+    ana.page.keyboard.press("Tab")
+    ana.page.keyboard.press("Enter")
+    ana.page.wait_for_url(f"{ana.server.url}/")
+    expect(ana.page.locator("#toasts")).to_contain_text("It is being deleted.")
+    expect(badge(ana.page)).to_have_text("Deleting")
+    agent.desired(name, DesiredState.TERMINATED)
+    agent.report(name, ActualState.TERMINATED)
+    expect(ana.page.get_by_text("Nothing is moored here yet")).to_be_visible()
+
+
+def test_a_page_that_is_open_follows_a_deletion(person: Callable, agent: Agent, repository: str):
+    """Who looks at a workspace that somebody deletes is led to the list, and told."""
+    ana = person()
+    name = ana.create(agent, repository)
+    agent.run(name)
+    expect(badge(ana.page)).to_have_text("Running")
+    ana.server.api("DELETE", f"/workspaces/{name}")
+    agent.desired(name, DesiredState.TERMINATED)
+    agent.report(name, ActualState.TERMINATED)
+    ana.page.wait_for_url(f"{ana.server.url}/")
+    expect(ana.page.locator("#toasts")).to_contain_text("The workspace is deleted.")
+
+
+def test_logs_live(person: Callable, agent: Agent, repository: str):
+    """The running container's log is followed by itself; markup is text; a pause holds lines back; another container's
+    is a click away."""
+    ana = person()
+    name = ana.create(agent, repository)
+    agent.write(name, "py", b"first line\n\x1b[32mgreen\x1b[0m <script>alert(1)</script>\n")
+    side = ContainerStatus("db", "postgres", ContainerState.EXITED, exit_code=1, restarts=2)
+    running = ContainerStatus("py", "img", ContainerState.RUNNING, started_at=1.0)
+    agent.run(name, containers=(running, side))
+    lines = ana.page.locator(".log-lines")
+    expect(lines).to_have_text("first line\ngreen <script>alert(1)</script>\n", use_inner_text=True)
+    expect(ana.page.locator(".log-state")).to_have_text("following")
+    eventually("somebody follows", lambda: agent.followers)
+    agent.write(name, "py", "grüße, whole ".encode())
+    agent.write(name, "py", b"line\n")
+    expect(lines).to_contain_text("grüße, whole line")
+    ana.page.get_by_role("button", name="Pause").click()
+    agent.write(name, "py", b"held back\n")
+    expect(ana.page.locator(".log-state")).to_have_text("1 new")
+    expect(lines).not_to_contain_text("held back")
+    ana.page.get_by_role("button", name="Go on").click()
+    expect(lines).to_contain_text("held back")
+    expect(ana.page.locator("#container-db")).to_contain_text("has ended, exit code 1, restarted 2 times")
+
+
+def test_logs_that_cannot_be_had(person: Callable, agent: Agent, repository: str):
+    """A log that is refused says why, in the panel."""
+    ana = person(expected=(422,))
+    name = ana.create(agent, repository)
+    ghost = ContainerStatus("ghost", "img", ContainerState.RUNNING, started_at=1.0)
+    agent.run(name, containers=(ghost,))
+    expect(ana.page.locator(".log-state")).to_contain_text("has no container ghost")
+
+
+def test_another_port(person: Callable, agent: Agent, repository: str):
+    """Any port can be opened by its number, in a tab of its own."""
+    ana = person()
+    name = ana.create(agent, repository)
+    agent.run(name)
+    ana.page.get_by_label("Another port").fill("3000")
+    with ana.context.expect_page() as opened:
+        ana.page.get_by_role("button", name="Open it").click()
+    opened.value.wait_for_url(re.compile(rf"^http://3000-{name}\.localhost:{ana.server.port}/"))
+
+
+def test_the_list_is_live(person: Callable, agent: Agent, repository: str):
+    """The list changes while one looks: a state, and a workspace that is made elsewhere."""
+    ana = person()
+    name = ana.create(agent, repository)
+    ana.goto("/")
+    mark(ana.page)
+    row = ana.page.locator(f"#row-{name}")
+    agent.report(name, ActualState.STARTING, stages=passed(4, detail="receiving objects"))
+    expect(row).to_contain_text("Clone: receiving objects")
+    agent.run(name)
+    expect(row.get_by_role("link", name="Open")).to_be_visible()
+    agent.report(name, ActualState.FAILED, cause=Cause("container-crashed", "The container py has crashed."))
+    expect(row).to_contain_text("The container py has crashed.")
+    row.get_by_role("button", name="Start").click()
+    expect(ana.page.locator("#toasts")).to_contain_text("It is being started.")
+    assert not reloaded(ana.page)
+    row.get_by_role("link", name="example-python-http-simple").click()
+    ana.page.wait_for_url(f"**/workspaces/{name}")
+
+
+def test_an_agent_that_is_away_is_the_cause(person: Callable, agent: Agent, repository: str):
+    """A workspace that waits for its agent says so, while one looks, and goes on when it is back."""
+    ana = person()
+    name = ana.create(agent, repository)
+    box = ana.page.get_by_role("region", name="What it waits for")
+    agent.stop()
+    try:
+        expect(box).to_contain_text("The agent local is not connected.")
+    finally:
+        agent.start()
+    agent.desired(name, DesiredState.RUNNING)
+    agent.run(name)
+    expect(box).not_to_be_visible()
+    expect(badge(ana.page)).to_have_text("Running")
+
+
+def test_the_page_outlives_the_server(person: Callable, agent: Agent, repository: str):
+    """While the server is away the page says that it may be old; then it goes on by itself."""
+    ana = person(expected=("net::ERR_", 503))
+    name = ana.create(agent, repository)
+    agent.run(name)
+    expect(badge(ana.page)).to_have_text("Running")
+    mark(ana.page)
+    ana.server.stop()
+    expect(ana.page.get_by_text("The live connection is lost")).to_be_visible()
+    ana.server.start()
+    agent.start()
+    agent.run(name, post_start={"install": "done"})
+    expect(ana.page.locator("#post-start-panel")).to_contain_text("install")
+    expect(ana.page.get_by_text("The live connection is lost")).not_to_be_visible()
+    assert not reloaded(ana.page)
+
+
+HIDE = """hidden => { Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+                      document.dispatchEvent(new Event("visibilitychange")); }"""
+
+
+def test_a_hidden_tab_holds_no_connection(person: Callable, agent: Agent, repository: str):
+    """Streams of a tab that nobody looks at end after a while, and come back with whoever looks again."""
+    ana = person()
+    ana.page.clock.install()
+    name = ana.create(agent, repository)
+    agent.run(name)
+    eventually("the log is followed", lambda: [f for f in agent.followers if f.workspace == name])
+    ana.page.evaluate(HIDE, True)
+    ana.page.clock.fast_forward(16_000)
+    eventually("the log is let go", lambda: not [f for f in agent.followers if f.workspace == name])
+    agent.run(name, post_start={"install": "done"})
+    expect(ana.page.locator("#post-start-panel")).not_to_be_visible()
+    ana.page.evaluate(HIDE, False)
+    expect(ana.page.locator("#post-start-panel")).to_contain_text("install")
+    eventually("the log is followed again", lambda: [f for f in agent.followers if f.workspace == name])
+
+
+ERRORS = [
+    ({"Repository": "ftp://git.example.com/x"}, "repository", "by http, https or ssh"),
+    ({"Branch, tag or commit": "nowhere"}, "ref", "nowhere"),
+    ({"Name": "Not A Label"}, "name", "no DNS label"),
+    ({"Devfile": "missing.yaml"}, "devfile", "missing.yaml"),
+]
+
+
+@pytest.mark.parametrize("wrong", ERRORS, ids=[field for _, field, _ in ERRORS])
+def test_an_error_stands_beside_its_field(
+    person: Callable, agent: Agent, repository: str, wrong: tuple[dict[str, str], str, str]
+):
+    """What is wrong is told where it is wrong; the rest of the form stays as it was."""
+    ana = person(expected=(404, 409, 422))
+    changed, field, text = wrong
+    ana.goto("/new")
+    values = {"Repository": repository, "Branch, tag or commit": "main", "Name": "fine"} | changed
+    for label, value in values.items():
+        ana.page.get_by_label(label, exact=False).first.fill(value)
+    ana.page.get_by_role("button", name="Create workspace").click()
+    expect(ana.page.locator(f"#{field}-error")).to_contain_text(text)
+    expect(ana.page.locator(f"#{field}")).to_be_focused()
+    for label, value in values.items():
+        expect(ana.page.get_by_label(label).first).to_have_value(value)
+    assert ana.page.locator(".field-error").count() == 1
+
+
+def test_a_name_that_is_taken(person: Callable, agent: Agent, repository: str):
+    """A second workspace of the same name is refused beside the field."""
+    ana = person(expected=(409,))
+    for _ in range(2):
+        ana.goto("/new")
+        ana.page.get_by_label("Repository").fill(repository)
+        ana.page.get_by_label("Name").fill("twice")
+        ana.page.get_by_role("button", name="Create workspace").click()
+        ana.page.wait_for_load_state()
+    expect(ana.page.locator("#name-error")).to_contain_text("already")
+
+
+def test_devfile_problems_beside_the_lines(person: Callable, agent: Agent, broken_repository: str):
+    """Each mistake in a devfile is shown at its line."""
+    ana = person(expected=(422,))
+    ana.goto("/new")
+    ana.page.get_by_label("Repository").fill(broken_repository)
+    ana.page.get_by_role("button", name="Create workspace").click()
+    shown = ana.page.locator(".devfile-lines")
+    wrong = shown.locator(".line-wrong")
+    expect(wrong.filter(has_text="memoryLimit: lots")).to_have_count(1)
+    expect(wrong.filter(has_text="targetPort: 808080")).to_have_count(1)
+    expect(wrong.filter(has_text="memoryLimit: lots").locator(".line-number")).to_have_text("10")
+    expect(ana.page.locator("#devfile-error")).to_contain_text("things are wrong")
+
+
+def test_the_button_says_that_it_reads(person: Callable, agent: Agent, git: Git, repository: str):
+    """While the devfile is read, the button cannot be pressed again, and says what goes on."""
+    ana = person()
+    ana.goto("/new")
+    ana.page.get_by_label("Repository").fill(repository)
+    ana.page.evaluate(
+        "window.addEventListener('submit', event => event.preventDefault())"
+    )  # it reads for ever
+    ana.page.get_by_role("button", name="Create workspace").click()
+    button = ana.page.get_by_role("button", name="Reading the devfile…")
+    expect(button).to_be_disabled()
+    expect(button).to_have_attribute("aria-busy", "true")
+
+
+def test_another_persons_workspace_is_not_there(
+    person: Callable, agent: Agent, repository: str, server: Server
+):
+    """Nobody but the owner and administrators learn that a workspace exists; an administrator may stop it."""
+    ana, bob = person("ana"), person("bob", expected=(404,))
+    name = ana.create(agent, repository)
+    agent.run(name)
+    response = bob.goto(f"/workspaces/{name}")
+    assert response.status == 404
+    expect(bob.page.get_by_role("link", name="To your workspaces")).to_be_visible()
+    admin = person(name="admin")
+    admin.goto("/?all=true")
+    expect(admin.page.locator(f"#row-{name}")).to_contain_text(ana.name)
+    admin.goto(f"/workspaces/{name}")
+    expect(admin.page.get_by_role("link", name="Open editor")).not_to_be_visible()
+    expect(admin.page.locator("#logs")).to_have_count(0)
+    admin.page.get_by_role("button", name="Stop").click()
+    agent.desired(name, DesiredState.STOPPED)
