@@ -25,7 +25,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
 
 class EnvVar(Part, frozen=True):
     name: str
-    value: str = ""
+    value: str | None = None
+    """None in an override only."""
 
 
 class Endpoint(Part, frozen=True):

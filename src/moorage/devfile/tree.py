@@ -66,20 +66,24 @@ def locate(tree: Any, path: Path, *, of_key: bool = False) -> Place | None:
     found: Place | None = None
     node = tree
     for step in path:
-        known = _mark_in(node, step)
-        if known is None:
+        try:
+            inner = node[step]
+        except (KeyError, IndexError, TypeError):
             break
-        node = node[step]
-        found = place_of(known, of_key=of_key or isinstance(node, dict | list))
+        known = _mark_in(node, step)
+        node = inner
+        if known:
+            found = place_of(known, of_key=of_key or isinstance(node, dict | list))
     return found
 
 
-def _mark_in(node: Any, step: str | int) -> int | None:
-    if isinstance(node, Map) and isinstance(step, str) and step in node:
-        return node.marks.get(step)
+def _mark_in(node: Any, step: str | int) -> int:
+    """0 for what has none: it was made here, and says nothing of its own."""
+    if isinstance(node, Map) and isinstance(step, str):
+        return node.marks.get(step, 0)
     if isinstance(node, Seq) and isinstance(step, int) and step < len(node.marks):
         return node.marks[step]
-    return None
+    return 0
 
 
 def plain(value: Any) -> Any:

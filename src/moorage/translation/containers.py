@@ -168,7 +168,7 @@ class Maker:
                     f"{variable.name[:60]!r} is no variable's name.",
                     (*path, "env", index, "name"),
                 )
-            env[variable.name] = self._places(variable.value, mapping)
+            env[variable.name] = self._places(variable.value or "", mapping)
         return {**env, **self._own_env(mapping)}
 
     def _own_env(self, mapping: str | None) -> dict[str, str]:

@@ -82,8 +82,10 @@ def _command(
     container = component.container if component is not None else None
     root = (container.source_mapping if container is not None else None) or PROJECTS_ROOT
     project = f"{root}/{source}" if source else root
-    env = {variable.name: variable.value for variable in body.env}
-    known = {variable.name: variable.value for variable in container.env} if container is not None else {}
+    env = {variable.name: variable.value or "" for variable in body.env}
+    known = (
+        {variable.name: variable.value or "" for variable in container.env} if container is not None else {}
+    )
     return Command(
         id=command.id,
         container=body.component or "",

@@ -1,0 +1,77 @@
+"""What GitLab refuses: each with its accepted twin."""
+
+from __future__ import annotations
+
+import pytest
+
+from moorage.devfile import parse, refusals
+
+GOOD = """\
+schemaVersion: 2.2.0
+components:
+  - name: py
+    attributes: {gl/inject-editor: true}
+    container: {image: i, endpoints: [{name: web, targetPort: 8080}]}
+  - {name: data, volume: {}}
+commands:
+  - {id: go, exec: {component: py, commandLine: x, label: Go}}
+  - {id: init, apply: {component: py}}
+events: {postStart: [go], preStart: [init]}
+variables: {tag: x}
+"""
+
+
+def test_what_gitlab_accepts_passes() -> None:
+    """The walk-through's kind of devfile has nothing that GitLab refuses."""
+    assert refusals(parse(GOOD), "gitlab") == ()
+
+
+@pytest.mark.parametrize(
+    ("find", "put", "code", "path"),
+    [
+        ("2.2.0", "2.1.0", "gitlab-version", "schemaVersion"),
+        ("2.2.0", "2.3.0", "gitlab-version", "schemaVersion"),
+        ("2.2.0", "2.2.0-x", "gitlab-version", "schemaVersion"),
+        ("components:", "parent: {uri: u}\ncomponents:", "gitlab-parent", "parent"),
+        ("components:", "projects: [{name: p, zip: {location: u}}]\ncomponents:", "gitlab-projects", "projects"),
+        ("components:", "starterProjects: [{name: p, zip: {location: u}}]\ncomponents:", "gitlab-projects", "starterProjects"),
+        ("components:", "components:\n  - {name: k, kubernetes: {inlined: x}}", "gitlab-component", "components[0].kubernetes"),
+        ("components:", "components:\n  - {name: k, openshift: {inlined: x}}", "gitlab-component", "components[0].openshift"),
+        ("components:", "components:\n  - {name: k, image: {imageName: x, dockerfile: {uri: D}}}", "gitlab-component", "components[0].image"),
+        ("components:", "attributes: {pod-overrides: {}}\ncomponents:", "gitlab-overrides", "attributes.pod-overrides"),
+        ("editor: true", "editor: true, container-overrides: {}", "gitlab-overrides", "components[0].attributes.container-overrides"),
+        ("{image: i,", "{image: i, dedicatedPod: false,", "gitlab-field", "components[0].container.dedicatedPod"),
+        ("{image: i,", "{image: i, sourceMapping: /x,", "gitlab-field", "components[0].container.sourceMapping"),
+        ("{image: i,", "{image: i, mountSources: true,", "gitlab-field", "components[0].container.mountSources"),
+        ("commands:", "commands:\n  - {id: all, composite: {commands: [go]}}", "gitlab-composite", "commands[0].composite"),
+        ("{postStart: [go],", "{postStart: [go], preStop: [go],", "gitlab-event", "events.preStop"),
+        ("{postStart: [go],", "{postStart: [go], postStop: [init],", "gitlab-event", "events.postStop"),
+        ("name: data", "name: gl-data", "gitlab-reserved-name", "components[1].name"),
+        ("name: web", "name: gl-web", "gitlab-reserved-name", "components[0].container.endpoints[0].name"),
+        ("id: init", "id: init}\n  - {id: gl-x", "gitlab-reserved-name", "commands[2].id"),
+        ("label: Go", "label: gl-go", "gitlab-reserved-name", "commands[0].exec.label"),
+        ("tag: x", "gl-tag: x", "gitlab-reserved-name", "variables.gl-tag"),
+        ("tag: x", "gl_tag: x", "gitlab-reserved-name", "variables.gl_tag"),
+        ("editor: true", "other: true", "gitlab-editor", "components"),
+        ("name: data, volume: {}", "name: data, attributes: {gl/inject-editor: true}, container: {image: i}", "gitlab-editor", "components[1].attributes"),
+        ("name: data", f"name: {'d' * 28}", "gitlab-volume-name", "components[1].name"),
+    ],
+)  # fmt: skip
+def test_what_gitlab_refuses_is_told(find: str, put: str, code: str, path: str) -> None:
+    """Each refusal is found, alone, at its path and line; the full profile takes the same devfile."""
+    text = GOOD.replace(find, put, 1)
+    if code == "gitlab-reserved-name" and "gl-x" in put:
+        text = text.replace("gl-x, apply", "gl-x, exec").replace(
+            "{id: init}", "{id: init, apply: {component: py}}"
+        )
+        text = text.replace("exec: {component: py}", "exec: {component: py, commandLine: x}")
+    devfile = parse(text)
+    assert refusals(devfile, "full") == ()
+    problems = refusals(devfile, "gitlab")
+    assert [(problem.code, problem.path) for problem in problems] == [(code, path)]
+    assert problems[0].line > 0
+
+
+def test_a_volume_name_of_27_characters_passes() -> None:
+    """The limit is 27, not less."""
+    assert refusals(parse(GOOD.replace("name: data", f"name: {'d' * 27}")), "gitlab") == ()
