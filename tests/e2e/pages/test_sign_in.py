@@ -53,6 +53,18 @@ def test_a_wrong_link_is_told_beside_the_field(server: Server, stranger: Page, p
     expect(stranger.get_by_label("Link or code")).to_be_focused()
 
 
+def test_a_link_opened_in_another_tab_signs_this_one_in(server: Server, stranger: Page):
+    """A tab that waits at sign-in goes on, once its browser is signed in, when somebody looks at it again."""
+    stranger.goto(f"{server.url}/agents")
+    expect(stranger.get_by_role("heading", name="Sign in")).to_be_visible()
+    other = stranger.context.new_page()
+    other.goto(server.sign_in_link(server.add_user("ana")))
+    other.get_by_role("button", name="Sign in as ana").click()
+    expect(other.get_by_role("heading", name="Workspaces")).to_be_visible()
+    stranger.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(stranger.get_by_role("heading", name="Agents")).to_be_visible()
+
+
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example"])
 def test_next_leads_nowhere_else(server: Server, stranger: Page, elsewhere: str):
     """An address to go on to that is not this server's leads to the list instead."""

@@ -218,6 +218,15 @@ def test_another_port(person: Callable, agent: Agent, repository: str):
     opened.value.wait_for_url(re.compile(rf"^http://3000-{name}\.localhost:{ana.server.port}/"))
 
 
+def test_a_command_is_copied(person: Callable, agent: Agent, repository: str):
+    """A command line is copied whole, without its prompt."""
+    ana = person(permissions=["clipboard-read", "clipboard-write"])
+    ana.create(agent, repository)
+    ana.page.get_by_role("button", name="Copy the command for A shell in it").click()
+    expect(ana.page.locator("#toasts")).to_contain_text("Copied.")
+    assert ana.page.evaluate("navigator.clipboard.readText()") == "moor exec example-python-http-simple -- sh"
+
+
 def test_the_list_is_live(person: Callable, agent: Agent, repository: str):
     """The list changes while one looks: a state, and a workspace that is made elsewhere."""
     ana = person()
