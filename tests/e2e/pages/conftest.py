@@ -41,7 +41,7 @@ NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
 """What Chromium says when a network interface comes or goes, as a container engine beside the tests makes them do."""
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     running = Server()
     try:
@@ -51,7 +51,7 @@ def server() -> Iterator[Server]:
         running.remove()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def agent(server: Server) -> Iterator[Agent]:
     connected = Agent(server)
     connected.start()
@@ -59,21 +59,21 @@ def agent(server: Server) -> Iterator[Agent]:
     connected.stop()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def git() -> Iterator[Git]:
     serving = Git()
     yield serving
     serving.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def repository(git: Git) -> str:
     return git.repository(
         "example-python-http-simple", {".devfile.yaml": DEVFILE, "hello.py": "print('hello')\n"}
     )
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def broken_repository(git: Git) -> str:
     return git.repository("broken", {".devfile.yaml": BROKEN_DEVFILE})
 
@@ -135,7 +135,7 @@ def person(browser: Browser, server: Server) -> Iterator[Callable[..., Person]]:
     assert amiss == []
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def pictures() -> Path:
     folder = SCREENSHOTS / "pages"
     folder.mkdir(parents=True, exist_ok=True)
