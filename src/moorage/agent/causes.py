@@ -100,7 +100,7 @@ def of_engine(doing: str, status: int, message: str) -> Verdict:
             ),
             True,
         )
-    final = status == 400
+    final = status == 400 and not _matches(message, "is ambiguous")
     return Verdict(
         _cause(
             "engine-refused",

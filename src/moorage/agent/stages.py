@@ -7,6 +7,7 @@ import msgspec
 from moorage.contract import Stage, StageName, StageState
 
 ORDER = tuple(StageName)
+_ENDED = (StageState.DONE, StageState.FAILED, StageState.SKIPPED)
 
 
 class Timeline:
@@ -18,7 +19,7 @@ class Timeline:
     def begin(self, name: StageName, at: float, detail: str = "") -> bool:
         """Whether that changed anything. Of a stage that runs already, only `detail` changes."""
         old = self._stages.get(name)
-        if old is not None and old.state in (StageState.DONE, StageState.FAILED, StageState.SKIPPED):
+        if old is not None and old.state in _ENDED:
             return False
         started = old.started_at if old is not None and old.started_at is not None else at
         return self._set(Stage(name=name, state=StageState.RUNNING, started_at=started, detail=detail))
@@ -28,7 +29,7 @@ class Timeline:
     ) -> bool:
         """Whether that changed anything. `at` None: it is not known when it ended."""
         old = self._stages.get(name)
-        if old is not None and old.state is state:
+        if old is not None and old.state in _ENDED:
             return False
         started = old.started_at if old is not None and old.started_at is not None else at
         return self._set(Stage(name=name, state=state, started_at=started, finished_at=at, detail=detail))

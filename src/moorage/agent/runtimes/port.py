@@ -107,7 +107,7 @@ class RuntimeFault(MoorageError):
     default_code = "runtime-fault"
 
     def __init__(self, cause: Cause, *, final: bool) -> None:
-        super().__init__(cause.message, code=cause.code, hint=cause.hint)
+        super().__init__(cause.message, code=cause.code, hint=cause.hint, detail=cause.detail)
         self.cause = cause
         self.final = final
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock"
 API_VERSION = "v1.41"
 """The oldest that has what is used here (Docker 20.10, Podman 3); newer engines still speak it."""
 REQUEST_SECONDS = 120.0
+LASTING = ("/create", "/start")
+"""An engine goes on making a thing when its client goes away; then it could come after somebody looked for it."""
+LASTING_SECONDS = 5.0
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 
@@ -133,7 +136,8 @@ class Engine:
         try:
             with ENGINE_SECONDS.labels(method).time():
                 async with asyncio.timeout(timeout):
-                    return await self._client.json(method, path, _encoded(params), body)
+                    asked = self._client.json(method, path, _encoded(params), body)
+                    return await (_to_its_end(asked) if path.endswith(LASTING) else asked)
         except aiodocker.DockerError as error:
             if error.status == 404 and missing_ok:
                 return None
@@ -214,6 +218,18 @@ class Engine:
         else:
             verdict = causes.engine_unreachable(self.host, str(error) or repr(error))
         return RuntimeFault(verdict.cause, final=verdict.final)
+
+
+async def _to_its_end(asked: Coroutine[Any, Any, Any]) -> Any:
+    """Waits for the answer also when it is cancelled, for some seconds."""
+    task = asyncio.create_task(asked)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=LASTING_SECONDS)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 def _encoded(params: Mapping[str, Any]) -> dict[str, str]:

@@ -84,7 +84,11 @@ class Networks:
         """None: the network is there already."""
         async with self._lock:
             networks = await self._engine.request("GET", "networks", doing="listing networks")
-            if any(network["Name"] == objects.network_name(desired.name) for network in networks):
+            own = [n for n in networks if n["Name"] == objects.network_name(desired.name)]
+            for surplus in own[1:]:
+                # An engine does not keep names apart while it makes networks: an agent that was killed may leave two.
+                await self._engine.request("DELETE", f"networks/{surplus['Id']}", missing_ok=True)
+            if own:
                 return None
             used = [*subnets(networks), *self._asked, *refused]
             subnet = free_subnet(self._pool, used, desired.name)

@@ -178,7 +178,7 @@ def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body
             **_confined(host, limits),
             "NetworkMode": network_name(desired.name),
             "Mounts": mounts,
-            "ReadonlyRootfs": True,
+            "ReadonlyRootfs": not spec.volumes,  # an engine unpacks nothing over one that is
             "Tmpfs": {
                 SANDBOX_RUN: f"rw,nosuid,nodev,noexec,size=32m,mode=0770,uid={RUN_AS_USER},gid={RUN_AS_GROUP}",
                 "/tmp": "rw,nosuid,nodev,size=64m,mode=1777",  # noqa: S108 - inside the container

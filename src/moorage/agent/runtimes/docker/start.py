@@ -177,11 +177,9 @@ class Start:
         created = await self._create(name, body, network)
         await network
         if extra := [volume.name for volume in self._spec.volumes]:
-            # Fresh volumes belong to root; the archive's entry for the folder itself gives it to the workspace's user.
-            archive = tar_of_folders(["./"], mode=0o2775, uid=RUN_AS_USER, gid=RUN_AS_GROUP)
-            for volume in extra:
-                folder = f"{objects.VOLUMES_FOLDER}/{volume}"
-                await self._engine.upload(created, folder, archive, doing="preparing a volume")
+            # Fresh volumes belong to root; unpacked over them, empty folders give them to the workspace's user.
+            archive = tar_of_folders(extra, mode=0o2775, uid=RUN_AS_USER, gid=RUN_AS_GROUP)
+            await self._engine.upload(created, objects.VOLUMES_FOLDER, archive, doing="preparing the volumes")
         if not self._is_running(name):
             await self._engine.request(
                 "POST", f"containers/{created}/start", doing="starting the workspace's network"

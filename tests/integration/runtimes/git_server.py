@@ -1,0 +1,132 @@
+"""A Git server over HTTP: Git's own `http-backend` behind Python's HTTP server. Some repositories want a password."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+USER, PASSWORD = "alice", "s3cret-of-alice"
+PRIVATE = "private"
+"""Repositories whose name begins like this are handed out to USER only."""
+
+
+class GitServer:
+    """Serves `folder/*.git` on a free port of all addresses (containers reach it at their bridge's)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.requests: list[str] = []
+        handler = type("Handler", (_Handler,), {"server_of": self})
+        self._http = ThreadingHTTPServer(("0.0.0.0", 0), handler)
+        self._http.daemon_threads = True
+        self.port = self._http.server_address[1]
+        self._thread = Thread(target=self._http.serve_forever, daemon=True)
+        self._thread.start()
+
+    def url(self, name: str, host: str) -> str:
+        return f"http://{host}:{self.port}/{name}.git"
+
+    def add(self, name: str, commits: int = 1) -> Path:
+        """A repository with that many commits on `main`, a branch `side`, a tag `v1`; 0: an empty one."""
+        bare = self.folder / f"{name}.git"
+        run("git", "init", "-q", "--bare", "-b", "main", str(bare))
+        run("git", "-C", str(bare), "config", "uploadpack.allowFilter", "true")
+        run("git", "-C", str(bare), "config", "uploadpack.allowAnySHA1InWant", "true")
+        if commits:
+            work = self.folder / f"{name}.work"
+            run("git", "clone", "-q", str(bare), str(work))
+            for number in range(commits):
+                (work / "hello.txt").write_text(f"hello {number}\n")
+                commit(work, f"commit {number}")
+            run("git", "-C", str(work), "tag", "v1")
+            run("git", "-C", str(work), "push", "-q", "origin", "HEAD:main", "HEAD:side", "v1")
+        return bare
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+
+def commit(work: Path, message: str) -> None:
+    run("git", "-C", str(work), "add", "-A")
+    run(
+        "git",
+        "-C",
+        str(work),
+        "-c",
+        "user.name=T",
+        "-c",
+        "user.email=t@example.org",
+        "commit",
+        "-q",
+        "-m",
+        message,
+    )
+
+
+def run(*argv: str) -> str:
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_of: GitServer
+
+    def do_GET(self) -> None:
+        self._serve(b"")
+
+    def do_POST(self) -> None:
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        else:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._serve(body)
+
+    def _serve(self, body: bytes) -> None:
+        path, _, query = self.path.partition("?")
+        self.server_of.requests.append(self.path)
+        expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        if path.startswith(f"/{PRIVATE}") and self.headers.get("Authorization") != expected:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        env = {
+            **os.environ,
+            "GIT_PROJECT_ROOT": str(self.server_of.folder),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+        }
+        done = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, check=False)
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        status = 200
+        headers = []
+        for line in head.decode().splitlines():
+            name, _, value = line.partition(": ")
+            if name.lower() == "status":
+                status = int(value.split()[0])
+            else:
+                headers.append((name, value))
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing: the tests look at `requests`."""

@@ -1,0 +1,313 @@
+"""What every runtime does; run against each."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from integration.runtimes.worlds import Agent, World, desired_of, simple_spec
+from moorage.agent.runtimes.port import ExecRequest, LogChunk, RuntimeFault, StepRequest, digest_of
+from moorage.contract import Container, ContainerState, Project, StageName, StageState
+
+
+async def test_knows_nothing_at_first(world: World) -> None:
+    """On an engine with nothing of ours, there are no names and nothing to observe."""
+    agent = await world.agent()
+    assert await agent.runtime.names() == frozenset()
+    observed = await agent.runtime.observe("workspace-1-1-nobody", None)
+    assert not observed.present
+
+
+async def test_starts_until_ready(world: World) -> None:
+    """A start leads to running containers, an address, and a timeline that is complete up to the editor."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    progress = await agent.start(desired)
+    assert progress.fault is None
+    assert progress.ready
+    stages = {stage.name: stage.state for stage in progress.stages}
+    for name in (StageName.RECEIVED, StageName.IMAGE, StageName.VOLUME, StageName.CLONE, StageName.EDITOR):
+        assert stages[name] is StageState.DONE, name
+    observed = await agent.runtime.observe(desired.name, desired)
+    assert observed.data
+    run = observed.run
+    assert run is not None
+    assert (run.spec, run.restarts, run.generation) == (digest_of(desired.spec), 0, 1)
+    assert run.address
+    assert run.missing == ()
+    assert {c.name: c.state for c in run.containers if c.role == "main"} == {"py": ContainerState.RUNNING}
+    assert await agent.runtime.names() == {desired.name}
+
+
+async def test_start_is_idempotent(world: World) -> None:
+    """Starting what runs already changes nothing."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+    before = await started(agent, world, desired.name)
+    await agent.start(desired)
+    assert await started(agent, world, desired.name) == before
+
+
+async def test_fresh_start_makes_new_containers(world: World) -> None:
+    """A start that is to be fresh replaces containers that run."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+    before = await started(agent, world, desired.name)
+    again = msgspec.structs.replace(desired, restarts=1, generation=2)
+    assert (await agent.start(again, fresh=True)).ready
+    after = await started(agent, world, desired.name)
+    assert after.keys() == before.keys()
+    assert all(after[name] > before[name] for name in before)
+    observed = await agent.runtime.observe(desired.name, again)
+    assert observed.run is not None
+    assert (observed.run.restarts, observed.run.generation) == (1, 2)
+
+
+async def test_stop_leaves_data_only(world: World) -> None:
+    """After a stop there is data and nothing else; a start finds its way from there."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+    await agent.runtime.stop(desired.name)
+    observed = await agent.runtime.observe(desired.name, desired)
+    assert (observed.data, observed.leftovers, observed.run) == (True, False, None)
+    assert await agent.runtime.names() == {desired.name}
+    assert (await agent.start(desired)).ready
+
+
+async def test_remove_leaves_nothing(world: World) -> None:
+    """After a removal, of what runs or is stopped, there is nothing."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+    await agent.runtime.remove(desired.name)
+    assert not (await agent.runtime.observe(desired.name, None)).present
+    assert await agent.runtime.names() == frozenset()
+
+
+async def test_ending_what_is_not_there(world: World) -> None:
+    """Halt, stop and removal of a workspace that is not there are no errors: each may come twice."""
+    agent = await world.agent()
+    for operation in (agent.runtime.halt, agent.runtime.stop, agent.runtime.remove):
+        await operation("workspace-1-1-nobody")
+
+
+async def test_halt_keeps_output(world: World) -> None:
+    """A halted workspace runs no more; its containers and their output are still there."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+    await agent.runtime.halt(desired.name)
+    observed = await agent.runtime.observe(desired.name, desired)
+    assert observed.run is not None
+    assert not observed.run.alive
+    assert [chunk async for chunk in agent.runtime.logs(desired.name, "clone")]
+
+
+async def test_lost_container_is_seen_and_repaired(world: World) -> None:
+    """A container that somebody removed is heard of, seen as missing, and made again; the others are left alone."""
+    agent = await world.agent()
+    spec = simple_spec(world)
+    side = Container(name="side", image=world.image, override_command=True)
+    desired = desired_of(world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side)))
+    await agent.start(desired)
+    before = await started(agent, world, desired.name)
+    agent.hearing.changes.clear()
+    world.lose_container(desired.name, "side")
+    await agent.hearing.until(lambda: desired.name in agent.hearing.changes)
+
+    async def missing() -> tuple[str, ...]:
+        observed = await agent.runtime.observe(desired.name, desired)
+        return observed.run.missing if observed.run is not None else ()
+
+    assert await agent.hearing.until_true(missing) == ("container side",)
+    await agent.start(desired)
+    after = await started(agent, world, desired.name)
+    assert after["py"] == before["py"]
+    assert after["side"] > before["side"]
+    assert await missing() == ()
+
+
+async def test_ended_container_is_seen_and_started_again(world: World) -> None:
+    """A container that ended is seen with its exit code and a cause; a start runs it again."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+    world.end_container(desired.name, "py")
+
+    async def ended() -> object:
+        observed = await agent.runtime.observe(desired.name, desired)
+        assert observed.run is not None
+        main = next(c for c in observed.run.containers if c.role == "main")
+        return main if main.state is ContainerState.EXITED else None
+
+    main = await agent.hearing.until_true(ended)
+    assert main.exit_code == 137
+    assert main.fault.code == "container-crashed"
+    assert not main.hopeless
+    assert (await agent.start(desired)).ready
+    assert await ended() is None
+
+
+async def test_crash_is_told_with_code_and_words(world: World) -> None:
+    """A container that fails at once is seen with its exit code and what it wrote."""
+    agent = await world.agent()
+    spec = simple_spec(world)
+    side = Container(name="side", image=world.crashing_image)
+    desired = desired_of(world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side)))
+    await agent.runtime.start(desired, received=1.0)
+
+    async def ended() -> object:
+        observed = await agent.runtime.observe(desired.name, desired)
+        assert observed.run is not None
+        found = next(c for c in observed.run.containers if c.name == "side")
+        return found if found.state is ContainerState.EXITED else None
+
+    side_status = await agent.hearing.until_true(ended)
+    assert side_status.exit_code == 3
+    assert "exit code 3" in side_status.fault.message
+    assert side_status.fault.detail
+
+
+async def test_another_agent_process_sees_the_same(world: World) -> None:
+    """What an agent process made, the next one sees as it is, and finds ready, without touching it."""
+    first = await world.agent()
+    desired = desired_of(world)
+    await first.start(desired)
+    before = await started(first, world, desired.name)
+    await first.close()
+    second = await world.agent()
+    assert await second.runtime.names() == {desired.name}
+    assert (await second.settled(desired)).ready
+    assert await started(second, world, desired.name) == before
+    await second.runtime.stop(desired.name)
+    await second.runtime.remove(desired.name)
+    assert await second.runtime.names() == frozenset()
+
+
+async def test_cancelled_start_is_taken_up(world: World) -> None:
+    """A start that is ended anywhere in its middle leaves something that a later start completes and a removal removes."""
+    agent = await world.agent()
+    for pause in (0.0, 0.05, 0.2, 0.4):
+        desired = desired_of(world)
+        work = asyncio.create_task(agent.runtime.start(desired, received=1.0))
+        await asyncio.sleep(pause)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        assert (await agent.start(desired)).ready, pause
+        await agent.runtime.remove(desired.name)
+        assert desired.name not in await agent.runtime.names()
+
+
+async def test_unknown_image(world: World) -> None:
+    """An image that its registry does not have is a final fault which says so."""
+    agent = await world.agent()
+    main = Container(name="py", image=world.missing_image)
+    desired = desired_of(world, spec=simple_spec(world, containers=(main,)))
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.runtime.start(desired, received=1.0)
+    assert caught.value.final
+    assert caught.value.cause.code == "image-not-found"
+    assert world.missing_image in caught.value.cause.message
+    await agent.runtime.remove(desired.name)
+    assert await agent.runtime.names() == frozenset()
+
+
+async def test_refused_clone(world: World) -> None:
+    """A repository that refuses makes the start fail with a cause, soon."""
+    agent = await world.agent()
+    project = Project(name="app", clone_path="app", url=world.closed_repository())
+    desired = desired_of(world, spec=simple_spec(world, projects=(project,)))
+    progress = await agent.start(desired)
+    assert not progress.ready
+    assert progress.fault is not None
+    assert progress.fault.code == "clone-refused"
+    states = {stage.name: stage.state for stage in progress.stages}
+    assert states[StageName.CLONE] is StageState.FAILED
+
+
+async def test_commands(world: World) -> None:
+    """A command's output, input, variables and exit code are its own."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+
+    async def run(*argv: str, give: bytes | None = None, **env: str) -> tuple[bytes, bytes, int]:
+        request = ExecRequest(argv=argv, env=env)
+        async with agent.runtime.execute(desired.name, request, desired.spec) as session:
+            if give is not None:
+                await session.write(give)
+                await session.end_input()
+            chunks = [chunk async for chunk in session.output()]
+            return said(chunks, "stdout"), said(chunks, "stderr"), await session.exit_code()
+
+    assert await run("echo", "a b", "c") == (b"a b c\n", b"", 0)
+    assert await run("cat", give=b"some input") == (b"some input", b"", 0)
+    assert await run("sh", "-c", "exit 7") == (b"", b"", 7)
+    assert await run("printenv", "GREETING") == (b"hello\n", b"", 0)
+    assert await run("printenv", "OURS", OURS="1") == (b"1\n", b"", 0)
+    out, err, code = await run("no-such-program")
+    assert (out, code) == (b"", 127)
+    assert b"not found" in err
+
+
+async def test_commands_where_nothing_runs(world: World) -> None:
+    """A command or logs for a workspace or container that is not there is an error that says so."""
+    from moorage.kernel.errors import NotFound
+
+    agent = await world.agent()
+    desired = desired_of(world)
+    with pytest.raises(NotFound, match="does not run"):
+        async with agent.runtime.execute(desired.name, ExecRequest(argv=("true",))):
+            pass
+    with pytest.raises(NotFound, match="does not run"):
+        _ = [chunk async for chunk in agent.runtime.logs(desired.name)]
+    await agent.start(desired)
+    with pytest.raises(NotFound, match="no container nope"):
+        _ = [chunk async for chunk in agent.runtime.logs(desired.name, "nope")]
+
+
+async def test_steps_run_once(world: World) -> None:
+    """A postStart step runs once in a container's life: asked for again, it tells the same end."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+    bad = StepRequest(key="bad", container="py", folder="/projects", command_line="no-such-program")
+    code, lines = await agent.runtime.run_step(desired.name, bad)
+    assert code == 127
+    assert "not found" in lines
+    assert await agent.runtime.run_step(desired.name, bad) == (code, lines)
+    good = StepRequest(key="good", container="py", folder="/projects", command_line="true")
+    assert await agent.runtime.run_step(desired.name, good) == (0, "")
+
+
+async def test_following_a_log_ends_with_its_container(world: World) -> None:
+    """Who follows a log hears no more once the container has ended."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+
+    async def follow() -> None:
+        async for _ in agent.runtime.logs(desired.name, "py", follow=True):
+            pass
+
+    following = asyncio.create_task(follow())
+    await asyncio.sleep(0.1)
+    assert not following.done()
+    world.end_container(desired.name, "py")
+    await asyncio.wait_for(following, 20)
+
+
+def said(chunks: list[LogChunk], stream: str) -> bytes:
+    return b"".join(chunk.data for chunk in chunks if chunk.stream == stream)
+
+
+async def started(agent: Agent, world: World, name: str) -> dict[str, float]:
+    """When each of the devfile's containers was started."""
+    observed = await agent.runtime.observe(name, None)
+    assert observed.run is not None
+    return {c.name: c.started_at or 0.0 for c in observed.run.containers if c.role != "sandbox"}

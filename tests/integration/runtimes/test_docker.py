@@ -1,0 +1,540 @@
+"""What only a real engine shows: confinement, volumes, networks, images, the engine's own absence."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import socket
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import pytest
+
+from integration.runtimes.test_docker_clone import sh
+from integration.runtimes.worlds import (
+    EDITOR,
+    DockerWorld,
+    bridge_address,
+    desired_of,
+    docker,
+    inspect,
+    objects_of,
+    simple_spec,
+)
+from moorage.agent.runtimes.docker.engine import find_host
+from moorage.agent.runtimes.port import ExecRequest, RuntimeFault, StepRequest
+from moorage.agent.settings import AgentSettings
+from moorage.contract import (
+    Container,
+    EditorSpec,
+    Resources,
+    StageName,
+    StageState,
+    Volume,
+    VolumeMount,
+)
+from moorage.kernel.ids import short_id
+
+pytestmark = pytest.mark.docker
+
+
+async def test_confinement(docker_world: DockerWorld) -> None:
+    """Every container runs as uid 5001 of group 0, without a capability or a way to get one, within its limits."""
+    agent = await docker_world.agent()
+    limits = Resources(cpu_limit=500, memory_limit=256 << 20, memory_request=64 << 20, pids_limit=200)
+    main = Container(name="py", image=docker_world.image, override_command=True, resources=limits)
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,)))
+    assert (await agent.start(desired)).ready
+    for name in ("py", "sandbox"):
+        host = inspect(f"{desired.name}.{name}")["HostConfig"]
+        assert host["CapDrop"] == ["ALL"]
+        assert not host["CapAdd"]
+        assert not host["Privileged"]
+        assert host["SecurityOpt"] == ["no-new-privileges:true"]
+        assert host["IpcMode"] == "private"
+        assert host["PidsLimit"] > 0
+        assert not any("docker.sock" in str(mount) for mount in host["Mounts"])
+    host = inspect(f"{desired.name}.py")["HostConfig"]
+    assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (500_000_000, 256 << 20, 256 << 20)
+    assert (host["MemoryReservation"], host["PidsLimit"]) == (64 << 20, 200)
+    assert await sh(agent, desired, "id -u; id -g") == "5001\n0"
+    status = await sh(
+        agent, desired, "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status | tr '\\t' ' '"
+    )
+    assert status == "CapEff: 0000000000000000\nCapBnd: 0000000000000000\nNoNewPrivs: 1"
+    assert await sh(agent, desired, "touch /opt/moorage/x 2>&1 | grep -c 'Read-only'") == "1"
+
+
+async def test_more_cpu_than_there_is(docker_world: DockerWorld) -> None:
+    """A limit above what the machine has is lowered to that, not refused."""
+    agent = await docker_world.agent()
+    main = Container(
+        name="py", image=docker_world.image, override_command=True, resources=Resources(cpu_limit=1_000_000)
+    )
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,)))
+    assert (await agent.start(desired)).ready
+
+
+async def test_workspaces_do_not_reach_each_other(docker_world: DockerWorld) -> None:
+    """A workspace reaches neither another workspace's ports nor what listens on this machine's loopback address."""
+    agent = await docker_world.agent()
+    one, two = desired_of(docker_world), desired_of(docker_world)
+    await agent.start(one)
+    await agent.start(two)
+    observed = await agent.runtime.observe(two.name, two)
+    assert observed.run is not None
+    address = observed.run.address
+    assert await sh(agent, two, f"/opt/moorage/bin/busybox wget -q -O - http://{address}:60001/") == "ok"
+    request = ExecRequest(argv=("timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{address}/60001"))
+    async with agent.runtime.execute(one.name, request) as session:
+        _ = [chunk async for chunk in session.output()]
+        assert await session.exit_code() != 0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        for host in ("127.0.0.1", bridge_address(), address.rsplit(".", 1)[0] + ".1"):
+            request = ExecRequest(argv=("timeout", "2", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"))
+            async with agent.runtime.execute(one.name, request) as session:
+                _ = [chunk async for chunk in session.output()]
+                assert await session.exit_code() != 0, host
+
+
+async def test_devfile_volumes(docker_world: DockerWorld) -> None:
+    """A volume is writable and stays over a stop; an ephemeral one does not; removal leaves neither."""
+    agent = await docker_world.agent()
+    main = Container(
+        name="py",
+        image=docker_world.image,
+        override_command=True,
+        volume_mounts=(VolumeMount(volume="keep", path="/keep"), VolumeMount(volume="temp", path="/temp")),
+    )
+    volumes = (Volume(name="keep"), Volume(name="temp", ephemeral=True))
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,), volumes=volumes))
+    assert (await agent.start(desired)).ready
+    await sh(agent, desired, "echo 1 >/keep/a; echo 2 >/temp/b")
+    await agent.runtime.stop(desired.name)
+    assert (await agent.start(desired)).ready
+    assert await sh(agent, desired, "cat /keep/a; ls /temp | wc -l") == "1\n0"
+    await agent.runtime.remove(desired.name)
+    assert objects_of(docker_world.identity) == {"containers": [], "networks": [], "volumes": []}
+
+
+async def test_sources_elsewhere(docker_world: DockerWorld) -> None:
+    """A container's own place for the sources, and one that wants none, are respected."""
+    agent = await docker_world.agent()
+    main = Container(name="py", image=docker_world.image, override_command=True)
+    side = Container(name="side", image=docker_world.image, override_command=True, source_mapping="/src")
+    bare = Container(name="bare", image=docker_world.image, override_command=True, mount_sources=False)
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main, side, bare)))
+    assert (await agent.start(desired)).ready
+
+    async def within(container: str, command: str) -> str:
+        request = ExecRequest(argv=("sh", "-c", command), container=container)
+        async with agent.runtime.execute(desired.name, request) as session:
+            return b"".join([chunk.data async for chunk in session.output()]).decode().strip()
+
+    assert (
+        await within("side", "cat $PROJECT_SOURCE/hello.txt; echo $PROJECTS_ROOT $HOME")
+        == "hello 1\n/src /src/.home"
+    )
+    assert await within("bare", "echo ${PROJECTS_ROOT:-none}; mount | grep -c '/src'") == "none\n0"
+
+
+async def test_pre_start_steps(docker_world: DockerWorld) -> None:
+    """PreStart steps run to their end, in order, with the projects there, before anything else; once per run."""
+    agent = await docker_world.agent()
+    steps = tuple(
+        Container(
+            name=f"step{number}",
+            image=docker_world.image,
+            command=("sh", "-c", f"test -e /projects/app/hello.txt && echo {number} >>/projects/steps"),
+        )
+        for number in (1, 2)
+    )
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, init_containers=steps))
+    assert (await agent.start(desired)).ready
+    assert await sh(agent, desired, "cat /projects/steps") == "1\n2"
+    docker("rm", "-f", f"{desired.name}.py")
+    assert (await agent.start(desired)).ready
+    assert await sh(agent, desired, "cat /projects/steps") == "1\n2"
+
+
+async def test_failing_pre_start_step(docker_world: DockerWorld) -> None:
+    """A preStart step that fails is a final fault with its exit code and words."""
+    agent = await docker_world.agent()
+    step = Container(name="prepare", image=docker_world.image, command=("sh", "-c", "echo no luck; exit 4"))
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, init_containers=(step,)))
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.start(desired)
+    cause = caught.value.cause
+    assert (cause.code, caught.value.final) == ("init-failed", True)
+    assert "prepare" in cause.message
+    assert "exit code 4" in cause.message
+    assert "no luck" in cause.detail
+
+
+async def test_post_start_output_is_kept(docker_world: DockerWorld) -> None:
+    """A postStart command's output is kept in the workspace; it gets its folder and variables."""
+    agent = await docker_world.agent()
+    desired = desired_of(docker_world)
+    assert (await agent.start(desired)).ready
+    step = StepRequest(
+        key="install",
+        container="py",
+        folder="/projects/app",
+        command_line="pwd; echo $X; ls",
+        env={"X": "42"},
+    )
+    assert await agent.runtime.run_step(desired.name, step) == (0, "")
+    assert (
+        await sh(agent, desired, "cat /projects/.moorage/steps/install.log") == "/projects/app\n42\nhello.txt"
+    )
+
+
+async def test_terminal(docker_world: DockerWorld) -> None:
+    """A command on a terminal has its size, hears of a new one, and ends with its reader."""
+    agent = await docker_world.agent()
+    desired = desired_of(docker_world)
+    assert (await agent.start(desired)).ready
+    request = ExecRequest(argv=("bash", "--norc"), tty=True, columns=101, rows=33)
+    async with agent.runtime.execute(desired.name, request, desired.spec) as session:
+        heard = ""
+
+        async def until(words: str) -> None:
+            nonlocal heard
+            async with asyncio.timeout(20):
+                while words not in heard:
+                    heard += (await anext(output)).data.decode()
+
+        output = session.output()
+        await session.write(b"pwd; stty size\n")
+        await until("/projects/app\r\n")
+        await until("33 101")
+        await session.resize(90, 20)
+        await session.write(b"stty size; echo mark=$MOORAGE_EXEC\n")
+        await until("20 90")
+        await session.write(b"sleep 1000 &\n")
+        await until("[1]")
+    await _until_gone(agent, desired, "bash --norc")
+
+
+async def _until_gone(agent: object, desired: object, words: str) -> None:
+    async with asyncio.timeout(20):
+        while words in docker("top", f"{desired.name}.py", "-eo", "pid,args"):  # type: ignore[attr-defined]
+            await asyncio.sleep(0.1)
+
+
+async def test_logs_of_clone_and_editor(docker_world: DockerWorld) -> None:
+    """`clone` tells what the clone did, in words; the main container's log is the editor's; `tail` takes the end."""
+    agent = await docker_world.agent()
+    editor = msgspec.structs.replace(
+        EDITOR, command=("sh", "-c", f"echo line one; echo line two; {EDITOR.command[3]}")
+    )
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, editor=editor))
+    assert (await agent.start(desired)).ready
+
+    async def log(container: str, tail: int | None = None) -> str:
+        chunks = agent.runtime.logs(desired.name, container, tail=tail)
+        return b"".join([chunk.data async for chunk in chunks]).decode()
+
+    clone = await log("clone")
+    assert "moorage: cloning" in clone
+    assert '"event"' not in clone
+    assert await log("") == "line one\nline two\n"
+    assert await log("py", tail=1) == "line two\n"
+
+
+async def test_ca_bundle(docker_world: DockerWorld, tmp_path: Path) -> None:
+    """The CA bundle is in every container, read-only, and the variables that programs look at name it."""
+    made = tmp_path / "ca.pem"
+    subject = ["-subj", "/CN=moorage test"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(tmp_path / "key")]
+    subprocess.run([*command, *subject, "-out", str(made)], check=True, capture_output=True)
+    agent = await docker_world.agent(msgspec.structs.replace(docker_world.settings, ca_bundle=str(made)))
+    desired = desired_of(docker_world)
+    assert (await agent.start(desired)).ready
+    body = made.read_text().splitlines()[1]
+    for variable in ("SSL_CERT_FILE", "PIP_CERT", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE"):
+        assert await sh(agent, desired, f"grep -c '{body}' ${variable}") == "1"
+    assert await sh(agent, desired, "touch $SSL_CERT_FILE.x 2>&1 | grep -c Read-only") == "1"
+
+
+async def test_editor_that_never_answers(docker_world: DockerWorld) -> None:
+    """An editor that does not open its port in time makes the start fail with the port and the last lines."""
+    agent = await docker_world.agent(msgspec.structs.replace(docker_world.settings, editor_timeout=10))
+    editor = EditorSpec(name="deaf", command=("sh", "-c", "echo thinking; sleep 1000"), needs="any")
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, editor=editor))
+    progress = await agent.start(desired)
+    assert progress.fault is not None
+    assert progress.fault.code == "editor-port-not-open"
+    assert "60001" in progress.fault.message
+    assert "thinking" in progress.fault.detail
+    states = {stage.name: stage.state for stage in progress.stages}
+    assert states[StageName.EDITOR] is StageState.FAILED
+
+
+async def test_editor_that_keeps_ending(docker_world: DockerWorld) -> None:
+    """An editor that ends is started again some times; then its container gives up, with the editor's exit code."""
+    agent = await docker_world.agent()
+    editor = EditorSpec(name="weak", command=("sh", "-c", "echo broken settings; exit 5"), needs="any")
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, editor=editor))
+    await agent.runtime.start(desired, received=1.0)
+
+    async def ended() -> object:
+        observed = await agent.runtime.observe(desired.name, desired)
+        assert observed.run is not None
+        main = next(c for c in observed.run.containers if c.role == "main")
+        return main if main.exit_code is not None else None
+
+    main = await agent.hearing.until_true(ended)
+    assert main.exit_code == 5
+    assert main.hopeless
+    assert main.fault.code == "editor-crashed"
+    assert main.fault.detail.count("broken settings") == 3
+
+
+@pytest.fixture(scope="module")
+def bare_image(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Nothing but a static program: an image without glibc."""
+    program = tmp_path_factory.mktemp("bare") / "busybox"
+    source = docker("create", image, "true")
+    docker("cp", f"{source}:/opt/moorage/bin/busybox", str(program))
+    docker("rm", source)
+    name = f"mrtest-bare:{short_id()}"
+    load_image(name, program.read_bytes())
+    yield name
+    docker("rmi", name)
+
+
+@pytest.fixture(scope="module")
+def foreign_image() -> Iterator[str]:
+    """An image for another architecture, by its own word."""
+    name = f"mrtest-foreign:{short_id()}"
+    load_image(name, b"\x7fELF of somebody else", architecture="s390x")
+    yield name
+    docker("rmi", name)
+
+
+def load_image(name: str, shell: bytes, architecture: str = "") -> None:
+    """An image with one program, `/bin/sh`. `architecture` "": this machine's."""
+    layer = tar({"bin/sh": shell})
+    config = {
+        "architecture": architecture or docker("version", "--format", "{{.Server.Arch}}"),
+        "os": "linux",
+        "config": {"Cmd": ["/bin/sh"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    files = {"config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
+    archive = tar({**files, "layer.tar": layer})
+    subprocess.run(["docker", "load"], input=archive, check=True, capture_output=True)
+
+
+def tar(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.mode, info.size = 0o755, len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+async def test_image_without_glibc(docker_world: DockerWorld, bare_image: str) -> None:
+    """An editor that needs glibc says so in an image without it; one that needs nothing runs there."""
+    agent = await docker_world.agent()
+    main = Container(name="py", image=bare_image, override_command=True)
+    needy = msgspec.structs.replace(EDITOR, needs="glibc")
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,), editor=needy))
+    await agent.runtime.start(desired, received=1.0)
+
+    async def ended() -> object:
+        observed = await agent.runtime.observe(desired.name, desired)
+        assert observed.run is not None
+        found = next(c for c in observed.run.containers if c.role == "main")
+        return found if found.exit_code is not None else None
+
+    status = await agent.hearing.until_true(ended)
+    assert status.fault.code == "image-without-glibc"
+    assert status.hopeless
+    assert "GNU C library" in status.fault.message
+    other = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,)))
+    assert (await agent.start(other)).ready
+
+
+async def test_image_of_another_architecture(docker_world: DockerWorld, foreign_image: str) -> None:
+    """An image for another kind of processor is refused in these words."""
+    agent = await docker_world.agent()
+    main = Container(name="py", image=foreign_image, override_command=True)
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,)))
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.start(desired)
+    assert caught.value.cause.code == "wrong-architecture"
+    assert "s390x" in caught.value.cause.message
+
+
+async def test_command_that_does_not_exist(docker_world: DockerWorld) -> None:
+    """A container whose command is not in its image is a final fault that says so."""
+    agent = await docker_world.agent()
+    spec = simple_spec(docker_world)
+    side = Container(name="side", image=docker_world.image, command=("/no/such/program",))
+    desired = desired_of(
+        docker_world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side))
+    )
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.start(desired)
+    assert caught.value.cause.code == "command-not-found"
+    assert caught.value.final
+
+
+@pytest.mark.parametrize(
+    ("reference", "code"),
+    [
+        ("{registry}/private/app:1", "image-denied"),
+        ("127.0.0.1:9/app:1", "registry-unreachable"),
+        ("Not A Name", "image-name-invalid"),
+    ],
+)
+async def test_images_that_cannot_be_had(docker_world: DockerWorld, reference: str, code: str) -> None:
+    """What the registry answers, or that it does not, is told apart; each ends the start within seconds."""
+    agent = await docker_world.agent()
+    name = reference.format(registry=docker_world.registry.address)
+    main = Container(name="py", image=name)
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,)))
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.start(desired)
+    assert caught.value.cause.code == code, caught.value.cause
+    assert caught.value.final
+
+
+async def test_tools_image_that_is_missing(docker_world: DockerWorld) -> None:
+    """Without the tools image, the cause is the agent's own, says what to do, and is tried again."""
+    settings = msgspec.structs.replace(
+        docker_world.settings, tools_image=f"{docker_world.registry.address}/tools:1"
+    )
+    agent = await docker_world.agent(settings)
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.start(desired_of(docker_world))
+    assert caught.value.cause.code == "tools-image-missing"
+    assert not caught.value.final
+
+
+async def test_network_pool(docker_world: DockerWorld) -> None:
+    """A pool with room for one network gives one workspace its network, and tells the second; a removal makes room."""
+    settings = msgspec.structs.replace(docker_world.settings, network_pool="10.215.7.16/28")
+    agent = await docker_world.agent(settings)
+    one, two = desired_of(docker_world), desired_of(docker_world)
+    assert (await agent.start(one)).ready
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.start(two)
+    assert caught.value.cause.code == "network-pool-exhausted"
+    assert not caught.value.final
+    await agent.runtime.remove(one.name)
+    assert (await agent.start(two)).ready
+
+
+async def test_sandbox_that_ended(docker_world: DockerWorld) -> None:
+    """When the container that holds the network ends, all join the new one, and the workspace is ready again."""
+    agent = await docker_world.agent()
+    desired = desired_of(docker_world)
+    assert (await agent.start(desired)).ready
+    await sh(agent, desired, "echo mine >~/kept")
+    docker("kill", f"{desired.name}.sandbox")
+    assert (await agent.start(desired)).ready
+    assert await sh(agent, desired, "cat ~/kept") == "mine"
+    observed = await agent.runtime.observe(desired.name, desired)
+    assert observed.run is not None
+    with socket.create_connection((observed.run.address, 60001), timeout=5):
+        pass
+
+
+async def test_a_former_networks_ghost(docker_world: DockerWorld) -> None:
+    """Two networks of the same name, as an agent that was killed may leave, do not hinder a start or a removal."""
+    agent = await docker_world.agent()
+    desired = desired_of(docker_world)
+    identity = docker_world.identity
+    labels = {
+        "app.kubernetes.io/managed-by": "moorage",
+        "moorage.dev/installation": identity.installation,
+        "moorage.dev/agent": str(identity.agent),
+        "moorage.dev/workspace": desired.name,
+    }
+    flags = [f"--label={name}={value}" for name, value in labels.items()]
+    docker("network", "create", *flags, "--subnet", "10.214.255.0/28", desired.name)
+    assert (await agent.start(desired)).ready
+    await agent.runtime.remove(desired.name)
+    assert objects_of(identity)["networks"] == []
+
+
+async def test_no_engine(tmp_path: Path) -> None:
+    """Where no engine listens, the runtime says so, with the address, and is ready once one does."""
+    from integration.runtimes.worlds import Agent
+    from moorage.agent.runtimes.docker.runtime import DockerRuntime
+    from moorage.agent.runtimes.port import Identity
+    from moorage.kernel.clock import SystemClock
+
+    path = tmp_path / "engine.sock"
+    runtime = DockerRuntime(AgentSettings(docker_host=f"unix://{path}"), SystemClock())
+    agent = Agent(runtime, Identity("mrtest-none", 7))
+    try:
+        with pytest.raises(RuntimeFault) as caught:
+            await runtime.describe()
+        assert caught.value.cause.code == "engine-unreachable"
+        assert str(path) in caught.value.cause.message
+        cause = await agent.hearing.until(lambda: agent.hearing.lost_causes)
+        assert cause[0].code == "engine-unreachable"
+        async with Relay(path, find_host("").removeprefix("unix://")) as relay:
+            await asyncio.wait_for(agent.hearing.is_up.wait(), 20)
+            agent.hearing.lost_causes.clear()
+            async with asyncio.timeout(20):
+                while not agent.hearing.lost_causes:  # what was cut may have been on its way only
+                    relay.cut()
+                    await asyncio.sleep(0.1)
+            await asyncio.wait_for(agent.hearing.is_up.wait(), 20)
+    finally:
+        await agent.close()
+
+
+class Relay:
+    """A socket that passes everything on to the engine's, and can cut what is open: an engine that goes and comes."""
+
+    def __init__(self, path: Path, engine: str) -> None:
+        self._path = path
+        self._engine = engine
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+        await self._server.wait_closed()
+
+    def cut(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        engine_reader, engine_writer = await asyncio.open_unix_connection(self._engine)
+        both = {writer, engine_writer}
+        self._open |= both
+        await asyncio.gather(_pass_on(reader, engine_writer), _pass_on(engine_reader, writer))
+        self._open -= both
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
