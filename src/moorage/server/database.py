@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from moorage.kernel.errors import Misconfigured
+from moorage.kernel.errors import Misconfigured, Unavailable
 from moorage.server.changes import Changed, Changes
 
 BUSY_SECONDS = 5
@@ -68,19 +68,21 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        async with self._session() as session:
-            yield session
+        with _told():
+            async with self._session() as session:
+                yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One transaction: commits at the end, or rolls back when the block raises."""
         changes: list[Changed] = []
         made = self._session(bind=self._write_engine, info={"changes": changes})
-        async with self._writer, made as session, session.begin():
-            yield session
-            await session.flush()
-            if changes:
-                await self._changes.before_commit(session, changes)
+        with _told():
+            async with self._writer, made as session, session.begin():
+                yield session
+                await session.flush()
+                if changes:
+                    await self._changes.before_commit(session, changes)
         if changes:
             await self._changes.after_commit(changes)
 
@@ -91,6 +93,34 @@ class Database:
 def announce(session: AsyncSession, change: Changed) -> None:
     """Tells everyone, in every replica, once this transaction has been committed."""
     session.info["changes"].append(change)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A database that does not answer, or has no space left, as an error for a person. Raises `Unavailable`."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, OSError) as error:
+        raise unavailable(str(error.orig if isinstance(error, DBAPIError) else error)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise unavailable(str(error.orig)) from error
+        raise
+
+
+def unavailable(words: str) -> Unavailable:
+    """`words`: the driver's own."""
+    if "disk is full" in words or "No space left" in words:
+        return Unavailable(
+            "Moorage cannot store this: there is no space left for its database.",
+            code="no-space",
+            hint="Make room where the state folder is; nothing that was stored is lost.",
+        )
+    return Unavailable(
+        "The database does not answer.",
+        code="database-unavailable",
+        hint="Try again in a moment; an administrator finds more in the server's log.",
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
+import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -54,6 +56,7 @@ def main(argv: list[str] | None = None) -> None:
         settings = load(Settings, "server", home.settings, listen=options.listen)
         settings.check()
         log.configure("server", fmt=settings.log_format, level=settings.log_level)
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it tells of every WebSocket otherwise
         home.make()
         with only_one(home), bound(home, settings) as listening:
             asyncio.run(serve(home, settings, listening))
@@ -183,11 +186,23 @@ def _changes(url: str) -> Changes:
 
 
 class _Server(uvicorn.Server):
-    """Tells the streams to end before it waits for them."""
+    """Tells the streams to end before it waits for them, and takes a signal for a wish, not for a death."""
 
     def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
         super().__init__(config)
         self._state = state
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Uvicorn's own raises the signal again at the end, so that the process would not end with code 0."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._state.closing.set()

@@ -12,7 +12,14 @@ import pytest
 from integration.server.git_host import DEVFILE, GitHost
 from integration.server.harness import Server, serving
 from integration.server.postgres import Postgres
+from moorage.kernel import log
 from moorage.server.settings import Settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_log() -> None:
+    """As the server's own: structlog's default draws tracebacks, which takes seconds."""
+    log.configure("server")
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ class Postgres:
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
             cwd="/",
             stdin=subprocess.DEVNULL,
-            capture_output=program not in ("pg_ctl",),
+            capture_output=program != "pg_ctl",
             text=True,
             check=False,
             **switch,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 import msgspec
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -108,7 +109,8 @@ async def _serve(
     finally:
         state.hub.remove(connection)
         state.metrics.agents.dec()
-        await asyncio.shield(services.disconnected(state, agent.id))
+        with suppress(Unavailable):
+            await asyncio.shield(services.disconnected(state, agent.id))
         _log.info("agent disconnected", agent=agent.name)
 
 

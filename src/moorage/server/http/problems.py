@@ -9,8 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from moorage.kernel import log
 from moorage.kernel.errors import InvalidInput, MoorageError
 from moorage.server.http.context import request_id_of, state_of
+
+_log = log.get(part="server.http")
 
 MEDIA_TYPE = "application/problem+json"
 _TITLES = {
@@ -65,6 +68,11 @@ def install(app: FastAPI) -> None:
 
 
 async def answer(request: Request, error: Exception) -> Response:
+    """Somebody's mistake is an answer; a fault of this installation is a line in its log too."""
+    if isinstance(error, MoorageError) and error.status >= 500 and error.__cause__ is not None:
+        _log.warning(
+            "not served", path=request.scope["path"], code=error.code, cause=repr(error.__cause__)[:500]
+        )
     problem = problem_of(error, request_id_of(request.scope))
     headers = dict(getattr(error, "headers", None) or {})
     if problem["status"] == 401:

@@ -1,0 +1,280 @@
+"""The server as a process: starts, kills, versions, replicas, and what it costs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from integration.server.harness import ADMIN, ORIGIN, Server, events, eventually, new_home, serving
+from integration.server.postgres import Postgres
+from moorage.contract import ActualState
+from moorage.contract import agent as contract
+from moorage.kernel.errors import Misconfigured
+from moorage.kernel.home import Home
+from moorage.server.main import running_state
+from moorage.server.settings import Settings
+
+
+@contextmanager
+def process(home: Home, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m moorage.server`, ended by SIGKILL if it still runs at the end."""
+    environment = {
+        **os.environ,
+        **{f"MOORAGE_SERVER_{name.upper()}": value for name, value in settings.items()},
+    }
+    log = home.logs / "server.log"
+    with log.open("ab") as output:
+        started = subprocess.Popen(
+            [sys.executable, "-m", "moorage.server", "--home", str(home.path)], env=environment, stderr=output
+        )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.wait()
+
+
+async def ready(home: Home, started: subprocess.Popen[bytes]) -> httpx.AsyncClient:
+    """A client of the server, once it answers."""
+    transport = httpx.AsyncHTTPTransport(uds=str(home.socket("server")))
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    client = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers, timeout=10)
+
+    async def answers() -> bool:
+        assert started.poll() is None, (home.logs / "server.log").read_text()
+        try:
+            return (await client.get("/healthz")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    await eventually(answers, 20)
+    return client
+
+
+def resident(pid: int) -> int:
+    """MB."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1_000_000
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@asynccontextmanager
+async def two_replicas(folder: Path, url: str) -> AsyncIterator[tuple[Server, Server]]:
+    async with (
+        serving(folder / "a", Settings(database=url)) as one,
+        serving(folder / "b", Settings(database=url)) as two,
+    ):
+        yield one, two
+
+
+async def test_a_kill_loses_nothing(folder: Path, database: str, repository: str) -> None:
+    """After kill -9, the next server has all that was answered, and its socket takes the old one's place."""
+    home = new_home(folder)
+    settings = {"database": database} if database else {}
+    with process(home, **settings) as first:
+        client = await ready(home, first)
+        made = (await client.post("/api/v1/workspaces", json={"repository": repository})).json()
+        stopped = await client.post(f"/api/v1/workspaces/{made['name']}/stop")
+        assert stopped.status_code == 202
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        await client.aclose()
+        with process(home, **settings) as second:
+            client = await ready(home, second)
+            found = (await client.get("/api/v1/workspaces")).json()["items"]
+            assert [(item["name"], item["desired"], item["generation"]) for item in found] == [
+                (made["name"], "Stopped", 2)
+            ]
+            await client.aclose()
+
+
+async def test_ends_quickly_when_told(folder: Path, repository: str) -> None:
+    """SIGTERM ends it within seconds, although somebody listens to events; the exit code is 0."""
+    home = new_home(folder)
+    with process(home) as running:
+        client = await ready(home, running)
+        async with client.stream("GET", "/api/v1/workspaces/events") as stream:
+            await anext(stream.aiter_lines())
+            started = time.monotonic()
+            running.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(running.wait, 10)
+            assert time.monotonic() - started < 3
+        assert running.returncode == 0
+        await client.aclose()
+
+
+async def test_what_it_costs_to_be_there(folder: Path) -> None:
+    """Idle, with a database that exists already: at most 120 MB, and under 2 % of a core even on a busy machine."""
+    home = new_home(folder)
+    for _ in range(2):
+        with process(home) as running:
+            client = await ready(home, running)
+            await client.get("/api/v1/workspaces")
+            before = processor_seconds(running.pid)
+            await asyncio.sleep(3)
+            spent = processor_seconds(running.pid) - before
+            size = resident(running.pid)
+            await client.aclose()
+    assert size <= 120
+    assert spent / 3 < 0.02
+
+
+async def test_a_second_server_on_the_same_folder(folder: Path) -> None:
+    """It says so and ends with the code for a misconfiguration; the first goes on."""
+    home = new_home(folder)
+    with process(home) as first:
+        client = await ready(home, first)
+        second = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "moorage.server", "--home", str(folder), stderr=asyncio.subprocess.PIPE
+        )
+        _, words = await second.communicate()
+        assert second.returncode == 9
+        assert f"Another server runs on the state folder {folder}." in words.decode()
+        assert (await client.get("/healthz")).status_code == 200
+        await client.aclose()
+
+
+def as_newer(home: Home, url: str, postgres: Postgres | None) -> None:
+    sql = "UPDATE alembic_version SET version_num = '9999'"
+    if postgres is not None:
+        postgres.execute(url, sql)
+        return
+    connection = sqlite3.connect(home.database)
+    connection.execute(sql)
+    connection.commit()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+async def test_a_database_of_a_newer_version(
+    folder: Path, database: str, request: pytest.FixtureRequest
+) -> None:
+    """Refused with both versions named, and nothing in it is touched."""
+    home = new_home(folder)
+    async with running_state(home, Settings(database=database)):
+        pass
+    as_newer(home, database, request.getfixturevalue("postgres") if database else None)
+    before = home.database.read_bytes() if not database else b""
+    with pytest.raises(Misconfigured) as refused:
+        async with running_state(home, Settings(database=database)):
+            pass
+    assert refused.value.code == "database-newer"
+    assert refused.value.message == (
+        "The database is from a newer version of Moorage: it has revision 9999, and this one knows 0001."
+    )
+    assert (home.database.read_bytes() if not database else b"") == before
+
+
+async def test_databases_that_are_none_of_moorages(folder: Path, postgres: Postgres) -> None:
+    """A foreign database, a file that is none, and a server that is not there are refused in plain words."""
+    home = new_home(folder)
+    url = postgres.new_database()
+    postgres.execute(url, "CREATE TABLE theirs (id int)")
+    with pytest.raises(Misconfigured) as refused:
+        async with running_state(home, Settings(database=url)):
+            pass
+    assert refused.value.message == "The database holds tables, but none of Moorage's."
+    with pytest.raises(Misconfigured) as refused:
+        async with running_state(home, Settings(database="postgresql://x@/x?host=/nowhere")):
+            pass
+    assert refused.value.code == "database-unusable"
+    home.database.write_bytes(b"this is no database" * 100)
+    with pytest.raises(Misconfigured) as refused:
+        async with running_state(home, Settings()):
+            pass
+    assert refused.value.code == "database-unusable"
+    assert home.database.read_bytes().startswith(b"this is no database")
+
+
+async def test_two_replicas_migrate_one_after_the_other(folder: Path, postgres: Postgres) -> None:
+    """Started at the same moment on an empty database, both come up."""
+    url = postgres.new_database()
+    async with two_replicas(folder, url) as (one, two):
+        assert one.state.installation == two.state.installation
+        assert (await two.get("/me")).json()["name"] == "admin"
+
+
+async def test_replicas_hear_of_each_other(folder: Path, postgres: Postgres, repository: str) -> None:
+    """What is asked of one reaches the agent, the gateway and the watchers at the other."""
+    async with (
+        two_replicas(folder, postgres.new_database()) as (one, two),
+        two.agent() as agent,
+        two.gateway() as gateway,
+        two.client() as client,
+    ):
+        lists = events(client, "/api/v1/workspaces/events")
+        await anext(lists)
+        name = (await one.post("/workspaces", {"repository": repository})).json()["name"]
+        change = await agent.expect(contract.Change)
+        assert change.workspace.name == name
+        await gateway.until(lambda table: len(table.routes) == 1)
+        _, data = await asyncio.wait_for(anext(lists), 5)
+        assert data["items"][0]["name"] == name
+        await lists.aclose()
+        await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
+
+        async def running() -> bool:
+            return bool((await one.get(f"/workspaces/{name}")).json()["state"] == "Running")
+
+        await eventually(running)
+        elsewhere = await one.get(f"/workspaces/{name}/logs")
+        assert (elsewhere.status_code, elsewhere.json()["code"]) == (503, "agent-elsewhere")
+        cookie = await one.session("admin")
+        assert cookie
+        await gateway.until(lambda table: len(table.sessions) == 1)
+
+
+async def test_an_agent_is_at_one_replica_only(folder: Path, postgres: Postgres) -> None:
+    """The other refuses it while the first has it, and takes it at once when the first has ended."""
+    url = postgres.new_database()
+    async with serving(folder / "b", Settings(database=url)) as two:
+        async with (
+            serving(folder / "a", Settings(database=url)) as one,
+            one.agent(),
+            two.websocket(contract.PATH, "agent-secret") as second,
+        ):
+            with pytest.raises(Exception, match=str(contract.CLOSE_REPLACED)):
+                await asyncio.wait_for(second.recv(), 10)
+        async with two.agent() as agent:
+            assert agent.welcome.agent_name == "local"
+
+
+async def test_a_lost_database_connection_is_mended(folder: Path, repository: str) -> None:
+    """PostgreSQL restarts: connected agents and gateways keep their connections and hear of everything afterwards."""
+    own = Postgres()
+    try:
+        async with (
+            serving(folder, Settings(database=own.new_database())) as server,
+            server.agent() as agent,
+            server.gateway() as gateway,
+        ):
+            await asyncio.to_thread(own.restart)
+
+            async def created() -> str:
+                answer = await server.post("/workspaces", {"repository": repository})
+                return str(answer.json()["name"]) if answer.status_code == 201 else ""
+
+            name = await eventually(created, 20)
+            await gateway.until(lambda table: name in [r.workspace for r in table.routes], 20)
+            while True:
+                message = await agent.receive(20)
+                if isinstance(message, contract.Snapshot) and name in [w.name for w in message.workspaces]:
+                    break
+                if isinstance(message, contract.Change) and message.workspace.name == name:
+                    break
+    finally:
+        own.stop()

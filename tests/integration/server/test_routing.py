@@ -1,0 +1,121 @@
+"""What gateways are told, and what they ask."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from integration.server.harness import ConnectionRefused, Server
+from moorage.contract import ActualState, Cause, DesiredState
+from moorage.contract import gateway as contract
+
+
+async def start(server: Server, workspace: str, user: int) -> tuple[int, str]:
+    answer = await server.call(
+        "POST", contract.START_PATH.format(workspace=workspace), "gateway-secret", json={"user": user}
+    )
+    return answer.status_code, "" if answer.status_code == 204 else answer.json()["code"]
+
+
+async def test_a_route_from_creation_to_end(server: Server, repository: str) -> None:
+    """The table follows the workspace: an address only while it runs, the cause when it failed, nothing once it is gone."""
+    async with server.gateway() as gateway, server.agent() as agent:
+        assert gateway.table.routes == ()
+        assert gateway.table.server_url == "http://localhost:8080"
+        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+        table = await gateway.until(lambda table: len(table.routes) == 1)
+        route = table.routes[0]
+        assert (route.workspace, route.owner, route.title, route.address) == (name, 1, "example", "")
+        assert route.open_path == "/?folder=/projects/example"
+        await agent.report(name, 1, ActualState.STARTING, address="10.0.0.7")
+        await gateway.until(lambda t: t.routes[0].state is ActualState.STARTING and not t.routes[0].address)
+        started = time.perf_counter()
+        await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
+        await gateway.until(lambda t: t.routes[0].address == "10.0.0.7")
+        assert time.perf_counter() - started < 0.5
+        await server.post(f"/workspaces/{name}/stop")
+        await gateway.until(lambda t: t.routes[0].desired is DesiredState.STOPPED)
+        cause = Cause(code="container-crashed", message="It crashed.")
+        await agent.report(name, 2, ActualState.FAILED, cause=cause)
+        table = await gateway.until(lambda t: t.routes[0].state is ActualState.FAILED)
+        assert (table.routes[0].cause, table.routes[0].address) == (cause, "")
+        await server.call("DELETE", f"/api/v1/workspaces/{name}")
+        await agent.report(name, 3, ActualState.TERMINATED)
+        await gateway.until(lambda t: t.routes == ())
+
+
+async def test_a_silent_agent_takes_no_route_away(server: Server, repository: str) -> None:
+    """People go on working while the agent is down: the address stays."""
+    async with server.agent() as agent:
+        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+        await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
+        async with server.gateway() as gateway:
+            await gateway.until(lambda t: t.routes[0].address == "10.0.0.7")
+    server.clock.ahead = 3600
+    async with server.gateway() as gateway:
+        assert gateway.table.routes[0].address == "10.0.0.7"
+
+
+async def test_a_wrong_token_is_refused_before_the_upgrade(sqlite_server: Server) -> None:
+    """An agent's or a user's token opens no gateway's connection."""
+    for token in ("agent-secret", "admin-secret", "nope"):
+        with pytest.raises(ConnectionRefused) as refused:
+            async with sqlite_server.gateway(token):
+                pass
+        assert refused.value.response.status_code == 401
+
+
+async def test_an_expired_session_leaves_the_table(sqlite_server: Server) -> None:
+    """Nobody has to do anything for it."""
+    from moorage.server.routing import services
+
+    await sqlite_server.session("admin")
+    async with sqlite_server.gateway() as gateway:
+        await gateway.until(lambda t: len(t.sessions) == 1)
+        sqlite_server.clock.ahead = 13 * 3600
+        await services.forget_expired(sqlite_server.state)
+        await gateway.until(lambda t: t.sessions == ())
+
+
+async def test_only_the_owner_starts_from_the_stopped_page(server: Server, repository: str) -> None:
+    """The gateway's start button: the server decides who may."""
+    await server.user("ann")
+    name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+    await server.post(f"/workspaces/{name}/stop")
+    assert await start(server, name, 2) == (404, "workspace-not-found")
+    assert await start(server, name, 99) == (404, "user-not-found")
+    assert await start(server, name, 1) == (204, "")
+    assert (await server.get(f"/workspaces/{name}")).json()["desired"] == "Running"
+    await server.call("DELETE", f"/api/v1/workspaces/{name}")
+    assert await start(server, name, 1) == (409, "workspace-terminating")
+    refused = await server.call("POST", contract.START_PATH.format(workspace=name), "nope", json={"user": 1})
+    assert refused.status_code == 401
+
+
+async def test_grants_of_the_table_are_told(server: Server, repository: str) -> None:
+    """What stands in `grants` reaches gateways, until it is taken away or the user is blocked."""
+    from sqlalchemy import delete, select
+
+    from moorage.server.changes import Changed
+    from moorage.server.database import announce
+    from moorage.server.routing.models import Grant
+    from moorage.server.workspaces.models import Workspace
+
+    await server.user("ann")
+    name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+    async with server.gateway() as gateway:
+        async with server.state.database.write() as session:
+            workspace = (await session.scalars(select(Workspace))).one()
+            session.add(Grant(user_id=2, workspace_id=workspace.id, port=8080, created_at=0.0))
+            announce(session, Changed(kind="grant"))
+        table = await gateway.until(lambda t: len(t.grants) == 1)
+        assert table.grants[0] == contract.Grant(user=2, workspace=name, port=8080)
+        await server.post("/users/ann/block")
+        await gateway.until(lambda t: t.grants == ())
+        await server.post("/users/ann/unblock")
+        await gateway.until(lambda t: len(t.grants) == 1)
+        async with server.state.database.write() as session:
+            await session.execute(delete(Grant))
+            announce(session, Changed(kind="grant"))
+        await gateway.until(lambda t: t.grants == ())

@@ -1,0 +1,144 @@
+"""What requests and reports change about a workspace."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moorage.contract import ActualState, ActualWorkspace, DesiredState
+from moorage.kernel.errors import Conflict, InvalidInput, LimitReached
+from moorage.server.workspaces import decisions
+from moorage.server.workspaces.decisions import Intent, Request
+
+RUN, STOP, END = DesiredState.RUNNING, DesiredState.STOPPED, DesiredState.TERMINATED
+
+
+@pytest.mark.parametrize(
+    ("desired", "request_", "state", "expected"),
+    [
+        (RUN, "start", ActualState.RUNNING, None),
+        (RUN, "start", ActualState.STARTING, None),
+        (RUN, "start", ActualState.FAILED, (RUN, 5, 3)),
+        (RUN, "stop", ActualState.RUNNING, (STOP, 5, 2)),
+        (RUN, "restart", ActualState.RUNNING, (RUN, 5, 3)),
+        (RUN, "delete", ActualState.RUNNING, (END, 5, 2)),
+        (STOP, "start", ActualState.STOPPED, (RUN, 5, 2)),
+        (STOP, "start", ActualState.STOPPING, (RUN, 5, 2)),
+        (STOP, "restart", ActualState.STOPPED, (RUN, 5, 2)),
+        (STOP, "stop", ActualState.STOPPED, None),
+        (STOP, "stop", ActualState.FAILED, None),
+        (STOP, "delete", ActualState.UNKNOWN, (END, 5, 2)),
+        (END, "delete", ActualState.TERMINATING, None),
+    ],
+)
+def test_the_next_intent(
+    desired: DesiredState,
+    request_: Request,
+    state: ActualState,
+    expected: tuple[DesiredState, int, int] | None,
+) -> None:
+    """Every change raises the generation; what is so already changes nothing."""
+    after = decisions.next_intent(Intent(desired, 4, 2), request_, state=state)
+    assert after == (Intent(*expected) if expected else None)
+
+
+@pytest.mark.parametrize("request_", ["start", "stop", "restart"])
+def test_deletion_is_final(request_: Request) -> None:
+    """Nothing but another deletion is accepted after one."""
+    with pytest.raises(Conflict, match="being deleted"):
+        decisions.next_intent(Intent(END, 4, 2), request_, state=ActualState.TERMINATING)
+
+
+@pytest.mark.parametrize(
+    ("known", "reported", "accepted"), [(0, 1, True), (3, 3, True), (3, 2, False), (3, 4, True)]
+)
+def test_reports_go_forward(known: int, reported: int, accepted: bool) -> None:
+    """The newest generation that was reported decides."""
+    report = ActualWorkspace(name="w", generation=reported, state=ActualState.RUNNING)
+    assert decisions.accepts(known=known, report=report) is accepted
+
+
+@pytest.mark.parametrize(
+    ("desired", "generation", "state", "reported", "ended"),
+    [
+        (END, 4, ActualState.TERMINATED, 4, True),
+        (END, 4, ActualState.TERMINATED, 3, False),
+        (END, 4, ActualState.TERMINATING, 4, False),
+        (RUN, 4, ActualState.TERMINATED, 4, False),
+    ],
+)
+def test_what_ends_a_workspace(
+    desired: DesiredState, generation: int, state: ActualState, reported: int, ended: bool
+) -> None:
+    """Only a report that knows of the deletion."""
+    report = ActualWorkspace(name="w", generation=reported, state=state)
+    assert decisions.has_ended(desired=desired, generation=generation, report=report) is ended
+
+
+@pytest.mark.parametrize("title", ["a", "my-project", "a" * 63, "0x"])
+def test_titles(title: str) -> None:
+    """DNS labels are accepted."""
+    assert decisions.check_title(title) == title
+
+
+@pytest.mark.parametrize("title", ["", "My", "a_b", "-a", "a-", "a" * 64, "a.b", "a b", "ä", "events", "a\n"])
+def test_titles_that_are_refused(title: str) -> None:
+    """Everything else is not, and the error names the field."""
+    with pytest.raises(InvalidInput) as refused:
+        decisions.check_title(title)
+    assert refused.value.field == "name"
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "title"),
+    [
+        ("https://git.example.com/team/example-python.git", "example-python", "example-python"),
+        ("https://git.example.com/My%20Project", "My-Project", "my-project"),
+        ("ssh://git@git.example.com/x/Über.git/", "ber", "ber"),
+        ("https://git.example.com/..git", "repository", "repository"),
+        ("https://git.example.com/events", "events", "repository"),
+    ],
+)
+def test_names_from_urls(url: str, name: str, title: str) -> None:
+    """The project's folder and the title come from the repository's last part."""
+    assert decisions.repository_name(url) == name
+    assert decisions.title_of(name) == title
+
+
+@given(st.text())
+def test_every_title_made_is_valid(text: str) -> None:
+    """Whatever a repository is called, its title is a DNS label, and its folder no way out."""
+    name = decisions.repository_name(f"https://h/{text}")
+    assert name
+    assert "/" not in name
+    assert not name.startswith((".", "-"))
+    assert decisions.check_title(decisions.title_of(name))
+
+
+def test_free_titles() -> None:
+    """The first that nobody has."""
+    assert decisions.free_title("a", frozenset()) == "a"
+    assert decisions.free_title("a", frozenset({"a", "a-2", "a-4"})) == "a-3"
+
+
+@pytest.mark.parametrize(
+    "env", [{"1A": "x"}, {"A-B": "x"}, {"": "x"}, {"A=B": "x"}, {"A": "x\0"}, {"A\n": "x"}]
+)
+def test_variables_that_are_refused(env: dict[str, str]) -> None:
+    """Names as POSIX has them, values without NUL."""
+    decisions.check_env({"_A1": "any ✓\nthing"})
+    with pytest.raises(InvalidInput) as refused:
+        decisions.check_env(env)
+    assert refused.value.field == "env"
+
+
+def test_limits() -> None:
+    """Per person, and for all; none by default."""
+    decisions.check_limits(own=99, total=99, per_user=None, at_all=None)
+    decisions.check_limits(own=1, total=8, per_user=2, at_all=9)
+    with pytest.raises(LimitReached) as refused:
+        decisions.check_limits(own=2, total=2, per_user=2, at_all=9)
+    assert refused.value.message == "You have 2 workspaces, and 2 are allowed."
+    with pytest.raises(LimitReached, match="This installation has 9"):
+        decisions.check_limits(own=0, total=9, per_user=2, at_all=9)

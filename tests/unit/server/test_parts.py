@@ -1,0 +1,245 @@
+"""The small pure parts: CSRF, events, notifications, settings, routes, migrations, credentials."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from moorage.contract import ActualState, Project, WorkspaceSpec
+from moorage.contract.gateway import Grant, Route, RouteTable, Session, apply
+from moorage.kernel.errors import InvalidInput, Misconfigured, MoorageError, NotFound
+from moorage.server.agents.services import with_credentials
+from moorage.server.changes import RESYNC, Changed, LocalChanges
+from moorage.server.changes_postgres import payloads
+from moorage.server.database import database_url, unavailable
+from moorage.server.http import csrf, events
+from moorage.server.http.middleware import route_label
+from moorage.server.http.problems import problem_of
+from moorage.server.migrations import runner
+from moorage.server.routing.table import Facts, key_of
+from moorage.server.settings import Credentials, Settings, load_credentials
+from moorage.server.workspaces.editors import SHIPPED, load_editors
+
+OWN = "http://localhost:8080"
+
+
+@pytest.mark.parametrize(
+    ("method", "websocket", "authorization", "origin", "refused"),
+    [
+        ("GET", False, False, None, False),
+        ("GET", False, False, "http://evil", False),
+        ("HEAD", False, False, "http://evil", False),
+        ("POST", False, False, OWN, False),
+        ("POST", False, False, None, True),
+        ("POST", False, False, "null", True),
+        ("DELETE", False, False, "http://x.localhost:8080", True),
+        ("POST", False, True, None, False),
+        ("POST", False, True, "http://evil", False),
+        ("GET", True, False, OWN, False),
+        ("GET", True, False, None, True),
+        ("GET", True, False, "http://x.localhost:8080", True),
+        ("GET", True, True, None, False),
+    ],
+)
+def test_foreign_requests(
+    method: str, websocket: bool, authorization: bool, origin: str | None, refused: bool
+) -> None:
+    """Unsafe methods and WebSockets need the server's own origin, unless they carry a token."""
+    reason = csrf.refusal(
+        method=method, websocket=websocket, authorization=authorization, origin=origin, own=OWN
+    )
+    assert bool(reason) is refused
+
+
+def test_events_are_encoded() -> None:
+    """Each line of the data is a line of its own, so that no text can end an event."""
+    assert events.encode("x", "a\nevent: y\n\nb") == b"event: x\ndata: a\ndata: event: y\ndata: \ndata: b\n\n"
+    assert events.encode("x", "") == b"event: x\ndata: \n\n"
+
+
+async def test_a_subscription_hears_each_thing_once() -> None:
+    """Whatever happened between two looks comes together; what one did not ask for does not come, but for RESYNC."""
+    changes = LocalChanges()
+    with changes.subscribe("desired") as subscription:
+        desired, other = Changed(kind="desired", key="a"), Changed(kind="desired", key="b")
+        await changes.after_commit([desired, Changed(kind="actual", key="a"), desired, other])
+        assert await subscription.next() == [desired, other]
+        await changes.after_commit([RESYNC])
+        assert await subscription.next() == [RESYNC]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(subscription.next(), 0.01)
+        await changes.after_commit([desired])
+        assert await subscription.next() == [desired]
+
+
+async def test_claims_are_granted_once() -> None:
+    """Until they are released."""
+    changes = LocalChanges()
+    assert await changes.claim(1)
+    assert not await changes.claim(1)
+    await changes.release(1)
+    assert await changes.claim(1)
+
+
+def test_notifications_fit() -> None:
+    """However many there are, no payload is larger than PostgreSQL takes, and none is lost or repeated."""
+    many = [Changed(kind="desired", key=f"workspace-1-1-{i:06}", agent=1) for i in range(500)] * 2
+    made = payloads(many)
+    assert all(len(payload) < 8000 for payload in made)
+    assert sum(payload.count('"key"') for payload in made) == 500
+
+
+def test_settings_and_their_zone() -> None:
+    """The zone's address follows the public URL's scheme; ports that are the scheme's own are left out."""
+    assert Settings().zone_url == Settings().origin == OWN
+    secure = Settings(public_url="https://moorage.example.com/", zone="w.example.com", port=443)
+    assert (secure.origin, secure.zone_url, secure.secure) == (
+        "https://moorage.example.com",
+        "https://w.example.com",
+        True,
+    )
+    for wrong in ("moorage.example.com", "ftp://x", "https://x/path", "https://"):
+        with pytest.raises(Misconfigured):
+            Settings(public_url=wrong).check()
+
+
+def test_database_urls(tmp_path: Path) -> None:
+    """SQLite in the state folder by default, PostgreSQL when asked for, nothing else."""
+    assert database_url("", tmp_path / "x.db") == f"sqlite+aiosqlite:///{tmp_path}/x.db"
+    url = database_url("postgresql://u:p%40@h/db?host=/run", tmp_path)
+    assert url.startswith("postgresql+asyncpg://u:p%40@h/db")
+    for wrong in ("mysql://h/db", "nonsense"):
+        with pytest.raises(Misconfigured):
+            database_url(wrong, tmp_path)
+
+
+def test_database_trouble_in_plain_words() -> None:
+    """A full disk is told from a database that is away."""
+    assert unavailable("database or disk is full").code == "no-space"
+    assert unavailable("connection refused").code == "database-unavailable"
+
+
+def test_credentials_must_be_private(tmp_path: Path) -> None:
+    """A file that others can read is refused; one that is no such file says what it should hold; none is none."""
+    file = tmp_path / "git.toml"
+    file.write_text('["Git.example.com"]\nusername = "u"\npassword = "p"\n')
+    file.chmod(0o644)
+    with pytest.raises(Misconfigured, match="can be read by others"):
+        load_credentials(str(file))
+    file.chmod(0o600)
+    credentials = load_credentials(str(file))
+    assert credentials.of("git.example.com") == ("u", "p")
+    assert credentials.of("evil.example.com") is None
+    assert "p" not in repr(credentials).removeprefix("Credentials(hosts=['git.example.com'])")
+    file.write_text('["git.example.com"]\nusername = "u"\n')
+    with pytest.raises(Misconfigured, match="password"):
+        load_credentials(str(file))
+    assert load_credentials("").of("x") is None
+
+
+def test_credentials_reach_their_host_alone() -> None:
+    """Also when the port differs, or the scheme is ssh."""
+    urls = ("https://h/x", "https://h:444/x", "https://other/x", "ssh://h/x", "https://h.evil.com/x")
+    projects = tuple(Project(name="p", clone_path="p", url=url) for url in urls)
+    spec = WorkspaceSpec(containers=(), main_container="", projects=projects)
+    given = with_credentials(spec, Credentials({"h": ("u", "p")}))
+    assert [project.credential is not None for project in given.projects] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_facts_and_tables_agree() -> None:
+    """A gateway that applies every change has the table that a new gateway is given."""
+    route = Route(workspace="w", owner=1, state=ActualState.RUNNING, address="10.0.0.1")
+    session = Session(id="s", user=1, user_name="a", expires_at=1.0)
+    grant = Grant(user=2, workspace="w", port=80)
+    facts, table = Facts(), RouteTable(revision=0, server_url=OWN)
+    steps = [
+        Facts(routes={"w": route}, sessions={"s": session}, grants={key_of(grant): grant}),
+        Facts(routes={"w": Route(workspace="w", owner=1)}),
+        Facts(routes={"w": Route(workspace="w", owner=1), "unknown": None}),
+        Facts(sessions={"s": None}, grants={key_of(grant): None}),
+        Facts(routes={"w": None}),
+    ]
+    changed = []
+    for news in steps:
+        change = facts.learn(news, table.revision + 1)
+        changed.append(change is not None)
+        if change is not None:
+            table = apply(table, change)
+        assert table == facts.table(table.revision, OWN)
+    assert changed == [True, True, False, True, True]
+    assert table.routes == table.sessions == table.grants == ()
+
+
+def test_facts_are_replaced_as_a_whole() -> None:
+    """After lost notifications, what is no longer there goes, and what is the same is no news."""
+    facts = Facts()
+    one, two = Route(workspace="one", owner=1), Route(workspace="two", owner=1)
+    facts.learn(Facts(routes={"one": one, "two": two}), 1)
+    change = facts.learn(facts.replaced_by(Facts(routes={"two": two})), 2)
+    assert change is not None
+    assert (change.routes, change.removed_routes) == ((), ("one",))
+
+
+def test_problems() -> None:
+    """Every error of the tree has its status, code, field and details; an unknown one tells nothing."""
+    problem = problem_of(InvalidInput("Bad.", code="x-bad", hint="Do.", field="ref", limit=3), "r1")
+    assert problem == {
+        "type": "about:blank",
+        "title": "Not accepted",
+        "status": 422,
+        "code": "x-bad",
+        "detail": "Bad.",
+        "hint": "Do.",
+        "request_id": "r1",
+        "field": "ref",
+        "limit": 3,
+    }
+    assert problem_of(NotFound("No."), "r")["status"] == 404
+    assert problem_of(MoorageError("Odd."), "r")["status"] == 500
+    unknown = problem_of(RuntimeError("password=hunter2"), "r9")
+    assert "hunter2" not in str(unknown)
+    assert "r9" in unknown["hint"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "label"),
+    [
+        ({"path": "/a/w/start", "route": 1, "path_params": {"name": "w"}}, "/a/{name}/start"),
+        ({"path": "/a/5", "route": 1, "path_params": {"id": 5}}, "/a/{id}"),
+        ({"path": "/assets/x/y.css", "route": 1, "path_params": {"path": "x/y.css"}}, "/assets/{path}"),
+        ({"path": "/w/w", "route": 1, "path_params": {}}, "/w/w"),
+        ({"path": "/guess"}, "other"),
+    ],
+)
+def test_route_labels(scope: dict[str, object], label: str) -> None:
+    """Parameters never become labels."""
+    assert route_label(scope) == label
+
+
+def test_head_is_the_newest_migration() -> None:
+    """What the start compares with is what the folder holds."""
+    versions = Path(runner.__file__).parent / "versions"
+    assert max(file.name[:4] for file in versions.glob("[0-9]*.py")) == runner.HEAD
+
+
+def test_the_shipped_editors(tmp_path: Path) -> None:
+    """The file that comes with Moorage is usable; one in the state folder takes its place; a broken one is refused."""
+    shipped = load_editors(tmp_path / "none.toml")
+    assert SHIPPED.exists()
+    assert next(iter(shipped)) == "code-server"
+    assert shipped["code-server"].port == 60001
+    own = tmp_path / "editors.toml"
+    own.write_text('[other]\ncommand = ["x", "{port}"]\n')
+    assert list(load_editors(own)) == ["other"]
+    for broken in ("", "[x]\n", "x = 1\n", "[["):
+        own.write_text(broken)
+        with pytest.raises(Misconfigured):
+            load_editors(own)

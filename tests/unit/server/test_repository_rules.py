@@ -1,0 +1,185 @@
+"""Which URLs, refs and paths are accepted, and what Git's complaints become."""
+
+from __future__ import annotations
+
+import pytest
+
+from moorage.kernel.errors import Forbidden, InvalidInput, TooLarge, Unavailable
+from moorage.server.repositories import complaints, rules
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "authority"),
+    [
+        ("https://git.example.com/team/x.git", "https://git.example.com/team/x.git", "git.example.com"),
+        (" http://10.0.0.1:3000/x ", "http://10.0.0.1:3000/x", "10.0.0.1:3000"),
+        (
+            "ssh://git@git.example.com:2222/x.git",
+            "ssh://git@git.example.com:2222/x.git",
+            "git.example.com:2222",
+        ),
+        ("git@git.example.com:team/x.git", "ssh://git@git.example.com/team/x.git", "git.example.com"),
+        ("http://[::1]:80/x.git", "http://[::1]:80/x.git", "[::1]:80"),
+    ],
+)
+def test_repositories_that_are_accepted(text: str, url: str, authority: str) -> None:
+    """http, https and ssh, also in Git's short form."""
+    found = rules.check_repository(text)
+    assert (found.url, found.authority) == (url, authority)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "--upload-pack=/bin/sh",
+        "-oProxyCommand=x:y",
+        "ext::sh -c whoami",
+        "ext::whoami",
+        "file:///etc",
+        "/etc/passwd",
+        "../x",
+        "git://git.example.com/x",
+        "ftp://git.example.com/x",
+        "fd::17/x",
+        "https::http://x/y",
+        "https://",
+        "https:///x",
+        "https://git.example.com",
+        "https://git.example.com/",
+        "https://git.example.com/x\ny",
+        "https://git.example.com/x y",
+        "https://git.example.com\\@evil.example.com/x",
+        "https://-evil/x",
+        "ssh://-oProxyCommand=x/y",
+        "ssh://-x@host/y",
+        "-x@host:y",
+        "host:-x",
+        "https://git.example.com:99999/x",
+        "https://git.example.com:x/x",
+        "https://git.example.com/x?service=y",
+        "https://git.example.com/x#y",
+        "https://git.example.com/\x00",
+        "https://[::1/x",
+        "https://ex$(id).com/x",
+    ],
+)
+def test_repositories_that_are_refused(text: str) -> None:
+    """Options, other transports, control characters, and what is no URL."""
+    with pytest.raises(InvalidInput) as refused:
+        rules.check_repository(text)
+    assert (refused.value.field, refused.value.code) == ("repository", "repository-invalid")
+
+
+@pytest.mark.parametrize(
+    "text", ["https://u:p@git.example.com/x", "https://token@git.example.com/x", "ssh://u:p@h/x"]
+)
+def test_passwords_in_urls(text: str) -> None:
+    """Refused with a hint, and not repeated."""
+    with pytest.raises(InvalidInput) as refused:
+        rules.check_repository(text)
+    assert refused.value.code == "repository-password"
+    assert "git_credentials" in refused.value.hint
+    assert "token" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "denied", "passes"),
+    [
+        ("git.example.com", ("*",), (), True),
+        ("git.example.com", ("*.example.com",), (), True),
+        ("GIT.example.com", ("git.EXAMPLE.com",), (), True),
+        ("example.org", ("*.example.com",), (), False),
+        ("git.example.com", ("*",), ("git.example.com",), False),
+        ("git.example.com:3000", ("git.example.com:3000",), (), True),
+        ("git.example.com:22", ("git.example.com:3000",), (), False),
+        ("git.example.com", (), (), False),
+    ],
+)
+def test_hosts(host: str, allowed: tuple[str, ...], denied: tuple[str, ...], passes: bool) -> None:
+    """The settings' patterns; what is denied stays so, whatever is allowed."""
+    repository = rules.check_repository(f"https://{host}/x")
+    if passes:
+        rules.check_host(repository, allowed=allowed, denied=denied)
+    else:
+        with pytest.raises(Forbidden, match="reads no repositories from"):
+            rules.check_host(repository, allowed=allowed, denied=denied)
+
+
+def test_private_addresses_are_fine() -> None:
+    """Git hosts stand in private networks; only link-local addresses are refused."""
+    repository = rules.check_repository("https://git/x")
+    rules.check_addresses(repository, ["10.1.2.3", "127.0.0.1", "192.168.0.1", "fd12::1", "::1"])
+
+
+@pytest.mark.parametrize(
+    "ref", ["", "main", "feature/x-1", "v1.0", "refs/tags/v1", "0" * 40, "ä", "a@b", "@a"]
+)
+def test_refs_that_are_accepted(ref: str) -> None:
+    """Branches, tags, whole names, commits."""
+    assert rules.check_ref(ref) == ref
+
+
+@pytest.mark.parametrize(
+    "ref",
+    ["-x", "--upload-pack=x", "a..b", "a b", "a~1", "a^", "a:b", "+a:b", "a?", "a*", "a[", "a\\b", "a@{1}", "@", "/a",
+     "a/", "a//b", ".a", "a/.b", "a.lock", "a.lock/b", "a.", "a\x00", "a\n", "a\x7f"],
+)  # fmt: skip
+def test_refs_that_are_refused(ref: str) -> None:
+    """As git-check-ref-format has it, and what would be an option or a refspec."""
+    if ref == "+a:b":
+        assert ":" in ref
+    with pytest.raises(InvalidInput) as refused:
+        rules.check_ref(ref)
+    assert (refused.value.field, refused.value.code) == ("ref", "ref-invalid")
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/", "-x", "a\nb", "a\0b"])
+def test_paths_that_are_refused(path: str) -> None:
+    """Only a path inside the repository."""
+    assert rules.check_path("backend/my devfile.yaml")
+    with pytest.raises(InvalidInput) as refused:
+        rules.check_path(path)
+    assert refused.value.field == "devfile"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("fatal: could not read Username for 'https://h': terminal prompts disabled", "repository-private"),
+        ("fatal: Authentication failed for 'https://h/x/'", "repository-private"),
+        ("git@h: Permission denied (publickey).\nfatal: Could not read from remote", "repository-private"),
+        ("fatal: unable to access 'x': The requested URL returned error: 403", "repository-private"),
+        ("remote: Repository not found.\nfatal: repository 'x' not found", "repository-not-found"),
+        ("fatal: x/info/refs not valid: is this a git repository?", "repository-not-found"),
+        (
+            "fatal: unable to access 'x': SSL certificate problem: self-signed certificate",
+            "repository-certificate",
+        ),
+        (
+            "fatal: unable to access 'x': server certificate verification failed. CAfile: none",
+            "repository-certificate",
+        ),
+        ("fatal: unable to access 'x': Could not resolve host: h", "repository-unreachable"),
+        ("fatal: unable to access 'x': Failed to connect to h port 80 after 0 ms", "repository-unreachable"),
+        ("ssh: connect to host h port 22: Connection refused", "repository-unreachable"),
+        ("something that nobody foresaw", "repository-unreadable"),
+        ("", "repository-unreadable"),
+    ],
+)
+def test_complaints(words: str, code: str) -> None:
+    """What Git says becomes an error with a code, a sentence and a hint."""
+    error = complaints.error_of(words, rules.check_repository("https://h/x"), limit=1)
+    assert isinstance(error, InvalidInput)
+    assert (error.code, error.field) == (code, "repository")
+    assert error.message
+    assert error.hint
+
+
+def test_complaints_about_size_and_space() -> None:
+    """Too much to receive is the repository's fault, a full disk is ours."""
+    repository = rules.check_repository("https://h/x")
+    words = "warning: filtering not recognized by server, ignoring\nfatal: fetch-pack: invalid index-pack output\n"
+    assert isinstance(complaints.error_of(words, repository, limit=1), TooLarge)
+    words = f"fatal: write error: No space left on device\n{words}"
+    assert isinstance(complaints.error_of(words, repository, limit=1), Unavailable)
