@@ -148,6 +148,10 @@ class EditorSpec(Message, frozen=True):
     open_path: str = "/?folder={folder}"
     """Where a browser is sent on the editor's host."""
     needs: Literal["glibc", "musl", "any"] = "glibc"
+    install_extension: tuple[str, ...] = ()
+    """Installs the extension whose id follows; (): extensions cannot be installed. `{tools}` is replaced."""
+    settings_file: str = ""
+    """A JSON file of settings for the whole workspace; "": there is none. `{home}` is replaced."""
 
 
 class WorkspaceSpec(Message, frozen=True):

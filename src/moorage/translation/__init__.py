@@ -1,15 +1,24 @@
 """Step 2's decision: a flattened `Devfile`, a project and an editor → a `WorkspaceSpec`.
 
+    flat = read(text, path=".devfile.yaml", resolver=resolver)     # also a devcontainer.json, by its path
     translation = to_workspace_spec(flat.devfile, project=project, editor=editor)
-    translation.spec, translation.warnings
+    translation.spec, (*flat.warnings, *translation.warnings)
 
-Pure. What a workspace cannot do is a warning; what would make a workspace that cannot run is a `DevfileError`. Also
-here: `from_devcontainer` (devcontainer.json → Devfile).
+Pure. What a workspace cannot do is a warning; what would make a workspace that cannot run is a `DevfileError`.
 
 Must not: do I/O, or know a runtime.
 """
 
 from moorage.translation.devcontainer import Converted, from_devcontainer
+from moorage.translation.sources import FILE_NAMES, read
 from moorage.translation.workspace import Settings, Translation, to_workspace_spec
 
-__all__ = ["Converted", "Settings", "Translation", "from_devcontainer", "to_workspace_spec"]
+__all__ = [
+    "FILE_NAMES",
+    "Converted",
+    "Settings",
+    "Translation",
+    "from_devcontainer",
+    "read",
+    "to_workspace_spec",
+]

@@ -127,7 +127,8 @@ class Maker:
         return self._mount_path(mapping, (*path, "sourceMapping"), "sourceMapping")
 
     def _mount_path(self, text: str, path: Path, what: str) -> str:
-        clean = posixpath.normpath(text)
+        # normpath keeps two leading slashes.
+        clean = "/" + posixpath.normpath(text).lstrip("/")
         if not text.startswith("/") or ".." in text.split("/"):
             self.report.add(
                 "bad-path", f"{what} {text[:60]!r} is no absolute path.", path, hint="Begin it with '/'."
@@ -139,8 +140,7 @@ class Maker:
                 path,
                 hint="Choose another folder.",
             )
-        # normpath keeps two leading slashes.
-        return "/" + clean.lstrip("/")
+        return clean
 
     def _override_command(
         self, component: Component, body: ContainerComponent, path: Path, *, is_main: bool, is_init: bool

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moorage.devfile import Devfile, DevfileError, Problem, parse, to_yaml
+from moorage.translation.editor import VSCODE
 from moorage.translation.jsonc import NotJson, loads
 
 FILE_NAMES = (".devcontainer/devcontainer.json", ".devcontainer.json")
 """The names that are looked for when a repository has no devfile, in this order."""
 COMPONENT = "dev"
-VSCODE = "moorage.dev/vscode"
-"""Attribute of the main component: `{extensions: […], settings: {…}}`."""
 MAX_CHARACTERS = 1024 * 1024
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z]+)(?::([^}:]*))?(?::([^}]*))?\}")
@@ -61,6 +60,11 @@ def from_devcontainer(text: str | bytes, *, source: str = FILE_NAMES[0]) -> Conv
     work = _Conversion(source)
     tree = work.convert(_read(text, source))
     return Converted(parse(to_yaml(tree)), tuple(work.warnings))
+
+
+def is_devcontainer(path: str) -> bool:
+    """Whether a file of that path is read by this module."""
+    return path.endswith(("/devcontainer.json", "/.devcontainer.json")) or path in FILE_NAMES
 
 
 def _read(text: str | bytes, source: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from moorage.devfile import model as devfile_model
 from moorage.devfile.problems import Path
 from moorage.devfile.reporting import Report
 
-_URL = re.compile(r"(https?|ssh)://[^\s/@:?#-][^\s]*|(https?|ssh)://[^\s/@]+@[^\s/@-][^\s]*")
+_URL = re.compile(r"(https?|ssh)://([^\s/@]+@)?[A-Za-z0-9\[][^\s/@]*(/\S*)?")
+"""The host must not look like an option: Git hands it to ssh."""
 _SCP = re.compile(r"([A-Za-z0-9._]+@)([A-Za-z0-9][A-Za-z0-9.-]*):(?!/?/)([^\s:-][^\s]*)")
 _REVISION = re.compile(r"[^\s~^:?*\[\\-][^\s~^:?*\[\\]*")
 _RESERVED = (".home",)

@@ -10,6 +10,7 @@ from moorage.devfile.documents import Source
 from moorage.devfile.model import Component
 from moorage.devfile.reporting import Report
 from moorage.translation import containers, events, projects
+from moorage.translation import editor as editor_setup
 
 INJECT_EDITOR = "gl/inject-editor"
 """The attribute that marks the main component."""
@@ -59,6 +60,7 @@ def to_workspace_spec(
     )
     initial = tuple(made.container(_index(devfile, name), is_init=True) for name in init_names)
     post_start, pre_stop = events.translate(devfile, source, report)
+    setup = editor_setup.setup(devfile, main, editor, report)
     _warn_of_the_rest(devfile, report)
     report.raise_if_any()
     spec = WorkspaceSpec(
@@ -68,7 +70,7 @@ def to_workspace_spec(
         init_containers=initial,
         volumes=made.volumes((*running, *initial)),
         projects=cloned,
-        post_start=post_start,
+        post_start=(*setup, *post_start),
         pre_stop=pre_stop,
     )
     return Translation(spec, tuple(report.warnings))

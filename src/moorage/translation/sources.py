@@ -1,0 +1,22 @@
+"""The text of whatever a repository has, a devfile or a devcontainer.json → a flat Devfile."""
+
+from __future__ import annotations
+
+from moorage import devfile
+from moorage.devfile import Flattened, Resolver
+from moorage.translation import devcontainer
+
+FILE_NAMES = (*devfile.FILE_NAMES, *devcontainer.FILE_NAMES)
+"""The names that are looked for, in this order; those of `devfile.FOLDER` stand between the two."""
+
+
+def read(text: str | bytes, *, path: str, resolver: Resolver | None = None, base: str = "") -> Flattened:
+    """`path`: the file's, by which its kind is known. `resolver` and `base`: as for `devfile.flatten`.
+
+    Raises `DevfileError`.
+    """
+    if devcontainer.is_devcontainer(path):
+        converted = devcontainer.from_devcontainer(text, source=path)
+        flat = devfile.flatten(converted.devfile)
+        return Flattened(flat.devfile, (*converted.warnings, *flat.warnings))
+    return devfile.flatten(devfile.parse(text), resolver, base=base)

@@ -1,0 +1,238 @@
+"""`moor devfile` as a person and as a programme use it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from moorage.devfile import parse, refusals
+
+REGISTRY = Path(__file__).parents[4] / "shared/data/devfile/registry"
+RUN = "import sys; from moorage.cli.devfile import app; from moorage.cli.output import show_error\nfrom moorage.kernel.errors import MoorageError\ntry:\n    app()\nexcept MoorageError as error:\n    show_error(error); sys.exit(error.exit_code)"
+
+GOOD = """\
+schemaVersion: 2.2.0
+components:
+  - name: py
+    attributes: {gl/inject-editor: true}
+    container: {image: python, memoryLimit: 1Gi, endpoints: [{name: web, targetPort: 8080}]}
+"""
+BAD = GOOD.replace("image:", "imag:")
+
+
+def moor(*arguments: str | Path, text: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs `moor devfile …`, as the one place that maps errors to exit codes does."""
+    return subprocess.run(
+        [sys.executable, "-c", RUN, *map(str, arguments)],
+        input=text,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+    )
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    file = tmp_path / ".devfile.yaml"
+    file.write_text(GOOD)
+    return file
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    file = tmp_path / "bad.yaml"
+    file.write_text(BAD)
+    return file
+
+
+def test_validate_says_yes(good: Path) -> None:
+    """Exit code 0, for a file, its folder, standard input and the current folder alike."""
+    for result in (
+        moor("validate", good),
+        moor("validate", good.parent),
+        moor("validate", "-", text=GOOD),
+        moor("validate", cwd=good.parent),
+        moor("validate", good, "--profile", "gitlab"),
+    ):
+        assert result.returncode == 0, result.stderr
+        assert "valid" in result.stdout
+
+
+def test_validate_says_what_is_wrong(bad: Path) -> None:
+    """Exit code 1, and a compiler's line for each problem with what to do below it."""
+    result = moor("validate", bad)
+    assert result.returncode == 1
+    assert (
+        f"{bad}:5:17: error: The key 'imag' is not known here. (at components[0].container.imag)"
+        in result.stderr
+    )
+    assert "Did you mean 'image'?" in result.stderr
+
+
+def test_validate_as_json(good: Path, bad: Path) -> None:
+    """A programme gets valid, problems and warnings."""
+    found = json.loads(moor("validate", bad, "-o", "json").stdout)
+    assert (found["valid"], found["profile"]) == (False, "full")
+    assert {problem["code"] for problem in found["problems"]} == {"unknown-key", "missing-key"}
+    assert all(problem["line"] for problem in found["problems"])
+    assert json.loads(moor("validate", good, "-o", "json").stdout)["valid"] is True
+
+
+def test_validate_for_gitlab(tmp_path: Path) -> None:
+    """The profile's refusals count, together with what is wrong anyway."""
+    file = tmp_path / "x.yaml"
+    file.write_text(GOOD.replace("2.2.0", "2.2.2") + "projects: [{name: p, git: {remotes: {o: u}}}]")
+    assert moor("validate", file).returncode == 0
+    result = moor("validate", file, "--profile", "gitlab", "-o", "json")
+    assert result.returncode == 1
+    assert [problem["code"] for problem in json.loads(result.stdout)["problems"]] == [
+        "gitlab-version",
+        "gitlab-projects",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("validate", "nothing.yaml"),
+        ("validate", "/proc/self/mem"),
+        ("validate", "http://127.0.0.1:1/x"),
+        ("validate", "ftp://x/y"),
+        ("validate", ".", "--profile", "nobody"),
+        ("flatten", "nothing.yaml"),
+        ("explain", "/"),
+        ("from-devcontainer", "."),
+        ("init", "nowhere"),
+    ],
+)
+def test_what_cannot_be_read_is_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """And a sentence on standard error."""
+    result = moor(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "error:" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_parents_are_fetched_only_when_allowed() -> None:
+    """A sample of the registry needs its parent: refused without, flattened with the registry's folder."""
+    sample = REGISTRY / "sample-go-basic/2.0.0/devfile.yaml"
+    refused = moor("flatten", sample)
+    assert refused.returncode == 1
+    assert "--registry" in refused.stderr
+    result = moor("flatten", sample, "--registry", REGISTRY)
+    assert result.returncode == 0
+    flat = parse(result.stdout)
+    assert flat.parent is None
+    assert flat.component("runtime") is not None
+    as_json = json.loads(moor("flatten", sample, "--registry", REGISTRY, "-o", "json").stdout)
+    assert [component["name"] for component in as_json["components"]] == [c.name for c in flat.components]
+
+
+def test_a_parent_beside_the_file(tmp_path: Path, good: Path) -> None:
+    """A relative parent in the devfile's own folder needs no permission; one outside of it is refused."""
+    child = tmp_path / "child.yaml"
+    child.write_text("schemaVersion: 2.2.0\nparent: {uri: .devfile.yaml}")
+    assert "name: py" in moor("flatten", child).stdout
+    child.write_text("schemaVersion: 2.2.0\nparent: {uri: ../other.yaml}")
+    assert "outside" in moor("flatten", child).stderr
+
+
+def test_explain_says_what_comes_of_it(good: Path) -> None:
+    """For a person in lines, for a programme as the spec itself."""
+    text = moor("explain", good).stdout
+    for piece in (
+        "Container py (editor and terminals): python",
+        "port 8080 (web): http, public",
+        "PROJECTS_ROOT=/projects",
+    ):
+        assert piece in text
+    spec = json.loads(moor("explain", good, "-o", "json").stdout)["spec"]
+    assert spec["main_container"] == "py"
+    assert spec["containers"][0]["resources"]["memory_limit"] == 2**30
+
+
+def test_explain_refuses_what_cannot_run(tmp_path: Path) -> None:
+    """A devfile may be valid and still make no workspace: exit code 1 and the reason."""
+    file = tmp_path / "x.yaml"
+    file.write_text("schemaVersion: 2.2.0\ncomponents: [{name: v, volume: {}}]")
+    assert moor("validate", file).returncode == 0
+    result = moor("explain", file)
+    assert result.returncode == 1
+    assert "no container" in result.stderr
+    assert json.loads(moor("explain", file, "-o", "json").stderr)["code"] == "devfile-invalid"
+
+
+def test_a_devcontainer_is_translated(tmp_path: Path) -> None:
+    """The devfile goes to standard output, what is not carried to standard error; explain takes it as well."""
+    folder = tmp_path / ".devcontainer"
+    folder.mkdir()
+    (folder / "devcontainer.json").write_text(
+        '{"image": "i", "forwardPorts": [3000], "features": {}, /* x */}'
+    )
+    result = moor("from-devcontainer", cwd=tmp_path)
+    assert result.returncode == 0
+    assert refusals(parse(result.stdout), "gitlab") == ()
+    assert "features has no effect" in result.stderr
+    assert "port 3000" in moor("explain", cwd=tmp_path).stdout
+    (folder / "devcontainer.json").write_text('{"build": {}}')
+    assert moor("from-devcontainer", cwd=tmp_path).returncode == 1
+
+
+def test_init_finds_language_and_port(tmp_path: Path) -> None:
+    """A repository gets a devfile that is valid for both profiles; a second time it is left alone."""
+    (tmp_path / "requirements.txt").write_text("flask\n")
+    (tmp_path / "app.py").write_text("app.run(port=8181)\n")
+    result = moor("init", tmp_path, "--yes")
+    assert result.returncode == 0, result.stderr
+    devfile = parse((tmp_path / ".devfile.yaml").read_text())
+    assert refusals(devfile, "gitlab") == ()
+    container = devfile.components[0].container
+    assert container is not None
+    assert "python" in str(container.image)
+    assert container.endpoints[0].target_port == 8181
+    assert moor("init", tmp_path, "--yes").returncode == 6
+    assert moor("init", tmp_path, "--yes", "--force", "--image", "mine:1", "--port", "9000").returncode == 0
+    assert "mine:1" in (tmp_path / ".devfile.yaml").read_text()
+    assert "9000" in (tmp_path / ".devfile.yaml").read_text()
+
+
+def test_init_from_a_registry(tmp_path: Path) -> None:
+    """A stack of the registry is written flat, marked for the editor."""
+    assert moor("init", tmp_path, "--stack", "python:3.1.0", "--registry", REGISTRY).returncode == 0
+    devfile = parse((tmp_path / ".devfile.yaml").read_text())
+    assert devfile.metadata.version == "3.1.0"
+    assert devfile.components[0].attributes["gl/inject-editor"] is True
+    missing = moor("init", tmp_path, "--force", "--stack", "cobol", "--registry", REGISTRY)
+    assert missing.returncode == 2
+    assert "cobol" in missing.stderr
+
+
+@pytest.fixture
+def web(good: Path) -> Iterator[str]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(good.parent))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_url_is_read(web: str) -> None:
+    """A person may name a devfile by its URL, on any host that they reach."""
+    assert moor("validate", f"{web}/.devfile.yaml").returncode == 0
+    missing = moor("validate", f"{web}/none.yaml")
+    assert missing.returncode == 2
+    assert "404" in missing.stderr

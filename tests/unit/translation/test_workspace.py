@@ -1,0 +1,502 @@
+"""Devfile → WorkspaceSpec."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from moorage.contract import EditorSpec, Endpoint, Project, Resources, Volume, VolumeMount
+from moorage.devfile import DevfileError, flatten, parse
+from moorage.translation import Settings, Translation, to_workspace_spec
+
+PROJECT = Project(name="app", clone_path="app", url="https://git.example.com/team/app.git")
+EDITOR = EditorSpec(name="vscode", command=("code", "{port}"))
+
+WALK_THROUGH = """\
+schemaVersion: 2.2.0
+components:
+  - name: py
+    attributes:
+      gl/inject-editor: true
+    container:
+      image: registry.example.com/python-workspace:latest
+      memoryRequest: 1024M
+      memoryLimit: 2048M
+      cpuRequest: 500m
+      cpuLimit: 1000m
+      endpoints:
+        - name: http-python
+          targetPort: 8080
+"""
+
+
+def _translate(text: str, **arguments: Any) -> Translation:
+    return to_workspace_spec(flatten(parse(text)).devfile, **{"project": PROJECT, **arguments})
+
+
+def _container(text: str, **arguments: Any) -> Any:
+    """The container `a` of a devfile whose only container has this in it."""
+    return _translate(
+        f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: i{text}}}\n", **arguments
+    )
+
+
+def _problems(text: str, **arguments: Any) -> list[tuple[str, str]]:
+    with pytest.raises(DevfileError) as caught:
+        _translate(text, **arguments)
+    assert all(problem.line > 0 for problem in caught.value.problems)
+    return [(problem.code, problem.path) for problem in caught.value.problems]
+
+
+def _codes(translation: Translation) -> list[str]:
+    return [warning.code for warning in translation.warnings]
+
+
+def test_the_walk_throughs_devfile_becomes_its_workspace() -> None:
+    """Image, resources, endpoint, project, editor and the two variables are there, and nothing is warned of."""
+    translation = _translate(WALK_THROUGH, editor=EDITOR)
+    assert translation.warnings == ()
+    spec = translation.spec
+    (container,) = spec.containers
+    assert spec.main_container == container.name == "py"
+    assert container.image == "registry.example.com/python-workspace:latest"
+    assert container.resources == Resources(
+        cpu_request=500, cpu_limit=1000, memory_request=1_024_000_000, memory_limit=2_048_000_000
+    )
+    assert container.endpoints == (Endpoint(name="http-python", port=8080),)
+    assert container.env == {"PROJECTS_ROOT": "/projects", "PROJECT_SOURCE": "/projects/app"}
+    assert container.override_command
+    assert container.mount_sources
+    assert (spec.projects, spec.editor, spec.folder) == ((PROJECT,), EDITOR, "/projects/app")
+
+
+def test_a_single_container_is_the_main_one() -> None:
+    """A devfile that was written for Che or odo marks none; its only container has the editor."""
+    text = WALK_THROUGH.replace("gl/inject-editor: true", "other: x")
+    assert _translate(text).spec.main_container == "py"
+    strict = Settings(single_is_main=False)
+    assert _problems(text, settings=strict) == [("no-main-container", "components")]
+
+
+TWO = "schemaVersion: 2.2.0\ncomponents:\n- {name: a, attributes: {x: %s}, container: {image: i}}\n- {name: b, attributes: {x: %s}, container: {image: i}}\n"
+
+
+def _two(first: str, second: str) -> str:
+    return (TWO % (first, second)).replace("x:", "gl/inject-editor:")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        ("true", "false", "a"),
+        ("false", "'true'", "b"),
+        ("false", "false", ("no-main-container", "components")),
+        ("maybe", "1", ("no-main-container", "components")),
+        ("true", "true", ("several-main-containers", "components[1].attributes.gl/inject-editor")),
+    ],
+)
+def test_exactly_one_container_has_the_editor(first: str, second: str, outcome: Any) -> None:
+    """One marked container is the main one; none or two of several is an error with what to do."""
+    if isinstance(outcome, str):
+        assert _translate(_two(first, second)).spec.main_container == outcome
+    else:
+        with pytest.raises(DevfileError) as caught:
+            _translate(_two(first, second))
+        (problem,) = caught.value.problems
+        assert problem.code == outcome[0]
+        assert "gl/inject-editor" in problem.hint
+
+
+def test_a_devfile_without_a_container_is_refused() -> None:
+    """There must be something to work in."""
+    assert _problems("schemaVersion: 2.2.0\ncomponents: [{name: v, volume: {}}]") == [
+        ("no-container", "components")
+    ]
+    with pytest.raises(DevfileError):
+        _translate("schemaVersion: 2.2.0")
+
+
+def test_only_a_flat_devfile_is_translated() -> None:
+    """A parent must have been worked in before."""
+    with pytest.raises(ValueError, match="flatten"):
+        to_workspace_spec(parse("schemaVersion: 2.2.0\nparent: {uri: x}"))
+
+
+@pytest.mark.parametrize(
+    ("marked", "attribute", "override"),
+    [
+        (True, "", True),
+        (True, ", overrideCommand: false", False),
+        (True, ", overrideCommand: 'false'", False),
+        (False, "", False),
+        (False, ", overrideCommand: true", True),
+    ],
+)
+def test_override_command(marked: bool, attribute: str, override: bool) -> None:
+    """The main container's command is replaced unless the devfile says otherwise; another's is run."""
+    text = (
+        "schemaVersion: 2.2.0\ncomponents:\n"
+        f"- {{name: a, attributes: {{gl/inject-editor: {str(marked).lower()}{attribute}}}, container: {{image: i, args: [tail, -f, /dev/null]}}}}\n"
+        f"- {{name: b, attributes: {{gl/inject-editor: {str(not marked).lower()}}}, container: {{image: i}}}}\n"
+    )
+    translation = _translate(text)
+    assert translation.spec.container("a").override_command is override
+    assert translation.spec.container("a").args == ("tail", "-f", "/dev/null")
+    assert translation.warnings == ()
+
+
+def test_a_command_that_is_not_run_is_warned_of() -> None:
+    """A main container's own server does not start: the person hears of it, with two ways out."""
+    translation = _container(", command: [npm], args: [start]")
+    assert _codes(translation) == ["command-replaced"]
+    assert translation.warnings[0].path == "components[0].container.command"
+    assert "overrideCommand" in translation.warnings[0].hint
+
+
+@pytest.mark.parametrize(
+    ("text", "resources"),
+    [
+        ("", Resources()),
+        (", memoryLimit: 1Gi", Resources(memory_limit=2**30)),
+        (", memoryLimit: '0', cpuLimit: '0'", Resources()),
+        (", cpuRequest: '1.5'", Resources(cpu_request=1500)),
+        (", cpuLimit: 1m", Resources(cpu_limit=1)),
+    ],
+)
+def test_resources(text: str, resources: Resources) -> None:
+    """Amounts become bytes and millicores; zero is no limit."""
+    assert _container(text).spec.containers[0].resources == resources
+
+
+def test_default_resources_give_way_to_what_is_asked() -> None:
+    """Defaults fill what is missing and never turn a valid pair into one that contradicts itself."""
+    defaults = Settings(
+        default_resources=Resources(cpu_request=200, cpu_limit=1000, memory_limit=2**30, pids_limit=500)
+    )
+    found = _container(", cpuRequest: '2', memoryLimit: 4Gi", settings=defaults).spec.containers[0].resources
+    assert found == Resources(cpu_request=2000, cpu_limit=2000, memory_limit=4 * 2**30, pids_limit=500)
+    found = _container(", cpuLimit: 100m", settings=defaults).spec.containers[0].resources
+    assert found == Resources(cpu_request=100, cpu_limit=100, memory_limit=2**30, pids_limit=500)
+
+
+def test_endpoints_carry_all_that_a_gateway_needs() -> None:
+    """Name, port, exposure, protocol, secure and path."""
+    translation = _container(
+        ", endpoints: [{name: a, targetPort: 1, exposure: internal, protocol: https, secure: true, path: /x},"
+        " {name: b, targetPort: 1, exposure: none}, {name: c, targetPort: 2, protocol: ws}]"
+    )
+    assert translation.spec.containers[0].endpoints == (
+        Endpoint(name="a", port=1, exposure="internal", protocol="https", secure=True, path="/x"),
+        Endpoint(name="b", port=1, exposure="none"),
+        Endpoint(name="c", port=2, protocol="ws"),
+    )
+    assert translation.warnings == ()
+
+
+def test_what_a_gateway_cannot_reach_is_warned_of() -> None:
+    """A port that speaks neither HTTP nor WebSocket has no URL; annotations of an endpoint do nothing."""
+    translation = _container(", endpoints: [{name: db, targetPort: 5432, protocol: tcp, annotation: {a: b}}]")
+    assert _codes(translation) == ["endpoint-inside-only", "endpoint-extras-ignored"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "path"),
+    [
+        (", endpoints: [{name: a, targetPort: 60001}]", "reserved-port", "endpoints[0].targetPort"),
+        (", endpoints: [{name: a, targetPort: 60022}]", "reserved-port", "endpoints[0].targetPort"),
+        (", env: [{name: 'A B', value: x}]", "bad-env-name", "env[0].name"),
+        (", env: [{name: '', value: x}]", "bad-env-name", "env[0].name"),
+        (", sourceMapping: src", "bad-path", "sourceMapping"),
+        (", sourceMapping: /a/../etc", "bad-path", "sourceMapping"),
+        (", sourceMapping: /", "reserved-path", "sourceMapping"),
+        (", sourceMapping: //", "reserved-path", "sourceMapping"),
+        (", sourceMapping: /proc/x", "reserved-path", "sourceMapping"),
+        (", sourceMapping: /opt/moorage/bin", "reserved-path", "sourceMapping"),
+    ],
+)
+def test_what_cannot_run_is_refused(text: str, code: str, path: str) -> None:
+    """What would make a workspace that cannot start, or not safely, is an error at its place."""
+    text = f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: i{text}}}\n"
+    assert _problems(text) == [(code, f"components[0].container.{path}")]
+
+
+@pytest.mark.parametrize("image", ["''", "'a b'", "-x", "'\\t'"])
+def test_an_image_must_be_a_name(image: str) -> None:
+    """No blank, no option, not nothing."""
+    text = f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: {image}}}\n"
+    assert _problems(text) == [("bad-image", "components[0].container.image")]
+
+
+def test_sources_are_mounted_as_asked() -> None:
+    """sourceMapping moves the sources and the two variables; a container may do without; the main one may not."""
+    text = """\
+schemaVersion: 2.2.0
+components:
+- {name: a, attributes: {gl/inject-editor: true}, container: {image: i, mountSources: false, sourceMapping: /src}}
+- {name: b, container: {image: i, mountSources: false}}
+"""
+    translation = _translate(text)
+    first, second = translation.spec.containers
+    assert (first.mount_sources, first.source_mapping, first.env["PROJECT_SOURCE"]) == (
+        True,
+        "/src",
+        "/src/app",
+    )
+    assert (second.mount_sources, second.source_mapping) == (False, "/projects")
+    assert _codes(translation) == ["sources-mounted"]
+
+
+def test_own_places_can_be_named_in_env() -> None:
+    """`$(PROJECT_SOURCE)` and `$(PROJECTS_ROOT)` in a value are replaced, on every runtime alike."""
+    env = (
+        _container(", env: [{name: A, value: '$(PROJECT_SOURCE)/x:$(PROJECTS_ROOT):$(HOME)'}]")
+        .spec.containers[0]
+        .env
+    )
+    assert env["A"] == "/projects/app/x:/projects:$(HOME)"
+
+
+VOLUMES = """\
+schemaVersion: 2.2.0
+components:
+- {name: a, container: {image: i, volumeMounts: [{name: keep, path: /var/keep/}, {name: gone}]}}
+- {name: keep, volume: {size: 2Gi}}
+- {name: gone, volume: {ephemeral: true}}
+- {name: unused, volume: {}}
+"""
+
+
+def test_volumes() -> None:
+    """Sizes and lifetimes are carried; a mount without a path lies at its name; what nobody mounts is not made."""
+    spec = _translate(VOLUMES).spec
+    assert spec.volumes == (Volume(name="keep", size=2 * 2**30), Volume(name="gone", ephemeral=True))
+    assert spec.containers[0].volume_mounts == (
+        VolumeMount(volume="keep", path="/var/keep"),
+        VolumeMount(volume="gone", path="/gone"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/projects", "mount-twice"), ("/gone", "mount-twice"), ("/etc", "reserved-path"), ("x", "bad-path"), ("/dev/x", "reserved-path")],
+)  # fmt: skip
+def test_a_volume_has_a_place_of_its_own(path: str, code: str) -> None:
+    """Nothing is mounted over the sources, another volume, or the system."""
+    assert [found for found, _ in _problems(VOLUMES.replace("/var/keep/", path))] == [code]
+
+
+def test_projects_come_after_the_workspaces_own() -> None:
+    """All of the devfile's projects are cloned, with remotes and revision; the workspace's own is not cloned twice."""
+    text = (
+        WALK_THROUGH.replace("2.2.0", "2.2.2")
+        + """\
+projects:
+  - {name: same, git: {remotes: {origin: 'git@git.example.com:team/app'}}}
+  - name: api
+    clonePath: services/api
+    git:
+      remotes: {origin: 'https://git.example.com/api.git', fork: 'ssh://git@git.example.com/fork.git'}
+      checkoutFrom: {remote: fork, revision: v1.2}
+  - {name: archive, zip: {location: 'https://x.example/a.zip'}}
+dependentProjects:
+  - {name: lib, git: {remotes: {origin: 'https://git.example.com/lib'}}}
+"""
+    )
+    translation = _translate(text)
+    own, api, lib = translation.spec.projects
+    assert own is PROJECT
+    assert (api.clone_path, api.url, api.ref, api.remote) == (
+        "services/api",
+        "ssh://git@git.example.com/fork.git",
+        "v1.2",
+        "fork",
+    )
+    assert api.remotes == {"origin": "https://git.example.com/api.git"}
+    assert (lib.name, lib.clone_path, lib.ref) == ("lib", "lib", "")
+    assert _codes(translation) == ["project-not-cloned"]
+
+
+def test_without_a_repository_the_first_project_is_the_main_one() -> None:
+    """A workspace may come from a devfile alone."""
+    text = WALK_THROUGH + "projects: [{name: p, git: {remotes: {o: 'https://x.example/y'}}}]"
+    spec = _translate(text, project=None).spec
+    assert spec.folder == "/projects/p"
+    assert spec.containers[0].env["PROJECT_SOURCE"] == "/projects/p"
+    assert _translate(WALK_THROUGH, project=None).spec.folder == "/projects"
+
+
+@pytest.mark.parametrize(
+    ("project", "code"),
+    [
+        ("git: {remotes: {o: 'file:///etc'}}", "bad-project-url"),
+        ("git: {remotes: {o: '/etc/passwd'}}", "bad-project-url"),
+        ("git: {remotes: {o: 'ext::sh -c id'}}", "bad-project-url"),
+        ("git: {remotes: {o: '--upload-pack=x'}}", "bad-project-url"),
+        ("git: {remotes: {o: 'ssh://-oProxyCommand=x/y'}}", "bad-project-url"),
+        ("git: {remotes: {o: 'git@-oProxyCommand=x:y'}}", "bad-project-url"),
+        ("git: {remotes: {o: 'ssh://a@-oProxyCommand=x/y'}}", "bad-project-url"),
+        ("git: {remotes: {o: 'https://'}}", "bad-project-url"),
+        ("git: {remotes: {o: 'https://x/y'}, checkoutFrom: {revision: '--force'}}", "bad-revision"),
+        ("git: {remotes: {o: 'https://x/y'}, checkoutFrom: {revision: 'a b'}}", "bad-revision"),
+        ("clonePath: ../x, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
+        ("clonePath: a/../../x, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
+        ("clonePath: /x, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
+        ("clonePath: ., git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
+        ("clonePath: .home/x, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
+        ("clonePath: app, git: {remotes: {o: 'https://x/y'}}", "clone-path-twice"),
+    ],
+)
+def test_a_project_reaches_nothing_but_its_remote(project: str, code: str) -> None:
+    """No local path, no command, no option of Git, no place outside of the projects' folder, no two in one place."""
+    assert [found for found, _ in _problems(WALK_THROUGH + f"projects: [{{name: p, {project}}}]")] == [code]
+
+
+EVENTS = """\
+schemaVersion: 2.2.0
+components:
+- {name: main, attributes: {gl/inject-editor: true}, container: {image: i, sourceMapping: /src, env: [{name: SUB, value: web}]}}
+- {name: prepare, container: {image: p, args: [chown]}}
+- {name: db, container: {image: d}}
+- {name: k, kubernetes: {inlined: x}}
+commands:
+- {id: init, apply: {component: prepare}}
+- {id: deploy, apply: {component: k}}
+- {id: all-init, composite: {commands: [init, deploy]}}
+- {id: install, exec: {component: main, commandLine: npm i, label: Install, env: [{name: A, value: b}]}}
+- {id: serve, exec: {component: main, commandLine: npm start, workingDir: '${PROJECT_SOURCE}/$SUB'}}
+- {id: seed, exec: {component: db, commandLine: seed, workingDir: sql}}
+- {id: both, composite: {commands: [serve, seed], parallel: true}}
+- {id: unbound, exec: {component: main, commandLine: x}}
+events:
+  preStart: [all-init]
+  postStart: [install, both]
+  preStop: [seed]
+  postStop: [init]
+"""
+
+
+def test_events_become_init_containers_and_steps() -> None:
+    """preStart's containers run before, once; postStart and preStop become steps, composites in parallel."""
+    translation = _translate(EVENTS)
+    spec = translation.spec
+    assert [container.name for container in spec.init_containers] == ["prepare"]
+    assert spec.init_containers[0].args == ("chown",)
+    assert not spec.init_containers[0].override_command
+    assert [container.name for container in spec.containers] == ["main", "db"]
+    install, both = spec.post_start
+    assert (install.id, install.parallel, both.id, both.parallel) == ("install", False, "both", True)
+    (command,) = install.commands
+    assert (command.id, command.container, command.command_line, command.env) == (
+        "install",
+        "main",
+        "npm i",
+        {"A": "b"},
+    )
+    assert (command.label, command.working_dir) == ("Install", "/src/app")
+    assert [command.working_dir for command in both.commands] == ["/src/app/web", "/projects/app/sql"]
+    assert [step.id for step in spec.pre_stop] == ["seed"]
+    assert sorted(_codes(translation)) == ["apply-not-carried", "component-not-carried", "event-not-carried"]
+
+
+def test_a_container_that_is_also_used_runs_beside_the_others_too() -> None:
+    """A container that preStart applies and an exec command needs is both."""
+    text = EVENTS.replace("component: db, commandLine: seed", "component: prepare, commandLine: seed")
+    spec = _translate(text).spec
+    assert [container.name for container in spec.init_containers] == ["prepare"]
+    assert [container.name for container in spec.containers] == ["main", "prepare", "db"]
+
+
+def test_the_editors_container_is_no_step_before() -> None:
+    """It cannot run to its end first."""
+    text = EVENTS.replace("apply: {component: prepare}", "apply: {component: main}")
+    assert ("main-is-init", "components[0]") in _problems(text)
+
+
+def test_what_a_workspace_does_not_do_is_said() -> None:
+    """Image, Kubernetes and OpenShift components, dedicated pods and a global limit have no effect, visibly."""
+    text = """\
+schemaVersion: 2.2.0
+metadata: {globalMemoryLimit: 4Gi}
+components:
+- {name: a, container: {image: i, dedicatedPod: true, annotation: {service: {a: b}, deployment: {x.example/y: z}}}}
+- {name: b, image: {imageName: x, dockerfile: {uri: D}}}
+- {name: c, kubernetes: {inlined: x}}
+- {name: d, openshift: {uri: x}}
+"""
+    translation = _translate(text)
+    assert _codes(translation) == [
+        "dedicated-pod-ignored",
+        "annotations-ignored",
+        "component-not-carried",
+        "component-not-carried",
+        "component-not-carried",
+        "memory-limit-ignored",
+    ]
+    assert all(warning.line > 0 and warning.message for warning in translation.warnings)
+    assert translation.spec.containers[0].annotations == {"x.example/y": "z"}
+
+
+OVERRIDES = """\
+schemaVersion: 2.2.0
+attributes:
+  pod-overrides: {metadata: {labels: {team: a}}, spec: {hostNetwork: true}}
+components:
+- name: a
+  attributes:
+    pod-overrides:
+      metadata:
+        annotations: {x.example/a: b, cluster-autoscaler.kubernetes.io/safe-to-evict: 'false'}
+        finalizers: [x]
+    container-overrides:
+      resources: {limits: {cpu: '2', memory: 1Gi, nvidia.com/gpu: '1'}, requests: {cpu: 250m}}
+      securityContext: {privileged: true}
+  container: {image: i, cpuLimit: '1', memoryRequest: 1M}
+"""
+
+
+def test_overrides_are_limited_to_what_is_safe() -> None:
+    """Labels, annotations that no cluster reads, cpu and memory are taken; all else is named in a warning."""
+    translation = _translate(OVERRIDES)
+    (container,) = translation.spec.containers
+    assert container.labels == {"team": "a"}
+    assert container.annotations == {"x.example/a": "b"}
+    assert container.resources == Resources(
+        cpu_limit=2000, cpu_request=250, memory_limit=2**30, memory_request=10**6
+    )
+    said = " ".join(warning.message for warning in translation.warnings)
+    assert _codes(translation) == ["override-ignored"] * 3
+    for ignored in ("spec", "safe-to-evict", "finalizers", "nvidia.com/gpu", "securityContext"):
+        assert ignored in said
+    for taken in ("team", "x.example/a", "limits.cpu", "memory"):
+        assert taken not in said
+
+
+@pytest.mark.parametrize(
+    "value", ["x", "[a]", "{metadata: {labels: {a: [b]}}}", "{metadata: [x]}", "{metadata: {labels: x}}"]
+)
+def test_overrides_of_any_shape_do_no_harm(value: str) -> None:
+    """An override that is no override is ignored."""
+    text = f"schemaVersion: 2.2.0\ncomponents:\n- name: a\n  attributes: {{pod-overrides: {value}, container-overrides: {value}}}\n  container: {{image: i}}\n"
+    translation = _translate(text)
+    assert translation.spec.containers[0].labels == {}
+    assert set(_codes(translation)) == {"override-ignored"}
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    """A person mends everything in one go."""
+    text = """\
+schemaVersion: 2.2.0
+components:
+- {name: a, container: {image: 'a b', env: [{name: '1 2', value: x}], sourceMapping: x}}
+- {name: b, container: {image: i, endpoints: [{name: e, targetPort: 60001}]}}
+projects: [{name: p, git: {remotes: {o: '/x'}}}]
+"""
+    assert [code for code, _ in _problems(text)] == [
+        "no-main-container",
+        "bad-image",
+        "bad-env-name",
+        "bad-path",
+        "reserved-port",
+        "bad-project-url",
+    ]
