@@ -129,6 +129,18 @@ def of_pull(image: str, status: int, message: str) -> Verdict:
     if _matches(message, *NO_SPACE):
         return no_space(f"for the image {image}", message)
     if _matches(
+        message, r"invalid reference format|invalid repository name|invalid tag|repository name must be"
+    ):
+        return Verdict(
+            _cause(
+                "image-name-invalid",
+                f"{image!r} is not an image's name.",
+                message,
+                "Correct it in the devfile.",
+            ),
+            True,
+        )
+    if _matches(
         message, r"manifest unknown|not found: manifest|manifest for .* not found|name unknown|no such image"
     ):
         return Verdict(
@@ -151,18 +163,6 @@ def of_pull(image: str, status: int, message: str) -> Verdict:
                 "Wait, or have the agent's engine sign in to the registry.",
             ),
             False,
-        )
-    if _matches(
-        message, r"invalid reference format|invalid repository name|invalid tag|repository name must be"
-    ):
-        return Verdict(
-            _cause(
-                "image-name-invalid",
-                f"{image!r} is not an image's name.",
-                message,
-                "Correct it in the devfile.",
-            ),
-            True,
         )
     if _matches(message, "x509", "certificate", "tls: ", "server gave http response to https client"):
         return Verdict(

@@ -32,7 +32,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]})
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the base class's name
 
     def _answer(self, status: int, body: object) -> None:
         data = json.dumps(body).encode()

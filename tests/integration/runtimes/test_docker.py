@@ -16,6 +16,7 @@ from typing import Self
 import msgspec
 import pytest
 
+from integration.runtimes.git_server import run
 from integration.runtimes.test_docker_clone import sh
 from integration.runtimes.worlds import (
     EDITOR,
@@ -32,6 +33,7 @@ from moorage.agent.runtimes.port import ExecRequest, RuntimeFault, StepRequest
 from moorage.agent.settings import AgentSettings
 from moorage.contract import (
     Container,
+    DesiredWorkspace,
     EditorSpec,
     Resources,
     StageName,
@@ -220,12 +222,12 @@ async def test_terminal(docker_world: DockerWorld) -> None:
         await until("20 90")
         await session.write(b"sleep 1000 &\n")
         await until("[1]")
-    await _until_gone(agent, desired, "bash --norc")
+    await _until_gone(desired, "bash --norc")
 
 
-async def _until_gone(agent: object, desired: object, words: str) -> None:
+async def _until_gone(desired: DesiredWorkspace, words: str) -> None:
     async with asyncio.timeout(20):
-        while words in docker("top", f"{desired.name}.py", "-eo", "pid,args"):  # type: ignore[attr-defined]
+        while words in docker("top", f"{desired.name}.py", "-eo", "pid,args"):  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.1)
 
 
@@ -254,7 +256,7 @@ async def test_ca_bundle(docker_world: DockerWorld, tmp_path: Path) -> None:
     made = tmp_path / "ca.pem"
     subject = ["-subj", "/CN=moorage test"]
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(tmp_path / "key")]
-    subprocess.run([*command, *subject, "-out", str(made)], check=True, capture_output=True)
+    run(*command, *subject, "-out", str(made))
     agent = await docker_world.agent(msgspec.structs.replace(docker_world.settings, ca_bundle=str(made)))
     desired = desired_of(docker_world)
     assert (await agent.start(desired)).ready

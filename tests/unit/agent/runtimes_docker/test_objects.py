@@ -1,0 +1,278 @@
+"""From a spec to create requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from moorage.agent.runtimes.docker import objects
+from moorage.agent.runtimes.docker.objects import Host, ImageConfig
+from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
+from moorage.agent.settings import AgentSettings
+from moorage.contract import (
+    Container,
+    Credential,
+    DesiredState,
+    DesiredWorkspace,
+    EditorSpec,
+    Project,
+    Resources,
+    Volume,
+    VolumeMount,
+    WorkspaceSpec,
+)
+
+NAME = "workspace-7-3-abc123"
+EDITOR = EditorSpec(
+    name="vscode",
+    command=("{tools}/editors/x/start", "--bind", "0.0.0.0:{port}", "{folder}", "{unknown}"),
+    env={"CONFIG": "{home}/.x"},
+)
+IMAGE = ImageConfig(id="sha256:1", env={"PATH": "/image/bin", "A": "1"}, user="1000")
+
+
+def host(**settings: Any) -> Host:
+    return Host(
+        identity=Identity("inst", 7),
+        settings=AgentSettings(**settings),
+        tools_image="sha256:tools",
+        tools_volume="moorage-tools-1",
+        cpu=2000,
+    )
+
+
+def desired(*containers: Container, **fields: Any) -> DesiredWorkspace:
+    given = {"editor": EDITOR, "projects": (project(),), **fields}
+    main = containers or (Container(name="py", image="i:1", override_command=True),)
+    spec = WorkspaceSpec(containers=main, main_container=main[0].name, **given)
+    return DesiredWorkspace(
+        name=NAME, generation=4, desired=DesiredState.RUNNING, spec=spec, restarts=2, owner=3
+    )
+
+
+def project(**fields: Any) -> Project:
+    return Project(**{"name": "app", "clone_path": "app", "url": "https://x.org/app.git", **fields})
+
+
+def body(wish: DesiredWorkspace, name: str = "py", role: Role = "main", **settings: Any) -> dict[str, Any]:
+    container = wish.spec.container(name)
+    return objects.container_body(wish, host(**settings), container, image=IMAGE, role=role, received=5.5)
+
+
+def env(created: dict[str, Any]) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in created["Env"])
+
+
+def mounts(created: dict[str, Any]) -> dict[str, str]:
+    return {m["Target"]: m["Source"] for m in created["HostConfig"]["Mounts"]}
+
+
+def test_labels() -> None:
+    """Every container tells whose it is, and what it was made from."""
+    wish = desired()
+    expected = {
+        "app.kubernetes.io/managed-by": "moorage",
+        "moorage.dev/installation": "inst",
+        "moorage.dev/agent": "7",
+        "moorage.dev/workspace": NAME,
+        "moorage.dev/owner": "3",
+        "moorage.dev/generation": "4",
+        "moorage.dev/restarts": "2",
+        "moorage.dev/spec": digest_of(wish.spec),
+        "moorage.dev/received": "5.500",
+    }
+    main = body(wish)["Labels"]
+    assert main == {**expected, "moorage.dev/container": "py", "moorage.dev/role": "main"}
+    sandbox = objects.sandbox_body(wish, host(), 5.5)["Labels"]
+    assert sandbox == {**expected, "moorage.dev/container": "sandbox", "moorage.dev/role": "sandbox"}
+
+
+def test_labels_of_a_devfile_do_not_replace_ours() -> None:
+    """A devfile's own labels are kept, unless they pretend to be ours."""
+    labels = {"team": "a", "moorage.dev/workspace": "other", "app.kubernetes.io/managed-by": "x"}
+    created = body(desired(Container(name="py", image="i", labels=labels)))
+    assert created["Labels"]["team"] == "a"
+    assert created["Labels"]["moorage.dev/workspace"] == NAME
+    assert created["Labels"]["app.kubernetes.io/managed-by"] == "moorage"
+
+
+def test_main_container_runs_the_editor() -> None:
+    """The main container's process keeps the editor running; of its placeholders, known ones are filled in."""
+    created = body(desired())
+    assert created["Entrypoint"] == ["/opt/moorage/bin/busybox", "sh", "/opt/moorage/bin/workspace-main"]
+    assert created["Cmd"] == [
+        "/opt/moorage/editors/x/start", "--bind", "0.0.0.0:60001", "/projects/app", "{unknown}",
+    ]  # fmt: skip
+    assert env(created)["CONFIG"] == "/projects/.home/.x"
+    assert env(created)["MOORAGE_IMAGE_USER"] == "1000"
+
+
+COMMANDS = {
+    "the image's own": (Container(name="c", image="i"), None, None),
+    "the devfile's": (Container(name="c", image="i", command=("a",), args=("b",)), ["a"], ["b"]),
+    "the devfile's, without arguments": (Container(name="c", image="i", command=("a",)), ["a"], None),
+    "only arguments": (Container(name="c", image="i", args=("b",)), None, ["b"]),
+    "kept alive": (
+        Container(name="c", image="i", command=("a",), override_command=True),
+        ["/opt/moorage/bin/busybox", "sh", "/opt/moorage/bin/workspace-main"], ["--idle"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", COMMANDS)
+def test_other_containers_commands(case: str) -> None:
+    """A sidecar runs what the devfile says, else what its image says."""
+    container, entrypoint, cmd = COMMANDS[case]
+    created = body(desired(Container(name="py", image="i"), container), "c", "sidecar")
+    assert (created.get("Entrypoint"), created.get("Cmd")) == (entrypoint, cmd)
+
+
+def test_environment() -> None:
+    """The tools stand last in PATH; ours are set; a devfile's variable wins over a proxy, not over HOME."""
+    container = Container(name="py", image="i", env={"HOME": "/x", "http_proxy": "mine", "B": "2"})
+    found = env(body(desired(container), http_proxy="http://p:1", no_proxy="localhost"))
+    assert found["PATH"] == "/image/bin:/opt/moorage/bin"
+    assert found["HOME"] == "/projects/.home"
+    assert (found["PROJECTS_ROOT"], found["PROJECT_SOURCE"]) == ("/projects", "/projects/app")
+    assert (found["http_proxy"], found["HTTP_PROXY"], found["B"]) == ("mine", "http://p:1", "2")
+    assert (found["no_proxy"], "https_proxy" in found) == ("localhost", False)
+
+
+def test_ca_bundle() -> None:
+    """With a CA bundle, it is mounted read-only, and programs are told where it is; without, nothing is set."""
+    with_ca = Host(
+        **{**{f: getattr(host(), f) for f in host().__struct_fields__}, "ca_volume": "moorage-ca-1"}
+    )
+    container = desired().spec.containers[0]
+    created = objects.container_body(desired(), with_ca, container, image=IMAGE, role="main", received=1)
+    assert mounts(created)["/etc/moorage"] == "moorage-ca-1"
+    assert all(env(created)[name] == "/etc/moorage/ca-bundle.crt" for name in objects.CA_VARIABLES)
+    sandbox = objects.sandbox_body(desired(), with_ca, 1)
+    assert env(sandbox)["GIT_SSL_CAINFO"] == "/etc/moorage/ca-bundle.crt"
+    assert not env(body(desired())).keys() & set(objects.CA_VARIABLES)
+
+
+def test_mounts() -> None:
+    """The workspace's volume, the tools read-only, and the devfile's volumes; none is filled from the image."""
+    side = Container(
+        name="db",
+        image="i",
+        source_mapping="/src",
+        volume_mounts=(VolumeMount(volume="data", path="/var/data"),),
+    )
+    wish = desired(Container(name="py", image="i"), side, volumes=(Volume(name="data"),))
+    created = body(wish, "db", "sidecar")
+    assert mounts(created) == {
+        "/opt/moorage": "moorage-tools-1", "/src": NAME, "/var/data": f"{NAME}.data",
+    }  # fmt: skip
+    assert all(m["VolumeOptions"] == {"NoCopy": True} for m in created["HostConfig"]["Mounts"])
+    assert [m["Target"] for m in created["HostConfig"]["Mounts"] if m.get("ReadOnly")] == ["/opt/moorage"]
+    assert env(created)["HOME"] == "/src/.home"
+
+
+def test_no_sources() -> None:
+    """A container that wants no sources has neither the volume nor its variables."""
+    side = Container(name="db", image="i", mount_sources=False)
+    created = body(desired(Container(name="py", image="i"), side), "db", "sidecar")
+    assert mounts(created) == {"/opt/moorage": "moorage-tools-1"}
+    assert not {"HOME", "PROJECTS_ROOT"} & env(created).keys()
+
+
+def test_confinement() -> None:
+    """No container of a workspace has any privilege; each joins the sandbox's network, which is the workspace's own."""
+    wish = desired()
+    for created in (body(wish), objects.sandbox_body(wish, host(), 1)):
+        given = created["HostConfig"]
+        assert created["User"] == "5001:0"
+        assert given["CapDrop"] == ["ALL"]
+        assert given["SecurityOpt"] == ["no-new-privileges:true"]
+        assert given["IpcMode"] == "private"
+        assert given["RestartPolicy"] == {"Name": "no"}
+        assert not {"Privileged", "CapAdd", "Binds", "PortBindings", "Devices"} & given.keys()
+    assert body(wish)["HostConfig"]["NetworkMode"] == f"container:{NAME}.sandbox"
+    assert objects.sandbox_body(wish, host(), 1)["HostConfig"]["NetworkMode"] == NAME
+
+
+LIMITS = [
+    (Resources(), {}, {"PidsLimit": 4096}),
+    (Resources(cpu_limit=1500, cpu_request=500), {}, {"NanoCpus": 1_500_000_000, "CpuShares": 512}),
+    (Resources(cpu_limit=64000), {}, {"NanoCpus": 2_000_000_000}),
+    (Resources(memory_limit=100, memory_request=200), {}, {"Memory": 100, "MemorySwap": 100, "MemoryReservation": 100}),
+    (Resources(pids_limit=10), {}, {"PidsLimit": 10}),
+    (Resources(), {"default_cpu_limit": 250, "default_memory_limit": 64}, {"NanoCpus": 250_000_000, "Memory": 64}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("resources", "settings", "expected"), LIMITS)
+def test_limits(resources: Resources, settings: dict[str, Any], expected: dict[str, int]) -> None:
+    """Limits are the devfile's, else the agent's, and never above what the machine has."""
+    created = body(desired(Container(name="py", image="i", resources=resources)), **settings)
+    given = created["HostConfig"]
+    assert {name: given.get(name) for name in expected} == expected
+    if not resources.memory_limit and not settings:
+        assert "Memory" not in given
+
+
+def test_no_credential_in_any_body() -> None:
+    """A credential is in no body, digest or label; that there is one is all that the sandbox is told."""
+    secret = Credential(host="x.org", username="u", password="hunter2")
+    wish, same = desired(projects=(project(credential=secret),)), desired()
+    sandbox = objects.sandbox_body(wish, host(), 1)
+    assert "hunter2" not in str(sandbox) + str(body(wish))
+    assert env(sandbox)["MOORAGE_CREDENTIALS"] == "1"
+    assert "MOORAGE_CREDENTIALS" not in env(objects.sandbox_body(same, host(), 1))
+    assert digest_of(wish.spec) == digest_of(same.spec)
+    assert objects.credential_lines(wish.spec.projects) == "x.org\tu\thunter2\n"
+
+
+def test_project_lines() -> None:
+    """A project is a line of clone path, URL, ref, remote and further remotes."""
+    found = objects.project_lines(
+        (project(ref="v1", remotes={"up": "https://y/a"}), project(clone_path="b/c"))
+    )
+    assert found.split("\n") == [
+        "app\thttps://x.org/app.git\tv1\torigin\tup=https://y/a",
+        "b/c\thttps://x.org/app.git\t\torigin\t",
+    ]
+
+
+UNUSABLE = [
+    {"clone_path": "../x"},
+    {"clone_path": "a/../../x"},
+    {"clone_path": "/etc"},
+    {"clone_path": "."},
+    {"clone_path": ".home/.ssh"},
+    {"clone_path": "-rf"},
+    {"clone_path": "a\nb"},
+    {"url": "--upload-pack=evil"},
+    {"url": "https://x/ y"},
+    {"ref": "-b"},
+    {"ref": "a\tb"},
+    {"remote": "--x"},
+    {"remotes": {"--x": "https://y"}},
+    {"remotes": {"up": "-y"}},
+    {"credential": Credential(host="x", username="u", password="a\nhost2\tu\tb")},
+]
+
+
+@pytest.mark.parametrize("fields", UNUSABLE)
+def test_unusable_projects(fields: dict[str, Any]) -> None:
+    """What could reach outside of its folder, or pass for an option or another line, is refused."""
+    projects = (project(**fields),)
+    read = objects.credential_lines if "credential" in fields else objects.project_lines
+    with pytest.raises(RuntimeFault) as caught:
+        read(projects)
+    assert caught.value.final
+    assert caught.value.cause.code == "project-invalid"
+
+
+def test_names_do_not_meet() -> None:
+    """A component called like our own container, or like a preStart step's, has another name."""
+    names = [
+        objects.sandbox_name(NAME),
+        objects.container_name(NAME, "sandbox", "sidecar"),
+        objects.container_name(NAME, "py", "main"),
+        objects.container_name(NAME, "py", "init"),
+    ]
+    assert len(set(names)) == 4

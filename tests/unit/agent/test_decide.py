@@ -1,0 +1,264 @@
+"""What is done next, as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from moorage.agent import decide as rules
+from moorage.agent.decide import Action, Decision, History, Limits, decide
+from moorage.agent.runtimes.port import Observed, ObservedContainer, Progress, Run, digest_of
+from moorage.contract import (
+    ActualState,
+    Cause,
+    Container,
+    ContainerState,
+    DesiredState,
+    DesiredWorkspace,
+    WorkspaceSpec,
+)
+
+NAME = "workspace-1-1-abc123"
+SPEC = WorkspaceSpec(containers=(Container(name="py", image="i:1"),), main_container="py")
+OTHER = WorkspaceSpec(containers=(Container(name="py", image="i:2"),), main_container="py")
+LIMITS = Limits(crash_limit=3, crash_window=600, first_pause=1)
+NOW = 10_000.0
+BOOM = Cause(code="container-crashed", message="Container py ended with exit code 1.", detail="boom")
+
+
+def wish(state: DesiredState = DesiredState.RUNNING, **fields: Any) -> DesiredWorkspace:
+    given = {"name": NAME, "generation": 3, "desired": state, "spec": SPEC, **fields}
+    return DesiredWorkspace(**given)
+
+
+def container(role: str = "main", **fields: Any) -> ObservedContainer:
+    name = {"main": "py", "sidecar": "db"}.get(role, role)
+    given = {"name": name, "role": role, "image": "i:1", "state": ContainerState.RUNNING, **fields}
+    return ObservedContainer(**given)
+
+
+def ended(role: str = "main", **fields: Any) -> ObservedContainer:
+    given = {"exit_code": 1, "finished_at": NOW - 1, "fault": BOOM, **fields}
+    return container(role, state=ContainerState.EXITED, **given)
+
+
+def run(*containers: ObservedContainer, **fields: Any) -> Run:
+    given = {
+        "restarts": 0,
+        "spec": digest_of(SPEC),
+        "generation": 3,
+        "containers": containers or (container(), container("sandbox")),
+        "address": "10.0.0.2",
+        "progress": Progress(ready=True),
+        **fields,
+    }
+    return Run(**given)
+
+
+def seen(found: Run | None = None, *, data: bool = True, leftovers: bool = True) -> Observed:
+    return Observed(name=NAME, data=data, leftovers=leftovers, run=found)
+
+
+NOTHING = seen(data=False, leftovers=False)
+STOPPED = seen(leftovers=False)
+HALTED = run(ended(), ended("sandbox"))
+FAILED = History(failed=BOOM, failed_generation=3)
+
+TABLE: dict[str, tuple[DesiredWorkspace | None, Observed, Action, ActualState]] = {
+    "wanted by nobody, there": (None, seen(run()), Action.REMOVE, ActualState.TERMINATING),
+    "wanted by nobody, only data": (None, STOPPED, Action.REMOVE, ActualState.TERMINATING),
+    "wanted by nobody, gone": (None, NOTHING, Action.NONE, ActualState.TERMINATED),
+    "to be terminated, runs": (
+        wish(DesiredState.TERMINATED), seen(run()), Action.REMOVE, ActualState.TERMINATING,
+    ),
+    "to be terminated, gone": (wish(DesiredState.TERMINATED), NOTHING, Action.NONE, ActualState.TERMINATED),
+    "to be stopped, runs": (wish(DesiredState.STOPPED), seen(run()), Action.STOP, ActualState.STOPPING),
+    "to be stopped, halted": (wish(DesiredState.STOPPED), seen(HALTED), Action.STOP, ActualState.STOPPING),
+    "to be stopped, only a network is left": (
+        wish(DesiredState.STOPPED), seen(), Action.STOP, ActualState.STOPPING,
+    ),
+    "to be stopped, is": (wish(DesiredState.STOPPED), STOPPED, Action.NONE, ActualState.STOPPED),
+    "to be stopped, never ran": (wish(DesiredState.STOPPED), NOTHING, Action.NONE, ActualState.STOPPED),
+    "to run, nothing there": (wish(), NOTHING, Action.START, ActualState.STARTING),
+    "to run, is stopped": (wish(), STOPPED, Action.START, ActualState.STARTING),
+    "to run, runs": (wish(), seen(run()), Action.NONE, ActualState.RUNNING),
+    "to run, not ready": (wish(), seen(run(progress=Progress())), Action.NONE, ActualState.STARTING),
+    "to run, no address": (wish(), seen(run(address="")), Action.NONE, ActualState.STARTING),
+    "a restart is asked for": (wish(restarts=1), seen(run()), Action.RECREATE, ActualState.STARTING),
+    "a new spec waits for a restart": (wish(spec=OTHER), seen(run()), Action.NONE, ActualState.RUNNING),
+    "something is missing": (
+        wish(), seen(run(missing=("container py",))), Action.START, ActualState.RUNNING,
+    ),
+    "something is missing, and the spec is another": (
+        wish(spec=OTHER), seen(run(missing=("container py",))), Action.RECREATE, ActualState.RUNNING,
+    ),
+    "main has ended": (
+        wish(), seen(run(ended(), container("sandbox"))), Action.START, ActualState.STARTING,
+    ),
+    "a sidecar has ended: the page stays": (
+        wish(), seen(run(container(), container("sandbox"), ended("sidecar"))), Action.START, ActualState.RUNNING,
+    ),
+    "the sandbox has ended": (
+        wish(), seen(run(container(), ended("sandbox"))), Action.START, ActualState.STARTING,
+    ),
+    "a preStart step has ended, as it should": (
+        wish(), seen(run(container(), container("sandbox"), ended("init", exit_code=0, fault=None))),
+        Action.NONE, ActualState.RUNNING,
+    ),
+    "the start can't succeed": (
+        wish(), seen(run(progress=Progress(fault=BOOM))), Action.HALT, ActualState.FAILED,
+    ),
+    "it ended, and would end again": (
+        wish(), seen(run(ended(hopeless=True), container("sandbox"))), Action.HALT, ActualState.FAILED,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_without_history(case: str) -> None:
+    """What is desired and observed decides what is done, and what is said meanwhile."""
+    desired, observed, action, state = TABLE[case]
+    decision = decide(desired, observed, History(), NOW, LIMITS)
+    assert (decision.action, decision.state) == (action, state)
+
+
+HISTORIES: dict[str, tuple[DesiredWorkspace, Observed, History, Action, ActualState]] = {
+    "failed, still runs": (wish(), seen(run()), FAILED, Action.HALT, ActualState.FAILED),
+    "failed, halted": (wish(), seen(HALTED), FAILED, Action.NONE, ActualState.FAILED),
+    "failed before anything was made": (wish(), NOTHING, FAILED, Action.NONE, ActualState.FAILED),
+    "failed, asked for again": (
+        wish(generation=4), seen(HALTED), FAILED, Action.RECREATE, ActualState.STARTING,
+    ),
+    "failed, asked for again, nothing there": (
+        wish(generation=4), NOTHING, FAILED, Action.START, ActualState.STARTING,
+    ),
+    "failed, to be stopped": (
+        wish(DesiredState.STOPPED, generation=4), seen(HALTED), FAILED, Action.STOP, ActualState.STOPPING,
+    ),
+    "must wait with the next try": (
+        wish(), NOTHING, History(error=BOOM, retry_at=NOW + 5), Action.NONE, ActualState.ERROR,
+    ),
+    "has waited": (wish(), NOTHING, History(error=BOOM, retry_at=NOW - 5), Action.START, ActualState.STARTING),
+    "ended the first time": (
+        wish(), seen(run(ended(), container("sandbox"))), History(), Action.START, ActualState.STARTING,
+    ),
+    "ended again at once": (
+        wish(), seen(run(ended(), container("sandbox"))), History(crashes=(NOW - 0.5,)),
+        Action.NONE, ActualState.STARTING,
+    ),
+    "ended again some time later": (
+        wish(), seen(run(ended(), container("sandbox"))), History(crashes=(NOW - 1.5,)),
+        Action.START, ActualState.STARTING,
+    ),
+    "ended too often": (
+        wish(), seen(run(ended(), container("sandbox"))), History(crashes=(NOW - 9, NOW - 6, NOW - 3)),
+        Action.HALT, ActualState.FAILED,
+    ),
+    "ended often, but long ago": (
+        wish(), seen(run(ended(), container("sandbox"))), History(crashes=(NOW - 900, NOW - 800, NOW - 700)),
+        Action.START, ActualState.STARTING,
+    ),
+    "ended while the engine was away": (
+        wish(), seen(HALTED), History(crashes=(NOW - 9, NOW - 6, NOW - 3), excused_until=NOW),
+        Action.START, ActualState.STARTING,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HISTORIES)
+def test_with_history(case: str) -> None:
+    """Former tries decide whether and when it is tried again."""
+    desired, observed, history, action, state = HISTORIES[case]
+    decision = decide(desired, observed, history, NOW, LIMITS)
+    assert (decision.action, decision.state) == (action, state)
+
+
+def test_waits_longer_each_time() -> None:
+    """The pause before a restart doubles."""
+    observed = seen(run(ended(), container("sandbox")))
+    first = decide(wish(), observed, History(crashes=(NOW,)), NOW, LIMITS)
+    second = decide(wish(), observed, History(crashes=(NOW, NOW)), NOW, LIMITS)
+    assert (first.again_in, second.again_in) == (1.0, 2.0)
+    assert first.cause == BOOM
+
+
+def test_crash_loop_tells_code_words_and_times() -> None:
+    """What ended too often fails with the exit code, the last lines, and how often it was tried."""
+    history = History(crashes=(NOW - 9, NOW - 6, NOW - 3))
+    decision = decide(wish(), seen(run(ended(), container("sandbox"))), history, NOW, LIMITS)
+    assert decision.gives_up
+    assert decision.cause is not None
+    assert decision.cause.code == "container-crashed"
+    assert "exit code 1" in decision.cause.message
+    assert "3 times" in decision.cause.message
+    assert decision.cause.detail == "boom"
+
+
+def test_an_engines_outage_is_no_crash() -> None:
+    """Restarts after an outage are not counted, and what was counted before is forgotten."""
+    history = rules.after_outage(
+        History(crashes=(NOW - 9, NOW - 6, NOW - 3), error=BOOM, retry_at=NOW + 9), NOW
+    )
+    decision = decide(wish(), seen(HALTED), history, NOW, LIMITS)
+    assert (decision.action, decision.crash) == (Action.START, False)
+    assert rules.after_success(history, decision, NOW, LIMITS).crashes == ()
+
+
+def simulated_loop(ends: int) -> tuple[list[Decision], History]:
+    """Decides again and again about a container that ends `ends` times, one second after each start."""
+    history, now, decisions = History(), NOW, []
+    for _ in range(40):
+        observed = seen(run(ended(finished_at=now), container("sandbox")) if ends else run())
+        decision = decide(wish(), observed, history, now, LIMITS)
+        decisions.append(decision)
+        history = rules.after_decision(history, decision, wish(), now)
+        if decision.action is not Action.NONE:
+            history = rules.after_success(history, decision, now, LIMITS)
+            ends = max(0, ends - 1)
+        now += max(1.0, decision.again_in or 0.0)
+    return decisions, history
+
+
+def test_a_crash_loop_ends() -> None:
+    """A container that always ends is started again three times, and then no more, for good."""
+    decisions, history = simulated_loop(ends=1000)
+    starts = [d for d in decisions if d.action is Action.START]
+    assert len(starts) == 3
+    assert decisions[-1].state is ActualState.FAILED
+    assert history.failed is not None
+
+
+def test_a_container_that_recovers_is_left_alone() -> None:
+    """A container that ends twice and then runs is Running."""
+    decisions, history = simulated_loop(ends=2)
+    assert decisions[-1].state is ActualState.RUNNING
+    assert history.failed is None
+
+
+def test_faults() -> None:
+    """A final fault ends this generation of a start; any other is tried again; of a stop, none is final."""
+    final = rules.after_fault(History(), wish(), BOOM, final=True, now=NOW, pause=2)
+    assert (final.failed_generation, final.retry_at) == (3, 0.0)
+    again = rules.after_fault(History(), wish(), BOOM, final=False, now=NOW, pause=2)
+    assert (again.failed, again.retry_at) == (None, NOW + 2)
+    stop = rules.after_fault(History(), wish(DesiredState.STOPPED), BOOM, final=True, now=NOW, pause=2)
+    assert (stop.failed, stop.retry_at) == (None, NOW + 2)
+
+
+def test_an_errors_beginning_is_kept() -> None:
+    """While the same trouble lasts, its cause tells since when."""
+    first = rules.after_fault(History(), wish(), BOOM, final=False, now=NOW, pause=2)
+    second = rules.after_fault(first, wish(), BOOM, final=False, now=NOW + 60, pause=2)
+    assert second.error is not None
+    assert second.error.since == NOW
+
+
+def test_success_forgets_trouble() -> None:
+    """After a success there is neither error nor failure; after a halt, the failure stays."""
+    history = msgspec.structs.replace(FAILED, error=BOOM)
+    start = Decision(action=Action.START, state=ActualState.STARTING)
+    halt = Decision(action=Action.HALT, state=ActualState.FAILED)
+    assert rules.after_success(history, start, NOW, LIMITS) == History()
+    assert rules.after_success(history, halt, NOW, LIMITS).failed == BOOM

@@ -1,0 +1,58 @@
+"""The timeline of a start."""
+
+from __future__ import annotations
+
+from moorage.agent.stages import Timeline, complete
+from moorage.contract import StageName, StageState
+
+
+def test_stages_overlap_and_end() -> None:
+    """Stages come in the order in which they are shown, each with its own times."""
+    timeline = Timeline()
+    assert timeline.begin(StageName.CLONE, 5.0, "Cloning.")
+    assert timeline.begin(StageName.IMAGE, 4.0)
+    assert timeline.end(StageName.IMAGE, 6.0)
+    image, clone = timeline.stages()
+    assert (image.name, image.duration) == (StageName.IMAGE, 2.0)
+    assert (clone.name, clone.state, clone.detail) == (StageName.CLONE, StageState.RUNNING, "Cloning.")
+
+
+def test_nothing_new_is_told_as_such() -> None:
+    """Saying the same again changes nothing; a new detail does, and keeps the beginning."""
+    timeline = Timeline()
+    assert timeline.begin(StageName.CLONE, 5.0, "10 %")
+    assert not timeline.begin(StageName.CLONE, 6.0, "10 %")
+    assert timeline.begin(StageName.CLONE, 6.0, "20 %")
+    assert timeline.stages()[0].started_at == 5.0
+
+
+def test_what_has_ended_stays() -> None:
+    """A stage that has ended, or was skipped, neither begins nor ends again."""
+    timeline = Timeline()
+    timeline.end(StageName.IMAGE, 5.0)
+    timeline.skip(StageName.CLONE)
+    for stage in (StageName.IMAGE, StageName.CLONE):
+        assert not timeline.begin(stage, 6.0)
+        assert not timeline.end(stage, 7.0)
+        assert not timeline.fail(stage, 7.0, "no")
+
+
+def test_complete_timeline_of_a_start_that_is_ready() -> None:
+    """A report has every stage from `received` on; `ready` comes with the last one's end."""
+    timeline = Timeline()
+    timeline.end(StageName.RECEIVED, 1.0)
+    timeline.end(StageName.EDITOR, 9.0)
+    stages = complete(timeline.stages(), ready=True, now=10.0)
+    assert [stage.name for stage in stages] == list(StageName)[1:]
+    assert stages[-1].finished_at == 9.0
+    assert stages[1].state is StageState.WAITING
+
+
+def test_complete_timeline_of_a_failed_start() -> None:
+    """Of a start that failed, no stage is left running."""
+    timeline = Timeline()
+    timeline.begin(StageName.CLONE, 2.0)
+    stages = {s.name: s for s in complete(timeline.stages(), ready=False, failed="No space.", now=10.0)}
+    assert stages[StageName.CLONE].state is StageState.FAILED
+    assert stages[StageName.CLONE].detail == "No space."
+    assert stages[StageName.READY].state is StageState.WAITING
