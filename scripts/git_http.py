@@ -329,7 +329,12 @@ def main() -> int:
         help="folder for repositories and process id [%(default)s]",
     )
     parser.add_argument("--address", help="address to listen on [that of the container engine's bridge]")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: a free one [%(default)s]")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=os.environ.get("EXAMPLE_PORT", DEFAULT_PORT),
+        help="0: a free one [%(default)s]",
+    )
     parser.add_argument(
         "--detach",
         action="store_true",
