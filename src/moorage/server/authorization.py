@@ -42,12 +42,13 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks. `session` is the id of the session that the cookie names; "" for an API token."""
+    """Who asks, and by what: `session` is the id of the cookie's session, or `token` the id of the API token."""
 
     user_id: int
     name: str
     role: Role
     session: str = ""
+    token: int = 0
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from moorage import __version__
+from moorage import __version__, resolvers
+from moorage.devfile import Resolver
 from moorage.kernel import log
 from moorage.kernel.clock import Clock, SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
@@ -98,6 +99,7 @@ async def running_state(
     clock = clock or SystemClock()
     credentials = load_credentials(settings.git_credentials)
     editors = load_editors(home.path / "editors.toml")
+    resolver = make_resolver(settings)
     url = database_url(settings.database, home.database)
     engine = make_engine(url, pool=settings.database_pool)
     try:
@@ -119,9 +121,29 @@ async def running_state(
             editors=editors,
             credentials=credentials,
             installation=installation,
+            resolver=resolver,
         )
     finally:
         await engine.dispose()
+
+
+def make_resolver(settings: Settings) -> Resolver:
+    """What finds the parents of devfiles. Raises `Misconfigured`."""
+    try:
+        return resolvers.from_settings(
+            resolvers.Settings(
+                registry=settings.devfile_registry,
+                registry_url=settings.devfile_registry_url,
+                hosts=settings.devfile_hosts,
+                networks=settings.devfile_networks,
+            )
+        )
+    except ValueError as error:
+        raise Misconfigured(
+            f"devfile_networks holds what is no network: {error}.",
+            code="settings-invalid",
+            hint="Write networks as 10.1.0.0/16.",
+        ) from error
 
 
 @contextmanager

@@ -45,6 +45,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that Git may receive for it. One commit's tree is far below; a host that cannot filter sends all files."""
     devfile_limit: int = 3_000_000
     """Bytes of a devfile."""
+    devfile_registry: str = ""
+    """Folder in which a devfile's parent is found by its id: `<id>/<version>/devfile.yaml`. "": there is none."""
+    devfile_registry_url: str = ""
+    """Registry that is asked for ids that name none; its host must be among `devfile_hosts`."""
+    devfile_hosts: tuple[str, ...] = ()
+    """Hosts that parents and plugins are fetched from: `host`, `host:port` or `*.domain`. (): nothing is fetched."""
+    devfile_networks: tuple[str, ...] = ()
+    """Networks that these hosts may lie in although they are not public, as in `10.1.0.0/16`."""
     git_credentials: str = ""
     """TOML file, readable by its owner alone: `["git.example.com"]` with `username` and `password`, per host."""
     ca_bundle: str = ""

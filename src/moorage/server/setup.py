@@ -3,7 +3,7 @@ agent and gateway, known by the fingerprints of their tokens."""
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Misconfigured
@@ -33,6 +33,9 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
             installation = Installation(id=short_id(12), created_at=now)
             session.add(installation)
         await _administrator(session, home, now)
+        if not settings.database:
+            # There was one server, and it has ended, perhaps without a word: none of its agents is connected.
+            await session.execute(update(Agent).values(connected=False))
         zone_url = settings.zone_url
         if token := _secret(home, "agent-token"):
             agent = await session.scalar(select(Agent).where(Agent.name == LOCAL))

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from moorage.contract import EditorSpec
+from moorage.devfile import NoResolver, Resolver
 from moorage.kernel.clock import Clock
 from moorage.server.changes import Changes
 from moorage.server.database import Database
@@ -39,6 +40,8 @@ class ServerState:
     """By name; the first is the default."""
     credentials: Credentials
     installation: str
+    resolver: Resolver = field(default_factory=NoResolver)
+    """Finds the parents and plugins of devfiles."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to end: whatever streams comes to an end too."""
     render_problem: Callable[[Request, dict[str, Any]], Response] | None = None

@@ -13,9 +13,10 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from integration.server.harness import ORIGIN, Agent, ConnectionRefused, Server, eventually
+from integration.server.harness import ORIGIN, Agent, ConnectionRefused, Server, events, eventually
 from moorage.contract import ActualState, ActualWorkspace
 from moorage.contract import agent as contract
+from moorage.server import housekeeping
 
 
 @asynccontextmanager
@@ -272,6 +273,62 @@ async def test_the_command_is_ended_when_its_client_leaves(server: Server, repos
             await client.send('{"argv": ["sh"]}')
             opened = await agent.expect(contract.OpenExec)
         assert (await agent.expect(contract.ChannelClose)).channel == opened.channel
+
+
+@pytest.mark.parametrize("way", ["block", "token"])
+async def test_who_is_sent_away_loses_what_is_open(server: Server, repository: str, way: str) -> None:
+    """Blocking a user, or deleting the token, ends their open terminals, logs and events at once."""
+    ann = await server.user("ann")
+    async with server.agent() as agent, server.client(ann) as client:
+        name = (await server.post("/workspaces", {"repository": repository}, ann)).json()["name"]
+        await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
+        lists = events(client, "/api/v1/workspaces/events")
+        await anext(lists)
+        one = events(client, f"/api/v1/workspaces/{name}/events")
+        await anext(one)
+        logs = asyncio.create_task(client.get(f"/api/v1/workspaces/{name}/logs?follow=true"))
+        opened = await agent.expect(contract.OpenLogs)
+        await agent.send(contract.ChannelOutput(channel=opened.channel, data=b"secret"))
+        async with server.websocket(f"/api/v1/workspaces/{name}/exec", ann) as terminal:
+            await terminal.send('{"argv": ["sh"]}')
+            running = await agent.expect(contract.OpenExec)
+            if way == "block":
+                await server.post("/users/ann/block")
+            else:
+                token = (await server.get("/users/ann/tokens")).json()["items"][0]["id"]
+                await server.call("DELETE", f"/api/v1/users/ann/tokens/{token}")
+            assert json.loads(await asyncio.wait_for(terminal.recv(), 5)) == {
+                "error": "You may no longer see this."
+            }
+        assert (await asyncio.wait_for(logs, 5)).text.endswith("You may no longer see this.\n")
+        closed = {(await agent.expect(contract.ChannelClose)).channel for _ in range(2)}
+        assert closed == {opened.channel, running.channel}
+        for stream in (lists, one):
+            async with asyncio.timeout(5):
+                assert [event async for event in stream if not event[1]] == []
+
+
+async def test_a_list_tells_when_an_agent_falls_silent(server: Server, repository: str) -> None:
+    """Nobody has to reload: after a minute of silence the workspace turns Unknown by itself."""
+    name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+    async with server.agent() as agent:
+        await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
+
+        async def running() -> bool:
+            return bool((await server.get(f"/workspaces/{name}")).json()["state"] == "Running")
+
+        await eventually(running)
+        silent = await housekeeping.look(server.state, frozenset())
+        assert silent == frozenset()
+    async with server.client() as client:
+        stream = events(client, f"/api/v1/workspaces/{name}/events")
+        await anext(stream)
+        server.clock.ahead = 61
+        assert await housekeeping.look(server.state, silent) == frozenset({1})
+        async with asyncio.timeout(5):
+            while (await anext(stream))[1]["state"] != "Unknown":
+                pass
+        await stream.aclose()
 
 
 async def test_administrators_look_after_but_not_into_others_workspaces(

@@ -18,13 +18,13 @@ async def user_named(session: AsyncSession, name: str) -> models.User:
     return user
 
 
-def as_actor(user: models.User, session_id: str = "") -> Actor:
+def as_actor(user: models.User, session_id: str = "", token_id: int = 0) -> Actor:
     """Raises `Forbidden` when the user is blocked."""
     if user.blocked:
         raise Forbidden(
             "This account is blocked.", code="user-blocked", hint="Ask an administrator of this installation."
         )
-    return Actor(user_id=user.id, name=user.name, role=Role(user.role), session=session_id)
+    return Actor(user_id=user.id, name=user.name, role=Role(user.role), session=session_id, token=token_id)
 
 
 def as_user(user: models.User) -> schemas.User:

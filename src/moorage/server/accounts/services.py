@@ -9,6 +9,7 @@ from moorage.kernel.errors import Conflict, NotFound, NotSignedIn
 from moorage.kernel.ids import fingerprint, new_secret
 from moorage.server.accounts import models, schemas
 from moorage.server.accounts.names import check_user_name
+from moorage.server.accounts.revocation import has_expired
 from moorage.server.accounts.rows import as_actor, as_user, user_named
 from moorage.server.accounts.sign_in import (
     actor_of_session,
@@ -48,19 +49,19 @@ TOKEN_PREFIX = "moor_"  # noqa: S105 - a prefix, no secret
 async def actor_of_token(state: ServerState, token: str) -> Actor:
     """Raises `NotSignedIn` for a token that is unknown or expired, `Forbidden` when its user is blocked."""
     query = (
-        select(models.User, models.ApiToken.expires_at)
+        select(models.User, models.ApiToken)
         .join(models.ApiToken, models.ApiToken.user_id == models.User.id)
         .where(models.ApiToken.fingerprint == fingerprint(token))
     )
     async with state.database.read() as session:
         row = (await session.execute(query)).one_or_none()
-    if row is None or (row.expires_at is not None and row.expires_at <= state.clock.now()):
+    if row is None or has_expired(row.ApiToken, state.clock.now()):
         raise NotSignedIn(
             "The API token is unknown or has expired.",
             code="token-invalid",
             hint="Sign in with a token that is valid.",
         )
-    return as_actor(row.User)
+    return as_actor(row.User, token_id=row.ApiToken.id)
 
 
 async def actor_of_user(state: ServerState, user_id: int) -> Actor:
@@ -146,6 +147,7 @@ async def delete_token(state: ServerState, actor: Actor, name: str, token_id: in
         if token is None or token.user_id != user.id:
             raise NotFound(f"{name} has no API token {token_id}.", code="token-not-found")
         await session.delete(token)
+        announce(session, Changed(kind="user", key=str(user.id)))
 
 
 def as_token(token: models.ApiToken) -> schemas.Token:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from moorage.contract import agent as contract
 from moorage.kernel.errors import InvalidInput, Unavailable
+from moorage.server.accounts.revocation import until_revoked
 from moorage.server.agents.hub import AgentConnection, Channel, Output
 from moorage.server.agents.services import is_connected
 from moorage.server.authorization import Action, Actor
@@ -27,6 +29,13 @@ class Target:
     workspace: str
     container: str
     connection: AgentConnection
+    revoked: Callable[[], Coroutine[Any, Any, None]]
+    """Returns when the actor may no longer reach it."""
+
+    async def open(self, make: Callable[[str], contract.OpenLogs | contract.OpenExec]) -> Channel:
+        channel = await self.connection.open(make)
+        channel.guard(self.revoked())
+        return channel
 
 
 async def reach(state: ServerState, actor: Actor, name: str, container: str, action: Action) -> Target:
@@ -44,7 +53,7 @@ async def reach(state: ServerState, actor: Actor, name: str, container: str, act
         )
     elsewhere = is_connected(row.agent, state.clock.now())
     connection = state.hub.connection(row.agent.id, row.agent.name, elsewhere=elsewhere)
-    return Target(row.workspace.name, container, connection)
+    return Target(row.workspace.name, container, connection, lambda: until_revoked(state, actor))
 
 
 async def open_logs(
@@ -58,7 +67,7 @@ async def open_logs(
 ) -> AsyncIterator[bytes]:
     """What the container wrote. Must be iterated or closed. Raises `Unavailable` when it cannot be had."""
     target = await reach(state, actor, name, container, Action.READ_LOGS)
-    channel = await target.connection.open(
+    channel = await target.open(
         lambda channel_id: contract.OpenLogs(
             channel=channel_id, workspace=target.workspace, container=container, follow=follow, tail=tail
         )
@@ -78,7 +87,7 @@ async def open_exec(
     target: Target, *, argv: tuple[str, ...], tty: bool = False, columns: int = 80, rows: int = 24
 ) -> Channel:
     """Runs a command there. Whoever calls closes the channel."""
-    return await target.connection.open(
+    return await target.open(
         lambda channel_id: contract.OpenExec(
             channel=channel_id,
             workspace=target.workspace,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from moorage.contract import agent as contract
 from moorage.kernel.errors import LimitReached, Unavailable
@@ -27,6 +28,11 @@ class Channel:
         self._held = 0
         self._some = asyncio.Event()
         self._ended = False
+        self._guard: asyncio.Task[None] | None = None
+
+    def guard(self, revoked: Coroutine[Any, Any, None]) -> None:
+        """Ends the channel when `revoked` returns: its reader may no longer have it."""
+        self._guard = asyncio.create_task(self._end_after(revoked), name=f"server.channel.{self.id}")
 
     def offer(self, output: Output) -> None:
         """From the connection. An agent that sends more than it may has its channel ended, and harms nobody else."""
@@ -59,8 +65,16 @@ class Channel:
 
     async def close(self) -> None:
         """The reader has gone. May be called at any time, also twice."""
+        if self._guard is not None:
+            self._guard.cancel()
         await self._connection.forget(self, tell=not self._ended)
         self._ended = True
+
+    async def _end_after(self, revoked: Coroutine[Any, Any, None]) -> None:
+        await revoked
+        self._queue.clear()
+        self._queue.append(contract.ChannelExit(channel=self.id, error="You may no longer see this."))
+        self._some.set()
 
 
 class AgentConnection:
@@ -68,8 +82,6 @@ class AgentConnection:
 
     def __init__(self, agent_id: int, send: Callable[[str], Awaitable[None]], metrics: Metrics) -> None:
         self.agent_id = agent_id
-        self.heard = False
-        """Whether it has sent anything since the last look (`agents.housekeeping`)."""
         self._send = send
         self._lock = asyncio.Lock()
         self._metrics = metrics

@@ -148,7 +148,6 @@ async def _listen(websocket: WebSocket, connection: AgentConnection, reports: _R
             )
             await websocket.close(contract.CLOSE_BAD_PROTOCOL, "not understood")
             return
-        connection.heard = True
         if isinstance(message, contract.Report):
             reports.add(message)
         elif isinstance(message, contract.ChannelOutput | contract.ChannelExit):

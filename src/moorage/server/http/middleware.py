@@ -19,7 +19,12 @@ from moorage.server.state import ServerState
 
 _log = log.get(part="server.http")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
-_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
+_HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+]
+"""Of every answer that does not set them itself."""
 
 
 class Surround:
@@ -110,7 +115,9 @@ class _Answer:
             self.started = True
             self.status = message.get("status", 101)
             message.setdefault("headers", [])
-            message["headers"] = [*message["headers"], (b"x-request-id", self._id), *_HEADERS]
+            names = {name.lower() for name, _ in message["headers"]}
+            added = [pair for pair in _HEADERS if pair[0] not in names]
+            message["headers"] = [*message["headers"], (b"x-request-id", self._id), *added]
         elif message["type"] == "websocket.close":
             self.started = True
         await self._send(message)

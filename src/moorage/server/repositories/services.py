@@ -18,6 +18,7 @@ from moorage.server.repositories import complaints, rules
 from moorage.server.repositories.git import Git, GitFailed, Limits, Objects, repository_of
 from moorage.server.repositories.rules import Repository
 from moorage.server.settings import Credentials, Settings
+from moorage.translation.devcontainer import FILE_NAMES as DEVCONTAINER_NAMES
 
 REDIRECTS = 3
 _TREE_LIMIT = 8_000_000
@@ -125,7 +126,7 @@ class RepositoryReader:
             except UnicodeDecodeError as error:
                 raise complaints.no_text(candidate) from error
             return Reading(url=repository.url, ref=ref, commit=commit.oid, path=candidate, text=text)
-        raise complaints.no_devfile(path, (*FILE_NAMES, f"{FOLDER}/*.yaml"), ref)
+        raise complaints.no_devfile(path, (*FILE_NAMES, f"{FOLDER}/*.yaml", *DEVCONTAINER_NAMES), ref)
 
     async def _redirect(self, repository: Repository, words: str) -> Repository | None:
         """Where the host sends Git instead, if it does. Git itself follows nothing: each place is checked as the first."""
@@ -161,14 +162,13 @@ async def addresses_of(host: str) -> list[str]:
 
 
 async def _candidates(objects: Objects) -> list[str]:
-    """The devfile's usual names that are there: at the top, else in the folder `.devfile`."""
+    """The devfile's usual names that are there, at the top, then in the folder `.devfile`; then a devcontainer's."""
     top = await _names(objects, "FETCH_HEAD^{tree}")
     if found := [name for name in FILE_NAMES if name in top]:
         return found
-    if FOLDER not in top:
-        return []
-    inside = await _names(objects, f"FETCH_HEAD:{FOLDER}")
-    return [f"{FOLDER}/{name}" for name in sorted(inside) if name.endswith((".yaml", ".yml"))]
+    inside = await _names(objects, f"FETCH_HEAD:{FOLDER}") if FOLDER in top else set()
+    devfiles = [f"{FOLDER}/{name}" for name in sorted(inside) if name.endswith((".yaml", ".yml"))]
+    return [*devfiles, *(name for name in DEVCONTAINER_NAMES if name.partition("/")[0] in top)]
 
 
 async def _names(objects: Objects, tree: str) -> set[str]:

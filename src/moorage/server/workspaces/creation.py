@@ -54,7 +54,7 @@ async def create_workspace(
         if request.name and request.name in await _titles(session, actor):
             raise _taken(request.name)
     reading = await state.repositories.read(request.repository, request.ref, request.devfile)
-    spec, warnings = await asyncio.to_thread(specs.translate, reading, editor)
+    spec, warnings = await asyncio.to_thread(specs.translate, reading, editor, state.resolver)
     plan = _Plan(request, reading, spec, warnings, agent)
     for attempt in range(ATTEMPTS):
         workspace, changed = _workspace(state, actor, plan)

@@ -1,13 +1,22 @@
-"""Workspaces as they change: the source of server-sent events."""
+"""Workspaces as they change: the source of server-sent events. They end when the reader may no longer see them."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
+from moorage.server.accounts.revocation import is_welcome
 from moorage.server.authorization import Action, Actor
+from moorage.server.changes import Changed, Kind
 from moorage.server.state import ServerState
 from moorage.server.workspaces import loading, schemas, services
 from moorage.server.workspaces.view import view
+
+GATHER = 0.05
+"""Seconds: changes of the list that come so close together are one."""
+
+_KINDS: tuple[Kind, ...] = ("desired", "actual", "agent", "session", "user")
+_OF_PEOPLE = frozenset({"session", "user"})
 
 
 async def watch_workspace(state: ServerState, actor: Actor, name: str) -> AsyncIterator[schemas.Workspace]:
@@ -15,7 +24,7 @@ async def watch_workspace(state: ServerState, actor: Actor, name: str) -> AsyncI
 
     Raises `NotFound` before anything is yielded, when awaited for the first item.
     """
-    with state.changes.subscribe("desired", "actual", "agent") as changes:
+    with state.changes.subscribe(*_KINDS) as changes:
         async with state.database.read() as session:
             row = await loading.find(session, actor, name, Action.SEE_WORKSPACE)
         exact, agent = row.workspace.name, str(row.agent.id)
@@ -23,9 +32,9 @@ async def watch_workspace(state: ServerState, actor: Actor, name: str) -> AsyncI
         yield known
         while True:
             pending = await changes.next()
-            if not any(
-                c.kind == "resync" or c.key == (agent if c.kind == "agent" else exact) for c in pending
-            ):
+            if not await _may_go_on(state, actor, pending):
+                return
+            if not any(_concerns(change, exact, agent) for change in pending):
                 continue
             async with state.database.read() as session:
                 found = await loading.still_there(session, actor, exact)
@@ -41,12 +50,29 @@ async def watch_workspaces(
     state: ServerState, actor: Actor, everyones: bool = False
 ) -> AsyncIterator[list[schemas.Workspace]]:
     """The list at once, and whenever something in it has changed."""
-    with state.changes.subscribe("desired", "actual", "agent") as changes:
+    with state.changes.subscribe(*_KINDS) as changes:
         known = await services.list_workspaces(state, actor, everyones)
         yield known
         while True:
-            await changes.next()
+            pending = await changes.next()
+            if not await _may_go_on(state, actor, pending):
+                return
+            if all(change.kind in _OF_PEOPLE for change in pending):
+                continue
+            await asyncio.sleep(GATHER)
             fresh = await services.list_workspaces(state, actor, everyones)
             if fresh != known:
                 known = fresh
                 yield known
+
+
+async def _may_go_on(state: ServerState, actor: Actor, pending: list[Changed]) -> bool:
+    if any(change.kind in _OF_PEOPLE or change.kind == "resync" for change in pending):
+        return await is_welcome(state, actor)
+    return True
+
+
+def _concerns(change: Changed, workspace: str, agent: str) -> bool:
+    if change.kind == "resync":
+        return True
+    return change.key == agent if change.kind == "agent" else change.key == workspace

@@ -1,12 +1,12 @@
-"""From a devfile's text to the spec that is stored: step 1 and step 2a, and what only the server knows. Pure."""
+"""From a devfile's text to the spec that is stored: step 1 and step 2a, and what only the server knows."""
 
 from __future__ import annotations
 
 import msgspec
 
-from moorage import devfile, translation
+from moorage import translation
 from moorage.contract import Container, EditorSpec, Project, WorkspaceSpec
-from moorage.devfile import Problem
+from moorage.devfile import DevfileError, Problem, Resolver
 from moorage.server.repositories.services import Reading
 from moorage.server.workspaces import schemas
 from moorage.server.workspaces.decisions import repository_name
@@ -16,14 +16,16 @@ PROXY_VARIABLE = "VSCODE_PROXY_URI"
 """Tells VS Code how a port that it forwards is reached; VS Code itself replaces `{{port}}`."""
 
 
-def translate(reading: Reading, editor: EditorSpec) -> tuple[WorkspaceSpec, list[schemas.Warning]]:
+def translate(
+    reading: Reading, editor: EditorSpec, resolver: Resolver | None = None
+) -> tuple[WorkspaceSpec, list[schemas.Warning]]:
     """Raises `DevfileError`, with all that is wrong. Takes a while for a large devfile: run it in a thread."""
     name = repository_name(reading.url)
     project = Project(name=name, clone_path=name, url=reading.url, ref=reading.ref)
     try:
-        flat = devfile.flatten(devfile.parse(reading.text))
+        flat = translation.read(reading.text, path=reading.path, resolver=resolver)
         made = translation.to_workspace_spec(flat.devfile, project=project, editor=editor)
-    except devfile.DevfileError as error:
+    except DevfileError as error:
         error.text = reading.text  # for the page that shows the lines at fault
         raise
     return made.spec, [_warning(problem) for problem in (*flat.warnings, *made.warnings)]
