@@ -15,10 +15,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     registry: str = ""
     """A folder of devfiles: `<id>/<version>/devfile.yaml`."""
-    hosts: str = ""
-    """Hosts that devfiles are fetched from: `host`, `host:port` or `*.domain`, separated by commas."""
-    networks: str = ""
-    """Networks that are allowed although they are not public, as in `10.1.0.0/16`, separated by commas."""
+    hosts: tuple[str, ...] = ()
+    """Hosts that devfiles are fetched from: `host`, `host:port` or `*.domain`."""
+    networks: tuple[str, ...] = ()
+    """Networks that are allowed although they are not public, as in `10.1.0.0/16`."""
     registry_url: str = ""
     """The registry for ids that name none."""
 
@@ -31,15 +31,8 @@ def from_settings(settings: Settings) -> Resolver:
     if settings.hosts:
         from moorage.resolvers.http import HttpResolver
 
-        resolvers.append(
-            HttpResolver(
-                _list(settings.hosts), registry=settings.registry_url, networks=_list(settings.networks)
-            )
-        )
+        http = HttpResolver(settings.hosts, registry=settings.registry_url, networks=settings.networks)
+        resolvers.append(http)
     if not resolvers:
         return NoResolver()
     return resolvers[0] if len(resolvers) == 1 else FirstOf(*resolvers)
-
-
-def _list(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -225,6 +225,14 @@ class _Server(uvicorn.Server):
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+
+    async def main_loop(self) -> None:
+        """Uvicorn's own wakes ten times a second to see whether it should end; this one is told."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._state.closing.wait()
+                    self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._state.closing.set()

@@ -97,7 +97,8 @@ async def test_no_devfile(git_host: GitHost) -> None:
     error = await failure(reader().read(url))
     assert (error.code, error.details, error.field) == ("devfile-not-found", {}, "devfile")  # type: ignore[attr-defined]
     assert error.message == (
-        "The repository has no devfile. Looked for: .devfile.yaml, .devfile.yml, devfile.yaml, devfile.yml, .devfile/*.yaml."
+        "The repository has no devfile. Looked for: .devfile.yaml, .devfile.yml, devfile.yaml, devfile.yml, .devfile/*.yaml,"
+        " .devcontainer/devcontainer.json, .devcontainer.json."
     )
     error = await failure(reader().read(url, "main", "deep/devfile.yaml"))
     assert error.message == "The repository has no file deep/devfile.yaml at main."

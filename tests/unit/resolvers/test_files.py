@@ -106,9 +106,9 @@ def test_settings_make_the_resolver(tmp_path: Path) -> None:
     """Nothing set: nothing is fetched; else the folder, the hosts, or both."""
     assert isinstance(from_settings(Settings()), NoResolver)
     assert isinstance(from_settings(Settings(registry=str(tmp_path))), RegistryFolder)
-    made = from_settings(Settings(hosts="a.example, *.b.example:8443", networks="10.0.0.0/8"))
+    made = from_settings(Settings(hosts=("a.example", "*.b.example:8443"), networks=("10.0.0.0/8",)))
     assert isinstance(made, HttpResolver)
     assert made.hosts == ("a.example", "*.b.example:8443")
-    assert isinstance(from_settings(Settings(registry=str(tmp_path), hosts="a")), FirstOf)
+    assert isinstance(from_settings(Settings(registry=str(tmp_path), hosts=("a",))), FirstOf)
     with pytest.raises(ValueError, match="network"):
-        from_settings(Settings(hosts="a", networks="nonsense"))
+        from_settings(Settings(hosts=("a",), networks=("nonsense",)))
