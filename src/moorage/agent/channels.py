@@ -21,7 +21,7 @@ _log = log.get(part="agent.channels")
 PIECE = 32 * 1024
 """Bytes of output in one message."""
 INPUT_LIMIT = 16 * 1024 * 1024
-"""Bytes of input that wait for a command to read them; the server has no credit to respect."""
+"""Bytes of input that wait for a command to read them, from a writer that does not wait for `ChannelTaken`."""
 
 Send = Callable[[contract.FromAgent], Awaitable[None]]
 SpecOf = Callable[[str], WorkspaceSpec | None]
@@ -128,7 +128,7 @@ class _Channel:
         self._send = send
         self._window = contract.WINDOW
         self._opened = asyncio.Event()
-        self._input: deque[bytes | tuple[int, int]] = deque()
+        self._input: deque[bytes | tuple[int, int] | _TooMuchInput] = deque()
         self._waiting = 0
         self._some = asyncio.Event()
 
@@ -139,9 +139,9 @@ class _Channel:
                 self._window = min(contract.WINDOW, self._window + message.bytes)
                 self._opened.set()
             case contract.ChannelInput():
-                self._waiting += len(message.data)
-                if self._waiting <= INPUT_LIMIT:
-                    self._input.append(message.data)
+                within, self._waiting = self._waiting <= INPUT_LIMIT, self._waiting + len(message.data)
+                if within:
+                    self._input.append(message.data if self._waiting <= INPUT_LIMIT else _TooMuchInput())
                 self._some.set()
             case contract.ChannelResize():
                 self._input.append((message.columns, message.rows))
@@ -182,13 +182,14 @@ class _Channel:
             while not self._input:
                 self._some.clear()
                 await self._some.wait()
-                if self._waiting > INPUT_LIMIT:
-                    raise _TooMuchInput
             item = self._input.popleft()
+            if isinstance(item, _TooMuchInput):
+                raise item
             if isinstance(item, tuple):
                 await session.resize(*item)
             elif item:
                 await session.write(item)
                 self._waiting -= len(item)
+                await self._send(contract.ChannelTaken(channel=self.id, bytes=len(item)))
             else:
                 await session.end_input()

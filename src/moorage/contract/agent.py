@@ -22,7 +22,8 @@ CLOSE_REPLACED = 4409
 """Another agent with the same token is connected; this one waits and tries again."""
 
 WINDOW = 256 * 1024
-"""Bytes of a channel's output that may be under way; `ChannelCredit` opens the window again."""
+"""Bytes that may be under way on a channel, each way: `ChannelCredit` opens the window for output again, `ChannelTaken`
+for input."""
 
 
 class Hello(Message, frozen=True, tag="hello"):
@@ -47,6 +48,13 @@ class ChannelOutput(Message, frozen=True, tag="output"):
     channel: str
     data: bytes
     stream: Literal["stdout", "stderr"] = "stdout"
+
+
+class ChannelTaken(Message, frozen=True, tag="taken"):
+    """The command has taken that many bytes of input. A writer that has `WINDOW` bytes under way waits for it."""
+
+    channel: str
+    bytes: int
 
 
 class ChannelExit(Message, frozen=True, tag="exit"):
@@ -123,7 +131,7 @@ class ChannelClose(Message, frozen=True, tag="close"):
     channel: str
 
 
-FromAgent = Hello | Report | ChannelOutput | ChannelExit
+FromAgent = Hello | Report | ChannelOutput | ChannelTaken | ChannelExit
 ToAgent = (
     Welcome
     | Snapshot

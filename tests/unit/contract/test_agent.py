@@ -55,6 +55,7 @@ FROM_AGENT = [
     agent.Hello(version="0.1.0", runtime="docker"),
     agent.Report(workspaces=(ACTUAL,), full=True),
     agent.ChannelOutput(channel="c", data=b"\xfe", stream="stderr"),
+    agent.ChannelTaken(channel="c", bytes=3),
     agent.ChannelExit(channel="c", code=3),
 ]
 
