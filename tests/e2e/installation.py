@@ -8,18 +8,20 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page, Response
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -105,10 +107,23 @@ class Installation:
         return {process["name"]: process for process in self.json("status", check=False)["processes"]}
 
     def kill(self, name: str) -> int:
-        """`kill -9`, by the process id that `moor status` gives; returns it."""
-        pid = self.processes()[name]["pid"]
+        """`kill -9`, by the process id that `moor status` gives, once there is one; returns it."""
+        pid: int = eventually(f"{name} runs", lambda: self.processes()[name]["pid"])
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    @property
+    def id(self) -> str:
+        """The id that its objects are labelled with, as its database has it."""
+        with closing(sqlite3.connect(self.home / "moorage.db")) as database:
+            return str(database.execute("SELECT id FROM installation").fetchone()[0])
+
+    def settled(self, name: str) -> None:
+        """Waits until a process has run for long enough that its next death counts as its first."""
+        eventually(
+            f"{name} has settled",
+            lambda: (since := self.processes()[name]["since"]) and time.time() - since > 10,
+        )
 
     def api(self, token: str | None = None) -> httpx.Client:
         """A client of the REST API, by default with the administrator's token."""
@@ -128,14 +143,33 @@ def docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout
 
 
-def docker_objects() -> dict[str, set[str]]:
-    """Names of all that Moorage could leave behind; the shared tools volumes stay on purpose."""
-    volumes = set(docker("volume", "ls", "-q").split())
-    return {
-        "containers": set(docker("ps", "-a", "--format", "{{.Names}}").split()),
-        "volumes": {name for name in volumes if not name.startswith("moorage-tools-")},
-        "networks": set(docker("network", "ls", "--format", "{{.Name}}").split()),
-    }
+def docker_objects(mine: str = "") -> dict[str, set[str]]:
+    """Names of all containers, volumes and networks, but for the shared tools volumes, which stay on purpose, and what
+    is labelled as another installation's. `mine`: an installation's id."""
+    label = '{{.Label "moorage.dev/installation"}}'
+    lists = {"containers": ("ps", "-a", "{{.Names}}"), "volumes": ("volume", "ls", "{{.Name}}")}
+    found: dict[str, set[str]] = {}
+    for kind, (*command, name) in {**lists, "networks": ("network", "ls", "{{.Name}}")}.items():
+        lines = (line.split("\t") for line in docker(*command, "--format", f"{name}\t{label}").splitlines())
+        found[kind] = {n for n, owner in lines if owner in ("", mine) and not n.startswith("moorage-tools-")}
+    return found
+
+
+def expect_nothing_left(
+    installation: Installation, before: dict[str, set[str]], *, within: float = 60
+) -> None:
+    """Waits until there is nothing beyond `before`; else fails with the names of what there is."""
+    left: list[str] = []
+
+    def none_left() -> bool:
+        now = docker_objects(installation.id)
+        left[:] = sorted(f"{kind}: {name}" for kind, names in now.items() for name in names - before[kind])
+        return not left
+
+    try:
+        eventually("nothing is left", none_left, within=within)
+    except pytest.fail.Exception:
+        pytest.fail(f"left over after {within} s: {', '.join(left)}")
 
 
 def new_home() -> Path:
@@ -156,9 +190,23 @@ def picture(page: Page, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
+def visit(page: Page, url: str) -> Response:
+    """Opens the address. Chromium gives up what it loads when a network interface comes or goes, as Docker's do."""
+    for _ in range(10):
+        try:
+            response = page.goto(url)
+        except Error as error:
+            if "ERR_NETWORK_CHANGED" not in str(error):
+                raise
+            continue
+        assert response is not None
+        return response
+    pytest.fail(f"the network changes all the time; could not open {url}")
+
+
 def sign_in(page: Page, installation: Installation, user: str) -> None:
     """As that person would: opens a one-time link and presses its button."""
     link = installation.json("sign-in-link", user)["url"]
-    page.goto(link)
+    visit(page, link)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{installation.url}/")

@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext
 
-from e2e.installation import Installation, docker_objects, end, eventually, free_ports, new_home, sign_in
+from e2e.installation import (
+    Installation,
+    docker_objects,
+    end,
+    eventually,
+    expect_nothing_left,
+    free_ports,
+    new_home,
+    sign_in,
+    visit,
+)
 from e2e.vscode import open_terminal, type_command, wait_until_loaded
 
 TICKS = "/projects/ticks"
@@ -45,7 +55,9 @@ def test_a_terminal_stays_open_while_every_process_is_killed(
     sign_in(page, installation, "admin")
     closed: list[str] = []
     page.on("websocket", lambda socket: socket.on("close", lambda: closed.append(socket.url)))
-    page.goto(f"http://60001-{workspace}.localhost:{installation.port}/?folder=/projects/python-http-simple")
+    visit(
+        page, f"http://60001-{workspace}.localhost:{installation.port}/?folder=/projects/python-http-simple"
+    )
     wait_until_loaded(page)
     open_terminal(page)
     type_command(page, f"while true; do echo tick >> {TICKS}; sleep 0.1; done")
@@ -89,7 +101,8 @@ def test_a_terminal_stays_open_while_every_process_is_killed(
 @pytest.mark.parametrize("delay", [0.0, 0.15, 0.4, 0.8])
 def test_the_agent_killed_in_the_middle_converges(installation: Installation, repository: str, delay: float):
     """Killed while it creates, while it stops and while it deletes, the agent comes back and finishes the job."""
-    before = docker_objects()
+    before = docker_objects(installation.id)
+    installation.settled("agent")
     name = installation.json("create", repository, "--no-wait")["name"]
     time.sleep(delay)
     installation.kill("agent")
@@ -102,12 +115,12 @@ def test_the_agent_killed_in_the_middle_converges(installation: Installation, re
         api.delete(f"/workspaces/{name}").raise_for_status()
         time.sleep(delay)
         installation.kill("agent")
-    eventually("nothing is left", lambda: docker_objects() == before)
+    expect_nothing_left(installation, before)
 
 
 def test_twenty_workspaces_at_once(installation: Installation, repository: str):
     """Twenty creations at the same moment all run; deleting them leaves nothing."""
-    before = docker_objects()
+    before = docker_objects(installation.id)
 
     def create(_: int) -> str:
         with installation.api() as api:
@@ -130,7 +143,7 @@ def test_twenty_workspaces_at_once(installation: Installation, repository: str):
     with installation.api() as api:
         for name in names:
             api.delete(f"/workspaces/{name}").raise_for_status()
-    eventually("nothing is left", lambda: docker_objects() == before, within=180, every=1)
+    expect_nothing_left(installation, before, within=180)
 
 
 @pytest.fixture
@@ -189,11 +202,8 @@ def own_engine() -> Iterator[Callable[[], None]]:
 def copy_images(target: str) -> None:
     """Both images, from the machine's engine into the other one."""
     environ = {name: value for name, value in os.environ.items() if name != "DOCKER_HOST"}
-    tools = subprocess.run(
-        ["scripts/tools-image", "--print-tag"], capture_output=True, text=True, check=True
-    ).stdout
     with subprocess.Popen(
-        ["docker", "save", tools.strip(), "moorage/python-workspace:latest"],
+        ["docker", "save", "moorage/tools:latest", "moorage/python-workspace:latest"],
         stdout=subprocess.PIPE,
         env=environ,
     ) as save:
