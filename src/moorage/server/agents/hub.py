@@ -27,6 +27,8 @@ class Channel:
         self._queue: deque[Output] = deque()
         self._held = 0
         self._some = asyncio.Event()
+        self._taken = 0
+        self._some_taken = asyncio.Event()
         self._ended = False
         self._guard: asyncio.Task[None] | None = None
 
@@ -59,6 +61,18 @@ class Channel:
             self._held -= len(output.data)
             await self._connection.send(contract.ChannelCredit(channel=self.id, bytes=len(output.data)))
         return output
+
+    def input_taken(self, count: int) -> None:
+        """From the connection: the command has read so many bytes of its input."""
+        self._taken += count
+        self._some_taken.set()
+
+    async def taken(self) -> int:
+        """Waits until the command has read more of its input; how many bytes since the last call."""
+        await self._some_taken.wait()
+        self._some_taken.clear()
+        count, self._taken = self._taken, 0
+        return count
 
     async def send(self, message: contract.ToAgent) -> None:
         await self._connection.send(message)
@@ -112,9 +126,14 @@ class AgentConnection:
             raise
         return channel
 
-    def deliver(self, output: Output) -> None:
-        if channel := self._channels.get(output.channel):
-            channel.offer(output)
+    def deliver(self, message: Output | contract.ChannelTaken) -> None:
+        channel = self._channels.get(message.channel)
+        if channel is None:
+            return
+        if isinstance(message, contract.ChannelTaken):
+            channel.input_taken(message.bytes)
+        else:
+            channel.offer(message)
 
     async def forget(self, channel: Channel, *, tell: bool) -> None:
         if self._channels.pop(channel.id, None) is None:

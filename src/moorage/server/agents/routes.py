@@ -150,7 +150,7 @@ async def _listen(websocket: WebSocket, connection: AgentConnection, reports: _R
             return
         if isinstance(message, contract.Report):
             reports.add(message)
-        elif isinstance(message, contract.ChannelOutput | contract.ChannelExit):
+        elif isinstance(message, contract.ChannelOutput | contract.ChannelTaken | contract.ChannelExit):
             connection.deliver(message)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any
@@ -116,8 +117,13 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
     tty: bool = False,
     columns: Annotated[int, Query(ge=1, le=10_000)] = 80,
     rows: Annotated[int, Query(ge=1, le=10_000)] = 24,
+    credit: bool = False,
 ) -> None:
-    """Refusals come as HTTP answers before the upgrade; what fails later as `{"error": …}`."""
+    """Refusals come as HTTP answers before the upgrade; what fails later as `{"error": …}`.
+
+    With `credit`, each side tells the other with `{"taken": bytes}` what it has read, and has `contract.WINDOW` bytes under
+    way at most: then a reader that pauses goes on answering pings.
+    """
     state = context.state_of(websocket)
     actor = await context.actor(websocket)
     target = await channels.reach(state, actor, name, container, Action.RUN_COMMANDS)
@@ -134,10 +140,12 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
     except Unavailable as error:
         await _end(websocket, {"error": error.message})
         return
+    window = _Window(contract.WINDOW if credit else sys.maxsize)
+    work = [_to_client(websocket, channel, window), _from_client(websocket, channel, window)]
+    if credit:
+        work.append(_taken_to_client(websocket, channel))
     try:
-        await until_one_ends(
-            "server.workspaces.exec", _to_client(websocket, channel), _from_client(websocket, channel)
-        )
+        await until_one_ends("server.workspaces.exec", *work)
     finally:
         await asyncio.shield(channel.close())
 
@@ -151,19 +159,49 @@ class _Size(msgspec.Struct):
     rows: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
+class _Taken(msgspec.Struct):
+    taken: Annotated[int, msgspec.Meta(ge=1)]
+
+
 _STREAMS = {"stdout": b"\x01", "stderr": b"\x02"}
 
 
-async def _to_client(websocket: WebSocket, channel: Channel) -> None:
+class _Window:
+    """Bytes that may still be sent to the client."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._opened = asyncio.Event()
+
+    async def spend(self, count: int) -> None:
+        """Waits while the window is closed; a message that is larger than what is left goes whole."""
+        while self._left <= 0:
+            self._opened.clear()
+            await self._opened.wait()
+        self._left -= count
+
+    def open(self, count: int) -> None:
+        self._left += count
+        self._opened.set()
+
+
+async def _to_client(websocket: WebSocket, channel: Channel, window: _Window) -> None:
     output = await channel.next()
     while isinstance(output, contract.ChannelOutput):
+        await window.spend(len(output.data))
         await websocket.send_bytes(_STREAMS[output.stream] + output.data)
         output = await channel.next()
     answer = {"error": output.error} if output.error else {"exit": output.code}
     await _end(websocket, answer)
 
 
-async def _from_client(websocket: WebSocket, channel: Channel) -> None:
+async def _taken_to_client(websocket: WebSocket, channel: Channel) -> None:
+    while True:
+        taken = await channel.taken()
+        await websocket.send_text(msgspec.json.encode(_Taken(taken)).decode())
+
+
+async def _from_client(websocket: WebSocket, channel: Channel, window: _Window) -> None:
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
@@ -172,11 +210,26 @@ async def _from_client(websocket: WebSocket, channel: Channel) -> None:
             await channel.send(contract.ChannelInput(channel=channel.id, data=data))
             continue
         try:
-            size = msgspec.json.decode(message["text"], type=_Size)
+            said = _understood(message["text"])
         except msgspec.DecodeError:
-            await _end(websocket, {"error": 'A text message must be {"columns": …, "rows": …}.'})
+            await _end(
+                websocket, {"error": 'A text message must be {"columns": …, "rows": …} or {"taken": …}.'}
+            )
             return
-        await channel.send(contract.ChannelResize(channel=channel.id, columns=size.columns, rows=size.rows))
+        if isinstance(said, _Taken):
+            window.open(said.taken)
+        else:
+            await channel.send(
+                contract.ChannelResize(channel=channel.id, columns=said.columns, rows=said.rows)
+            )
+
+
+def _understood(text: str) -> _Size | _Taken:
+    """Raises `msgspec.DecodeError`."""
+    try:
+        return msgspec.json.decode(text, type=_Taken)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(text, type=_Size)
 
 
 async def _end(websocket: WebSocket, answer: dict[str, Any]) -> None:
