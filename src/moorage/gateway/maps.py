@@ -1,33 +1,28 @@
-"""From the route table to the entries of HAProxy's two maps. Pure.
+"""From the route table to the entries of HAProxy's map. Pure.
 
-`sessions.map`: session id → user id. `passes.map`: who may reach what, and where it is:
-`<workspace>.<zone>/<user>` → address (every port), `<port>-<workspace>.<zone>/<user>` → address (that port).
-An entry exists only while the workspace has an address: what is not there does not pass.
+`passes.map` says which session may reach what, and where it is: `<workspace>.<zone>/<session id>` → address (every port),
+`<port>-<workspace>.<zone>/<session id>` → address (that port). An entry exists only while session, right and address do:
+what is not there does not pass. One look-up answers all three questions, at each request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
-from moorage.contract.gateway import Route, Session
+from moorage.contract.gateway import Route
 from moorage.contract.hosts import host_of
 from moorage.gateway.table import Table, is_address
 
-SESSIONS = "sessions.map"
 PASSES = "passes.map"
 
-
-@dataclass
-class Entries:
-    sessions: dict[str, str] = field(default_factory=dict)
-    passes: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By workspace: key → address."""
+Entries = dict[str, dict[str, str]]
+"""By workspace: key → address."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What has to be done to one map."""
+    """What has to be done to the map."""
 
     removed: tuple[str, ...] = ()
     changed: tuple[tuple[str, str], ...] = ()
@@ -37,31 +32,31 @@ class Difference:
         return bool(self.removed or self.changed or self.added)
 
 
-def passes_of(route: Route | None, grants: Iterable[tuple[int, int]], zone: str) -> dict[str, str]:
-    """`grants`: user and port (0: all)."""
+def passes_of(
+    route: Route | None,
+    grants: Iterable[tuple[int, int]],
+    sessions: Mapping[int, Collection[str]],
+    zone: str,
+) -> dict[str, str]:
+    """Of one workspace. `grants`: user and port (0: all); `sessions`: the live ones' ids by user."""
     if route is None or not is_address(route.address):
         return {}
-    entries = {f"{route.workspace}.{zone}/{route.owner}": route.address}
-    for user, port in grants:
-        host = host_of(route.workspace, port, zone) if port else f"{route.workspace}.{zone}"
-        entries[f"{host}/{user}"] = route.address
-    return entries
+    rights = {(route.owner, 0), *grants}
+    return {
+        f"{host_of(route.workspace, port, zone) if port else f'{route.workspace}.{zone}'}/{session}": route.address
+        for user, port in sorted(rights)
+        for session in sessions.get(user, ())
+    }
 
 
-def user_of(session: Session | None, now: float) -> str | None:
-    return str(session.user) if session is not None and session.expires_at > now else None
-
-
-def entries_of(table: Table, zone: str, now: float) -> Entries:
-    """All of them."""
-    return Entries(
-        sessions={s.id: user for s in table.sessions.values() if (user := user_of(s, now)) is not None},
-        passes={
-            name: entries
-            for name, route in table.routes.items()
-            if (entries := passes_of(route, table.grants.get(name, ()), zone))
-        },
-    )
+def entries_of(table: Table, zone: str, now: float, workspaces: Iterable[str] | None = None) -> Entries:
+    """Of these workspaces (None: of all). One without entries is there, and empty, when it was asked for."""
+    sessions = table.live_sessions(now)
+    names = table.routes.keys() if workspaces is None else workspaces
+    found = {
+        name: passes_of(table.routes.get(name), table.grants.get(name, ()), sessions, zone) for name in names
+    }
+    return {name: entries for name, entries in found.items() if entries or workspaces is not None}
 
 
 def difference(before: Mapping[str, str], after: Mapping[str, str]) -> Difference:
@@ -72,6 +67,10 @@ def difference(before: Mapping[str, str], after: Mapping[str, str]) -> Differenc
     )
 
 
-def as_file(entries: Iterable[tuple[str, str]]) -> str:
+def flat(entries: Entries) -> dict[str, str]:
+    return {key: address for found in entries.values() for key, address in found.items()}
+
+
+def as_file(entries: Entries) -> str:
     """The text of a map file."""
-    return "".join(f"{key} {value}\n" for key, value in entries)
+    return "".join(f"{key} {address}\n" for key, address in flat(entries).items())

@@ -6,6 +6,7 @@ In memory only; `message` and `replace` carry it to the disk and back.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
@@ -18,7 +19,8 @@ class Touched:
     """What a change may have changed. `lost`: somebody may have lost access by it."""
 
     workspaces: set[str] = field(default_factory=set)
-    sessions: set[str] = field(default_factory=set)
+    users: set[int] = field(default_factory=set)
+    """Whose sessions began or ended."""
     lost: bool = False
 
 
@@ -49,16 +51,32 @@ class Table:
         grants = self.grants.get(workspace, ())
         return route.owner == user or (user, 0) in grants or (user, port) in grants
 
+    def live_sessions(self, now: float) -> dict[int, list[str]]:
+        """Ids of the sessions that have not ended, by user."""
+        found: dict[int, list[str]] = {}
+        for session in self.sessions.values():
+            if session.expires_at > now:
+                found.setdefault(session.user, []).append(session.id)
+        return found
+
+    def open_to(self, users: Collection[int]) -> set[str]:
+        """Workspaces of which one of these users may open something."""
+        owned = {name for name, route in self.routes.items() if route.owner in users}
+        granted = {name for name, grants in self.grants.items() if any(user in users for user, _ in grants)}
+        return owned | granted
+
     def replace(self, message: RouteTable, now: float) -> Touched:
         """Takes a whole table. Routes and sessions that cannot be written to HAProxy's maps safely are left out."""
-        before = Touched(set(self.routes) | set(self.grants), set(self.sessions))
+        before = set(self.routes) | set(self.grants)
+        users = {session.user for session in self.sessions.values()}
         self.known, self.revision, self.server_url = True, message.revision, message.server_url
         self.routes = {route.workspace: route for route in message.routes if _usable(route)}
         self.sessions = {s.id: s for s in message.sessions if self._wanted(s, now)}
         self.grants = {}
         for grant in message.grants:
             self.grants.setdefault(grant.workspace, set()).add((grant.user, grant.port))
-        return Touched(before.workspaces | set(self.routes), before.sessions | set(self.sessions), lost=True)
+        users |= {session.user for session in self.sessions.values()}
+        return Touched(before | set(self.routes), users, lost=True)
 
     def apply(self, change: RouteChange, now: float) -> Touched:
         """Raises `ValueError` when the change does not follow the table's revision."""
@@ -71,12 +89,9 @@ class Table:
         self._take_routes(change, touched)
         for session in change.sessions:
             if self._wanted(session, now):
-                touched.lost |= self._changes_user(session)
-                self.sessions[session.id] = session
-                touched.sessions.add(session.id)
+                self._take_session(session, touched)
         for session_id in change.removed_sessions:
-            self.sessions.pop(session_id, None)
-            touched.sessions.add(session_id)
+            self._drop_session(session_id, touched)
         for grant in change.grants:
             self.grants.setdefault(grant.workspace, set()).add((grant.user, grant.port))
             touched.workspaces.add(grant.workspace)
@@ -89,24 +104,26 @@ class Table:
         """A session that this gateway was just given in exchange for a code; the server's table will have it too."""
         if not usable_session_id(session.id):
             raise ValueError("a session id that cannot be used")
+        touched = Touched()
         self.ended.pop(session.id, None)
-        self.sessions[session.id] = session
-        return Touched(sessions={session.id})
+        self._take_session(session, touched)
+        return touched
 
     def end(self, session_id: str) -> Touched:
         """Ends a session here and now. A table that still has it does not bring it back."""
-        session = self.sessions.pop(session_id, None)
-        if session is None:
-            return Touched()
-        self.ended[session_id] = session.expires_at
-        return Touched(sessions={session_id}, lost=True)
+        touched = Touched(lost=session_id in self.sessions)
+        if touched.lost:
+            self.ended[session_id] = self.sessions[session_id].expires_at
+        self._drop_session(session_id, touched)
+        return touched
 
     def drop_expired(self, now: float) -> Touched:
-        gone = {s.id for s in self.sessions.values() if s.expires_at <= now}
+        gone = [s.id for s in self.sessions.values() if s.expires_at <= now]
+        touched = Touched(lost=bool(gone))
         for session_id in gone:
-            del self.sessions[session_id]
+            self._drop_session(session_id, touched)
         self.ended = {key: until for key, until in self.ended.items() if until > now}
-        return Touched(sessions=gone, lost=bool(gone))
+        return touched
 
     def next_expiry(self) -> float | None:
         """When the next session ends; seconds since the epoch."""
@@ -144,9 +161,19 @@ class Table:
         else:
             self.grants.pop(grant.workspace, None)
 
-    def _changes_user(self, session: Session) -> bool:
+    def _take_session(self, session: Session, touched: Touched) -> None:
         before = self.sessions.get(session.id)
-        return before is not None and before.user != session.user
+        if before is not None and before.user != session.user:
+            touched.users.add(before.user)
+            touched.lost = True
+        if before is None or before.user != session.user:
+            touched.users.add(session.user)
+        self.sessions[session.id] = session
+
+    def _drop_session(self, session_id: str, touched: Touched) -> None:
+        session = self.sessions.pop(session_id, None)
+        if session is not None:
+            touched.users.add(session.user)
 
     def _wanted(self, session: Session, now: float) -> bool:
         return usable_session_id(session.id) and session.id not in self.ended and session.expires_at > now

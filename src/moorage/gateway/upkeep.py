@@ -69,9 +69,9 @@ class Upkeep:
             self._lost.set()
         else:
             self._unsaved.set()
-        if touched.sessions:
+        if touched.users:
             self._sessions_changed.set()
-        self._wake(self._watchers if touched.sessions else touched.workspaces)
+        self._wake(self._watchers if touched.users else touched.workspaces)
 
     @contextmanager
     def watching(self, workspace: str) -> Iterator[asyncio.Event]:
@@ -127,7 +127,7 @@ class Upkeep:
         if wait > 0:
             await _set_within(self._sessions_changed, wait)
         touched = self.table.drop_expired(self._clock.now())
-        if touched.sessions:
+        if touched.users:
             await self.took(touched)
 
     async def save(self) -> None:
@@ -160,35 +160,19 @@ class Upkeep:
         if self._shown is None:
             self._rebuild.set()
             return
-        now = self._clock.now()
-        before = {key: self._shown.sessions[key] for key in touched.sessions if key in self._shown.sessions}
-        after = {
-            key: user
-            for key in touched.sessions
-            if (user := maps.user_of(self.table.sessions.get(key), now)) is not None
-        }
-        sessions = maps.difference(before, after)
-        passes_before: dict[str, str] = {}
-        passes_after: dict[str, str] = {}
-        by_workspace = {}
-        for name in touched.workspaces:
-            passes_before |= self._shown.passes.get(name, {})
-            grants = self.table.grants.get(name, ())
-            by_workspace[name] = maps.passes_of(self.table.routes.get(name), grants, self._zone.name)
-            passes_after |= by_workspace[name]
-        passes = maps.difference(passes_before, passes_after)
-        if sessions:
-            await self._runtime.change(maps.SESSIONS, sessions)
-        if passes:
-            await self._runtime.change(maps.PASSES, passes)
-        for key in sessions.removed:
-            del self._shown.sessions[key]
-        self._shown.sessions |= after
-        self._shown.passes |= by_workspace
-        for name in [name for name, entries in by_workspace.items() if not entries]:
-            del self._shown.passes[name]
-        if sessions or passes:
-            self._metrics.map_updates.labels("change").inc()
+        names = touched.workspaces | (self.table.open_to(touched.users) if touched.users else set())
+        after = maps.entries_of(self.table, self._zone.name, self._clock.now(), names)
+        before = {name: self._shown.get(name, {}) for name in names}
+        changes = maps.difference(maps.flat(before), maps.flat(after))
+        if not changes:
+            return
+        await self._runtime.change(maps.PASSES, changes)
+        for name, entries in after.items():
+            if entries:
+                self._shown[name] = entries
+            else:
+                self._shown.pop(name, None)
+        self._metrics.map_updates.labels("change").inc()
 
     async def _tell_all(self) -> None:
         if not self.table.known:
@@ -196,12 +180,10 @@ class Upkeep:
         async with self._telling:
             entries = maps.entries_of(self.table, self._zone.name, self._clock.now())
             self._shown = None
-            await self._runtime.replace(maps.SESSIONS, entries.sessions.items())
-            passes = (item for found in entries.passes.values() for item in found.items())
-            await self._runtime.replace(maps.PASSES, passes)
+            await self._runtime.replace(maps.PASSES, maps.flat(entries).items())
             self._shown = entries
         self._metrics.map_updates.labels("rebuild").inc()
-        _log.info("HAProxy's maps rebuilt", sessions=len(entries.sessions), workspaces=len(entries.passes))
+        _log.info("HAProxy's map rebuilt", workspaces=len(entries))
         self._lost.set()
         self._wake(self._watchers)
 

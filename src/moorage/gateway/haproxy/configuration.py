@@ -18,7 +18,7 @@ from moorage import theme
 from moorage.contract.agent import PATH as AGENTS_PATH
 from moorage.contract.gateway import PATH as GATEWAYS_PATH
 from moorage.contract.spec import EDITOR_PORT
-from moorage.gateway.maps import PASSES, SESSIONS
+from moorage.gateway.maps import PASSES
 from moorage.gateway.settings import GatewaySettings
 
 CONNECTIONS_TABLE = "connections"
@@ -62,7 +62,6 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
         "binding": zone.binding_cookie,
         "ours": rf"(?:{zone.session_cookie}|{zone.binding_cookie})",
         "editor_port": EDITOR_PORT,
-        "sessions": SESSIONS,
         "passes": PASSES,
         "table": CONNECTIONS_TABLE,
         "frontend": FRONTEND,
@@ -142,77 +141,79 @@ frontend $frontend
   bind $address:$port$tls
   option disable-h2-upgrade
 
-  # Cookie and host are the same as at this connection's last request: what was found out then still holds.
-  http-request set-var(txn.same) bool(true) if { req.cook($cookie),strcmp(sess.cookie) eq 0 } { req.fhdr(host),strcmp(sess.authority) eq 0 }
-  acl same var(txn.same) -m bool
-  http-request unset-var(sess.authority) if !same
-  http-request unset-var(sess.host) if !same
-  http-request unset-var(sess.place) if !same
-  http-request unset-var(sess.port) if !same
-  http-request unset-var(sess.cookie) if !same
-  http-request unset-var(sess.id) if !same
-  http-request unset-var(sess.mac) if !same
-  http-request unset-var(sess.tracked) if !same
-  http-request set-var(sess.authority) req.fhdr(host) if !same
-  http-request set-var(sess.host) req.fhdr(host),host_only if !same
-  http-request set-var(sess.port) var(sess.host),field(1,-) if !same
-  http-request set-var(sess.place) var(sess.host),field(2,-,0) if !same
-  http-request set-var(sess.cookie) req.cook($cookie) if !same
-  http-request set-var(sess.id) var(sess.cookie),field(1,.) if !same
-  http-request set-var(sess.mac) var(sess.cookie),field(2,.) if !same
-  # The cookie is ours, and of this host: HMAC-SHA-256 over "<session id>@<host>".
-  acl signed var(sess.id),concat(@,sess.host),hmac(sha256,$key),hex,secure_memcmp(sess.mac)
-  http-request unset-var(sess.id) if !same !signed
-  http-request set-var-fmt(sess.tracked) "%[var(sess.id)]/%[var(sess.host)]/%ci:%cp" if !same
-
-  # Session -> user; user and workspace (or user, workspace and port) -> address.
-  http-request set-var(txn.user) var(sess.id),map_str($sessions)
-  acl signed_in var(txn.user) -m found
-  http-request set-var(txn.address) var(sess.place),concat(/,txn.user),map_str_ip($passes) if signed_in
+  # The short way. Cookies and host are the same as at this connection's last request: what was found out then still
+  # holds. Whether the session lives, and may open this, is looked up each time.
+  acl same_cookies req.fhdr(cookie),strcmp(sess.cookies) eq 0
+  acl same_authority req.fhdr(host),strcmp(sess.authority) eq 0
   acl passes var(txn.address) -m found
-  http-request set-var(txn.address) var(sess.host),concat(/,txn.user),map_str_ip($passes) if signed_in !passes
+  acl has_origin req.fhdr(origin) -m found
+  acl same_site req.fhdr(sec-fetch-site) -m str same-site
+  http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if same_cookies same_authority
+  http-request track-sc0 var(sess.tracked) table $table if passes
+  http-request allow if passes !has_origin !same_site
 
-  acl page req.fhdr(accept) -m sub text/html
-  acl zone_host var(sess.host) -m str $zone
-  acl reserved path_beg /.moorage/
+  # The long way: from the host's name to port and place, from the cookie to the session.
+  http-request unset-var(sess.cookies) if !passes
+  http-request set-var(txn.host) req.fhdr(host),host_only
+  http-request set-var(txn.place) var(txn.host),field(2,-,0)
+  http-request set-var(sess.port) var(txn.host),field(1,-) if !passes
+  http-request set-var(txn.cookie) req.cook($cookie) if !passes
+  http-request set-var(txn.session) var(txn.cookie),field(1,.) if !passes
+  http-request set-var(txn.mac) var(txn.cookie),field(2,.) if !passes
+  # The cookie is ours, and of this host: HMAC-SHA-256 over "<session id>@<host>".
+  http-request unset-var(txn.session) if !passes !{ var(txn.session),concat(@,txn.host),hmac(sha256,$key),hex,secure_memcmp(txn.mac) }
+  acl signed var(txn.session) -m found
+  # Session and workspace, or session, workspace and port -> address.
+  http-request set-var(sess.pass) var(txn.place),concat(/,txn.session) if !passes signed
+  http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if !passes signed
+  http-request set-var(sess.pass) var(txn.host),concat(/,txn.session) if !passes signed
+  http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if !passes signed
+  # Remember it for the connection's next request; last of all the cookies, without which nothing is remembered.
+  acl remembered var(sess.cookies) -m found
+  http-request set-var-fmt(sess.tracked) "%[var(txn.session)]/%[var(txn.host)]/%ci:%cp" if passes !remembered
+  http-request track-sc0 var(sess.tracked) table $table if passes !remembered
+  http-request set-var(sess.others) 'req.fhdr(cookie),regsub("(?:^|;)\s*$ours\s*=[^;]*","",g),regsub("^[;\s]+","")' if passes !remembered
+  http-request set-var-fmt(sess.source) "%[src]" if passes !remembered
+  http-request set-var(sess.authority) req.fhdr(host) if passes !remembered
+  http-request set-var(sess.cookies) req.fhdr(cookie) if passes !remembered
 
   # Workspaces of one zone are same-site to a browser, which sends their cookies along: what another origin asks for is
   # refused here. `theirs`: the origin is this zone or below it. `kin`: another port of the same workspace.
-  acl has_origin req.fhdr(origin) -m found
+  acl zone_host var(txn.host) -m str $zone
   http-request set-var(txn.origin) req.fhdr(origin) if has_origin
   http-request set-var(txn.origin_host) req.fhdr(origin),field(3,/),host_only if has_origin
-  http-request set-var(txn.origin_place) var(txn.origin_host),field(2,-,0) if has_origin !zone_host
-  acl own_origin str($scheme://),concat(,sess.authority),strcmp(txn.origin) eq 0
+  acl own_origin str($scheme://),concat(,txn.authority),strcmp(txn.origin) eq 0
   acl theirs var(txn.origin_host) -m str $zone
   acl theirs var(txn.origin_host) -m end .$zone
-  acl kin var(txn.origin_place),strcmp(sess.place) eq 0
+  acl kin var(txn.origin_host),field(2,-,0),strcmp(txn.place) eq 0
   acl editor var(sess.port) -m str $editor_port
   acl websocket req.fhdr(upgrade) -m str -i websocket
   acl unsafe method POST PUT PATCH DELETE
   acl nameless var(txn.origin) -m str null
   acl from_here req.fhdr(sec-fetch-site) -m str same-origin none
-  http-request set-var(txn.refused) str(origin) if has_origin !own_origin theirs !kin
-  http-request set-var(txn.refused) str(origin) if has_origin !own_origin theirs kin editor
-  http-request set-var(txn.refused) str(origin) if has_origin !own_origin websocket !kin
-  http-request set-var(txn.refused) str(origin) if has_origin nameless unsafe !from_here
+  http-request set-var(txn.authority) req.fhdr(host) if has_origin
+  http-request unset-var(txn.place) if zone_host
+  http-request set-var(txn.refused) bool(true) if has_origin !own_origin theirs !kin
+  http-request set-var(txn.refused) bool(true) if has_origin !own_origin theirs kin editor
+  http-request set-var(txn.refused) bool(true) if has_origin !own_origin websocket !kin
+  http-request set-var(txn.refused) bool(true) if has_origin nameless unsafe !from_here
   # The same for what carries no Origin: pictures, scripts and frames of another workspace's page.
-  acl same_site req.fhdr(sec-fetch-site) -m str same-site
   acl top_level req.fhdr(sec-fetch-dest) -m str document
-  acl referred_by_kin req.fhdr(referer),field(3,/),host_only,field(2,-,0),strcmp(sess.place) eq 0
-  http-request set-var(txn.refused) str(origin) if same_site !top_level !has_origin !referred_by_kin
-  http-request return status 403 content-type "text/html;charset=utf-8" file $errors/foreign_origin.html hdr cache-control no-store hdr content-security-policy "$policy" if { var(txn.refused) -m found } page
-  http-request return status 403 content-type application/problem+json file $errors/foreign_origin.json hdr cache-control no-store if { var(txn.refused) -m found }
+  acl referred_by_kin req.fhdr(referer),field(3,/),host_only,field(2,-,0),strcmp(txn.place) eq 0
+  http-request set-var(txn.refused) bool(true) if same_site !top_level !has_origin !referred_by_kin
+  acl refused var(txn.refused) -m found
+  acl page req.fhdr(accept) -m beg text/html
+  http-request return status 403 content-type "text/html;charset=utf-8" file $errors/foreign_origin.html hdr cache-control no-store hdr content-security-policy "$policy" if refused page
+  http-request return status 403 content-type application/problem+json file $errors/foreign_origin.json hdr cache-control no-store if refused
 
-  http-request track-sc0 var(sess.tracked) table $table if passes !reserved
-  use_backend workspace_page if passes !reserved page
+  acl reserved path_beg /.moorage/
+  use_backend workspace_page if passes page !reserved
   use_backend workspace_data if passes !reserved
-  acl sign_in_path path_beg /auth/
+  acl for_controller path_beg /.moorage/ /auth/
   use_backend controller_page if !zone_host page
-  use_backend controller_page if reserved page
-  use_backend controller_page if sign_in_path page
   use_backend controller_data if !zone_host
-  use_backend controller_data if reserved
-  use_backend controller_data if sign_in_path
+  use_backend controller_page if for_controller page
+  use_backend controller_data if for_controller
   use_backend server_page if page
   default_backend server_data
 """
@@ -223,21 +224,16 @@ $nothing_listens
   http-request set-dst var(txn.address)
   http-request set-dst-port var(sess.port)
   # No cookie of ours goes in, however many cookies there are.
-  acl several_cookies req.fhdr(cookie) -m sub ;
-  http-request del-header Cookie if !several_cookies { req.fhdr(cookie) -m beg $cookie= $binding= }
-  http-request replace-header Cookie '^(?:$ours\s*=[^;]*;?\s*)+(.*)$$' '\1' if several_cookies
-  http-request replace-header Cookie '^(.*?)(?:;\s*$ours\s*=[^;]*)+(.*)$$' '\1\2' if several_cookies
-  http-request replace-header Cookie '^(.*?)(?:;\s*$ours\s*=[^;]*)+(.*)$$' '\1\2' if several_cookies
-  http-request del-header Cookie if several_cookies { req.cook($cookie) -m found }
-  http-request del-header Cookie if several_cookies { req.fhdr(cookie) -m len 0 }
+  http-request del-header Cookie
+  http-request add-header Cookie %[var(sess.others)] if { var(sess.others) -m len gt 0 }
+  # Whatever the browser claims in these is gone. Host passes unchanged, so that X-Forwarded-Host would say nothing new.
   http-request del-header X-Moorage- -m beg
   http-request del-header X-Forwarded- -m beg
   http-request del-header Forwarded
   http-request add-header X-Forwarded-Proto $scheme
-  http-request add-header X-Forwarded-Host %[var(sess.authority)]
-  option forwardfor
+  http-request add-header X-Forwarded-For %[var(sess.source)]
   # No cookie of ours comes out; a nameless cookie `=name=value` would be sent back as one of ours.
-  http-response replace-header Set-Cookie '^\s*=?\s*(?:__Host-|__Secure-)?moorage_.*$$' '%[str()]' if { res.hdr(set-cookie) -m found }
+  http-response replace-header Set-Cookie '^\s*=?\s*(?:__Host-|__Secure-)?moorage_.*$$' '%[str()]' if { res.fhdr(set-cookie) -m found }
   server address 0.0.0.0:0
 """
 
@@ -270,7 +266,7 @@ $server_away
   http-request del-header X-Moorage- -m beg
   http-request del-header X-Forwarded- -m beg
   http-request add-header X-Forwarded-Proto $scheme
-  http-request add-header X-Forwarded-Host %[var(sess.authority)]
+  http-request add-header X-Forwarded-Host %[req.fhdr(host)]
   option forwardfor
   server server $server
 """

@@ -48,9 +48,7 @@ def prepare(home: Home, settings: GatewaySettings) -> None:
     now = time.time()
     table = store.load(home, now)
     entries = maps.entries_of(table, settings.zone, now)
-    write_private(home.gateway / maps.SESSIONS, maps.as_file(entries.sessions.items()))
-    passes = (item for found in entries.passes.values() for item in found.items())
-    write_private(home.gateway / maps.PASSES, maps.as_file(passes))
+    write_private(home.gateway / maps.PASSES, maps.as_file(entries))
     for name, text in pages.static_files(settings.as_zone).items():
         write_private(home.gateway / ERRORS / name, text)
     write_private(
