@@ -13,6 +13,7 @@ import termios
 import threading
 import tty
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -22,6 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from moorage.cli.client import Target, problem, unreachable
+from moorage.contract.agent import WINDOW
 from moorage.kernel.errors import MoorageError, Unavailable
 
 CHUNK = 32 * 1024
@@ -39,7 +41,13 @@ class Execution:
         self._argv = argv
         self._tty = tty
         size = shutil.get_terminal_size()
-        query = {"container": container, "tty": str(tty).lower(), "columns": size.columns, "rows": size.lines}
+        query = {
+            "container": container,
+            "tty": str(tty).lower(),
+            "columns": size.columns,
+            "rows": size.lines,
+            "credit": "true",
+        }
         origin = target.origin.replace("http", "ws", 1)
         self._url = f"{origin}/api/v1/workspaces/{quote(workspace, safe='')}/exec?{urlencode(query)}"
 
@@ -61,6 +69,8 @@ class Execution:
             ) from error
         except ConnectionClosed as error:
             raise _broken() from error
+        except BrokenPipeError:  # nobody reads our output any more
+            raise
         except (OSError, WebSocketException) as error:
             raise unreachable(self._target, error) from error
 
@@ -68,10 +78,10 @@ class Execution:
         options: dict[str, Any] = {
             "additional_headers": {"Authorization": f"Bearer {self._target.token}"},
             "max_size": None,
+            # What is under way is bounded by credit: reading goes on, so that pings are answered.
+            "max_queue": None,
             "compression": None,
             "open_timeout": 30,
-            # The reader of our output may pause for as long as it likes (`moor exec … | less`).
-            "ping_timeout": None,
         }
         if self._target.socket:
             return unix_connect(self._target.socket, uri=self._url, **options)
@@ -83,9 +93,10 @@ class Execution:
         if self._tty:
             loop.add_signal_handler(signal.SIGWINCH, sizes.set)
         resizing = asyncio.create_task(_send_sizes(socket, sizes), name="cli.exec.resize")
-        _Input(loop, socket).start()
+        credit = _Credit()
+        _Input(loop, socket, credit).start()
         try:
-            return await _output(socket)
+            return await _output(socket, credit)
         except asyncio.CancelledError:  # Ctrl-C, without a terminal: the server ends the command
             return INTERRUPTED
         finally:
@@ -94,13 +105,32 @@ class Execution:
                 await resizing
 
 
+class _Credit:
+    """Bytes of input that may still be sent before the command has read some."""
+
+    def __init__(self) -> None:
+        self._left = WINDOW
+        self._opened = asyncio.Event()
+
+    async def spend(self, count: int) -> None:
+        while self._left <= 0:
+            self._opened.clear()
+            await self._opened.wait()
+        self._left -= count
+
+    def open(self, count: int) -> None:
+        self._left += count
+        self._opened.set()
+
+
 class _Input(threading.Thread):
     """Reads standard input, of whatever kind, and sends it. It ends with the process: nothing can end a blocked read."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, socket: ClientConnection) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, socket: ClientConnection, credit: _Credit) -> None:
         super().__init__(name="cli.exec.input", daemon=True)
         self._loop = loop
         self._socket = socket
+        self._credit = credit
 
     def run(self) -> None:
         data = b"-"
@@ -113,27 +143,35 @@ class _Input(threading.Thread):
                 return
 
     def _send(self, data: bytes) -> bool:
-        # Waits until it is on its way, so that a fast reader does not fill the memory.
-        sending = self._socket.send(data)
+        sending = self._spend_and_send(data)
         try:
             asyncio.run_coroutine_threadsafe(sending, self._loop).result()
-        except (ConnectionClosed, RuntimeError):
+        except (ConnectionClosed, CancelledError, RuntimeError):
             sending.close()
             return False
         return True
 
+    async def _spend_and_send(self, data: bytes) -> None:
+        await self._credit.spend(len(data))
+        await self._socket.send(data)
 
-async def _output(socket: ClientConnection) -> int:
+
+async def _output(socket: ClientConnection, credit: _Credit) -> int:
     """Writes what comes, until the server says how the command ended."""
     async for message in socket:
         if isinstance(message, bytes):
             descriptor = STDERR if message[:1] == bytes([STDERR]) else STDOUT
             # In a thread: a reader that pauses must not keep this side from answering the server's pings.
             await asyncio.to_thread(_write, descriptor, memoryview(message)[1:])
+            # The server may have closed already: what it said before is still to be read.
+            with contextlib.suppress(ConnectionClosed):
+                await socket.send(json.dumps({"taken": len(message) - 1}))
             continue
         end = json.loads(message)
         if "exit" in end:
             return int(end["exit"]) if end["exit"] is not None else 1
+        if "taken" in end:
+            credit.open(int(end["taken"]))
         if "error" in end:
             raise MoorageError(str(end["error"]), code="exec-failed")
     raise _broken()
