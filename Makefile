@@ -11,12 +11,14 @@ help: ## list these commands
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 quickstart: ## fresh Debian 12 or Ubuntu machine, as root or with sudo: everything to a running workspace (PORT=… for another port)
+	@scripts/install-system
 	@scripts/quickstart
 
 stop: ## end what quickstart started; workspaces are stopped, their files stay
 	@scripts/quickstart --stop
 
 images: ## make sure of the images that workspaces need
+	@scripts/install-system
 	@scripts/base-image
 	@scripts/tools-image
 
@@ -47,6 +49,10 @@ test-integration: test-system ## real Git, Docker, HAProxy, PostgreSQL, processe
 
 test-e2e: test-system ## the walk-through in a browser, and what happens when things are killed
 	$(PYTEST) tests/e2e
+
+.PHONY: test-cluster
+test-cluster: test-system ## the Kubernetes runtime on a real cluster, which is started for it (root; about 10 minutes)
+	$(PYTEST) tests/cluster
 
 .PHONY: test-system
 test-system:
