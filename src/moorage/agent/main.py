@@ -91,6 +91,10 @@ def make_runtime(chosen: AgentSettings) -> Runtime:
         from moorage.agent.runtimes.memory import MemoryRuntime
 
         return MemoryRuntime(SystemClock())
+    if chosen.runtime == "kubernetes":
+        from moorage.agent.runtimes.kubernetes import compose
+
+        return compose.runtime(chosen, SystemClock())
     from moorage.agent.runtimes.docker.runtime import DockerRuntime
 
     return DockerRuntime(chosen, SystemClock())

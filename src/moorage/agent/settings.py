@@ -12,12 +12,21 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     server: str = ""
     """Where the server is: `unix:<path>`, or an `http(s)://` or `ws(s)://` URL. "": `<home>/run/server.sock`."""
-    runtime: Literal["docker", "memory"] = "docker"
+    runtime: Literal["docker", "kubernetes", "memory"] = "docker"
     """`memory` runs nothing; for trying server and gateway out without an engine."""
 
     docker_host: str = ""
     """The engine: `unix://<path>` or `tcp://<host>:<port>`. "": `DOCKER_HOST`, else the first of Docker's and Podman's usual
     sockets that is there."""
+    kubeconfig: str = ""
+    """File that says where the cluster is; "": the pod that the agent runs in."""
+    kubernetes_context: str = ""
+    """Of the kubeconfig; "": its current one."""
+    workspace_settings: str = ""
+    """File with the workspaces' settings on Kubernetes (`remote_development:` …, YAML); "": the defaults."""
+    requests_per_second: float = 50.0
+    """To the cluster's API server, on average; twice as many at once."""
+
     tools_image: str = "moorage/tools:latest"
     """Image with the editors and helpers (`/opt/moorage`); also the image of each workspace's first container."""
     network_pool: str = "10.213.0.0/16"

@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -245,29 +244,28 @@ def docker(*arguments: str, check: bool = True) -> str:
 
 
 def objects_of(identity: Identity) -> dict[str, list[str]]:
-    """What there is of that installation, by kind."""
-    label = f"label=moorage.dev/installation={identity.installation}"
+    """What there is of that installation's workspaces, by kind; what they share is left out."""
+    ours = f"label=moorage.dev/installation={identity.installation}"
+
+    def names(*command: str) -> list[str]:
+        listed = docker(*command, "--filter", ours, "--filter", "label=moorage.dev/workspace")
+        return listed.split()
+
     return {
-        "containers": docker("ps", "-a", "--filter", label, "--format", "{{.Names}}").split(),
-        "networks": docker("network", "ls", "--filter", label, "--format", "{{.Name}}").split(),
-        "volumes": [
-            name
-            for name in docker("volume", "ls", "--filter", label, "--format", "{{.Name}}").split()
-            if not name.startswith("moorage-")
-        ],
+        "containers": names("ps", "-a", "--format", "{{.Names}}"),
+        "networks": names("network", "ls", "--format", "{{.Name}}"),
+        "volumes": names("volume", "ls", "--format", "{{.Name}}"),
     }
 
 
 def remove_everything_of(identity: Identity) -> None:
-    found = objects_of(identity)
-    if found["containers"]:
-        docker("rm", "-f", "-v", *found["containers"], check=False)
-    for network in found["networks"]:
-        docker("network", "rm", network, check=False)
     label = f"label=moorage.dev/installation={identity.installation}"
+    for container in docker("ps", "-aq", "--filter", label).split():
+        docker("rm", "-f", "-v", container, check=False)
+    for network in docker("network", "ls", "-q", "--filter", label).split():
+        docker("network", "rm", network, check=False)
     for volume in docker("volume", "ls", "-q", "--filter", label).split():
-        with suppress(AssertionError):
-            docker("volume", "rm", volume, check=False)
+        docker("volume", "rm", volume, check=False)
 
 
 def inspect(container: str) -> dict[str, Any]:

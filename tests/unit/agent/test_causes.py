@@ -76,8 +76,8 @@ EXITS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("code", "lines", "error", "oom", "cause", "final"), EXITS)
-def test_exits(code: int, lines: str, error: str, oom: bool, cause: str, final: bool) -> None:
+@pytest.mark.parametrize("row", EXITS)
+def test_exits(row: tuple[int, str, str, bool, str, bool]) -> None:
     """An exit code and the last lines become a cause that keeps the lines."""
     code, lines, error, oom, cause, final = row
     verdict = causes.of_exit("py", code, lines, oom=oom, error=error)

@@ -38,10 +38,10 @@ from moorage.agent.runtimes.port import (
     StepRequest,
 )
 from moorage.agent.settings import AgentSettings
-from moorage.contract import ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
+from moorage.contract import Cause, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
-from moorage.kernel.errors import NotFound
+from moorage.kernel.errors import MoorageError, NotFound
 from moorage.kernel.tasks import Backoff
 
 _log = log.get(part="agent.docker")
@@ -90,24 +90,31 @@ class DockerRuntime:
         backoff = Backoff(0.2, 5.0)
         while True:
             try:
-                await self._prepare(identity)
+                shared = await self._prepare(identity)
                 listener.recovered()
                 backoff.reset()
-                await self._follow_events(identity, listener)
+                async with asyncio.TaskGroup() as group:
+                    warming = group.create_task(_warm(shared), name="shared volumes")
+                    await self._follow_events(identity, listener)
+                    warming.cancel()
                 listener.lost(causes.engine_unreachable(self._engine.host, "its event stream ended").cause)
-            except RuntimeFault as fault:
-                listener.lost(fault.cause)
-            except EngineError as error:
-                listener.lost(error.fault().cause)
+            except (RuntimeFault, EngineError) as error:
+                listener.lost(_cause_of(error))
+            except BaseExceptionGroup as group_of_errors:
+                found, rest = group_of_errors.split((RuntimeFault, EngineError))
+                if rest is not None or found is None:
+                    raise
+                listener.lost(_cause_of(found.exceptions[0]))
             await asyncio.sleep(backoff.delay())
 
-    async def _prepare(self, identity: Identity) -> None:
+    async def _prepare(self, identity: Identity) -> Shared:
         info = await self._request("GET", "info", timeout=10)
         architecture = info.get("Architecture", "")
+        shared = Shared(self._engine, self._images, identity, self._settings)
         self._tools = Tools(
             engine=self._engine,
             images=self._images,
-            shared=Shared(self._engine, self._images, identity, self._settings),
+            shared=shared,
             networks=Networks(self._engine, identity, self._settings.network_pool),
             watches=self._watches,
             settings=self._settings,
@@ -115,6 +122,7 @@ class DockerRuntime:
             cpu=int(info.get("NCPU") or 0) * 1000,
             architecture=_ARCHITECTURES.get(architecture, architecture),
         )
+        return shared
 
     async def _follow_events(self, identity: Identity, listener: Listener) -> None:
         filters = {
@@ -371,6 +379,21 @@ class DockerRuntime:
             verdict = causes.engine_unreachable(self._engine.host, "it has not answered yet")
             raise RuntimeFault(verdict.cause, final=False)
         return self._tools
+
+
+async def _warm(shared: Shared) -> None:
+    """A first start need not wait for what all share. What is wrong with it, that start tells."""
+    try:
+        await shared.prepare()
+    except (MoorageError, EngineError) as error:
+        _log.warning("the shared volumes are not ready", error=str(error))
+
+
+def _cause_of(error: BaseException) -> Cause:
+    if isinstance(error, EngineError):
+        error = error.fault()
+    assert isinstance(error, RuntimeFault)
+    return error.cause
 
 
 def _rebuild(track: Track, containers: list[Any]) -> None:

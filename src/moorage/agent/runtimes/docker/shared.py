@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hashlib
 import io
-import os
 import ssl
 import tarfile
 from collections.abc import AsyncIterator
@@ -79,7 +78,12 @@ class Shared:
                 await self._note_whole(volume)
         return volume
 
-    async def collect(self, keep: set[str]) -> None:
+    async def prepare(self) -> None:
+        """Fills the volumes ahead of the first start, and removes those of former versions. Raises as `tools` and `ca` do."""
+        _, tools = await self.tools()
+        await self._collect({tools, await self.ca()})
+
+    async def _collect(self, keep: set[str]) -> None:
         """Removes this agent's shared volumes of former versions, unless a container still uses them."""
         filters = {"label": [f"{k}={v}" for k, v in objects.identity_labels(self._identity).items()]}
         filters["label"].append(objects.SHARED)
@@ -116,8 +120,7 @@ class Shared:
                 "SecurityOpt": ["no-new-privileges:true"],
             },
         }
-        name = f"{volume}.fill.{os.getpid()}"
-        async with _temporary(self._engine, name, body) as container:
+        async with _temporary(self._engine, self._fill_name(volume), body) as container:
             await self._engine.request(
                 "POST", f"containers/{container}/start", doing="filling the tools volume"
             )
@@ -125,13 +128,17 @@ class Shared:
             if ended["StatusCode"] != 0:
                 raise _fill_failed(ended["StatusCode"])
 
+    def _fill_name(self, volume: str) -> str:
+        """One per agent: what one left that was killed, the next finds and removes."""
+        return f"{volume}.fill.{self._identity.agent}.{self._identity.installation[:16]}"
+
     async def _fill_ca(self, volume: str, image: str, bundle: bytes) -> None:
         body: Body = {
             "Image": image,
             "Labels": {**objects.identity_labels(self._identity), objects.SHARED: "ca"},
             "HostConfig": {"NetworkMode": "none", "Mounts": [_mount(volume, objects.CA_FOLDER)]},
         }
-        async with _temporary(self._engine, f"{volume}.fill.{os.getpid()}", body) as container:
+        async with _temporary(self._engine, self._fill_name(volume), body) as container:
             archive = tar_of(objects.CA_FILE.rpartition("/")[2], bundle, mode=0o644)
             await self._engine.upload(container, objects.CA_FOLDER, archive, doing="copying the CA bundle")
 

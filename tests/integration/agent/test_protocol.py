@@ -1,0 +1,237 @@
+"""Agent and server: what is said, and in which order. On the runtime in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from integration.agent.fake_server import FakeServer
+from integration.agent.process import AgentProcess
+from moorage.contract import (
+    ActualState,
+    Command,
+    Container,
+    DesiredState,
+    Stage,
+    StageName,
+    StageState,
+    Step,
+    WorkspaceSpec,
+)
+from moorage.contract import agent as contract
+
+NAME = "workspace-7-1-aaaaaa"
+SPEC = WorkspaceSpec(containers=(Container(name="py", image="i:1"),), main_container="py")
+
+
+async def memory_agent(home: Path) -> AgentProcess:
+    agent = AgentProcess(home, runtime="memory")
+    await agent.start()
+    return agent
+
+
+async def test_says_hello_and_a_full_report(home: Path, server: FakeServer) -> None:
+    """A new connection is: hello, welcome, snapshot, and a full report of exactly what the snapshot lists."""
+    await server.want(NAME, SPEC)
+    agent = await memory_agent(home)
+    await server.until(lambda: server.full_reports)
+    hello = server.hellos[0]
+    assert (hello.runtime, hello.protocol) == ("memory", contract.PROTOCOL)
+    assert hello.capacity["cpu"] > 0
+    assert [actual.name for actual in server.full_reports[0].workspaces] == [NAME]
+    await server.until_state(NAME, ActualState.RUNNING)
+    assert await agent.stop() == 0
+
+
+async def test_a_workspaces_life(home: Path, server: FakeServer) -> None:
+    """Start, restart, stop, start, terminate: each is done, and reported with its generation."""
+    agent = await memory_agent(home)
+    await server.want(NAME, SPEC)
+    running = await server.until_state(NAME, ActualState.RUNNING)
+    assert running.address
+    assert stage(running.stages, StageName.READY).state is StageState.DONE
+    assert [s.name for s in running.stages] == list(StageName)[1:]
+    before = running.containers[0].started_at
+    await server.change(NAME, DesiredState.RUNNING, restarts=1)
+    again = await server.until_state(NAME, ActualState.RUNNING)
+    assert again.containers[0].started_at != before
+    await server.change(NAME, DesiredState.STOPPED)
+    stopped = await server.until_state(NAME, ActualState.STOPPED)
+    assert (stopped.address, stopped.containers, stopped.stages) == ("", (), ())
+    await server.change(NAME, DesiredState.RUNNING)
+    await server.until_state(NAME, ActualState.RUNNING)
+    await server.change(NAME, DesiredState.TERMINATED)
+    await server.until_state(NAME, ActualState.TERMINATED)
+    states = [actual.state for actual in server.history]
+    assert ActualState.STARTING in states
+    assert await agent.stop() == 0
+
+
+async def test_an_older_generation_is_ignored(home: Path, server: FakeServer) -> None:
+    """A message that comes late, or twice, changes nothing."""
+    agent = await memory_agent(home)
+    first = await server.want(NAME, SPEC)
+    await server.until_state(NAME, ActualState.RUNNING)
+    await server.change(NAME, DesiredState.STOPPED)
+    await server.until_state(NAME, ActualState.STOPPED)
+    await server.send(contract.Change(workspace=first))
+    await server.send(contract.Change(workspace=server.desired[NAME]))
+    await server.want("workspace-7-1-bbbbbb", SPEC)
+    await server.until_state("workspace-7-1-bbbbbb", ActualState.RUNNING)
+    assert server.actual[NAME].state is ActualState.STOPPED
+    await agent.stop()
+
+
+async def test_works_on_while_the_server_is_away(home: Path, server: FakeServer) -> None:
+    """When the server comes back, the agent does too, says everything anew, and takes what has changed."""
+    agent = await memory_agent(home)
+    await server.want(NAME, SPEC)
+    await server.until_state(NAME, ActualState.RUNNING)
+    await server.stop()
+    await server.until(lambda: not server.connected)
+    await server.change(NAME, DesiredState.STOPPED)
+    server.actual.clear()
+    reports = len(server.full_reports)
+    await server.start()
+    await server.until(lambda: len(server.full_reports) > reports, timeout=20)
+    await server.until_state(NAME, ActualState.STOPPED)
+    await agent.stop()
+
+
+async def test_a_wrong_token_is_told(home: Path, server: FakeServer) -> None:
+    """An agent whose token is refused says so in its log and its health, and goes on trying."""
+    agent = AgentProcess(home, runtime="memory")
+    agent.home.secret_file("agent-token").write_text("another")
+    await agent.start()
+    await server.until(lambda: server.refused >= 2)
+    status, body = await agent.get("/healthz")
+    assert status == 200
+    assert json.loads(body)["connected"] is False
+    assert "does not know this agent's token" in json.loads(body)["server"]
+    assert "does not know this agent's token" in agent.log.read_text()
+    await agent.stop()
+
+
+async def test_unusable_settings_end_it(home: Path) -> None:
+    """Settings that cannot work end the process with the exit code that means so, and a sentence."""
+    cases = {
+        "network_pool": ("10.0.0.1/8", "network_pool"),
+        "ca_bundle": ("/no/such/file", "CA bundle"),
+        "server": ("gopher://x", "no server's address"),
+        "crash_limit": ("many", "crash_limit"),
+    }
+    for name, (value, words) in cases.items():
+        agent = AgentProcess(home, runtime="memory", **{name: value})
+        await agent.start()
+        assert await agent.exit_code() == 9, name
+        assert words in agent.log.read_text()
+
+
+async def test_metrics_and_health(home: Path, server: FakeServer) -> None:
+    """The agent's own socket tells its figures, and whether it is connected."""
+    agent = await memory_agent(home)
+    await server.want(NAME, SPEC)
+    await server.until_state(NAME, ActualState.RUNNING)
+    status, text = await agent.get("/metrics")
+    assert status == 200
+    assert 'moorage_agent_workspaces{state="Running"} 1.0' in text
+    assert 'moorage_agent_reconcile_seconds_count{action="start"} 1.0' in text
+    assert "moorage_agent_connected 1.0" in text
+    _, body = await agent.get("/healthz")
+    assert json.loads(body) == {"connected": True, "server": "", "engine": None, "workspaces": 1}
+    await agent.stop()
+
+
+async def test_commands_and_logs(home: Path, server: FakeServer) -> None:
+    """Commands and logs are channels; an error is the channel's end, in plain words."""
+    agent = await memory_agent(home)
+    await server.want(NAME, SPEC)
+    await server.until_state(NAME, ActualState.RUNNING)
+    assert await server.run(NAME, "echo", "hello") == (
+        b"hello\n", contract.ChannelExit(channel=list(server.exits)[-1], code=0),
+    )  # fmt: skip
+    _, end = await server.run(NAME, "sh", "-c", "exit 7")
+    assert end.code == 7
+    _, end = await server.run("workspace-7-1-zzzzzz", "true")
+    assert (end.code, "does not run" in end.error) == (None, True)
+    await server.open(contract.OpenExec(channel="in", workspace=NAME, argv=("cat",)))
+    await server.send(contract.ChannelInput(channel="in", data=b"one "))
+    await server.send(contract.ChannelInput(channel="in", data=b"two"))
+    await server.send(contract.ChannelInput(channel="in", data=b""))
+    assert (await server.output("in"))[0] == b"one two"
+    await server.open(contract.OpenLogs(channel="log", workspace=NAME))
+    assert (await server.output("log"))[0] == b"py has started\n"
+    await agent.stop()
+
+
+async def test_a_slow_reader_slows_its_channel_only(home: Path, server: FakeServer) -> None:
+    """Without credit, a channel sends a window and no more, while others go on; with credit, it goes on."""
+    agent = await memory_agent(home)
+    await server.want(NAME, SPEC)
+    await server.until_state(NAME, ActualState.RUNNING)
+    await server.open(contract.OpenExec(channel="slow", workspace=NAME, argv=("cat",)))
+    piece = b"x" * 100_000
+    for _ in range(10):
+        await server.send(contract.ChannelInput(channel="slow", data=piece))
+    await server.send(contract.ChannelInput(channel="slow", data=b""))
+
+    def sent() -> int:
+        return sum(len(output.data) for output in server.outputs["slow"])
+
+    await server.until(lambda: sent() == contract.WINDOW)
+    assert (await server.run(NAME, "echo", "quick"))[0] == b"quick\n"
+    assert sent() == contract.WINDOW
+    await server.send(contract.ChannelCredit(channel="slow", bytes=100))
+    await server.until(lambda: sent() == contract.WINDOW + 100)
+    for _ in range(10):
+        await server.send(contract.ChannelCredit(channel="slow", bytes=contract.WINDOW))
+        await asyncio.sleep(0.05)
+    data, end = await server.output("slow")
+    assert (data, end.code) == (piece * 10, 0)
+    await agent.stop()
+
+
+async def test_a_channel_that_is_closed_ends(home: Path, server: FakeServer) -> None:
+    """A channel whose reader goes ends without a word, and takes no other with it."""
+    agent = await memory_agent(home)
+    await server.want(NAME, SPEC)
+    await server.until_state(NAME, ActualState.RUNNING)
+    await server.open(contract.OpenExec(channel="gone", workspace=NAME, argv=("cat",)))
+    await server.send(contract.ChannelClose(channel="gone"))
+    assert (await server.run(NAME, "echo", "on"))[0] == b"on\n"
+    assert "gone" not in server.exits
+    assert 'moorage_agent_channels{kind="exec"} 0.0' in (await agent.get("/metrics"))[1]
+    await agent.stop()
+
+
+async def test_post_start(home: Path, server: FakeServer) -> None:
+    """PostStart steps run once the workspace is ready, in order; each one's outcome is reported; none holds it up."""
+    agent = await memory_agent(home)
+
+    def command(name: str, line: str) -> Command:
+        return Command(id=name, container="py", command_line=line)
+
+    steps = (
+        Step(id="good", commands=(command("good", "true"),)),
+        Step(id="bad", commands=(command("one", "exit 3"), command("two", "true"))),
+        Step(id="both", commands=(command("a", "true"), command("b", "true")), parallel=True),
+    )
+    spec = WorkspaceSpec(containers=SPEC.containers, main_container="py", post_start=steps)
+    await server.want(NAME, spec)
+    await server.until(
+        lambda: (
+            NAME in server.actual
+            and all(server.actual[NAME].post_start.values())
+            and server.actual[NAME].post_start
+        )
+    )
+    outcomes = server.actual[NAME].post_start
+    assert (outcomes["good"], outcomes["both"]) == ("done", "done")
+    assert outcomes["bad"].startswith("one ended with exit code 3")
+    assert server.actual[NAME].state is ActualState.RUNNING
+    await agent.stop()
+
+
+def stage(stages: tuple[Stage, ...], name: StageName) -> Stage:
+    return next(stage for stage in stages if stage.name is name)

@@ -1,0 +1,417 @@
+"""The agent process on a real engine: killed anywhere, many at once, meddled with."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from integration.agent.fake_server import FakeServer
+from integration.agent.process import AgentProcess
+from integration.runtimes.git_server import GitServer
+from integration.runtimes.relay import Relay
+from integration.runtimes.worlds import EDITOR, bridge_address, docker, inspect, objects_of
+from moorage.agent.runtimes.docker.engine import find_host
+from moorage.agent.runtimes.port import Identity
+from moorage.contract import (
+    ActualState,
+    Command,
+    Container,
+    DesiredState,
+    Project,
+    StageName,
+    StageState,
+    Step,
+    WorkspaceSpec,
+)
+from moorage.contract import agent as contract
+from moorage.kernel.ids import short_id
+
+pytestmark = pytest.mark.docker
+
+StartAgent = Callable[..., Awaitable[AgentProcess]]
+NONE = {"containers": [], "networks": [], "volumes": []}
+
+
+def new_name() -> str:
+    return f"workspace-7-1-{short_id()}"
+
+
+@pytest.fixture
+def spec(image: str, git: GitServer) -> WorkspaceSpec:
+    main = Container(name="py", image=image, override_command=True)
+    project = Project(name="app", clone_path="app", url=git.url("app", bridge_address()))
+    return WorkspaceSpec(containers=(main,), main_container="py", editor=EDITOR, projects=(project,))
+
+
+def things(server: FakeServer) -> dict[str, list[str]]:
+    return objects_of(Identity(server.installation, server.agent_id))
+
+
+async def test_a_workspaces_life(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
+    """Create, restart, stop, start, terminate on a real engine; its terminal works; nothing is left at the end."""
+    await start_agent()
+    name = new_name()
+    await server.want(name, spec)
+    running = await server.until_state(name, ActualState.RUNNING)
+    assert [stage.state for stage in running.stages] == [StageState.DONE] * 7
+    assert server.hellos[0].runtime == "docker"
+    data, end = await server.run(name, "sh", "-c", "echo kept >~/file; cat hello.txt; exit 3")
+    assert (data, end.code) == (b"hello 1\n", 3)
+    before = inspect(f"{name}.py")["Id"]
+    await server.change(name, DesiredState.RUNNING, restarts=1)
+    await server.until_state(name, ActualState.RUNNING)
+    assert inspect(f"{name}.py")["Id"] != before
+    await server.change(name, DesiredState.STOPPED)
+    await server.until_state(name, ActualState.STOPPED)
+    assert things(server) == {**NONE, "volumes": [name]}
+    await server.change(name, DesiredState.RUNNING)
+    await server.until_state(name, ActualState.RUNNING)
+    assert (await server.run(name, "sh", "-c", "cat ~/file"))[0] == b"kept\n"
+    await server.change(name, DesiredState.TERMINATED)
+    await server.until_state(name, ActualState.TERMINATED)
+    assert things(server) == NONE
+
+
+@pytest.mark.parametrize("after", [0.05, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize("during", ["create", "stop", "delete"])
+async def test_killed_in_the_middle(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec, during: str, after: float
+) -> None:
+    """An agent that is killed at any point of a create, stop or delete is followed by one that completes it."""
+    agent = await start_agent()
+    name = new_name()
+    await server.until(lambda: server.full_reports)
+    if during == "create":
+        await server.want(name, spec)
+    else:
+        await server.want(name, spec)
+        await server.until_state(name, ActualState.RUNNING)
+        state = DesiredState.STOPPED if during == "stop" else DesiredState.TERMINATED
+        await server.change(name, state)
+    await asyncio.sleep(after)
+    await agent.kill()
+    server.actual.clear()
+    await start_agent()
+    expected = {
+        "create": ActualState.RUNNING, "stop": ActualState.STOPPED, "delete": ActualState.TERMINATED,
+    }[during]  # fmt: skip
+    await server.until_state(name, expected)
+    await server.change(name, DesiredState.TERMINATED)
+    await server.until_state(name, ActualState.TERMINATED)
+    assert things(server) == NONE
+
+
+async def test_a_new_agent_leaves_alone_what_runs(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
+) -> None:
+    """The next agent process finds a workspace Running, with its timeline, and touches no container."""
+    agent = await start_agent()
+    name = new_name()
+    await server.want(name, spec)
+    first = await server.until_state(name, ActualState.RUNNING)
+    before = inspect(f"{name}.py")["State"]["StartedAt"]
+    await agent.kill()
+    server.actual.clear()
+    await start_agent()
+    second = await server.until_state(name, ActualState.RUNNING)
+    assert inspect(f"{name}.py")["State"]["StartedAt"] == before
+    assert second.address == first.address
+    stages = {stage.name: stage for stage in second.stages}
+    assert all(stage.state is StageState.DONE for stage in stages.values())
+    earlier = {stage.name: stage for stage in first.stages}
+    for stage in (StageName.RECEIVED, StageName.CLONE):
+        assert stages[stage].started_at == pytest.approx(earlier[stage].started_at, abs=0.01)
+
+
+async def test_twenty_at_once(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
+    """Twenty workspaces that are created at once all run, and all go."""
+    agent = await start_agent()
+    names = [new_name() for _ in range(20)]
+    await server.until(lambda: server.full_reports)
+    began = time.monotonic()
+    for name in names:
+        await server.want(name, spec)
+    for name in names:
+        await server.until_state(name, ActualState.RUNNING, timeout=180)
+    took = time.monotonic() - began
+    addresses = {server.actual[name].address for name in names}
+    assert len(addresses) == 20
+    print(f"20 workspaces: {took:.1f} s, agent {agent.resident() >> 20} MiB")  # noqa: T201 - a figure
+    for name in names:
+        await server.change(name, DesiredState.TERMINATED)
+    for name in names:
+        await server.until_state(name, ActualState.TERMINATED, timeout=180)
+    assert things(server) == NONE
+
+
+async def test_one_bad_workspace_hinders_no_other(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
+) -> None:
+    """Beside a workspace whose image cannot be had, whose clone fails and whose project is invalid, others start."""
+    await start_agent()
+    project = spec.projects[0]
+    bad = {
+        "image-not-found": msgspec.structs.replace(
+            spec, containers=(Container(name="py", image="127.0.0.1:9/none:1"),)
+        ),
+        "repository-not-found": msgspec.structs.replace(
+            spec, projects=(msgspec.structs.replace(project, url=project.url.replace("app", "nope")),)
+        ),
+        "project-invalid": msgspec.structs.replace(
+            spec, projects=(msgspec.structs.replace(project, clone_path="../../etc"),)
+        ),
+    }
+    names = {code: new_name() for code in bad}
+    for code, name in names.items():
+        await server.want(name, bad[code])
+    good = new_name()
+    await server.want(good, spec)
+    await server.until_state(good, ActualState.RUNNING)
+    for code, name in names.items():
+        failed = await server.until_state(name, ActualState.FAILED)
+        assert failed.cause is not None
+        if code != "image-not-found":  # nobody listens there: the registry cannot be reached
+            assert failed.cause.code == code
+        assert failed.cause.since > 0
+        assert not any(stage.state is StageState.RUNNING for stage in failed.stages)
+
+
+async def test_orphans_are_collected(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
+) -> None:
+    """What carries this agent's labels and is in no snapshot is removed, once there is a snapshot; other things are not."""
+    agent = await start_agent()
+    kept, orphan = new_name(), new_name()
+    await server.want(kept, spec)
+    await server.want(orphan, spec)
+    await server.until_state(kept, ActualState.RUNNING)
+    await server.until_state(orphan, ActualState.RUNNING)
+    await agent.kill()
+    other = f"mrtest-other-{short_id()}"
+    labels = ["--label=app.kubernetes.io/managed-by=moorage", "--label=moorage.dev/installation=another"]
+    docker("volume", "create", *labels, f"--label=moorage.dev/workspace={orphan}", other)
+    try:
+        await server.stop()
+        await start_agent()
+        await asyncio.sleep(1.0)
+        assert orphan in things(server)["volumes"]
+        del server.desired[orphan]
+        await server.start()
+        async with asyncio.timeout(60):
+            while things(server)["volumes"] != [kept]:  # noqa: ASYNC110 - nobody tells of an orphan's end
+                await asyncio.sleep(0.1)
+        assert things(server)["networks"] == [kept]
+        assert docker("volume", "ls", "-q", "--filter", f"name={other}") == other
+        await server.until_state(kept, ActualState.RUNNING)
+    finally:
+        docker("volume", "rm", other)
+
+
+@pytest.mark.parametrize("container", ["py", "sandbox"])
+async def test_a_container_removed_by_hand_is_repaired(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec, container: str
+) -> None:
+    """Somebody removes a container: within seconds the workspace runs again, with its data."""
+    await start_agent()
+    name = new_name()
+    await server.want(name, spec)
+    await server.until_state(name, ActualState.RUNNING)
+    await server.run(name, "sh", "-c", "echo kept >~/file")
+    seen = len(server.history)
+    docker("rm", "-f", f"{name}.{container}")
+    await server.until(
+        lambda: any(a.state is not ActualState.RUNNING for a in server.history[seen:]), timeout=20
+    )
+    await server.until_state(name, ActualState.RUNNING, timeout=30)
+    assert (await server.run(name, "cat", "/projects/.home/file"))[0] == b"kept\n"
+
+
+async def test_crash_loop(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
+    """A container that always ends makes the workspace Failed, with exit code and last lines; a new start tries again."""
+    await start_agent()
+    name = new_name()
+    side = Container(
+        name="db", image=spec.containers[0].image, command=("sh", "-c", "echo cannot open data; exit 9")
+    )
+    await server.want(name, msgspec.structs.replace(spec, containers=(*spec.containers, side)))
+    failed = await server.until_state(name, ActualState.FAILED, timeout=60)
+    assert failed.cause is not None
+    assert failed.cause.code == "container-crashed"
+    assert "db ended with exit code 9" in failed.cause.message
+    assert "3 times" in failed.cause.message
+    assert "cannot open data" in failed.cause.detail
+    await server.until(lambda: all(c.state == "exited" for c in server.actual[name].containers))
+    await server.open(contract.OpenLogs(channel="after", workspace=name, container="db"))
+    assert b"cannot open data" in (await server.output("after"))[0]
+    await server.want(name, spec)
+    await server.until_state(name, ActualState.RUNNING)
+
+
+async def test_an_editor_that_crashes(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
+) -> None:
+    """An editor that cannot start makes the workspace Failed with its exit code and words, not Starting for ever."""
+    await start_agent()
+    name = new_name()
+    editor = msgspec.structs.replace(EDITOR, command=("sh", "-c", "echo bad settings; exit 5"))
+    await server.want(name, msgspec.structs.replace(spec, editor=editor))
+    failed = await server.until_state(name, ActualState.FAILED, timeout=60)
+    assert failed.cause is not None
+    assert failed.cause.code == "editor-crashed"
+    assert "exit code 5" in failed.cause.message
+    assert "bad settings" in failed.cause.detail
+
+
+async def test_a_full_volume(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
+    """A volume without room makes the workspace Failed with that cause; once there is room, a new start works."""
+    await start_agent()
+    name = new_name()
+    labels = {
+        "app.kubernetes.io/managed-by": "moorage",
+        "moorage.dev/installation": server.installation,
+        "moorage.dev/agent": str(server.agent_id),
+        "moorage.dev/workspace": name,
+    }
+    flags = [f"--label={key}={value}" for key, value in labels.items()]
+    options = ["-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=48k,uid=5001,gid=0,mode=2775"]
+    docker("volume", "create", *flags, *options, name)
+    await server.want(name, spec)
+    failed = await server.until_state(name, ActualState.FAILED)
+    assert failed.cause is not None
+    assert failed.cause.code == "no-space"
+    await server.change(name, DesiredState.STOPPED)
+    await server.until_state(name, ActualState.STOPPED)
+    docker("volume", "rm", name)
+    await server.change(name, DesiredState.RUNNING)
+    await server.until_state(name, ActualState.RUNNING)
+
+
+async def test_stopped_while_it_starts(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec, image: str
+) -> None:
+    """A stop that comes while a start waits for something slow ends the start at once."""
+    await start_agent()
+    slow = Container(name="slow", image=image, command=("sleep", "1000"))
+    name = new_name()
+    await server.want(name, msgspec.structs.replace(spec, init_containers=(slow,)))
+    await server.until(
+        lambda: (
+            name in server.actual and "step slow runs" in str([s.detail for s in server.actual[name].stages])
+        )
+    )
+    await server.change(name, DesiredState.STOPPED)
+    await server.until_state(name, ActualState.STOPPED, timeout=20)
+    assert things(server)["containers"] == []
+
+
+async def test_pre_stop(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
+    """PreStop commands run before a stop; one that hangs does not hinder it."""
+    await start_agent(pre_stop_timeout=2)
+    name = new_name()
+    steps = (
+        Step(id="save", commands=(Command(id="save", container="py", command_line="echo bye >~/saved"),)),
+        Step(id="hang", commands=(Command(id="hang", container="py", command_line="sleep 1000"),)),
+    )
+    await server.want(name, msgspec.structs.replace(spec, pre_stop=steps))
+    await server.until_state(name, ActualState.RUNNING)
+    await server.change(name, DesiredState.STOPPED)
+    await server.until_state(name, ActualState.STOPPED, timeout=30)
+    await server.want(name, spec)
+    await server.until_state(name, ActualState.RUNNING)
+    assert (await server.run(name, "sh", "-c", "cat ~/saved"))[0] == b"bye\n"
+
+
+async def test_the_engine_goes_and_comes(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec, home: Path
+) -> None:
+    """While no engine answers, the cause is said; when it is back with everything ended, all runs again, uncounted."""
+    path = home / "engine.sock"
+    engine = find_host("").removeprefix("unix://")
+    relay = Relay(path, engine)
+    await relay.open()
+    await start_agent(docker_host=f"unix://{path}", crash_limit=1)
+    name = new_name()
+    await server.want(name, spec)
+    await server.until_state(name, ActualState.RUNNING)
+    for _ in range(3):
+        await relay.close()
+        lost = await server.until_state(name, ActualState.ERROR, timeout=30)
+        assert lost.cause is not None
+        assert lost.cause.code == "engine-unreachable"
+        assert "No container engine answers" in lost.cause.message
+        docker("kill", f"{name}.py", f"{name}.sandbox")
+        await relay.open()
+        await server.until_state(name, ActualState.RUNNING, timeout=60)
+    await relay.close()
+
+
+async def test_an_agent_that_starts_without_an_engine(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec, home: Path
+) -> None:
+    """An agent without an engine connects to the server, says what is the matter, and starts when it can."""
+    path = home / "engine.sock"
+    name = new_name()
+    await server.want(name, spec)
+    agent = await start_agent(docker_host=f"unix://{path}")
+    error = await server.until_state(name, ActualState.ERROR, timeout=30)
+    assert error.cause is not None
+    assert error.cause.code == "engine-unreachable"
+    assert "engine-unreachable" in (await agent.get("/healthz"))[1]
+    relay = Relay(path, find_host("").removeprefix("unix://"))
+    await relay.open()
+    await server.until_state(name, ActualState.RUNNING, timeout=60)
+    await relay.close()
+
+
+async def test_a_terminal_outlives_nothing(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
+) -> None:
+    """A closed channel ends its command; a large output comes whole, as fast as it is taken."""
+    await start_agent()
+    name = new_name()
+    await server.want(name, spec)
+    await server.until_state(name, ActualState.RUNNING)
+    await server.open(contract.OpenExec(channel="t", workspace=name, argv=("sleep", "12345"), tty=True))
+    async with asyncio.timeout(20):
+        while "sleep 12345" not in docker("top", f"{name}.py", "-eo", "pid,args"):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await server.send(contract.ChannelClose(channel="t"))
+    async with asyncio.timeout(20):
+        while "sleep 12345" in docker("top", f"{name}.py", "-eo", "pid,args"):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    size = 3_000_000
+    await server.open(
+        contract.OpenExec(channel="big", workspace=name, argv=("head", "-c", str(size), "/dev/zero"))
+    )
+    taken = 0
+    while "big" not in server.exits:
+        new = heard(server, "big") - taken
+        taken += new
+        if new:
+            await server.send(contract.ChannelCredit(channel="big", bytes=new))
+        await asyncio.sleep(0.01)
+    assert heard(server, "big") == size
+    assert server.exits["big"].code == 0
+
+
+def heard(server: FakeServer, channel: str) -> int:
+    return sum(len(output.data) for output in server.outputs[channel])
+
+
+async def test_idle_cost(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
+    """With a workspace running and nothing to do, the agent takes little memory and next to no time."""
+    agent = await start_agent()
+    name = new_name()
+    await server.want(name, spec)
+    await server.until_state(name, ActualState.RUNNING)
+    before = agent.cpu_seconds()
+    await asyncio.sleep(4)
+    spent = agent.cpu_seconds() - before
+    print(f"idle: {agent.resident() >> 20} MiB, {spent / 4:.3%} of a core")  # noqa: T201 - a figure
+    assert agent.resident() < 64 << 20
+    assert spent / 4 < 0.02
