@@ -305,7 +305,7 @@ def _marked(devfile: Devfile) -> Devfile:
             attributes = {**component.attributes, INJECT_EDITOR: True}
             components[index] = msgspec.structs.replace(component, attributes=attributes)
             break
-    return dataclasses.replace(devfile, components=tuple(components), source=None)
+    return dataclasses.replace(devfile, components=tuple(components))
 
 
 def _from_repository(folder: Path, *, image: str, port: int, ask: bool) -> str:

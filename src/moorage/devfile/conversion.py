@@ -49,7 +49,10 @@ def to_model(tree: dict[str, Any], *, source: Any = None) -> Devfile:
         known["extra"] = {key: value for key, value in metadata.items() if key not in _METADATA_KEYS}
         tree = {**tree, "metadata": known}
     document = msgspec.convert(tree, _Document)
-    return Devfile(**{name: getattr(document, name) for name in _FIELDS}, source=source)
+    devfile = Devfile(**{name: getattr(document, name) for name in _FIELDS})
+    # `source` is no argument, so that a copy with changes does not claim to have been read like that.
+    object.__setattr__(devfile, "source", source)
+    return devfile
 
 
 def to_tree(devfile: Devfile) -> dict[str, Any]:

@@ -328,8 +328,8 @@ class Devfile:
     dependent_projects: tuple[Project, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     attributes: Attributes = field(default_factory=dict)
-    source: Any = field(default=None, compare=False, repr=False)
-    """The tree it was read from, for the places of problems; None when it was made otherwise."""
+    source: Any = field(default=None, init=False, compare=False, repr=False)
+    """The tree it was read from, for the places of problems; None when it was made otherwise, also as a changed copy."""
 
     @property
     def version(self) -> str:

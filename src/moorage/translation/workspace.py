@@ -155,6 +155,14 @@ def _warn_of_the_rest(devfile: Devfile, report: Report) -> None:
                 ("components", index),
                 hint="Run it from the workspace's terminal, or in a pipeline.",
             )
+    for index, command in enumerate(devfile.commands):
+        if command.kind not in ("exec", "apply", "composite"):
+            report.warn(
+                "command-not-carried",
+                f"The command {command.id!r} is not for a shell; it has no effect.",
+                ("commands", index),
+                hint="Keep VS Code's tasks in .vscode/tasks.json.",
+            )
     for key in devfile.attributes:
         if key in containers.OVERRIDES:
             containers.warn_of_overrides(devfile.attributes[key], key, ("attributes", key), report)

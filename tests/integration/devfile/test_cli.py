@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 import sys
 import threading
@@ -203,6 +206,32 @@ def test_init_finds_language_and_port(tmp_path: Path) -> None:
     assert moor("init", tmp_path, "--yes", "--force", "--image", "mine:1", "--port", "9000").returncode == 0
     assert "mine:1" in (tmp_path / ".devfile.yaml").read_text()
     assert "9000" in (tmp_path / ".devfile.yaml").read_text()
+
+
+def test_init_asks_a_person(tmp_path: Path) -> None:
+    """At a terminal it asks for name, image and port, and what was found is the answer of a bare Enter."""
+    (tmp_path / "go.mod").write_text("module x\n")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, "init", str(tmp_path)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        close_fds=True,
+    )
+    os.close(theirs)
+    os.write(ours, b"shop\n\n9000\n")
+    with contextlib.suppress(OSError):  # the terminal's end
+        while os.read(ours, 1024):
+            pass
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    devfile = parse((tmp_path / ".devfile.yaml").read_text())
+    container = devfile.components[0].container
+    assert container is not None
+    assert devfile.metadata.name == "shop"
+    assert "golang" in str(container.image)
+    assert container.endpoints[0].target_port == 9000
 
 
 def test_init_from_a_registry(tmp_path: Path) -> None:

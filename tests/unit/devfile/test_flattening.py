@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,14 @@ def test_nothing_is_fetched_without_a_resolver() -> None:
     assert (problem.code, problem.path, problem.line) == ("imports-not-allowed", "parent", 2)
     assert "administrator" in problem.hint
     assert "devfile_registry" in problem.hint
+
+
+def test_a_changed_copy_is_flattened_as_it_is() -> None:
+    """What is known of a devfile's text is not used for a copy that says something else."""
+    devfile = parse("schemaVersion: 2.2.0\ncomponents: [{name: a, volume: {}}]")
+    changed = dataclasses.replace(devfile, components=())
+    assert flatten(changed).devfile.components == ()
+    assert flatten(devfile).devfile.components != ()
 
 
 def test_a_cycle_is_named(documents: Documents) -> None:

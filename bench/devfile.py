@@ -1,0 +1,92 @@
+"""The devfile engine: the public registry's devfiles, the largest devfile, and the import.
+
+    python bench/devfile.py
+
+Reads the registry's data from `../shared/data/devfile` beside the repository.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from report import record
+
+from moorage.devfile import flatten, parse
+from moorage.devfile.reading import MAX_BYTES
+from moorage.resolvers import RegistryFolder
+
+REGISTRY = Path(__file__).resolve().parents[2] / "shared/data/devfile/registry"
+ROUNDS = 5
+IMPORT = "import time; t = time.perf_counter(); import moorage.devfile; print(time.perf_counter() - t)"
+COMPONENT = """\
+- name: c{number}
+  attributes: {{note: x}}
+  container:
+    image: registry.example.com/team/image-{number}:latest
+    memoryLimit: 512Mi
+    env:
+    - name: NUMBER
+      value: '{number}'
+    endpoints:
+    - name: e{number}
+      targetPort: {number}
+"""
+
+
+def registry_files() -> list[bytes]:
+    return [file.read_bytes() for file in sorted(REGISTRY.rglob("devfile.yaml"))]
+
+
+def per_devfile() -> tuple[float, float]:
+    """Milliseconds to parse, check and flatten one devfile of the registry: median and the slowest one's best."""
+    resolver = RegistryFolder(REGISTRY)
+    best = []
+    for text in registry_files():
+        times = []
+        for _ in range(ROUNDS):
+            started = time.perf_counter()
+            flatten(parse(text), resolver)
+            times.append(time.perf_counter() - started)
+        best.append(min(times) * 1000)
+    return statistics.median(best), max(best)
+
+
+def largest() -> tuple[float, int]:
+    """Seconds for a valid devfile of nearly 3 MB, and its bytes."""
+    head = "schemaVersion: 2.2.0\ncomponents:\n"
+    one = len(COMPONENT.format(number=60000))
+    text = head + "".join(COMPONENT.format(number=number) for number in range(1, (MAX_BYTES - 100) // one))
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        flatten(parse(text))
+        times.append(time.perf_counter() - started)
+    return min(times), len(text)
+
+
+def importing() -> float:
+    """Milliseconds that `import moorage.devfile` takes in a fresh interpreter: the median of several."""
+    run = [sys.executable, "-c", IMPORT]
+    times = [float(subprocess.run(run, capture_output=True, check=True).stdout) * 1000 for _ in range(7)]
+    return statistics.median(times)
+
+
+def main() -> int:
+    median, slowest = per_devfile()
+    seconds, size = largest()
+    imported = importing()
+    held = [
+        record("devfile: parse, check, flatten; median", median, "ms", "below 3", holds=median < 3),
+        record("devfile: parse, check, flatten; slowest", slowest, "ms", "below 15", holds=slowest < 15),
+        record(f"devfile: {size / 1e6:.1f} MB", seconds, "s", "below 2", holds=seconds < 2),
+        record("devfile: import", imported, "ms", "below 150", holds=imported < 150),
+    ]
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
