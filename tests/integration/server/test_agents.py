@@ -240,6 +240,46 @@ async def test_a_command_with_input_size_and_exit(server: Server, repository: st
             assert await closed_with(client) == 1000
 
 
+async def test_with_credit_both_directions_wait(server: Server, repository: str) -> None:
+    """A client that says what it has read gets no more than a window ahead, and hears what the command has taken."""
+    async with workspace(server, repository) as (agent, name):
+        path = f"/api/v1/workspaces/{name}/exec?credit=true"
+        async with server.websocket(path, "admin-secret") as client:
+            await client.send('{"argv": ["cat"]}')
+            opened = await agent.expect(contract.OpenExec)
+            await client.send(b"x" * 1000)
+            assert len((await agent.expect(contract.ChannelInput)).data) == 1000
+            await agent.send(contract.ChannelTaken(channel=opened.channel, bytes=1000))
+            assert json.loads(await client.recv()) == {"taken": 1000}
+            piece = b"y" * 65536
+            for _ in range(6):
+                await agent.send(contract.ChannelOutput(channel=opened.channel, data=piece))
+            await agent.send(contract.ChannelExit(channel=opened.channel, code=0))
+            for _ in range(4):
+                assert len(await asyncio.wait_for(client.recv(), 5)) == 65537
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.recv(), 0.3)
+            await client.send(json.dumps({"taken": 4 * 65536}))
+            for _ in range(2):
+                assert len(await asyncio.wait_for(client.recv(), 5)) == 65537
+            assert json.loads(await client.recv()) == {"exit": 0}
+
+
+async def test_who_is_sent_away_writes_nothing_more(server: Server, repository: str) -> None:
+    """A client that reads nothing, and so keeps its window shut, loses the command all the same."""
+    ann = await server.user("ann")
+    async with server.agent() as agent:
+        name = (await server.post("/workspaces", {"repository": repository}, ann)).json()["name"]
+        async with server.websocket(f"/api/v1/workspaces/{name}/exec?credit=true", ann) as client:
+            await client.send('{"argv": ["sh"]}')
+            opened = await agent.expect(contract.OpenExec)
+            for _ in range(5):
+                output = contract.ChannelOutput(channel=opened.channel, data=b"y" * 65536)
+                await agent.send(output)
+            await server.post("/users/ann/block")
+            assert (await agent.expect(contract.ChannelClose)).channel == opened.channel
+
+
 async def test_commands_that_cannot_run(server: Server, repository: str) -> None:
     """Not signed in, not one's own, no command, and an agent that goes away in the middle."""
     ann = await server.user("ann")

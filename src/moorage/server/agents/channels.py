@@ -32,11 +32,6 @@ class Target:
     revoked: Callable[[], Coroutine[Any, Any, None]]
     """Returns when the actor may no longer reach it."""
 
-    async def open(self, make: Callable[[str], contract.OpenLogs | contract.OpenExec]) -> Channel:
-        channel = await self.connection.open(make)
-        channel.guard(self.revoked())
-        return channel
-
 
 async def reach(state: ServerState, actor: Actor, name: str, container: str, action: Action) -> Target:
     """Raises `NotFound`, `Forbidden`, `InvalidInput` for a container that it has not, `Unavailable` without an agent."""
@@ -67,11 +62,12 @@ async def open_logs(
 ) -> AsyncIterator[bytes]:
     """What the container wrote. Must be iterated or closed. Raises `Unavailable` when it cannot be had."""
     target = await reach(state, actor, name, container, Action.READ_LOGS)
-    channel = await target.open(
+    channel = await target.connection.open(
         lambda channel_id: contract.OpenLogs(
             channel=channel_id, workspace=target.workspace, container=container, follow=follow, tail=tail
         )
     )
+    channel.guard(target.revoked())
     first = asyncio.create_task(channel.next(), name=f"server.agents.logs.{target.workspace}")
     try:
         await asyncio.wait({first}, timeout=FIRST_WORD)
@@ -87,7 +83,7 @@ async def open_exec(
     target: Target, *, argv: tuple[str, ...], tty: bool = False, columns: int = 80, rows: int = 24
 ) -> Channel:
     """Runs a command there. Whoever calls closes the channel."""
-    return await target.open(
+    return await target.connection.open(
         lambda channel_id: contract.OpenExec(
             channel=channel_id,
             workspace=target.workspace,

@@ -15,6 +15,8 @@ from moorage.server.metrics import Metrics
 CHANNELS = 1000
 """Channels on one connection, at most."""
 
+REVOKED = "You may no longer see this."
+
 Output = contract.ChannelOutput | contract.ChannelExit
 
 
@@ -87,7 +89,7 @@ class Channel:
     async def _end_after(self, revoked: Coroutine[Any, Any, None]) -> None:
         await revoked
         self._queue.clear()
-        self._queue.append(contract.ChannelExit(channel=self.id, error="You may no longer see this."))
+        self._queue.append(contract.ChannelExit(channel=self.id, error=REVOKED))
         self._some.set()
 
 

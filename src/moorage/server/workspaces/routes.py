@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from moorage.contract import agent as contract
 from moorage.kernel.errors import Unavailable
 from moorage.server.agents import channels
-from moorage.server.agents.hub import Channel
+from moorage.server.agents.hub import REVOKED, Channel
 from moorage.server.authorization import Action
 from moorage.server.http import context, events
 from moorage.server.http.context import Signed, State
@@ -141,7 +141,11 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
         await _end(websocket, {"error": error.message})
         return
     window = _Window(contract.WINDOW if credit else sys.maxsize)
-    work = [_to_client(websocket, channel, window), _from_client(websocket, channel, window)]
+    work = [
+        _to_client(websocket, channel, window),
+        _from_client(websocket, channel, window),
+        _until_revoked(websocket, target),
+    ]
     if credit:
         work.append(_taken_to_client(websocket, channel))
     try:
@@ -193,6 +197,13 @@ async def _to_client(websocket: WebSocket, channel: Channel, window: _Window) ->
         output = await channel.next()
     answer = {"error": output.error} if output.error else {"exit": output.code}
     await _end(websocket, answer)
+
+
+async def _until_revoked(websocket: WebSocket, target: channels.Target) -> None:
+    await target.revoked()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1.0):  # a client that reads nothing does not keep the command
+            await _end(websocket, {"error": REVOKED})
 
 
 async def _taken_to_client(websocket: WebSocket, channel: Channel) -> None:
