@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests")]
 
 from report import record  # noqa: E402
 
-from e2e.installation import Installation, docker, end, eventually, free_ports, new_home  # noqa: E402
+from e2e.installation import Installation, docker, end, eventually, free_ports, http_browser, new_home  # noqa: E402
 
 RUNS = 10
 IMAGE = "moorage/python-workspace:latest"
@@ -57,7 +57,7 @@ def floor(tools_volume: str) -> float:
     try:
         address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", name).strip()
         with httpx.Client(trust_env=False, timeout=5, follow_redirects=True) as client:
-            eventually("the floor's page", lambda: _ok(client, f"http://{address}:60001/"), every=0.005)
+            eventually("the floor's page", lambda: _ok(client, f"http://{address}:60001/"), every=0.02)
         return time.monotonic() - began
     finally:
         docker("rm", "-f", "-v", name)
@@ -72,7 +72,7 @@ def _ok(client: httpx.Client, url: str) -> bool:
 
 def signed_in(installation: Installation) -> httpx.Client:
     """A browser's worth of cookies, as the administrator."""
-    client = httpx.Client(trust_env=False, timeout=10, follow_redirects=True)
+    client = http_browser()
     link = installation.json("sign-in-link")["url"]
     client.post(link, headers={"Origin": installation.url}).raise_for_status()
     return client
@@ -86,7 +86,7 @@ def start(installation: Installation, browser: httpx.Client, repository: str) ->
         created.raise_for_status()
         name = created.json()["name"]
         url = f"http://60001-{name}.localhost:{installation.port}/?folder={FOLDER}"
-        eventually("the editor's page", lambda: _ok(browser, url), every=0.005)
+        eventually("the editor's page", lambda: _ok(browser, url), every=0.02)
         took = time.monotonic() - began
         api.delete(f"/workspaces/{name}").raise_for_status()
         eventually("it is deleted", lambda: api.get(f"/workspaces/{name}").status_code == 404)

@@ -139,6 +139,29 @@ class Installation:
         return (self.home / "logs" / f"{process}.log").read_text()
 
 
+class ZoneTransport(httpx.HTTPTransport):
+    """Finds every `*.localhost` on the loopback address, as browsers do; not every resolver does."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return super().handle_request(
+            httpx.Request(
+                request.method,
+                request.url.copy_with(host="127.0.0.1"),
+                headers=request.headers,
+                stream=request.stream,
+                extensions=request.extensions,
+            )
+        )
+
+
+def http_browser() -> httpx.Client:
+    """A browser without pages: it keeps cookies, follows redirects and finds the zone's hosts."""
+    accept = {"Accept": "text/html"}
+    return httpx.Client(
+        transport=ZoneTransport(), headers=accept, trust_env=False, timeout=10, follow_redirects=True
+    )
+
+
 def docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout
 
