@@ -1,0 +1,92 @@
+"""What a cluster can do, by its own word: not by its version.
+
+An API server drops what it does not know or has switched off, or refuses it. So one object with everything that the agent
+might use is created as a dry run, and what comes back tells. Nodes say what their container runtime is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from moorage.agent.runtimes.kubernetes.resources import Object
+
+
+class Abilities(msgspec.Struct, frozen=True, kw_only=True):
+    """The defaults are the least that any supported cluster (1.20 and later) has."""
+
+    version: str = ""
+    """For people only."""
+    image_volumes: bool = False
+    """A container image mounted read-only as a volume."""
+    user_namespaces: bool = False
+    """`hostUsers: false` is kept, and a node's container runtime can do it."""
+    sidecars: bool = False
+    """Init containers that go on running (`restartPolicy: Always`)."""
+    assigns_user: bool = False
+    """The cluster gives each namespace its own range of user ids (OpenShift)."""
+
+
+def probe(namespace: str, *, image_volume: bool = True) -> Object:
+    """A Deployment with everything; only ever created as a dry run. Some servers know image volumes but refuse them: then
+    `image_volume` False tells about the rest."""
+    volume: Object = {"image": {"reference": "none"}} if image_volume else {"emptyDir": {}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "moorage-abilities", "namespace": namespace},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": "moorage-abilities"}},
+            "template": {
+                "metadata": {"labels": {"app": "moorage-abilities"}},
+                "spec": {
+                    "hostUsers": False,
+                    "initContainers": [{"name": "init", "image": "none", "restartPolicy": "Always"}],
+                    "containers": [
+                        {
+                            "name": "main",
+                            "image": "none",
+                            "volumeMounts": [
+                                {"name": "image", "mountPath": "/image", "readOnly": True, "subPath": "opt"}
+                            ],
+                        }
+                    ],
+                    "volumes": [{"name": "image", **volume}],
+                },
+            },
+        },
+    }
+
+
+def read(version: Object, answer: Object | None, nodes: Sequence[Object], groups: Sequence[str]) -> Abilities:
+    """`answer`: what the dry run of `probe` gave back; None when it was refused. `groups`: names of API groups."""
+    template = answer["spec"]["template"]["spec"] if answer is not None else {}
+    volumes = template.get("volumes") or ()
+    inits = template.get("initContainers") or ()
+    return Abilities(
+        version=str(version.get("gitVersion") or ""),
+        image_volumes=any("image" in volume for volume in volumes)
+        and bool(nodes)
+        and all(_mounts_images(node) for node in nodes),
+        user_namespaces=template.get("hostUsers") is False and any(_maps_users(node) for node in nodes),
+        sidecars=any(container.get("restartPolicy") == "Always" for container in inits),
+        assigns_user="security.openshift.io" in groups,
+    )
+
+
+def _mounts_images(node: Object) -> bool:
+    """Whether a node's container runtime can mount an image: containerd since 2.1, CRI-O since 1.31."""
+    runtime = node.get("status", {}).get("nodeInfo", {}).get("containerRuntimeVersion", "")
+    found = re.fullmatch(r"(containerd|cri-o)://v?(\d+)\.(\d+)\b.*", runtime)
+    if found is None:
+        return False
+    least = {"containerd": (2, 1), "cri-o": (1, 31)}[found[1]]
+    return (int(found[2]), int(found[3])) >= least
+
+
+def _maps_users(node: Object) -> bool:
+    handlers = node.get("status", {}).get("runtimeHandlers") or ()
+    return any(handler.get("features", {}).get("userNamespaces") for handler in handlers)

@@ -1,0 +1,162 @@
+"""From a cluster's words about pods, claims and refusals to causes. Pure; what engines have in common is in `agent.causes`."""
+
+from __future__ import annotations
+
+import re
+
+from moorage.agent import causes
+from moorage.agent.causes import Verdict
+from moorage.agent.runtimes.kubernetes.client import ApiError
+from moorage.contract import Cause
+from moorage.kernel.errors import Forbidden, MoorageError
+
+AUTOSCALER_SECONDS = 180
+"""What an autoscaler usually takes for a node."""
+
+_RESOURCES = {
+    "cpu": ("CPU", "cpuRequest"),
+    "memory": ("memory", "memoryRequest"),
+    "ephemeral-storage": ("disk space", "the size of ephemeral volumes"),
+    "pods": ("room for pods", ""),
+}
+
+
+def unschedulable(message: str, *, scaling: str = "") -> Verdict:
+    """Of the scheduler's words (`0/3 nodes are available: 3 Insufficient cpu.`). `scaling`: an autoscaler's, if it acts."""
+    short = [
+        _RESOURCES.get(name, (name, ""))
+        for name in dict.fromkeys(re.findall(r"Insufficient ([\w./-]+?)[.,;]?(?=\s|$)", message))
+    ]
+    if "Too many pods" in message:
+        short.append(_RESOURCES["pods"])
+    if "unbound immediate PersistentVolumeClaims" in message or "persistentvolumeclaim" in message.lower():
+        return volume_pending("", message)
+    if short:
+        what = " and ".join(name for name, _ in short)
+        fields = [field for _, field in short if field]
+        text = f"No node of the cluster has enough {what} left for this workspace."
+        hint = (
+            f"Ask for less ({', '.join(fields)} in the devfile), or stop another workspace." if fields else ""
+        )
+        code = "insufficient-" + "-".join(name.lower().replace(" ", "-") for name, _ in short[:1])
+    elif re.search(r"node\(s\) (didn't match|had|were) ", message):
+        text = "No node of the cluster may take this workspace."
+        hint = "Node selector, tolerations and affinity of the agent's settings rule all of them out."
+        code = "no-suitable-node"
+    else:
+        text, hint, code = "The cluster has no node for this workspace yet.", "", "unschedulable"
+    if scaling:
+        text += f" A node is being added, which usually takes about {AUTOSCALER_SECONDS // 60} minutes."
+        message = f"{message}\n{scaling}"
+    return Verdict(Cause(code=code, message=text, detail=message, hint=hint), False)
+
+
+def volume_pending(claim: str, message: str) -> Verdict:
+    """Of a volume that is not provided: the provisioner's or the controller's words."""
+    of = f" {claim}" if claim else ""
+    if found := re.search(r'storageclass\S* "([^"]+)" not found', message):
+        return Verdict(
+            Cause(
+                code="storage-class-not-found",
+                message=f"The cluster has no StorageClass {found[1]}.",
+                detail=message,
+                hint="Set storage.class in the agent's settings to one that it has, or to nothing for its default.",
+            ),
+            True,
+        )
+    if "no persistent volumes available" in message and "no storage class is set" in message:
+        return Verdict(
+            Cause(
+                code="no-default-storage-class",
+                message="The cluster has no default StorageClass, so that nobody makes the workspace's volume.",
+                detail=message,
+                hint="Mark one as the default, or name one as storage.class in the agent's settings.",
+            ),
+            True,
+        )
+    return Verdict(
+        Cause(
+            code="volume-pending",
+            message=f"The workspace's volume{of} is not there yet.",
+            detail=message,
+            hint="The cluster's storage provisioner makes it; its log says why it does not.",
+        ),
+        False,
+    )
+
+
+def mount_failed(message: str) -> Verdict:
+    """Of a kubelet that cannot prepare a pod's volumes."""
+    return Verdict(
+        Cause(
+            code="volume-not-mounted", message="A volume of the workspace cannot be mounted.", detail=message
+        ),
+        False,
+    )
+
+
+def pod_refused(message: str) -> Verdict:
+    """Of a ReplicaSet that may not make its pod: quota or admission."""
+    if "exceeded quota" in message:
+        asked = re.search(r"requested: ([^,]+(?:,[^,:]+=[^,]+)*)", message)
+        return Verdict(
+            Cause(
+                code="quota-exceeded",
+                message="The workspace asks for more than its namespace's quota allows.",
+                detail=message,
+                hint=f"It asks for {asked[1]}; ask for less in the devfile, or raise max_resources_per_workspace."
+                if asked
+                else "Ask for less in the devfile, or raise max_resources_per_workspace.",
+            ),
+            True,
+        )
+    return refused(message)
+
+
+def refused(message: str) -> Verdict:
+    """Of an object that validation, a policy or a webhook did not let pass."""
+    if "violates PodSecurity" in message:
+        text = "The cluster's Pod Security does not allow this workspace."
+        hint = "The agent's settings (allow_privilege_escalation, runtime class) ask for more than the namespace may have."
+    elif found := re.search(r'admission webhook "([^"]+)" denied the request', message):
+        text = f"A policy of the cluster ({found[1]}) does not allow this workspace."
+        hint = "The policy's own words are below; the cluster's administrator can say more."
+    elif "no PriorityClass with name" in message:
+        text = "The cluster does not have the priority class that the agent's settings name."
+        hint = "Correct priority_class in the agent's settings."
+    elif "RuntimeClass" in message and "not found" in message:
+        text = "The cluster does not have the runtime class that the agent's settings name."
+        hint = "Correct default_runtime_class in the agent's settings."
+    else:
+        text = "The cluster refuses an object of this workspace."
+        hint = "Its own words are below."
+    return Verdict(Cause(code="admission-refused", message=text, detail=message, hint=hint), True)
+
+
+def of_error(doing: str, error: MoorageError) -> Verdict:
+    """Of a request that failed. Refusals for good are final; what may pass by itself is not."""
+    if isinstance(error, ApiError):
+        if error.http_status in (400, 403, 422):
+            return refused(error.text)
+        text = f"The cluster did not do this ({doing})."
+        return Verdict(Cause(code="cluster-refused", message=text, detail=error.text), False)
+    if isinstance(error, Forbidden):
+        return Verdict(Cause(code=error.code, message=error.message, hint=error.hint), False)
+    return Verdict(Cause(code=error.code, message=error.message, hint=error.hint), False)
+
+
+def image(name: str, reason: str, message: str) -> Verdict:
+    """Of a container that waits for its image."""
+    if reason == "InvalidImageName":
+        return causes.of_pull(name, 0, f"invalid reference format: {message}")
+    if re.search(r"failed to resolve reference .*: not found|: not found$|code = NotFound", message):
+        return causes.of_pull(name, 404, message)
+    return causes.of_pull(name, 0, message)
+
+
+def evicted(message: str) -> Cause:
+    return Cause(
+        code="evicted",
+        message="The node put the workspace out because it ran short of resources; it is started anew elsewhere.",
+        detail=message,
+    )

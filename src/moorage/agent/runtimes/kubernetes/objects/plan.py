@@ -1,0 +1,119 @@
+"""What objects are made from, and how they are called and labelled."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from moorage.agent.runtimes.kubernetes.abilities import Abilities
+from moorage.agent.runtimes.kubernetes.resources import Kind, Object
+from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment
+from moorage.agent.runtimes.port import Identity, digest_of
+from moorage.contract import DesiredWorkspace, WorkspaceSpec
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+WORKSPACE = "moorage.dev/workspace"
+AGENT = "moorage.dev/agent"
+INSTALLATION = "moorage.dev/installation"
+OWNER = "moorage.dev/owner"
+GENERATION = "moorage.dev/generation"
+SPEC = "moorage.dev/spec"
+RESTARTS = "moorage.dev/restarts"
+SETTINGS = "moorage.dev/settings"
+MAIN = "moorage.dev/main"
+HALTED = "moorage.dev/halted"
+RUN = "moorage.dev/run"
+"""Of the pod template: seconds since the epoch at which this run was asked for. Another value makes new containers."""
+TEMPLATE = "moorage.dev/template"
+"""Digest of the pod template as it was applied. An agent of another version, which would write it otherwise, sees from it
+that nothing is wrong: a run keeps its template until it is restarted."""
+
+SANDBOX = "moorage-sandbox"
+"""Name of the container that clones."""
+TOOLS_STEP = "moorage-tools"
+"""Name of the init container that brings the first of the tools where images cannot be mounted."""
+CLONE_STEP = "moorage-clone"
+"""Name of the init container that clones, when the devfile has preStart steps: these may work on the projects."""
+NAME_LIMIT = 63
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A workspace that is to run, on this cluster, under these settings."""
+
+    workspace: DesiredWorkspace
+    identity: Identity
+    namespace: str
+    settings: RemoteDevelopment = RemoteDevelopment()
+    abilities: Abilities = Abilities()
+    tools_image: str = "moorage/tools:latest"
+    clone_memory_limit: int = 1 << 30
+    """Bytes of the container that clones."""
+    stop_timeout: int = 5
+    """Seconds between SIGTERM and SIGKILL."""
+    run: str = ""
+    """Names one life of the containers: another one makes new containers."""
+    pull_secrets: tuple[Object, ...] = ()
+    """The Secrets that `settings.image_pull_secrets` name, as they are in the cluster."""
+
+    @property
+    def name(self) -> str:
+        return self.workspace.name
+
+    @property
+    def spec(self) -> WorkspaceSpec:
+        return self.workspace.spec
+
+    @property
+    def mounts_tools(self) -> bool:
+        """Whether the tools come from an image volume, rather than by copying."""
+        if self.settings.editor_tree == "auto":
+            return self.abilities.image_volumes
+        return self.settings.editor_tree == "image"
+
+
+def namespace_of(name: str, settings: RemoteDevelopment) -> str:
+    """The shared one, or one of the workspace's own, which has its name."""
+    return settings.shared_namespace or name
+
+
+def selector(identity: Identity) -> str:
+    """The label selector of all that this agent may touch."""
+    return f"{MANAGED_BY}=moorage,{INSTALLATION}={identity.installation},{AGENT}={identity.agent}"
+
+
+def labels(name: str, identity: Identity) -> dict[str, str]:
+    return {
+        MANAGED_BY: "moorage",
+        INSTALLATION: identity.installation,
+        AGENT: str(identity.agent),
+        WORKSPACE: name,
+    }
+
+
+def metadata(plan: Plan, name: str, annotations: dict[str, str] | None = None) -> Object:
+    """Of an object in the workspace's namespace."""
+    table: Object = {
+        "name": name,
+        "namespace": plan.namespace,
+        "labels": plan.settings.labels | labels(plan.name, plan.identity),
+    }
+    if given := dict(plan.settings.annotations) | (annotations or {}):
+        table["annotations"] = given
+    return table
+
+
+def item(kind: Kind, meta: Object, **rest: object) -> Object:
+    return {"apiVersion": kind.api, "kind": kind.name, "metadata": meta, **rest}
+
+
+def part_name(name: str, part: str) -> str:
+    """`<name>-<part>`, shortened with a digest where that is too long for an object's name."""
+    whole = f"{name}-{part.lower()}"
+    if len(whole) <= NAME_LIMIT:
+        return whole
+    return f"{whole[: NAME_LIMIT - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+
+
+def spec_digest(plan: Plan) -> str:
+    return digest_of(plan.spec)

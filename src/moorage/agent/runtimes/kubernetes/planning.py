@@ -1,0 +1,115 @@
+"""Which plan a workspace has now: a run that goes on keeps what it was started with, a new one takes what is set. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from moorage.agent.runtimes.kubernetes import states
+from moorage.agent.runtimes.kubernetes.abilities import Abilities
+from moorage.agent.runtimes.kubernetes.objects import Plan
+from moorage.agent.runtimes.kubernetes.objects import plan as names
+from moorage.agent.runtimes.kubernetes.objects.plan import SANDBOX
+from moorage.agent.runtimes.kubernetes.options import Options
+from moorage.agent.runtimes.kubernetes.resources import SECRET, VOLUME_CLAIM, Object
+from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment, decode
+from moorage.agent.runtimes.port import Identity, digest_of
+from moorage.contract import Cause, DesiredWorkspace
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """What all workspaces of an agent have in common."""
+
+    identity: Identity
+    options: Options
+    settings: RemoteDevelopment
+    abilities: Abilities
+
+
+def plan_of(
+    frame: Frame, desired: DesiredWorkspace, deployment: Object | None, found: list[Object], *, run: str
+) -> Plan:
+    """`deployment`: of a run that goes on; its settings and its tools are kept. `found`: all objects that there are."""
+    options, settings, abilities, tools = (
+        frame.options,
+        frame.settings,
+        frame.abilities,
+        frame.options.tools_image,
+    )
+    if deployment is not None:
+        kept = decode(states.annotations_of(deployment).get(names.SETTINGS, ""))
+        settings = kept if kept is not None else settings
+        tools, mounted = _tools_of(deployment, tools)
+        abilities = msgspec.structs.replace(abilities, image_volumes=mounted)
+    return Plan(
+        workspace=desired,
+        identity=frame.identity,
+        namespace=_namespace_in(found) or names.namespace_of(desired.name, settings),
+        settings=settings,
+        abilities=abilities,
+        tools_image=tools,
+        clone_memory_limit=options.clone_memory_limit,
+        stop_timeout=options.stop_timeout,
+        run=run,
+        pull_secrets=_copied(found, settings),
+    )
+
+
+def impossible(plan: Plan) -> Cause | None:
+    """Why this cluster cannot do what the settings ask for, if it cannot."""
+    if plan.settings.use_kubernetes_user_namespaces and not plan.abilities.user_namespaces:
+        return Cause(
+            code="user-namespaces-unavailable",
+            message="The agent's settings want user namespaces, which this cluster's API server or nodes do not have.",
+            hint="Set use_kubernetes_user_namespaces to false, or upgrade Kubernetes and the nodes' container runtime.",
+        )
+    if plan.settings.editor_tree == "image" and not plan.abilities.image_volumes:
+        return Cause(
+            code="image-volumes-unavailable",
+            message="The agent's settings want the tools as an image volume, which this cluster's API server or nodes cannot mount.",
+            hint="Set editor_tree to auto or copy.",
+        )
+    return None
+
+
+def is_run_of(deployment: Object, desired: DesiredWorkspace) -> bool:
+    annotations = states.annotations_of(deployment)
+    return annotations.get(names.SPEC) == digest_of(desired.spec) and annotations.get(names.RESTARTS) == str(
+        desired.restarts
+    )
+
+
+def run_of(deployment: Object) -> str:
+    annotations = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+    return str(annotations.get(names.RUN, ""))
+
+
+def _namespace_in(found: list[Object]) -> str:
+    """Where the workspace's volume is: a setting that changed since moves nobody."""
+    for item in found:
+        if item["kind"] == VOLUME_CLAIM.name:
+            return str(item["metadata"]["namespace"])
+    return ""
+
+
+def _tools_of(deployment: Object, default: str) -> tuple[str, bool]:
+    """The tools image that a run was made with, and whether it is mounted."""
+    spec = deployment["spec"]["template"]["spec"]
+    image = next((c["image"] for c in spec["containers"] if c["name"] == SANDBOX), default)
+    mounted = any(volume["name"] == "tools" and "image" in volume for volume in spec.get("volumes") or ())
+    return image, mounted
+
+
+def _copied(found: list[Object], settings: RemoteDevelopment) -> tuple[Object, ...]:
+    """The image pull secrets as their copies are now; one that is not there differs from whatever it should be."""
+    copies = {item["metadata"]["name"]: item for item in found if item["kind"] == SECRET.name}
+    sources = []
+    for source in settings.image_pull_secrets:
+        copy = copies.get(source.name, {})
+        sources.append(
+            {
+                "metadata": {"name": source.name, "namespace": source.namespace},
+                "type": copy.get("type", "Opaque"),
+                "data": copy.get("data") or {},
+            }
+        )
+    return tuple(sources)

@@ -1,0 +1,415 @@
+"""The port's implementation: `Runtime` on a Kubernetes cluster.
+
+Everything is read from the store's memory of the cluster; only what differs is written. What an action started is waited
+for, so that its end is the end of the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from moorage.agent.causes import DETAIL_LIMIT
+from moorage.agent.runtimes.kubernetes import (
+    commands,
+    discovery,
+    inside,
+    planning,
+    reconcile,
+    resources,
+    states,
+)
+from moorage.agent.runtimes.kubernetes.abilities import Abilities
+from moorage.agent.runtimes.kubernetes.access import Access
+from moorage.agent.runtimes.kubernetes.attend import Attendant
+from moorage.agent.runtimes.kubernetes.client import Client
+from moorage.agent.runtimes.kubernetes.faults import cause_of, faults
+from moorage.agent.runtimes.kubernetes.objects import Plan, objects_of
+from moorage.agent.runtimes.kubernetes.objects import plan as names
+from moorage.agent.runtimes.kubernetes.options import Options
+from moorage.agent.runtimes.kubernetes.rate import TokenBucket
+from moorage.agent.runtimes.kubernetes.reconcile import KEPT, Writer
+from moorage.agent.runtimes.kubernetes.resources import (
+    DEPLOYMENT,
+    NAMESPACE,
+    POD,
+    SECRET,
+    Object,
+)
+from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment
+from moorage.agent.runtimes.kubernetes.store import Store
+from moorage.agent.runtimes.port import (
+    ExecRequest,
+    ExecSession,
+    Identity,
+    Listener,
+    LogChunk,
+    Observed,
+    Progress,
+    RuntimeFault,
+    RuntimeInfo,
+    StepRequest,
+)
+from moorage.contract import Cause, ContainerState, DesiredState, DesiredWorkspace, WorkspaceSpec
+from moorage.kernel import log
+from moorage.kernel.clock import Clock
+from moorage.kernel.errors import MoorageError, Unavailable
+from moorage.kernel.tasks import Backoff
+
+_log = log.get(part="agent.kubernetes")
+GONE_SECONDS = 120.0
+"""How long what was removed may take to go."""
+LOG_LINES = 200
+"""Lines of each container that are kept when a failed start's processes are ended."""
+LOG_BYTES = 16 * 1024
+
+
+class KubernetesRuntime:
+    """`settings`: for workspaces that start from now on; see `objects.plan` for those that run."""
+
+    def __init__(self, access: Access, options: Options, settings: RemoteDevelopment, clock: Clock) -> None:
+        self.settings = settings
+        self.client = Client(access, TokenBucket(options.requests_per_second, options.burst, clock))
+        self._options, self._clock = options, clock
+        self._opened = asyncio.Lock()
+        self._abilities: Abilities | None = None
+        self._identity = Identity("", 0)
+        self._listener: Listener | None = None
+        self._store: Store | None = None
+        self._writer: Writer | None = None
+        self._attendant: Attendant | None = None
+        self._waiting: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def describe(self) -> RuntimeInfo:
+        with faults("asking what the cluster is"):
+            await self._open()
+            return await discovery.describe(self.client)
+
+    async def close(self) -> None:
+        if self._attendant is not None:
+            await self._attendant.close()
+        await self.client.close()
+
+    async def run(self, identity: Identity, listener: Listener) -> None:
+        self._identity, self._listener = identity, listener
+        backoff = Backoff(0.2, 5.0)
+        while self._abilities is None:
+            try:
+                await self._open()
+                self._abilities = await discovery.abilities_of(self.client)
+            except MoorageError as error:
+                listener.lost(cause_of(error))
+                await asyncio.sleep(backoff.delay())
+        _log.info(
+            "connected", server=self.client.access.server, abilities=msgspec.to_builtins(self._abilities)
+        )
+        self._store = Store(
+            self.client,
+            names.selector(identity),
+            changed=self._changed,
+            lost=lambda error: listener.lost(cause_of(error)),
+            found=listener.recovered,
+        )
+        self._writer = Writer(self.client, self._store)
+        self._attendant = Attendant(self.client, self._options, self._clock, listener, self._store.of)
+        await self._store.run()
+
+    def _changed(self, workspace: str) -> None:
+        if event := self._waiting.pop(workspace, None):
+            event.set()
+        if self._attendant is not None:
+            self._attendant.nudge(workspace)
+        if self._listener is not None and workspace:
+            self._listener.changed(workspace)
+
+    # ------------------------------------------------------------------------------------------ observe
+    async def names(self) -> frozenset[str]:
+        return self._known().names() - {""}
+
+    async def observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
+        store = self._known()
+        found = states.present(store.of(name))
+        kinds = {item["kind"] for item in found}
+        run = None
+        deployment = _first(found, "Deployment")
+        if kinds & {"Deployment", "Pod"}:
+            assert self._attendant is not None
+            with faults("looking at the workspace"):
+                lines = await self._attendant.attend(name, desired, found)
+            facts = states.Facts(
+                deployment=deployment,
+                pods=_pods(found),
+                lines=lines,
+                missing=self._missing(desired, found),
+                crash_limit=self._options.crash_limit,
+                crash_window=self._options.crash_window,
+            )
+            run = states.run_of(facts, self.progress(name))
+        elif self._attendant is not None:
+            self._attendant.forget(name)
+        return Observed(
+            name=name,
+            data=bool(kinds & KEPT),
+            leftovers=bool(kinds - KEPT - {"Deployment", "Pod"}),
+            run=run,
+        )
+
+    def progress(self, name: str) -> Progress:
+        return self._attendant.progress(name) if self._attendant is not None else Progress()
+
+    def _missing(self, desired: DesiredWorkspace | None, found: list[Object]) -> tuple[str, ...]:
+        """What `start` would write now."""
+        deployment = _first(found, "Deployment")
+        if desired is None or desired.desired is not DesiredState.RUNNING:
+            return ()
+        if deployment is None:
+            return ("its deployment",)
+        if states.halted_of(deployment) is not None or not planning.is_run_of(deployment, desired):
+            return ()
+        given_up = [item for item in found if item["kind"] == "Pod" and states.failed(item)]
+        plan = self._plan(desired, deployment, found, run=planning.run_of(deployment))
+        words = self._written().settled(reconcile.changes(objects_of(plan), found)).in_words()
+        return (*words, *("a pod that its node put out" for _ in given_up))
+
+    # ------------------------------------------------------------------------------------------ apply
+    async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
+        store, writer = self._known(), self._written()
+        found = states.present(store.of(desired.name))
+        self._refuse_while_ending(desired.name, found)
+        deployment = _first(found, "Deployment")
+        kept = (
+            deployment is not None
+            and not fresh
+            and planning.is_run_of(deployment, desired)
+            and states.halted_of(deployment) is None
+        )
+        run = planning.run_of(deployment) if kept and deployment is not None else f"{received:.3f}"
+        with faults("applying the workspace's objects"):
+            plan = self._plan(desired, deployment if kept else None, found, run=run)
+            if (cause := planning.impossible(plan)) is not None:
+                raise RuntimeFault(cause, final=True)
+            plan = msgspec.structs.replace(plan, pull_secrets=await self._pull_secrets(plan))
+            wanted = writer.settled(reconcile.changes(objects_of(plan), found))
+            await writer.write(wanted)
+            await self._end_former_run(desired.name, run)
+            # What a node gave up stays in the way of nothing but readers; the Deployment has made another.
+            await self._delete([pod for pod in store.of(desired.name, POD) if states.failed(pod)])
+            await self._until(
+                desired.name, lambda: not any(states.failed(pod) for pod in store.of(desired.name, POD))
+            )
+            # What ended is started again by the kubelet, after a pause that it chooses.
+            ended = states.ended_keys(_pods(found))
+            await self._until(
+                desired.name, lambda: not ended & states.ended_keys(store.of(desired.name, POD))
+            )
+
+    async def _end_former_run(self, name: str, run: str) -> None:
+        """The Deployment makes the new pod once the old one has left the list, which its node is in no hurry to do."""
+        store = self._known()
+
+        def former() -> list[Object]:
+            return [pod for pod in store.of(name, POD) if states.run_of_pod(pod) not in ("", run)]
+
+        await self._until(name, lambda: not states.living(former()))
+        await self._forget_pods(former())
+
+    async def halt(self, name: str) -> None:
+        store = self._known()
+        deployment = next(iter(store.of(name, DEPLOYMENT)), None)
+        if deployment is None:
+            return
+        pods = store.of(name, POD)
+        with faults("ending a failed workspace's processes"):
+            if states.halted_of(deployment) is None:
+                halted = await self._halted(name, deployment, pods)
+                await self._scale_down(deployment, halted)
+            await self._until(name, lambda: not states.living(store.of(name, POD)))
+
+    async def stop(self, name: str) -> None:
+        store = self._known()
+        kinds = {kind.name for kind in resources.WATCHED} - KEPT
+        with faults("stopping the workspace"):
+            await self._delete([item for item in store.of(name) if item["kind"] in kinds - {"Pod"}])
+            orphans = [pod for pod in store.of(name, POD) if not pod["metadata"].get("ownerReferences")]
+            await self._delete(orphans)
+            await self._until(
+                name, lambda: not any(item["kind"] in kinds for item in states.present(store.of(name)))
+            )
+        if self._attendant is not None:
+            self._attendant.forget(name)
+
+    async def remove(self, name: str) -> None:
+        store = self._known()
+        with faults("removing the workspace"):
+            spaces = store.of(name, NAMESPACE)
+            inside = {item["metadata"]["name"] for item in spaces}
+            found = store.of(name)
+            await self._delete(spaces)
+            await self._delete(
+                [
+                    item
+                    for item in found
+                    if item["kind"] != "Namespace" and item["metadata"].get("namespace") not in inside
+                ]
+            )
+            await self._until(name, lambda: not states.living(store.of(name, POD)))
+            await self._forget_pods(store.of(name, POD))
+            await self._until(name, lambda: not store.of(name))
+        if self._attendant is not None:
+            self._attendant.forget(name)
+
+    async def _delete(self, items: list[Object]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for item in items:
+                if not item["metadata"].get("deletionTimestamp"):
+                    tasks.create_task(self._written().delete(item))
+
+    async def _forget_pods(self, over: list[Object]) -> None:
+        """Nothing runs in them any more; their node would take them off the list some seconds later."""
+        async with asyncio.TaskGroup() as tasks:
+            for pod in over:
+                metadata = pod["metadata"]
+                tasks.create_task(self.client.delete(POD, metadata["namespace"], metadata["name"], grace=0))
+
+    async def _until(self, name: str, done: Callable[[], bool]) -> None:
+        """Waits for the store to hear of it. Raises `RuntimeFault`, not final, when that takes too long."""
+        try:
+            async with asyncio.timeout(GONE_SECONDS):
+                while not done():
+                    await self._waiting[name].wait()
+        except TimeoutError as error:
+            raise RuntimeFault(
+                Cause(
+                    code="removal-slow",
+                    message="The cluster has not finished removing this workspace's objects yet.",
+                    detail=", ".join(f"{i['kind']} {i['metadata']['name']}" for i in self._known().of(name)),
+                    hint="A finalizer or a node that does not answer may hold them; the agent goes on waiting.",
+                ),
+                final=False,
+            ) from error
+
+    def _plan(
+        self, desired: DesiredWorkspace, deployment: Object | None, found: list[Object], *, run: str
+    ) -> Plan:
+        assert self._abilities is not None, "run() comes first"
+        frame = planning.Frame(
+            identity=self._identity,
+            options=self._options,
+            settings=self.settings,
+            abilities=self._abilities,
+        )
+        return planning.plan_of(frame, desired, deployment, found, run=run)
+
+    async def _pull_secrets(self, plan: Plan) -> tuple[Object, ...]:
+        secrets = []
+        for source in plan.settings.image_pull_secrets:
+            secret = await self.client.get(SECRET, source.namespace, source.name)
+            if secret is None:
+                raise RuntimeFault(
+                    Cause(
+                        code="pull-secret-missing",
+                        message=f"The image pull secret {source.namespace}/{source.name} is not in the cluster.",
+                        hint="Make it, or correct image_pull_secrets in the agent's settings.",
+                    ),
+                    final=True,
+                )
+            secrets.append(secret)
+        return tuple(secrets)
+
+    def _refuse_while_ending(self, name: str, found: list[Object]) -> None:
+        ending = [
+            item
+            for item in found
+            if item["kind"] == "Namespace" and item["metadata"].get("deletionTimestamp")
+        ]
+        if ending:
+            raise RuntimeFault(
+                Cause(
+                    code="still-ending", message="The cluster is still removing this workspace's namespace."
+                ),
+                final=False,
+            )
+
+    async def _halted(self, name: str, deployment: Object, pods: list[Object]) -> states.Halted:
+        assert self._attendant is not None
+        pod = states.current_pod(pods)
+        main = states.annotations_of(deployment).get(names.MAIN, "")
+        lines = await self._attendant.last_lines(pods)
+        facts = states.Facts(
+            deployment=deployment, pods=pods, lines=lines, crash_limit=self._options.crash_limit
+        )
+        containers = tuple(
+            container
+            if container.state is ContainerState.EXITED
+            else msgspec.structs.replace(container, state=ContainerState.EXITED)
+            for container in states.containers_of(pod, main, facts)
+        )
+        logs = {}
+        if pod is not None:
+            for entry in states.statuses(pod):
+                if text := await self._attendant.tail(pod, entry, LOG_LINES):
+                    logs[entry["name"]] = inside.for_people(text)[-LOG_BYTES:]
+        return states.Halted(containers=containers, logs=logs, fault=self.progress(name).fault)
+
+    async def _scale_down(self, deployment: Object, halted: states.Halted) -> None:
+        metadata = deployment["metadata"]
+        pointer = "/metadata/annotations/" + names.HALTED.replace("/", "~1")
+        operations: list[dict[str, Any]] = [
+            {"op": "add", "path": "/spec/replicas", "value": 0},
+            {"op": "add", "path": pointer, "value": msgspec.json.encode(halted).decode()},
+        ]
+        answer = await self.client.patch(DEPLOYMENT, metadata["namespace"], metadata["name"], operations)
+        self._known().put(answer)
+
+    # ------------------------------------------------------------------------------------------ logs and commands
+    async def logs(
+        self, name: str, container: str = "", *, follow: bool = False, tail: int | None = None
+    ) -> AsyncIterator[LogChunk]:
+        async for chunk in inside.logs(self.client, self._known(), name, container, follow=follow, tail=tail):
+            yield chunk
+
+    @asynccontextmanager
+    async def execute(
+        self, name: str, request: ExecRequest, spec: WorkspaceSpec | None = None
+    ) -> AsyncIterator[ExecSession]:
+        place = inside.place(self._known(), name, request.container)
+        folder = spec.folder if spec is not None and place.container == spec.main_container else ""
+        async with commands.running(self.client, place, request, folder) as session:
+            yield session
+
+    async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
+        place = inside.place(self._known(), name, request.container)
+        code, text = await commands.run(self.client, place, commands.step_argv(request))
+        return code, text[-DETAIL_LIMIT:]
+
+    # ------------------------------------------------------------------------------------------ the cluster
+    async def _open(self) -> None:
+        async with self._opened:
+            await self.client.open()
+
+    def _known(self) -> Store:
+        """The store, while it is up to date. Raises `RuntimeFault`."""
+        if self._store is None or not self._store.ready.is_set():
+            error = Unavailable(
+                f"The cluster's API server {self.client.access.server} does not answer.",
+                code="cluster-unreachable",
+            )
+            raise RuntimeFault(cause_of(error), final=False)
+        return self._store
+
+    def _written(self) -> Writer:
+        assert self._writer is not None, "run() comes first"
+        return self._writer
+
+
+def _first(found: list[Object], kind: str) -> Object | None:
+    return next((item for item in found if item["kind"] == kind), None)
+
+
+def _pods(found: list[Object]) -> list[Object]:
+    return [item for item in found if item["kind"] == POD.name]

@@ -1,0 +1,313 @@
+"""Settings of an agent, in the format of `.gitlab/agents/<name>/config.yaml`: strict, with the line of every error.
+
+What is not set takes the reference's defaults. A workspace keeps the settings that it was started with
+(`encode` puts them into an annotation, `decode` reads them back), until it is restarted.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from moorage.agent.runtimes.kubernetes import quantities
+from moorage.kernel.errors import InvalidInput
+
+GIB = 1024**3
+
+LabelValue = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$")]
+DnsLabel = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$")]
+DnsName = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$")]
+Quantity = str
+Limit = Annotated[int, msgspec.Meta(ge=-1)]
+Hours = Annotated[int, msgspec.Meta(ge=1, le=8760)]
+
+
+class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of the settings' tables: a field that is not known is an error."""
+
+
+class EgressRule(Strict, frozen=True):
+    """What a workspace may reach: `allow`, but for `except`. Both are IP ranges."""
+
+    allow: str
+    except_: tuple[str, ...] = msgspec.field(default=(), name="except")
+
+
+DEFAULT_EGRESS = (
+    EgressRule(
+        allow="0.0.0.0/0", except_=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+    ),
+)
+"""The internet and nothing private; the link-local range holds the clouds' metadata services."""
+
+
+class NetworkPolicySettings(Strict, frozen=True):
+    enabled: bool = True
+    egress: tuple[EgressRule, ...] = DEFAULT_EGRESS
+
+
+class Gateway(Strict, frozen=True):
+    """Where the gateway's pods are: only they reach a workspace's ports. `ranges`: further IP ranges (a gateway that
+    runs outside of the cluster)."""
+
+    namespace: DnsLabel = "moorage"
+    labels: dict[str, LabelValue] = msgspec.field(
+        default_factory=lambda: {"app.kubernetes.io/name": "moorage-gateway"}
+    )
+    ranges: tuple[str, ...] = ()
+
+
+class GitlabProxy(Strict, frozen=True):
+    """The reference's own name for the gateway's place."""
+
+    namespace: DnsLabel = ""
+    http_enabled: bool = True
+    ssh_enabled: bool = True
+
+
+class Amounts(Strict, frozen=True):
+    cpu: Quantity = ""
+    memory: Quantity = ""
+
+
+class ResourceSettings(Strict, frozen=True):
+    requests: Amounts = Amounts()
+    limits: Amounts = Amounts()
+
+    @property
+    def empty(self) -> bool:
+        return self == ResourceSettings()
+
+
+class PullSecret(Strict, frozen=True):
+    """A Secret of the cluster that is copied into each workspace's namespace."""
+
+    name: DnsName
+    namespace: DnsLabel
+
+
+class Toleration(Strict, frozen=True):
+    key: str = ""
+    operator: Literal["Exists", "Equal"] = "Equal"
+    value: str = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute", ""] = ""
+    toleration_seconds: int | None = None
+
+
+class Storage(Strict, frozen=True):
+    """`class_` "": the cluster's default StorageClass. Modes as PersistentVolumeClaims name them."""
+
+    size: Quantity = "50Gi"
+    class_: DnsName = msgspec.field(default="", name="class")
+    access_mode: Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"] = "ReadWriteOnce"
+
+
+class Proxy(Strict, frozen=True):
+    """Proxies that a workspace must take to reach the outside."""
+
+    http: str = ""
+    https: str = ""
+    no_proxy: str = ""
+
+
+class RemoteDevelopment(Strict, frozen=True):
+    enabled: bool = True
+    dns_zone: DnsName = ""
+    shared_namespace: DnsLabel = ""
+    network_policy: NetworkPolicySettings = NetworkPolicySettings()
+    gateway: Gateway = Gateway()
+    gitlab_workspaces_proxy: GitlabProxy = GitlabProxy()
+    default_resources_per_workspace_container: ResourceSettings = ResourceSettings()
+    max_resources_per_workspace: ResourceSettings = ResourceSettings()
+    workspaces_quota: Limit = -1
+    workspaces_per_user_quota: Limit = -1
+    use_kubernetes_user_namespaces: bool = False
+    default_runtime_class: DnsName = ""
+    allow_privilege_escalation: bool = False
+    image_pull_secrets: tuple[PullSecret, ...] = ()
+    labels: dict[str, LabelValue] = {}
+    annotations: dict[str, str] = {}
+    max_active_hours_before_stop: Hours = 36
+    max_stopped_hours_before_termination: Hours = 744
+    node_selector: dict[str, LabelValue] = {}
+    tolerations: tuple[Toleration, ...] = ()
+    affinity: dict[str, Any] = {}
+    """As a Pod's `spec.affinity`."""
+    priority_class: DnsName = ""
+    storage: Storage = Storage()
+    ca_bundle: str = ""
+    """PEM certificates that every workspace trusts beside the usual ones."""
+    proxy: Proxy = Proxy()
+    editor_tree: Literal["auto", "image", "copy"] = "auto"
+    """How the tools come into a workspace: mounted from their image, or copied by an init container. auto: mounted
+    where API server and nodes can."""
+
+    @property
+    def gateway_namespace(self) -> str:
+        return self.gitlab_workspaces_proxy.namespace or self.gateway.namespace
+
+
+class Logging(Strict, frozen=True):
+    level: Literal["debug", "info", "warn", "error"] = "info"
+    grpc_level: Literal["debug", "info", "warn", "error"] = "error"
+
+
+class Observability(Strict, frozen=True):
+    logging: Logging = Logging()
+
+
+class AgentSettings(Strict, frozen=True):
+    remote_development: RemoteDevelopment = RemoteDevelopment()
+    observability: Observability = Observability()
+
+
+def parse(text: str, name: str = "config.yaml") -> AgentSettings:
+    """The settings that `text` (YAML 1.2) holds; `name` is what errors call it.
+
+    Raises `InvalidInput` (code `settings-invalid`) with `line` and `field`.
+    """
+    try:
+        values = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise _invalid(name, line, "", f"it is no YAML: {error.problem}") from error
+    except YAMLError as error:
+        raise _invalid(name, 1, "", f"it is no YAML: {error}") from error
+    try:
+        settings = msgspec.convert({} if values is None else values, AgentSettings)
+    except msgspec.ValidationError as error:
+        problem, path = _explain(str(error))
+        raise _invalid(name, _line_of(text, path), ".".join(path), problem) from error
+    for path, problem in _contradictions(settings.remote_development):
+        raise _invalid(name, _line_of(text, path), ".".join(path), problem)
+    return settings
+
+
+def encode(settings: RemoteDevelopment) -> str:
+    """Compact JSON of what differs from the defaults; `decode` is its inverse."""
+    return msgspec.json.encode(settings, order="deterministic").decode()
+
+
+def decode(text: str) -> RemoteDevelopment | None:
+    """None when it is not readable (written by another version): the current settings are taken then."""
+    try:
+        return msgspec.json.decode(text, type=RemoteDevelopment)
+    except msgspec.DecodeError:
+        return None
+
+
+def _invalid(name: str, line: int, field: str, problem: str) -> InvalidInput:
+    where = f"{name}, line {line}" + (f", {field}" if field else "")
+    return InvalidInput(
+        f"The agent's settings are not usable ({where}): {problem}.",
+        code="settings-invalid",
+        field=field,
+        line=line,
+    )
+
+
+def _explain(message: str) -> tuple[str, list[str]]:
+    """msgspec's message without its path, and the path as keys."""
+    problem, _, path = message.partition(" - at `")
+    keys = re.findall(r"\.([A-Za-z_][\w-]*)|\[(\d+)\]", path)
+    parts = [name or index for name, index in keys]
+    if unknown := re.fullmatch(r"Object contains unknown field `(.+)`", problem):
+        return f"there is no setting {unknown[1]}", [*parts, unknown[1]]
+    for theirs, ours in (
+        ("Expected `object`", "expected a table of settings"),
+        ("Expected `array`", "expected a list"),
+        ("Expected `str`", "expected a text (in quotes)"),
+        ("Expected `int`", "expected a whole number"),
+        ("Expected `bool`", "expected true or false"),
+        ("Object missing required field", "it lacks the setting"),
+        ("Invalid enum value", "it may not be"),
+        ("Expected `str` matching regex", "expected a name matching"),
+    ):
+        problem = problem.replace(theirs, ours)
+    return problem, parts
+
+
+def _line_of(text: str, path: list[str]) -> int:
+    """The line, counted from 1, of the key that `path` names, or of the nearest one above it."""
+    node = YAML(typ="safe", pure=True).compose(text)
+    line = node.start_mark.line if node is not None else 0
+    for part in path:
+        found = None
+        if node is not None and isinstance(node.value, list):
+            for index, item in enumerate(node.value):
+                if isinstance(item, tuple) and item[0].value == part:
+                    found, line = item[1], item[0].start_mark.line
+                elif not isinstance(item, tuple) and part == str(index):
+                    found, line = item, item.start_mark.line
+        if found is None:
+            break
+        node = found
+    return line + 1
+
+
+def _contradictions(settings: RemoteDevelopment) -> Iterator[tuple[list[str], str]]:
+    """What types alone do not catch: (path, problem)."""
+    top = "remote_development"
+    for index, rule in enumerate(settings.network_policy.egress):
+        for part, problem in _rule_problems(rule):
+            yield [top, "network_policy", "egress", str(index), part], problem
+    for text in settings.gateway.ranges:
+        if _network(text) is None:
+            yield [top, "gateway", "ranges"], f"{text!r} is no IP range (such as 10.0.0.0/8)"
+    yield from _amount_problems(settings)
+    if settings.ca_bundle and "-----BEGIN CERTIFICATE-----" not in settings.ca_bundle:
+        yield [top, "ca_bundle"], "it holds no PEM certificate (-----BEGIN CERTIFICATE-----)"
+    for name in ("labels", "annotations"):
+        for key in getattr(settings, name):
+            if key.startswith(("moorage.dev/", "app.kubernetes.io/managed-by")):
+                yield [top, name, key], f"{key} is set by the agent itself"
+
+
+def _rule_problems(rule: EgressRule) -> Iterator[tuple[str, str]]:
+    allowed = _network(rule.allow)
+    if allowed is None:
+        yield "allow", f"{rule.allow!r} is no IP range (such as 10.0.0.0/8)"
+        return
+    for text in rule.except_:
+        inner = _network(text)
+        if inner is None:
+            yield "except", f"{text!r} is no IP range (such as 10.0.0.0/8)"
+        elif inner.version != allowed.version or not inner.subnet_of(allowed):  # type: ignore[arg-type]
+            yield "except", f"{text} is not part of {rule.allow}"
+
+
+def _amount_problems(settings: RemoteDevelopment) -> Iterator[tuple[list[str], str]]:
+    top = "remote_development"
+    for name in ("default_resources_per_workspace_container", "max_resources_per_workspace"):
+        table: ResourceSettings = getattr(settings, name)
+        for part, amounts in (("requests", table.requests), ("limits", table.limits)):
+            for field, text in (("cpu", amounts.cpu), ("memory", amounts.memory)):
+                if text and not _positive(text):
+                    yield [top, name, part, field], f"{text!r} is no amount (such as 500m or 2Gi)"
+        for field in ("cpu", "memory"):
+            request, limit = getattr(table.requests, field), getattr(table.limits, field)
+            both = request and limit and _positive(request) and _positive(limit)
+            if both and quantities.parse(request) > quantities.parse(limit):
+                yield [top, name, "requests", field], f"{request} is more than the limit, {limit}"
+    if not _positive(settings.storage.size):
+        yield [top, "storage", "size"], f"{settings.storage.size!r} is no size (such as 50Gi)"
+
+
+def _positive(text: str) -> bool:
+    try:
+        return quantities.parse(text) > 0
+    except ValueError:
+        return False
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        return None

@@ -1,0 +1,77 @@
+"""A real cluster, and what runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.node import Cluster
+from cluster.worlds import KubernetesWorld
+from integration.runtimes.git_server import GitServer
+from integration.runtimes.registry import EmptyRegistry
+from integration.runtimes.worlds import docker, tools_image
+from moorage.kernel.ids import short_id
+
+CRASH = '["sh", "-c", "echo about to fail; exit 3"]'
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All that is here needs the cluster, and the time that it takes."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
+    server = GitServer(tmp_path_factory.mktemp("git"))
+    server.add("app", commits=2)
+    server.add("private-app")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[EmptyRegistry]:
+    registry = EmptyRegistry()
+    yield registry
+    registry.close()
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """The tools image serves as a developer's image, too: it has a shell and Git."""
+    return tools_image()
+
+
+@pytest.fixture(scope="session")
+def crashing_image(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("crashing")
+    (folder / "Dockerfile").write_text(f"FROM {image}\nENTRYPOINT []\nCMD {CRASH}\n")
+    name = f"mrtest-crashing:{short_id()}"
+    docker("build", "-q", "-t", name, str(folder))
+    yield name
+    docker("rmi", name)
+
+
+@pytest.fixture(scope="session")
+def cluster(image: str, crashing_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    cluster = Cluster()
+    cluster.up()
+    try:
+        cluster.load(image, crashing_image, folder=tmp_path_factory.mktemp("images"))
+        yield cluster
+    finally:
+        cluster.down()
+
+
+@pytest.fixture
+async def world(
+    cluster: Cluster, image: str, crashing_image: str, git: GitServer, registry: EmptyRegistry
+) -> AsyncIterator[KubernetesWorld]:
+    world = KubernetesWorld(cluster, image, crashing_image, git, registry)
+    async with world.client:
+        yield world
+    await world.close()

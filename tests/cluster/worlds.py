@@ -1,0 +1,152 @@
+"""The contract tests' world on a real cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from cluster.node import Cluster
+from integration.runtimes.git_server import PASSWORD, USER, GitServer
+from integration.runtimes.registry import EmptyRegistry
+from integration.runtimes.worlds import Agent
+from moorage.agent.fleet import Fleet
+from moorage.agent.runtimes.kubernetes import access, resources
+from moorage.agent.runtimes.kubernetes.client import Client
+from moorage.agent.runtimes.kubernetes.objects.plan import INSTALLATION
+from moorage.agent.runtimes.kubernetes.options import Options
+from moorage.agent.runtimes.kubernetes.rate import TokenBucket
+from moorage.agent.runtimes.kubernetes.resources import Kind, Object
+from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
+from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment, Storage
+from moorage.agent.runtimes.port import Identity
+from moorage.agent.settings import AgentSettings
+from moorage.contract import ActualState, ActualWorkspace, Credential, DesiredWorkspace
+from moorage.kernel.clock import SystemClock
+from moorage.kernel.ids import short_id
+
+SETTINGS = RemoteDevelopment(storage=Storage(size="1Gi"))
+
+
+class KubernetesWorld:
+    """Everything made here carries an installation of its own, and is removed at the end."""
+
+    def __init__(
+        self, cluster: Cluster, image: str, crashing_image: str, git: GitServer, registry: EmptyRegistry
+    ) -> None:
+        self.cluster = cluster
+        self.image = image
+        self.crashing_image = crashing_image
+        self.missing_image = f"{registry.address}/none:1"
+        self.private_image = f"{registry.address}/private/none:1"
+        self.git = git
+        self.identity = Identity(f"mrtest-{short_id()}", 7)
+        self.options = Options(tools_image=image, editor_timeout=30, stop_timeout=2)
+        self.settings = SETTINGS
+        self.access = access.from_kubeconfig(cluster.kubeconfig)
+        self.client = Client(self.access, TokenBucket(100, 100, SystemClock()))
+        self.client_timeout = aiohttp.ClientTimeout(total=30)
+        self._agents: list[Agent] = []
+
+    def repository(self) -> str:
+        return self.git.url("app", self.cluster.address())
+
+    def closed_repository(self) -> str:
+        return self.git.url("private-app", self.cluster.address())
+
+    def credential(self, password: str = PASSWORD) -> Credential:
+        return Credential(host=f"{self.cluster.address()}:{self.git.port}", username=USER, password=password)
+
+    def runtime(self, settings: RemoteDevelopment | None = None, **options: Any) -> KubernetesRuntime:
+        return KubernetesRuntime(
+            self.access,
+            msgspec.structs.replace(self.options, **options),
+            settings or self.settings,
+            SystemClock(),
+        )
+
+    async def agent(self, settings: RemoteDevelopment | None = None, **options: Any) -> Agent:
+        agent = Agent(self.runtime(settings, **options), self.identity)
+        self._agents.append(agent)
+        async with asyncio.timeout(30):
+            await agent.hearing.is_up.wait()
+        return agent
+
+    def new_name(self) -> str:
+        return f"workspace-7-1-{short_id()}"
+
+    async def pod(self, workspace: str) -> Object:
+        """The one that runs."""
+        pods = await self.of(resources.POD, workspace)
+        return next(pod for pod in pods if not pod["metadata"].get("deletionTimestamp"))
+
+    async def of(self, kind: Kind, workspace: str = "") -> list[Object]:
+        labels = f"{INSTALLATION}={self.identity.installation}"
+        if workspace:
+            labels += f",moorage.dev/workspace={workspace}"
+        return (await self.client.list_all(kind, labels=labels))[0]
+
+    def end_container(self, workspace: str, container: str) -> None:
+        """The contract's tests call this from a running loop: what has to be asked is asked by another."""
+        self.cluster.end_container(self._container(workspace, container))
+
+    def lose_container(self, workspace: str, container: str) -> None:
+        self.cluster.remove_container(self._container(workspace, container))
+
+    def _container(self, workspace: str, container: str) -> str:
+        names = self.cluster.ctr(
+            "containers", "ls", "-q", f'labels."io.kubernetes.container.name"=={container}'
+        )
+        running = self.cluster.ctr("tasks", "ls", "-q").split()
+        for found in names.split():
+            info = msgspec.json.decode(self.cluster.ctr("containers", "info", found))
+            if info["Labels"]["io.kubernetes.pod.namespace"] == workspace and found in running:
+                return found
+        raise AssertionError(f"no container {container} of {workspace} runs")
+
+    async def everything(self) -> list[str]:
+        """All objects of this installation, by kind and name."""
+        return [
+            f"{kind.name} {item['metadata']['name']}"
+            for kind in resources.WATCHED
+            for item in await self.of(kind)
+        ]
+
+    async def close(self) -> None:
+        for agent in self._agents:
+            await agent.close()
+        async with self.client:
+            for item in await self.of(resources.NAMESPACE):
+                await self.client.delete(resources.NAMESPACE, "", item["metadata"]["name"])
+
+
+class WholeAgent:
+    """Runtime and reconciler together, as an agent process has them. The server's part is a snapshot of wishes."""
+
+    def __init__(self, world: KubernetesWorld, wishes: Iterable[DesiredWorkspace], **options: Any) -> None:
+        self.runtime = world.runtime(**options)
+        self.fleet = Fleet(self.runtime, AgentSettings(), SystemClock())
+        self.fleet.introduce(world.identity)
+        self.fleet.snapshot(wishes)
+        self.last: dict[str, ActualWorkspace] = {}
+        self._task = asyncio.create_task(self.fleet.run())
+
+    async def until(self, holds: Callable[[], Any], timeout: float = 120) -> Any:
+        """Reads what would be reported until `holds`; what it says then."""
+        async with asyncio.timeout(timeout):
+            while not (result := holds()):
+                self.last |= {actual.name: actual for actual in await self.fleet.news()}
+            return result
+
+    async def until_state(self, name: str, state: ActualState, timeout: float = 120) -> ActualWorkspace:
+        await self.until(lambda: name in self.last and self.last[name].state is state, timeout)
+        return self.last[name]
+
+    async def kill(self) -> None:
+        """Ends it wherever it is, as the end of its process would: nothing is put in order."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self.runtime.close()

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from ruamel.yaml import YAML
+
+from moorage.agent.runtimes.kubernetes.abilities import Abilities
+from moorage.agent.runtimes.kubernetes.objects import Plan, objects_of
+from moorage.agent.runtimes.kubernetes.objects import plan as names
+from moorage.agent.runtimes.kubernetes.settings import decode, parse
+from moorage.agent.runtimes.port import Identity
+from moorage.contract import DesiredWorkspace
+
+CASES = Path(__file__).parent / "objects"
+ABILITIES = {"image_volume": Abilities(image_volumes=True, assigns_user=True)}
+REGISTRY = {
+    "metadata": {"name": "registry", "namespace": "platform", "resourceVersion": "5", "uid": "u"},
+    "type": "kubernetes.io/dockerconfigjson",
+    "data": {".dockerconfigjson": "e30="},
+}
+
+
+def plan_of(case: str) -> Plan:
+    folder = CASES / case
+    yaml = YAML(typ="safe", pure=True)
+    workspace = msgspec.convert(yaml.load(folder / "workspace.yaml"), DesiredWorkspace)
+    settings = parse((folder / "settings.yaml").read_text(), "settings.yaml").remote_development
+    return Plan(
+        workspace=workspace,
+        identity=Identity("inst1", 12),
+        namespace=names.namespace_of(workspace.name, settings),
+        settings=settings,
+        abilities=ABILITIES.get(case, Abilities()),
+        tools_image="registry.example.com/moorage/tools:1",
+        run="run-1",
+        pull_secrets=(REGISTRY,) if settings.image_pull_secrets else (),
+    )
+
+
+def containers_of(case: str) -> list[dict[str, Any]]:
+    pod = objects_of(plan_of(case))[-1]["spec"]["template"]["spec"]
+    return [*pod.get("initContainers", ()), *pod["containers"]]
+
+
+@pytest.mark.parametrize("case", sorted(folder.name for folder in CASES.iterdir()))
+def test_makes_these_objects(case: str) -> None:
+    """A workspace and settings make exactly the objects that stand beside them in objects.yaml, in that order."""
+    expected = list(YAML(typ="safe", pure=True).load_all(CASES / case / "objects.yaml"))
+    assert objects_of(plan_of(case)) == expected
+
+
+@pytest.mark.parametrize("case", sorted(folder.name for folder in CASES.iterdir()))
+def test_everything_carries_the_labels(case: str) -> None:
+    """Every object can be found by the agent's selector, and names its workspace."""
+    plan = plan_of(case)
+    for item in objects_of(plan):
+        assert item["metadata"]["labels"].items() >= names.labels(plan.name, plan.identity).items()
+
+
+@pytest.mark.parametrize("case", ["plain", "everything", "image_volume"])
+def test_pod_security_restricted(case: str) -> None:
+    """A pod has what Pod Security's `restricted` asks for: no root, no capability, no escalation, no host."""
+    pod = objects_of(plan_of(case))[-1]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers_of(case):
+        security = container["securityContext"]
+        assert security == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        assert not any("hostPort" in port for port in container.get("ports", ()))
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+    kinds = {key for volume in pod["volumes"] for key in volume if key != "name"}
+    assert kinds <= {"emptyDir", "persistentVolumeClaim", "secret", "image"}
+
+
+def test_no_credential_in_any_object() -> None:
+    """What opens a repository is in none of the objects: the agent hands it over when the sandbox runs."""
+    assert "never-in-an-object" not in msgspec.json.encode(objects_of(plan_of("everything"))).decode()
+
+
+def test_environment_is_in_secrets_alone() -> None:
+    """Values of the devfile's environment stand in Secrets, and no process's arguments or pod shows them."""
+    for item in objects_of(plan_of("everything")):
+        if item["kind"] != "Secret":
+            assert "s3cret" not in msgspec.json.encode(item).decode()
+
+
+def test_keeps_the_settings_it_was_made_with() -> None:
+    """The Deployment's annotation gives the settings back, whole."""
+    plan = plan_of("everything")
+    kept = objects_of(plan)[-1]["metadata"]["annotations"][names.SETTINGS]
+    assert decode(kept) == plan.settings
+
+
+def test_long_names_stay_unique_and_legal() -> None:
+    """A part whose name would be too long for an object is shortened, and still told from its neighbour."""
+    one, other = (names.part_name("workspace-1-7-2vxdxq", "env-" + "x" * 60 + end) for end in "ab")
+    assert one != other
+    assert max(len(one), len(other)) <= 63

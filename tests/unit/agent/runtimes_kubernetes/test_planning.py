@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from moorage.agent.runtimes.kubernetes import planning, reconcile
+from moorage.agent.runtimes.kubernetes.abilities import Abilities
+from moorage.agent.runtimes.kubernetes.objects import objects_of
+from moorage.agent.runtimes.kubernetes.objects import plan as names
+from moorage.agent.runtimes.kubernetes.options import Options
+from moorage.agent.runtimes.kubernetes.settings import PullSecret, RemoteDevelopment, Storage
+from moorage.agent.runtimes.kubernetes.store import FOREIGN
+from moorage.agent.runtimes.port import Identity
+from moorage.contract import Container, DesiredState, DesiredWorkspace, WorkspaceSpec
+
+NAME = "workspace-1-1-abcdef"
+DESIRED = DesiredWorkspace(
+    name=NAME,
+    generation=1,
+    desired=DesiredState.RUNNING,
+    spec=WorkspaceSpec(containers=(Container(name="py", image="i:1"),), main_container="py"),
+)
+
+
+def frame(**changes: Any) -> planning.Frame:
+    given: dict[str, Any] = {
+        "identity": Identity("inst", 1),
+        "options": Options(tools_image="tools:1"),
+        "settings": RemoteDevelopment(),
+        "abilities": Abilities(),
+    }
+    return planning.Frame(**(given | changes))
+
+
+def made(used: planning.Frame) -> list[dict[str, Any]]:
+    """The objects as they would be in the cluster."""
+    return objects_of(planning.plan_of(used, DESIRED, None, [], run="1.000"))
+
+
+def again(used: planning.Frame, found: list[dict[str, Any]]) -> reconcile.Changes:
+    """What would be written for the same run."""
+    deployment = found[-1]
+    plan = planning.plan_of(used, DESIRED, deployment, found, run=planning.run_of(deployment))
+    return reconcile.changes(objects_of(plan), found)
+
+
+def test_nothing_is_written_twice() -> None:
+    """What is as it should be needs no write."""
+    assert again(frame(), made(frame())).none
+
+
+def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
+    """New settings, another tools image and a cluster that learned something leave a run alone."""
+    newer = frame(
+        settings=RemoteDevelopment(priority_class="low", storage=Storage(size="1Gi")),
+        options=Options(tools_image="tools:2"),
+        abilities=Abilities(image_volumes=True),
+    )
+    assert again(newer, made(frame())).none
+    fresh = planning.plan_of(newer, DESIRED, None, [], run="2.000")
+    assert (fresh.settings.priority_class, fresh.tools_image, fresh.mounts_tools) == ("low", "tools:2", True)
+
+
+def test_a_volume_is_never_left_behind() -> None:
+    """A workspace stays in the namespace that holds its volume, whatever the settings say now."""
+    shared = frame(settings=RemoteDevelopment(shared_namespace="teams"))
+    assert planning.plan_of(shared, DESIRED, None, made(frame()), run="2").namespace == NAME
+    assert planning.plan_of(shared, DESIRED, None, [], run="2").namespace == "teams"
+
+
+def test_a_template_of_another_version_is_left_alone() -> None:
+    """A pod template that an agent of another version wrote is right as it is; a Deployment that was scaled down is not."""
+    found = made(frame())
+    deployment = found[-1]
+    deployment["metadata"]["annotations"][names.TEMPLATE] = "of-another-version"
+    deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 99
+    assert again(frame(), found).none
+    deployment["spec"]["replicas"] = 0
+    assert [item["kind"] for item in again(frame(), found).apply] == ["Deployment"]
+
+
+def test_a_template_changed_by_hand_is_put_back() -> None:
+    """The same template, but changed since it was applied, is applied again."""
+    found = made(frame())
+    found[-1]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 99
+    assert again(frame(), found).in_words() == ("its deployment",)
+
+
+def test_missing_and_needless_objects() -> None:
+    """What is missing is made, what is labelled and unwanted goes, volumes and namespace stay."""
+    found = made(frame())
+    service = next(item for item in found if item["kind"] == "Service")
+    found.remove(service)
+    extra = msgspec.json.decode(msgspec.json.encode(service))
+    extra["metadata"]["name"] = "left-over"
+    claim = msgspec.json.decode(
+        msgspec.json.encode(next(i for i in found if i["kind"] == "PersistentVolumeClaim"))
+    )
+    claim["metadata"]["name"] = "old-volume"
+    changes = again(frame(), [*found[:-1], extra, claim, found[-1]])
+    assert changes.apply == (service,)
+    assert changes.prune == (extra,)
+
+
+def test_what_others_added_is_taken_away() -> None:
+    """An object that is right but for what somebody added is cleaned, not applied."""
+    found = made(frame())
+    found[-1]["metadata"][FOREIGN] = ["/spec/paused"]
+    changes = again(frame(), found)
+    assert changes.clean == ((found[-1], ("/spec/paused",)),)
+    assert changes.apply == ()
+
+
+def test_a_new_generation_alone_is_no_write() -> None:
+    """A raised generation of the same wish changes nothing in the cluster."""
+    found = made(frame())
+    newer = msgspec.structs.replace(DESIRED, generation=9)
+    plan = planning.plan_of(frame(), newer, found[-1], found, run=planning.run_of(found[-1]))
+    assert reconcile.changes(objects_of(plan), found).none
+
+
+def test_copies_of_pull_secrets_count_as_they_are() -> None:
+    """A copy that is there is right; one that is missing is made from its source when the workspace is started."""
+    settings = RemoteDevelopment(image_pull_secrets=(PullSecret(name="registry", namespace="platform"),))
+    source = {
+        "metadata": {"name": "registry", "namespace": "platform"},
+        "type": "Opaque",
+        "data": {"a": "eA=="},
+    }
+    plan = planning.plan_of(frame(settings=settings), DESIRED, None, [], run="1")
+    found = objects_of(msgspec.structs.replace(plan, pull_secrets=(source,)))
+    assert again(frame(settings=settings), found).none
+    without = [item for item in found if item["metadata"]["name"] != "registry"]
+    assert [item["metadata"]["name"] for item in again(frame(settings=settings), without).apply] == [
+        "registry"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "abilities", "code"),
+    [
+        (RemoteDevelopment(use_kubernetes_user_namespaces=True), Abilities(), "user-namespaces-unavailable"),
+        (RemoteDevelopment(use_kubernetes_user_namespaces=True), Abilities(user_namespaces=True), None),
+        (RemoteDevelopment(editor_tree="image"), Abilities(), "image-volumes-unavailable"),
+        (RemoteDevelopment(editor_tree="image"), Abilities(image_volumes=True), None),
+        (RemoteDevelopment(), Abilities(), None),
+    ],
+)
+def test_what_the_cluster_cannot_do(
+    settings: RemoteDevelopment, abilities: Abilities, code: str | None
+) -> None:
+    """A setting that the cluster cannot meet is refused in plain words, rather than dropped by the API server."""
+    plan = planning.plan_of(frame(settings=settings, abilities=abilities), DESIRED, None, [], run="1")
+    cause = planning.impossible(plan)
+    assert (cause.code if cause is not None else None) == code
