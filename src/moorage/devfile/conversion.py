@@ -44,15 +44,25 @@ _FIELDS = tuple(field.name for field in msgspec.structs.fields(_Document))
 def to_model(tree: dict[str, Any], *, source: Any = None) -> Devfile:
     """The Devfile of a tree that `schema.check` found nothing wrong with."""
     metadata = tree.get("metadata")
-    if metadata and metadata.keys() - _METADATA_KEYS:
-        known = {key: value for key, value in metadata.items() if key in _METADATA_KEYS}
-        known["extra"] = {key: value for key, value in metadata.items() if key not in _METADATA_KEYS}
-        tree = {**tree, "metadata": known}
+    if metadata:
+        known = {key: value for key, value in metadata.items() if _is_metadata(key, value)}
+        if len(known) < len(metadata):
+            known["extra"] = {key: value for key, value in metadata.items() if key not in known}
+            tree = {**tree, "metadata": known}
     document = msgspec.convert(tree, _Document)
     devfile = Devfile(**{name: getattr(document, name) for name in _FIELDS})
     # `source` is no argument, so that a copy with changes does not claim to have been read like that.
     object.__setattr__(devfile, "source", source)
     return devfile
+
+
+def _is_metadata(key: str, value: Any) -> bool:
+    """Whether it is one of the model's fields. A version that does not know a field lets it hold anything."""
+    if key in ("tags", "architectures"):
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if key == "attributes":
+        return isinstance(value, dict)
+    return key in _METADATA_KEYS and isinstance(value, str)
 
 
 def to_tree(devfile: Devfile) -> dict[str, Any]:
