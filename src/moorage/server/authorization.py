@@ -51,6 +51,10 @@ class Actor:
     token: int = 0
 
 
+EVERYBODY = -1
+"""As `owner`: things of all people together."""
+
+
 @dataclass(frozen=True)
 class Allowed:
     pass

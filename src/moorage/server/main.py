@@ -87,6 +87,7 @@ def make_server(app: FastAPI, state: ServerState) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=3,
+        timeout_keep_alive=75,  # longer than HAProxy keeps an idle connection, so that it is never the one to be late
     )
     return _Server(config, state)
 

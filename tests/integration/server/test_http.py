@@ -121,6 +121,19 @@ async def test_openapi_without_a_foreign_page(sqlite_server: Server) -> None:
         assert (await sqlite_server.call("GET", path)).status_code == 404
 
 
+async def test_every_address_of_the_api_asks_who_it_is(sqlite_server: Server) -> None:
+    """Without a token, or with a wrong one, each method of each address answers 401, before it looks at anything else."""
+    document = (await sqlite_server.call("GET", "/api/v1/openapi.json", None)).json()
+    asked = 0
+    for path, methods in document["paths"].items():
+        address = path.replace("{name}", "x").replace("{token_id}", "1")
+        for method in methods:
+            answer = await sqlite_server.call(method.upper(), address, "wrong", json={})
+            assert answer.status_code == 401, (method, path)
+            asked += 1
+    assert asked > 20
+
+
 async def test_metrics_and_health(sqlite_server: Server) -> None:
     """Requests are counted by route, not by address, so that names fill no label."""
     await sqlite_server.get("/workspaces/one")

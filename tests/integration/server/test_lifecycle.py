@@ -15,6 +15,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
 
 from integration.server.harness import ADMIN, ORIGIN, Server, events, eventually, new_home, serving
 from integration.server.postgres import Postgres
@@ -23,6 +26,7 @@ from moorage.contract import agent as contract
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
 from moorage.server.main import running_state
+from moorage.server.models import Base
 from moorage.server.settings import Settings
 
 
@@ -146,6 +150,19 @@ async def test_a_second_server_on_the_same_folder(folder: Path) -> None:
         assert f"Another server runs on the state folder {folder}." in words.decode()
         assert (await client.get("/healthz")).status_code == 200
         await client.aclose()
+
+
+async def test_the_migrations_make_the_tables_that_the_code_has(folder: Path, database: str) -> None:
+    """Alembic finds no difference between a migrated database and the models."""
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+
+    async with (
+        running_state(new_home(folder), Settings(database=database)) as state,
+        state.database.engine.connect() as connection,
+    ):
+        assert await connection.run_sync(differences) == []
 
 
 def as_newer(home: Home, url: str, postgres: Postgres | None) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
-from integration.server.harness import Server, events, eventually
+from integration.server.harness import Server, events, eventually, serving
 from moorage.contract import ActualState, DesiredState, Stage, StageName, StageState
 from moorage.contract import agent as contract
+from moorage.server.settings import Settings
 
 
 async def test_creates_a_workspace_from_a_repository(server: Server, repository: str) -> None:
@@ -35,8 +37,53 @@ async def test_creates_a_workspace_from_a_repository(server: Server, repository:
         assert (await server.get(f"/workspaces/{name}")).json() == workspace
 
 
+async def test_requests_that_are_refused(sqlite_server: Server, repository: str) -> None:
+    """Each names the field at fault and what would do; nothing is stored."""
+    server = sqlite_server
+    cases = [
+        ({"name": "No Label"}, 422, "name-invalid", "name"),
+        ({"name": "events"}, 422, "name-reserved", "name"),
+        ({"agent": "nowhere"}, 422, "agent-unknown", "agent"),
+        ({"editor": "ed"}, 422, "editor-unknown", "editor"),
+        ({"env": {"1": "x"}}, 422, "env-invalid", "env"),
+        ({"ref": "-x"}, 422, "ref-invalid", "ref"),
+        ({"ref": "nope"}, 422, "ref-not-found", "ref"),
+        ({"devfile": "../x"}, 422, "devfile-path-invalid", "devfile"),
+        ({"devfile": "x.yaml"}, 422, "devfile-not-found", "devfile"),
+        ({"repository": "ext::sh -c id"}, 422, "repository-invalid", "repository"),
+        ({"repository": "https://u:p@h/x"}, 422, "repository-password", "repository"),
+        ({"repository": "http://169.254.169.254/x"}, 403, "repository-host-denied", "repository"),
+    ]
+    for body, status, code, field in cases:
+        answer = await server.post("/workspaces", {"repository": repository, **body})
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem["field"]) == (status, code, field), problem
+        assert problem["detail"]
+    assert (await server.get("/workspaces")).json() == {"items": []}
+
+
+async def test_limits_on_workspaces(folder: Path, repository: str) -> None:
+    """One's own and all together; a deleted one counts no longer once it is gone."""
+    async with serving(folder, Settings(workspaces_per_user=2, workspaces_total=3)) as server:
+        ann, body = await server.user("ann"), {"repository": repository}
+        codes = [(await server.post("/workspaces", body)).status_code for _ in range(3)]
+        assert codes == [201, 201, 429]
+        assert (await server.post("/workspaces", body, ann)).status_code == 201
+        refused = await server.post("/workspaces", body, ann)
+        assert (refused.json()["code"], refused.json()["limit"]) == ("workspaces-total", 3)
+        async with server.agent() as agent:
+            name = agent.snapshot.workspaces[0].name
+            await server.call("DELETE", f"/api/v1/workspaces/{name}")
+            await agent.report(name, 2, ActualState.TERMINATED)
+
+            async def again() -> bool:
+                return (await server.post("/workspaces", body)).status_code == 201
+
+            await eventually(again)
+
+
 async def test_the_agent_is_told_at_once(server: Server, repository: str) -> None:
-    """A connected agent has the spec within 50 ms of the commit; environment and proxy address are in it."""
+    """A connected agent has the spec before the answer, or within 50 ms after it; environment and proxy address are in it."""
     async with server.agent() as agent:
         assert agent.welcome.agent_id == 1
         assert agent.welcome.agent_name == "local"
@@ -54,10 +101,10 @@ async def test_the_agent_is_told_at_once(server: Server, repository: str) -> Non
         assert workspace.spec.projects[0].url == repository
         delays = []
         for request, desired in (("stop", DesiredState.STOPPED), ("start", DesiredState.RUNNING)) * 3:
+            told = asyncio.create_task(agent.expect(contract.Change))
+            answered = await server.post(f"/workspaces/{workspace.name}/{request}")
             started = time.perf_counter()
-            answered, change = await asyncio.gather(
-                server.post(f"/workspaces/{workspace.name}/{request}"), agent.expect(contract.Change)
-            )
+            change = await told
             delays.append(time.perf_counter() - started)
             assert answered.status_code == 202
             assert change.workspace.desired is desired

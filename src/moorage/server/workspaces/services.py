@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.contract import ActualState, DesiredState
-from moorage.server.authorization import Action, Actor, require
+from moorage.server.authorization import EVERYBODY, Action, Actor, require
 from moorage.server.changes import Changed
 from moorage.server.database import announce
 from moorage.server.state import ServerState
@@ -31,7 +31,7 @@ async def list_workspaces(
     state: ServerState, actor: Actor, everyones: bool = False
 ) -> list[schemas.Workspace]:
     """One's own, or, for an administrator, everyone's. Terminated ones are gone."""
-    require(actor, Action.LIST_WORKSPACES, -1 if everyones else actor.user_id)
+    require(actor, Action.LIST_WORKSPACES, EVERYBODY if everyones else actor.user_id)
     query = loading.rows()
     if not everyones:
         query = query.where(Workspace.owner_id == actor.user_id)
