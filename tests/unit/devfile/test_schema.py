@@ -96,6 +96,11 @@ NEW_KEYS = [
 ]
 
 
+def _new_value(draw: Any) -> Any:
+    """A value of its own: a later change must not reach the list that it was drawn from."""
+    return copy.deepcopy(draw(st.sampled_from(NEW_VALUES)))
+
+
 def _mutated(tree: dict[str, Any], draw: Any) -> dict[str, Any]:
     made = copy.deepcopy(tree)
     for _ in range(draw(st.integers(1, 3))):
@@ -108,11 +113,11 @@ def _mutated(tree: dict[str, Any], draw: Any) -> dict[str, Any]:
             parent = parent[step]
         what = draw(st.sampled_from(["replace", "remove", "add"]))
         if what == "replace":
-            parent[place[-1]] = draw(st.sampled_from(NEW_VALUES))
+            parent[place[-1]] = copy.deepcopy(draw(st.sampled_from(NEW_VALUES)))
         elif what == "remove":
             del parent[place[-1]]
         elif isinstance(parent, dict):
-            parent[draw(st.sampled_from(NEW_KEYS))] = draw(st.sampled_from(NEW_VALUES))
+            parent[draw(st.sampled_from(NEW_KEYS))] = copy.deepcopy(draw(st.sampled_from(NEW_VALUES)))
     return made
 
 
