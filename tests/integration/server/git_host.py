@@ -48,17 +48,10 @@ class GitHost:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="moorage-git-host-"))
-        self.requests: list[str] = []
         self.authorizations: list[str] = []
         self.released = threading.Event()
-        host = self
-
-        class Handler(_Handler):
-            def handle_one(self) -> None:
-                host.requests.append(f"{self.command} {self.path}")
-                _answer(host, self)
-
-        self._server = _HttpServer(("127.0.0.1", 0), Handler)
+        handler = type("Handler", (_Handler,), {"host": self})
+        self._server = _HttpServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
@@ -124,14 +117,12 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     disable_nagle_algorithm = True
 
-    def handle_one(self) -> None:
-        raise NotImplementedError
+    host: GitHost
 
     def do_GET(self) -> None:
-        self.handle_one()
+        _answer(self.host, self)
 
-    def do_POST(self) -> None:
-        self.handle_one()
+    do_POST = do_GET
 
     def log_message(self, *_: object) -> None:
         pass
