@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from moorage.contract.gateway import Route
-from moorage.contract.hosts import host_of
+from moorage.contract.hosts import host_of, parse_host
 from moorage.gateway.table import Table, is_address
 
 PASSES = "passes.map"
@@ -69,6 +69,19 @@ def difference(before: Mapping[str, str], after: Mapping[str, str]) -> Differenc
 
 def flat(entries: Entries) -> dict[str, str]:
     return {key: address for found in entries.values() for key, address in found.items()}
+
+
+def read_back(show_map: str, zone: str) -> Entries:
+    """From the answer to `show map`: what HAProxy has now."""
+    found: Entries = {}
+    for line in show_map.splitlines():
+        match line.split():
+            case [_, key, address]:
+                place = key.partition("/")[0]
+                host = parse_host(place, zone) or parse_host(f"1-{place}", zone)
+                if host is not None:
+                    found.setdefault(host.workspace, {})[key] = address
+    return found
 
 
 def as_file(entries: Entries) -> str:

@@ -37,6 +37,11 @@ class Metrics:
         self.connected = Gauge(
             f"{name}server_connected", "1 while the server's stream is open.", registry=self.registry
         )
+        self.haproxy_connected = Gauge(
+            f"{name}haproxy_connected",
+            "1 while HAProxy is there and knows the table.",
+            registry=self.registry,
+        )
         self._gauge("table_revision", "Revision of the route table.", lambda: table.revision)
         self._gauge("table_age_seconds", "Since the server was last heard of.", self._age)
         self._gauge("routes", "Workspaces in the route table.", lambda: len(table.routes))

@@ -98,11 +98,11 @@ class SignIn:
         now = self.clock.now()
         state = self.signer.unseal(request.query_params.get("state", ""), now)
         if state is None or digest(request.cookies.get(self.zone.state_cookie, "")) != state.browser:
-            return self._stale(request, "state", f"{self.pages.home}")
-        again = f"/auth/start?{urlencode({'next': state.next, 'binding': state.binding})}"
+            return self._stale(request, "state", self.pages.home)
         wanted = self.zone.wanted(state.next)
         if wanted is None:
             return self._bad_next(request)
+        again = wanted.url(self.zone)
         try:
             session = await self.server.exchange(request.query_params.get("code", ""), self._callback_url)
             touched = self.table.learn(session)

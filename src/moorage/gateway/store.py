@@ -40,5 +40,5 @@ def load(home: Home, now: float) -> Table:
         _log.warning("the last route table cannot be read; waiting for the server's", error=str(error))
         return table
     table.ended = {key: until for key, until in stored.ended.items() if until > now}
-    table.replace(stored.table, now)
+    table.replace(stored.table, now, confirmed=False)
     return table

@@ -21,14 +21,20 @@ class Touched:
     workspaces: set[str] = field(default_factory=set)
     users: set[int] = field(default_factory=set)
     """Whose sessions began or ended."""
+    ended: set[str] = field(default_factory=set)
+    """Sessions that ended."""
     lost: bool = False
 
 
 @dataclass
 class Table:
-    """`known`: there is a table at all. Without one the gateway changes nothing that HAProxy was told before."""
+    """What may pass, and who."""
 
     known: bool = False
+    """There is a table at all, if only the one from the disk."""
+    confirmed: bool = False
+    """The server has spoken since this process began. A table from the disk may be older than what HAProxy was told
+    last: until then nothing is taken away but what ends by itself."""
     revision: int = -1
     server_url: str = ""
     routes: dict[str, Route] = field(default_factory=dict)
@@ -65,11 +71,12 @@ class Table:
         granted = {name for name, grants in self.grants.items() if any(user in users for user, _ in grants)}
         return owned | granted
 
-    def replace(self, message: RouteTable, now: float) -> Touched:
+    def replace(self, message: RouteTable, now: float, *, confirmed: bool = True) -> Touched:
         """Takes a whole table. Routes and sessions that cannot be written to HAProxy's maps safely are left out."""
         before = set(self.routes) | set(self.grants)
         users = {session.user for session in self.sessions.values()}
-        self.known, self.revision, self.server_url = True, message.revision, message.server_url
+        self.known, self.confirmed = True, confirmed
+        self.revision, self.server_url = message.revision, message.server_url
         self.routes = {route.workspace: route for route in message.routes if _usable(route)}
         self.sessions = {s.id: s for s in message.sessions if self._wanted(s, now)}
         self.grants = {}
@@ -174,6 +181,7 @@ class Table:
         session = self.sessions.pop(session_id, None)
         if session is not None:
             touched.users.add(session.user)
+            touched.ended.add(session_id)
 
     def _wanted(self, session: Session, now: float) -> bool:
         return usable_session_id(session.id) and session.id not in self.ended and session.expires_at > now

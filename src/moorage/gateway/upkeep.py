@@ -25,7 +25,7 @@ from moorage.kernel.errors import MoorageError, Unavailable
 from moorage.kernel.home import Home
 
 _SAVE_AFTER = 0.25
-"""Seconds that changes are gathered before the table is written down; a loss of access is written at once."""
+"""Seconds that changes are gathered before the table is written down; sign-ins and losses are written at once."""
 _LOOK_AGAIN = 0.3
 """Seconds until open requests are looked at once more: one may have passed just before the map changed."""
 _LONGEST_WAIT = 3600.0
@@ -52,6 +52,8 @@ class Upkeep:
         self._sessions_changed = asyncio.Event()
         self._watchers: dict[str, set[asyncio.Event]] = {}
         self._told_ended: set[str] = set()
+        self._ended: set[str] = set()
+        """Sessions that ended while the table was not confirmed."""
 
     async def took(self, touched: Touched) -> None:
         """Call after each change of the table. When it returns, HAProxy knows (or is away)."""
@@ -64,11 +66,14 @@ class Upkeep:
             self._shown = None
             self._rebuild.set()
         self._metrics.map_seconds.observe(time.monotonic() - began)
-        if touched.lost:
+        if not self.table.confirmed:
+            self._ended |= touched.ended
+        if touched.lost or touched.users:
             store.save(self._home, self.table)
-            self._lost.set()
         else:
             self._unsaved.set()
+        if touched.lost:
+            self._lost.set()
         if touched.users:
             self._sessions_changed.set()
         self._wake(self._watchers if touched.users else touched.workspaces)
@@ -111,13 +116,17 @@ class Upkeep:
     async def keep_haproxy(self) -> None:
         """One life of HAProxy: tells it everything, and returns when it ends or must be told anew."""
         async with self._runtime.watching() as gone:
-            while not gone.done():
-                self._rebuild.clear()
-                await self._tell_all()
-                again = asyncio.create_task(self._rebuild.wait(), name="gateway.rebuild")
-                await asyncio.wait({gone, again}, return_when=asyncio.FIRST_COMPLETED)
-                again.cancel()
-        self._shown = None
+            try:
+                while not gone.done():
+                    self._rebuild.clear()
+                    await self._tell_all()
+                    self._metrics.haproxy_connected.set(1)
+                    again = asyncio.create_task(self._rebuild.wait(), name="gateway.rebuild")
+                    await asyncio.wait({gone, again}, return_when=asyncio.FIRST_COMPLETED)
+                    again.cancel()
+            finally:
+                self._metrics.haproxy_connected.set(0)
+                self._shown = None
 
     async def expire_sessions(self) -> None:
         """Waits for the next session to end, and ends it, whether the server is there or not."""
@@ -178,12 +187,17 @@ class Upkeep:
         if not self.table.known:
             return
         async with self._telling:
-            entries = maps.entries_of(self.table, self._zone.name, self._clock.now())
-            self._shown = None
-            await self._runtime.replace(maps.PASSES, maps.flat(entries).items())
-            self._shown = entries
+            if self.table.confirmed:
+                entries = maps.entries_of(self.table, self._zone.name, self._clock.now())
+                self._shown = None
+                await self._runtime.replace(maps.PASSES, maps.flat(entries).items())
+                self._shown = entries
+            else:
+                self._shown = maps.read_back(
+                    await self._runtime.ask(f"show map {maps.PASSES}"), self._zone.name
+                )
         self._metrics.map_updates.labels("rebuild").inc()
-        _log.info("HAProxy's map rebuilt", workspaces=len(entries))
+        _log.info("HAProxy's map is known", workspaces=len(self._shown), confirmed=self.table.confirmed)
         self._lost.set()
         self._wake(self._watchers)
 
@@ -191,7 +205,7 @@ class Upkeep:
         if not self.table.known:
             return
         found = open_requests(await self._runtime.ask(f"show table {CONNECTIONS_TABLE}"))
-        closing = forbidden(found, self.table, self._zone, self._clock.now())
+        closing = forbidden(found, self.table, self._zone, self._clock.now(), self._ended)
         if not closing:
             return
         ids = streams(await self._runtime.ask("show sess"), FRONTEND)

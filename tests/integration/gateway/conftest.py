@@ -1,12 +1,14 @@
-"""One gateway per test, with what it stands between."""
+"""A gateway with what it stands between."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from integration.gateway.installation import (
     FakeServer,
@@ -15,16 +17,34 @@ from integration.gateway.installation import (
     free_ports,
     new_home,
     remove,
-    route,
     serving,
 )
-from integration.gateway.world import ANAS, ASLEEP, BOBS, World
+from integration.gateway.world import World, routes
 
 
-@pytest.fixture
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """Ana's and Bob's workspaces run; another one of Ana's is stopped. Parametrise indirectly with settings."""
-    settings = getattr(request, "param", {})
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared() -> AsyncIterator[World]:
+    async with new_world() as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(shared: World) -> AsyncIterator[World]:
+    """Ana's and Bob's workspaces run; another one of Ana's is stopped. One gateway for all tests of a module; after
+    each, nobody is signed in and no grant is left."""
+    yield shared
+    await shared.reset()
+
+
+@pytest_asyncio.fixture
+async def own_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """The same, for a test alone, which may stop and kill. Parametrise indirectly with settings of the gateway."""
+    async with new_world(**getattr(request, "param", {})) as found:
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def new_world(**settings: Any) -> AsyncIterator[World]:
     home = new_home()
     gateway = Gateway(home, free_ports(), **settings)
     server = FakeServer(gateway.url, home.secret("gateway-token"))
@@ -36,11 +56,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
             port = probe.getsockname()[1]
         await stack.enter_async_context(serving(anas.app, host="127.0.0.1", port=port))
         await stack.enter_async_context(serving(bobs.app, host="127.0.0.2", port=port))
-        server.routes = {
-            ANAS: route(ANAS, 1, "127.0.0.1"),
-            BOBS: route(BOBS, 2, "127.0.0.2"),
-            ASLEEP: route(ASLEEP, 1, ""),
-        }
+        server.routes = routes()
         found = World(gateway, server, port, anas, bobs, stack)
         stack.push_async_callback(found.stop_server)
         stack.callback(gateway.stop)

@@ -341,7 +341,7 @@ class Gateway:
                     metrics = (await client.get(f"http://127.0.0.1:{self.port + 1}/metrics/gateway")).text
                 return (
                     "moorage_gateway_server_connected 1.0" in metrics
-                    and 'map_updates_total{kind="rebuild"}' in metrics
+                    and "moorage_gateway_haproxy_connected 1.0" in metrics
                 )
             return False
 

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import http.client
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import httpx
+from websockets.asyncio.client import connect
 
-from integration.gateway.installation import ANA, FakeServer, Gateway, Upstream, browser, serving
+from integration.gateway.installation import (
+    ANA,
+    BOB,
+    FakeServer,
+    Gateway,
+    Upstream,
+    browser,
+    eventually,
+    route,
+    serving,
+)
+from moorage.contract import gateway as contract
 
 ANAS = "workspace-1-1-aaaaaa"
 BOBS = "workspace-1-2-bbbbbb"
 ASLEEP = "workspace-1-1-ffffff"
+
+
+def routes() -> dict[str, contract.Route]:
+    """Where every test begins."""
+    return {
+        ANAS: route(ANAS, ANA, "127.0.0.1"),
+        BOBS: route(BOBS, BOB, "127.0.0.2"),
+        ASLEEP: route(ASLEEP, ANA, ""),
+    }
 
 
 @dataclass
@@ -24,6 +48,28 @@ class World:
     bobs: Upstream
     stack: contextlib.AsyncExitStack
     running_server: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    async def reset(self) -> None:
+        """The server's table as it was, and nothing that was seen so far."""
+        self.server.push(
+            routes=tuple(routes().values()),
+            removed_routes=tuple(self.server.routes.keys() - routes().keys()),
+            removed_sessions=tuple(self.server.sessions),
+            removed_grants=tuple(self.server.grants),
+        )
+        revision = float(self.server.revision)
+        await eventually("the gateway knows", lambda: self.knows(revision))
+        for seen in (
+            self.anas.seen,
+            self.bobs.seen,
+            self.server.seen,
+            self.server.started,
+            self.server.ended,
+        ):
+            seen.clear()
+
+    async def knows(self, revision: float) -> bool:
+        return await self.gateway.metric("moorage_gateway_table_revision ") == revision
 
     async def start_server(self) -> None:
         path = self.gateway.home.socket("server")
@@ -52,5 +98,38 @@ class World:
         assert values, f"no cookie {name} for {host}"
         return f"{name}={values[0]}"
 
+    def websocket(self, url: str, cookie: str, **headers: str) -> connect:
+        """Opens one, as a browser on that page does."""
+        parts = urlsplit(url)
+        return connect(
+            f"ws://{parts.netloc}{parts.path}",
+            host="127.0.0.1",
+            port=self.gateway.port,
+            origin=f"http://{parts.netloc}",
+            additional_headers={"Cookie": cookie, **headers},
+            proxy=None,
+        )
+
     def at(self, workspace: str = ANAS, path: str = "/", port: int = 0) -> str:
         return self.gateway.at(workspace, port or self.port, path)
+
+    async def raw(
+        self, host: str, headers: dict[str, str], path: str = "/", method: str = "GET"
+    ) -> tuple[int, list[tuple[str, str]]]:
+        """Status and headers of the answer to one request with just these headers, on a connection of its own."""
+
+        def ask() -> tuple[int, list[tuple[str, str]]]:
+            connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=10)
+            try:
+                connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+                for name, value in {"Host": f"{host}:{self.gateway.port}", **headers}.items():
+                    connection.putheader(name, value)
+                if method == "POST":
+                    connection.putheader("Content-Length", "0")
+                connection.endheaders()
+                answer = connection.getresponse()
+                return answer.status, answer.getheaders()
+            finally:
+                connection.close()
+
+        return await asyncio.to_thread(ask)

@@ -180,26 +180,27 @@ frontend $frontend
   # Workspaces of one zone are same-site to a browser, which sends their cookies along: what another origin asks for is
   # refused here. `theirs`: the origin is this zone or below it. `kin`: another port of the same workspace.
   acl zone_host var(txn.host) -m str $zone
-  http-request set-var(txn.origin) req.fhdr(origin) if has_origin
-  http-request set-var(txn.origin_host) req.fhdr(origin),field(3,/),host_only if has_origin
   acl own_origin str($scheme://),concat(,txn.authority),strcmp(txn.origin) eq 0
   acl theirs var(txn.origin_host) -m str $zone
   acl theirs var(txn.origin_host) -m end .$zone
-  acl kin var(txn.origin_host),field(2,-,0),strcmp(txn.place) eq 0
+  acl kin var(txn.kin) -m found
   acl editor var(sess.port) -m str $editor_port
   acl websocket req.fhdr(upgrade) -m str -i websocket
   acl unsafe method POST PUT PATCH DELETE
   acl nameless var(txn.origin) -m str null
   acl from_here req.fhdr(sec-fetch-site) -m str same-origin none
-  http-request set-var(txn.authority) req.fhdr(host) if has_origin
-  http-request unset-var(txn.place) if zone_host
+  http-request set-var(txn.authority) req.fhdr(host)
+  http-request set-var(txn.authority_place) var(txn.authority),field(2,-,0) if !zone_host
+  http-request set-var(txn.origin) req.fhdr(origin) if has_origin
+  http-request set-var(txn.origin_host) var(txn.origin),field(3,/),host_only if has_origin
+  http-request set-var(txn.kin) bool(true) if has_origin { var(txn.origin) -m beg $scheme:// } { var(txn.origin),field(3,/),field(2,-,0),strcmp(txn.authority_place) eq 0 }
   http-request set-var(txn.refused) bool(true) if has_origin !own_origin theirs !kin
-  http-request set-var(txn.refused) bool(true) if has_origin !own_origin theirs kin editor
+  http-request set-var(txn.refused) bool(true) if has_origin !own_origin kin editor
   http-request set-var(txn.refused) bool(true) if has_origin !own_origin websocket !kin
   http-request set-var(txn.refused) bool(true) if has_origin nameless unsafe !from_here
   # The same for what carries no Origin: pictures, scripts and frames of another workspace's page.
   acl top_level req.fhdr(sec-fetch-dest) -m str document
-  acl referred_by_kin req.fhdr(referer),field(3,/),host_only,field(2,-,0),strcmp(txn.place) eq 0
+  acl referred_by_kin req.fhdr(referer),field(3,/),field(2,-,0),strcmp(txn.authority_place) eq 0
   http-request set-var(txn.refused) bool(true) if same_site !top_level !has_origin !referred_by_kin
   acl refused var(txn.refused) -m found
   acl page req.fhdr(accept) -m beg text/html
@@ -243,6 +244,7 @@ $controller_away
   # It may be about to come back.
   retries 3
   http-request return status 413 content-type text/plain string "The request is too large." if { req.hdr_val(content-length) gt 65536 }
+  http-request wait-for-body time 2s if { req.fhdr(transfer-encoding) -m found }
   http-request return status 411 content-type text/plain string "The length of the request is missing." if { req.fhdr(transfer-encoding) -m found }
   http-request del-header X-Moorage- -m beg
   http-request del-header X-Forwarded- -m beg
@@ -262,6 +264,8 @@ $server_away
   acl connect path $agents_path $gateways_path
   http-request return status 404 content-type application/problem+json file $errors/not_found.json if internal !connect
   http-request return status 413 content-type application/problem+json file $errors/too_large.json if { req.hdr_val(content-length) gt $body_limit }
+  # Read first: a refusal of what is still being sent may not arrive.
+  http-request wait-for-body time 2s if { req.fhdr(transfer-encoding) -m found }
   http-request return status 411 content-type application/problem+json file $errors/length_required.json if { req.fhdr(transfer-encoding) -m found }
   http-request del-header X-Moorage- -m beg
   http-request del-header X-Forwarded- -m beg

@@ -7,7 +7,7 @@ That survives the controller, needs no listening, and costs nothing until somebo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from moorage.gateway.table import Table
@@ -35,11 +35,16 @@ def streams(show_sess: str, frontend: str) -> dict[str, str]:
     return {found[2]: found[1] for found in _STREAM.finditer(show_sess) if found[3] == frontend}
 
 
-def forbidden(requests: Iterable[OpenRequest], table: Table, zone: Zone, now: float) -> list[OpenRequest]:
+def forbidden(
+    requests: Iterable[OpenRequest], table: Table, zone: Zone, now: float, ended: Collection[str]
+) -> list[OpenRequest]:
     """Those whose session is over, or whose person may not open that host (any more).
 
-    A workspace that merely stopped closes nothing: its connections end by themselves.
+    A workspace that merely stopped closes nothing: its connections end by themselves. While the table is not confirmed,
+    only the sessions of `ended` count: what is not in a table from the disk may just be newer than it.
     """
+    if not table.confirmed:
+        return [request for request in requests if request.session in ended]
     return [request for request in requests if not _allowed(request, table, zone, now)]
 
 
