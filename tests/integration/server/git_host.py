@@ -122,7 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         _answer(self.host, self)
 
-    do_POST = do_GET
+    def do_POST(self) -> None:
+        _answer(self.host, self)
 
     def log_message(self, *_: object) -> None:
         pass
