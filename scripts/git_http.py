@@ -7,6 +7,7 @@ nobody else.
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 import re
 import shutil
@@ -216,8 +217,8 @@ def listen(address: str, port: int) -> socket.socket:
 def bridge_address() -> str:
     """This machine's address on the engine's default bridge. Raises `ServeError`."""
     for command, network, form in (
-        ("docker", "bridge", "{{range .IPAM.Config}}{{.Gateway}} {{end}}"),
-        ("podman", "podman", "{{range .Subnets}}{{.Gateway}} {{end}}"),
+        ("docker", "bridge", "{{range .IPAM.Config}}{{.Subnet}} {{.Gateway}} {{end}}"),
+        ("podman", "podman", "{{range .Subnets}}{{.Subnet}} {{.Gateway}} {{end}}"),
     ):
         if shutil.which(command):
             done = subprocess.run(
@@ -226,12 +227,23 @@ def bridge_address() -> str:
                 text=True,
                 check=False,
             )
-            for address in done.stdout.split() if done.returncode == 0 else ():
+            for address in addresses_of(done.stdout) if done.returncode == 0 else ():
                 if _is_local(address):
                     return address
     raise ServeError(
         "the container engine has no default bridge with an address on this machine: name one with --address."
     )
+
+
+def addresses_of(networks: str) -> list[str]:
+    """What may be this machine's address on networks: their gateways, and where one is not told, a subnet's first address."""
+    found = []
+    for word in networks.split():
+        if "/" not in word:
+            found.append(word)
+        elif "." in word:
+            found.append(str(next(ipaddress.IPv4Network(word, strict=False).hosts())))
+    return found
 
 
 def _is_local(address: str) -> bool:

@@ -18,6 +18,8 @@ from moorage.contract.spec import TOOLS_ROOT
 pytestmark = pytest.mark.docker
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
+MAIN = (f"{TOOLS_ROOT}/bin/busybox", "sh", f"{TOOLS_ROOT}/bin/workspace-main")
+"""The process that keeps the editor running, and makes the home directory."""
 PROXY = "http://{{port}}-workspace-1-1-abcdef.localhost:8080/"
 
 
@@ -35,7 +37,7 @@ def start_editor(start_workspace: Callable[..., Workspace], editor: EditorSpec) 
         def filled(text: str) -> str:
             return text.replace("{tools}", TOOLS_ROOT).replace("{port}", str(editor.port))
 
-        command = [filled(part) for part in editor.command]
+        command = [*MAIN, *(filled(part) for part in editor.command)]
         own = {name: filled(value) for name, value in editor.env.items()}
         workspace = start_workspace(image, *command, **own, VSCODE_PROXY_URI=PROXY, **env)
         until("the editor is healthy", lambda: answers(workspace.origin + editor.health_path))

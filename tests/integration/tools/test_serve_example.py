@@ -181,3 +181,20 @@ def test_port_that_is_taken_is_an_error_that_says_what_to_do(
         f"cannot listen on 127.0.0.1:{port}: Address already in use. Choose another one with --port."
         in done.stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "addresses"),
+    [
+        ("172.17.0.0/16 172.17.0.1 ", ["172.17.0.1", "172.17.0.1"]),
+        ("172.18.0.0/16  ", ["172.18.0.1"]),
+        ("fd00::/64 10.88.0.0/16 10.88.0.1 ", ["10.88.0.1", "10.88.0.1"]),
+        ("172.17.0.5/16 <no value>", ["172.17.0.1", "<no", "value>"]),
+        ("", []),
+    ],
+)
+def test_address_of_the_bridge_is_its_gateways_or_the_first_of_its_subnet(
+    told: str, addresses: list[str]
+) -> None:
+    """Engines do not always tell a gateway. What is no address of this machine is left out by trying it."""
+    assert git_http.addresses_of(told) == addresses
