@@ -94,7 +94,8 @@ class Execution:
             loop.add_signal_handler(signal.SIGWINCH, sizes.set)
         resizing = asyncio.create_task(_send_sizes(socket, sizes), name="cli.exec.resize")
         credit = _Credit()
-        _Input(loop, socket, credit).start()
+        # A terminal's input does not end, but a key says so.
+        _Input(loop, socket, credit, end=b"\x04" if self._tty else b"").start()
         try:
             return await _output(socket, credit)
         except asyncio.CancelledError:  # Ctrl-C, without a terminal: the server ends the command
@@ -126,11 +127,14 @@ class _Credit:
 class _Input(threading.Thread):
     """Reads standard input, of whatever kind, and sends it. It ends with the process: nothing can end a blocked read."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, socket: ClientConnection, credit: _Credit) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, socket: ClientConnection, credit: _Credit, *, end: bytes
+    ) -> None:
         super().__init__(name="cli.exec.input", daemon=True)
         self._loop = loop
         self._socket = socket
         self._credit = credit
+        self._end = end
 
     def run(self) -> None:
         data = b"-"
@@ -139,7 +143,7 @@ class _Input(threading.Thread):
                 data = os.read(0, CHUNK)
             except OSError:  # no standard input at all
                 data = b""
-            if not self._send(data):
+            if not self._send(data or self._end):
                 return
 
     def _send(self, data: bytes) -> bool:
@@ -200,7 +204,8 @@ def _raw_terminal() -> Iterator[None]:
     before = termios.tcgetattr(descriptor)
     restore: Callable[[], None] = lambda: termios.tcsetattr(descriptor, termios.TCSADRAIN, before)  # noqa: E731
     try:
-        tty.setraw(descriptor)
+        # Draining, not flushing: what somebody typed ahead is for the command.
+        tty.setraw(descriptor, termios.TCSADRAIN)
         yield
     finally:
         restore()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from moorage.cli import output
 from moorage.cli.client import Client
 from moorage.cli.options import HomeOption, ServerOption, WorkspaceArgument
 
@@ -36,3 +37,5 @@ def logs(
                     sys.stdout.buffer.flush()
             except KeyboardInterrupt:
                 raise typer.Exit(130) from None
+            except BrokenPipeError:
+                raise typer.Exit(output.reader_gone()) from None

@@ -61,16 +61,15 @@ app.add_typer(users.app, name="users", rich_help_panel="People and agents")
 
 
 def main() -> None:
-    """Runs the command line. Exit codes are those of `kernel.errors`; 130 after Ctrl-C, 141 when nobody reads on."""
+    """Runs the command line. Exit codes are those of `kernel.errors`; 130 after Ctrl-C."""
+    if sys.stdin is None:  # closed: the next descriptor that is opened would be taken for it
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdin = os.fdopen(0)
     try:
         app()
     except MoorageError as error:
         output.show_error(error)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Python flushes standard output once more at its end, which would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(141)
 
 
 if __name__ == "__main__":

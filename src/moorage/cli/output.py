@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -73,6 +74,15 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """A sentence beside the result, on standard error."""
     console(error=True).print(clean(text), markup=False)
+
+
+def reader_gone() -> int:
+    """The exit code when nobody reads standard output any more (`… | head`): 128 and SIGPIPE's number.
+
+    Python flushes standard output once more at its end, which would fail again: it goes nowhere from here on.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 141
 
 
 def clean(text: str) -> str:

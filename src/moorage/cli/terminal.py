@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from moorage.cli import output
 from moorage.cli.client import Client
 from moorage.cli.options import HomeOption, ServerOption, WorkspaceArgument
 
@@ -40,6 +41,9 @@ def exec_(
     with Client.connect(server, home) as client:
         name = client.workspace_name(workspace)
         target = client.target
-    raise typer.Exit(
-        asyncio.run(Execution(target, name, command, container=container, tty=with_terminal).run())
-    )
+    execution = Execution(target, name, command, container=container, tty=with_terminal)
+    try:
+        code = asyncio.run(execution.run())
+    except BrokenPipeError:
+        code = output.reader_gone()
+    raise typer.Exit(code)

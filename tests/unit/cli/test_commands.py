@@ -271,9 +271,11 @@ def test_a_reader_that_goes_away(home: Path, server: Server) -> None:
         return (200, "text/plain", b"line\n" * 100_000) if "/logs" in path else as_json(workspace())
 
     server.respond = respond
-    command = f"{sys.executable} -m moorage.cli.main logs app --home {home} | head -1"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("line\n", "")
+    command = (
+        f"{sys.executable} -m moorage.cli.main logs app --home {home} | head -1; echo ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("line\n141\n", "")
 
 
 def test_workspaces_complete(home: Path, server: Server) -> None:
