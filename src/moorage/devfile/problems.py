@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from moorage.kernel.errors import InvalidInput
@@ -86,6 +85,8 @@ def path_text(path: Path) -> str:
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """A hint that names the nearest known word, or all of them when few; "" when nothing can be said."""
     if len(word) <= 80 and len(known) <= 2000:
+        from difflib import get_close_matches  # only a mistake pays for it
+
         lowered = {candidate.lower(): candidate for candidate in known}
         if near := get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6):
             return f"Did you mean {lowered[near[0]]!r}?"

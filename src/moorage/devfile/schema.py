@@ -8,11 +8,12 @@ allowed words, `m` the longest length, `x` the pattern. Numbers refer to other p
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache
 from pathlib import Path as File
 from typing import Any
+
+import msgspec
 
 from moorage.devfile.problems import Path
 from moorage.devfile.reporting import Report
@@ -69,7 +70,7 @@ def fields(version: str) -> list[str]:
 
 @cache
 def _schemas() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(File(__file__).with_name("schemas.json").read_bytes())
+    loaded: dict[str, Any] = msgspec.json.decode(File(__file__).with_name("schemas.json").read_bytes())
     for piece in loaded["pieces"]:
         if "x" in piece:
             # `$` of a JSON Schema is the text's end; Python's also stands before a last line break.
