@@ -66,6 +66,18 @@ async def test_a_wrong_token_is_refused_before_the_upgrade(sqlite_server: Server
         assert refused.value.response.status_code == 401
 
 
+async def test_a_sign_out_at_a_gateway_ends_the_session(sqlite_server: Server) -> None:
+    """The gateway names the session; it ends here and at every gateway. One that has ended already is no error."""
+    await sqlite_server.session("admin")
+    async with sqlite_server.gateway() as gateway:
+        table = await gateway.until(lambda t: len(t.sessions) == 1)
+        path = contract.SESSION_PATH.format(session=table.sessions[0].id)
+        assert (await sqlite_server.call("DELETE", path, "agent-secret")).status_code == 401
+        for _ in range(2):
+            assert (await sqlite_server.call("DELETE", path, "gateway-secret")).status_code == 204
+        await gateway.until(lambda t: t.sessions == ())
+
+
 async def test_an_expired_session_leaves_the_table(sqlite_server: Server) -> None:
     """Nobody has to do anything for it."""
     from moorage.server.routing import services

@@ -89,8 +89,14 @@ async def actor_of_session(state: ServerState, cookie: str) -> Actor | None:
 
 async def sign_out(state: ServerState, actor: Actor) -> None:
     """Ends the actor's session, here and at every gateway. Does nothing for an API token."""
+    if actor.session:
+        await end_session(state, actor.session)
+
+
+async def end_session(state: ServerState, session_id: str) -> None:
+    """Here and at every gateway. Does nothing when there is none of that id (any more)."""
     async with state.database.write() as session:
-        row = await session.get(models.Session, actor.session) if actor.session else None
+        row = await session.get(models.Session, session_id)
         if row is not None:
             await session.delete(row)
             announce(session, Changed(kind="session", key=row.id))

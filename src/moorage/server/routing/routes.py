@@ -74,6 +74,12 @@ async def start(request: Request, state: State, _gateway: Asking, workspace: str
     await workspaces.start_workspace(state, actor, workspace)
 
 
+@internal.delete(contract.SESSION_PATH, status_code=204)
+async def end_session(state: State, _gateway: Asking, session: str) -> None:
+    """Somebody signed out at a gateway."""
+    await accounts.end_session(state, session)
+
+
 async def _tell(websocket: WebSocket, listener: Listener) -> None:
     while (change := await listener.next()) is not None:
         await websocket.send_text(contract.encode(change))

@@ -1,0 +1,113 @@
+"""From the route table to HAProxy's map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
+from moorage.gateway.maps import Difference, as_file, difference, entries_of, flat, passes_of, read_back
+from moorage.gateway.table import Table
+
+ZONE = "z"
+WS = "workspace-1-1-aaaaaa"
+NOW = 100.0
+
+
+@pytest.mark.parametrize(
+    ("address", "grants", "sessions", "expected"),
+    [
+        ("10.0.0.1", [], {1: ["s1"]}, {f"{WS}.z/s1"}),
+        ("10.0.0.1", [], {1: ["s1", "s2"]}, {f"{WS}.z/s1", f"{WS}.z/s2"}),
+        ("10.0.0.1", [], {2: ["s1"]}, set()),
+        ("10.0.0.1", [(2, 0)], {2: ["s1"]}, {f"{WS}.z/s1"}),
+        ("10.0.0.1", [(2, 80), (2, 81)], {2: ["s1"]}, {f"80-{WS}.z/s1", f"81-{WS}.z/s1"}),
+        ("10.0.0.1", [(1, 0)], {1: ["s1"]}, {f"{WS}.z/s1"}),
+        ("fd00::1", [], {1: ["s1"]}, {f"{WS}.z/s1"}),
+        ("", [(2, 0)], {1: ["s1"], 2: ["s2"]}, set()),
+        ("no-address", [], {1: ["s1"]}, set()),
+        ("10.0.0.1; shutdown", [], {1: ["s1"]}, set()),
+    ],
+)
+def test_who_passes(address: str, grants: list[Any], sessions: dict[int, list[str]], expected: set[str]):
+    """The owner's sessions pass to every port, a grantee's to what was granted, and nobody without an address."""
+    found = passes_of(Route(workspace=WS, owner=1, address=address), grants, sessions, ZONE)
+    assert set(found) == expected
+    assert set(found.values()) <= {address}
+
+
+def test_an_unknown_workspace_has_no_entries():
+    """What is not in the table does not pass."""
+    assert passes_of(None, [(1, 0)], {1: ["s1"]}, ZONE) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {}, Difference()),
+        ({"a": "1"}, {"a": "1"}, Difference()),
+        ({"a": "1"}, {}, Difference(removed=("a",))),
+        ({}, {"a": "1"}, Difference(added=(("a", "1"),))),
+        ({"a": "1"}, {"a": "2"}, Difference(changed=(("a", "2"),))),
+        (
+            {"a": "1", "b": "1"},
+            {"b": "2", "c": "3"},
+            Difference(removed=("a",), changed=(("b", "2"),), added=(("c", "3"),)),
+        ),
+    ],
+)
+def test_what_has_to_be_done(before: dict[str, str], after: dict[str, str], expected: Difference):
+    """What goes, what changes, what is new; nothing for what stays."""
+    assert difference(before, after) == expected
+    assert bool(expected) == (before != after)
+
+
+def test_what_haproxy_says_is_read_back():
+    """The answer to `show map` becomes the entries that it was told."""
+    entries = {
+        WS: {f"{WS}.z/s1": "10.0.0.1", f"80-{WS}.z/s2": "10.0.0.1"},
+        "workspace-1-2-bbbbbb": {"workspace-1-2-bbbbbb.z/s1": "::1"},
+    }
+    shown = "".join(f"0x55d0 {line}\n" for line in as_file(entries).splitlines()) + "\n"
+    assert read_back(shown, ZONE) == entries
+
+
+names = st.sampled_from([f"workspace-1-{i}-aaaaaa" for i in range(4)])
+users = st.integers(1, 3)
+routes = st.builds(Route, workspace=names, owner=users, address=st.sampled_from(["", "10.0.0.1", "10.0.0.2"]))
+sessions = st.builds(
+    Session,
+    id=st.sampled_from([f"session-{i}" for i in range(4)]),
+    user=users,
+    user_name=st.just(""),
+    expires_at=st.sampled_from([50.0, 150.0]),
+)
+grants = st.builds(Grant, user=users, workspace=names, port=st.sampled_from([0, 80]))
+parts = {
+    "routes": st.lists(routes, max_size=3).map(tuple),
+    "sessions": st.lists(sessions, max_size=3).map(tuple),
+    "grants": st.lists(grants, max_size=3).map(tuple),
+}
+removals = {
+    "removed_routes": st.lists(names, max_size=2).map(tuple),
+    "removed_sessions": st.lists(sessions.map(lambda s: s.id), max_size=2).map(tuple),
+    "removed_grants": st.lists(grants, max_size=2).map(tuple),
+}
+
+
+@settings(max_examples=200)
+@given(st.fixed_dictionaries(parts), st.lists(st.fixed_dictionaries({**parts, **removals}), max_size=5))
+def test_telling_what_a_change_touched_tells_all(first: dict[str, Any], changes: list[dict[str, Any]]):
+    """After any changes, what HAProxy was told bit by bit is what the whole table says."""
+    table = Table()
+    table.replace(RouteTable(revision=0, server_url="", **first), NOW)
+    shown = entries_of(table, ZONE, NOW)
+    for revision, change in enumerate(changes, 1):
+        touched = table.apply(RouteChange(revision=revision, **change), NOW)
+        again = entries_of(table, ZONE, NOW, touched.workspaces | table.open_to(touched.users))
+        shown = {name: entries for name, entries in (shown | again).items() if entries}
+        assert shown == entries_of(table, ZONE, NOW)
+        assert flat(shown).keys() <= {key for key in flat(shown) if "session-" in key}

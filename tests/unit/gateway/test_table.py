@@ -1,0 +1,180 @@
+"""The route table as the controller holds it."""
+
+from __future__ import annotations
+
+import pytest
+
+from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session, apply
+from moorage.gateway import store
+from moorage.gateway.haproxy.connections import OpenRequest, forbidden, open_requests, streams
+from moorage.gateway.table import Table
+from moorage.gateway.zone import Zone
+from moorage.kernel.home import Home
+
+WS, OTHER = "workspace-1-1-aaaaaa", "workspace-1-2-bbbbbb"
+ANA, BOB = 1, 2
+NOW = 1000.0
+ANAS = Session(id="session-ana", user=ANA, user_name="ana", expires_at=2000.0)
+BOBS = Session(id="session-bob", user=BOB, user_name="bob", expires_at=1500.0)
+MESSAGE = RouteTable(
+    revision=7,
+    server_url="http://s",
+    routes=(Route(workspace=WS, owner=ANA, address="10.0.0.1"), Route(workspace=OTHER, owner=BOB)),
+    sessions=(ANAS, BOBS),
+    grants=(Grant(user=BOB, workspace=WS, port=80),),
+)
+
+
+def table() -> Table:
+    made = Table()
+    made.replace(MESSAGE, NOW)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("user", "workspace", "port", "may"),
+    [
+        (ANA, WS, 1, True), (BOB, WS, 80, True), (BOB, WS, 81, False), (ANA, OTHER, 80, False),
+        (BOB, OTHER, 1, True), (3, WS, 80, False), (ANA, "workspace-1-1-zzzzzz", 80, False),
+    ],
+)  # fmt: skip
+def test_who_may_open_what(user: int, workspace: str, port: int, may: bool):
+    """Owners every port, others what was granted, nobody an unknown workspace; whether it runs or not."""
+    assert table().may_open(user, workspace, port) is may
+
+
+def test_changes_do_what_the_contract_says():
+    """A change applied here gives the table that the contract's own rule gives."""
+    change = RouteChange(
+        revision=8,
+        routes=(Route(workspace=OTHER, owner=BOB, address="10.0.0.2"),),
+        grants=(Grant(user=ANA, workspace=OTHER),),
+        removed_sessions=(BOBS.id,),
+        removed_grants=MESSAGE.grants,
+    )
+    ours = table()
+    touched = ours.apply(change, NOW)
+    expected, found = apply(MESSAGE, change), ours.message()
+    assert (found.revision, set(found.routes), set(found.sessions), set(found.grants)) == (
+        expected.revision, set(expected.routes), set(expected.sessions), set(expected.grants),
+    )  # fmt: skip
+    assert (touched.workspaces, touched.users, touched.ended, touched.lost) == (
+        {WS, OTHER},
+        {BOB},
+        {BOBS.id},
+        True,
+    )
+
+
+@pytest.mark.parametrize("revision", [7, 9, 0])
+def test_a_gap_is_an_error(revision: int):
+    """Then the gateway connects anew."""
+    with pytest.raises(ValueError, match="does not follow"):
+        table().apply(RouteChange(revision=revision), NOW)
+    with pytest.raises(ValueError, match="does not follow"):
+        Table().apply(RouteChange(revision=0), NOW)
+
+
+def test_sessions_end_by_time():
+    """At its end a session is gone, and the next end is known."""
+    ours = table()
+    assert ours.next_expiry() == 1500.0
+    assert ours.session(BOBS.id, 1500.0) is None
+    assert ours.drop_expired(1499.0).ended == set()
+    touched = ours.drop_expired(1500.0)
+    assert (touched.ended, touched.users, touched.lost) == ({BOBS.id}, {BOB}, True)
+    assert ours.next_expiry() == 2000.0
+
+
+def test_a_session_that_ended_here_does_not_come_back():
+    """Neither by a change nor by a whole table, until it would have ended anyway."""
+    ours = table()
+    assert ours.end(ANAS.id).ended == {ANAS.id}
+    ours.apply(RouteChange(revision=8, sessions=(ANAS,)), NOW)
+    assert ANAS.id not in ours.sessions
+    ours.replace(MESSAGE, NOW)
+    assert ours.sessions.keys() == {BOBS.id}
+    ours.drop_expired(2000.0)
+    assert ours.ended == {}
+
+
+def test_what_could_be_something_else_to_haproxy_stays_out():
+    """Names, ids and addresses come from the server; what is malformed never reaches a map."""
+    ours = Table()
+    ours.replace(
+        RouteTable(
+            revision=1,
+            server_url="",
+            routes=(
+                Route(workspace="x y; shutdown", owner=1),
+                Route(workspace="workspace-1-1-aaaaaa\n", owner=1),
+            ),
+            sessions=(Session(id="a b;c 12345", user=1, user_name="", expires_at=2000.0),),
+        ),
+        NOW,
+    )
+    assert (ours.routes, ours.sessions) == ({}, {})
+
+
+def test_the_copy_on_disk_is_the_table(tmp_path):
+    """What is written is read again, as a table that the server has not confirmed; nothing there is no table."""
+    home = Home(tmp_path)
+    assert not store.load(home, NOW).known
+    ours = table()
+    ours.end(BOBS.id)
+    store.save(home, ours)
+    found = store.load(home, NOW)
+    assert (found.known, found.confirmed) == (True, False)
+    assert found.message() == ours.message()
+    assert found.ended == {BOBS.id: 1500.0}
+    store.path(home).write_text('{"table": {"type": "table"}}')
+    assert not store.load(home, NOW).known
+
+
+HOST, ZONE = f"80-{WS}.z", Zone("z", "http", 80)
+SHOWN = f"""# table: connections, type: string, size:204800, used:3
+0x55: key={ANAS.id}/{HOST}/127.0.0.1:34162 use=1 exp=35 gpt0=0
+0x56: key={BOBS.id}/{HOST}/::1:42368 use=1 exp=35 shard=0 gpt0=0
+0x57: key={BOBS.id}/{HOST}/10.0.0.1:1 use=0 exp=35 gpt0=0
+
+"""
+
+
+def test_open_requests_are_read_from_haproxys_books():
+    """Entries in use are open requests; of HAProxy 2.6 and of newer ones, which say a little more."""
+    assert open_requests(SHOWN) == [
+        OpenRequest(ANAS.id, HOST, "127.0.0.1:34162"),
+        OpenRequest(BOBS.id, HOST, "::1:42368"),
+    ]
+    answer = (
+        "0x1a: proto=tcpv4 src=127.0.0.1:34162 fe=web be=b srv=s ts=00\n"
+        "0x2b: proto=tcpv4 src=127.0.0.1:9 fe=metrics be=b srv=s ts=00\n"
+        "0x3c: proto=unix_stream src=unix:1 fe=GLOBAL be=<NONE> srv=<none> ts=00\n"
+    )
+    assert streams(answer, "web") == {"127.0.0.1:34162": "0x1a"}
+
+
+@pytest.mark.parametrize(
+    ("change", "closed"),
+    [
+        (RouteChange(revision=8), set()),
+        (RouteChange(revision=8, removed_sessions=(ANAS.id,)), {ANAS.id}),
+        (RouteChange(revision=8, removed_grants=MESSAGE.grants), {BOBS.id}),
+        (RouteChange(revision=8, removed_routes=(WS,)), {ANAS.id, BOBS.id}),
+        (RouteChange(revision=8, routes=(Route(workspace=WS, owner=ANA),)), set()),
+        (RouteChange(revision=8, routes=(Route(workspace=WS, owner=3),)), {ANAS.id}),
+    ],
+)
+def test_what_may_not_be_open(change: RouteChange, closed: set[str]):
+    """What is taken away closes that person's requests; a workspace that stopped closes none."""
+    ours = table()
+    ours.apply(change, NOW)
+    assert {r.session for r in forbidden(open_requests(SHOWN), ours, ZONE, NOW, ())} == closed
+
+
+def test_a_table_from_the_disk_closes_only_what_ended_since():
+    """It may be older than what is open."""
+    ours = Table()
+    ours.replace(RouteTable(revision=1, server_url=""), NOW, confirmed=False)
+    assert forbidden(open_requests(SHOWN), ours, ZONE, NOW, ()) == []
+    assert [r.session for r in forbidden(open_requests(SHOWN), ours, ZONE, NOW, {BOBS.id})] == [BOBS.id]
