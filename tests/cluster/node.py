@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT.parent / "shared/kube/cluster"
@@ -52,10 +50,6 @@ class Cluster:
         """Kills what runs in it; the kubelet hears of it from containerd."""
         self.ctr("tasks", "kill", "-s", "SIGKILL", container_id)
 
-    def remove_container(self, container_id: str) -> None:
-        self.ctr("tasks", "rm", "-f", container_id)
-        self.ctr("containers", "rm", container_id)
-
     def address(self) -> str:
         """Where pods reach this machine."""
         return run("hostname", "-I").split()[0]
@@ -77,10 +71,3 @@ def run(*command: str | Path, check: bool = True) -> str:
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     assert done.returncode == 0 or not check, f"{command}: {done.stdout[-1000:]} {done.stderr[-1000:]}"
     return done.stdout.strip()
-
-
-def container_id(pod: dict[str, Any], name: str) -> str:
-    for entry in pod["status"]["containerStatuses"]:
-        if entry["name"] == name:
-            return str(entry["containerID"]).removeprefix("containerd://")
-    raise AssertionError(f"no container {name} in {json.dumps(pod['status'])}")

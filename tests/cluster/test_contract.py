@@ -52,7 +52,7 @@ __all__ = [
 
 
 async def test_lost_container_is_made_again(world: KubernetesWorld) -> None:
-    """A container that somebody removed is made again, and the others are left alone: the kubelet needs nobody for it."""
+    """A container that somebody ended is made again, and the others are left alone: the kubelet needs nobody for it."""
     agent = await world.agent()
     spec = simple_spec(world)
     side = Container(name="side", image=world.image, override_command=True)

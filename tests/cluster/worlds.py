@@ -50,6 +50,7 @@ class KubernetesWorld:
         self.client = Client(self.access, TokenBucket(100, 100, SystemClock()))
         self.client_timeout = aiohttp.ClientTimeout(total=30)
         self._agents: list[Agent] = []
+        self.whole_agents: list[WholeAgent] = []
 
     def repository(self) -> str:
         return self.git.url("app", self.cluster.address())
@@ -94,7 +95,8 @@ class KubernetesWorld:
         self.cluster.end_container(self._container(workspace, container))
 
     def lose_container(self, workspace: str, container: str) -> None:
-        self.cluster.remove_container(self._container(workspace, container))
+        """Nobody but the kubelet can remove one; to it, one that was killed is as good as lost: it makes another."""
+        self.end_container(workspace, container)
 
     def _container(self, workspace: str, container: str) -> str:
         names = self.cluster.ctr(
@@ -118,6 +120,8 @@ class KubernetesWorld:
     async def close(self) -> None:
         for agent in self._agents:
             await agent.close()
+        for whole in self.whole_agents:
+            await whole.kill()
         async with self.client:
             for item in await self.of(resources.NAMESPACE):
                 await self.client.delete(resources.NAMESPACE, "", item["metadata"]["name"])
@@ -133,6 +137,7 @@ class WholeAgent:
         self.fleet.snapshot(wishes)
         self.last: dict[str, ActualWorkspace] = {}
         self._task = asyncio.create_task(self.fleet.run())
+        world.whole_agents.append(self)
 
     async def until(self, holds: Callable[[], Any], timeout: float = 120) -> Any:
         """Reads what would be reported until `holds`; what it says then."""

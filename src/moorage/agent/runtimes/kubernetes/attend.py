@@ -98,14 +98,15 @@ class Attendant:
             self._drop_follower(name)
             return lines
         self._follow_clone(name, desired, track, pod)
+        now = self._clock.now()
         sight = Sight(
             desired=desired,
             deployment=deployment,
             pod=pod,
             claims=[item for item in found if item["kind"] == "PersistentVolumeClaim"],
             words=await self._words(pod, found),
-            lines=await self._main_lines(desired, pod, track),
-            now=self._clock.now(),
+            lines=await self._main_lines(desired, pod, track, now),
+            now=now,
         )
         if track.look(sight, self._patience):
             self._listener.progressed(name)
@@ -290,7 +291,9 @@ class Attendant:
             self._events.pop(next(iter(self._events)))
         return kept
 
-    async def _main_lines(self, desired: DesiredWorkspace, pod: Object | None, track: Track) -> str:
+    async def _main_lines(
+        self, desired: DesiredWorkspace, pod: Object | None, track: Track, now: float
+    ) -> str:
         """What the main container wrote, once its editor is late."""
         if pod is None or track.fault is not None or desired.spec.editor is None:
             return ""
@@ -298,7 +301,7 @@ class Attendant:
             started = states.seconds(((entry.get("state") or {}).get("running") or {}).get("startedAt"))
             if entry["name"] != desired.spec.main_container or entry.get("started") or started is None:
                 continue
-            if self._clock.now() - started > self._patience.editor:
+            if now - started > self._patience.editor:
                 return await self.tail(pod, entry, LAST_LINES)
         return ""
 

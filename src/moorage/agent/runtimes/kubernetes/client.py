@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -105,8 +105,11 @@ class Client:
                 return items, page["metadata"]["resourceVersion"]
             query["continue"] = token
 
-    async def watch(self, kind: Kind, *, labels: str, since: str) -> AsyncIterator[tuple[str, Object]]:
+    async def watch(
+        self, kind: Kind, *, labels: str, since: str, opened: Callable[[], None]
+    ) -> AsyncIterator[tuple[str, Object]]:
         """(ADDED | MODIFIED | DELETED | BOOKMARK, object) after the version `since`, until the server ends the watch.
+        `opened` is called once it has begun.
 
         Raises `ApiError` with status 410 when `since` is too old: list again then.
         """
@@ -119,6 +122,7 @@ class Client:
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=WATCH_SECONDS + 30)
         async with self._request("watch", kind, "GET", kind.path(), query=query, timeout=timeout) as answer:
+            opened()
             async for line in _lines(answer.content):
                 event = msgspec.json.decode(line)
                 item = event["object"]
@@ -184,9 +188,9 @@ class Client:
             raise
         return True
 
-    async def read(self, path: str) -> Object:
-        """What `GET path` answers, as JSON (`/version`, discovery)."""
-        return await self._json("get", None, path)
+    async def read(self, path: str, *, timeout: float = TIMEOUT) -> Object:
+        """What `GET path` answers, as JSON (`/version`, discovery). `timeout`: seconds."""
+        return await self._json("get", None, path, seconds=timeout)
 
     async def log(
         self,
@@ -244,8 +248,9 @@ class Client:
         method: str = "GET",
         body: Any = None,
         content: str = "",
+        seconds: float = TIMEOUT,
     ) -> Object:
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=10)
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=10)
         async with self._request(
             verb, kind, method, path, query=query, body=body, content=content, timeout=timeout
         ) as answer:

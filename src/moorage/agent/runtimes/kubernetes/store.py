@@ -28,6 +28,9 @@ FOREIGN = "moorage.dev/foreign"
 """In the memory's copy of an object only: pointers to what others added, in place of `managedFields`."""
 REPAIRED = frozenset({"Secret", "Service", "ResourceQuota", "LimitRange", "NetworkPolicy", "Deployment"})
 """Kinds from which additions by others are taken away."""
+PULSE = "pulse"
+PULSE_SECONDS = 10.0
+PULSE_TIMEOUT = 5.0
 _REMEMBERED = 5000
 """Deleted objects whose version is remembered, so that a late answer does not bring them back."""
 
@@ -63,6 +66,7 @@ class Store:
         async with asyncio.TaskGroup() as tasks:
             for kind in self._kinds:
                 tasks.create_task(self._follow(kind), name=f"watch {kind.plural}")
+            tasks.create_task(self._pulse(), name="pulse of the API server")
 
     def names(self) -> frozenset[str]:
         """Workspaces that have any object."""
@@ -112,6 +116,16 @@ class Store:
             if not keys:
                 del self._by_workspace[workspace]
 
+    async def _pulse(self) -> None:
+        """A watch on which nothing comes looks the same whether nothing happens or nobody is there any more."""
+        while True:
+            try:
+                await self._client.read("/version", timeout=PULSE_TIMEOUT)
+                self._is_current(PULSE)
+            except MoorageError as error:
+                self._is_lost(PULSE, error)
+            await asyncio.sleep(PULSE_SECONDS)
+
     async def _follow(self, kind: Kind) -> None:
         backoff = Backoff(first=0.2, most=5.0)
         since = ""
@@ -119,17 +133,18 @@ class Store:
             try:
                 if not since:
                     since = await self._list(kind)
-                    self._is_current(kind)
-                async for event, item in self._client.watch(kind, labels=self._selector, since=since):
+                watched = self._client.watch(
+                    kind, labels=self._selector, since=since, opened=lambda: self._is_current(kind.name)
+                )
+                async for event, item in watched:
                     since = item["metadata"]["resourceVersion"]
                     self._take(kind, event, item)
                     backoff.reset()
-                self._is_current(kind)
             except ApiError as error:
                 since = self._after_refusal(kind, error, since)
                 await asyncio.sleep(backoff.delay())
             except MoorageError as error:
-                self._is_lost(kind, error)
+                self._is_lost(kind.name, error)
                 await asyncio.sleep(backoff.delay())
 
     def _after_refusal(self, kind: Kind, error: ApiError, since: str) -> str:
@@ -138,7 +153,7 @@ class Store:
             _log.info("listing anew", kind=kind.name, reason=error.text)
             self.relists += 1
             return ""
-        self._is_lost(kind, error)
+        self._is_lost(kind.name, error)
         return since
 
     async def _list(self, kind: Kind) -> str:
@@ -158,14 +173,14 @@ class Store:
         elif event in ("ADDED", "MODIFIED"):
             self.put(item)
 
-    def _is_current(self, kind: Kind) -> None:
-        self._current.add(kind.name)
-        if not self.ready.is_set() and len(self._current) == len(self._kinds):
+    def _is_current(self, part: str) -> None:
+        self._current.add(part)
+        if not self.ready.is_set() and len(self._current) == len(self._kinds) + 1:
             self.ready.set()
             self._found()
 
-    def _is_lost(self, kind: Kind, error: MoorageError) -> None:
-        self._current.discard(kind.name)
+    def _is_lost(self, part: str, error: MoorageError) -> None:
+        self._current.discard(part)
         if self.ready.is_set() or not self._items:
             self._lost(error)
         self.ready.clear()

@@ -15,6 +15,8 @@ from moorage.agent.runtimes.kubernetes.resources import Object
 from moorage.agent.runtimes.kubernetes.settings import Amounts
 from moorage.contract.spec import EDITOR_PORT
 
+LEAST_REQUEST = Amounts(cpu="50m", memory="64Mi")
+"""Of a container for which nobody set a request: else it would be its limit, and hold that much of a node for nothing."""
 NODE_LOCAL_DNS = "169.254.20.10/32"
 """Where NodeLocal DNSCache listens, when a cluster has it."""
 
@@ -80,15 +82,13 @@ def limits(plan: Plan) -> list[Object]:
             hard[f"{prefix}.{field}"] = _written(field, quantities.parse(text) + ours[field])
     quota = item(resources.QUOTA, metadata(plan, plan.name), spec={"hard": hard})
     defaults = plan.settings.default_resources_per_workspace_container
-    limit: dict[str, Any] = {"type": "Container"}
-    for key, given, whole in (
-        ("default", defaults.limits, most.limits),
-        ("defaultRequest", defaults.requests, most.requests),
-    ):
-        shares = max(1, len(plan.spec.containers))
-        table = {field: _written(field, quantities.parse(text) / shares) for field, text in _amounts(whole)}
-        if table := table | dict(_amounts(given)):
-            limit[key] = table
+    shares = max(1, len(plan.spec.containers))
+    tops = {field: _written(field, quantities.parse(text) / shares) for field, text in _amounts(most.limits)}
+    tops |= dict(_amounts(defaults.limits))
+    requests = dict(_amounts(LEAST_REQUEST)) | dict(_amounts(defaults.requests))
+    limit: dict[str, Any] = {"type": "Container", "defaultRequest": requests}
+    if tops:
+        limit["default"] = tops
     _keep_below(limit)
     return [quota, item(resources.LIMITS, metadata(plan, plan.name), spec={"limits": [limit]})]
 

@@ -1,0 +1,287 @@
+"""What is written to the cluster, and what is not: repair, adoption, pruning, settings that are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+
+from cluster.worlds import KubernetesWorld, WholeAgent
+from integration.runtimes.worlds import desired_of, simple_spec
+from moorage.agent.runtimes.kubernetes import commands, inside, resources
+from moorage.agent.runtimes.kubernetes.resources import Kind, Object
+from moorage.contract import ActualState, Container, DesiredState, Project, Volume, VolumeMount
+
+WRITES = ("apply", "patch", "create", "delete")
+
+
+def writes(world_or_runtime: Any) -> int:
+    """Requests that change something; the dry run of the first look is none."""
+    requests = world_or_runtime.client.requests
+    return sum(
+        count for (verb, _, status), count in requests.items() if verb in WRITES and status < 300
+    ) - sum(count for (verb, kind, _), count in requests.items() if (verb, kind) == ("create", "Deployment"))
+
+
+async def only(world: KubernetesWorld, kind: Kind, workspace: str) -> Object:
+    items = await world.of(kind, workspace)
+    assert len(items) == 1, items
+    return items[0]
+
+
+async def edit(world: KubernetesWorld, kind: Kind, item: Object, *operations: Any) -> None:
+    """As a person with kubectl would."""
+    metadata = item["metadata"]
+    path = kind.path(metadata.get("namespace", ""), metadata["name"])
+    async with world.client._request(  # the client itself writes under the agent's name only
+        "patch",
+        kind,
+        "PATCH",
+        path,
+        timeout=world.client_timeout,
+        query={"fieldManager": "kubectl-edit"},
+        body=list(operations),
+        content="application/json-patch+json",
+    ) as answer:
+        await answer.read()
+
+
+async def test_what_is_changed_by_hand_is_put_back(world: KubernetesWorld) -> None:
+    """Objects that somebody changed, extended or deleted are as they should be again within seconds, and the pod that runs
+    is left alone unless it is the pod that was changed."""
+    desired = desired_of(world)
+    agent = WholeAgent(world, [desired])
+    await agent.until_state(desired.name, ActualState.RUNNING)
+    pod = await world.pod(desired.name)
+    policy = await only(world, resources.NETWORK_POLICY, desired.name)
+    await edit(world, resources.NETWORK_POLICY, policy, {"op": "add", "path": "/spec/egress/-", "value": {}})
+    secret = await only(world, resources.SECRET, desired.name)
+    await edit(world, resources.SECRET, secret, {"op": "add", "path": "/data/EXTRA", "value": "eA=="})
+    service = await only(world, resources.SERVICE, desired.name)
+    await world.client.delete(resources.SERVICE, desired.name, service["metadata"]["name"])
+
+    async def mended() -> bool:
+        items = [
+            await world.of(kind, desired.name)
+            for kind in (resources.NETWORK_POLICY, resources.SECRET, resources.SERVICE)
+        ]
+        return (
+            items[0][0]["spec"] == policy["spec"]
+            and items[1][0]["data"] == secret["data"]
+            and len(items[2]) == 1
+        )
+
+    await eventually(mended)
+    assert (await world.pod(desired.name))["metadata"]["uid"] == pod["metadata"]["uid"]
+    assert agent.last[desired.name].state is ActualState.RUNNING
+    await agent.kill()
+
+
+async def test_a_deployment_changed_by_hand_is_put_back(world: KubernetesWorld) -> None:
+    """A Deployment that was scaled down, given another image or a field of its own comes back as it was."""
+    desired = desired_of(world)
+    agent = WholeAgent(world, [desired])
+    await agent.until_state(desired.name, ActualState.RUNNING)
+    before = await only(world, resources.DEPLOYMENT, desired.name)
+    path = "/spec/template/spec"
+    await edit(
+        world,
+        resources.DEPLOYMENT,
+        before,
+        {"op": "replace", "path": f"{path}/containers/1/image", "value": "example.com/evil:1"},
+        {"op": "add", "path": f"{path}/dnsConfig", "value": {"nameservers": ["192.0.2.1"]}},
+        {"op": "replace", "path": "/spec/replicas", "value": 0},
+    )
+
+    async def mended() -> bool:
+        return (await only(world, resources.DEPLOYMENT, desired.name))["spec"] == before["spec"]
+
+    await eventually(mended)
+    await agent.until_state(desired.name, ActualState.STARTING)
+    await agent.until_state(desired.name, ActualState.RUNNING)
+    await agent.kill()
+
+
+async def test_a_deleted_pod_and_an_evicted_one_come_back(world: KubernetesWorld) -> None:
+    """A pod that is deleted or evicted is made anew, with the same files, and the workspace runs again."""
+    desired = desired_of(world)
+    agent = WholeAgent(world, [desired])
+    await agent.until_state(desired.name, ActualState.RUNNING)
+    for evict in (False, True):
+        pod = await world.pod(desired.name)
+        name = pod["metadata"]["name"]
+        if evict:
+            body = {
+                "apiVersion": "policy/v1beta1",
+                "kind": "Eviction",
+                "metadata": {"name": name, "namespace": desired.name},
+            }
+            async with world.client._request(
+                "evict",
+                resources.POD,
+                "POST",
+                resources.POD.path(desired.name, name) + "/eviction",
+                timeout=world.client_timeout,
+                body=body,
+                content="application/json",
+            ) as answer:
+                await answer.read()
+        else:
+            await world.client.delete(resources.POD, desired.name, name)
+        await agent.until_state(desired.name, ActualState.STARTING)
+        await agent.until_state(desired.name, ActualState.RUNNING)
+        assert (await world.pod(desired.name))["metadata"]["uid"] != pod["metadata"]["uid"]
+    await agent.kill()
+
+
+async def test_a_new_agent_writes_nothing(world: KubernetesWorld) -> None:
+    """An agent that lost everything finds running and stopped workspaces as they should be, without a single write."""
+    running, stopped = desired_of(world), desired_of(world)
+    first = WholeAgent(world, [running, stopped])
+    for desired in (running, stopped):
+        await first.until_state(desired.name, ActualState.RUNNING)
+    stopped = msgspec.structs.replace(stopped, generation=2, desired=DesiredState.STOPPED)
+    first.fleet.change(stopped)
+    await first.until_state(stopped.name, ActualState.STOPPED)
+    await first.kill()
+    second = WholeAgent(world, [running, stopped])
+    await second.until_state(running.name, ActualState.RUNNING)
+    await second.until_state(stopped.name, ActualState.STOPPED)
+    assert writes(second.runtime) == 0
+    await second.kill()
+
+
+async def test_what_belongs_to_nobody_is_collected(world: KubernetesWorld) -> None:
+    """A workspace that the server no longer knows goes, wholly; another installation's stays."""
+    desired = desired_of(world)
+    first = WholeAgent(world, [desired])
+    await first.until_state(desired.name, ActualState.RUNNING)
+    await first.kill()
+    other = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": f"other-{desired.name}",
+            "labels": {
+                "app.kubernetes.io/managed-by": "moorage",
+                "moorage.dev/installation": "somebody-else",
+            },
+        },
+    }
+    await world.client.create(other)
+    second = WholeAgent(world, [])
+
+    async def gone() -> bool:
+        return not await world.everything()
+
+    await eventually(gone, 60)
+    assert await world.client.get(resources.NAMESPACE, "", other["metadata"]["name"]) is not None
+    await world.client.delete(resources.NAMESPACE, "", other["metadata"]["name"])
+    await second.kill()
+
+
+async def test_a_workspace_keeps_its_settings_until_restarted(world: KubernetesWorld) -> None:
+    """New settings touch no workspace that runs; a restart takes them."""
+    desired = desired_of(world)
+    first = await world.agent()
+    await first.start(desired)
+    pod = await world.pod(desired.name)
+    changed = msgspec.structs.replace(world.settings, annotations={"example.com/new": "1"})
+    second = await world.agent(settings=changed)
+    observed = await second.runtime.observe(desired.name, desired)
+    assert observed.run is not None
+    assert observed.run.missing == ()
+    await second.start(desired)
+    assert writes(second.runtime) == 0
+    again = msgspec.structs.replace(desired, restarts=1, generation=2)
+    assert (await second.start(again, fresh=True)).ready
+    new = await world.pod(desired.name)
+    assert new["metadata"]["uid"] != pod["metadata"]["uid"]
+    assert new["metadata"]["annotations"]["example.com/new"] == "1"
+
+
+async def test_a_shared_namespace(world: KubernetesWorld) -> None:
+    """In a namespace that all share, workspaces are told by their labels: removing one leaves the other and the namespace."""
+    shared = f"shared-{world.identity.installation}"
+    await world.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared}})
+    agent = await world.agent(settings=msgspec.structs.replace(world.settings, shared_namespace=shared))
+    one, other = desired_of(world), desired_of(world)
+    try:
+        assert (await agent.start(one)).ready
+        assert (await agent.start(other)).ready
+        assert await agent.runtime.names() == {one.name, other.name}
+        await agent.runtime.remove(one.name)
+        assert await agent.runtime.names() == {other.name}
+        run = (await agent.runtime.observe(other.name, other)).run
+        assert run is not None
+        assert run.progress.ready
+        await agent.runtime.remove(other.name)
+        assert await world.everything() == []
+    finally:
+        await world.client.delete(resources.NAMESPACE, "", shared)
+
+
+async def test_steps_volumes_credentials_and_sidecars(world: KubernetesWorld) -> None:
+    """The whole of a devfile: a private repository cloned with a credential that no object holds, a preStart step that
+    works on it, a volume that two containers share, and variables that are no names in C."""
+    step = Container(
+        name="prepare",
+        image=world.image,
+        command=("sh", "-c"),
+        args=("cp /projects/app/hello.txt /cache/from-step",),
+        volume_mounts=(VolumeMount(volume="cache", path="/cache"),),
+    )
+    main = Container(
+        name="py",
+        image=world.image,
+        override_command=True,
+        env={"A.DOT": "1", "TOKEN": "s3cret-value"},
+        volume_mounts=(VolumeMount(volume="cache", path="/cache"),),
+    )
+    project = Project(
+        name="app", clone_path="app", url=world.closed_repository(), credential=world.credential()
+    )
+    spec = simple_spec(
+        world,
+        containers=(main,),
+        init_containers=(step,),
+        projects=(project,),
+        volumes=(Volume(name="cache", size=10 * 1024**2),),
+    )
+    desired = desired_of(world, spec=spec)
+    agent = await world.agent()
+    assert (await agent.start(desired)).fault is None
+    place = inside.place(agent.runtime._known(), desired.name, "")
+    # A shell hands on no variable whose name it could not have itself: what the container was given is in its first process.
+    script = "cat /cache/from-step; tr '\\0' '\\n' </proc/1/environ; git -C /projects/app remote -v; id"
+    code, text = await commands.run(agent.runtime.client, place, ["sh", "-c", script])
+    assert code == 0
+    for words in ("hello 0", "A.DOT=1", "TOKEN=s3cret-value", "uid=5001", "gid=0"):
+        assert words in text, text
+    objects = [item for kind in resources.WATCHED for item in await world.of(kind, desired.name)]
+    everything = msgspec.json.encode(objects).decode()
+    assert "s3cret-of-alice" not in everything
+    assert "s3cret-value" not in everything
+
+
+async def eventually(holds: Any, timeout: float = 30) -> None:
+    async with asyncio.timeout(timeout):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.2)
+
+
+async def test_time_from_wish_to_objects(world: KubernetesWorld) -> None:
+    """All objects of a new workspace are applied within two seconds, even on a busy machine; asking again takes no request."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    began = time.monotonic()
+    await agent.runtime.start(desired, received=time.time())
+    took = time.monotonic() - began
+    before = agent.runtime.client.bucket.taken
+    await agent.runtime.start(desired, received=time.time())
+    assert took < 2
+    assert agent.runtime.client.bucket.taken == before
