@@ -27,8 +27,8 @@ _log = log.get(part="agent.connection")
 MESSAGE_LIMIT = 256 * 1024 * 1024
 """Bytes of one message: a snapshot holds every workspace."""
 WELCOME_SECONDS = 15.0
-FIRST_PAUSE, MOST_PAUSE = 0.1, 5.0
-"""Seconds between two tries to connect."""
+FIRST_PAUSE, MOST_PAUSE, MOST_PAUSE_HERE = 0.1, 5.0, 1.0
+"""Seconds between two tries to connect; `…_HERE`: to a server on this machine, which has one agent to listen to."""
 
 _REFUSALS = {
     contract.CLOSE_BAD_TOKEN: "the server does not know this agent's token",
@@ -46,7 +46,8 @@ class Connection:
         self._token = token
         self._fleet = fleet
         self._runtime = runtime
-        self._backoff = Backoff(FIRST_PAUSE, MOST_PAUSE)
+        here = server.startswith("unix:")
+        self._backoff = Backoff(FIRST_PAUSE, MOST_PAUSE_HERE if here else MOST_PAUSE)
 
     async def run(self) -> None:
         """Until cancelled. Raises `Misconfigured` when going on makes no sense."""

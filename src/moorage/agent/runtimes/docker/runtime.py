@@ -24,7 +24,7 @@ from moorage.agent.runtimes.docker.observe import (
 from moorage.agent.runtimes.docker.shared import Shared
 from moorage.agent.runtimes.docker.start import Start, Tools, may_stay, remove_container
 from moorage.agent.runtimes.docker.streams import container_log, last_lines
-from moorage.agent.runtimes.docker.watch import Track, Watches
+from moorage.agent.runtimes.docker.watch import Track, Watches, rebuild
 from moorage.agent.runtimes.port import (
     ExecRequest,
     ExecSession,
@@ -212,9 +212,8 @@ class DockerRuntime:
             return
         track = self._track(name)
         if track.timeline.state(StageName.RECEIVED) == "waiting":
-            _rebuild(track, items)
-        since = seconds(sandbox["State"]["StartedAt"])
-        self._watches.follow_clone(desired, track, sandbox["Id"], since)
+            rebuild(track, items)
+        self._watches.follow_clone(desired, track, sandbox)
         main = next((c for c in items if role_of(c) == "main"), None)
         address = address_of(items)
         if main is not None and address and state_of(main) is ContainerState.RUNNING:
@@ -394,17 +393,3 @@ def _cause_of(error: BaseException) -> Cause:
         error = error.fault()
     assert isinstance(error, RuntimeFault)
     return error.cause
-
-
-def _rebuild(track: Track, containers: list[Any]) -> None:
-    """The timeline of a start that another agent process made, as far as the containers tell it."""
-    created = [at for c in containers if (at := seconds(c.get("Created"))) is not None]
-    started = [at for c in containers if (at := seconds(c["State"].get("StartedAt"))) is not None]
-    received = received_at(containers) or min(created, default=track.now())
-    track.timeline.begin(StageName.RECEIVED, received)
-    track.timeline.end(StageName.RECEIVED, received)
-    for stage in (StageName.IMAGE, StageName.VOLUME):
-        track.timeline.begin(stage, received)
-        track.timeline.end(stage, min(created, default=None))
-    track.timeline.begin(StageName.CONTAINERS, min(created, default=received))
-    track.timeline.end(StageName.CONTAINERS, max(started, default=None))

@@ -77,7 +77,6 @@ class Start:
         self._existing = existing
         self._received = received
         self._sandbox_started: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._sandbox_id = ""
 
     async def run(self) -> None:
         """Raises `RuntimeFault`."""
@@ -148,7 +147,9 @@ class Start:
             container.image, lambda detail: self._track.begin(StageName.IMAGE, detail)
         )
         ours = self._tools.architecture
-        if ours and image.architecture and image.architecture != ours:
+        # The editor's own programs are of this machine's kind; a sidecar may have an emulator to run in.
+        edited = container.name == self._spec.main_container and self._spec.editor is not None
+        if edited and ours and image.architecture and image.architecture != ours:
             verdict = causes.wrong_architecture(container.image, ours, has=image.architecture)
             raise RuntimeFault(verdict.cause, final=True)
         return image
@@ -185,10 +186,9 @@ class Start:
                 "POST", f"containers/{created}/start", doing="starting the workspace's network"
             )
         inspected = await self._engine.request("GET", f"containers/{created}/json")
-        self._sandbox_id = created
         started = seconds(inspected["State"]["StartedAt"]) or self._received
         self._sandbox_started.set_result(started)
-        self._tools.watches.follow_clone(self._desired, self._track, created, started)
+        self._tools.watches.follow_clone(self._desired, self._track, inspected)
 
     async def _init_steps(
         self,
@@ -208,10 +208,9 @@ class Start:
         ready.set()
 
     async def _cloned(self) -> None:
-        while not self._track.cloned.is_set():
-            if self._track.fault is not None:
-                raise RuntimeFault(self._track.fault, final=True)
-            await asyncio.wait([asyncio.ensure_future(self._track.cloned.wait())], timeout=0.2)
+        await self._track.settled.wait()
+        if self._track.fault is not None:
+            raise RuntimeFault(self._track.fault, final=True)
 
     async def _init_step(
         self, container: Container, host: Host, image: ImageConfig, volumes: asyncio.Task[None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from moorage.agent import causes
 from moorage.agent.runtimes.docker import objects, probe
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
-from moorage.agent.runtimes.docker.observe import seconds
+from moorage.agent.runtimes.docker.observe import received_at, seconds
 from moorage.agent.runtimes.docker.streams import container_log, last_lines
 from moorage.agent.runtimes.port import Progress, RuntimeFault
 from moorage.agent.settings import AgentSettings
@@ -42,14 +42,16 @@ class Track:
     def __init__(self, clock: Clock, notify: Callable[[], None]) -> None:
         self.timeline = Timeline()
         self.fault: Cause | None = None
-        self.cloned = asyncio.Event()
+        self.cloned = False
+        self.settled = asyncio.Event()
+        """Set once it is known whether the projects are complete or never will be."""
         self.answered = False
         self._clock = clock
         self._notify = notify
 
     @property
     def progress(self) -> Progress:
-        ready = self.cloned.is_set() and self.answered and self.fault is None
+        ready = self.cloned and self.answered and self.fault is None
         return Progress(stages=self.timeline.stages(), ready=ready, fault=self.fault)
 
     def now(self) -> float:
@@ -74,10 +76,25 @@ class Track:
         now = self._clock.now()
         self.fault = msgspec.structs.replace(cause, since=now)
         self.timeline.fail(stage, now, cause.message)
+        self.settled.set()
         self._notify()
 
     def changed(self) -> None:
         self._notify()
+
+
+def rebuild(track: Track, containers: Sequence[Mapping[str, Any]]) -> None:
+    """The timeline of a start that another agent process made, as far as the containers tell it."""
+    created = [at for c in containers if (at := seconds(c.get("Created"))) is not None]
+    started = [at for c in containers if (at := seconds(c["State"].get("StartedAt"))) is not None]
+    received = received_at(containers) or min(created, default=track.now())
+    track.timeline.begin(StageName.RECEIVED, received)
+    track.timeline.end(StageName.RECEIVED, received)
+    for stage in (StageName.IMAGE, StageName.VOLUME):
+        track.timeline.begin(stage, received)
+        track.timeline.end(stage, min(created, default=None))
+    track.timeline.begin(StageName.CONTAINERS, min(created, default=received))
+    track.timeline.end(StageName.CONTAINERS, max(started, default=None))
 
 
 class Watches:
@@ -89,20 +106,19 @@ class Watches:
         self._clock = clock
         self._running: dict[tuple[str, str], tuple[object, asyncio.Task[None]]] = {}
 
-    def follow_clone(
-        self, desired: DesiredWorkspace, track: Track, sandbox: str, started: float | None
-    ) -> None:
-        """From the sandbox's log; `started` tells which of its runs."""
+    def follow_clone(self, desired: DesiredWorkspace, track: Track, sandbox: Mapping[str, Any]) -> None:
+        """From the log of the sandbox (as the engine describes it), as far as it is of its present run."""
 
         def renew() -> None:
-            track.cloned.clear()
+            track.cloned = False
+            track.settled.clear()
 
         self._replace(
             (desired.name, "clone"),
-            (sandbox, started),
-            track.cloned.is_set() or track.fault is not None,
+            (sandbox["Id"], sandbox["State"]["StartedAt"]),
+            track.cloned or track.fault is not None,
             renew,
-            lambda: self._clone(desired, track, sandbox, started),
+            lambda: self._clone(desired, track, sandbox),
         )
 
     def probe_editor(
@@ -157,18 +173,16 @@ class Watches:
             _log.error("stopped following", workspace=slot[0], what=slot[1], exc_info=error)
 
     # ------------------------------------------------------------------------------------------ clone
-    async def _clone(
-        self, desired: DesiredWorkspace, track: Track, sandbox: str, started: float | None
-    ) -> None:
+    async def _clone(self, desired: DesiredWorkspace, track: Track, sandbox: Mapping[str, Any]) -> None:
         if desired.spec.projects:
-            track.begin(StageName.CLONE, at=started)
+            track.begin(StageName.CLONE, at=seconds(sandbox["State"]["StartedAt"]))
         else:
             track.skip(StageName.CLONE)
         try:
             async with asyncio.timeout(self._settings.clone_timeout):
                 if credentials := objects.credential_lines(desired.spec.projects):
-                    await self._deliver(sandbox, credentials)
-                await self._read_clone(desired, track, sandbox, started)
+                    await self._deliver(sandbox["Id"], credentials)
+                await self._read_clone(desired, track, sandbox)
         except TimeoutError:
             track.fail(StageName.CLONE, causes.clone_timeout(self._settings.clone_timeout).cause)
         except RuntimeFault as fault:
@@ -176,11 +190,13 @@ class Watches:
                 raise
             track.fail(StageName.CLONE, fault.cause)
 
-    async def _read_clone(
-        self, desired: DesiredWorkspace, track: Track, sandbox: str, started: float | None
-    ) -> None:
+    async def _read_clone(self, desired: DesiredWorkspace, track: Track, sandbox: Mapping[str, Any]) -> None:
+        # Since the end of its former run: the first words of this one may be older than what the engine calls its start.
+        since = seconds(sandbox["State"].get("FinishedAt"))
         rest = b""
-        async for chunk in container_log(self._engine, sandbox, follow=True, since=started, timestamps=True):
+        async for chunk in container_log(
+            self._engine, sandbox["Id"], follow=True, since=since, timestamps=True
+        ):
             if chunk.stream == "stderr":
                 if found := _PROGRESS.findall(chunk.data):
                     what, percent = found[-1]
@@ -205,7 +221,8 @@ class Watches:
             case "empty":
                 track.begin(StageName.CLONE, "The repository is empty: so is its folder.")
             case "done":
-                track.cloned.set()
+                track.cloned = True
+                track.settled.set()
                 track.end(StageName.CLONE, seconds(stamp.decode()))
                 track.changed()
                 return True

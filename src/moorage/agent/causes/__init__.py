@@ -1,0 +1,41 @@
+"""From an engine's errors, exit codes and log lines to causes in plain words. Pure.
+
+Each function returns a `Verdict`: the cause, and whether it is final (nothing changes until somebody does something).
+`Cause.since` is left to the caller, who has the clock.
+"""
+
+from moorage.agent.causes.clones import clone_timeout, of_clone, without_password
+from moorage.agent.causes.containers import (
+    crash_loop,
+    editor_not_answering,
+    init_failed,
+    init_timeout,
+    of_exit,
+    sandbox_ended,
+)
+from moorage.agent.causes.engines import engine_slow, engine_unreachable, of_engine, pool_exhausted
+from moorage.agent.causes.images import of_pull, pull_timeout, tools_image, wrong_architecture
+from moorage.agent.causes.verdict import DETAIL_LIMIT, Verdict, no_space
+
+__all__ = [
+    "DETAIL_LIMIT",
+    "Verdict",
+    "clone_timeout",
+    "crash_loop",
+    "editor_not_answering",
+    "engine_slow",
+    "engine_unreachable",
+    "init_failed",
+    "init_timeout",
+    "no_space",
+    "of_clone",
+    "of_engine",
+    "of_exit",
+    "of_pull",
+    "pool_exhausted",
+    "pull_timeout",
+    "sandbox_ended",
+    "tools_image",
+    "without_password",
+    "wrong_architecture",
+]

@@ -1,0 +1,105 @@
+"""Git's words. Pure."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from moorage.agent.causes.verdict import NO_SPACE, Verdict, make_cause, matches, no_space
+
+
+def of_clone(url: str, ref: str, code: str, said: str) -> Verdict:
+    """Of a project that could not be cloned. `code`: the step that failed; `said`: Git's last words."""
+    where = without_password(url)
+    if matches(said, *NO_SPACE):
+        return no_space("on the workspace's volume", said)
+    if code == "unknown-ref":
+        return Verdict(
+            make_cause(
+                "ref-not-found",
+                f"{where} has no branch, tag or commit {ref!r}.",
+                said,
+                "Check the ref's name, and that it has been pushed.",
+            ),
+            True,
+        )
+    if matches(said, "ssl certificate", "server certificate", "certificate verif", "x509"):
+        return Verdict(
+            make_cause(
+                "clone-untrusted",
+                f"The certificate of {where} is not trusted.",
+                said,
+                "Give the agent the CA that signed it (ca_bundle under [agent]).",
+            ),
+            True,
+        )
+    if matches(
+        said, "authentication failed", "could not read username", "could not read password", "terminal prompts disabled",
+        r"returned error: 40[13]", "permission denied", "access denied", "host key verification failed",
+    ):  # fmt: skip
+        return Verdict(
+            make_cause(
+                "clone-refused",
+                f"{where} refuses to be cloned: it is private, or the credential is not accepted.",
+                said,
+                "Check the address and the credential.",
+            ),
+            True,
+        )
+    if matches(
+        said,
+        "repository .* not found",
+        r"returned error: 404",
+        "does not appear to be a git repository",
+        "not valid: is this a git repository",
+    ):
+        return Verdict(
+            make_cause(
+                "repository-not-found",
+                f"There is no repository at {where}, or it is private.",
+                said,
+                "Check the address; a private repository needs a credential.",
+            ),
+            True,
+        )
+    if matches(
+        said, "could not resolve", "failed to connect", "couldn't connect", "connection refused", "timed out", "unable to access",
+        "connection reset", "network is unreachable", "no route to host", "unable to connect", "hung up",
+    ):  # fmt: skip
+        return Verdict(
+            make_cause(
+                "clone-unreachable",
+                f"{where} cannot be reached from the workspace.",
+                said,
+                "Check the address, and the machine's network, DNS and proxy.",
+            ),
+            True,
+        )
+    if matches(said, "transport .* not allowed", "protocol .* not (supported|allowed)"):
+        return Verdict(
+            make_cause(
+                "clone-scheme", f"{where} is no http, https or ssh address.", said, "Use one of these."
+            ),
+            True,
+        )
+    return Verdict(
+        make_cause("clone-failed", f"Cloning {where} failed.", said, "Git's last words are below."), True
+    )
+
+
+def clone_timeout(seconds: float) -> Verdict:
+    return Verdict(
+        make_cause(
+            "clone-timeout",
+            f"The projects were not cloned after {seconds:.0f} s.",
+            hint="Raise clone_timeout under [agent], or use a smaller repository.",
+        ),
+        True,
+    )
+
+
+def without_password(url: str) -> str:
+    """The address without user and password."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -1,0 +1,39 @@
+"""What all causes are made of."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from moorage.contract import Cause
+
+DETAIL_LIMIT = 4000
+"""Characters of an engine's or a program's own words that a cause carries: the last ones."""
+
+
+class Verdict(NamedTuple):
+    cause: Cause
+    final: bool
+
+
+def make_cause(code: str, message: str, detail: str = "", hint: str = "") -> Cause:
+    return Cause(code=code, message=message, detail=detail.strip()[-DETAIL_LIMIT:], hint=hint)
+
+
+def matches(text: str, *patterns: str) -> bool:
+    return any(re.search(pattern, text, re.IGNORECASE) for pattern in patterns)
+
+
+NO_SPACE = ("no space left on device", "enospc", "disk quota exceeded")
+
+
+def no_space(where: str, detail: str) -> Verdict:
+    return Verdict(
+        make_cause(
+            "no-space",
+            f"There is no space left {where}.",
+            detail,
+            "Make room on the machine that runs the workspaces (large or unused images, old workspaces), then start it again.",
+        ),
+        True,
+    )
