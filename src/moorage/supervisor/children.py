@@ -6,7 +6,6 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
 from typing import NamedTuple
 
 from moorage.kernel.home import Home
@@ -47,9 +46,12 @@ def start(argv: list[str], environment: dict[str, str]) -> Started:
     output, inner = os.pipe()
     os.set_blocking(output, False)
     parent = os.getpid()
+    # Until the child has its own, our handlers are in it: a signal to it would be lost there, and be heard here.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     pid = os.fork()
     if pid == 0:
         _run(argv, environment, inner, parent)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(inner)
     return Started(pid, output)
 
@@ -73,13 +75,9 @@ def _run(argv: list[str], environment: dict[str, str], output: int, parent: int)
 
 
 def _reset_signals() -> None:
-    """An ignored signal stays ignored over exec; Python ignores some."""
-    handlers: list[tuple[signal.Signals, Callable[..., object] | int]] = [
-        (signal.SIGPIPE, signal.SIG_DFL),
-        (signal.SIGXFSZ, signal.SIG_DFL),
-        (signal.SIGINT, signal.SIG_DFL),
-        (signal.SIGHUP, signal.SIG_DFL),
-    ]
-    for number, handler in handlers:
-        signal.signal(number, handler)
+    """As a program expects them: an ignored signal would stay ignored over exec, and Python ignores some."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) not in (signal.SIG_DFL, None):
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())

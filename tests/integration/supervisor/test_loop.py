@@ -266,3 +266,32 @@ def test_a_program_that_is_not_there(start: Start) -> None:
     assert found.last_exit
     assert found.last_exit.code == 127
     assert "/nowhere/program" in found.last_exit.lines[-1]
+
+
+def test_a_signal_that_comes_at_once() -> None:
+    """Between its start and its program, a child neither loses a signal nor passes it on to the supervisor."""
+    script = """
+import os, signal, sys
+from moorage.supervisor import children
+heard = []
+signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+reading, writing = os.pipe()
+os.set_blocking(reading, False)
+os.set_blocking(writing, False)
+signal.set_wakeup_fd(writing)
+for _ in range(50):
+    started = children.start(["/bin/sleep", "30"], dict(os.environ))
+    os.kill(started.pid, signal.SIGTERM)
+    _, status = os.waitpid(started.pid, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
+    os.close(started.output)
+try:
+    heard.append(os.read(reading, 1))
+except BlockingIOError:
+    pass
+sys.exit(len(heard))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
