@@ -54,14 +54,18 @@ test-e2e: test-system ## the walk-through in a browser, and what happens when th
 test-cluster: test-system ## the Kubernetes runtime on a real cluster, which is started for it (root; about 10 minutes)
 	$(PYTEST) tests/cluster
 
-.PHONY: test-system
+.PHONY: test-system bench-system
+bench-system:
+	@scripts/install-system --bench
+	@$(MAKE) --no-print-directory test-system
+
 test-system:
 	@scripts/install-system --tests
 	@scripts/venv --dev
 	@scripts/base-image
 	@scripts/tools-image
 
-bench: test-system ## the figures that we promise, as ratios within one run; also in build/bench.json
+bench: bench-system ## the figures that we promise, as ratios within one run; also in build/bench.json
 	$(VENV)/bin/python bench/report.py
 
 lock: ## write the locks anew, for pyproject.toml as it is
