@@ -120,29 +120,14 @@ def _home(given: Path | None) -> Home:
 
 
 def _already_running(home: Home, options: Options, *, wait: float) -> None:
-    import asyncio
+    from moorage.supervisor import launch
 
-    from moorage.kernel.errors import Conflict
-    from moorage.supervisor import launch, readiness, state
-    from moorage.supervisor.prepare import Options as AllDefault
-    from moorage.supervisor.prepare import plan
-
-    present = plan(home, AllDefault())
-    if plan(home, options) != present:
-        raise Conflict(
-            f"Moorage is running already in {home.path}, with other settings ({present.url}).",
-            code="already-running",
-            hint="`moor down`, then `moor up` with the new ones.",
-        )
-    retried = launch.retry(home)
-    report = state.read(home)
-    if wait and report is not None:
-        asyncio.run(readiness.wait(home, present, report.supervisor, seconds=wait))
+    plan, renewed = launch.join(home, options, seconds=wait)
     if output.as_json():
-        output.show_json({"url": present.url, "home": str(home.path), "started": False})
+        output.show_json({"url": plan.url, "home": str(home.path), "started": False, "restarted": renewed})
         return
-    again = f" Trying again: {', '.join(retried)}." if retried else ""
-    output.say(f"Moorage is running already: {present.url}.{again} `moor status` says more.")
+    again = f" Started again: {', '.join(renewed)}." if renewed else ""
+    output.say(f"Moorage is running already: {plan.url}.{again} `moor status` says more.")
 
 
 def _welcome(home: Home, plan: Plan) -> None:

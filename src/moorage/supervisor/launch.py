@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
-from moorage.kernel.errors import Misconfigured, MoorageError, Unavailable
+from moorage.kernel.errors import Conflict, Misconfigured, MoorageError, Unavailable
 from moorage.kernel.home import Home
 from moorage.supervisor import policy, preflight, readiness, recover, state
 from moorage.supervisor.prepare import Options, Plan, plan, prepare
@@ -17,6 +18,8 @@ from moorage.supervisor.proc import Identity, identify
 
 RETRY = signal.SIGUSR1
 """Tells a running supervisor to start those again that are down because of how they were set up."""
+AGENT_FIELDS = frozenset({"ca_bundle", "tools_image"})
+"""Fields of `Plan` that nobody but the agent reads."""
 
 
 def ready_to_start(home: Home, options: Options) -> Plan:
@@ -82,15 +85,30 @@ def become_supervisor(home: Home, wanted: Plan, *, fmt: str | None, announce: Ca
     os.execv(command[0], command)  # noqa: S606 - the argument list is our own
 
 
-def retry(home: Home) -> list[str]:
-    """Makes a running supervisor start again what is down because of how it was set up; returns their names."""
+def join(home: Home, options: Options, *, seconds: float) -> tuple[Plan, list[str]]:
+    """What `moor up` does where it runs already; returns what holds, and the processes that it had started again.
+
+    Options that concern the agent alone are taken over, with a new agent; what is down because of how it was set up is tried
+    again; then, with `seconds`, it waits until everything is ready. Raises `Conflict` for any other option.
+    """
+    present, wanted = plan(home, Options()), plan(home, options)
+    changed = {field for field in Plan.__struct_fields__ if getattr(present, field) != getattr(wanted, field)}
+    if changed - AGENT_FIELDS:
+        raise Conflict(
+            f"Moorage is running already in {home.path}, with other settings ({present.url}).",
+            code="already-running",
+            hint="`moor down`, then `moor up` with the new ones.",
+        )
+    renewed = _retry(home)
+    if changed:
+        preflight.check_engine(wanted)
+        prepare(home, wanted)
+        _renew(home, "agent")
+        renewed.append("agent")
     report = state.read(home)
-    if report is None or not report.alive:
-        return []
-    failed = [child.name for child in report.children if child.state == "failed"]
-    if failed:
-        os.kill(report.supervisor.pid, RETRY)
-    return failed
+    if seconds and report is not None:
+        asyncio.run(readiness.wait(home, wanted, report.supervisor, seconds=seconds))
+    return wanted, renewed
 
 
 def stop(home: Home) -> bool:
@@ -110,6 +128,39 @@ def stop(home: Home) -> bool:
         )
     recover.end_leftovers(home)
     return True
+
+
+def _retry(home: Home) -> list[str]:
+    """Starts again what is down because of how it was set up; returns the names."""
+    report = state.read(home)
+    failed = (
+        [child for child in report.children if child.state == "failed"] if report and report.alive else []
+    )
+    if report and failed:
+        os.kill(report.supervisor.pid, RETRY)
+        _await_restarts(home, failed)
+    return [child.name for child in failed]
+
+
+def _renew(home: Home, name: str) -> None:
+    """Ends a process, which the supervisor starts again, and waits for that."""
+    report = state.read(home)
+    for child in report.children if report else []:
+        if child.name == name and child.process is not None:
+            os.kill(child.process.pid, signal.SIGTERM)
+            _await_restarts(home, [child])
+
+
+def _await_restarts(home: Home, before: list[state.ChildReport]) -> None:
+    """Waits for a moment until each has been started once more than it was."""
+    deadline = time.monotonic() + policy.GRACE
+    expected = {child.name: child.restarts + 1 for child in before}
+    while time.monotonic() < deadline:
+        report = state.read(home)
+        now = {child.name: child.restarts for child in report.children} if report else {}
+        if all(now.get(name, 0) >= count for name, count in expected.items()):
+            return
+        time.sleep(0.05)
 
 
 def _command(home: Home, fmt: str | None) -> list[str]:

@@ -219,7 +219,7 @@ class Supervisor:
         if isinstance(decision, policy.Restart):
             child.due = time.monotonic() + decision.delay
             child.become("waiting")
-            self._say("warning", "ended by itself; restarting", **fields, in_seconds=round(decision.delay, 1))
+            self._say("warning", "ended; restarting", **fields, in_seconds=round(decision.delay, 1))
             return
         child.become("failed")
         self._say("error", "cannot run as it is set up; it stays down", **fields)

@@ -40,7 +40,7 @@ def check(home: Home, plan: Plan) -> list[MoorageError]:
         lambda: _ports(plan),
         lambda: _haproxy(plan.haproxy),
         _git,
-        lambda: _engine(plan),
+        lambda: check_engine(plan),
     ]
     problems: list[MoorageError] = []
     for look in looks:
@@ -49,6 +49,12 @@ def check(home: Home, plan: Plan) -> list[MoorageError]:
         except MoorageError as error:
             problems.append(error)
     return problems
+
+
+def check_engine(plan: Plan) -> None:
+    """Raises `Misconfigured` when no engine answers, or it lacks the tools image."""
+    if plan.runtime == "docker":
+        _tools_image(find_engine(plan.docker_host), plan.tools_image)
 
 
 def find_engine(docker_host: str = "") -> Engine:
@@ -155,11 +161,6 @@ def _git() -> None:
         raise Misconfigured(
             "Git is not installed.", code="git-missing", hint="`apt-get install git` installs it."
         )
-
-
-def _engine(plan: Plan) -> None:
-    if plan.runtime == "docker":
-        _tools_image(find_engine(plan.docker_host), plan.tools_image)
 
 
 def _tools_image(engine: Engine, image: str) -> None:

@@ -111,7 +111,7 @@ def failure(report: state.Report | None, *, gone: bool) -> MoorageError | None:
 def last_words(lines: list[str]) -> str:
     """What a process said at its end, in one line: its last line that is no stack frame."""
     said = [line.strip() for line in lines if line.strip() and not line.startswith((" ", "\t"))]
-    return re.sub(r"^moor [a-z]+: ", "", said[-1]) if said else "it said nothing."
+    return re.sub(r"^moor(age)? [a-z]+: ", "", said[-1]) if said else "it said nothing."
 
 
 def _late(home: Home, parts: list[Part], report: state.Report | None, seconds: float) -> Unavailable:

@@ -113,7 +113,7 @@ def test_a_child_that_is_killed_comes_back_at_once(start: Start) -> None:
     agent = supervisor.child("agent")
     assert agent
     assert agent.restarts == 0
-    said = [event for event in supervisor.events() if event["event"].startswith("ended by itself")]
+    said = [event for event in supervisor.events() if event["event"].startswith("ended; restarting")]
     assert [(event["child"], event["exit"]) for event in said] == [
         ("server", "killed by SIGKILL"),
         ("server", "killed by SIGTERM"),

@@ -54,6 +54,7 @@ def test_up_again(shared: Installation) -> None:
         "url": shared.url,
         "home": str(shared.home.path),
         "started": False,
+        "restarted": [],
     }
     refused = shared.moor("up", "--port", str(free_ports()))
     assert refused.returncode == 6
@@ -82,7 +83,7 @@ def test_a_killed_process_is_back_within_two_seconds(shared: Installation, name:
     assert process["restarts"] == before.restarts + 1
     assert process["last_exit"]["text"] == "killed by SIGKILL"
     log = (shared.home.logs / "supervisor.log").read_text()
-    assert re.search(rf"ended by itself; restarting +child={name} exit='killed by SIGKILL'", log)
+    assert re.search(rf"ended; restarting +child={name} exit='killed by SIGKILL'", log)
     assert answers(shared.url) == 401
 
 
@@ -280,3 +281,35 @@ def test_one_process_alone(tmp_path: Path) -> None:
     )
     assert done.returncode == 9
     assert "admin-token" in done.stderr
+
+
+def test_options_of_the_agent_alone(fresh: Installation, tmp_path: Path) -> None:
+    """They are taken over where it runs, with a new agent; nothing else is restarted."""
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(Path("/etc/ssl/certs/ca-certificates.crt").read_bytes())
+    fresh.started()
+    before = fresh.report()
+    assert fresh.json("up", "--detach", "--ca-bundle", str(bundle))["restarted"] == ["agent"]
+    after = fresh.report()
+    assert {name for name in PROCESSES if after[name].process != before[name].process} == {"agent"}
+    assert fresh.moor("status").returncode == 0
+    assert f'ca_bundle = "{bundle}"' in fresh.home.settings.read_text()
+    assert fresh.json("up", "--detach", "--ca-bundle", str(bundle))["restarted"] == []
+
+
+def test_a_process_that_failed_is_tried_again(fresh: Installation) -> None:
+    """Who mends the settings says `moor up` once more."""
+    fresh.started()
+    good = fresh.home.settings.read_text()
+    fresh.home.settings.write_text(good + "\n[agent]\nno_such_setting = 1\n")
+    agent = fresh.report()["agent"].process
+    assert agent
+    os.kill(agent.pid, signal.SIGKILL)
+    until("it stays down", lambda: fresh.report()["agent"].state == "failed")
+    done = fresh.moor("status")
+    assert done.returncode == 8
+    assert "no_such_setting" in done.stdout
+    assert answers(fresh.url) == 401
+    fresh.home.settings.write_text(good)
+    assert fresh.json("up", "--detach")["restarted"] == ["agent"]
+    assert fresh.moor("status").returncode == 0
