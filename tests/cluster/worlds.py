@@ -88,7 +88,7 @@ class KubernetesWorld:
         labels = f"{INSTALLATION}={self.identity.installation}"
         if workspace:
             labels += f",moorage.dev/workspace={workspace}"
-        return (await self.client.list_all(kind, labels=labels))[0]
+        return await self.client.list_all(kind, labels=labels)
 
     def end_container(self, workspace: str, container: str) -> None:
         """The contract's tests call this from a running loop: what has to be asked is asked by another."""

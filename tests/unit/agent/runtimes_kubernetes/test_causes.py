@@ -117,6 +117,15 @@ def test_refusals(message: str, words: str) -> None:
         (ApiError(422, "Invalid", "bad"), "admission-refused", True),
         (ApiError(403, "Forbidden", 'admission webhook "w" denied the request'), "admission-refused", True),
         (ApiError(409, "Conflict", "again"), "cluster-refused", False),
+        (
+            ApiError(
+                403,
+                "Forbidden",
+                'secrets "x" is forbidden: unable to create new content in namespace x because it is being terminated',
+            ),
+            "still-ending",
+            False,
+        ),
         (ApiError(500, "InternalError", "etcdserver: leader changed"), "cluster-refused", False),
         (Forbidden("no right", code="cluster-forbidden"), "cluster-forbidden", False),
         (Unavailable("away", code="cluster-unreachable"), "cluster-unreachable", False),

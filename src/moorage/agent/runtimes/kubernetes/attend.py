@@ -5,6 +5,7 @@ status does not say why it waits. Nothing here is needed to act; all of it can b
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,10 @@ _log = log.get(part="agent.kubernetes.attend")
 LAST_LINES = 20
 EVENTS_EVERY = 3.0
 """Seconds between two looks at the events of one object that waits."""
+ASKING = 4
+"""Questions for events at a time: they must never keep writes waiting."""
+MOST_EVERY = 60.0
+"""Seconds between two looks at one that has been waiting for long."""
 STUCK_AFTER = 8.0
 """Seconds after which a pod without a container is asked about."""
 TELL_EVERY = 0.5
@@ -58,6 +63,7 @@ class Attendant:
         self._lines: dict[str, str] = {}
         self._image_words: dict[tuple[str, str], str] = {}
         self._events: dict[str, tuple[float, list[Object]]] = {}
+        self._asking = asyncio.Semaphore(ASKING)
 
     def progress(self, name: str) -> Progress:
         track = self._tracks.get(name)
@@ -79,9 +85,11 @@ class Attendant:
                 self._arm(name, EVENTS_EVERY)
 
     async def attend(
-        self, name: str, desired: DesiredWorkspace | None, found: Sequence[Object]
+        self, name: str, desired: DesiredWorkspace | None, found: Sequence[Object], *, ask: bool = True
     ) -> Mapping[str, str]:
-        """Brings the workspace's track up to date → the last lines of containers that ended. `found`: all its objects."""
+        """Brings the workspace's track up to date → the last lines of containers that ended. `found`: all its objects.
+        `ask` False: no time for events; they are asked for a little later.
+        """
         pods = [item for item in found if item["kind"] == "Pod"]
         lines = await self.last_lines(pods)
         deployment = next((item for item in found if item["kind"] == "Deployment"), None)
@@ -104,15 +112,18 @@ class Attendant:
             deployment=deployment,
             pod=pod,
             claims=[item for item in found if item["kind"] == "PersistentVolumeClaim"],
-            words=await self._words(pod, found),
+            words=await self._words(pod, found, ask=ask),
             lines=await self._main_lines(desired, pod, track, now),
             now=now,
         )
         if track.look(sight, self._patience):
             self._listener.progressed(name)
         if not track.progress.ready and track.fault is None:
-            # No watch tells of events, or of the end of patience.
-            self._arm(name, EVENTS_EVERY + 0.1)
+            # No watch tells of events, or of the end of patience. What waits for long is looked at less and less often:
+            # where storage is away, hundreds wait.
+            age = max(0.0, now - track.began)
+            spread = random.uniform(0.7, 1.0)  # noqa: S311 - spreads looks, guards nothing
+            self._arm(name, min(MOST_EVERY, EVENTS_EVERY + 0.5 + age / 10) * spread)
         return lines
 
     async def last_lines(self, pods: Sequence[Object], count: int = LAST_LINES) -> dict[str, str]:
@@ -220,23 +231,23 @@ class Attendant:
             entry[1].cancel()
 
     # ------------------------------------------------------------------------------------------ words
-    async def _words(self, pod: Object | None, found: Sequence[Object]) -> dict[str, str]:
+    async def _words(self, pod: Object | None, found: Sequence[Object], *, ask: bool) -> dict[str, str]:
         words: dict[str, str] = {}
         for claim in found:
             if (
                 claim["kind"] == "PersistentVolumeClaim"
                 and (claim.get("status") or {}).get("phase") == "Pending"
             ):
-                events = await self._events_of(claim)
+                events = await self._events_of(claim, ask=ask)
                 told = [e for e in events if e.get("type") == "Warning" or e.get("reason") == "FailedBinding"]
                 if told:
                     words[claim["metadata"]["name"]] = told[-1].get("message") or ""
         if pod is None:
             return words
-        await self._words_of_pod(pod, words)
+        await self._words_of_pod(pod, words, ask=ask)
         return words
 
-    async def _words_of_pod(self, pod: Object, words: dict[str, str]) -> None:
+    async def _words_of_pod(self, pod: Object, words: dict[str, str], *, ask: bool) -> None:
         uid = pod["metadata"]["uid"]
         entries = states.statuses(pod)
         for entry in entries:
@@ -245,7 +256,7 @@ class Attendant:
                 self._image_words[uid, entry["name"]] = waiting.get("message") or ""
             if waiting.get("reason") in states.IMAGE_REASONS:
                 if (uid, entry["name"]) not in self._image_words and waiting["reason"] == "ImagePullBackOff":
-                    await self._recall_pull(pod, entry["name"])
+                    await self._recall_pull(pod, entry["name"], ask=ask)
                 words[entry["name"]] = (
                     self._image_words.get((uid, entry["name"])) or waiting.get("message") or ""
                 )
@@ -254,30 +265,31 @@ class Attendant:
         created = states.seconds(pod["metadata"].get("creationTimestamp")) or 0.0
         nothing_runs = not any("running" in (e.get("state") or {}) or e.get("imageID") for e in entries)
         if nothing_runs and self._clock.now() - created > STUCK_AFTER:
-            for event in await self._events_of(pod):
+            for event in await self._events_of(pod, ask=ask):
                 if event.get("reason") in _POD_EVENTS:
                     words[""] = event.get("message") or ""
                 if event.get("reason") == "TriggeredScaleUp":
                     words["scaling"] = event.get("message") or ""
 
-    async def _recall_pull(self, pod: Object, container: str) -> None:
+    async def _recall_pull(self, pod: Object, container: str, *, ask: bool) -> None:
         """The registry's answer from the events: the status only says that it is tried again later."""
-        for event in await self._events_of(pod):
+        for event in await self._events_of(pod, ask=ask):
             path = (event.get("involvedObject") or {}).get("fieldPath", "")
             if event.get("reason") == "Failed" and f"{{{container}}}" in path:
                 message = event.get("message") or ""
                 if "Failed to pull image" in message:
                     self._image_words[pod["metadata"]["uid"], container] = message
 
-    async def _events_of(self, item: Object) -> list[Object]:
+    async def _events_of(self, item: Object, *, ask: bool) -> list[Object]:
         """Oldest first; asked for every few seconds at most. An API server that does not answer tells nothing."""
         metadata, now = item["metadata"], self._clock.now()
         known = self._events.get(metadata["uid"])
-        if known is not None and now - known[0] < EVENTS_EVERY:
-            return known[1]
+        if not ask or (known is not None and now - known[0] < EVENTS_EVERY):
+            return known[1] if known is not None else []
         fields = f"involvedObject.uid={metadata['uid']}"
         try:
-            events, _ = await self._client.list_all(EVENT, namespace=metadata["namespace"], fields=fields)
+            async with self._asking:
+                events = await self._client.list_all(EVENT, namespace=metadata["namespace"], fields=fields)
         except MoorageError as error:
             _log.info("events cannot be read", error=str(error))
             return known[1] if known is not None else []

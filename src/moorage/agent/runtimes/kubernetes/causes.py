@@ -136,6 +136,8 @@ def refused(message: str) -> Verdict:
 def of_error(doing: str, error: MoorageError) -> Verdict:
     """Of a request that failed. Refusals for good are final; what may pass by itself is not."""
     if isinstance(error, ApiError):
+        if "because it is being terminated" in error.text:
+            return Verdict(still_ending(error.text), False)
         if error.http_status in (400, 403, 422):
             return refused(error.text)
         text = f"The cluster did not do this ({doing})."
@@ -143,6 +145,16 @@ def of_error(doing: str, error: MoorageError) -> Verdict:
     if isinstance(error, Forbidden):
         return Verdict(Cause(code=error.code, message=error.message, hint=error.hint), False)
     return Verdict(Cause(code=error.code, message=error.message, hint=error.hint), False)
+
+
+def still_ending(detail: str = "") -> Cause:
+    """Of a workspace that is wanted while what there was of it before is still being removed."""
+    return Cause(
+        code="still-ending",
+        message="The cluster is still removing what this workspace had before.",
+        detail=detail,
+        hint="It is made anew as soon as that is done.",
+    )
 
 
 def image(name: str, reason: str, message: str) -> Verdict:

@@ -22,8 +22,8 @@ from moorage.agent.runtimes.kubernetes.resources import POD, Kind, Object, kind_
 from moorage.kernel.errors import Forbidden, Misconfigured, MoorageError, Unavailable
 
 FIELD_MANAGER = "moorage-agent"
-PAGE = 500
-"""Objects per page of a list."""
+PAGE = 100
+"""Objects per page of a list: as Python's tables, a page of Deployments takes some ten megabytes."""
 TIMEOUT = 30.0
 """Seconds for a request that is no stream."""
 WATCH_SECONDS = 300
@@ -87,9 +87,15 @@ class Client:
 
     async def list_all(
         self, kind: Kind, *, namespace: str = "", labels: str = "", fields: str = ""
-    ) -> tuple[list[Object], str]:
-        """All objects, page by page, and the resource version to watch from. Items bear no `kind`: it is added."""
-        items: list[Object] = []
+    ) -> list[Object]:
+        """All objects, in memory at once: for few."""
+        pages = self.pages(kind, namespace=namespace, labels=labels, fields=fields)
+        return [item async for items, _ in pages for item in items]
+
+    async def pages(
+        self, kind: Kind, *, namespace: str = "", labels: str = "", fields: str = ""
+    ) -> AsyncIterator[tuple[list[Object], str]]:
+        """Page by page: objects, and the resource version to watch from. Items bear no `kind`: it is added."""
         query: dict[str, str] = {"limit": str(PAGE)}
         if labels:
             query["labelSelector"] = labels
@@ -97,12 +103,13 @@ class Client:
             query["fieldSelector"] = fields
         while True:
             page = await self._json("list", kind, kind.path(namespace), query)
-            for item in page.get("items") or ():
+            items = page.get("items") or []
+            for item in items:
                 item["kind"], item["apiVersion"] = kind.name, kind.api
-                items.append(item)
+            yield items, page["metadata"]["resourceVersion"]
             token = page["metadata"].get("continue")
             if not token:
-                return items, page["metadata"]["resourceVersion"]
+                return
             query["continue"] = token
 
     async def watch(

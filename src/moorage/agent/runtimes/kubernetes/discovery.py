@@ -39,7 +39,7 @@ async def describe(client: Client) -> RuntimeInfo:
 
 async def _nodes(client: Client) -> list[Object]:
     try:
-        return (await client.list_all(NODE))[0]
+        return await client.list_all(NODE)
     except (ApiError, Forbidden) as error:
         _log.warning("the nodes cannot be listed: capacity and image volumes are unknown", error=str(error))
         return []

@@ -16,6 +16,7 @@ import msgspec
 
 from moorage.agent.causes import DETAIL_LIMIT
 from moorage.agent.runtimes.kubernetes import (
+    causes,
     commands,
     discovery,
     inside,
@@ -140,7 +141,7 @@ class KubernetesRuntime:
         if kinds & {"Deployment", "Pod"}:
             assert self._attendant is not None
             with faults("looking at the workspace"):
-                lines = await self._attendant.attend(name, desired, found)
+                lines = await self._attendant.attend(name, desired, found, ask=False)
             facts = states.Facts(
                 deployment=deployment,
                 pods=_pods(found),
@@ -328,12 +329,7 @@ class KubernetesRuntime:
             if item["kind"] == "Namespace" and item["metadata"].get("deletionTimestamp")
         ]
         if ending:
-            raise RuntimeFault(
-                Cause(
-                    code="still-ending", message="The cluster is still removing this workspace's namespace."
-                ),
-                final=False,
-            )
+            raise RuntimeFault(causes.still_ending(), final=False)
 
     async def _halted(self, name: str, deployment: Object, pods: list[Object]) -> states.Halted:
         assert self._attendant is not None

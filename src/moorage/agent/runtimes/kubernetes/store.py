@@ -157,10 +157,13 @@ class Store:
         return since
 
     async def _list(self, kind: Kind) -> str:
-        items, version = await self._client.list_all(kind, labels=self._selector)
-        found = {key_of(item) for item in items}
-        for item in items:
-            self.put(item)
+        found: set[Key] = set()
+        version = ""
+        async for items, at in self._client.pages(kind, labels=self._selector):
+            version = version or at
+            for item in items:
+                found.add(key_of(item))
+                self.put(item)
         for key in [key for key in self._items if key[0] == kind.name and key not in found]:
             if self._versions[key] <= int(version):
                 self._remove(key, int(version))

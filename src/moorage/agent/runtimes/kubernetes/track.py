@@ -52,6 +52,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 class Track:
     def __init__(self, run: str) -> None:
         self.run = run
+        self.began = _float(run) or 0.0
         self.timeline = Timeline()
         self.heard = Heard()
         self.fault: Cause | None = None

@@ -1,0 +1,252 @@
+"""The Kubernetes agent with a thousand workspaces, on the one-node cluster of the tests. Prints figures and their limits.
+
+bench/cluster.py [--workspaces 1000]     needs root; starts the cluster unless one stands already
+
+No pods run: the controller manager is halted, so that Deployments stay what they are. What is measured is the agent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT / "tests")  # in place of this folder, whose own `cluster` would hide that of the tests
+
+from cluster.node import Cluster  # noqa: E402
+from moorage.agent.fleet import Fleet  # noqa: E402
+from moorage.agent.runtimes.kubernetes import access  # noqa: E402
+from moorage.agent.runtimes.kubernetes.options import Options  # noqa: E402
+from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime  # noqa: E402
+from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment, Storage  # noqa: E402
+from moorage.agent.runtimes.port import Identity  # noqa: E402
+from moorage.agent.settings import AgentSettings  # noqa: E402
+from moorage.contract import (  # noqa: E402
+    Container,
+    DesiredState,
+    DesiredWorkspace,
+    EditorSpec,
+    Project,
+    WorkspaceSpec,
+)
+from moorage.kernel.clock import SystemClock  # noqa: E402
+from moorage.kernel.home import write_private  # noqa: E402
+from moorage.kernel.ids import short_id  # noqa: E402
+
+SAMPLES = 60
+IDLE_SECONDS = 15.0
+WRITES = ("apply", "patch", "delete")
+LIMITS = {
+    "apply_p95_s": 0.5,
+    "memory_mb": 150.0,
+    "etcd_kb_per_workspace": 40.0,
+    "cold_start_s": 20.0,
+    "cold_start_writes": 0.0,
+}
+
+
+def wish(name: str) -> DesiredWorkspace:
+    editor = EditorSpec(name="code-server", command=("{tools}/editors/code-server/start", "{folder}"))
+    spec = WorkspaceSpec(
+        containers=(Container(name="py", image="example.com/python:1", env={"GREETING": "hello"}),),
+        main_container="py",
+        editor=editor,
+        projects=(Project(name="app", clone_path="app", url="https://git.example.com/team/app.git"),),
+    )
+    return DesiredWorkspace(name=name, generation=1, desired=DesiredState.RUNNING, spec=spec, owner=7)
+
+
+def make_runtime(kubeconfig: Path, rate: float) -> KubernetesRuntime:
+    options = Options(requests_per_second=rate, burst=int(rate * 2))
+    settings = RemoteDevelopment(storage=Storage(size="1Gi"))
+    return KubernetesRuntime(access.from_kubeconfig(kubeconfig), options, settings, SystemClock())
+
+
+class Ears:
+    """A `Listener` that only waits for the cluster."""
+
+    def __init__(self) -> None:
+        self.up = asyncio.Event()
+
+    def changed(self, workspace: str) -> None: ...
+    def progressed(self, workspace: str) -> None: ...
+    def lost(self, cause: object) -> None: ...
+    def recovered(self) -> None:
+        self.up.set()
+
+
+async def populate(kubeconfig: Path, identity: Identity, names: list[str]) -> dict[str, float]:
+    """Makes the workspaces, then more, one at a time and at the usual rate, and times these."""
+    figures: dict[str, float] = {}
+    runtime, ears = make_runtime(kubeconfig, 1000), Ears()
+    task = asyncio.create_task(runtime.run(identity, ears))
+    await ears.up.wait()
+    turns = asyncio.Semaphore(8)
+
+    async def make(name: str) -> None:
+        async with turns:
+            await runtime.start(wish(name), received=time.time())
+
+    began = time.monotonic()
+    await asyncio.gather(*(make(name) for name in names))
+    figures["populate_s"] = time.monotonic() - began
+    await end(task, runtime)
+    runtime, ears = make_runtime(kubeconfig, 50), Ears()
+    task = asyncio.create_task(runtime.run(identity, ears))
+    await ears.up.wait()
+    times = []
+    for number in range(SAMPLES):
+        name = f"workspace-1-8-{identity.installation[-2:]}{number:04d}"
+        began = time.monotonic()
+        await runtime.start(wish(name), received=time.time())
+        times.append(time.monotonic() - began)
+        names.append(name)
+        await asyncio.sleep(0.2)
+    figures["apply_median_s"] = statistics.median(times)
+    figures["apply_p95_s"] = statistics.quantiles(times, n=20)[-1]
+    await end(task, runtime)
+    return figures
+
+
+async def end(task: asyncio.Task[None], runtime: KubernetesRuntime) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await runtime.close()
+
+
+async def agent(kubeconfig: Path, installation: str, wishes: Path, report: Path) -> None:
+    """The process that is measured: it has lost everything, and says what it knows until it is ended."""
+    began = time.monotonic()
+    runtime = make_runtime(kubeconfig, 50)
+    fleet = Fleet(runtime, AgentSettings(), SystemClock())
+    fleet.introduce(Identity(installation, 1))
+    wanted = msgspec.json.decode(wishes.read_bytes(), type=tuple[DesiredWorkspace, ...])  # noqa: ASYNC240
+    fleet.snapshot(wanted)
+    task = asyncio.create_task(fleet.run())
+    knows = None
+    while not task.done():
+        known = sum(state == "Starting" for state in fleet.states.values())
+        if knows is None and known == len(wanted) and runtime.client.requests:
+            knows = time.monotonic() - began
+        written = sum(
+            n for (verb, _, status), n in runtime.client.requests.items() if verb in WRITES and status < 300
+        )
+        write_private(report, json.dumps({"cold_start_s": knows, "writes": written, "known": known}))
+        await asyncio.sleep(0.5)
+    task.result()
+
+
+def measure_agent(kubeconfig: Path, installation: str, names: list[str], folder: Path) -> dict[str, float]:
+    wishes, report = folder / "wishes", folder / "report"
+    wishes.write_bytes(msgspec.json.encode([wish(name) for name in names]))
+    process = subprocess.Popen(
+        [sys.executable, __file__, "--agent", kubeconfig, installation, wishes, report]
+    )
+    try:
+        deadline = time.monotonic() + 180
+        while True:
+            said = json.loads(report.read_text()) if report.exists() else {}
+            if said.get("cold_start_s"):
+                break
+            assert process.poll() is None, "the agent ended"
+            assert time.monotonic() < deadline, said
+            time.sleep(0.5)
+        before = cpu_seconds(process.pid)
+        time.sleep(IDLE_SECONDS)
+        idle = (cpu_seconds(process.pid) - before) / IDLE_SECONDS
+        said = json.loads(report.read_text())
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        memory = {
+            line.split(":")[0]: line.split()[1] for line in status.splitlines() if line.startswith("Vm")
+        }
+        return {
+            "cold_start_s": said["cold_start_s"],
+            "cold_start_writes": said["writes"],
+            "memory_mb": int(memory["VmRSS"]) / 1024,
+            "memory_peak_mb": int(memory["VmHWM"]) / 1024,
+            "idle_cpu_cores": idle,
+        }
+    finally:
+        process.kill()
+        process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def etcd(path: str, body: dict[str, object]) -> dict[str, object]:
+    done = subprocess.run(
+        ["curl", "-sf", f"http://127.0.0.1:2379/v3/{path}", "-d", json.dumps(body)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+def etcd_size() -> int:
+    """Bytes in use once history is forgotten."""
+    header = etcd("kv/range", {"key": "AA=="})["header"]
+    assert isinstance(header, dict)
+    with contextlib.suppress(subprocess.CalledProcessError):  # nothing to forget since the last time
+        etcd("kv/compaction", {"revision": header["revision"], "physical": True})
+    return int(str(etcd("maintenance/status", {})["dbSizeInUse"]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--workspaces", type=int, default=1000)
+    parser.add_argument("--agent", nargs=4, type=str, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.agent:
+        kubeconfig, installation, wishes, report = arguments.agent
+        asyncio.run(agent(Path(kubeconfig), installation, Path(wishes), Path(report)))
+        return 0
+    cluster = Cluster()
+    cluster.up()
+    identity = Identity(f"bench-{short_id()}", 1)
+    names = [
+        f"workspace-1-7-{identity.installation[-2:]}{number:04d}" for number in range(arguments.workspaces)
+    ]
+    manager = cluster.pid("controller-manager")
+    try:
+        os.kill(manager, signal.SIGSTOP)
+        size = etcd_size()
+        figures = asyncio.run(populate(cluster.kubeconfig, identity, names))
+        figures["etcd_kb_per_workspace"] = (etcd_size() - size) / len(names) / 1000
+        with tempfile.TemporaryDirectory(prefix="moorage-bench-") as folder:
+            figures |= measure_agent(cluster.kubeconfig, identity.installation, names, Path(folder))
+    finally:
+        os.kill(manager, signal.SIGCONT)
+        cluster.down()
+    print(f"{len(names)} workspaces")
+    bad = 0
+    for name, value in figures.items():
+        limit = LIMITS.get(name)
+        held = limit is None or value <= limit
+        bad += not held
+        print(
+            f"  {name:24}{value:10.3f}"
+            + (f"   limit {limit:g}" if limit is not None else "")
+            + ("" if held else "   NOT HELD")
+        )
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
