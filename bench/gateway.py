@@ -104,6 +104,8 @@ def report(rates: dict[str, list[float]], costs: dict[str, list[float]]) -> None
     for name, title in (("bare", "bare HAProxy"), ("gateway", "gateway"), ("chp", "configurable-http-proxy")):
         print(f"{title}: {middle[name]:.0f} requests/s, {cost[name]:.1f} us of processor time per request")
     record("gateway_requests", round(middle["gateway"]), "requests/s", "(for comparison)", holds=True)
+    of_cost = statistics.median(b / g for g, b in zip(costs["gateway"], costs["bare"], strict=True))
+    record("gateway_cost_vs_haproxy", round(of_cost, 2), "ratio", "(for comparison)", holds=True)
     record("gateway_vs_haproxy", round(of_bare, 2), "ratio", "at least 0.85", holds=of_bare >= 0.85)
     record("gateway_vs_chp", round(of_chp, 2), "ratio", "at least 3", holds=of_chp >= 3)
 

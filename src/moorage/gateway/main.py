@@ -29,7 +29,7 @@ from moorage.kernel.errors import MoorageError, Unavailable
 from moorage.kernel.home import Home, default_home
 from moorage.kernel.tasks import Backoff
 
-_LONGEST_PAUSE = 2.0
+_LONGEST_PAUSE = 1.0
 """Seconds between tries to reach server and HAProxy: both are beside us, or worth asking for often."""
 
 _log = log.get(part="gateway")

@@ -27,7 +27,9 @@ class Server:
         self._socket = socket
         self._url = url.rstrip("/") if socket is None else "http://server"
         self._authorization = {"Authorization": f"Bearer {token}"}
-        over_unix: dict[str, Any] = {"transport": httpx.AsyncHTTPTransport(uds=str(socket))} if socket else {}
+        over_unix: dict[str, Any] = (
+            {"transport": httpx.AsyncHTTPTransport(uds=str(socket), verify=False)} if socket else {}
+        )
         self._client = httpx.AsyncClient(
             base_url=self._url,
             headers=self._authorization,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from moorage.contract.gateway import RouteTable, ToGateway
 from moorage.gateway import maps, store
 from moorage.gateway.haproxy.configuration import CONNECTIONS_TABLE, FRONTEND
-from moorage.gateway.haproxy.connections import forbidden, open_requests, streams
+from moorage.gateway.haproxy.connections import connections, forbidden, streams
 from moorage.gateway.haproxy.runtime import Runtime
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.server import Server
@@ -204,12 +204,14 @@ class Upkeep:
     async def _close_forbidden(self) -> None:
         if not self.table.known:
             return
-        found = open_requests(await self._runtime.ask(f"show table {CONNECTIONS_TABLE}"))
+        found = connections(await self._runtime.ask(f"show table {CONNECTIONS_TABLE}"))
         closing = forbidden(found, self.table, self._zone, self._clock.now(), self._ended)
         if not closing:
             return
         ids = streams(await self._runtime.ask("show sess"), FRONTEND)
-        victims = [ids[request.source] for request in closing if request.source in ids]
+        victims = [ids[connection.source] for connection in closing if connection.source in ids]
+        if not victims:
+            return
         await self._runtime.shutdown(victims)
         self._metrics.closed.inc(len(victims))
         _log.info("open requests closed: access ended", count=len(victims))

@@ -6,9 +6,7 @@ import pytest
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session, apply
 from moorage.gateway import store
-from moorage.gateway.haproxy.connections import OpenRequest, forbidden, open_requests, streams
 from moorage.gateway.table import Table
-from moorage.gateway.zone import Zone
 from moorage.kernel.home import Home
 
 WS, OTHER = "workspace-1-1-aaaaaa", "workspace-1-2-bbbbbb"
@@ -129,52 +127,3 @@ def test_the_copy_on_disk_is_the_table(tmp_path):
     assert found.ended == {BOBS.id: 1500.0}
     store.path(home).write_text('{"table": {"type": "table"}}')
     assert not store.load(home, NOW).known
-
-
-HOST, ZONE = f"80-{WS}.z", Zone("z", "http", 80)
-SHOWN = f"""# table: connections, type: string, size:204800, used:3
-0x55: key={ANAS.id}/{HOST}/127.0.0.1:34162 use=1 exp=35 gpt0=0
-0x56: key={BOBS.id}/{HOST}/::1:42368 use=1 exp=35 shard=0 gpt0=0
-0x57: key={BOBS.id}/{HOST}/10.0.0.1:1 use=0 exp=35 gpt0=0
-
-"""
-
-
-def test_open_requests_are_read_from_haproxys_books():
-    """Entries in use are open requests; of HAProxy 2.6 and of newer ones, which say a little more."""
-    assert open_requests(SHOWN) == [
-        OpenRequest(ANAS.id, HOST, "127.0.0.1:34162"),
-        OpenRequest(BOBS.id, HOST, "::1:42368"),
-    ]
-    answer = (
-        "0x1a: proto=tcpv4 src=127.0.0.1:34162 fe=web be=b srv=s ts=00\n"
-        "0x2b: proto=tcpv4 src=127.0.0.1:9 fe=metrics be=b srv=s ts=00\n"
-        "0x3c: proto=unix_stream src=unix:1 fe=GLOBAL be=<NONE> srv=<none> ts=00\n"
-    )
-    assert streams(answer, "web") == {"127.0.0.1:34162": "0x1a"}
-
-
-@pytest.mark.parametrize(
-    ("change", "closed"),
-    [
-        (RouteChange(revision=8), set()),
-        (RouteChange(revision=8, removed_sessions=(ANAS.id,)), {ANAS.id}),
-        (RouteChange(revision=8, removed_grants=MESSAGE.grants), {BOBS.id}),
-        (RouteChange(revision=8, removed_routes=(WS,)), {ANAS.id, BOBS.id}),
-        (RouteChange(revision=8, routes=(Route(workspace=WS, owner=ANA),)), set()),
-        (RouteChange(revision=8, routes=(Route(workspace=WS, owner=3),)), {ANAS.id}),
-    ],
-)
-def test_what_may_not_be_open(change: RouteChange, closed: set[str]):
-    """What is taken away closes that person's requests; a workspace that stopped closes none."""
-    ours = table()
-    ours.apply(change, NOW)
-    assert {r.session for r in forbidden(open_requests(SHOWN), ours, ZONE, NOW, ())} == closed
-
-
-def test_a_table_from_the_disk_closes_only_what_ended_since():
-    """It may be older than what is open."""
-    ours = Table()
-    ours.replace(RouteTable(revision=1, server_url=""), NOW, confirmed=False)
-    assert forbidden(open_requests(SHOWN), ours, ZONE, NOW, ()) == []
-    assert [r.session for r in forbidden(open_requests(SHOWN), ours, ZONE, NOW, {BOBS.id})] == [BOBS.id]

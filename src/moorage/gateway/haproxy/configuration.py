@@ -22,7 +22,7 @@ from moorage.gateway.maps import PASSES
 from moorage.gateway.settings import GatewaySettings
 
 CONNECTIONS_TABLE = "connections"
-"""Stick table whose entries in use are the requests that are open now: `<session id>/<host>/<source>`."""
+"""Stick table whose entries in use are the browsers' connections, by source; see `haproxy.connections`."""
 FRONTEND = "web"
 ERRORS = "errors"
 """Folder with the pages that HAProxy answers with by itself."""
@@ -133,13 +133,15 @@ defaults
   retries 0
 
 backend $table
-  stick-table type string len 256 size 200k expire 2m store gpt0
+  stick-table type string len 64 size 200k expire 1m store gpt(5)
 """
 
 _FRONTEND = r"""
 frontend $frontend
   bind $address:$port$tls
   option disable-h2-upgrade
+  tcp-request session set-var-fmt(sess.source) "%[src]:%[src_port]"
+  tcp-request session track-sc0 var(sess.source) table $table
 
   # The short way. Cookies and host are the same as at this connection's last request: what was found out then still
   # holds. Whether the session lives, and may open this, is looked up each time.
@@ -149,7 +151,6 @@ frontend $frontend
   acl has_origin req.fhdr(origin) -m found
   acl same_site req.fhdr(sec-fetch-site) -m str same-site
   http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if same_cookies same_authority
-  http-request track-sc0 var(sess.tracked) table $table if passes
   http-request allow if passes !has_origin !same_site
 
   # The long way: from the host's name to port and place, from the cookie to the session.
@@ -168,12 +169,21 @@ frontend $frontend
   http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if !passes signed
   http-request set-var(sess.pass) var(txn.host),concat(/,txn.session) if !passes signed
   http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if !passes signed
-  # Remember it for the connection's next request; last of all the cookies, without which nothing is remembered.
+  # Write down, beside the connection, whose it is now and where it leads: 64 bits each of the SHA-256 of session and place,
+  # and the port. Nothing of it costs the short way anything.
   acl remembered var(sess.cookies) -m found
-  http-request set-var-fmt(sess.tracked) "%[var(txn.session)]/%[var(txn.host)]/%ci:%cp" if passes !remembered
-  http-request track-sc0 var(sess.tracked) table $table if passes !remembered
+  http-request set-var(txn.digest) var(txn.session),sha2(256),hex if passes !remembered
+  http-request sc-set-gpt(0,0) var(txn.digest),bytes(0,8),hex2i if passes !remembered
+  http-request sc-set-gpt(1,0) var(txn.digest),bytes(8,8),hex2i if passes !remembered
+  http-request set-var(txn.digest) var(txn.place),sha2(256),hex if passes !remembered
+  http-request sc-set-gpt(2,0) var(txn.digest),bytes(0,8),hex2i if passes !remembered
+  http-request sc-set-gpt(3,0) var(txn.digest),bytes(8,8),hex2i if passes !remembered
+  http-request sc-set-gpt(4,0) var(sess.port) if passes !remembered
+  http-request sc-set-gpt(0,0) int(0) if !passes
+  http-request sc-set-gpt(1,0) int(0) if !passes
+  # Remember it for the connection's next request; last of all the cookies, without which nothing is remembered.
   http-request set-var(sess.others) 'req.fhdr(cookie),regsub("(?:^|;)\s*$ours\s*=[^;]*","",g),regsub("^[;\s]+","")' if passes !remembered
-  http-request set-var-fmt(sess.source) "%[src]" if passes !remembered
+  http-request set-var-fmt(sess.client) "%[src]" if passes !remembered
   http-request set-var(sess.authority) req.fhdr(host) if passes !remembered
   http-request set-var(sess.cookies) req.fhdr(cookie) if passes !remembered
 
@@ -232,7 +242,7 @@ $nothing_listens
   http-request del-header X-Forwarded- -m beg
   http-request del-header Forwarded
   http-request add-header X-Forwarded-Proto $scheme
-  http-request add-header X-Forwarded-For %[var(sess.source)]
+  http-request add-header X-Forwarded-For %[var(sess.client)]
   # No cookie of ours comes out; a nameless cookie `=name=value` would be sent back as one of ours.
   http-response replace-header Set-Cookie '^\s*=?\s*(?:__Host-|__Secure-)?moorage_.*$$' '%[str()]' if { res.fhdr(set-cookie) -m found }
   server address 0.0.0.0:0

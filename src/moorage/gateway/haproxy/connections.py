@@ -1,11 +1,15 @@
 """Whose requests are open now, by HAProxy's own books, and which of them may not be. Pure.
 
-HAProxy tracks each request to a workspace in a stick table under `<session id>/<host>/<source>`, for as long as it lasts.
-That survives the controller, needs no listening, and costs nothing until somebody asks.
+A stick table has an entry for each browser's connection, by its source, in use for as long as the connection lasts. When
+HAProxy lets the first request of a session to a workspace's port pass on it, it writes beside it (general purpose tags,
+32 bits each) which session and which place (`<workspace>.<zone>`) that was, by the beginning of their SHA-256, and the port;
+and nothing when the last one did not pass. That survives the controller, needs no listening, and costs nothing until
+somebody asks.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -13,44 +17,61 @@ from dataclasses import dataclass
 from moorage.gateway.table import Table
 from moorage.gateway.zone import Zone
 
-_ENTRY = re.compile(r"key=([A-Za-z0-9_-]+)/([^/ ]+)/(\S+) use=([1-9]\d*) ")
+_ENTRY = re.compile(r"key=(\S+) use=[1-9]\d* .*?gpt0=(\d+) gpt1=(\d+) gpt2=(\d+) gpt3=(\d+) gpt4=(\d+)")
 _STREAM = re.compile(r"^(0x[0-9a-f]+): proto=\S+ src=(\S+) fe=(\S+) ", re.MULTILINE)
+
+Tag = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class OpenRequest:
-    session: str
-    host: str
+class Connection:
     source: str
-    """Address and port of the browser's end of the connection."""
+    """Address and port of the browser's end."""
+    session: Tag
+    place: Tag
+    port: int
 
 
-def open_requests(show_table: str) -> list[OpenRequest]:
-    """From the answer to `show table`."""
-    return [OpenRequest(found[1], found[2], found[3]) for found in _ENTRY.finditer(show_table)]
+def tag(text: str) -> Tag:
+    """The first 64 bits of its SHA-256, as two numbers."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return int.from_bytes(digest[:4], "big"), int.from_bytes(digest[4:8], "big")
+
+
+def connections(show_table: str) -> list[Connection]:
+    """From the answer to `show table`: the connections on which somebody passed to a workspace."""
+    found = []
+    for entry in _ENTRY.finditer(show_table):
+        session1, session2, place1, place2, port = (int(number) for number in entry.groups()[1:])
+        if session1 or session2:
+            found.append(Connection(entry[1], (session1, session2), (place1, place2), port))
+    return found
 
 
 def streams(show_sess: str, frontend: str) -> dict[str, str]:
-    """From the answer to `show sess`: source → stream id. With HTTP/1.1 a connection has one request at a time."""
+    """From the answer to `show sess`: source → stream id. With HTTP/1.1 a connection has one request at a time; one that
+    rests between two requests has none, and needs no closing: its next request is looked at anew."""
     return {found[2]: found[1] for found in _STREAM.finditer(show_sess) if found[3] == frontend}
 
 
 def forbidden(
-    requests: Iterable[OpenRequest], table: Table, zone: Zone, now: float, ended: Collection[str]
-) -> list[OpenRequest]:
-    """Those whose session is over, or whose person may not open that host (any more).
+    open_now: Iterable[Connection], table: Table, zone: Zone, now: float, ended: Collection[str]
+) -> list[Connection]:
+    """Those whose session is over, or whose person may not open that port (any more).
 
     A workspace that merely stopped closes nothing: its connections end by themselves. While the table is not confirmed,
     only the sessions of `ended` count: what is not in a table from the disk may just be newer than it.
     """
     if not table.confirmed:
-        return [request for request in requests if request.session in ended]
-    return [request for request in requests if not _allowed(request, table, zone, now)]
+        over = {tag(session) for session in ended}
+        return [connection for connection in open_now if connection.session in over]
+    users = {tag(s.id): s.user for s in table.sessions.values() if s.expires_at > now}
+    places = {tag(f"{name}.{zone.name}"): name for name in table.routes}
 
+    def allowed(connection: Connection) -> bool:
+        user, workspace = users.get(connection.session), places.get(connection.place)
+        if user is None or workspace is None:
+            return False
+        return table.may_open(user, workspace, connection.port)
 
-def _allowed(request: OpenRequest, table: Table, zone: Zone, now: float) -> bool:
-    session = table.session(request.session, now)
-    place = zone.workspace_host(request.host)
-    if session is None or place is None:
-        return False
-    return table.may_open(session.user, place.workspace, place.port)
+    return [connection for connection in open_now if not allowed(connection)]
