@@ -54,6 +54,10 @@ test-e2e: test-system ## the walk-through in a browser, and what happens when th
 test-cluster: test-system ## the Kubernetes runtime on a real cluster, which is started for it (root; about 10 minutes)
 	$(PYTEST) tests/cluster
 
+.PHONY: bench-cluster
+bench-cluster: dev ## the Kubernetes agent with a thousand workspaces: latency, memory, etcd, cold start (root; starts a cluster)
+	$(VENV)/bin/python bench/cluster.py
+
 .PHONY: test-system bench-system
 bench-system:
 	@scripts/install-system --bench
