@@ -16,6 +16,7 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
+from moorage.agent.runtimes.kubernetes import metrics
 from moorage.agent.runtimes.kubernetes.access import Access
 from moorage.agent.runtimes.kubernetes.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.resources import POD, Kind, Object, kind_of
@@ -230,7 +231,7 @@ class Client:
     ) -> aiohttp.ClientWebSocketResponse:
         """A WebSocket to the API server (exec). Raises like any request when it refuses."""
         assert self._session is not None
-        await self.bucket.take()
+        await self._turn()
         try:
             return await self._session.ws_connect(
                 self.access.server + path,
@@ -283,7 +284,7 @@ class Client:
         headers = self._headers() | ({"Content-Type": content} if content else {})
         data = None if body is None else msgspec.json.encode(body)
         counted = (verb, kind.name if kind else "")
-        await self.bucket.take()
+        await self._turn()
         status = 0
         try:
             async with self._session.request(
@@ -302,6 +303,11 @@ class Client:
             raise self._unreachable(error) from error
         finally:
             self.requests[*counted, status] += 1
+            metrics.REQUESTS.labels(*counted, str(status)).inc()
+
+    async def _turn(self) -> None:
+        metrics.WAITED.inc(await self.bucket.take())
+        metrics.TOKENS.set(self.bucket.level)
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}

@@ -33,6 +33,8 @@ class TokenBucket:
         self.waited += delay
         return delay
 
-    async def take(self) -> None:
+    async def take(self) -> float:
+        """Waits for a token → seconds that it took."""
         if delay := self.reserve():
             await asyncio.sleep(delay)
+        return delay
