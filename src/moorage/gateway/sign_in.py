@@ -137,6 +137,7 @@ class SignIn:
         session = self.session(request)
         if session is not None:
             await self.upkeep.took(self.table.end(session.id))
+            await self.upkeep.saved()
             self.metrics.sign_ins.labels("signed-out").inc()
             await self.upkeep.tell_ended(self.server)
         answer = _redirect(self.pages.home)

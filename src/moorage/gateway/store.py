@@ -24,9 +24,17 @@ def path(home: Home) -> Path:
     return home.gateway / "routes.json"
 
 
+def snapshot(table: Table) -> Stored:
+    """The table as it is now, whatever becomes of it while it is written."""
+    return Stored(table.message(), dict(table.ended))
+
+
+def write(home: Home, stored: Stored) -> None:
+    write_private(path(home), msgspec.json.encode(stored).decode())
+
+
 def save(home: Home, table: Table) -> None:
-    text = msgspec.json.encode(Stored(table.message(), table.ended)).decode()
-    write_private(path(home), text)
+    write(home, snapshot(table))
 
 
 def load(home: Home, now: float) -> Table:

@@ -25,7 +25,9 @@ from moorage.kernel.errors import MoorageError, Unavailable
 from moorage.kernel.home import Home
 
 _SAVE_AFTER = 0.25
-"""Seconds that changes are gathered before the table is written down; sign-ins and losses are written at once."""
+"""Seconds, at least, that changes are gathered before the table is written down; those of sessions are written at once."""
+_SAVE_SHARE = 20
+"""How many times longer than writing takes changes are gathered: a large table is written less often."""
 _LOOK_AGAIN = 0.3
 """Seconds until open requests are looked at once more: one may have passed just before the map changed."""
 _LONGEST_WAIT = 3600.0
@@ -48,9 +50,12 @@ class Upkeep:
         self._telling = asyncio.Lock()
         self._rebuild = asyncio.Event()
         self._unsaved = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._saving = asyncio.Lock()
         self._lost = asyncio.Event()
         self._sessions_changed = asyncio.Event()
         self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._gather = _SAVE_AFTER
         self._told_ended: set[str] = set()
         self._ended: set[str] = set()
         """Sessions that ended while the table was not confirmed."""
@@ -68,10 +73,9 @@ class Upkeep:
         self._metrics.map_seconds.observe(time.monotonic() - began)
         if not self.table.confirmed:
             self._ended |= touched.ended
+        self._unsaved.set()
         if touched.lost or touched.users:
-            store.save(self._home, self.table)
-        else:
-            self._unsaved.set()
+            self._urgent.set()
         if touched.lost:
             self._lost.set()
         if touched.users:
@@ -140,10 +144,19 @@ class Upkeep:
             await self.took(touched)
 
     async def save(self) -> None:
+        """Waits for changes, and writes the table down: those of sessions at once, others gathered for a while."""
         await self._unsaved.wait()
-        await asyncio.sleep(_SAVE_AFTER)
-        self._unsaved.clear()
-        store.save(self._home, self.table)
+        await _set_within(self._urgent, self._gather)
+        await self.saved()
+
+    async def saved(self) -> None:
+        """Returns when the table, as it is now, is on the disk. Nobody waits for the disk meanwhile."""
+        async with self._saving:
+            self._unsaved.clear()
+            self._urgent.clear()
+            began = time.monotonic()
+            await asyncio.to_thread(store.write, self._home, store.snapshot(self.table))
+            self._gather = max(_SAVE_AFTER, _SAVE_SHARE * (time.monotonic() - began))
 
     async def close_lost(self) -> None:
         """Waits until somebody may have lost access, and ends the requests that are open without it."""
@@ -204,14 +217,14 @@ class Upkeep:
     async def _close_forbidden(self) -> None:
         if not self.table.known:
             return
-        found = connections(await self._runtime.ask(f"show table {CONNECTIONS_TABLE}"))
-        closing = forbidden(found, self.table, self._zone, self._clock.now(), self._ended)
+        # In this order: a request that is refused while we look has taken its connection's tags away.
+        answer = await self._runtime.ask(f"show sess;show table {CONNECTIONS_TABLE}")
+        ids = streams(answer, FRONTEND)
+        open_now = (found for found in connections(answer) if found.source in ids)
+        closing = forbidden(open_now, self.table, self._zone, self._clock.now(), self._ended)
         if not closing:
             return
-        ids = streams(await self._runtime.ask("show sess"), FRONTEND)
-        victims = [ids[connection.source] for connection in closing if connection.source in ids]
-        if not victims:
-            return
+        victims = [ids[connection.source] for connection in closing]
         await self._runtime.shutdown(victims)
         self._metrics.closed.inc(len(victims))
         _log.info("open requests closed: access ended", count=len(victims))

@@ -7,13 +7,9 @@ import pytest
 from moorage.contract import ActualState as A
 from moorage.contract import DesiredState as D
 from moorage.contract.gateway import Grant, Route, RouteTable, Session
-from moorage.gateway.codes import Codes
 from moorage.gateway.decide import STATUS, Kind, decide
-from moorage.gateway.settings import GatewaySettings
 from moorage.gateway.table import Table
-from moorage.gateway.zone import Wanted, Zone
-from moorage.kernel.clock import FakeClock
-from moorage.kernel.errors import Misconfigured
+from moorage.gateway.zone import Zone
 
 WS = "workspace-1-1-aaaaaa"
 ZONE = Zone("localhost", "http", 8080)
@@ -94,44 +90,3 @@ def test_every_kind_has_a_status():
     """No page is 200: none of them is what was asked for."""
     assert set(STATUS) == set(Kind)
     assert all(status >= 400 for status in STATUS.values())
-
-
-WANTED = Wanted(f"80-{WS}.localhost", "/")
-
-
-@pytest.mark.parametrize(
-    ("wait", "host", "binding", "works"),
-    [
-        (29.9, WANTED.host, "b", True),
-        (30.0, WANTED.host, "b", False),
-        (0, "other", "b", False),
-        (0, WANTED.host, "c", False),
-    ],
-)
-def test_a_code_lives_30_seconds_for_one_browser_and_host(wait: float, host: str, binding: str, works: bool):
-    """And it is used up by whoever presents it, right or wrong."""
-    clock = FakeClock()
-    codes = Codes(clock, 30.0)
-    code = codes.issue("session-ana", WANTED, "b")
-    clock.advance(wait)
-    assert (codes.take(code, host, binding) is not None) is works
-    assert codes.take(code, WANTED.host, "b") is None
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"zone": "Not A Zone"}, "zone"),
-        ({"port": 0}, "port"),
-        ({"port": 65535}, "metrics"),
-        ({"address": "127.0.0.1\n  stats enable"}, "address"),
-        ({"tls_certificate": "/a b.pem"}, "tls_certificate"),
-        ({"server": "ftp://x"}, "server"),
-        ({"idle_hours": 1000.0}, "idle_hours"),
-    ],
-)
-def test_settings_that_make_no_sense(values: dict, words: str):
-    """Each is refused by its name, before it could reach HAProxy's configuration."""
-    with pytest.raises(Misconfigured, match=words):
-        GatewaySettings(**values).check()
-    GatewaySettings().check()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session, apply
-from moorage.gateway import store
 from moorage.gateway.table import Table
-from moorage.kernel.home import Home
 
 WS, OTHER = "workspace-1-1-aaaaaa", "workspace-1-2-bbbbbb"
 ANA, BOB = 1, 2
@@ -112,18 +110,3 @@ def test_what_could_be_something_else_to_haproxy_stays_out():
         NOW,
     )
     assert (ours.routes, ours.sessions) == ({}, {})
-
-
-def test_the_copy_on_disk_is_the_table(tmp_path):
-    """What is written is read again, as a table that the server has not confirmed; nothing there is no table."""
-    home = Home(tmp_path)
-    assert not store.load(home, NOW).known
-    ours = table()
-    ours.end(BOBS.id)
-    store.save(home, ours)
-    found = store.load(home, NOW)
-    assert (found.known, found.confirmed) == (True, False)
-    assert found.message() == ours.message()
-    assert found.ended == {BOBS.id: 1500.0}
-    store.path(home).write_text('{"table": {"type": "table"}}')
-    assert not store.load(home, NOW).known
