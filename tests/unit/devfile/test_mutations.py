@@ -43,7 +43,42 @@ VALUES: list[Any] = [
     *([], [None], ["a", "a"], [1], [[]], [{}], [{"name": "n"}]),
     *({}, {"a": "b"}, {"name": {}}, {"": ""}, {"{{a}}": "{{a}}"}),
 ]
-KEYS = ["image", "name", "container", "volume", "unknown", "targetPort", "plugin", "uri", "git", "annotation", "attributes", "parent", "id", "commands", "events", "variables", "overrideCommand", "gl/inject-editor", "moorage.dev/vscode", "pod-overrides", "container-overrides", "remotes", "checkoutFrom", "composite", "kubernetes", "custom", "metadata", "schemaVersion", "endpoints", "env", "dependentProjects", "zip", "language", "extra"]
+KEYS = [
+    "image",
+    "name",
+    "container",
+    "volume",
+    "unknown",
+    "targetPort",
+    "plugin",
+    "uri",
+    "git",
+    "annotation",
+    "attributes",
+    "parent",
+    "id",
+    "commands",
+    "events",
+    "variables",
+    "overrideCommand",
+    "gl/inject-editor",
+    "moorage.dev/vscode",
+    "pod-overrides",
+    "container-overrides",
+    "remotes",
+    "checkoutFrom",
+    "composite",
+    "kubernetes",
+    "custom",
+    "metadata",
+    "schemaVersion",
+    "endpoints",
+    "env",
+    "dependentProjects",
+    "zip",
+    "language",
+    "extra",
+]
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
