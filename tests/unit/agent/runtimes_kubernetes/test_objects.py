@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.objects import Plan, objects_of
@@ -25,8 +25,7 @@ REGISTRY = {
 
 def plan_of(case: str) -> Plan:
     folder = CASES / case
-    yaml = YAML(typ="safe", pure=True)
-    workspace = msgspec.convert(yaml.load(folder / "workspace.yaml"), DesiredWorkspace)
+    workspace = msgspec.convert(yaml.safe_load((folder / "workspace.yaml").read_text()), DesiredWorkspace)
     settings = parse((folder / "settings.yaml").read_text(), "settings.yaml").remote_development
     return Plan(
         workspace=workspace,
@@ -48,7 +47,7 @@ def containers_of(case: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("case", sorted(folder.name for folder in CASES.iterdir()))
 def test_makes_these_objects(case: str) -> None:
     """A workspace and settings make exactly the objects that stand beside them in objects.yaml, in that order."""
-    expected = list(YAML(typ="safe", pure=True).load_all(CASES / case / "objects.yaml"))
+    expected = list(yaml.safe_load_all((CASES / case / "objects.yaml").read_text()))
     assert objects_of(plan_of(case)) == expected
 
 

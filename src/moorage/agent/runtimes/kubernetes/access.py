@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+import yaml
 
 from moorage.kernel.errors import Misconfigured
 
@@ -105,10 +104,10 @@ def in_cluster(folder: Path = SERVICE_ACCOUNT, environ: dict[str, str] | None = 
 def from_kubeconfig(file: Path, context: str = "") -> Access:
     """The cluster and user of `context` ("": the file's current one). Raises `Misconfigured`, naming what is wrong."""
     try:
-        document = YAML(typ="safe", pure=True).load(file.read_text())
+        document = yaml.safe_load(file.read_text())
     except OSError as error:
         raise _wrong(file, f"cannot be read: {error.strerror}") from error
-    except YAMLError as error:
+    except yaml.YAMLError as error:
         raise _wrong(file, "is no YAML") from error
     if not isinstance(document, dict):
         raise _wrong(file, "is no kubeconfig")

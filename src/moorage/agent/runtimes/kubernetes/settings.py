@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+import yaml
 
 from moorage.agent.runtimes.kubernetes import quantities
 from moorage.kernel.errors import InvalidInput
@@ -168,16 +167,16 @@ class AgentSettings(Strict, frozen=True):
 
 
 def parse(text: str, name: str = "config.yaml") -> AgentSettings:
-    """The settings that `text` (YAML 1.2) holds; `name` is what errors call it.
+    """The settings that `text` (YAML) holds; `name` is what errors call it.
 
     Raises `InvalidInput` (code `settings-invalid`) with `line` and `field`.
     """
     try:
-        values = YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _invalid(name, line, "", f"it is no YAML: {error.problem}") from error
-    except YAMLError as error:
+    except yaml.YAMLError as error:
         raise _invalid(name, 1, "", f"it is no YAML: {error}") from error
     try:
         settings = msgspec.convert({} if values is None else values, AgentSettings)
@@ -235,7 +234,7 @@ def _explain(message: str) -> tuple[str, list[str]]:
 
 def _line_of(text: str, path: list[str]) -> int:
     """The line, counted from 1, of the key that `path` names, or of the nearest one above it."""
-    node = YAML(typ="safe", pure=True).compose(text)
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
     line = node.start_mark.line if node is not None else 0
     for part in path:
         found = None
