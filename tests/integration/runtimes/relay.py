@@ -1,19 +1,22 @@
-"""An engine that goes and comes, without harm to the real one."""
+"""An engine that goes and comes, without harm to the real one: a process that passes a socket's connections on.
+
+As a program: `python relay.py <socket> <engine's socket>`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 
 class Relay:
-    """A socket that passes everything on to the engine's, and can cut what is open: an engine that goes and comes."""
-
     def __init__(self, path: Path, engine: str) -> None:
         self._path = path
         self._engine = engine
-        self._open: set[asyncio.StreamWriter] = set()
+        self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -23,32 +26,39 @@ class Relay:
         await self.close()
 
     async def open(self) -> None:
-        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, __file__, str(self._path), self._engine, stdout=asyncio.subprocess.PIPE
+        )
+        assert self._process.stdout is not None
+        assert await self._process.stdout.readline() == b"ready\n"
 
     async def close(self) -> None:
-        self._server.close()
-        self.cut()
-        await self._server.wait_closed()
+        """Whatever is open breaks off, and nothing listens any more."""
+        if self._process is not None:
+            self._process.kill()
+            await self._process.communicate()
+            self._process = None
         self._path.unlink(missing_ok=True)
 
-    def cut(self) -> None:
-        for writer in self._open:
-            writer.transport.abort()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        engine_reader, engine_writer = await asyncio.open_unix_connection(self._engine)
-        both = {writer, engine_writer}
-        self._open |= both
-        await asyncio.gather(_pass_on(reader, engine_writer), _pass_on(engine_reader, writer))
-        self._open -= both
+async def serve(path: str, engine: str) -> None:
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        engine_reader, engine_writer = await asyncio.open_unix_connection(engine)
+        await asyncio.gather(pass_on(reader, engine_writer), pass_on(engine_reader, writer))
+
+    server = await asyncio.start_unix_server(relay, path)
+    print("ready", flush=True)  # noqa: T201 - for the parent process
+    await server.serve_forever()
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
-    except OSError:
-        pass
-    finally:
-        writer.close()
+    with suppress(OSError):
+        writer.write_eof()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(*sys.argv[1:3]))

@@ -121,7 +121,7 @@ async def test_private_repository_with_credential(docker_world: DockerWorld) -> 
     find = f"grep -r -l {PASSWORD} /projects 2>/dev/null | wc -l"
     assert await sh(agent, desired, find) == "0"
     sandbox = f"{desired.name}.sandbox"
-    assert docker("exec", sandbox, "sh", "-c", "ls /run/moorage/credentials 2>&1 | grep -c 'No such'") == "1"
+    assert docker("exec", sandbox, "sh", "-c", "ls /tmp/moorage/credentials 2>&1 | grep -c 'No such'") == "1"
 
 
 async def test_credential_is_for_its_host_only(docker_world: DockerWorld) -> None:
@@ -207,7 +207,8 @@ async def test_killed_clone_is_taken_up(docker_world: DockerWorld, git: GitServe
         await asyncio.sleep(pause)
         docker("kill", f"{desired.name}.sandbox", check=False)
     await agent.hearing.until_true(lambda: _ended(agent, desired))
-    assert (await agent.start(desired)).ready
+    progress = await agent.start(desired)
+    assert progress.ready, progress.fault
     assert (
         await sh(
             agent,

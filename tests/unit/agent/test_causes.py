@@ -98,6 +98,8 @@ ENGINES = [
     (400, "standard_init_linux.go:228: exec user process caused: exec format error", "wrong-architecture", True),
     (400, "invalid mount config for type \"volume\": mount path must be absolute", "mount-invalid", True),
     (400, "Duplicate mount point: /projects", "engine-refused", True),
+    (409, "cannot join network of a non running container: w.sandbox", "network-gone", False),
+    (400, "namespace path: lstat /proc/1/ns/net: no such file or directory: unknown", "network-gone", False),
     (400, "network w is ambiguous (2 matches found on name)", "engine-refused", False),
     (500, "driver failed programming external connectivity", "engine-refused", False),
 ]  # fmt: skip

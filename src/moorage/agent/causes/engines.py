@@ -30,6 +30,16 @@ def of_engine(doing: str, status: int, message: str) -> Verdict:
     """Of a request that the engine refused. `doing`: "starting container py"; `status`: HTTP's."""
     if matches(message, *NO_SPACE):
         return no_space("for containers and volumes", message)
+    if matches(message, "namespace path", "cannot join network", "non running container", "is not running"):
+        return Verdict(
+            make_cause(
+                "network-gone",
+                f"The container that holds the workspace's network ended while {doing}.",
+                message,
+                "The agent goes on trying.",
+            ),
+            False,
+        )
     if matches(message, "exec format error"):
         return wrong_architecture("", "", message)
     if matches(message, r"invalid mount config|invalid volume specification|mount path must be absolute"):

@@ -23,7 +23,7 @@ CA_FILE = f"{CA_FOLDER}/ca-bundle.crt"
 CA_VARIABLES = (
     "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
 )  # fmt: skip
-SANDBOX_RUN = "/run/moorage"
+SANDBOX_RUN = "/tmp/moorage"  # noqa: S108 - inside the container
 CREDENTIALS_FILE = f"{SANDBOX_RUN}/credentials"
 VOLUMES_FOLDER = "/run/volumes"
 """Where the sandbox has the devfile's volumes, for making them writable."""
@@ -153,6 +153,7 @@ def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body
         **machine_env(host),
         "PROJECTS_ROOT": PROJECTS_ROOT,
         "MOORAGE_PROJECTS": project_lines(spec.projects),
+        "MOORAGE_RUN": SANDBOX_RUN,
     }
     if any(project.credential for project in spec.projects):
         env["MOORAGE_CREDENTIALS"] = "1"
@@ -179,10 +180,8 @@ def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body
             "NetworkMode": network_name(desired.name),
             "Mounts": mounts,
             "ReadonlyRootfs": not spec.volumes,  # an engine unpacks nothing over one that is
-            "Tmpfs": {
-                SANDBOX_RUN: f"rw,nosuid,nodev,noexec,size=32m,mode=0770,uid={RUN_AS_USER},gid={RUN_AS_GROUP}",
-                "/tmp": "rw,nosuid,nodev,size=64m,mode=1777",  # noqa: S108 - inside the container
-            },
+            # An engine gives a tmpfs its folder's mode: one that is in the image already, and open to all.
+            "Tmpfs": {"/tmp": "rw,nosuid,nodev,noexec,size=64m,mode=1777"},  # noqa: S108 - inside the container
         },
     }
 

@@ -289,8 +289,8 @@ class Start:
             return str(existing["Id"])
         try:
             return await self._create_once(name, body)
-        except EngineError as error:
-            if error.status not in (404, 409) or needed is None:
+        except EngineError:
+            if needed is None:
                 raise
         await asyncio.shield(needed)
         return await self._create_once(name, body)
