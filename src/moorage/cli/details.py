@@ -6,12 +6,10 @@ import time
 from typing import Any
 
 from moorage.cli import output, progress
-from moorage.cli.words import since
+from moorage.cli.words import since, state_word
 
 
 def show_details(workspace: dict[str, Any]) -> None:
-    from moorage.cli.workspaces import state_word
-
     facts = {
         "Title": workspace["title"],
         "Name": workspace["name"],

@@ -1,10 +1,9 @@
-"""Numbers as a person reads them."""
+"""Numbers and states as a person reads them. Light to import: what draws pages is fetched when a word is needed."""
 
 from __future__ import annotations
 
 import time
-
-from moorage.theme.words import duration
+from typing import Any
 
 
 def size(count: int) -> str:
@@ -19,4 +18,13 @@ def size(count: int) -> str:
 
 def since(then: float, now: float | None = None) -> str:
     """How long ago, as a duration."""
+    from moorage.theme.words import duration
+
     return duration((time.time() if now is None else now) - then)
+
+
+def state_word(workspace: dict[str, Any]) -> str:
+    """A workspace's state in one word, as the pages say it."""
+    from moorage.theme.words import badge
+
+    return badge(workspace["desired"], workspace["state"]).label

@@ -10,6 +10,7 @@ import typer
 from moorage.cli import output
 from moorage.cli.client import Client
 from moorage.cli.options import HomeOption, OutputOption, ServerOption, TimeoutOption, WorkspaceArgument
+from moorage.cli.words import state_word
 from moorage.contract import DesiredState
 from moorage.kernel.errors import InvalidInput, MoorageError
 
@@ -185,13 +186,6 @@ def tell(workspace: dict[str, Any], *, started: bool) -> None:
         output.say(f"{title} runs. {workspace['url']}".rstrip())
     else:
         output.say(f"{title} is starting. `moor start {title}` waits for it.")
-
-
-def state_word(workspace: dict[str, Any]) -> str:
-    """A workspace's state in one word, as the pages say it."""
-    from moorage.theme.words import badge
-
-    return badge(workspace["desired"], workspace["state"]).label
 
 
 def _run(client: Client, workspace: str, verb: str, *, wait: bool, timeout: float) -> None:
