@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -46,8 +46,8 @@ from moorage.kernel.tasks import Backoff
 
 _log = log.get(part="agent.docker")
 
-EVENTS = ("start", "die", "destroy", "oom", "pause", "unpause")
-"""Of containers; what else happens to them changes nothing here."""
+EVENTS = ("start", "die", "died", "destroy", "remove", "oom", "pause", "unpause")
+"""Of containers, in Docker's and Podman's words; what else happens to them changes nothing here."""
 EVENTS_OVERLAP = 5.0
 """Seconds that an event stream begins in the past, so that nothing falls between it and the first look."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
@@ -139,16 +139,9 @@ class DockerRuntime:
 
     # ------------------------------------------------------------------------------------------ observe
     async def names(self) -> frozenset[str]:
-        filters = self._filters()
         with faults():
-            containers, volumes, networks = await asyncio.gather(
-                self._request("GET", "containers/json", all_=True, filters=filters),
-                self._request("GET", "volumes", filters=filters),
-                self._request("GET", "networks", filters=filters),
-            )
-        found = [*containers, *(volumes.get("Volumes") or ()), *networks]
-        names = (labels_of(item).get(objects.WORKSPACE) for item in found)
-        return frozenset(name for name in names if name)
+            found = await asyncio.gather(*map(self._list, ("containers", "networks", "volumes")))
+        return frozenset(labels_of(item)[objects.WORKSPACE] for items in found for item in items)
 
     async def observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
         with faults():
@@ -162,11 +155,8 @@ class DockerRuntime:
             run = run_of(list(containers.values()), desired, lines, self.progress(name))
             return Observed(name=name, data=True, leftovers=True, run=run)
         self._forget(name)
-        volumes, networks = await asyncio.gather(
-            self._request("GET", "volumes", filters=self._filters(name)),
-            self._request("GET", "networks", filters=self._filters(name)),
-        )
-        found = [labels_of(volume) for volume in volumes.get("Volumes") or ()]
+        volumes, networks = await asyncio.gather(self._list("volumes", name), self._list("networks", name))
+        found = [labels_of(volume) for volume in volumes]
         return Observed(
             name=name,
             data=bool(found),
@@ -179,7 +169,7 @@ class DockerRuntime:
 
     async def _inspect(self, name: str) -> dict[str, Any]:
         """The workspace's containers, as the engine describes them, by name."""
-        listed = await self._request("GET", "containers/json", all_=True, filters=self._filters(name))
+        listed = await self._list("containers", name)
         inspected = await asyncio.gather(
             *(self._request("GET", f"containers/{item['Id']}/json", missing_ok=True) for item in listed)
         )
@@ -240,7 +230,7 @@ class DockerRuntime:
             existing = await self._inspect(desired.name)
             stale = [n for n, c in existing.items() if fresh or not may_stay(c, desired)]
             if stale:
-                await asyncio.gather(*(self._remove_gently(existing[n]) for n in stale))
+                await self._remove_containers([existing[n] for n in stale], gently=True)
             kept = {n: c for n, c in existing.items() if n not in stale}
             if not kept:
                 self._forget(desired.name)
@@ -254,7 +244,7 @@ class DockerRuntime:
     async def halt(self, name: str) -> None:
         with faults():
             self._watches.drop(name)
-            await self._end_processes(await self._inspect(name))
+            await self._end_processes(list((await self._inspect(name)).values()))
 
     async def stop(self, name: str) -> None:
         with faults():
@@ -268,26 +258,21 @@ class DockerRuntime:
 
     async def _remove_run(self, name: str, *, gently: bool) -> None:
         self._forget(name)
-        containers = await self._inspect(name)
-        if gently:
-            await self._end_processes(containers)
-        await asyncio.gather(*(remove_container(self._engine, c["Id"]) for c in containers.values()))
-        networks = await self._request("GET", "networks", filters=self._filters(name))
-        for network in networks:
+        await self._remove_containers(list((await self._inspect(name)).values()), gently=gently)
+        for network in await self._list("networks", name):
             await self._request(
                 "DELETE", f"networks/{network['Id']}", doing="removing the network", missing_ok=True
             )
 
     async def _remove_volumes(self, name: str, *, ephemeral_only: bool) -> None:
-        volumes = await self._request("GET", "volumes", filters=self._filters(name))
-        for volume in volumes.get("Volumes") or ():
+        for volume in await self._list("volumes", name):
             if ephemeral_only and objects.EPHEMERAL not in labels_of(volume):
                 continue
             await self._request(
                 "DELETE", f"volumes/{volume['Name']}", doing="removing a volume", missing_ok=True
             )
 
-    async def _end_processes(self, containers: Mapping[str, Any]) -> None:
+    async def _end_processes(self, containers: Sequence[Any]) -> None:
         """The devfile's containers first, each with its grace; then what holds the network."""
         grace = self._settings.stop_timeout
 
@@ -301,15 +286,19 @@ class DockerRuntime:
                     t=seconds_given,
                 )
 
-        sandboxes = [c for c in containers.values() if role_of(c) == "sandbox"]
-        others = [c for c in containers.values() if role_of(c) != "sandbox"]
+        sandboxes = [c for c in containers if role_of(c) == "sandbox"]
+        others = [c for c in containers if role_of(c) != "sandbox"]
         await asyncio.gather(*(end(container, grace) for container in others))
         await asyncio.gather(*(end(container, 1) for container in sandboxes))
 
-    async def _remove_gently(self, container: Any) -> None:
-        if role_of(container) != "sandbox":
-            await self._end_processes({"": container})
-        await remove_container(self._engine, container["Id"])
+    async def _remove_containers(self, containers: Sequence[Any], *, gently: bool) -> None:
+        """The sandbox last: Podman does not remove what others depend on."""
+        others = [container for container in containers if role_of(container) != "sandbox"]
+        sandboxes = [container for container in containers if role_of(container) == "sandbox"]
+        if gently:
+            await self._end_processes(others)
+        for group in (others, sandboxes):
+            await asyncio.gather(*(remove_container(self._engine, container["Id"]) for container in group))
 
     # ------------------------------------------------------------------------------------------ logs and commands
     async def logs(
@@ -367,11 +356,24 @@ class DockerRuntime:
     async def _request(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
         return await self._engine.request(method, path, body, **options)
 
-    def _filters(self, name: str = "") -> dict[str, list[str]]:
+    async def _list(self, kind: str, name: str = "") -> list[Any]:
+        """This agent's `containers`, `networks` or `volumes`, of one workspace or of all.
+
+        An engine is asked for one label only, and the rest is looked at here: to Podman, several mean any of them.
+        """
         assert self._identity is not None, "run() comes first"
-        labels = [f"{key}={value}" for key, value in objects.identity_labels(self._identity).items()]
-        labels.append(f"{objects.WORKSPACE}={name}" if name else objects.WORKSPACE)
-        return {"label": labels}
+        label = f"{objects.WORKSPACE}={name}" if name else f"{objects.MANAGED_BY}={objects.MANAGED_BY_US}"
+        path, options = {"containers": ("containers/json", {"all_": True})}.get(kind, (kind, {}))
+        answer = await self._request("GET", path, filters={"label": [label]}, **options)
+        items = (answer.get("Volumes") or ()) if kind == "volumes" else answer
+        identity = self._identity
+        return [
+            item
+            for item in items
+            if objects.is_ours(labels := labels_of(item), identity)
+            and objects.WORKSPACE in labels
+            and (not name or labels[objects.WORKSPACE] == name)
+        ]
 
     def _require_tools(self) -> Tools:
         if self._tools is None:

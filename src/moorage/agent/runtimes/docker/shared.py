@@ -85,11 +85,12 @@ class Shared:
 
     async def _collect(self, keep: set[str]) -> None:
         """Removes this agent's shared volumes of former versions, unless a container still uses them."""
-        filters = {"label": [f"{k}={v}" for k, v in objects.identity_labels(self._identity).items()]}
-        filters["label"].append(objects.SHARED)
+        filters = {"label": [f"{objects.MANAGED_BY}={objects.MANAGED_BY_US}"]}
         answer = await self._engine.request("GET", "volumes", filters=filters)
         for volume in answer.get("Volumes") or ():
-            if volume["Name"] not in keep:
+            labels = volume.get("Labels") or {}
+            ours = objects.is_ours(labels, self._identity) and objects.SHARED in labels
+            if ours and volume["Name"] not in keep:
                 with contextlib.suppress(EngineError):  # in use: it will go when nobody needs it
                     await self._engine.request("DELETE", f"volumes/{volume['Name']}")
                     _log.info("removed a shared volume of a former version", volume=volume["Name"])
