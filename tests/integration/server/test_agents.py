@@ -160,7 +160,7 @@ async def test_logs_that_cannot_be_had(server: Server, repository: str) -> None:
     """A container that is not there, an agent that refuses, and an agent that is away are errors with a reason."""
     async with workspace(server, repository) as (agent, name):
         wrong = await server.get(f"/workspaces/{name}/logs?container=nope")
-        assert (wrong.status_code, wrong.json()["hint"]) == (422, "It has: py.")
+        assert (wrong.status_code, wrong.json()["hint"]) == (422, "It has: py, clone.")
 
         async def refuse() -> None:
             opened = await agent.expect(contract.OpenLogs)
