@@ -19,6 +19,13 @@ from moorage.kernel.ids import short_id
 TOKEN = "token-of-the-agent"
 
 
+def _stage_of(actual: ActualWorkspace) -> str:
+    """What it is at, in its own words."""
+    return "; ".join(
+        f"{s.name} {s.state} {s.detail}".rstrip() for s in actual.stages if s.finished_at is None
+    )
+
+
 class FakeServer:
     """Keeps what is wanted, hears what is, and can go away and come back."""
 
@@ -81,7 +88,7 @@ class FakeServer:
                 return result
         except TimeoutError:
             states = {
-                n: (a.state.value, a.generation, a.cause.message if a.cause else "")
+                n: (a.state.value, a.generation, a.cause.message if a.cause else "", _stage_of(a))
                 for n, a in self.actual.items()
             }
             raise AssertionError(f"not so within {timeout} s; what is: {states}") from None
