@@ -93,6 +93,14 @@ def start(installation: Installation, browser: httpx.Client, repository: str) ->
     return took
 
 
+def tools_volume(installation: Installation, repository: str) -> str:
+    """The volume with the tools that this installation's workspaces mount."""
+    name = installation.json("create", repository)["name"]
+    mounts = json.loads(docker("inspect", "-f", "{{json .Mounts}}", f"{name}.py"))
+    installation.run("delete", "--yes", name)
+    return next(str(mount["Name"]) for mount in mounts if mount["Destination"] == "/opt/moorage")
+
+
 def idle(installation: Installation, seconds: float = 30) -> tuple[float, float]:
     """Resident MB (the sum of each process's RSS) and per cent of a core, of all that `moor up` started."""
     pids = tree(int((installation.home / "run" / "supervisor.pid").read_text().split()[0]))
@@ -143,9 +151,7 @@ def main() -> None:
         installation.up()
         browser = signed_in(installation)
         start(installation, browser, repository)
-        volume = next(
-            name for name in docker("volume", "ls", "-q").split() if name.startswith("moorage-tools-")
-        )
+        volume = tools_volume(installation, repository)
         floor(volume)
         floors, starts = [], []
         for _ in range(RUNS):
