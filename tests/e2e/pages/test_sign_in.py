@@ -77,9 +77,8 @@ def test_next_leads_nowhere_else(server: Server, stranger: Page, elsewhere: str)
 
 def test_who_is_blocked_sees_nothing_new(server: Server, agent: Agent, person: Callable, repository: str):
     """A page that is open shows no further change to somebody who was blocked; it leads out instead."""
-    ana = person(
-        expected=(403, 503)
-    )  # 503: the log, when a busy machine lets the agent's answer to a ping come late
+    # 503: the log, when the block comes while it is being opened.
+    ana = person(expected=(403, 503))
     name = ana.create(agent, repository)
     agent.run(name)
     expect(ana.page.locator(".badge").first).to_have_text("Running")
