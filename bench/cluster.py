@@ -30,9 +30,9 @@ from moorage.agent.fleet import Fleet  # noqa: E402
 from moorage.agent.runtimes.kubernetes import access  # noqa: E402
 from moorage.agent.runtimes.kubernetes.options import Options  # noqa: E402
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime  # noqa: E402
-from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment, Storage  # noqa: E402
 from moorage.agent.runtimes.port import Identity  # noqa: E402
 from moorage.agent.settings import AgentSettings  # noqa: E402
+from moorage.agent_settings import RemoteDevelopment, Storage  # noqa: E402
 from moorage.contract import (  # noqa: E402
     Container,
     DesiredState,

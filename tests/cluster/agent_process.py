@@ -16,9 +16,9 @@ from moorage.agent.fleet import Fleet
 from moorage.agent.runtimes.kubernetes import access
 from moorage.agent.runtimes.kubernetes.options import Options
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
-from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment, Storage
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
+from moorage.agent_settings import RemoteDevelopment, Storage
 from moorage.contract import DesiredWorkspace
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.home import write_private

@@ -9,7 +9,7 @@ import msgspec
 
 from cluster.worlds import KubernetesWorld, WholeAgent
 from integration.runtimes.worlds import EDITOR, Agent, desired_of, simple_spec
-from moorage.agent.runtimes.kubernetes.settings import Amounts, ResourceSettings
+from moorage.agent_settings import Amounts, ResourceSettings
 from moorage.contract import (
     ActualState,
     Container,

@@ -21,9 +21,9 @@ from moorage.agent.runtimes.kubernetes.options import Options
 from moorage.agent.runtimes.kubernetes.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.resources import Kind, Object
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
-from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment, Storage
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
+from moorage.agent_settings import RemoteDevelopment, Storage
 from moorage.contract import ActualState, ActualWorkspace, Credential, DesiredWorkspace
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.ids import short_id

@@ -10,8 +10,8 @@ import yaml
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.objects import Plan, objects_of
 from moorage.agent.runtimes.kubernetes.objects import plan as names
-from moorage.agent.runtimes.kubernetes.settings import decode, parse
 from moorage.agent.runtimes.port import Identity
+from moorage.agent_settings import decode, parse
 from moorage.contract import DesiredWorkspace
 
 CASES = Path(__file__).parent / "objects"

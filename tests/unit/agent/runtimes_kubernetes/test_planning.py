@@ -10,9 +10,9 @@ from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.objects import objects_of
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.options import Options
-from moorage.agent.runtimes.kubernetes.settings import PullSecret, RemoteDevelopment, Storage
 from moorage.agent.runtimes.kubernetes.store import FOREIGN
 from moorage.agent.runtimes.port import Identity
+from moorage.agent_settings import PullSecret, RemoteDevelopment, Storage
 from moorage.contract import Container, DesiredState, DesiredWorkspace, WorkspaceSpec
 
 NAME = "workspace-1-1-abcdef"

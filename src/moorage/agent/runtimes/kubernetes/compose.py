@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from moorage.agent.runtimes.kubernetes import access, options, settings
+from moorage import agent_settings as settings
+from moorage.agent.runtimes.kubernetes import access, options
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.settings import AgentSettings
 from moorage.kernel.clock import Clock

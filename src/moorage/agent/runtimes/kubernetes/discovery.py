@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from moorage.agent.runtimes.kubernetes import abilities, quantities
+from moorage.agent.runtimes.kubernetes import abilities
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.client import ApiError, Client
 from moorage.agent.runtimes.kubernetes.resources import NODE, Object
 from moorage.agent.runtimes.port import RuntimeInfo
-from moorage.kernel import log
+from moorage.kernel import log, quantities
 from moorage.kernel.errors import Forbidden
 
 _log = log.get(part="agent.kubernetes.discovery")

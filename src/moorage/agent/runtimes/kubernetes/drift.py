@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from moorage.agent.runtimes.kubernetes import quantities
 from moorage.agent.runtimes.kubernetes.client import FIELD_MANAGER
 from moorage.agent.runtimes.kubernetes.resources import Object
+from moorage.kernel import quantities
 
 TRUSTED_MANAGERS = frozenset(
     {FIELD_MANAGER, "kube-controller-manager", "kube-scheduler", "kubelet", "kube-apiserver"}

@@ -11,8 +11,8 @@ from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects.plan import SANDBOX
 from moorage.agent.runtimes.kubernetes.options import Options
 from moorage.agent.runtimes.kubernetes.resources import SECRET, VOLUME_CLAIM, Object
-from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment, decode
 from moorage.agent.runtimes.port import Identity, digest_of
+from moorage.agent_settings import RemoteDevelopment, decode
 from moorage.contract import Cause, DesiredWorkspace
 
 

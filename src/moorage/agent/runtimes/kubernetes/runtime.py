@@ -42,7 +42,6 @@ from moorage.agent.runtimes.kubernetes.resources import (
     SECRET,
     Object,
 )
-from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment
 from moorage.agent.runtimes.kubernetes.store import Store
 from moorage.agent.runtimes.port import (
     ExecRequest,
@@ -56,6 +55,7 @@ from moorage.agent.runtimes.port import (
     RuntimeInfo,
     StepRequest,
 )
+from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import Cause, ContainerState, DesiredState, DesiredWorkspace, WorkspaceSpec
 from moorage.kernel import log
 from moorage.kernel.clock import Clock

@@ -6,14 +6,15 @@ import base64
 from decimal import Decimal
 from typing import Any
 
-from moorage.agent.runtimes.kubernetes import quantities, resources
+from moorage.agent.runtimes.kubernetes import resources
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects import trust
 from moorage.agent.runtimes.kubernetes.objects.plan import Plan, item, metadata, part_name
 from moorage.agent.runtimes.kubernetes.objects.pod import SANDBOX_CPU, environment_of, secret_name
 from moorage.agent.runtimes.kubernetes.resources import Object
-from moorage.agent.runtimes.kubernetes.settings import Amounts
+from moorage.agent_settings import Amounts
 from moorage.contract.spec import EDITOR_PORT
+from moorage.kernel import quantities
 
 LEAST_REQUEST = Amounts(cpu="50m", memory="64Mi")
 """Of a container for which nobody set a request: else it would be its limit, and hold that much of a node for nothing."""

@@ -8,8 +8,8 @@ import msgspec
 
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.resources import Kind, Object
-from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment
 from moorage.agent.runtimes.port import Identity, digest_of
+from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import DesiredWorkspace, WorkspaceSpec
 
 MANAGED_BY = "app.kubernetes.io/managed-by"

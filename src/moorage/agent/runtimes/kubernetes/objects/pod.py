@@ -11,13 +11,13 @@ import re
 from typing import Any
 
 from moorage.agent.runtimes.docker.objects import project_lines
-from moorage.agent.runtimes.kubernetes import quantities
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects import trust
 from moorage.agent.runtimes.kubernetes.objects.plan import CLONE_STEP, SANDBOX, TOOLS_STEP, Plan, part_name
-from moorage.agent.runtimes.kubernetes.settings import ResourceSettings, Toleration
+from moorage.agent_settings import ResourceSettings, Toleration
 from moorage.contract import Container, EditorSpec, Resources
 from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT
+from moorage.kernel import quantities
 
 RUN_FOLDER = "/run/moorage"
 """In the sandbox, in memory: credentials while cloning, and what it tells."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moorage.agent.runtimes.kubernetes.settings import RemoteDevelopment
+from moorage.agent_settings import RemoteDevelopment
 from moorage.contract.spec import TOOLS_ROOT
 
 CA_FOLDER = "/etc/moorage"

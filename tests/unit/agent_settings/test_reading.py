@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from moorage.agent.runtimes.kubernetes import settings
+from moorage import agent_settings as settings
 from moorage.kernel.errors import InvalidInput
 
 REFERENCE = """\

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from moorage.agent.runtimes.kubernetes import quantities
+from moorage.kernel import quantities
 
 
 @pytest.mark.parametrize(
