@@ -1,7 +1,7 @@
 """Messages between server and agent, over one WebSocket that the agent opens.
 
 Path `/internal/agents/connect`, header `Authorization: Bearer <agent token>`, JSON text frames; `CLOSE_*` are the
-WebSocket close codes of a refusal. The agent speaks first (`Hello`), then the server (`Welcome`, `Snapshot`), then
+WebSocket close codes of a refusal. The agent speaks first (`Hello`), then the server (`Welcome`, `Settings`, `Snapshot`), then
 both whenever something changes. After every (re)connect both sides say everything anew.
 """
 
@@ -35,6 +35,22 @@ class Hello(Message, frozen=True, tag="hello"):
     runtime_version: str = ""
     capacity: dict[str, int] = {}
     """`cpu` (millicores), `memory` (bytes), `workspaces` (how many run now)."""
+    settings_file: str | None = None
+    """Text of the agent's own file of settings (`moorage.agent_settings`): the server stores it as a version, and lets nobody
+    set anything else. None: the agent has no such file."""
+
+
+class Capacity(Message, frozen=True, tag="capacity"):
+    """As in `Hello`, when it has changed."""
+
+    capacity: dict[str, int]
+
+
+class SettingsTaken(Message, frozen=True, tag="settings-taken"):
+    """The answer to `Settings`. `problem`: why the agent goes on with those that it had, in plain words; "": it took them."""
+
+    version: int
+    problem: str = ""
 
 
 class Report(Message, frozen=True, tag="report"):
@@ -71,6 +87,16 @@ class Welcome(Message, frozen=True, tag="welcome"):
     agent_id: int
     agent_name: str
     version: str
+
+
+class Settings(Message, frozen=True, tag="settings"):
+    """What workspaces of this agent are made by from now on: before the first `Snapshot`, and whenever it changes. Workspaces
+    that run keep the version that they were started with."""
+
+    version: int
+    """Rises with every change. 0: nobody has set anything, and `text` is ""."""
+    text: str
+    """YAML in the format of `moorage.agent_settings`."""
 
 
 class Snapshot(Message, frozen=True, tag="snapshot"):
@@ -131,9 +157,10 @@ class ChannelClose(Message, frozen=True, tag="close"):
     channel: str
 
 
-FromAgent = Hello | Report | ChannelOutput | ChannelTaken | ChannelExit
+FromAgent = Hello | Capacity | SettingsTaken | Report | ChannelOutput | ChannelTaken | ChannelExit
 ToAgent = (
     Welcome
+    | Settings
     | Snapshot
     | Change
     | OpenLogs

@@ -126,6 +126,8 @@ class ActualWorkspace(Message, frozen=True):
     stages: tuple[Stage, ...] = ()
     cause: Cause | None = None
     containers: tuple[ContainerStatus, ...] = ()
+    settings: int = 0
+    """Version of the agent's settings that this run was started with; 0: the defaults, or not known."""
     post_start: dict[str, str] = {}
     """Outcome per postStart step id: "" while it runs, "done", or the reason it failed."""
     observed_at: float = 0.0
