@@ -28,7 +28,6 @@ sys.path[0] = str(ROOT / "tests")  # in place of this folder, whose own `cluster
 from cluster.node import Cluster  # noqa: E402
 from moorage.agent.fleet import Fleet  # noqa: E402
 from moorage.agent.runtimes.kubernetes import access  # noqa: E402
-from moorage.agent.runtimes.kubernetes.options import Options  # noqa: E402
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime  # noqa: E402
 from moorage.agent.runtimes.port import Identity  # noqa: E402
 from moorage.agent.settings import AgentSettings  # noqa: E402
@@ -69,7 +68,7 @@ def wish(name: str) -> DesiredWorkspace:
 
 
 def make_runtime(kubeconfig: Path, rate: float) -> KubernetesRuntime:
-    options = Options(requests_per_second=rate, burst=int(rate * 2))
+    options = AgentSettings(requests_per_second=rate)
     settings = RemoteDevelopment(storage=Storage(size="1Gi"))
     return KubernetesRuntime(access.from_kubeconfig(kubeconfig), options, settings, SystemClock())
 

@@ -14,7 +14,6 @@ import msgspec
 
 from moorage.agent.fleet import Fleet
 from moorage.agent.runtimes.kubernetes import access
-from moorage.agent.runtimes.kubernetes.options import Options
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
@@ -31,7 +30,7 @@ def read(file: Path) -> str:
 async def main(kubeconfig: str, installation: str, tools_image: str, wishes: Path, states: Path) -> None:
     runtime = KubernetesRuntime(
         access.from_kubeconfig(Path(kubeconfig)),
-        Options(tools_image=tools_image, stop_timeout=1),
+        AgentSettings(tools_image=tools_image, stop_timeout=1),
         RemoteDevelopment(storage=Storage(size="1Gi")),
         SystemClock(),
     )

@@ -17,7 +17,6 @@ from moorage.agent.fleet import Fleet
 from moorage.agent.runtimes.kubernetes import access, resources
 from moorage.agent.runtimes.kubernetes.client import Client
 from moorage.agent.runtimes.kubernetes.objects.plan import INSTALLATION
-from moorage.agent.runtimes.kubernetes.options import Options
 from moorage.agent.runtimes.kubernetes.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.resources import Kind, Object
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
@@ -44,7 +43,7 @@ class KubernetesWorld:
         self.private_image = f"{registry.address}/private/none:1"
         self.git = git
         self.identity = Identity(f"mrtest-{short_id()}", 7)
-        self.options = Options(tools_image=image, editor_timeout=30, stop_timeout=2)
+        self.options = AgentSettings(tools_image=image, editor_timeout=30, stop_timeout=2)
         self.settings = SETTINGS
         self.access = access.from_kubeconfig(cluster.kubeconfig)
         self.client = Client(self.access, TokenBucket(100, 100, SystemClock()))

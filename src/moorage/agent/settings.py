@@ -53,6 +53,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How many workspaces' containers are made and started at a time; pulling, cloning and editors' starts do not count."""
     pull_timeout: float = 1800.0
     """Seconds for one image."""
+    schedule_timeout: float = 600.0
+    """Seconds that a workspace waits for a node or a volume of the cluster: longer than an autoscaler takes."""
     clone_timeout: float = 1800.0
     """Seconds for all projects of a workspace."""
     editor_timeout: float = 90.0

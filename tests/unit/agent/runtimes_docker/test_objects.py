@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from moorage.agent.runtimes import trust
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.objects import Host, ImageConfig
-from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
+from moorage.agent.runtimes.port import Identity, Role, digest_of
 from moorage.agent.settings import AgentSettings
 from moorage.contract import (
     Container,
@@ -24,6 +25,7 @@ from moorage.contract import (
 )
 
 NAME = "workspace-7-3-abc123"
+CA_VARIABLES = trust.environment(ca_bundle=True)
 EDITOR = EditorSpec(
     name="vscode",
     command=("{tools}/editors/x/start", "--bind", "0.0.0.0:{port}", "{folder}", "{unknown}"),
@@ -147,10 +149,10 @@ def test_ca_bundle() -> None:
     container = desired().spec.containers[0]
     created = objects.container_body(desired(), with_ca, container, image=IMAGE, role="main", received=1)
     assert mounts(created)["/etc/moorage"] == "moorage-ca-1"
-    assert all(env(created)[name] == "/etc/moorage/ca-bundle.crt" for name in objects.CA_VARIABLES)
+    assert all(env(created)[name] == "/etc/moorage/ca-bundle.crt" for name in CA_VARIABLES)
     sandbox = objects.sandbox_body(desired(), with_ca, 1)
     assert env(sandbox)["GIT_SSL_CAINFO"] == "/etc/moorage/ca-bundle.crt"
-    assert not env(body(desired())).keys() & set(objects.CA_VARIABLES)
+    assert not env(body(desired())).keys() & set(CA_VARIABLES)
 
 
 def test_mounts() -> None:
@@ -223,48 +225,6 @@ def test_no_credential_in_any_body() -> None:
     assert env(sandbox)["MOORAGE_CREDENTIALS"] == "1"
     assert "MOORAGE_CREDENTIALS" not in env(objects.sandbox_body(same, host(), 1))
     assert digest_of(wish.spec) == digest_of(same.spec)
-    assert objects.credential_lines(wish.spec.projects) == "x.org\tu\thunter2\n"
-
-
-def test_project_lines() -> None:
-    """A project is a line of clone path, URL, ref, remote and further remotes."""
-    found = objects.project_lines(
-        (project(ref="v1", remotes={"up": "https://y/a"}), project(clone_path="b/c"))
-    )
-    assert found.split("\n") == [
-        "app\thttps://x.org/app.git\tv1\torigin\tup=https://y/a",
-        "b/c\thttps://x.org/app.git\t\torigin\t",
-    ]
-
-
-UNUSABLE = [
-    {"clone_path": "../x"},
-    {"clone_path": "a/../../x"},
-    {"clone_path": "/etc"},
-    {"clone_path": "."},
-    {"clone_path": ".home/.ssh"},
-    {"clone_path": "-rf"},
-    {"clone_path": "a\nb"},
-    {"url": "--upload-pack=evil"},
-    {"url": "https://x/ y"},
-    {"ref": "-b"},
-    {"ref": "a\tb"},
-    {"remote": "--x"},
-    {"remotes": {"--x": "https://y"}},
-    {"remotes": {"up": "-y"}},
-    {"credential": Credential(host="x", username="u", password="a\nhost2\tu\tb")},
-]
-
-
-@pytest.mark.parametrize("fields", UNUSABLE)
-def test_unusable_projects(fields: dict[str, Any]) -> None:
-    """What could reach outside of its folder, or pass for an option or another line, is refused."""
-    projects = (project(**fields),)
-    read = objects.credential_lines if "credential" in fields else objects.project_lines
-    with pytest.raises(RuntimeFault) as caught:
-        read(projects)
-    assert caught.value.final
-    assert caught.value.cause.code == "project-invalid"
 
 
 def test_names_do_not_meet() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.agent.runtimes.kubernetes import compose, options
+from moorage.agent.runtimes.kubernetes import compose
 from moorage.agent.settings import AgentSettings
 from moorage.kernel.errors import InvalidInput, Misconfigured
 
@@ -28,9 +28,3 @@ def test_an_unusable_file_is_named(tmp_path: Path) -> None:
     file.write_text("remote_development: {storag: {}}\n")
     with pytest.raises(InvalidInput, match=r"config\.yaml, line 1"):
         compose.workspace_settings(AgentSettings(workspace_settings=str(file)))
-
-
-def test_options_follow_the_agents_settings() -> None:
-    """What `[agent]` says of times and limits holds on a cluster, too."""
-    found = options.of_agent(AgentSettings(crash_limit=5, stop_timeout=9, requests_per_second=20))
-    assert (found.crash_limit, found.stop_timeout, found.requests_per_second, found.burst) == (5, 9, 20, 40)

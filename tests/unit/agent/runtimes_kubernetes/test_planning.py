@@ -9,9 +9,9 @@ from moorage.agent.runtimes.kubernetes import planning, reconcile
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.objects import objects_of
 from moorage.agent.runtimes.kubernetes.objects import plan as names
-from moorage.agent.runtimes.kubernetes.options import Options
 from moorage.agent.runtimes.kubernetes.store import FOREIGN
 from moorage.agent.runtimes.port import Identity
+from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import PullSecret, RemoteDevelopment, Storage
 from moorage.contract import Container, DesiredState, DesiredWorkspace, WorkspaceSpec
 
@@ -27,7 +27,7 @@ DESIRED = DesiredWorkspace(
 def frame(**changes: Any) -> planning.Frame:
     given: dict[str, Any] = {
         "identity": Identity("inst", 1),
-        "options": Options(tools_image="tools:1"),
+        "options": AgentSettings(tools_image="tools:1"),
         "settings": RemoteDevelopment(),
         "abilities": Abilities(),
     }
@@ -55,7 +55,7 @@ def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
     """New settings, another tools image and a cluster that learned something leave a run alone."""
     newer = frame(
         settings=RemoteDevelopment(priority_class="low", storage=Storage(size="1Gi")),
-        options=Options(tools_image="tools:2"),
+        options=AgentSettings(tools_image="tools:2"),
         abilities=Abilities(image_volumes=True),
     )
     assert again(newer, made(frame())).none

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
+from moorage.agent.runtimes import trust
+from moorage.agent.runtimes.port import Identity, Role, digest_of
+from moorage.agent.runtimes.projects import project_lines
 from moorage.agent.settings import AgentSettings
-from moorage.contract import Cause, Container, DesiredWorkspace, EditorSpec, Project, Resources, WorkspaceSpec
+from moorage.contract import Container, DesiredWorkspace, EditorSpec, Resources, WorkspaceSpec
 from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT
 
 Body = dict[str, Any]
 
 SANDBOX = "sandbox"
 USER = f"{RUN_AS_USER}:{RUN_AS_GROUP}"
-CA_FOLDER = "/etc/moorage"
-CA_FILE = f"{CA_FOLDER}/ca-bundle.crt"
-CA_VARIABLES = (
-    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
-)  # fmt: skip
 SANDBOX_RUN = "/tmp/moorage"  # noqa: S108 - inside the container
 CREDENTIALS_FILE = f"{SANDBOX_RUN}/credentials"
 VOLUMES_FOLDER = "/run/volumes"
@@ -243,17 +239,13 @@ def container_env(
 
 
 def machine_env(host: Host) -> dict[str, str]:
-    """Proxies, and where the CA bundle is."""
     settings = host.settings
-    env = {}
-    for name, value in (
-        ("http_proxy", settings.http_proxy), ("https_proxy", settings.https_proxy), ("no_proxy", settings.no_proxy)
-    ):  # fmt: skip
-        if value:
-            env[name] = env[name.upper()] = value
-    if host.ca_volume:
-        env.update(dict.fromkeys(CA_VARIABLES, CA_FILE))
-    return env
+    return trust.environment(
+        ca_bundle=bool(host.ca_volume),
+        http_proxy=settings.http_proxy,
+        https_proxy=settings.https_proxy,
+        no_proxy=settings.no_proxy,
+    )
 
 
 def _command(
@@ -288,7 +280,7 @@ def _mounts(desired: DesiredWorkspace, host: Host, container: Container, role: R
 
 
 def _ca_mounts(host: Host) -> list[Body]:
-    return [_volume_mount(host.ca_volume, CA_FOLDER, read_only=True)] if host.ca_volume else []
+    return [_volume_mount(host.ca_volume, trust.CA_FOLDER, read_only=True)] if host.ca_volume else []
 
 
 def _volume_mount(volume: str, target: str, *, read_only: bool = False, copy: bool = False) -> Body:
@@ -327,47 +319,3 @@ def _confined(host: Host, resources: Resources) -> Body:
 
 def _env_list(env: Mapping[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in sorted(env.items())]
-
-
-# ---------------------------------------------------------------------------------------------- projects
-def project_lines(projects: tuple[Project, ...]) -> str:
-    """What `workspace-clone` reads: a line per project, fields apart by a tab. Raises `RuntimeFault` (final)."""
-    return "\n".join(_project_line(project) for project in projects)
-
-
-def _project_line(project: Project) -> str:
-    path = posixpath.normpath(project.clone_path)
-    if path.startswith(("/", "..")) or path == ".":
-        raise _unusable(project, "its folder is not inside of the projects' folder")
-    if path.split("/")[0] in (".home", ".moorage"):
-        raise _unusable(project, "its folder is Moorage's own")
-    remotes = [f"{name}={url}" for name, url in project.remotes.items()]
-    fields = [path, project.url, project.ref, project.remote, " ".join(remotes)]
-    words = [*fields[:4], *project.remotes.keys(), *project.remotes.values()]
-    if any(re.search(r"[\x00-\x20\x7f]", word) for word in words[1:]) or re.search(r"[\x00-\x1f\x7f]", path):
-        raise _unusable(project, "its address, ref or a remote has a space or control character in it")
-    if any(word.startswith("-") for word in words):
-        raise _unusable(project, "its folder, address, ref or a remote begins with a dash")
-    return "\t".join(fields)
-
-
-def credential_lines(projects: tuple[Project, ...]) -> str:
-    """What `workspace-credential` reads; never in an argument or a variable."""
-    lines = []
-    for project in projects:
-        if (credential := project.credential) is None:
-            continue
-        fields = (credential.host, credential.username, credential.password)
-        if any(re.search(r"[\x00-\x1f]", field) for field in fields):
-            raise _unusable(project, "its credential has a control character in it")
-        lines.append("\t".join(fields) + "\n")
-    return "".join(lines)
-
-
-def _unusable(project: Project, why: str) -> RuntimeFault:
-    cause = Cause(
-        code="project-invalid",
-        message=f"The project {project.name} cannot be cloned: {why}.",
-        hint="Correct it in the devfile or in the request.",
-    )
-    return RuntimeFault(cause, final=True)

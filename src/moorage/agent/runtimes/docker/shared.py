@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from moorage.agent import causes
+from moorage.agent.runtimes import trust
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.images import Images
@@ -137,11 +138,11 @@ class Shared:
         body: Body = {
             "Image": image,
             "Labels": {**objects.identity_labels(self._identity), objects.SHARED: "ca"},
-            "HostConfig": {"NetworkMode": "none", "Mounts": [_mount(volume, objects.CA_FOLDER)]},
+            "HostConfig": {"NetworkMode": "none", "Mounts": [_mount(volume, trust.CA_FOLDER)]},
         }
         async with _temporary(self._engine, self._fill_name(volume), body) as container:
-            archive = tar_of(objects.CA_FILE.rpartition("/")[2], bundle, mode=0o644)
-            await self._engine.upload(container, objects.CA_FOLDER, archive, doing="copying the CA bundle")
+            archive = tar_of(trust.CA_FILE.rpartition("/")[2], bundle, mode=0o644)
+            await self._engine.upload(container, trust.CA_FOLDER, archive, doing="copying the CA bundle")
 
 
 def merged_bundle(extra: Path) -> bytes:

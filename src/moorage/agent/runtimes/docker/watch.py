@@ -19,6 +19,7 @@ from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.observe import received_at, seconds
 from moorage.agent.runtimes.docker.streams import container_log, last_lines
 from moorage.agent.runtimes.port import Progress, RuntimeFault
+from moorage.agent.runtimes.projects import credential_lines
 from moorage.agent.settings import AgentSettings
 from moorage.agent.stages import Timeline
 from moorage.contract import Cause, DesiredWorkspace, StageName
@@ -180,7 +181,7 @@ class Watches:
             track.skip(StageName.CLONE)
         try:
             async with asyncio.timeout(self._settings.clone_timeout):
-                if credentials := objects.credential_lines(desired.spec.projects):
+                if credentials := credential_lines(desired.spec.projects):
                     await self._deliver(sandbox["Id"], credentials)
                 await self._read_clone(desired, track, sandbox)
         except TimeoutError:

@@ -12,10 +12,10 @@ from typing import Any
 from moorage.agent.runtimes.kubernetes import clone, commands, states
 from moorage.agent.runtimes.kubernetes.client import Client
 from moorage.agent.runtimes.kubernetes.objects import plan as names
-from moorage.agent.runtimes.kubernetes.options import Options
 from moorage.agent.runtimes.kubernetes.resources import EVENT, Object
 from moorage.agent.runtimes.kubernetes.track import Patience, Sight, Track, cloning_container
 from moorage.agent.runtimes.port import Listener, Progress, RuntimeFault
+from moorage.agent.settings import AgentSettings
 from moorage.contract import DesiredState, DesiredWorkspace
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
@@ -43,7 +43,7 @@ class Attendant:
     def __init__(
         self,
         client: Client,
-        options: Options,
+        options: AgentSettings,
         clock: Clock,
         listener: Listener,
         objects_of: Callable[[str], Sequence[Object]],

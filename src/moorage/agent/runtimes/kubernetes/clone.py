@@ -11,10 +11,10 @@ from collections.abc import Callable
 import msgspec
 
 from moorage.agent import causes
-from moorage.agent.runtimes.docker.objects import credential_lines
 from moorage.agent.runtimes.kubernetes import commands
 from moorage.agent.runtimes.kubernetes.client import Client
 from moorage.agent.runtimes.kubernetes.objects.pod import BUSYBOX, RUN_FOLDER
+from moorage.agent.runtimes.projects import credential_lines
 from moorage.contract import Cause, DesiredWorkspace
 
 _PROGRESS = re.compile(rb"(Receiving objects|Resolving deltas|Updating files): +(\d+)%")

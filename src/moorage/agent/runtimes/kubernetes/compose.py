@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from moorage import agent_settings as settings
-from moorage.agent.runtimes.kubernetes import access, options
+from moorage.agent.runtimes.kubernetes import access
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.settings import AgentSettings
 from moorage.kernel.clock import Clock
@@ -18,7 +18,7 @@ def runtime(chosen: AgentSettings, clock: Clock) -> KubernetesRuntime:
     """Raises `Misconfigured` when the cluster's access is not usable, `InvalidInput` when the workspaces' settings are not."""
     return KubernetesRuntime(
         access.find(chosen.kubeconfig, chosen.kubernetes_context),
-        options.of_agent(chosen),
+        chosen,
         workspace_settings(chosen),
         clock,
     )

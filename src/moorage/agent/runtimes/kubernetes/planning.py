@@ -9,9 +9,9 @@ from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.objects import Plan
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects.plan import SANDBOX
-from moorage.agent.runtimes.kubernetes.options import Options
 from moorage.agent.runtimes.kubernetes.resources import SECRET, VOLUME_CLAIM, Object
 from moorage.agent.runtimes.port import Identity, digest_of
+from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import RemoteDevelopment, decode
 from moorage.contract import Cause, DesiredWorkspace
 
@@ -20,7 +20,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """What all workspaces of an agent have in common."""
 
     identity: Identity
-    options: Options
+    options: AgentSettings
     settings: RemoteDevelopment
     abilities: Abilities
 

@@ -10,7 +10,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 
@@ -19,6 +18,7 @@ from moorage.agent.runtimes.kubernetes import (
     causes,
     commands,
     discovery,
+    halting,
     inside,
     planning,
     reconcile,
@@ -32,7 +32,6 @@ from moorage.agent.runtimes.kubernetes.client import Client
 from moorage.agent.runtimes.kubernetes.faults import cause_of, faults
 from moorage.agent.runtimes.kubernetes.objects import Plan, objects_of
 from moorage.agent.runtimes.kubernetes.objects import plan as names
-from moorage.agent.runtimes.kubernetes.options import Options
 from moorage.agent.runtimes.kubernetes.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.reconcile import KEPT, Writer
 from moorage.agent.runtimes.kubernetes.resources import (
@@ -55,8 +54,9 @@ from moorage.agent.runtimes.port import (
     RuntimeInfo,
     StepRequest,
 )
+from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import RemoteDevelopment
-from moorage.contract import Cause, ContainerState, DesiredState, DesiredWorkspace, WorkspaceSpec
+from moorage.contract import Cause, DesiredState, DesiredWorkspace, WorkspaceSpec
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import MoorageError, Unavailable
@@ -65,17 +65,18 @@ from moorage.kernel.tasks import Backoff
 _log = log.get(part="agent.kubernetes")
 GONE_SECONDS = 120.0
 """How long what was removed may take to go."""
-LOG_LINES = 200
-"""Lines of each container that are kept when a failed start's processes are ended."""
-LOG_BYTES = 16 * 1024
 
 
 class KubernetesRuntime:
-    """`settings`: for workspaces that start from now on; see `objects.plan` for those that run."""
+    """`options`: what the agent was told about its own work; `settings`: about workspaces that start from now on (see
+    `objects.plan` for those that run)."""
 
-    def __init__(self, access: Access, options: Options, settings: RemoteDevelopment, clock: Clock) -> None:
+    def __init__(
+        self, access: Access, options: AgentSettings, settings: RemoteDevelopment, clock: Clock
+    ) -> None:
         self.settings = settings
-        self.client = Client(access, TokenBucket(options.requests_per_second, options.burst, clock))
+        rate = options.requests_per_second
+        self.client = Client(access, TokenBucket(rate, max(1, int(rate * 2)), clock))
         self._options, self._clock = options, clock
         self._opened = asyncio.Lock()
         self._abilities: Abilities | None = None
@@ -227,8 +228,9 @@ class KubernetesRuntime:
         pods = store.of(name, POD)
         with faults("ending a failed workspace's processes"):
             if states.halted_of(deployment) is None:
-                halted = await self._halted(name, deployment, pods)
-                await self._scale_down(deployment, halted)
+                assert self._attendant is not None
+                halted = await halting.halted_of(self._attendant, self._options, name, deployment, pods)
+                store.put(await halting.scale_down(self.client, deployment, halted))
             await self._until(name, lambda: not states.living(store.of(name, POD)))
 
     async def stop(self, name: str) -> None:
@@ -330,37 +332,6 @@ class KubernetesRuntime:
         ]
         if ending:
             raise RuntimeFault(causes.still_ending(), final=False)
-
-    async def _halted(self, name: str, deployment: Object, pods: list[Object]) -> states.Halted:
-        assert self._attendant is not None
-        pod = states.current_pod(pods)
-        main = states.annotations_of(deployment).get(names.MAIN, "")
-        lines = await self._attendant.last_lines(pods)
-        facts = states.Facts(
-            deployment=deployment, pods=pods, lines=lines, crash_limit=self._options.crash_limit
-        )
-        containers = tuple(
-            container
-            if container.state is ContainerState.EXITED
-            else msgspec.structs.replace(container, state=ContainerState.EXITED)
-            for container in states.containers_of(pod, main, facts)
-        )
-        logs = {}
-        if pod is not None:
-            for entry in states.statuses(pod):
-                if text := await self._attendant.tail(pod, entry, LOG_LINES):
-                    logs[entry["name"]] = inside.for_people(text)[-LOG_BYTES:]
-        return states.Halted(containers=containers, logs=logs, fault=self.progress(name).fault)
-
-    async def _scale_down(self, deployment: Object, halted: states.Halted) -> None:
-        metadata = deployment["metadata"]
-        pointer = "/metadata/annotations/" + names.HALTED.replace("/", "~1")
-        operations: list[dict[str, Any]] = [
-            {"op": "add", "path": "/spec/replicas", "value": 0},
-            {"op": "add", "path": pointer, "value": msgspec.json.encode(halted).decode()},
-        ]
-        answer = await self.client.patch(DEPLOYMENT, metadata["namespace"], metadata["name"], operations)
-        self._known().put(answer)
 
     # ------------------------------------------------------------------------------------------ logs and commands
     async def logs(

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from moorage.agent.runtimes.docker.objects import project_lines
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects import trust
 from moorage.agent.runtimes.kubernetes.objects.plan import CLONE_STEP, SANDBOX, TOOLS_STEP, Plan, part_name
+from moorage.agent.runtimes.projects import project_lines
+from moorage.agent.runtimes.trust import CA_FOLDER
 from moorage.agent_settings import ResourceSettings, Toleration
 from moorage.contract import Container, EditorSpec, Resources
 from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT
@@ -309,9 +310,7 @@ def _mounts(plan: Plan, container: Container, *, is_main: bool) -> list[dict[str
 
 
 def _trust_mount(plan: Plan) -> list[dict[str, Any]]:
-    return (
-        [{"name": "trust", "mountPath": trust.CA_FOLDER, "readOnly": True}] if plan.settings.ca_bundle else []
-    )
+    return [{"name": "trust", "mountPath": CA_FOLDER, "readOnly": True}] if plan.settings.ca_bundle else []
 
 
 def _volumes(plan: Plan) -> list[dict[str, Any]]:
@@ -350,8 +349,8 @@ def _init_containers(plan: Plan) -> list[dict[str, Any]]:
             scripts.append(f"{{ {_REST_COPY}; }}")
         mounts.append({"name": "tools", "mountPath": COPY_ROOT})
     if plan.settings.ca_bundle:
-        scripts.append(trust.join_script(trust.CA_FOLDER))
-        mounts.append({"name": "trust", "mountPath": trust.CA_FOLDER})
+        scripts.append(trust.join_script())
+        mounts.append({"name": "trust", "mountPath": CA_FOLDER})
         mounts.append({"name": "extra-ca", "mountPath": trust.EXTRA_FOLDER, "readOnly": True})
     made = []
     if scripts:
