@@ -40,6 +40,8 @@ class Execution:
         self._target = target
         self._argv = argv
         self._tty = tty
+        # What kind of terminal this is; a command without one has nothing to know of it.
+        self._env = {name: os.environ[name] for name in ("TERM", "COLORTERM") if tty and name in os.environ}
         size = shutil.get_terminal_size()
         query = {
             "container": container,
@@ -55,7 +57,7 @@ class Execution:
         """Raises the server's error when it refuses, `Unavailable` when the connection breaks."""
         try:
             async with self._connect() as socket:
-                await socket.send(json.dumps({"argv": self._argv}))
+                await socket.send(json.dumps({"argv": self._argv, "env": self._env}))
                 with _raw_terminal() if self._tty else contextlib.nullcontext():
                     return await self._talk(socket)
         except InvalidStatus as error:

@@ -38,6 +38,21 @@ def test_the_environment(installed: Installation, workspace: str) -> None:
     assert done.stdout.split("\n")[:3] == ["/projects/app", "a b/1", "5001"]
 
 
+def test_programs_of_the_home_are_found(installed: Installation, workspace: str) -> None:
+    """What `pip install --user` puts into `~/.local/bin` runs by its name, as in the editor's terminal."""
+    script = "mkdir -p ~/.local/bin && printf '#!/bin/sh\necho mine\n' > ~/.local/bin/mine && chmod +x ~/.local/bin/mine"
+    assert installed.moor("exec", workspace, "--", "sh", "-c", script).returncode == 0
+    assert installed.moor("exec", workspace, "--", "mine").stdout == "mine\n"
+
+
+def test_the_kind_of_terminal(installed: Installation, workspace: str) -> None:
+    """A command in a terminal knows what kind it is; one without a terminal is told nothing of it."""
+    with Terminal(installed, "exec", workspace, "--", "sh", "-c", "echo kind: $TERM.") as terminal:
+        terminal.until("kind: xterm-256color.")
+    done = installed.moor("exec", workspace, "--", "sh", "-c", "echo kind: $TERM.")
+    assert done.stdout == "kind: .\n"
+
+
 def test_a_program_that_is_not_there(installed: Installation, workspace: str) -> None:
     """Exit code 127, as in a shell."""
     assert installed.moor("exec", workspace, "--", "no-such-program").returncode == 127
@@ -87,7 +102,8 @@ def test_a_terminal(installed: Installation, workspace: str) -> None:
         terminal.resize(122, 44)
         terminal.type("while [ \"$(stty size)\" != '44 122' ]; do sleep 0.1; done; echo resi''zed\r")
         terminal.until("resized")
-        terminal.type("echo be''gins; sleep 1000\r")
+        # A shell of its own: an interactive one may lose a signal between an `echo` and the start of the next program.
+        terminal.type("sh -c \"echo be''gins; exec sleep 1000\"\r")
         terminal.until("begins")
         terminal.type("\x03")
         terminal.type("echo inter''rupted\r")

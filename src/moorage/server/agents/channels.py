@@ -82,7 +82,13 @@ async def open_logs(
 
 
 async def open_exec(
-    target: Target, *, argv: tuple[str, ...], tty: bool = False, columns: int = 80, rows: int = 24
+    target: Target,
+    *,
+    argv: tuple[str, ...],
+    env: dict[str, str] | None = None,
+    tty: bool = False,
+    columns: int = 80,
+    rows: int = 24,
 ) -> Channel:
     """Runs a command there. Whoever calls closes the channel."""
     return await target.connection.open(
@@ -90,6 +96,7 @@ async def open_exec(
             channel=channel_id,
             workspace=target.workspace,
             argv=argv,
+            env=env or {},
             container=target.container,
             tty=tty,
             columns=columns,

@@ -129,14 +129,16 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
     target = await channels.reach(state, actor, name, container, Action.RUN_COMMANDS)
     await websocket.accept()
     try:
-        argv = msgspec.json.decode(await websocket.receive_text(), type=_Start).argv
+        start = msgspec.json.decode(await websocket.receive_text(), type=_Start)
     except (msgspec.DecodeError, KeyError):
         await _end(websocket, {"error": 'The first message must be {"argv": ["command", …]}.'})
         return
     except WebSocketDisconnect:
         return
     try:
-        channel = await channels.open_exec(target, argv=argv, tty=tty, columns=columns, rows=rows)
+        channel = await channels.open_exec(
+            target, argv=start.argv, env=start.env, tty=tty, columns=columns, rows=rows
+        )
     except Unavailable as error:
         await _end(websocket, {"error": error.message})
         return
@@ -154,8 +156,12 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
         await asyncio.shield(channel.close())
 
 
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+
+
 class _Start(msgspec.Struct):
     argv: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    env: dict[_Name, str] = {}
 
 
 class _Size(msgspec.Struct):
