@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import threading
 from pathlib import Path
+
+from cluster import accounts
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT.parent / "shared/kube/cluster"
@@ -20,6 +23,8 @@ VOLUMES = Path("/tmp/hostpath_pv")
 class Cluster:
     def __init__(self) -> None:
         self.kubeconfig = FOLDER / "admin.conf"
+        self.agent_kubeconfig = FOLDER / "agent.conf"
+        """Of a service account with the agent's rights and no others."""
         self._keep = os.environ.get("MOORAGE_TEST_CLUSTER") == "keep"
         self._ended = threading.Event()
         self._volumes = threading.Thread(target=self._open_volumes, daemon=True)
@@ -28,6 +33,7 @@ class Cluster:
         assert SCRIPT.exists(), f"there is no {SCRIPT}, which starts a cluster"
         if not (self._keep and self.kubeconfig.exists()):
             run(SCRIPT, "up")
+        self.agent_kubeconfig.write_text(asyncio.run(accounts.make(self.kubeconfig)))
         self._volumes.start()
 
     def down(self) -> None:

@@ -98,7 +98,7 @@ async def start_agent(world: KubernetesWorld, wishes: Path, states: Path) -> asy
     return await asyncio.create_subprocess_exec(
         sys.executable,
         str(Path(__file__).with_name("agent_process.py")),
-        str(world.cluster.kubeconfig),
+        str(world.cluster.agent_kubeconfig),
         world.identity.installation,
         world.image,
         str(wishes),

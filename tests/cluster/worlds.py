@@ -45,8 +45,11 @@ class KubernetesWorld:
         self.identity = Identity(f"mrtest-{short_id()}", 7)
         self.options = AgentSettings(tools_image=image, editor_timeout=30, stop_timeout=2)
         self.settings = SETTINGS
-        self.access = access.from_kubeconfig(cluster.kubeconfig)
-        self.client = Client(self.access, TokenBucket(100, 100, SystemClock()))
+        self.access = access.from_kubeconfig(cluster.agent_kubeconfig)
+        """The agent's: no more rights than it needs."""
+        admin = access.from_kubeconfig(cluster.kubeconfig)
+        self.client = Client(admin, TokenBucket(100, 100, SystemClock()))
+        """Of a hand that meddles, and may do anything."""
         self.client_timeout = aiohttp.ClientTimeout(total=30)
         self._agents: list[Agent] = []
         self.whole_agents: list[WholeAgent] = []
