@@ -9,6 +9,7 @@ import json
 import socket
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from integration.runtimes.worlds import (
     objects_of,
     simple_spec,
 )
+from moorage.agent.runtimes.docker import watch
 from moorage.agent.runtimes.docker.engine import find_host
 from moorage.agent.runtimes.port import ExecRequest, RuntimeFault, StepRequest
 from moorage.agent.settings import AgentSettings
@@ -499,3 +501,53 @@ async def test_no_engine(tmp_path: Path) -> None:
             await asyncio.wait_for(agent.hearing.is_up.wait(), 20)
     finally:
         await agent.close()
+
+
+@pytest.mark.parametrize("fault", ["cut", "mute"])
+async def test_a_log_whose_words_are_lost(
+    docker_world: DockerWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """When an engine breaks off the log of a clone, or loses its last words, it is asked again: no start waits for ever."""
+    monkeypatch.setattr(watch, "QUIET_SECONDS", 2.0)
+    async with Relay(
+        tmp_path / "engine.sock", find_host("").removeprefix("unix://"), fault, "/logs?follow"
+    ) as _:
+        settings = msgspec.structs.replace(
+            docker_world.settings, docker_host=f"unix://{tmp_path / 'engine.sock'}"
+        )
+        agent = await docker_world.agent(settings)
+        desired = desired_of(docker_world)
+        await agent.runtime.start(desired, received=time.time())
+
+        async def ready() -> bool:
+            run = (await agent.runtime.observe(desired.name, desired)).run
+            return run is not None and run.progress.ready
+
+        await agent.hearing.until_true(ready, 30)
+        await agent.close()
+
+
+async def test_copying_the_tools_is_told(docker_world: DockerWorld, tmp_path: Path) -> None:
+    """The first start with a new tools image copies half a gigabyte: meanwhile the stage says so."""
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {docker_world.image}\nLABEL made.for={docker_world.new_name()}\n"
+    )
+    image = f"mrtest-tools:{short_id()}"
+    docker("build", "-q", "-t", image, str(tmp_path))
+    try:
+        settings = msgspec.structs.replace(docker_world.settings, tools_image=image)
+        agent = await docker_world.agent(settings)
+        desired = desired_of(docker_world)
+        starting = asyncio.create_task(agent.runtime.start(desired, received=time.time()))
+
+        def copies() -> bool:
+            stages = agent.runtime.progress(desired.name).stages
+            return any(s.name is StageName.CONTAINERS and "being copied" in s.detail for s in stages)
+
+        await agent.hearing.until(copies, 30)
+        await asyncio.wait_for(starting, 120)
+        assert (await agent.settled(desired)).ready
+        assert not copies()
+    finally:
+        await docker_world.close()
+        docker("rmi", image, check=False)

@@ -45,6 +45,8 @@ class Images:
         if found is not None:
             return found
         lock = self._pulling.setdefault(reference, asyncio.Lock())
+        if lock.locked():
+            said(f"Waiting for {reference}: it is being pulled already.")
         async with lock:  # several workspaces that want the same one pull it once
             found = await self.find(reference)
             if found is None:

@@ -59,7 +59,7 @@ class DockerRuntime:
         self._clock = clock
         self._engine = Engine(find_host(settings.docker_host))
         self._images = Images(self._engine, settings.pull_timeout)
-        self._watches = Watches(self._engine, settings, clock)
+        self._watches = Watches(self._engine, settings, clock, self._look_again)
         self._tracks: dict[str, Track] = {}
         self._lines: dict[tuple[str, str], str] = {}
         self._listener: Listener | None = None
@@ -206,7 +206,7 @@ class DockerRuntime:
         self._watches.follow_clone(desired, track, sandbox)
         main = next((c for c in items if role_of(c) == "main"), None)
         address = address_of(items)
-        if main is not None and address and state_of(main) is ContainerState.RUNNING:
+        if main is not None and state_of(main) is ContainerState.RUNNING:
             started = seconds(main["State"]["StartedAt"])
             self._watches.probe_editor(desired, track, address, main["Id"], started)
 
@@ -215,6 +215,10 @@ class DockerRuntime:
         if track is None:
             track = self._tracks[name] = Track(self._clock, lambda: self._progressed(name))
         return track
+
+    def _look_again(self, name: str) -> None:
+        if self._listener is not None:
+            self._listener.changed(name)
 
     def _progressed(self, name: str) -> None:
         if self._listener is not None:

@@ -8,7 +8,7 @@ import hashlib
 import io
 import ssl
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from moorage.agent import causes
@@ -26,6 +26,7 @@ from moorage.kernel.errors import Misconfigured
 
 _log = log.get(part="agent.docker.shared")
 
+COPYING = "The editor and its tools are being copied for this engine's workspaces: this is done once."
 MARKER = ".moorage-complete"
 FILL = f"""
 set -e
@@ -47,17 +48,19 @@ class Shared:
         self._whole: dict[str, str] = {}
         """Volume → when it was made, of those that have been seen to be whole."""
 
-    async def tools(self) -> tuple[str, str]:
-        """The tools image's id, and the volume. Raises `RuntimeFault`."""
+    async def tools(self, said: Callable[[str], None] = lambda _: None) -> tuple[str, str]:
+        """The tools image's id, and the volume. `said` hears what takes its time. Raises `RuntimeFault`."""
         reference = self._settings.tools_image
         try:
-            image = await self._images.ensure(reference, lambda _: None)
+            image = await self._images.ensure(reference, said)
         except RuntimeFault as fault:
             if fault.cause.code.startswith("engine-"):
                 raise
             verdict = causes.tools_image(reference, fault.cause)
             raise RuntimeFault(verdict.cause, final=verdict.final) from fault
         volume = f"moorage-tools-{image.id.removeprefix('sha256:')[:12]}"
+        if volume not in self._whole:
+            said(COPYING)
         async with self._lock:
             if not await self._is_whole(volume):
                 await self._make_volume(volume, "tools")

@@ -124,7 +124,8 @@ class Start:
 
     # ------------------------------------------------------------------------------------------ before containers
     async def _host(self) -> Host:
-        (image, volume), ca_volume = await asyncio.gather(self._tools.shared.tools(), self._tools.shared.ca())
+        tools = self._tools.shared.tools(lambda detail: self._track.begin(StageName.CONTAINERS, detail))
+        (image, volume), ca_volume = await asyncio.gather(tools, self._tools.shared.ca())
         return Host(
             identity=self._tools.identity,
             settings=self._tools.settings,

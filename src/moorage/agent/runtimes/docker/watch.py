@@ -37,6 +37,12 @@ cat >{objects.CREDENTIALS_FILE}.new && mv {objects.CREDENTIALS_FILE}.new {object
 """In the sandbox: takes the credentials from standard input, unless the clone has begun already."""
 
 
+AGAIN_SECONDS = 2.0
+"""After which a workspace is looked at again, when what followed it ended without a result."""
+QUIET_SECONDS = 15.0
+"""A log that says nothing for so long is asked for again: engines have lost the last words of one that is followed."""
+
+
 class Track:
     """How far one workspace's start is."""
 
@@ -99,12 +105,18 @@ def rebuild(track: Track, containers: Sequence[Mapping[str, Any]]) -> None:
 
 
 class Watches:
-    """At most one follower of each kind per workspace; asking again for the same containers changes nothing."""
+    """At most one follower of each kind per workspace; asking again for the same containers changes nothing.
 
-    def __init__(self, engine: Engine, settings: AgentSettings, clock: Clock) -> None:
+    `look_again(workspace)` is called when a follower ended without a result, so that somebody observes and it begins anew.
+    """
+
+    def __init__(
+        self, engine: Engine, settings: AgentSettings, clock: Clock, look_again: Callable[[str], None]
+    ) -> None:
         self._engine = engine
         self._settings = settings
         self._clock = clock
+        self._look_again = look_again
         self._running: dict[tuple[str, str], tuple[object, asyncio.Task[None]]] = {}
 
     def follow_clone(self, desired: DesiredWorkspace, track: Track, sandbox: Mapping[str, Any]) -> None:
@@ -117,7 +129,7 @@ class Watches:
         self._replace(
             (desired.name, "clone"),
             (sandbox["Id"], sandbox["State"]["StartedAt"]),
-            track.cloned or track.fault is not None,
+            lambda: track.cloned or track.fault is not None,
             renew,
             lambda: self._clone(desired, track, sandbox),
         )
@@ -131,7 +143,7 @@ class Watches:
         self._replace(
             (desired.name, "editor"),
             (address, main, started),
-            track.answered or track.fault is not None,
+            lambda: track.answered or track.fault is not None,
             renew,
             lambda: self._editor(desired, track, address, main, started),
         )
@@ -152,26 +164,31 @@ class Watches:
         self,
         slot: tuple[str, str],
         key: object,
-        known: bool,
+        known: Callable[[], bool],
         renew: Callable[[], None],
         work: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         if (entry := self._running.get(slot)) is not None:
-            if entry[0] == key and (known or not entry[1].done()):
+            if entry[0] == key and (known() or not entry[1].done()):
                 return
             entry[1].cancel()
         renew()
-        task = asyncio.create_task(self._guarded(slot, work), name=f"{slot[1]} of {slot[0]}")
+        task = asyncio.create_task(self._guarded(slot, work, known), name=f"{slot[1]} of {slot[0]}")
         self._running[slot] = (key, task)
 
-    async def _guarded(self, slot: tuple[str, str], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """An engine that goes away ends this; whoever observes again when it is back begins it anew."""
+    async def _guarded(
+        self, slot: tuple[str, str], work: Callable[[], Coroutine[Any, Any, None]], known: Callable[[], bool]
+    ) -> None:
+        """An engine that stumbles ends this, and no event tells when it is back: somebody has to look again."""
         try:
             await work()
         except (RuntimeFault, EngineError) as error:
             _log.info("stopped following", workspace=slot[0], what=slot[1], error=str(error))
         except Exception as error:  # noqa: BLE001 - one workspace's odd log takes no other down
             _log.error("stopped following", workspace=slot[0], what=slot[1], exc_info=error)
+        if not known():
+            await asyncio.sleep(AGAIN_SECONDS)
+            self._look_again(slot[0])
 
     # ------------------------------------------------------------------------------------------ clone
     async def _clone(self, desired: DesiredWorkspace, track: Track, sandbox: Mapping[str, Any]) -> None:
@@ -192,12 +209,29 @@ class Watches:
             track.fail(StageName.CLONE, fault.cause)
 
     async def _read_clone(self, desired: DesiredWorkspace, track: Track, sandbox: Mapping[str, Any]) -> None:
+        """Until it has told how the clone went, or it has ended."""
+        while not track.settled.is_set():
+            limit = asyncio.timeout(QUIET_SECONDS)
+            try:
+                async with limit:
+                    await self._read_log(desired, track, sandbox, limit)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+            else:
+                return
+
+    async def _read_log(
+        self, desired: DesiredWorkspace, track: Track, sandbox: Mapping[str, Any], limit: asyncio.Timeout
+    ) -> None:
+        """`limit` is put off whenever the log says something."""
         # Since the end of its former run: the first words of this one may be older than what the engine calls its start.
         since = seconds(sandbox["State"].get("FinishedAt"))
         rest = b""
         async for chunk in container_log(
             self._engine, sandbox["Id"], follow=True, since=since, timestamps=True
         ):
+            limit.reschedule(asyncio.get_running_loop().time() + QUIET_SECONDS)
             if chunk.stream == "stderr":
                 if found := _PROGRESS.findall(chunk.data):
                     what, percent = found[-1]
@@ -252,6 +286,9 @@ class Watches:
         self, desired: DesiredWorkspace, track: Track, address: str, main: str, started: float | None
     ) -> None:
         editor = desired.spec.editor
+        if not address:  # no event tells of it: whoever observes again finds it
+            track.begin(StageName.EDITOR, "The engine has given the workspace no address yet.", started)
+            return
         if editor is None:
             track.skip(StageName.EDITOR)
         else:
