@@ -13,6 +13,7 @@ from moorage import __version__
 from moorage.kernel.tasks import forever
 from moorage.server import housekeeping, metrics, web
 from moorage.server.accounts import routes as accounts
+from moorage.server.agents import connections
 from moorage.server.agents import routes as agents
 from moorage.server.http import problems
 from moorage.server.http.context import State
@@ -51,7 +52,7 @@ def make_application(state: ServerState) -> FastAPI:
     api = APIRouter(prefix=API)
     for router in (accounts.api, agents.api, workspaces.api):
         api.include_router(router)
-    for router in (api, accounts.pages, agents.internal, routing_routes.internal, _own):
+    for router in (api, accounts.pages, connections.internal, routing_routes.internal, _own):
         app.include_router(router)
     app.include_router(web.create_router(state))
     state.render_problem = web.render_problem

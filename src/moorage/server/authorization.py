@@ -38,6 +38,10 @@ class Action(StrEnum):
     CREATE_SIGN_IN_LINK = "create-sign-in-link"
     MANAGE_TOKENS = "manage-tokens"
     LIST_AGENTS = "list-agents"
+    MANAGE_AGENTS = "manage-agents"
+    """Add, switch on and off and remove them, and their tokens."""
+    SEE_AGENT_SETTINGS = "see-agent-settings"
+    CHANGE_AGENT_SETTINGS = "change-agent-settings"
 
 
 @dataclass(frozen=True)
@@ -84,12 +88,22 @@ _EVERYBODY = frozenset(
         Action.LIST_AGENTS,
     }
 )
+_INSTALLATION = frozenset(
+    {
+        Action.LIST_USERS,
+        Action.ADD_USER,
+        Action.MANAGE_AGENTS,
+        Action.SEE_AGENT_SETTINGS,
+        Action.CHANGE_AGENT_SETTINGS,
+    }
+)
+"""What belongs to nobody, and is an administrator's alone."""
 # An administrator keeps the installation in order, without looking into anybody's work: no editor, port, log or command.
 # Nor may they create for others, or start what its owner has stopped.
 _TABLE: dict[tuple[Role, Relation], frozenset[Action]] = {
     (Role.DEVELOPER, Relation.OWN): _EVERYBODY,
     (Role.DEVELOPER, Relation.OTHERS): frozenset(),
-    (Role.ADMINISTRATOR, Relation.OWN): _EVERYBODY | {Action.LIST_USERS, Action.ADD_USER},
+    (Role.ADMINISTRATOR, Relation.OWN): _EVERYBODY | _INSTALLATION,
     (Role.ADMINISTRATOR, Relation.OTHERS): frozenset(
         {
             Action.LIST_WORKSPACES,
@@ -112,7 +126,7 @@ def decide(role: Role, relation: Relation, action: Action) -> Verdict:
         return Denied("Nobody can block themselves.")
     if role is Role.ADMINISTRATOR:
         return Denied(f"Only the owner may do this: {words}.")
-    if relation is Relation.OWN or action in (Action.LIST_USERS, Action.ADD_USER, Action.BLOCK_USER):
+    if relation is Relation.OWN or action in _INSTALLATION | {Action.BLOCK_USER}:
         return Denied(f"Only an administrator may do this: {words}.")
     return Denied(f"Only the owner or an administrator may do this: {words}.")
 

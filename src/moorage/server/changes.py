@@ -15,16 +15,17 @@ from typing import Literal, Protocol
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-Kind = Literal["desired", "actual", "session", "user", "grant", "agent", "gateway", "resync"]
+Kind = Literal["desired", "actual", "session", "user", "grant", "agent", "settings", "token", "resync"]
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`desired`, `actual`: a workspace; `session`: its id, "" for many; `user`, `agent`, `gateway`: the id."""
+    """`desired`, `actual`: a workspace; `session`: its id, "" for many; `user`, `agent`, `settings` (of an agent): the id;
+    `token` (of an agent or its gateway): the name."""
 
     kind: Kind
     key: str = ""
     agent: int = 0
-    """Of a workspace: the agent that runs it."""
+    """Of a workspace: the agent that runs it; of settings and tokens: whose they are."""
 
 
 RESYNC = Changed(kind="resync")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moorage.server.accounts.models import ApiToken, Code, Session, SignInLink, User
-from moorage.server.agents.models import Agent
+from moorage.server.agents.models import Agent, AgentSettingsVersion
 from moorage.server.database import Base
 from moorage.server.routing.models import Gateway, Grant
 from moorage.server.workspaces.models import Workspace
@@ -22,6 +22,7 @@ class Installation(Base):
 
 __all__ = [
     "Agent",
+    "AgentSettingsVersion",
     "ApiToken",
     "Base",
     "Code",

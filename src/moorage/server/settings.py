@@ -55,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Networks that these hosts may lie in although they are not public, as in `10.1.0.0/16`."""
     git_credentials: str = ""
     """TOML file, readable by its owner alone: `["git.example.com"]` with `username` and `password`, per host."""
+    helm_chart: str = "deploy/helm/moorage"
+    """Where Helm finds the chart, for the command that an agent is installed with: a folder, or an oci:// address."""
     ca_bundle: str = ""
     """File of certificates to trust when reading repositories, instead of the system's."""
     log_format: Format = "console"

@@ -11,6 +11,7 @@ from moorage.kernel.home import Home
 from moorage.kernel.ids import fingerprint, short_id
 from moorage.server.accounts.models import ApiToken, User
 from moorage.server.agents.models import Agent
+from moorage.server.agents.rows import LOCAL
 from moorage.server.authorization import Role
 from moorage.server.database import Database
 from moorage.server.models import Installation
@@ -18,7 +19,6 @@ from moorage.server.routing.models import Gateway
 from moorage.server.settings import Settings
 
 FIRST_ADMINISTRATOR = "admin"
-LOCAL = "local"
 LABEL = "first administrator"
 
 

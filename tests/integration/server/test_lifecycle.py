@@ -14,20 +14,27 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select, text
 
-from integration.server.harness import ADMIN, ORIGIN, Server, events, eventually, new_home, serving
+from integration.server.harness import ADMIN, AGENT, ORIGIN, Server, events, eventually, new_home, serving
 from integration.server.postgres import Postgres
-from moorage.contract import ActualState
+from moorage.contract import ActualState, WorkspaceSpec
 from moorage.contract import agent as contract
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
+from moorage.kernel.ids import fingerprint
+from moorage.server.database import database_url, make_engine
 from moorage.server.main import running_state
+from moorage.server.migrations import runner
 from moorage.server.models import Base
 from moorage.server.settings import Settings
+from moorage.server.workspaces.models import Workspace
 
 
 @contextmanager
@@ -165,6 +172,51 @@ async def test_the_migrations_make_the_tables_that_the_code_has(folder: Path, da
         assert await connection.run_sync(differences) == []
 
 
+def first_schema(connection: Connection) -> None:
+    """A database as the first version made it, with a workspace that runs and one that is stopped."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(runner.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+    agent = f"1, 'local', '{fingerprint(AGENT)}', true, 'http://localhost:8080', '', '', '', false, 0, 1"
+    columns = "id, name, fingerprint, enabled, zone_url, runtime, runtime_version, version, connected, last_seen, created_at"
+    connection.execute(text(f"INSERT INTO agents ({columns}) VALUES ({agent})"))
+    connection.execute(text("INSERT INTO users VALUES (1, 'admin', 'administrator', false, 1)"))
+    for number, desired in ((1, "Running"), (2, "Stopped")):
+        values = {
+            "name": f"workspace-1-1-{number:06}", "title": f"app-{number}", "owner_id": 1, "agent_id": 1,
+            "repository": "https://git.example.com/app", "ref": "", "commit": "c", "devfile_path": "d", "devfile": "",
+            "spec": msgspec.json.encode(WorkspaceSpec(containers=(), main_container="")).decode(), "warnings": "[]", "desired": desired,
+            "generation": 1, "restarts": 0, "created_at": 1.0, "updated_at": 1.0, "requested_at": 1.0,
+            "requested_generation": 1, "state": desired, "actual_generation": 0, "actual": "",
+        }  # fmt: skip
+        names = ", ".join(f'"{name}"' for name in values)
+        places = ", ".join(f":{name}" for name in values)
+        connection.execute(text(f"INSERT INTO workspaces ({names}) VALUES ({places})"), values)
+    connection.commit()
+
+
+async def test_an_existing_database_is_upgraded(folder: Path, database: str) -> None:
+    """What the first version stored is there afterwards; the time of what is stopped begins with the upgrade."""
+    home = new_home(folder)
+    engine = make_engine(database_url(database, home.database))
+    async with engine.connect() as connection:
+        await connection.run_sync(first_schema)
+    await engine.dispose()
+    before = time.time()
+    async with serving(folder, Settings(database=database)) as server, server.agent() as agent:
+        assert [w.name for w in agent.snapshot.workspaces] == ["workspace-1-1-000001", "workspace-1-1-000002"]
+        items = {item["title"]: item for item in (await server.get("/workspaces")).json()["items"]}
+        assert {title: item["desired"] for title, item in items.items()} == {
+            "app-1": "Running",
+            "app-2": "Stopped",
+        }
+        async with server.state.database.read() as session:
+            rows = {row.title: row.stopped_at for row in await session.scalars(select(Workspace))}
+        assert rows["app-1"] is None
+        assert before - 1 <= (rows["app-2"] or 0) <= time.time()
+
+
 def as_newer(home: Home, url: str, postgres: Postgres | None) -> None:
     sql = "UPDATE alembic_version SET version_num = '9999'"
     if postgres is not None:
@@ -191,7 +243,7 @@ async def test_a_database_of_a_newer_version(
             pass
     assert refused.value.code == "database-newer"
     assert refused.value.message == (
-        "The database is from a newer version of Moorage: it has revision 9999, and this one knows 0001."
+        "The database is from a newer version of Moorage: it has revision 9999, and this one knows 0002."
     )
     assert (home.database.read_bytes() if not database else b"") == before
 

@@ -25,6 +25,9 @@ TABLE = {
     Action.CREATE_SIGN_IN_LINK: (True, False, True, True),
     Action.MANAGE_TOKENS: (True, False, True, True),
     Action.LIST_AGENTS: (True, False, True, False),
+    Action.MANAGE_AGENTS: (False, False, True, False),
+    Action.SEE_AGENT_SETTINGS: (False, False, True, False),
+    Action.CHANGE_AGENT_SETTINGS: (False, False, True, False),
 }
 COLUMNS = (
     (Role.DEVELOPER, Relation.OWN),

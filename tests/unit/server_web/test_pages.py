@@ -77,13 +77,19 @@ def agent(**values: Any) -> Agent:
         "id": 1,
         "name": "local",
         "enabled": True,
+        "local": True,
+        "revoked": False,
         "runtime": "docker",
         "runtime_version": "20.10",
         "version": "0.1.0",
         "connected": True,
         "last_seen": NOW,
+        "second_seen": None,
+        "capacity": {},
         "workspaces": 3,
+        "zone_url": "http://localhost:8080",
         "dns_zone": "localhost",
+        "created_at": NOW,
     }
     return Agent(**{**known, **values})
 

@@ -11,7 +11,7 @@ from moorage.contract import agent as contract
 from moorage.kernel.errors import InvalidInput, Unavailable
 from moorage.server.accounts.revocation import until_revoked
 from moorage.server.agents.hub import AgentConnection, Channel, Output
-from moorage.server.agents.services import is_connected
+from moorage.server.agents.rows import is_connected
 from moorage.server.authorization import Action, Actor
 from moorage.server.state import ServerState
 from moorage.server.workspaces import loading

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from sqlalchemy import ForeignKey, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moorage.server.database import Base
 
 
 class Agent(Base):
+    """An agent, and what it last said of itself. Its gateway is the row of `gateways` with the same name."""
+
     __tablename__ = "agents"
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -19,4 +22,34 @@ class Agent(Base):
     version: Mapped[str] = mapped_column(default="")
     connected: Mapped[bool] = mapped_column(default=False)
     last_seen: Mapped[float] = mapped_column(default=0.0)
+    created_at: Mapped[float]
+    revoked: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Nobody has its token: it was taken back, and `fingerprint` is that of a secret that nobody has seen."""
+    capacity: Mapped[str] = mapped_column(default="{}", server_default="{}")
+    """JSON: as in the contract's `Hello`."""
+    second_seen: Mapped[float | None]
+    """When another process with the same token was last told to wait."""
+    replica: Mapped[str] = mapped_column(default="", server_default="")
+    """Where other replicas reach the one that the agent is connected to; see `Settings.advertise`."""
+    settings_file: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it brings its settings in a file of its own."""
+    settings_taken: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The newest version of its settings that it has answered to."""
+    settings_problem: Mapped[str] = mapped_column(default="", server_default="")
+    """Why it cannot use that version."""
+
+
+class AgentSettingsVersion(Base):
+    """What an agent's workspaces are made by, in the words in which somebody wrote it. Only ever added to."""
+
+    __tablename__ = "agent_settings_versions"
+
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """From 1 on."""
+    text: Mapped[str]
+    author: Mapped[str]
+    """A user's name; "" when it was no person."""
+    source: Mapped[str]
+    """`api`, or `file`: the agent's own."""
     created_at: Mapped[float]

@@ -21,6 +21,7 @@ from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.ids import fingerprint
 from moorage.server.agents import models, schemas
+from moorage.server.agents.rows import agent_named, view_of
 from moorage.server.authorization import Action, Actor, require
 from moorage.server.changes import Changed
 from moorage.server.database import announce
@@ -29,9 +30,6 @@ from moorage.server.state import ServerState
 from moorage.server.workspaces import decisions
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import spec_of
-
-FRESH = 40.0
-"""Seconds after its last sign of life for which an agent counts as connected."""
 
 _log = log.get(part="server.agents")
 
@@ -51,32 +49,80 @@ async def list_agents(state: ServerState, actor: Actor) -> list[schemas.Agent]:
     )
     async with state.database.read() as session:
         rows = (await session.execute(query)).all()
-    return [_as_agent(state, agent, number) for agent, number in rows]
+    return [view_of(state, agent, number) for agent, number in rows]
+
+
+async def get_agent(state: ServerState, actor: Actor, name: str) -> schemas.Agent:
+    require(actor, Action.LIST_AGENTS)
+    async with state.database.read() as session:
+        agent, workspaces = await agent_named(session, name)
+    return view_of(state, agent, workspaces)
 
 
 async def agent_of_token(state: ServerState, token: str | None) -> models.Agent | None:
     if not token:
         return None
-    query = select(models.Agent).where(models.Agent.fingerprint == fingerprint(token))
+    query = select(models.Agent).where(
+        models.Agent.fingerprint == fingerprint(token), models.Agent.revoked.is_(False)
+    )
     async with state.database.read() as session:
         return (await session.scalars(query)).one_or_none()
 
 
-async def connected(state: ServerState, agent_id: int, hello: contract.Hello) -> None:
+async def is_current(state: ServerState, agent: models.Agent) -> bool:
+    """Whether the token that it came with is still its own."""
+    query = select(models.Agent.id).where(
+        models.Agent.id == agent.id,
+        models.Agent.fingerprint == agent.fingerprint,
+        models.Agent.revoked.is_(False),
+    )
+    async with state.database.read() as session:
+        return await session.scalar(query) is not None
+
+
+async def connected(state: ServerState, known: models.Agent, hello: contract.Hello) -> bool:
+    """False when the token that it came with has ended meanwhile: nothing is noted then."""
     async with state.database.write() as session:
-        agent = await session.get_one(models.Agent, agent_id)
+        agent = await session.get(models.Agent, known.id)
+        if agent is None or agent.fingerprint != known.fingerprint or agent.revoked:
+            return False
         agent.connected = True
         agent.last_seen = state.clock.now()
         agent.version = hello.version
         agent.runtime = hello.runtime
         agent.runtime_version = hello.runtime_version
-        announce(session, Changed(kind="agent", key=str(agent_id)))
+        agent.capacity = msgspec.json.encode(hello.capacity).decode()
+        agent.second_seen = None
+        announce(session, Changed(kind="agent", key=str(agent.id)))
+    return True
 
 
 async def disconnected(state: ServerState, agent_id: int) -> None:
     async with state.database.write() as session:
-        agent = await session.get_one(models.Agent, agent_id)
+        agent = await session.get(models.Agent, agent_id)
+        if agent is None:  # it was removed, and its connection ended for it
+            return
         agent.connected = False
+        announce(session, Changed(kind="agent", key=str(agent_id)))
+
+
+async def capacity_is(state: ServerState, agent_id: int, capacity: dict[str, int]) -> None:
+    await _note(state, agent_id, capacity=msgspec.json.encode(capacity).decode())
+
+
+async def second_waits(state: ServerState, agent: models.Agent) -> None:
+    """Another process with this agent's token was told to wait."""
+    _log.warning(
+        "another agent with the same token waits",
+        agent=agent.name,
+        hint="Give each agent a token of its own: POST /api/v1/agents.",
+    )
+    await _note(state, agent.id, second_seen=state.clock.now())
+
+
+async def _note(state: ServerState, agent_id: int, **values: object) -> None:
+    async with state.database.write() as session:
+        await session.execute(update(models.Agent).where(models.Agent.id == agent_id).values(**values))
         announce(session, Changed(kind="agent", key=str(agent_id)))
 
 
@@ -189,23 +235,3 @@ def with_credentials(spec: WorkspaceSpec, credentials: Credentials) -> Workspace
         return msgspec.structs.replace(project, credential=credential)
 
     return msgspec.structs.replace(spec, projects=tuple(map(opened, spec.projects)))
-
-
-def _as_agent(state: ServerState, agent: models.Agent, workspaces: int) -> schemas.Agent:
-    return schemas.Agent(
-        id=agent.id,
-        name=agent.name,
-        enabled=agent.enabled,
-        runtime=agent.runtime,
-        runtime_version=agent.runtime_version,
-        version=agent.version,
-        connected=is_connected(agent, state.clock.now()),
-        last_seen=agent.last_seen or None,
-        workspaces=workspaces,
-        dns_zone=urlsplit(agent.zone_url).hostname or "",
-    )
-
-
-def is_connected(agent: models.Agent, now: float) -> bool:
-    """As the database has it; a replica that was killed could not say that its agents went with it."""
-    return agent.connected and now - agent.last_seen < FRESH

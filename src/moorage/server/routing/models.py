@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moorage.server.database import Base
@@ -15,6 +15,8 @@ class Gateway(Base):
     zone_url: Mapped[str]
     """Origin of its zone host; hand-over codes go to `<zone_url>/auth/callback` alone."""
     created_at: Mapped[float]
+    revoked: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """As an agent's."""
 
 
 class Grant(Base):

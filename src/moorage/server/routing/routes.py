@@ -17,12 +17,14 @@ from moorage.server.http.context import State, bearer, state_of
 from moorage.server.routing import services
 from moorage.server.routing.feed import Listener
 from moorage.server.routing.models import Gateway
+from moorage.server.state import ServerState
 from moorage.server.tasks import until_one_ends
 from moorage.server.workspaces import services as workspaces
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 FELL_BEHIND = 4408
+TOKEN_ENDED = 4401
 
 internal = APIRouter(include_in_schema=False)
 _log = log.get(part="server.routing")
@@ -51,7 +53,10 @@ async def connect(websocket: WebSocket) -> None:
         with state.feed.listen() as (table, listener):
             await websocket.send_text(contract.encode(table))
             await until_one_ends(
-                f"server.routing.{gateway.name}", _tell(websocket, listener), _until_closed(websocket)
+                f"server.routing.{gateway.name}",
+                _tell(websocket, listener),
+                _until_closed(websocket),
+                _until_token_ends(state, websocket, gateway),
             )
     except (WebSocketDisconnect, RuntimeError):
         pass  # it went while it was told something; it will come back
@@ -84,6 +89,12 @@ async def _tell(websocket: WebSocket, listener: Listener) -> None:
     while (change := await listener.next()) is not None:
         await websocket.send_text(contract.encode(change))
     await websocket.close(FELL_BEHIND, "fell behind")
+
+
+async def _until_token_ends(state: ServerState, websocket: WebSocket, gateway: Gateway) -> None:
+    await services.until_token_ends(state, gateway)
+    _log.info("a gateway's token has ended", gateway=gateway.name)
+    await websocket.close(TOKEN_ENDED, "the token has ended")
 
 
 async def _until_closed(websocket: WebSocket) -> None:

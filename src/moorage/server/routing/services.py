@@ -20,9 +20,26 @@ from moorage.server.workspaces.models import Workspace
 async def gateway_of_token(state: ServerState, token: str | None) -> Gateway | None:
     if not token:
         return None
-    query = select(Gateway).where(Gateway.fingerprint == fingerprint(token))
+    query = select(Gateway).where(Gateway.fingerprint == fingerprint(token), Gateway.revoked.is_(False))
     async with state.database.read() as session:
         return (await session.scalars(query)).one_or_none()
+
+
+async def until_token_ends(state: ServerState, gateway: Gateway) -> None:
+    """Returns once the token that this gateway came with is not its own any more."""
+    with state.changes.subscribe("token") as changes:
+        while await _is_current(state, gateway):
+            await changes.next()
+
+
+async def _is_current(state: ServerState, gateway: Gateway) -> bool:
+    query = select(Gateway.id).where(
+        Gateway.id == gateway.id,
+        Gateway.fingerprint == gateway.fingerprint,
+        Gateway.revoked.is_(False),
+    )
+    async with state.database.read() as session:
+        return await session.scalar(query) is not None
 
 
 async def callbacks(state: ServerState) -> frozenset[str]:

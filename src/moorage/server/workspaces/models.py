@@ -49,3 +49,9 @@ class Workspace(Base):
     actual_generation: Mapped[int] = mapped_column(default=0)
     actual: Mapped[str] = mapped_column(default="")
     terminated_at: Mapped[float | None]
+    stopped_at: Mapped[float | None]
+    """When it was last asked to stop; None while it should run."""
+    stopped_by: Mapped[str] = mapped_column(default="", server_default="")
+    """Why nobody asked for it, in plain words: a limit of the agent's settings. "" when a person stopped it."""
+    delete_at: Mapped[float | None]
+    """When the server deletes it, of which its owner has been told; None: not in sight."""

@@ -1,0 +1,218 @@
+"""The agents' WebSocket: who may have it, and what is said on it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+
+import msgspec
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from moorage import __version__
+from moorage.contract import ActualWorkspace
+from moorage.contract import agent as contract
+from moorage.kernel import log
+from moorage.kernel.errors import NotSignedIn, Unavailable
+from moorage.server.agents import models, services
+from moorage.server.agents.hub import AgentConnection
+from moorage.server.changes import Changed, Subscription
+from moorage.server.http.context import bearer, state_of
+from moorage.server.state import ServerState
+from moorage.server.tasks import until_one_ends
+
+HELLO_SECONDS = 10.0
+TAKE_OVER_SECONDS = 1.0
+
+internal = APIRouter(include_in_schema=False)
+_log = log.get(part="server.agents")
+
+
+@internal.websocket(contract.PATH)
+async def connect(websocket: WebSocket) -> None:
+    """A wrong token is refused before the upgrade (401); everything else by a close code of the contract."""
+    state = state_of(websocket)
+    agent = await services.agent_of_token(state, bearer(websocket))
+    if agent is None:
+        raise NotSignedIn("The agent's token is not valid.", code="token-invalid")
+    await websocket.accept()
+    if not await _claim(state, agent.id):
+        if not state.closing.is_set():
+            await services.second_waits(state, agent)
+        await websocket.close(contract.CLOSE_REPLACED, "this agent is connected already")
+        return
+    try:
+        hello = await _hello(websocket)
+        if hello is not None:
+            await _serve(state, websocket, agent, hello)
+    finally:
+        await asyncio.shield(state.changes.release(agent.id))
+
+
+async def _claim(state: ServerState, agent_id: int) -> bool:
+    """Waits a moment for a connection of the same agent that is just ending, as after an agent's restart."""
+    deadline = time.monotonic() + TAKE_OVER_SECONDS
+    while not await state.changes.claim(agent_id):
+        if time.monotonic() > deadline or state.closing.is_set():
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+async def _hello(websocket: WebSocket) -> contract.Hello | None:
+    """The agent's first message; None, and the connection closed, when it is none."""
+    try:
+        async with asyncio.timeout(HELLO_SECONDS):
+            message = contract.decode_from_agent(await websocket.receive_text())
+    except (TimeoutError, msgspec.DecodeError, KeyError):
+        await websocket.close(contract.CLOSE_BAD_PROTOCOL, "hello expected")
+        return None
+    except WebSocketDisconnect:
+        return None
+    if not isinstance(message, contract.Hello) or message.protocol != contract.PROTOCOL:
+        await websocket.close(contract.CLOSE_BAD_PROTOCOL, f"this server speaks protocol {contract.PROTOCOL}")
+        return None
+    return message
+
+
+async def _serve(
+    state: ServerState, websocket: WebSocket, agent: models.Agent, hello: contract.Hello
+) -> None:
+    connection = AgentConnection(agent.id, websocket.send_text, state.metrics)
+    # Older than the first look, so that nothing is missed, not even the end of the token.
+    with state.changes.subscribe("desired", "token") as changes:
+        if not await services.connected(state, agent, hello):
+            await _refuse_token(websocket)
+            return
+        state.hub.add(connection)
+        state.metrics.agents.inc()
+        _log.info("agent connected", agent=agent.name, runtime=hello.runtime, version=hello.version)
+        try:
+            await connection.send(_welcome(state, agent))
+            reports = _Reports()
+            work = (
+                _listen(websocket, connection, reports),
+                _push(state, agent, connection, changes, websocket),
+                _store(state, connection.agent_id, reports),
+            )
+            await until_one_ends(f"server.agents.{agent.name}", *work)
+        except Unavailable:
+            pass  # the connection ended while something was sent; what follows is the same
+        finally:
+            state.hub.remove(connection)
+            state.metrics.agents.dec()
+            with suppress(Unavailable):
+                await asyncio.shield(services.disconnected(state, agent.id))
+            _log.info("agent disconnected", agent=agent.name)
+
+
+def _welcome(state: ServerState, agent: models.Agent) -> contract.Welcome:
+    return contract.Welcome(
+        installation=state.installation, agent_id=agent.id, agent_name=agent.name, version=__version__
+    )
+
+
+Note = contract.Capacity
+"""What an agent says of itself."""
+
+
+class _Reports:
+    """What is not stored yet; a newer report of the same workspace takes the older one's place, as does a newer note."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, ActualWorkspace] = {}
+        self._notes: dict[type[Note], Note] = {}
+        self._some = asyncio.Event()
+
+    def add(self, report: contract.Report) -> None:
+        for actual in report.workspaces:
+            known = self._pending.get(actual.name)
+            if known is None or known.generation <= actual.generation:
+                self._pending[actual.name] = actual
+        self._some.set()
+
+    def note(self, note: Note) -> None:
+        self._notes[type(note)] = note
+        self._some.set()
+
+    async def take(self) -> tuple[tuple[ActualWorkspace, ...], tuple[Note, ...]]:
+        await self._some.wait()
+        self._some.clear()
+        pending, self._pending = tuple(self._pending.values()), {}
+        notes, self._notes = tuple(self._notes.values()), {}
+        return pending, notes
+
+
+async def _listen(websocket: WebSocket, connection: AgentConnection, reports: _Reports) -> None:
+    """Takes messages until the connection ends. Waits for nothing else: pings are answered by the same connection."""
+    while True:
+        try:
+            message = contract.decode_from_agent(await websocket.receive_text())
+        except WebSocketDisconnect:
+            return
+        except (msgspec.DecodeError, KeyError) as error:
+            _log.warning(
+                "a message of an agent is not understood", agent=connection.agent_id, error=str(error)
+            )
+            await websocket.close(contract.CLOSE_BAD_PROTOCOL, "not understood")
+            return
+        if isinstance(message, contract.Report):
+            reports.add(message)
+        elif isinstance(message, contract.ChannelOutput | contract.ChannelTaken | contract.ChannelExit):
+            connection.deliver(message)
+        elif isinstance(message, Note):
+            reports.note(message)
+
+
+async def _store(state: ServerState, agent_id: int, reports: _Reports) -> None:
+    while True:
+        actuals, notes = await reports.take()
+        await services.report(state, agent_id, actuals)
+        for note in notes:
+            await services.capacity_is(state, agent_id, note.capacity)
+
+
+async def _push(
+    state: ServerState,
+    agent: models.Agent,
+    connection: AgentConnection,
+    changes: Subscription,
+    websocket: WebSocket,
+) -> None:
+    """Everything at first, then what changes. The subscription is older than the first look, so nothing is missed."""
+    await _send_everything(state, connection)
+    while True:
+        pending = await changes.next()
+        lost = any(change.kind == "resync" for change in pending)
+        own = [change for change in pending if change.agent == connection.agent_id]
+        if (lost or _has(own, "token")) and not await services.is_current(state, agent):
+            await _refuse_token(websocket)
+            return
+        if lost:
+            # Notifications were lost, and with them the claim to this agent.
+            if not await state.changes.claim(connection.agent_id):
+                await websocket.close(contract.CLOSE_REPLACED, "this agent is connected elsewhere")
+                return
+            await _send_everything(state, connection)
+            continue
+        names = [change.key for change in own if change.kind == "desired"]
+        workspaces = await services.desired_named(state, connection.agent_id, names) if names else []
+        at = state.clock.now()
+        for workspace in workspaces:
+            await connection.send(contract.Change(workspace=workspace))
+        await services.sent(state, workspaces, at)
+
+
+async def _refuse_token(websocket: WebSocket) -> None:
+    await websocket.close(contract.CLOSE_BAD_TOKEN, "the token has ended")
+
+
+def _has(changes: list[Changed], kind: str) -> bool:
+    return any(change.kind == kind for change in changes)
+
+
+async def _send_everything(state: ServerState, connection: AgentConnection) -> None:
+    workspaces = await services.desired_of(state, connection.agent_id)
+    at = state.clock.now()
+    await connection.send(contract.Snapshot(workspaces=tuple(workspaces)))
+    await services.sent(state, workspaces, at)

@@ -1,0 +1,59 @@
+"""What an administrator pastes where a new agent is to run. Pure.
+
+Tokens are in no argument: Helm reads them from its standard input.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import yaml
+
+RELEASE = "moorage-agent"
+NAMESPACE = "moorage"
+
+
+def helm_command(
+    *, chart: str, origin: str, zone_url: str, agent_token: str | None, gateway_token: str | None
+) -> str:
+    """`origin`: the server's. With both tokens, all that a new release needs; with one, what a running one is to change."""
+    whole = agent_token is not None and gateway_token is not None
+    values: dict[str, Any] = {"server": {"enabled": False}} if whole else {}
+    if agent_token is not None:
+        values["config"] = {"token": agent_token} | (
+            {"kasAddress": websocket_origin(origin)} if whole else {}
+        )
+    if gateway_token is not None:
+        values["auth"] = ({"host": origin} if whole else {}) | {"token": gateway_token}
+    if whole:
+        zone = urlsplit(zone_url).hostname or ""
+        values["ingress"] = {"host": {"workspaceDomain": zone, "wildcardDomain": f"*.{zone}"}}
+    text = yaml.safe_dump(values, sort_keys=False, width=1000)
+    keep = "" if whole else " --reuse-values"
+    return (
+        f"helm upgrade --install {RELEASE} {shlex.quote(chart)} --namespace {NAMESPACE} --create-namespace{keep}"
+        f" --values - <<'EOF'\n{text}EOF\n"
+    )
+
+
+def docker_settings(*, origin: str, zone_url: str) -> str:
+    """`settings.toml` of a machine that runs `moor agent` and `moor gateway` for a server elsewhere."""
+    zone = urlsplit(zone_url)
+    port = zone.port or {"http": 80, "https": 443}[zone.scheme]
+    tls = (
+        ""
+        if zone.scheme == "http"
+        else 'tls_certificate = "…"  # PEM: chain and key for the zone and *.zone\n'
+    )
+    return (
+        "# settings.toml in the state folder; the tokens are files beside it: secrets/agent-token, secrets/gateway-token\n"
+        f'[agent]\nserver = "{origin}"\n\n'
+        f'[gateway]\nserver = "{origin}"\nzone = "{zone.hostname}"\naddress = "*"\nport = {port}\n{tls}'
+    )
+
+
+def websocket_origin(origin: str) -> str:
+    parts = urlsplit(origin)
+    return urlunsplit(({"http": "ws", "https": "wss"}[parts.scheme], parts.netloc, "", "", ""))

@@ -1,0 +1,230 @@
+"""Agents are added, given tokens, switched on and off, and removed. Each has a gateway of the same name and zone.
+
+The agent and gateway of `moor up` (`LOCAL`) are known by the files of the state folder; nothing here gives them tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from moorage.kernel.errors import Conflict, InvalidInput
+from moorage.kernel.ids import fingerprint, new_secret
+from moorage.server.agents import paste, schemas
+from moorage.server.agents.models import Agent
+from moorage.server.agents.rows import LOCAL, agent_named, view_of
+from moorage.server.authorization import Action, Actor, require
+from moorage.server.changes import Changed
+from moorage.server.database import announce
+from moorage.server.routing.models import Gateway
+from moorage.server.state import ServerState
+from moorage.server.workspaces.models import Workspace
+
+AGENT_PREFIX, GATEWAY_PREFIX = "moor_agent_", "moor_gateway_"
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
+async def add_agent(state: ServerState, actor: Actor, body: schemas.AddAgent) -> schemas.NewAgent:
+    """Raises `InvalidInput` for name and zone, `Conflict` when either is taken."""
+    require(actor, Action.MANAGE_AGENTS)
+    name, zone_url = check_name(body.name), check_zone(body.zone_url)
+    tokens = _new_tokens(None)
+    now = state.clock.now()
+    agent = Agent(
+        name=name,
+        fingerprint=fingerprint(tokens.agent or ""),
+        zone_url=zone_url,
+        created_at=now,
+        enabled=True,
+    )
+    gateway = Gateway(
+        name=name, fingerprint=fingerprint(tokens.gateway or ""), zone_url=zone_url, created_at=now
+    )
+    try:
+        async with state.database.write() as session:
+            await _refuse_taken(session, name, zone_url)
+            session.add_all((agent, gateway))
+            await session.flush()
+            announce(session, Changed(kind="agent", key=str(agent.id)))
+    except IntegrityError as error:
+        raise _name_taken(name) from error
+    return _answer(state, agent, 0, tokens)
+
+
+async def rotate_token(
+    state: ServerState, actor: Actor, name: str, only: schemas.TokenOf | None = None
+) -> schemas.NewAgent:
+    """New tokens; the old ones end at once, and what is connected with them. Also undoes `revoke_token`.
+
+    Raises `Conflict` for the agent of `moor up`.
+    """
+    require(actor, Action.MANAGE_AGENTS)
+    tokens = _new_tokens(only)
+    async with state.database.write() as session:
+        agent, workspaces = await agent_named(session, name)
+        _refuse_local(agent, "get another token")
+        if tokens.agent is not None:
+            agent.fingerprint, agent.revoked = fingerprint(tokens.agent), False
+        if tokens.gateway is not None:
+            gateway = await _gateway_of(session, agent, state.clock.now())
+            gateway.fingerprint, gateway.revoked = fingerprint(tokens.gateway), False
+        _announce_token(session, agent)
+    return _answer(state, agent, workspaces, tokens)
+
+
+async def revoke_token(state: ServerState, actor: Actor, name: str) -> schemas.Agent:
+    """Neither agent nor gateway connects any more, and what is connected is cut. Raises `Conflict` for `moor up`'s."""
+    require(actor, Action.MANAGE_AGENTS)
+    async with state.database.write() as session:
+        agent, workspaces = await agent_named(session, name)
+        _refuse_local(agent, "lose its token")
+        gateway = await _gateway_of(session, agent, state.clock.now())
+        for row in (agent, gateway):
+            row.fingerprint, row.revoked = fingerprint(new_secret()), True
+        _announce_token(session, agent)
+    return view_of(state, agent, workspaces)
+
+
+async def change_agent(
+    state: ServerState, actor: Actor, name: str, change: schemas.ChangeAgent
+) -> schemas.Agent:
+    """One that is not enabled takes no new workspaces; those that it has go on."""
+    require(actor, Action.MANAGE_AGENTS)
+    async with state.database.write() as session:
+        agent, workspaces = await agent_named(session, name)
+        agent.enabled = change.enabled
+        announce(session, Changed(kind="agent", key=str(agent.id)))
+    return view_of(state, agent, workspaces)
+
+
+async def remove_agent(state: ServerState, actor: Actor, name: str) -> None:
+    """Raises `Conflict` while a workspace is left on it, and for the agent of `moor up`."""
+    require(actor, Action.MANAGE_AGENTS)
+    async with state.database.write() as session:
+        agent, workspaces = await agent_named(session, name, lock=True)
+        _refuse_local(agent, "be removed")
+        if workspaces:
+            number = f"{workspaces} workspaces are" if workspaces > 1 else "One workspace is"
+            raise Conflict(
+                f"{number} left on the agent {name}.",
+                code="agent-in-use",
+                hint="Delete them first; `moor agents disable` keeps new ones away.",
+                workspaces=workspaces,
+            )
+        # What is remembered of deleted workspaces goes with the agent that they were on.
+        await session.execute(delete(Workspace).where(Workspace.agent_id == agent.id))
+        await session.execute(delete(Gateway).where(Gateway.name == agent.name))
+        await session.delete(agent)
+        _announce_token(session, agent)
+
+
+def check_name(name: str) -> str:
+    """Raises `InvalidInput`, field `name`."""
+    if not _LABEL.fullmatch(name):
+        raise InvalidInput(
+            f"{name!r} is no name for an agent.",
+            code="name-invalid",
+            hint="Take 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends.",
+            field="name",
+        )
+    if name == LOCAL:
+        raise InvalidInput(
+            f"The name {LOCAL} is kept for the agent of `moor up`.",
+            code="name-reserved",
+            hint="Choose another name.",
+            field="name",
+        )
+    return name
+
+
+def check_zone(url: str) -> str:
+    """The origin, as browsers write it. Raises `InvalidInput`, field `zone_url`."""
+    parts = urlsplit(url.strip())
+    try:
+        port, host = parts.port, parts.hostname or ""
+    except ValueError:
+        port, host = None, ""
+    whole = parts.scheme in ("http", "https") and _DNS_NAME.fullmatch(host)
+    if not whole or parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+        raise InvalidInput(
+            f"{url!r} is no origin of a zone.",
+            code="zone-invalid",
+            hint="Give scheme and host, such as https://dev.example.com: workspaces get hosts below it.",
+            field="zone_url",
+        )
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != usual else "")
+
+
+async def _refuse_taken(session: AsyncSession, name: str, zone_url: str) -> None:
+    host = urlsplit(zone_url).hostname
+    for other in await session.scalars(select(Agent)):
+        if other.name == name:
+            raise _name_taken(name)
+        if urlsplit(other.zone_url).hostname == host:
+            raise Conflict(
+                f"{host} is the zone of the agent {other.name} already.",
+                code="zone-taken",
+                hint="Give each agent a zone of its own: a gateway serves one.",
+                field="zone_url",
+            )
+
+
+def _name_taken(name: str) -> Conflict:
+    return Conflict(
+        f"There is an agent {name} already.", code="agent-exists", hint="Choose another name.", field="name"
+    )
+
+
+def _new_tokens(only: schemas.TokenOf | None) -> schemas.NewTokens:
+    return schemas.NewTokens(
+        agent=None if only == "gateway" else new_secret(AGENT_PREFIX),
+        gateway=None if only == "agent" else new_secret(GATEWAY_PREFIX),
+    )
+
+
+async def _gateway_of(session: AsyncSession, agent: Agent, now: float) -> Gateway:
+    gateway = await session.scalar(select(Gateway).where(Gateway.name == agent.name))
+    if gateway is None:
+        gateway = Gateway(
+            name=agent.name, zone_url=agent.zone_url, created_at=now, fingerprint=fingerprint(new_secret())
+        )
+        session.add(gateway)
+    return gateway
+
+
+def _announce_token(session: AsyncSession, agent: Agent) -> None:
+    announce(session, Changed(kind="token", key=agent.name, agent=agent.id))
+    announce(session, Changed(kind="agent", key=str(agent.id)))
+
+
+def _refuse_local(agent: Agent, what: str) -> None:
+    if agent.name == LOCAL:
+        raise Conflict(
+            f"The agent {LOCAL} is the one of `moor up`, and cannot {what} from here.",
+            code="agent-local",
+            hint="Its token is the file secrets/agent-token in the state folder of the server, the gateway's is "
+            "secrets/gateway-token: put others there and restart server, agent and gateway.",
+        )
+
+
+def _answer(state: ServerState, agent: Agent, workspaces: int, tokens: schemas.NewTokens) -> schemas.NewAgent:
+    origin = state.settings.origin
+    return schemas.NewAgent(
+        agent=view_of(state, agent, workspaces),
+        tokens=tokens,
+        helm=paste.helm_command(
+            chart=state.settings.helm_chart,
+            origin=origin,
+            zone_url=agent.zone_url,
+            agent_token=tokens.agent,
+            gateway_token=tokens.gateway,
+        ),
+        settings=paste.docker_settings(origin=origin, zone_url=agent.zone_url),
+    )

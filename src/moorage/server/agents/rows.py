@@ -1,0 +1,63 @@
+"""Agents as the database has them, and as people see them."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import msgspec
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from moorage.kernel.errors import NotFound
+from moorage.server.agents import models, schemas
+from moorage.server.state import ServerState
+from moorage.server.workspaces.models import Workspace
+
+LOCAL = "local"
+"""The agent of `moor up`, and its gateway."""
+FRESH = 40.0
+"""Seconds after its last sign of life for which an agent counts as connected."""
+SECOND = 60.0
+"""Seconds for which another process with the same token is worth a word."""
+
+
+async def agent_named(session: AsyncSession, name: str, *, lock: bool = False) -> tuple[models.Agent, int]:
+    """The agent, and how many workspaces are on it. `lock`: until the transaction's end, nobody else changes it.
+
+    Raises `NotFound`.
+    """
+    query = select(models.Agent).where(models.Agent.name == name)
+    agent = await session.scalar(query.with_for_update() if lock else query)
+    if agent is None:
+        raise NotFound(f"There is no agent {name}.", code="agent-not-found", hint="`moor agents` lists them.")
+    count = select(func.count()).where(Workspace.agent_id == agent.id, Workspace.terminated_at.is_(None))
+    return agent, await session.scalar(count) or 0
+
+
+def view_of(state: ServerState, agent: models.Agent, workspaces: int) -> schemas.Agent:
+    """`workspaces`: how many are on it."""
+    now = state.clock.now()
+    second = agent.second_seen
+    return schemas.Agent(
+        id=agent.id,
+        name=agent.name,
+        enabled=agent.enabled,
+        local=agent.name == LOCAL,
+        revoked=agent.revoked,
+        runtime=agent.runtime,
+        runtime_version=agent.runtime_version,
+        version=agent.version,
+        connected=is_connected(agent, now),
+        last_seen=agent.last_seen or None,
+        second_seen=second if second is not None and now - second < SECOND else None,
+        capacity=schemas.Capacity.model_validate(msgspec.json.decode(agent.capacity)),
+        workspaces=workspaces,
+        zone_url=agent.zone_url,
+        dns_zone=urlsplit(agent.zone_url).hostname or "",
+        created_at=agent.created_at,
+    )
+
+
+def is_connected(agent: models.Agent, now: float) -> bool:
+    """As the database has it; a replica that was killed could not say that its agents went with it."""
+    return agent.connected and now - agent.last_seen < FRESH
