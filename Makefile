@@ -1,7 +1,7 @@
 # `make help` lists what there is.
 VENV ?= .venv
 export VENV
-PYTHON_SCRIPTS = scripts/base-image scripts/lock scripts/quickstart scripts/serve-example scripts/tools-image scripts/venv
+PYTHON_SCRIPTS = scripts/base-image scripts/lock scripts/moorage-images scripts/quickstart scripts/serve-example scripts/tools-image scripts/venv
 PYTEST = $(VENV)/bin/pytest
 
 .DEFAULT_GOAL := help
@@ -68,6 +68,7 @@ test-system:
 	@scripts/venv --dev
 	@scripts/base-image
 	@scripts/tools-image
+	@scripts/moorage-images
 
 bench: bench-system ## the figures that we promise, as ratios within one run; also in build/bench.json
 	$(VENV)/bin/python bench/report.py

@@ -1,6 +1,6 @@
 """Makes sure that Moorage's container images are on this machine. Standard library only: it runs before the virtual environment is there.
 
-An image's tag is a hash of its recipe (`deploy/images/<name>`), so that it costs nothing to know whether the right one is there. Where
+An image's tag is a hash of its recipe (`deploy/images/<name>`, and what it copies), so that it costs nothing to know whether the right one is there. Where
 from, in this order: the engine itself; a tar of an earlier build in the cache; built from the recipe. The recipe starts from Debian,
 which is pulled where a registry can be reached and made by mmdebstrap where not. A setting names an image of your own instead.
 """
@@ -41,17 +41,31 @@ class Recipe:
     repository: str
     setting: str
     """Environment variable that names an image to use in place of a built one."""
+    target: str = ""
+    """The Dockerfile's stage; "": the last one."""
+    sources: tuple[str, ...] = ()
+    """What lies beside the recipe's folder in the build's context: files and folders, from the root of the repository."""
+    release: str = ""
+    """Moorage's own version, where the image holds Moorage."""
 
     @property
     def version(self) -> str:
         """Hash of all that decides what is in the image: names, modes and contents of the recipe's files, and the architecture."""
         digest = hashlib.sha256(f"{DEBIAN_SUITE} {platform.machine()}\n".encode())
-        for path in sorted(path for path in self.folder.rglob("*") if path.is_file()):
+        for name, path in sorted(self.files().items()):
             mode = "x" if os.access(path, os.X_OK) else "-"
-            digest.update(
-                f"{path.relative_to(self.folder)} {mode} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode()
-            )
+            digest.update(f"{name} {mode} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         return digest.hexdigest()[:12]
+
+    def files(self) -> dict[str, Path]:
+        """All files of the build's context, by their names in it."""
+        places = [(self.folder, self.folder), *((ROOT / name, ROOT) for name in self.sources)]
+        return {
+            str(path.relative_to(root)): path
+            for place, root in places
+            for path in (place.rglob("*") if place.is_dir() else [place])
+            if path.is_file() and path.suffix != ".pyc"
+        }
 
     @property
     def tag(self) -> str:
@@ -64,11 +78,34 @@ class Recipe:
         return cache_folder() / f"{self.repository.replace('/', '-')}-{self.version}.tar"
 
 
+MOORAGE_SOURCES = ("src", "pyproject.toml", "requirements.lock", "README.md", "LICENSE")
+
+
+def moorage_version() -> str:
+    """Of the source beside this script."""
+    text = (ROOT / "src/moorage/__init__.py").read_text()
+    return text.partition('__version__ = "')[2].partition('"')[0]
+
+
+def moorage_recipe(part: str) -> Recipe:
+    """The image of a process of Moorage's own."""
+    return Recipe(
+        part,
+        ROOT / "deploy/images/moorage",
+        f"moorage/{part}",
+        f"MOORAGE_{part.upper()}_IMAGE",
+        target=part,
+        sources=MOORAGE_SOURCES,
+        release=moorage_version(),
+    )
+
+
 RECIPES = {
     "base": Recipe(
         "base", ROOT / "deploy/images/workspace", "moorage/python-workspace", "MOORAGE_BASE_IMAGE"
     ),
     "tools": Recipe("tools", ROOT / "deploy/images/tools", "moorage/tools", "MOORAGE_TOOLS_IMAGE"),
+    **{part: moorage_recipe(part) for part in ("server", "agent", "gateway")},
 }
 
 
@@ -98,6 +135,11 @@ class Engine:
         """Loads what `save` wrote; False when the file is of no use."""
         return self._quiet("load", "--quiet", "--input", str(tar))
 
+    def size(self, image: str) -> int:
+        """Bytes of all its layers."""
+        asked = [self.command, "image", "inspect", "--format", "{{.Size}}", image]
+        return int(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+
     def save(self, image: str, tar: Path) -> None:
         """Writes the image to a file, all of it or none of it."""
         tar.parent.mkdir(parents=True, exist_ok=True)
@@ -114,18 +156,22 @@ class Engine:
 
     def build(self, recipe: Recipe, debian: str) -> None:
         """Builds the recipe's image on the Debian image of that name."""
-        arguments = {"DEBIAN": debian, "VERSION": recipe.version}
+        version = f"{recipe.release}+{recipe.version}" if recipe.release else recipe.version
+        arguments = {"DEBIAN": debian, "VERSION": version}
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NPM_CONFIG_REGISTRY", "PIP_INDEX_URL"):
             value = os.environ.get(name) or os.environ.get(name.lower())
             if value:
                 arguments[name] = value
         with tempfile.TemporaryDirectory(prefix="moorage-image-") as scratch:
             context = Path(scratch) / "recipe"
-            shutil.copytree(recipe.folder, context)
+            for name, path in recipe.files().items():
+                (context / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, context / name)
             bundle = machine_ca_bundle()
             (context / CA_BUNDLE).write_bytes(bundle.read_bytes() if bundle else b"")
             flags = [flag for name, value in arguments.items() for flag in ("--build-arg", f"{name}={value}")]
-            self._run("build", "--tag", recipe.tag, *flags, str(context), show="tools: ")
+            target = ["--target", recipe.target] if recipe.target else []
+            self._run("build", "--tag", recipe.tag, *target, *flags, str(context), show="tools: ")
         # Engines without BuildKit keep the earlier stages as images without a name.
         self._quiet("image", "prune", "--force", "--filter", "label=dev.moorage.build-stage")
 

@@ -24,6 +24,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Of the kubeconfig; "": its current one."""
     workspace_settings: str = ""
     """File with the workspaces' settings on Kubernetes (`remote_development:` …, YAML); "": the defaults."""
+    gateway_namespace: str = "moorage"
+    """Namespace of the gateway's pods, which workspaces on Kubernetes let in, unless the workspaces' settings name another."""
     requests_per_second: float = 50.0
     """To the cluster's API server, on average; twice as many at once."""
 

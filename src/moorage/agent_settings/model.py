@@ -44,9 +44,9 @@ class NetworkPolicySettings(Strict, frozen=True):
 
 class Gateway(Strict, frozen=True):
     """Where the gateway's pods are: only they reach a workspace's ports. `ranges`: further IP ranges (a gateway that
-    runs outside of the cluster)."""
+    runs outside of the cluster). `namespace` "": where the agent says that the gateway is (its `gateway_namespace`)."""
 
-    namespace: DnsLabel = "moorage"
+    namespace: DnsLabel = ""
     labels: dict[str, LabelValue] = msgspec.field(
         default_factory=lambda: {"app.kubernetes.io/name": "moorage-gateway"}
     )

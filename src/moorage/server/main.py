@@ -23,7 +23,7 @@ from moorage.devfile import Resolver
 from moorage.kernel import log
 from moorage.kernel.clock import Clock, SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
-from moorage.kernel.home import Home, default_home
+from moorage.kernel.home import Home, default_home, write_client
 from moorage.kernel.settings import load
 from moorage.server.agents.hub import AgentHub
 from moorage.server.application import make_application
@@ -69,10 +69,21 @@ def main(argv: list[str] | None = None) -> None:
 async def serve(home: Home, settings: Settings, listening: socket.socket) -> None:
     """Until SIGTERM or SIGINT. Raises `Misconfigured` when it cannot start."""
     async with running_state(home, settings) as state:
+        if settings.listen and home.secret_file("admin-token").exists():
+            # There is no supervisor that would: `moor` works beside the server, as the first administrator.
+            write_client(
+                home, server=own_url(settings.listen), url=settings.origin, token=home.secret("admin-token")
+            )
         server = make_server(make_application(state), state)
         address = settings.listen or str(home.socket("server"))
         _log.info("serving", address=address, public_url=settings.origin, version=__version__)
         await server.serve(sockets=[listening])
+
+
+def own_url(listen: str) -> str:
+    """Where a server that listens there is found from the same machine."""
+    host, _, port = listen.rpartition(":")
+    return f"http://{ {'': '127.0.0.1', '0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104
 
 
 def make_server(app: FastAPI, state: ServerState) -> uvicorn.Server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -114,7 +115,9 @@ def load_credentials(path: str) -> Credentials:
         return Credentials({})
     file = Path(path)
     try:
-        if file.stat().st_mode & 0o077:
+        status = file.stat()
+        # A pod reads a Secret by its group: the file itself is root's.
+        if status.st_mode & (0o077 if status.st_uid == os.geteuid() else 0o037):
             raise Misconfigured(
                 f"The file of Git credentials {path} can be read by others.",
                 code="credentials-readable",

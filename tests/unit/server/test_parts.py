@@ -17,6 +17,7 @@ from moorage.server.database import database_url, unavailable
 from moorage.server.http import csrf, events
 from moorage.server.http.middleware import route_label
 from moorage.server.http.problems import problem_of
+from moorage.server.main import own_url
 from moorage.server.migrations import runner
 from moorage.server.routing.table import Facts, key_of
 from moorage.server.settings import Credentials, Settings, load_credentials
@@ -243,3 +244,31 @@ def test_the_shipped_editors(tmp_path: Path) -> None:
         own.write_text(broken)
         with pytest.raises(Misconfigured):
             load_editors(own)
+
+
+def test_credentials_that_a_pod_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes mounts a Secret as a file of root's that the pod's group may read: that is taken, but not what all may read."""
+    file = tmp_path / "credentials.toml"
+    file.write_text('["git.example.com"]\nusername = "u"\npassword = "p"\n')
+    monkeypatch.setattr("os.geteuid", lambda: file.stat().st_uid + 1)
+    file.chmod(0o440)
+    assert load_credentials(str(file)).of("git.example.com") == ("u", "p")
+    for mode in (0o444, 0o460):
+        file.chmod(mode)
+        with pytest.raises(Misconfigured) as refused:
+            load_credentials(str(file))
+        assert refused.value.code == "credentials-readable"
+
+
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        ("0.0.0.0:8000", "http://127.0.0.1:8000"),
+        ("[::]:8000", "http://[::1]:8000"),
+        (":8000", "http://127.0.0.1:8000"),
+        ("10.0.0.7:80", "http://10.0.0.7:80"),
+    ],
+)
+def test_where_a_server_finds_itself(listen: str, url: str) -> None:
+    """Whoever is on the same machine reaches a server that listens everywhere by the loopback address."""
+    assert own_url(listen) == url

@@ -13,6 +13,7 @@ from moorage.agent.runtimes.kubernetes.store import FOREIGN
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import PullSecret, RemoteDevelopment, Storage
+from moorage.agent_settings.model import Gateway, GitlabProxy
 from moorage.contract import Container, DesiredState, DesiredWorkspace, WorkspaceSpec
 
 NAME = "workspace-1-1-abcdef"
@@ -61,6 +62,20 @@ def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
     assert again(newer, made(frame())).none
     fresh = planning.plan_of(newer, DESIRED, None, [], run="2.000")
     assert (fresh.settings.priority_class, fresh.tools_image, fresh.mounts_tools) == ("low", "tools:2", True)
+
+
+def test_where_the_gateway_is() -> None:
+    """The workspaces' settings say in which namespace the gateway's pods are; where they do not, the agent's own."""
+
+    def admitted(settings: RemoteDevelopment) -> str:
+        used = frame(options=AgentSettings(gateway_namespace="edge"), settings=settings)
+        policy = next(item for item in made(used) if item["kind"] == "NetworkPolicy")
+        peer = policy["spec"]["ingress"][0]["from"][0]["namespaceSelector"]["matchLabels"]
+        return str(peer["kubernetes.io/metadata.name"])
+
+    assert admitted(RemoteDevelopment()) == "edge"
+    assert admitted(RemoteDevelopment(gateway=Gateway(namespace="other"))) == "other"
+    assert admitted(RemoteDevelopment(gitlab_workspaces_proxy=GitlabProxy(namespace="theirs"))) == "theirs"
 
 
 def test_a_volume_is_never_left_behind() -> None:

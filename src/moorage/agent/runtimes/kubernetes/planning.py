@@ -47,6 +47,7 @@ def plan_of(
         settings=settings,
         abilities=abilities,
         tools_image=tools,
+        gateway_namespace=options.gateway_namespace,
         clone_memory_limit=options.clone_memory_limit,
         stop_timeout=options.stop_timeout,
         run=run,

@@ -103,7 +103,9 @@ def network_policy(plan: Plan) -> list[Object]:
     sources: list[Object] = [
         {
             "namespaceSelector": {
-                "matchLabels": {"kubernetes.io/metadata.name": plan.settings.gateway_namespace}
+                "matchLabels": {
+                    "kubernetes.io/metadata.name": plan.settings.gateway_namespace or plan.gateway_namespace
+                }
             },
             "podSelector": {"matchLabels": dict(gateway.labels)},
         }

@@ -47,6 +47,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     settings: RemoteDevelopment = RemoteDevelopment()
     abilities: Abilities = Abilities()
     tools_image: str = "moorage/tools:latest"
+    gateway_namespace: str = "moorage"
+    """Where the gateway's pods are, unless the settings say so."""
     clone_memory_limit: int = 1 << 30
     """Bytes of the container that clones."""
     stop_timeout: int = 5
