@@ -34,7 +34,7 @@ def environment(*packages: str, assets_at: str = "/assets") -> Environment:
     return made
 
 
-def render(made: Environment, template: str, **context: Any) -> str:
+def render(made: Environment, template: str, /, **context: Any) -> str:
     """The page as text. What every page may leave out (`user`, `nav`, `notice`) is filled in."""
     return made.get_template(template).render({"user": None, "nav": (), "notice": None, **context})
 

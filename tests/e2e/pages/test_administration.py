@@ -75,12 +75,76 @@ def test_agents(person: Callable, agent: Agent):
         agent.start()
 
 
+def test_an_agent_is_added_and_removed(person: Callable, server: Server, unique: str):
+    """An administrator adds an agent: its tokens are in one answer and never again; new ones end the old; it can be
+    switched off, revoked and removed."""
+    admin, name = person(name="admin"), f"blue-{unique}"
+    admin.page.get_by_role("link", name="Agents").click()
+    admin.page.get_by_role("link", name="Add an agent").click()
+    admin.page.get_by_label("Name").fill(name)
+    admin.page.get_by_label("Address of its zone").fill(f"https://{name}.example.dev")
+    admin.page.get_by_role("button", name="Add it").click()
+    command = admin.page.get_by_role("alert").locator("pre").inner_text()
+    assert command.startswith("helm upgrade --install")
+    assert f"workspaceDomain: {name}.example.dev" in command
+    token = re.search(r"token: (moor_agent_\S+)", command)
+    assert token is not None
+    admin.page.get_by_role("link", name="I have them").click()
+    expect(admin.page.locator(".badge").first).to_have_text("Never connected")
+    assert token[1] not in admin.page.content()
+    admin.page.get_by_role("button", name="Take no new workspaces").click()
+    expect(admin.page.get_by_role("note")).to_contain_text("takes no new workspaces")
+    admin.page.get_by_role("button", name="Take new workspaces").click()
+    expect(admin.page.get_by_role("note")).to_have_count(0)
+    admin.page.get_by_role("button", name="New tokens").click()
+    admin.page.get_by_role("button", name="Make new tokens").click()
+    other = admin.page.get_by_role("alert").locator("pre").inner_text()
+    assert "moor_agent_" in other
+    assert token[1] not in other
+    admin.page.get_by_role("link", name="I have them").click()
+    admin.page.get_by_role("button", name="Revoke").click()
+    admin.page.get_by_role("button", name="Revoke them").click()
+    expect(admin.page.locator(".badge").first).to_have_text("Revoked")
+    admin.page.get_by_role("button", name="Remove").click()
+    admin.page.get_by_role("button", name="Remove it").click()
+    expect(admin.page.locator("#toasts")).to_contain_text("The agent is removed.")
+    expect(admin.page.locator(f"#agent-{name}")).to_have_count(0)
+
+
+def test_an_agent_that_cannot_be_added(person: Callable, unique: str):
+    """What is wrong with a name or a zone is told beside its field, and what was written stays."""
+    admin = person(name="admin", expected=(409, 422))
+    admin.goto("/new-agent")
+    for name, zone, field, text in (
+        ("Blue Team", "https://blue.example.dev", "name", "no name for an agent"),
+        (f"blue-{unique}", "blue", "zone_url", "no origin of a zone"),
+        (f"blue-{unique}", "http://localhost:1234", "zone_url", "the zone of the agent local already"),
+    ):
+        admin.page.get_by_label("Name").fill(name)
+        admin.page.get_by_label("Address of its zone").fill(zone)
+        admin.page.get_by_role("button", name="Add it").click()
+        expect(admin.page.locator(f"#{field}-error")).to_contain_text(text)
+        expect(admin.page.get_by_label("Name")).to_have_value(name)
+
+
+def test_agents_are_an_administrators(person: Callable, agent: Agent):
+    """A developer sees agents, and nothing to change them with."""
+    ana = person("ana", expected=(403,))
+    ana.page.get_by_role("link", name="Agents").click()
+    expect(ana.page.get_by_role("link", name="Add an agent")).to_have_count(0)
+    ana.page.get_by_role("link", name="local").click()
+    expect(ana.page.get_by_role("heading", name="local")).to_be_visible()
+    expect(ana.page.locator("main form")).to_have_count(0)
+    assert ana.goto("/new-agent").status == 403
+
+
 @pytest.mark.parametrize(
     ("path", "status", "heading"),
     [
         ("/nowhere", 404, "Nothing is moored here"),
         ("/workspaces/workspace-1-1-zzzzzz", 404, "Nothing is moored here"),
         ("/users", 403, "This is not yours to do"),
+        ("/agents/nowhere", 404, "Nothing is moored here"),
         ("/workspaces/x/open?port=many", 422, "This is not accepted"),
     ],
 )

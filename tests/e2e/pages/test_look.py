@@ -114,13 +114,12 @@ def test_pictures_for_administrators_and_strangers(
     person: Callable, server: Server, pictures: Path, agent: Agent
 ):
     """Users, agents, and the pages of signing in."""
-    admin = person(name="admin", expected=(404,))
+    admin = person(name="admin", expected=(404, 409, 422))
     someone = server.add_user("dora")
     admin.goto("/users")
     admin.page.get_by_role("button", name=f"Make a sign-in link for {someone}").click()
     take(admin.page, pictures, "users")
-    admin.goto("/agents")
-    take(admin.page, pictures, "agents")
+    pictures_of_agents(admin, pictures)
     admin.page.get_by_role("button", name="Sign out").click()
     admin.page.wait_for_url("**/sign-in**")
     expect(admin.page.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -129,6 +128,36 @@ def test_pictures_for_administrators_and_strangers(
     take(admin.page, pictures, "sign-in-link")
     admin.goto("/sign-in/link/wrong")
     take(admin.page, pictures, "sign-in-error")
+
+
+def pictures_of_agents(admin: Person, pictures: Path) -> None:
+    """The list, the form with an error, tokens that are shown once, and an agent's own page."""
+    admin.goto("/new-agent")
+    admin.page.get_by_label("Name").fill("local")
+    admin.page.get_by_label("Address of its zone").fill("blue.example.dev")
+    admin.page.get_by_role("button", name="Add it").click()
+    expect(admin.page.locator(".field-error").first).to_be_visible()
+    take(admin.page, pictures, "agent-new")
+    admin.page.get_by_label("Name").fill("blue")
+    admin.page.get_by_label("Address of its zone").fill("https://blue.example.dev")
+    admin.page.get_by_role("button", name="Add it").click()
+    expect(admin.page.get_by_role("heading", name="The agent blue is added")).to_be_visible()
+    admin.page.get_by_text("On a machine with Docker").click()
+    take(admin.page, pictures, "agent-tokens")
+    admin.page.get_by_role("link", name="I have them").click()
+    admin.page.get_by_role("button", name="Take no new workspaces").click()
+    expect(admin.page.locator("#toasts")).to_contain_text("no new workspaces")
+    take(admin.page, pictures, "agent-new-one")
+    admin.goto("/agents")
+    take(admin.page, pictures, "agents")
+    admin.goto("/agents/local")
+    take(admin.page, pictures, "agent")
+    admin.goto("/agents/blue")
+    admin.page.get_by_role("button", name="Remove").click()
+    expect(admin.page.get_by_role("dialog")).to_be_visible()
+    take(admin.page, pictures, "agent-remove")
+    admin.page.get_by_role("button", name="Remove it").click()
+    expect(admin.page.locator("#toasts")).to_contain_text("removed")
 
 
 REACHED = """() => { const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect();

@@ -44,8 +44,7 @@ async def own_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 
 
 @contextlib.asynccontextmanager
-async def new_world(*, start: bool = True, **settings: Any) -> AsyncIterator[World]:
-    """Without `start`, only the workspaces run."""
+async def new_world(**settings: Any) -> AsyncIterator[World]:
     home = new_home()
     gateway = Gateway(home, free_ports(), **settings)
     server = FakeServer(gateway.url, home.secret("gateway-token"))
@@ -61,9 +60,8 @@ async def new_world(*, start: bool = True, **settings: Any) -> AsyncIterator[Wor
         found = World(gateway, server, port, anas, bobs, stack)
         stack.push_async_callback(found.stop_server)
         stack.callback(gateway.stop)
-        if start:
-            await found.start_server()
-            gateway.start("haproxy")
-            gateway.start("controller")
-            await gateway.until_ready()
+        await found.start_server()
+        gateway.start("haproxy")
+        gateway.start("controller")
+        await gateway.until_ready()
         yield found

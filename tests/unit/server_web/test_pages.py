@@ -13,7 +13,7 @@ from moorage.contract import ActualState, ContainerState, DesiredState, StageNam
 from moorage.server.accounts.schemas import User
 from moorage.server.agents.schemas import Agent
 from moorage.server.authorization import Role
-from moorage.server.web import forms, pages, views
+from moorage.server.web import agent_views, forms, pages, views
 from moorage.server.workspaces import schemas
 
 from .test_views import ADMINISTRATOR, NOW, OWNER, container, stage, workspace
@@ -53,6 +53,22 @@ def new(**values: Any) -> str:
         "origin": "http://localhost:8080",
     }
     return draw("new.html", **{**known, **values})
+
+
+def agents(*shown: Agent, manages: bool = False, **values: Any) -> str:
+    return draw("agents.html", agents=agent_views.rows(shown), manages=manages, now=NOW, **values)
+
+
+def one_agent(shown: Agent, *, manages: bool = True) -> str:
+    return draw(
+        "agent.html",
+        shown=agent_views.detail(shown),
+        settings=None,
+        versions=(),
+        errors={},
+        manages=manages,
+        now=NOW,
+    )
 
 
 def users(**values: Any) -> str:
@@ -303,20 +319,27 @@ def test_users_with_a_link_and_an_error() -> None:
 def test_agents() -> None:
     """An agent is connected, was, or never has been."""
     page = Page(
-        draw(
-            "agents.html",
-            agents=[
-                agent(),
-                agent(name="far", connected=False, last_seen=NOW - 7200),
-                agent(name="new", connected=False, last_seen=None, runtime="", version=""),
-                agent(name="old", enabled=False),
-            ],
-            now=NOW,
+        agents(
+            agent(),
+            agent(name="far", connected=False, last_seen=NOW - 7200),
+            agent(name="new", connected=False, last_seen=None, runtime="", version=""),
+            agent(name="old", enabled=False),
         )
     )
-    for text in ("Connected", "Not connected", "2 hours ago", "Never connected", "Switched off"):
+    for text in ("Connected", "Not connected", "2 hours ago", "Never connected", "Takes no new ones"):
         assert text in page.text
-    assert "No agent is registered" in draw("agents.html", agents=[], now=NOW)
+    assert "/new-agent" not in {a.get("href") for a in page.all("a")}
+    assert "/new-agent" in {a.get("href") for a in Page(agents(manages=True)).all("a")}
+    assert "No agent is registered" in agents()
+
+
+def test_an_agent_and_what_may_be_done_with_it() -> None:
+    """Only who manages agents is offered anything, and only what makes sense."""
+    far = agent(name="far", local=False, workspaces=0)
+    offered = Page(one_agent(far)).actions()
+    assert {"/agents/far/disable", "/agents/far/token", "/agents/far/revoke", "/agents/far/remove"} <= offered
+    assert not {action for action in Page(one_agent(far, manages=False)).actions() if "/far/" in action}
+    assert "/agents/far/enable" in Page(one_agent(agent(name="far", enabled=False))).actions()
 
 
 def test_sign_in_pages() -> None:
@@ -339,8 +362,8 @@ def test_navigation_shows_what_one_may_see() -> None:
 
 def test_notices_come_from_a_fixed_table() -> None:
     """An address can ask for a known sentence, and never for one of its own."""
-    assert forms.NOTICES["stop"] in draw("agents.html", agents=[], now=NOW, query="done=stop")
-    assert "evil" not in draw("agents.html", agents=[], now=NOW, query="done=evil")
+    assert forms.NOTICES["stop"] in agents(query="done=stop")
+    assert "evil" not in agents(query="done=evil")
 
 
 @pytest.mark.parametrize(
@@ -400,11 +423,9 @@ def test_notices_come_from_a_fixed_table() -> None:
             ),
             id="users",
         ),
+        pytest.param(lambda: agents(agent(name=HOSTILE, runtime=HOSTILE, dns_zone=HOSTILE)), id="agents"),
         pytest.param(
-            lambda: draw(
-                "agents.html", agents=[agent(name=HOSTILE, runtime=HOSTILE, dns_zone=HOSTILE)], now=NOW
-            ),
-            id="agents",
+            lambda: one_agent(agent(name=HOSTILE, runtime=HOSTILE, zone_url=HOSTILE, local=False)), id="agent"
         ),
         pytest.param(
             lambda: draw("sign_in.html", actor=None, next=HOSTILE, link=HOSTILE, error=HOSTILE, minutes="10"),

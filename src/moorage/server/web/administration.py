@@ -1,4 +1,4 @@
-"""Users, for administrators; agents, for everybody."""
+"""Users, for administrators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from moorage.kernel.errors import MoorageError
 from moorage.server.accounts import services
-from moorage.server.agents.services import list_agents
 from moorage.server.authorization import Actor, Role
 from moorage.server.http.context import State
 from moorage.server.state import ServerState
@@ -65,17 +64,6 @@ async def sign_in_link(request: Request, state: State, actor: Visitor, name: str
     made = await services.create_sign_in_link(state, actor, name)
     link = {"name": name, "url": made.url, "expires_at": made.expires_at}
     return await _users(request, state, actor, link=link)
-
-
-@router.get("/agents")
-async def agents_page(request: Request, state: State, actor: Visitor) -> Response:
-    return pages.page(
-        request,
-        "agents.html",
-        actor=actor,
-        agents=await list_agents(state, actor),
-        now=state.clock.now(),
-    )
 
 
 async def _users(

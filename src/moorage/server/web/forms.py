@@ -19,6 +19,10 @@ NOTICES = {
     "added": "The user is added. Make a sign-in link, and hand it over.",
     "block": "The user is blocked, and signed out everywhere.",
     "unblock": "The user may come in again.",
+    "agent-enabled": "It takes new workspaces.",
+    "agent-disabled": "It takes no new workspaces. Those that it has go on.",
+    "agent-revoked": "Its tokens are revoked; what was connected is cut off.",
+    "agent-removed": "The agent is removed.",
     "signed-out": "You are signed out.",
 }
 """What a page says after something was done; its address holds the word (`?done=stop`), never the sentence."""

@@ -96,7 +96,11 @@ def _navigation(actor: Actor | None, path: str) -> list[dict[str, Any]]:
     if actor is None:
         return []
     return [
-        {"href": href, "label": label, "current": path == href}
+        {
+            "href": href,
+            "label": label,
+            "current": path == href or (href != "/" and path.startswith(f"{href}/")),
+        }
         for href, label, action in _NAVIGATION
         if action is None or may(actor, action)
     ]

@@ -1,0 +1,144 @@
+"""What pages show of an agent: pure functions from what services return to what templates draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from moorage.kernel import quantities
+from moorage.server.agents import schemas
+from moorage.theme import Badge, Tone
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something about an agent that a person should know, and what to do about it."""
+
+    tone: Tone
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked before something that cannot be undone."""
+
+    id: str
+    """Also the last part of the address that does it."""
+    label: str
+    question: str
+    explanation: str
+    confirm: str
+    danger: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """An agent in the list."""
+
+    agent: schemas.Agent
+    badge: Badge
+    runs: str
+    capacity: str
+
+
+@dataclass(frozen=True)
+class Detail:
+    """An agent on its own page."""
+
+    agent: schemas.Agent
+    badge: Badge
+    runs: str
+    capacity: str
+    notes: tuple[Note, ...]
+    questions: tuple[Question, ...]
+
+
+def rows(agents: Iterable[schemas.Agent]) -> tuple[Row, ...]:
+    return tuple(Row(agent, badge(agent), runs(agent), capacity(agent)) for agent in agents)
+
+
+def detail(agent: schemas.Agent) -> Detail:
+    return Detail(agent, badge(agent), runs(agent), capacity(agent), notes(agent), questions(agent))
+
+
+def badge(agent: schemas.Agent) -> Badge:
+    if agent.connected:
+        return Badge("Connected", "good", "What is asked of its workspaces is done at once.")
+    if agent.revoked:
+        return Badge("Revoked", "bad", "Its tokens were taken back: it cannot connect until it has new ones.")
+    if agent.last_seen:
+        return Badge(
+            "Not connected",
+            "bad",
+            "Its workspaces go on, and stay reachable; what is asked of them is done when it is back.",
+        )
+    return Badge("Never connected", "quiet", "It has not been installed yet, or cannot reach this server.")
+
+
+def runs(agent: schemas.Agent) -> str:
+    """`Kubernetes v1.20.2`; a dash while it is not known."""
+    names = {"docker": "Docker", "podman": "Podman", "kubernetes": "Kubernetes", "memory": "nothing (memory)"}
+    return f"{names.get(agent.runtime, agent.runtime)} {agent.runtime_version}".strip() or "–"
+
+
+def capacity(agent: schemas.Agent) -> str:
+    """`8 cores, 31.2 GiB`; a dash while it is not known."""
+    parts = []
+    if cores := agent.capacity.cpu / 1000:
+        parts.append(f"{cores:g} core{'' if cores == 1 else 's'}")
+    if agent.capacity.memory:
+        parts.append(quantities.in_words(agent.capacity.memory))
+    return ", ".join(parts) or "–"
+
+
+def notes(agent: schemas.Agent) -> tuple[Note, ...]:
+    found = []
+    if agent.second_seen is not None:
+        found.append(
+            Note(
+                "busy",
+                "Another process with the same token tries to connect, and waits.",
+                "Each agent needs a token of its own: add another agent, or end the second process.",
+            )
+        )
+    if not agent.enabled:
+        found.append(Note("busy", "It takes no new workspaces. Those that it has go on."))
+    return tuple(found)
+
+
+def questions(agent: schemas.Agent) -> tuple[Question, ...]:
+    """Those that make sense for this agent now."""
+    if agent.local:
+        return ()
+    asked = [
+        Question(
+            "token",
+            "New tokens",
+            f"New tokens for {agent.name}?",
+            "The present ones end at once: agent and gateway are cut off until they have the new ones. Workspaces go on, and people who are in them stay in.",
+            "Make new tokens",
+            danger=False,
+        )
+    ]
+    if not agent.revoked:
+        asked.append(
+            Question(
+                "revoke",
+                "Revoke",
+                f"Revoke the tokens of {agent.name}?",
+                "Agent and gateway are cut off at once, and cannot connect until you make new tokens. Nobody new gets into its workspaces; they themselves go on.",
+                "Revoke them",
+            )
+        )
+    if not agent.workspaces:
+        asked.append(
+            Question(
+                "remove",
+                "Remove",
+                f"Remove the agent {agent.name}?",
+                "It is forgotten, with its settings. What runs it (a Helm release, a service) is yours to uninstall.",
+                "Remove it",
+            )
+        )
+    return tuple(asked)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from moorage.server.agents import schemas
+from moorage.server.web import agent_views
+
+GIB = 1024**3
+
+
+def agent(**fields: Any) -> schemas.Agent:
+    given: dict[str, Any] = {
+        "id": 2,
+        "name": "blue",
+        "enabled": True,
+        "local": False,
+        "revoked": False,
+        "runtime": "kubernetes",
+        "runtime_version": "v1.20.2",
+        "version": "0.1.0",
+        "connected": True,
+        "last_seen": 1000.0,
+        "second_seen": None,
+        "capacity": schemas.Capacity(cpu=8000, memory=32 * GIB),
+        "workspaces": 0,
+        "zone_url": "https://blue.example.dev",
+        "dns_zone": "blue.example.dev",
+        "created_at": 900.0,
+    }
+    return schemas.Agent(**given | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "label", "tone"),
+    [
+        ({}, "Connected", "good"),
+        ({"connected": False}, "Not connected", "bad"),
+        ({"connected": False, "last_seen": None}, "Never connected", "quiet"),
+        ({"connected": False, "revoked": True}, "Revoked", "bad"),
+    ],
+)
+def test_badge(fields: dict[str, Any], label: str, tone: str) -> None:
+    """A revoked agent is called that, whenever it was seen last."""
+    badge = agent_views.badge(agent(**fields))
+    assert (badge.label, badge.tone) == (label, tone)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "words"),
+    [
+        (8000, 32 * GIB, "8 cores, 32 GiB"),
+        (1000, 0, "1 core"),
+        (1500, 2 * GIB, "1.5 cores, 2 GiB"),
+        (0, 0, "–"),
+    ],
+)
+def test_capacity(cpu: int, memory: int, words: str) -> None:
+    """Cores and memory in the words that people use; what is not known is not invented."""
+    assert agent_views.capacity(agent(capacity=schemas.Capacity(cpu=cpu, memory=memory))) == words
+
+
+def test_runs() -> None:
+    """What runs the workspaces, with its version; a dash before the agent has connected."""
+    assert agent_views.runs(agent()) == "Kubernetes v1.20.2"
+    assert agent_views.runs(agent(runtime="", runtime_version="")) == "–"
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        ({}, ["token", "revoke", "remove"]),
+        ({"revoked": True}, ["token", "remove"]),
+        ({"workspaces": 3}, ["token", "revoke"]),
+        ({"local": True}, []),
+    ],
+)
+def test_questions(fields: dict[str, Any], asked: list[str]) -> None:
+    """Only what can be done is offered: the agent of `moor up` has its tokens in files, one in use cannot be removed."""
+    assert [q.id for q in agent_views.questions(agent(**fields))] == asked
+
+
+def test_notes() -> None:
+    """A second process with the same token, and an agent that takes nothing new, are told."""
+    assert agent_views.notes(agent()) == ()
+    said = [note.message for note in agent_views.notes(agent(enabled=False, second_seen=999.0))]
+    assert "same token" in said[0]
+    assert "no new workspaces" in said[1]
