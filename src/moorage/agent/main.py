@@ -13,7 +13,7 @@ from moorage.agent.connection import Connection, server_address, websocket_url
 from moorage.agent.fleet import Fleet
 from moorage.agent.runtimes.port import Runtime
 from moorage.agent.settings import AgentSettings
-from moorage.agent.status import Status
+from moorage.agent.status import Status, listening_address
 from moorage.kernel import log, settings
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
@@ -23,8 +23,8 @@ from moorage.kernel.home import Home, default_home
 def main(argv: list[str] | None = None) -> int:
     """Runs until SIGTERM or SIGINT. Returns the exit code: 9 when the installation cannot run like this."""
     parser = argparse.ArgumentParser(prog="python -m moorage.agent")
-    parser.add_argument("--home", type=Path, default=default_home(), help="the state folder")
-    home = Home(parser.parse_args(argv).home.absolute())
+    parser.add_argument("--home", type=Path, default=None, help="the state folder")
+    home = Home((parser.parse_args(argv).home or default_home()).absolute())
     try:
         chosen = settings.load(AgentSettings, "agent", home.settings)
         log.configure("agent", fmt=chosen.log_format, level=chosen.log_level)
@@ -59,6 +59,7 @@ def check(chosen: AgentSettings) -> None:
         )
     if chosen.server and not chosen.server.startswith("unix:"):
         websocket_url(chosen.server)
+    listening_address(chosen.status_listen)
 
 
 async def run(home: Home, chosen: AgentSettings) -> None:
@@ -71,7 +72,8 @@ async def run(home: Home, chosen: AgentSettings) -> None:
     address = server_address(chosen.server, home.socket("server"))
     connection = Connection(address, home.secret("agent-token"), fleet, runtime)
     try:
-        async with Status(home.socket("agent"), fleet, connection), asyncio.TaskGroup() as group:
+        listen = listening_address(chosen.status_listen)
+        async with Status(home.socket("agent"), listen, fleet, connection), asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(fleet.run(), name="fleet"),
                 group.create_task(connection.run(), name="connection"),

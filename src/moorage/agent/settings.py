@@ -15,6 +15,10 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     runtime: Literal["docker", "kubernetes", "memory"] = "docker"
     """`memory` runs nothing; for trying server and gateway out without an engine."""
 
+    status_listen: str = ""
+    """`host:port` at which `/metrics` and `/healthz` are answered beside the Unix socket, for probes and Prometheus on other
+    hosts; `*` as host: all addresses. "": the socket alone."""
+
     docker_host: str = ""
     """The engine: `unix://<path>` or `tcp://<host>:<port>`. "": `DOCKER_HOST`, else the first of Docker's and Podman's usual
     sockets that is there."""

@@ -1,4 +1,5 @@
-"""`/metrics` and `/healthz` on the agent's own socket; nobody but this machine's administrators reaches it."""
+"""`/metrics` and `/healthz`: on the agent's own socket, which nobody but this machine's administrators reaches, and where
+the settings say so, on a TCP port."""
 
 from __future__ import annotations
 
@@ -11,11 +12,30 @@ from prometheus_client import generate_latest
 
 from moorage.agent.connection import Connection
 from moorage.agent.fleet import Fleet
+from moorage.kernel.errors import Misconfigured
+
+
+def listening_address(text: str) -> tuple[str | None, int] | None:
+    """Host (None: all addresses) and port out of `host:port`; None when there is no text. Raises `Misconfigured`."""
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) <= 65535:
+        raise Misconfigured(
+            f"status_listen = {text!r} is no address to listen on.",
+            code="settings-invalid",
+            hint="Set it under [agent] to something like 0.0.0.0:8082.",
+        )
+    return (None if host == "*" else host.strip("[]")), int(port)
 
 
 class Status:
-    def __init__(self, socket: Path, fleet: Fleet, connection: Connection) -> None:
+    def __init__(
+        self, socket: Path, listen: tuple[str | None, int] | None, fleet: Fleet, connection: Connection
+    ) -> None:
+        """`listen`: as of `listening_address`."""
         self._socket = socket
+        self._listen = listen
         self._fleet = fleet
         self._connection = connection
         app = web.Application()
@@ -29,10 +49,23 @@ class Status:
         await self._runner.setup()
         await web.UnixSite(self._runner, str(self._socket)).start()
         self._socket.chmod(0o600)
+        if self._listen is not None:
+            await self._listen_on(*self._listen)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
+
+    async def _listen_on(self, host: str | None, port: int) -> None:
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise Misconfigured(
+                f"The agent cannot listen on {host or '*'}:{port}: {error.strerror}.",
+                code="listen-failed",
+                hint="Choose another status_listen under [agent], or end what has that port.",
+            ) from error
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": "text/plain; version=0.0.4"})

@@ -61,6 +61,9 @@ class Application:
     def _inside(self, path: str) -> Response:
         if path == "/metrics":
             return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        if path == "/healthz/ready":
+            missing = self.upkeep.waits_for()
+            return PlainTextResponse(f"{missing or 'Ready.'}\n", 503 if missing else 200)
         return PlainTextResponse("ok\n") if path == "/healthz" else PlainTextResponse("", 404)
 
     async def _on_zone(self, request: Request, path: str) -> Response:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -34,11 +37,13 @@ _LONGEST_PAUSE = 1.0
 
 _log = log.get(part="gateway")
 
+Drain = Callable[[], Coroutine[Any, Any, None]]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m moorage.gateway")
-    parser.add_argument("--home", type=Path, default=default_home())
-    home = Home(parser.parse_args().home.absolute())
+    parser.add_argument("--home", type=Path, default=None)
+    home = Home((parser.parse_args().home or default_home()).absolute())
     try:
         settings = kernel_settings.load(GatewaySettings, "gateway", home.settings)
         settings.check()
@@ -66,7 +71,9 @@ async def serve(home: Home, settings: GatewaySettings) -> None:
         clock=clock,
         home=home,
     )
-    server = Server(settings.server_socket(home), settings.server, home.secret("gateway-token"))
+    server = Server(
+        settings.server_socket(home), settings.server, home.secret("gateway-token"), settings.server_ca_bundle
+    )
     pages = Pages(zone, table, clock)
     sign_in = SignIn(
         zone=zone,
@@ -92,7 +99,7 @@ async def serve(home: Home, settings: GatewaySettings) -> None:
     }
     tasks = [asyncio.create_task(lasting(name, item), name=f"gateway.{name}") for name, item in work.items()]
     try:
-        await _listen(application, home.socket("gateway"))
+        await _listen(application, home.socket("gateway"), lambda: _drain(upkeep, settings.drain_seconds))
     finally:
         for task in tasks:
             task.cancel()
@@ -124,7 +131,16 @@ async def lasting(name: str, work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(pause.delay())
 
 
-async def _listen(application: Application, socket: Path) -> None:
+async def _drain(upkeep: Upkeep, seconds: float) -> None:
+    """Works on while HAProxy, which was told to end when we were, still has somebody to carry."""
+    if seconds:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await upkeep.haproxy_drained()
+
+
+async def _listen(application: Application, socket: Path, drain: Drain) -> None:
+    """Until a signal, and then until `drain` returns or another signal comes."""
     config = uvicorn.Config(
         application,
         uds=str(socket),
@@ -138,4 +154,32 @@ async def _listen(application: Application, socket: Path) -> None:
         timeout_graceful_shutdown=1,
         proxy_headers=False,
     )
-    await uvicorn.Server(config).serve()
+    await _Server(config, drain).serve()
+
+
+class _Server(uvicorn.Server):
+    """Takes a signal for a wish that has a little time."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._draining: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self._told)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    def _told(self) -> None:
+        if self._draining is not None:
+            self.should_exit = True
+            return
+        self._draining = asyncio.create_task(self._drain(), name="gateway.drain")
+        self._draining.add_done_callback(lambda _: setattr(self, "should_exit", True))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from moorage.contract.gateway import Route
 from moorage.contract.hosts import host_of, parse_host
-from moorage.gateway.table import Table, is_address
+from moorage.gateway.table import Table
+from moorage.gateway.zone import is_address
 
 PASSES = "passes.map"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,31 +13,37 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 from websockets.asyncio.client import connect, unix_connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from moorage.contract import gateway as contract
 from moorage.contract.spec import Message
-from moorage.kernel.errors import BY_STATUS, MoorageError, Unavailable
+from moorage.kernel.errors import BY_STATUS, Misconfigured, MoorageError, Unavailable
 
+_CLOSE_SECONDS = 1.0
+"""We only listen: nothing is lost by not waiting for the server's goodbye."""
 _TABLE_LIMIT = 256 << 20
 """Bytes of one message of the stream."""
 
 
 class Server:
-    def __init__(self, socket: Path | None, url: str, token: str) -> None:
-        """`socket`: its Unix socket; None: it is reached by `url`."""
-        self._socket = socket
-        self._url = url.rstrip("/") if socket is None else "http://server"
+    def __init__(self, unix_socket: Path | None, url: str, token: str, ca_bundle: str = "") -> None:
+        """`unix_socket`: its own socket; None: it is reached by `url`, and by https is verified by `ca_bundle` ("": the system's).
+
+        Raises `Misconfigured` when that cannot be read.
+        """
+        self._socket = unix_socket
+        self._trust = _trust(ca_bundle) if unix_socket is None and url.startswith("https:") else None
+        self._url = url.rstrip("/") if unix_socket is None else "http://server"
         self._authorization = {"Authorization": f"Bearer {token}"}
         over_unix: dict[str, Any] = (
-            {"transport": httpx.AsyncHTTPTransport(uds=str(socket), verify=False)} if socket else {}
+            {"transport": httpx.AsyncHTTPTransport(uds=str(unix_socket), verify=False)} if unix_socket else {}
         )
         self._client = httpx.AsyncClient(
             base_url=self._url,
             headers=self._authorization,
             timeout=httpx.Timeout(10.0, connect=3.0),
             trust_env=False,
-            verify=socket is None,
+            verify=self._trust or False,
             **over_unix,
         )
 
@@ -48,13 +56,16 @@ class Server:
             "additional_headers": self._authorization,
             "max_size": _TABLE_LIMIT,
             "compression": None,
+            "close_timeout": _CLOSE_SECONDS,
         }
+        if self._trust:
+            options["ssl"] = self._trust
         opening = unix_connect(str(self._socket), uri, **options) if self._socket else connect(uri, **options)
         try:
             async with opening as websocket:
                 yield (contract.decode(message) async for message in websocket)
         except (OSError, WebSocketException, msgspec.DecodeError) as error:
-            raise Unavailable(f"The server's stream broke off: {error!r}.", code="server-away") from error
+            raise Unavailable(_why(error), code="server-away") from error
 
     async def exchange(self, code: str, redirect_uri: str) -> contract.Session:
         """Raises `Forbidden` when the code is wrong, used or old; `Unavailable` when the server does not answer."""
@@ -87,6 +98,33 @@ class Server:
         if not answer.is_success:
             raise _problem(answer)
         return answer
+
+
+def _trust(ca_bundle: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_bundle or None)
+    except OSError as error:
+        raise Misconfigured(
+            f"The CA bundle {ca_bundle} cannot be used: {error}.",
+            code="ca-bundle-unreadable",
+            hint="Correct server_ca_bundle under [gateway], or MOORAGE_GATEWAY_SERVER_CA_BUNDLE.",
+        ) from error
+
+
+def _why(error: Exception) -> str:
+    """In plain words, why there is no stream."""
+    match error:
+        case InvalidStatus() if error.response.status_code in (401, 403):
+            return "The server does not take this gateway's token (secrets/gateway-token)."
+        case InvalidStatus():
+            return f"The server answers {error.response.status_code} where gateways connect."
+        case ssl.SSLCertVerificationError():
+            return f"The server's certificate cannot be verified: {error.verify_message}."
+        case socket.gaierror():
+            return f"The server's name is not found: {error.strerror}."
+        case OSError():
+            return f"The server cannot be reached: {str(error) or 'it does not answer in time'}."
+    return f"The server's stream broke off: {error!r}."
 
 
 class _Problem(msgspec.Struct, frozen=True):

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
-from moorage.gateway.zone import Zone
+from moorage.gateway.zone import Zone, is_address
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
 from moorage.kernel.log import Format
 
 _ZONE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+
+_MOST_DRAIN_SECONDS = 86_400
 
 _MOST_IDLE_HOURS = 500
 """HAProxy counts milliseconds in 31 bits."""
@@ -27,7 +32,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     """TCP port that HAProxy listens on."""
     metrics_port: int = 0
-    """TCP port for metrics, on 127.0.0.1 alone. 0: the one after `port`."""
+    """TCP port for metrics and probes. 0: the one after `port`."""
+    metrics_address: str = "127.0.0.1"
+    """Address that the metrics port answers at beside 127.0.0.1, for probes and Prometheus on other hosts; `*` for all. They
+    get `/metrics/haproxy`, `/metrics/gateway`, `/healthz` and `/healthz/gateway` there, and nothing else."""
     public_scheme: Literal["", "http", "https"] = ""
     """As browsers see it, where something in front of HAProxy ends TLS. "": https with a certificate, else http."""
     public_port: int = 0
@@ -36,12 +44,20 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """PEM file with certificate chain and key for the zone and `*.<zone>`. "": plain HTTP."""
     server: str = ""
     """`unix:<path>` or the URL of the server. "": `<home>/run/server.sock`."""
+    server_on_zone: bool = False
+    """Where `server` is an http(s) URL: HAProxy itself carries the zone host's traffic there, so that pages, API and
+    agents' WebSockets have that host. False: browsers are sent to the server's own address."""
+    server_ca_bundle: str = ""
+    """PEM file with the CAs that an https server's certificate is verified by. "": the system's."""
     threads: int = 0
     """HAProxy's threads. 0: one per processor."""
     connections: int = 8192
     """Browser connections that HAProxy takes at a time, at most; fewer where the limit of open files is lower."""
     idle_hours: float = 24.0
     """An open WebSocket over which nothing passes for so long is closed."""
+    drain_seconds: float = 0.0
+    """After SIGTERM, HAProxy takes no new connections, and ends when the open ones have ended, or after so long. The controller
+    works on until then. 0: both end at once."""
     server_body_limit: int = 2 << 20
     """Bytes of a request's body to the server's pages and API; more is refused with 413."""
     code_seconds: float = 30.0
@@ -62,6 +78,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     def metrics(self) -> int:
         return self.metrics_port or self.port + 1
 
+    @property
+    def metrics_addresses(self) -> tuple[str, ...]:
+        """Addresses that the metrics port is bound to; never two that exclude each other."""
+        if self.metrics_address in ("*", "0.0.0.0", "::", "127.0.0.1"):  # noqa: S104 - asked for by name
+            return (self.metrics_address,)
+        return "127.0.0.1", self.metrics_address
+
     def server_socket(self, home: Home) -> Path | None:
         """The server's Unix socket; None when it is reached by URL."""
         if not self.server:
@@ -72,8 +95,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         """Raises `Misconfigured` for values that are well-formed but make no sense."""
         if not _ZONE.fullmatch(self.zone):
             raise _wrong(f"zone = {self.zone!r} is no DNS name in lower case.")
-        if re.search(r"[\s\"'\\#]", self.address + self.tls_certificate + self.server):
-            raise _wrong("address, tls_certificate and server may hold no space, quote, backslash or #.")
+        for name in ("address", "metrics_address", "tls_certificate", "server", "server_ca_bundle"):
+            if re.search(r"[\s\"'\\#]", getattr(self, name)):
+                raise _wrong(f"{name} may hold no space, quote, backslash or #.")
         for name in ("port", "metrics"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise _wrong(f"{name} = {getattr(self, name)} is no TCP port.")
@@ -81,6 +105,27 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             raise _wrong(f"idle_hours = {self.idle_hours} is not above 0 and at most {_MOST_IDLE_HOURS}.")
         if self.server and not self.server.startswith(("unix:", "http://", "https://")):
             raise _wrong(f"server = {self.server!r} is neither unix:<path> nor an http(s) URL.")
+        if not 0 <= self.drain_seconds <= _MOST_DRAIN_SECONDS:
+            raise _wrong(f"drain_seconds = {self.drain_seconds} is not between 0 and {_MOST_DRAIN_SECONDS}.")
+        if self.server_on_zone:
+            self._check_server_on_zone()
+
+    def _check_server_on_zone(self) -> None:
+        try:
+            parts = urlsplit(self.server)
+            usable = parts.scheme in ("http", "https") and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or not _HOST.fullmatch(parts.hostname or ""):
+            raise _wrong(
+                f"server_on_zone needs the server's address as http://<host>:<port> or https://…, not {self.server!r}."
+            )
+        if "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
+            raise _wrong(f"server = {self.server!r} may have no user, path or query with server_on_zone.")
+        if parts.scheme == "https" and is_address(parts.hostname or ""):
+            raise _wrong(
+                f"server = {self.server!r}: HAProxy verifies names only. Name a host that the server's certificate is for."
+            )
 
 
 def _wrong(message: str) -> Misconfigured:

@@ -5,7 +5,6 @@ In memory only; `message` and `replace` carry it to the disk and back.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -185,15 +184,6 @@ class Table:
 
     def _wanted(self, session: Session, now: float) -> bool:
         return usable_session_id(session.id) and session.id not in self.ended and session.expires_at > now
-
-
-def is_address(text: str) -> bool:
-    """Whether it is an IP address, which HAProxy can be told as it is."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _usable(route: Route) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from moorage.contract.gateway import RouteTable, ToGateway
 from moorage.gateway import maps, store
 from moorage.gateway.haproxy.configuration import CONNECTIONS_TABLE, FRONTEND
-from moorage.gateway.haproxy.connections import connections, forbidden, streams
+from moorage.gateway.haproxy.connections import connections, forbidden, is_stopped, streams
 from moorage.gateway.haproxy.runtime import Runtime
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.server import Server
@@ -31,6 +31,9 @@ _SAVE_SHARE = 20
 _LOOK_AGAIN = 0.3
 """Seconds until open requests are looked at once more: one may have passed just before the map changed."""
 _LONGEST_WAIT = 3600.0
+_DRAIN_BEGINS = 7.0
+"""Seconds within which a HAProxy that was told to end, when we were, has closed its door (`haproxy.drain`)."""
+_DRAIN_LOOK = 0.25
 
 _log = log.get(part="gateway.upkeep")
 
@@ -54,6 +57,7 @@ class Upkeep:
         self._saving = asyncio.Lock()
         self._lost = asyncio.Event()
         self._sessions_changed = asyncio.Event()
+        self._server_problem = ""
         self._watchers: dict[str, set[asyncio.Event]] = {}
         self._gather = _SAVE_AFTER
         self._told_ended: set[str] = set()
@@ -95,15 +99,34 @@ class Upkeep:
             if not watchers:
                 self._watchers.pop(workspace, None)
 
+    def waits_for(self) -> str:
+        """What is missing before this gateway can let people pass, in plain words; "" when it can."""
+        if not self.table.known:
+            return f"Waiting for the server's route table. {self._server_problem}".rstrip()
+        return "" if self._shown is not None else "Waiting for HAProxy, to tell it who may pass."
+
     async def follow(self, server: Server) -> None:
         """One connection to the server, from its table to its end."""
-        async with server.stream() as messages:
-            self._metrics.connected.set(1)
-            try:
-                await self.tell_ended(server)
-                await self._listen(messages)
-            finally:
-                self._metrics.connected.set(0)
+        try:
+            async with server.stream() as messages:
+                self._metrics.connected.set(1)
+                self._server_problem = ""
+                try:
+                    await self.tell_ended(server)
+                    await self._listen(messages)
+                finally:
+                    self._metrics.connected.set(0)
+        except Unavailable as error:
+            self._server_problem = str(error)
+            raise
+
+    async def haproxy_drained(self) -> None:
+        """Returns when HAProxy is gone, or goes on taking new connections: then it is not about to end."""
+        end = time.monotonic() + _DRAIN_BEGINS
+        with suppress(Unavailable):
+            question = f"show stat {FRONTEND} 1 -1"
+            while is_stopped(await self._runtime.ask(question)) or time.monotonic() < end:  # noqa: ASYNC110 - not of this process
+                await asyncio.sleep(_DRAIN_LOOK)
 
     async def tell_ended(self, server: Server) -> None:
         """Tells the server of sessions that were ended here; what it cannot be told now, it is told when it is back."""

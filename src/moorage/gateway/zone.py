@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -111,3 +112,12 @@ def own_path(text: str) -> str:
     if not text.startswith("/") or text.startswith("//") or not text.isascii():
         return "/"
     return "/" if any(c <= " " or c in "\\\x7f" for c in text) else text
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IP address, which HAProxy can be told as it is."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
+
+import aiohttp
 
 from integration.agent.fake_server import FakeServer
 from integration.agent.process import AgentProcess
@@ -141,6 +144,29 @@ async def test_metrics_and_health(home: Path, server: FakeServer) -> None:
     _, body = await agent.get("/healthz")
     assert json.loads(body) == {"connected": True, "server": "", "engine": None, "workspaces": 1}
     await agent.stop()
+
+
+async def test_metrics_and_health_by_tcp(home: Path, server: FakeServer) -> None:
+    """Where the settings say so, the same is answered on a port; what cannot be listened on is said, with exit code 9."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    agent = AgentProcess(home, runtime="memory", status_listen=f"127.0.0.1:{port}")
+    await agent.start()
+    await server.until(lambda: server.full_reports)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        for path, words in (("/healthz", '"connected":true'), ("/metrics", "moorage_agent_")):
+            async with session.get(path) as answer:
+                assert answer.status == 200
+                assert words in await answer.text()
+        async with session.get("/other") as answer:
+            assert answer.status == 404
+    for listen, words in ((f"127.0.0.1:{port}", "cannot listen on"), ("8082", "no address to listen on")):
+        second = AgentProcess(home / "second", runtime="memory", status_listen=listen)
+        await second.start()
+        assert await second.exit_code() == 9
+        assert words in second.log.read_text()
+    assert await agent.stop() == 0
 
 
 async def test_commands_and_logs(home: Path, server: FakeServer) -> None:

@@ -44,7 +44,8 @@ async def own_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 
 
 @contextlib.asynccontextmanager
-async def new_world(**settings: Any) -> AsyncIterator[World]:
+async def new_world(*, start: bool = True, **settings: Any) -> AsyncIterator[World]:
+    """Without `start`, only the workspaces run."""
     home = new_home()
     gateway = Gateway(home, free_ports(), **settings)
     server = FakeServer(gateway.url, home.secret("gateway-token"))
@@ -60,8 +61,9 @@ async def new_world(**settings: Any) -> AsyncIterator[World]:
         found = World(gateway, server, port, anas, bobs, stack)
         stack.push_async_callback(found.stop_server)
         stack.callback(gateway.stop)
-        await found.start_server()
-        gateway.start("haproxy")
-        gateway.start("controller")
-        await gateway.until_ready()
+        if start:
+            await found.start_server()
+            gateway.start("haproxy")
+            gateway.start("controller")
+            await gateway.until_ready()
         yield found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -298,11 +299,13 @@ class Gateway:
         self.scheme = "https" if "tls_certificate" in settings else "http"
         self.url = f"{self.scheme}://localhost:{port}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.prefix: list[str] = []
+        """What the processes' command lines begin with."""
         home.make()
         for name in ("gateway-key", "gateway-token"):
             write_private(home.secret_file(name), new_secret() + "\n")
         table = {"port": port, "threads": 1, **settings}
-        lines = [f"{key} = {value!r}" for key, value in table.items()]
+        lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
         write_private(home.settings, "[gateway]\n" + "\n".join(lines) + "\n")
 
     def start(self, name: str) -> None:
@@ -310,7 +313,9 @@ class Gateway:
         log = (self.home.logs / f"{name}.log").open("ab")
         with log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", module, "--home", str(self.home.path)], stdout=log, stderr=log
+                [*self.prefix, sys.executable, "-m", module, "--home", str(self.home.path)],
+                stdout=log,
+                stderr=log,
             )
 
     def log(self, name: str) -> str:

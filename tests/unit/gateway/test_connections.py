@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
-from moorage.gateway.haproxy.connections import Connection, connections, forbidden, streams, tag
+from moorage.gateway.haproxy.connections import Connection, connections, forbidden, is_stopped, streams, tag
 from moorage.gateway.table import Table
 from moorage.gateway.zone import Zone
 
@@ -93,3 +93,16 @@ def test_a_table_from_the_disk_closes_only_what_ended_since():
     table.replace(RouteTable(revision=1, server_url=""), NOW, confirmed=False)
     assert forbidden([OF_ANA, OF_BOB], table, ZONE, NOW, ()) == []
     assert forbidden([OF_ANA, OF_BOB], table, ZONE, NOW, {BOBS.id}) == [OF_BOB]
+
+
+@pytest.mark.parametrize(
+    ("answer", "stopped"),
+    [
+        ("# pxname,svname,scur,status,\nweb,FRONTEND,1,STOP,\n\n", True),
+        ("# pxname,svname,scur,status,\nweb,FRONTEND,1,OPEN,\n\n", False),
+        ("No such proxy.\n", False),
+    ],
+)
+def test_a_closed_door_is_known(answer: str, stopped: bool):
+    """By the status of the frontend."""
+    assert is_stopped(answer) is stopped

@@ -19,6 +19,18 @@ from moorage.kernel.errors import Misconfigured
         ({"tls_certificate": "/a b.pem"}, "tls_certificate"),
         ({"server": "ftp://x"}, "server"),
         ({"idle_hours": 1000.0}, "idle_hours"),
+        ({"drain_seconds": -1.0}, "drain_seconds"),
+        ({"metrics_address": "* ssl"}, "metrics_address"),
+        ({"server_ca_bundle": "/a b"}, "server_ca_bundle"),
+        ({"server_on_zone": True}, "server_on_zone"),
+        ({"server_on_zone": True, "server": "unix:/s"}, "server_on_zone"),
+        ({"server_on_zone": True, "server": "http://"}, "server_on_zone"),
+        ({"server_on_zone": True, "server": "http://s:0"}, "server_on_zone"),
+        ({"server_on_zone": True, "server": "http://s:99999"}, "server_on_zone"),
+        ({"server_on_zone": True, "server": "http://s(1):80"}, "server_on_zone"),
+        ({"server_on_zone": True, "server": "http://s/path"}, "path"),
+        ({"server_on_zone": True, "server": "http://user@s"}, "user"),
+        ({"server_on_zone": True, "server": "https://10.0.0.1"}, "names only"),
     ],
 )
 def test_settings_that_make_no_sense(values: dict, words: str):
@@ -26,6 +38,28 @@ def test_settings_that_make_no_sense(values: dict, words: str):
     with pytest.raises(Misconfigured, match=words):
         GatewaySettings(**values).check()
     GatewaySettings().check()
+
+
+@pytest.mark.parametrize(
+    "server", ["http://moorage-server:8080", "https://a.b", "http://10.0.0.1:80", "http://[fd00::1]/"]
+)
+def test_a_server_behind_the_zone_host(server: str):
+    """A host or an address, with or without a port."""
+    GatewaySettings(server=server, server_on_zone=True).check()
+
+
+@pytest.mark.parametrize(
+    ("address", "bound"),
+    [
+        ("127.0.0.1", ("127.0.0.1",)),
+        ("*", ("*",)),
+        ("::", ("::",)),
+        ("10.0.0.5", ("127.0.0.1", "10.0.0.5")),
+    ],
+)
+def test_metrics_are_always_on_the_loopback_address_too(address: str, bound: tuple[str, ...]):
+    """By an address of its own, or by one for all."""
+    assert GatewaySettings(metrics_address=address).metrics_addresses == bound
 
 
 @pytest.mark.parametrize(

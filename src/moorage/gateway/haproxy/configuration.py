@@ -18,12 +18,15 @@ from moorage import theme
 from moorage.contract.agent import PATH as AGENTS_PATH
 from moorage.contract.gateway import PATH as GATEWAYS_PATH
 from moorage.contract.spec import EDITOR_PORT
+from moorage.gateway.haproxy.upstream import Upstream
 from moorage.gateway.maps import PASSES
 from moorage.gateway.settings import GatewaySettings
 
 CONNECTIONS_TABLE = "connections"
 """Stick table whose entries in use are the browsers' connections, by source; see `haproxy.connections`."""
 FRONTEND = "web"
+RUNTIME_SOCKET = "../run/haproxy.sock"
+"""As HAProxy's folder sees it."""
 ERRORS = "errors"
 """Folder with the pages that HAProxy answers with by itself."""
 
@@ -34,12 +37,12 @@ class Surroundings:
 
     key: str
     """The gateway's key, as it stands in its file."""
-    server: str
-    """HAProxy's address of the server: `unix@…` or `host:port`; "" when browsers are sent to `server_url` instead."""
+    server: Upstream | None
+    """None: browsers are sent to `server_url` instead."""
     server_url: str = ""
     open_files: int = 1 << 20
     """The hard limit of this process."""
-    runtime_socket: str = "../run/haproxy.sock"
+    runtime_socket: str = RUNTIME_SOCKET
     controller_socket: str = "../run/gateway.sock"
     agent_socket: str = "../run/agent.sock"
 
@@ -50,7 +53,9 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
         "address": f"[{settings.address}]" if ":" in settings.address else settings.address,
         "port": settings.port,
         "tls": f" ssl crt {settings.tls_certificate} alpn http/1.1" if settings.tls_certificate else "",
-        "metrics_port": settings.metrics,
+        "metrics_binds": "\n".join(
+            _metrics_bind(settings, address) for address in settings.metrics_addresses
+        ),
         "maxconn": max(16, min(settings.connections, (around.open_files - 200) // 2)),
         "threads": f"  nbthread {settings.threads}" if settings.threads else "",
         "tunnel": f"{max(1, round(settings.idle_hours * 3600))}s",
@@ -73,16 +78,26 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
         "runtime": around.runtime_socket,
         "controller": around.controller_socket,
         "agent": around.agent_socket,
-        "server": around.server,
+        "server_lines": around.server.lines if around.server else "",
+        "name_servers": "\n".join(
+            f"  nameserver ns{number} {address}"
+            for number, address in enumerate(around.server.name_servers if around.server else (), 1)
+        ),
         "server_url": around.server_url,
     }
     backends = (_WORKSPACE, _CONTROLLER, _SERVER if around.server else _SERVER_ELSEWHERE)
-    parts = [_filled(_GLOBAL, values), _filled(_FRONTEND, values)]
+    resolvers = _RESOLVERS if around.server and around.server.name_servers else ""
+    parts = [_filled(text, values) for text in (_GLOBAL, resolvers, _FRONTEND)]
     for kind in ("page", "data"):
         failures = {name: _filled(text, values) for name, text in _failures(kind).items()}
         parts += [_filled(text, {**values, **failures, "kind": kind}) for text in backends]
     parts += [_filled(text, values) for text in (_METRICS, _METRICS_OF_SERVER if around.server else "")]
     return "\n".join(parts)
+
+
+def _metrics_bind(settings: GatewaySettings, address: str) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return f"  bind {host}:{settings.metrics}{' v4v6' if address == '::' else ''}"
 
 
 def _filled(template: str, values: dict[str, object]) -> str:
@@ -134,6 +149,23 @@ defaults
 
 backend $table
   stick-table type string len 64 size 200k expire 1m store gpt(5)
+"""
+
+_RESOLVERS = """\
+resolvers dns
+$name_servers
+  accepted_payload_size 1232
+  resolve_retries 3
+  timeout resolve 5s
+  timeout retry 1s
+  hold valid 10s
+  hold obsolete 10s
+  # A name that is gone is not used any longer: somebody else may have its address soon. Name servers that are in trouble
+  # change nothing.
+  hold nx 5s
+  hold timeout 1d
+  hold refused 1d
+  hold other 1d
 """
 
 _FRONTEND = r"""
@@ -279,10 +311,11 @@ $server_away
   http-request return status 411 content-type application/problem+json file $errors/length_required.json if { req.fhdr(transfer-encoding) -m found }
   http-request del-header X-Moorage- -m beg
   http-request del-header X-Forwarded- -m beg
+  http-request del-header Forwarded
   http-request add-header X-Forwarded-Proto $scheme
   http-request add-header X-Forwarded-Host %[req.fhdr(host)]
   option forwardfor
-  server server $server
+$server_lines
 """
 
 _SERVER_ELSEWHERE = """
@@ -291,14 +324,27 @@ backend server_$kind
   http-request redirect code 302 location $server_url/
 """
 
-_METRICS = """
+_METRICS = r"""
 frontend metrics
-  bind 127.0.0.1:$metrics_port
+$metrics_binds
+  acl local dst 127.0.0.0/8 ::1
+  acl ready path /healthz/gateway
   # A web page that had its name resolved to 127.0.0.1 names itself here.
-  http-request deny deny_status 403 unless { req.fhdr(host),host_only -m str 127.0.0.1 localhost }
+  http-request deny deny_status 403 if local !{ req.fhdr(host),host_only -m str 127.0.0.1 localhost }
+  # What else lies on this machine is nothing to other hosts.
+  http-request deny deny_status 404 if !local !{ path /healthz /healthz/gateway /metrics/haproxy /metrics/gateway }
+  http-request return status 200 content-type text/plain string "HAProxy works.\n" if { path /healthz }
   http-request use-service prometheus-exporter if { path /metrics/haproxy }
-  http-request deny deny_status 404 unless { path $metrics_paths }
+  http-request deny deny_status 404 if !ready !{ path $metrics_paths }
+  use_backend ready if ready
   use_backend metrics_%[path,field(3,/)]
+
+backend ready
+  timeout connect 1s
+  timeout server 3s
+  http-error status 503 content-type text/plain string "Waiting for the controller, which does not answer: it may be starting.\n"
+  http-request set-path /healthz/ready
+  server gateway unix@$controller
 
 backend metrics_gateway
   http-request set-path /metrics
@@ -312,5 +358,5 @@ backend metrics_agent
 _METRICS_OF_SERVER = """
 backend metrics_server
   http-request set-path /metrics
-  server server $server
+$server_lines
 """

@@ -54,6 +54,12 @@ def streams(show_sess: str, frontend: str) -> dict[str, str]:
     return {found[2]: found[1] for found in _STREAM.finditer(show_sess) if found[3] == frontend}
 
 
+def is_stopped(show_stat: str) -> bool:
+    """From the answer to `show stat <frontend> 1 -1`: it takes no new connections any more."""
+    rows = [line.lstrip("# ").split(",") for line in show_stat.splitlines() if "," in line]
+    return len(rows) > 1 and dict(zip(rows[0], rows[1], strict=False)).get("status") == "STOP"
+
+
 def forbidden(
     open_now: Iterable[Connection], table: Table, zone: Zone, now: float, ended: Collection[str]
 ) -> list[Connection]:

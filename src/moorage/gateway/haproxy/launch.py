@@ -16,12 +16,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from moorage.gateway import maps, pages, store
-from moorage.gateway.haproxy.configuration import ERRORS, Surroundings, render
+from moorage.gateway.haproxy import drain, upstream
+from moorage.gateway.haproxy.configuration import ERRORS, FRONTEND, RUNTIME_SOCKET, Surroundings, render
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home, write_private
 
 CONFIGURATION = "haproxy.cfg"
+HOSTS = Path("/etc/hosts")
+RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 def launch(home: Home, settings: GatewaySettings) -> None:
@@ -35,11 +38,16 @@ def launch(home: Home, settings: GatewaySettings) -> None:
             hint="On Debian and Ubuntu: apt-get install haproxy.",
         )
     prepare(home, settings)
-    for port, address in ((settings.port, settings.address), (settings.metrics, "127.0.0.1")):
-        check_port_is_free(address, port)
+    check_port_is_free(settings.address, settings.port)
+    for address in settings.metrics_addresses:
+        check_port_is_free(address, settings.metrics)
     os.chdir(home.gateway)
     check(program)
-    os.execv(program, [program, "-W", "-f", CONFIGURATION])  # noqa: S606 - our own arguments
+    command = [program, "-W", "-f", CONFIGURATION]
+    if settings.drain_seconds:
+        alone = [program, "-db", "-f", CONFIGURATION]
+        command = drain.command(settings.drain_seconds, FRONTEND, RUNTIME_SOCKET, alone)
+    os.execv(command[0], command)  # noqa: S606 - our own arguments
 
 
 def prepare(home: Home, settings: GatewaySettings) -> None:
@@ -57,12 +65,32 @@ def prepare(home: Home, settings: GatewaySettings) -> None:
 
 
 def surroundings(home: Home, settings: GatewaySettings, server_url: str) -> Surroundings:
-    server_socket = settings.server_socket(home)
     return Surroundings(
         key=home.secret("gateway-key"),
-        server=f"unix@{_near(server_socket, home)}" if server_socket else "",
+        server=upstream_of(home, settings),
         server_url=server_url or _origin(settings.server),
         open_files=_open_files(),
+    )
+
+
+def upstream_of(home: Home, settings: GatewaySettings) -> upstream.Upstream | None:
+    """The server as HAProxy reaches it; None when it is the browsers that have to. Raises `Misconfigured`."""
+    server_socket = settings.server_socket(home)
+    if server_socket:
+        return upstream.by_socket(_near(server_socket, home))
+    if not settings.server_on_zone:
+        return None
+    if settings.server_ca_bundle and not Path(settings.server_ca_bundle).is_file():
+        raise Misconfigured(
+            f"The CA bundle {settings.server_ca_bundle} is not there.",
+            code="ca-bundle-unreadable",
+            hint="Correct server_ca_bundle under [gateway], or MOORAGE_GATEWAY_SERVER_CA_BUNDLE.",
+        )
+    return upstream.by_tcp(
+        settings.server,
+        ca_bundle=settings.server_ca_bundle and str(Path(settings.server_ca_bundle).absolute()),
+        hosts=_text(HOSTS),
+        resolv_conf=_text(RESOLV_CONF),
     )
 
 
@@ -107,6 +135,14 @@ def _near(path: Path, home: Home) -> str:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+def _text(file: Path) -> str:
+    """ "" when there is none."""
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _open_files() -> int:

@@ -16,8 +16,8 @@ from moorage.kernel.home import Home, default_home
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m moorage.gateway.haproxy")
-    parser.add_argument("--home", type=Path, default=default_home())
-    home = Home(parser.parse_args().home.absolute())
+    parser.add_argument("--home", type=Path, default=None)
+    home = Home((parser.parse_args().home or default_home()).absolute())
     try:
         settings = kernel_settings.load(GatewaySettings, "gateway", home.settings)
         log.configure("haproxy", fmt=settings.log_format, level=settings.log_level)
