@@ -1,46 +1,46 @@
-"""The single-use codes that hand a sign-in over from the zone's host to a workspace's host.
+"""The codes that hand a sign-in over from the zone's host to a workspace's host.
 
-In memory only: a controller that restarts has forgotten them, and none is ever good twice.
+A code says by itself what it stands for, signed with the gateway's key: whichever replica gave it, each understands it, and
+knows the session at once. That it is good once is kept by the replica that it is presented to; another one would take it
+again, but only from the same browser, on the same host, within the same seconds (decision 6).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from moorage.contract.gateway import Session
+from moorage.gateway.signing import HandOver, Signer
 from moorage.gateway.zone import Wanted
 from moorage.kernel.clock import Clock
-from moorage.kernel.ids import fingerprint, new_secret
-
-
-@dataclass(frozen=True)
-class HandOver:
-    session: str
-    wanted: Wanted
-    binding: str
-    """SHA-256 of the cookie that the browser got on the workspace's host when it was sent to sign in."""
-    expires_at: float
+from moorage.kernel.ids import new_secret
 
 
 class Codes:
-    def __init__(self, clock: Clock, seconds: float) -> None:
+    def __init__(self, clock: Clock, seconds: float, signer: Signer) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._open: dict[str, HandOver] = {}
+        self._signer = signer
+        self._used: dict[str, float] = {}
+        """Until when what was used would have been good."""
 
-    def issue(self, session: str, wanted: Wanted, binding: str) -> str:
-        self._forget_expired()
-        code = new_secret()
-        expires_at = self._clock.now() + self._seconds
-        self._open[fingerprint(code)] = HandOver(session, wanted, binding, expires_at)
-        return code
+    def issue(self, session: Session, wanted: Wanted, binding: str) -> str:
+        """`binding`: SHA-256 of the cookie that the browser got on the workspace's host when it was sent to sign in."""
+        return self._signer.seal_code(
+            HandOver(
+                session=session,
+                host=wanted.host,
+                path=wanted.path,
+                binding=binding,
+                expires_at=self._clock.now() + self._seconds,
+                nonce=new_secret(),
+            )
+        )
 
     def take(self, code: str, host: str, binding: str) -> HandOver | None:
-        """What the code stands for. Whoever asks, whatever the answer: it is used up."""
-        found = self._open.pop(fingerprint(code), None)
-        if found is None or found.expires_at <= self._clock.now():
-            return None
-        return found if (found.wanted.host, found.binding) == (host, binding) else None
-
-    def _forget_expired(self) -> None:
+        """What the code stands for. Whoever asks, whatever the answer: it is used up here."""
         now = self._clock.now()
-        self._open = {key: code for key, code in self._open.items() if code.expires_at > now}
+        self._used = {nonce: until for nonce, until in self._used.items() if until > now}
+        found = self._signer.unseal_code(code, now)
+        if found is None or found.nonce in self._used:
+            return None
+        self._used[found.nonce] = found.expires_at
+        return found if (found.host, found.binding) == (host, binding) else None

@@ -75,11 +75,12 @@ async def serve(home: Home, settings: GatewaySettings) -> None:
         settings.server_socket(home), settings.server, home.secret("gateway-token"), settings.server_ca_bundle
     )
     pages = Pages(zone, table, clock)
+    signer = Signer(home.secret("gateway-key").encode())
     sign_in = SignIn(
         zone=zone,
-        signer=Signer(home.secret("gateway-key").encode()),
+        signer=signer,
         table=table,
-        codes=Codes(clock, settings.code_seconds),
+        codes=Codes(clock, settings.code_seconds, signer),
         upkeep=upkeep,
         server=server,
         pages=pages,

@@ -124,11 +124,14 @@ class SignIn:
         host = host_name(request.headers.get("host", ""))
         binding = digest(request.cookies.get(self.zone.binding_cookie, ""))
         found = self.codes.take(request.query_params.get("code", ""), host, binding)
-        if found is None or self.table.session(found.session, self.clock.now()) is None:
+        touched = self.table.introduce(found.session, self.clock.now()) if found else None
+        if found is None or touched is None:
             return self._stale(request, "hand-over", "/")
+        if touched.users:
+            await self.upkeep.took(touched)
         self.metrics.sign_ins.labels("handed-over").inc()
-        answer = _redirect(found.wanted.path)
-        self._set_cookie(answer, self.zone.session_cookie, self.signer.session_cookie(found.session, host))
+        answer = _redirect(found.path)
+        self._set_cookie(answer, self.zone.session_cookie, self.signer.session_cookie(found.session.id, host))
         self._drop_cookie(answer, self.zone.binding_cookie)
         return answer
 
@@ -149,7 +152,7 @@ class SignIn:
         return f"{self.zone.origin}{CALLBACK_PATH}"
 
     def _hand_over(self, session: contract.Session, wanted: Wanted, binding: str) -> Response:
-        code = self.codes.issue(session.id, wanted, binding)
+        code = self.codes.issue(session, wanted, binding)
         return _redirect(f"{self.zone.origin_of(wanted.host)}/.moorage/callback?{urlencode({'code': code})}")
 
     def _set_cookie(self, answer: Response, name: str, value: str, *, seconds: int | None = None) -> None:

@@ -1,4 +1,5 @@
-"""What the gateway signs with its key, so that it need not remember it: session cookies, and states of a sign-in. Pure.
+"""What the gateway signs with its key, so that it need not remember it: session cookies, states of a sign-in, and the
+codes that hand one over. Replicas of a gateway share the key, and so know each other's. Pure.
 
 HAProxy checks session cookies by the same rule (`haproxy.configuration`): the two must agree to the byte.
 """
@@ -11,8 +12,11 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
+
+from moorage.contract.gateway import Session
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{8,128}")
 
@@ -34,6 +38,22 @@ class SignInState(msgspec.Struct, frozen=True):
     expires_at: float
 
 
+class HandOver(msgspec.Struct, frozen=True):
+    """A sign-in on its way to a workspace's host."""
+
+    session: Session
+    host: str
+    path: str
+    """Where to on that host, with the query."""
+    binding: str
+    """SHA-256 of the binding cookie on that host."""
+    expires_at: float
+    nonce: str
+
+
+T = TypeVar("T", SignInState, HandOver)
+
+
 @dataclass(frozen=True)
 class Signer:
     key: bytes
@@ -52,20 +72,33 @@ class Signer:
 
     def seal(self, state: SignInState) -> str:
         """URL-safe text; readable by anybody, changeable by nobody."""
-        body = _b64(msgspec.json.encode(state))
-        return f"{body}.{_b64(self._mac('state|' + body))}"
+        return self._seal("state", state)
 
     def unseal(self, text: str, now: float) -> SignInState | None:
         """None when it was changed, is not ours, or is older than it may be."""
+        return self._unseal("state", text, now, SignInState)
+
+    def seal_code(self, code: HandOver) -> str:
+        """As `seal`; neither is ever taken for the other."""
+        return self._seal("code", code)
+
+    def unseal_code(self, text: str, now: float) -> HandOver | None:
+        """As `unseal`."""
+        return self._unseal("code", text, now, HandOver)
+
+    def _seal(self, purpose: str, value: SignInState | HandOver) -> str:
+        body = _b64(msgspec.json.encode(value))
+        return f"{body}.{_b64(self._mac(f'{purpose}|{body}'))}"
+
+    def _unseal(self, purpose: str, text: str, now: float, kind: type[T]) -> T | None:
         body, _, mac = text.partition(".")
-        if not hmac.compare_digest(_b64(self._mac("state|" + body)).encode(), mac.encode()):
+        if not hmac.compare_digest(_b64(self._mac(f"{purpose}|{body}")).encode(), mac.encode()):
             return None
         try:
-            raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
-            state = msgspec.json.decode(raw, type=SignInState)
+            value = msgspec.json.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=kind)
         except (binascii.Error, msgspec.DecodeError):
             return None
-        return state if state.expires_at > now else None
+        return value if value.expires_at > now else None
 
     def _mac(self, text: str) -> bytes:
         return hmac.new(self.key, text.encode(), hashlib.sha256).digest()

@@ -5,12 +5,17 @@ In memory only; `message` and `replace` carry it to the disk and back.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
 from moorage.contract.hosts import parse_host
 from moorage.gateway.signing import usable_session_id
+
+CONFIRM_SECONDS = 30.0
+"""The server tells every gateway of a session well within a second; replicas of the server may be a little apart."""
+GONE_SECONDS = 600.0
+"""Longer than any code lives."""
 
 
 @dataclass
@@ -42,6 +47,10 @@ class Table:
     """By workspace: user and port (0: all ports)."""
     ended: dict[str, float] = field(default_factory=dict)
     """Sessions that were ended here, and until when they would have lasted: the server may not know yet."""
+    unconfirmed: dict[str, float] = field(default_factory=dict)
+    """Sessions that only another gateway's code has told of, and until when the server must have named them."""
+    gone: dict[str, float] = field(default_factory=dict)
+    """Sessions that the server has ended, for as long as a code may still be on its way that tells of one."""
 
     def session(self, session_id: str | None, now: float) -> Session | None:
         """The live session of that id."""
@@ -77,7 +86,10 @@ class Table:
         self.known, self.confirmed = True, confirmed
         self.revision, self.server_url = message.revision, message.server_url
         self.routes = {route.workspace: route for route in message.routes if _usable(route)}
+        known = set(self.sessions)
         self.sessions = {s.id: s for s in message.sessions if self._wanted(s, now)}
+        self._are_gone(known - self.sessions.keys(), now)
+        self.unconfirmed = {}
         self.grants = {}
         for grant in message.grants:
             self.grants.setdefault(grant.workspace, set()).add((grant.user, grant.port))
@@ -95,9 +107,11 @@ class Table:
         self._take_routes(change, touched)
         for session in change.sessions:
             if self._wanted(session, now):
+                self.unconfirmed.pop(session.id, None)
                 self._take_session(session, touched)
         for session_id in change.removed_sessions:
             self._drop_session(session_id, touched)
+        self._are_gone(change.removed_sessions, now)
         for grant in change.grants:
             self.grants.setdefault(grant.workspace, set()).add((grant.user, grant.port))
             touched.workspaces.add(grant.workspace)
@@ -115,6 +129,29 @@ class Table:
         self._take_session(session, touched)
         return touched
 
+    def introduce(self, session: Session, now: float) -> Touched | None:
+        """A session that a code of this gateway, or of another with its key, tells of. None when it is over.
+
+        What the server does not name within `CONFIRM_SECONDS` is over as well: it may have ended before we could hear of it.
+        """
+        if session.id in self.sessions:
+            return Touched() if self.session(session.id, now) else None
+        if session.id in self.gone or not self._wanted(session, now):
+            return None
+        touched = Touched()
+        self.unconfirmed[session.id] = now + CONFIRM_SECONDS
+        self._take_session(session, touched)
+        return touched
+
+    def drop_unconfirmed(self, now: float) -> Touched:
+        """Call only while the server is listened to."""
+        late = [session_id for session_id, until in self.unconfirmed.items() if until <= now]
+        touched = Touched(lost=bool(late))
+        for session_id in late:
+            self._drop_session(session_id, touched)
+        self._are_gone(late, now)
+        return touched
+
     def end(self, session_id: str) -> Touched:
         """Ends a session here and now. A table that still has it does not bring it back."""
         touched = Touched(lost=session_id in self.sessions)
@@ -129,6 +166,7 @@ class Table:
         for session_id in gone:
             self._drop_session(session_id, touched)
         self.ended = {key: until for key, until in self.ended.items() if until > now}
+        self.gone = {key: until for key, until in self.gone.items() if until > now}
         return touched
 
     def next_expiry(self) -> float | None:
@@ -178,9 +216,13 @@ class Table:
 
     def _drop_session(self, session_id: str, touched: Touched) -> None:
         session = self.sessions.pop(session_id, None)
+        self.unconfirmed.pop(session_id, None)
         if session is not None:
             touched.users.add(session.user)
             touched.ended.add(session_id)
+
+    def _are_gone(self, session_ids: Iterable[str], now: float) -> None:
+        self.gone.update(dict.fromkeys(session_ids, now + GONE_SECONDS))
 
     def _wanted(self, session: Session, now: float) -> bool:
         return usable_session_id(session.id) and session.id not in self.ended and session.expires_at > now

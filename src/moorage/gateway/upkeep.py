@@ -6,6 +6,7 @@ Everything here is level-triggered: a change that could not be told to HAProxy m
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -57,6 +58,7 @@ class Upkeep:
         self._saving = asyncio.Lock()
         self._lost = asyncio.Event()
         self._sessions_changed = asyncio.Event()
+        self._server_there = False
         self._server_problem = ""
         self._watchers: dict[str, set[asyncio.Event]] = {}
         self._gather = _SAVE_AFTER
@@ -110,11 +112,12 @@ class Upkeep:
         try:
             async with server.stream() as messages:
                 self._metrics.connected.set(1)
-                self._server_problem = ""
+                self._server_there, self._server_problem = True, ""
                 try:
                     await self.tell_ended(server)
                     await self._listen(messages)
                 finally:
+                    self._server_there = False
                     self._metrics.connected.set(0)
         except Unavailable as error:
             self._server_problem = str(error)
@@ -156,15 +159,21 @@ class Upkeep:
                 self._shown = None
 
     async def expire_sessions(self) -> None:
-        """Waits for the next session to end, and ends it, whether the server is there or not."""
+        """Waits for the next session to end, and ends it, whether the server is there or not; and those that it should have
+        named by now, while it is there."""
         self._sessions_changed.clear()
-        next_end = self.table.next_expiry()
-        wait = _LONGEST_WAIT if next_end is None else min(_LONGEST_WAIT, next_end - self._clock.now())
+        ends = [self._clock.now() + _LONGEST_WAIT, self.table.next_expiry() or math.inf]
+        if self._server_there:
+            ends += self.table.unconfirmed.values()
+        wait = min(ends) - self._clock.now()
         if wait > 0:
             await _set_within(self._sessions_changed, wait)
-        touched = self.table.drop_expired(self._clock.now())
-        if touched.users:
-            await self.took(touched)
+        touched = [self.table.drop_expired(self._clock.now())]
+        if self._server_there:
+            touched.append(self.table.drop_unconfirmed(self._clock.now()))
+        for change in touched:
+            if change.users:
+                await self.took(change)
 
     async def save(self) -> None:
         """Waits for changes, and writes the table down: those of sessions at once, others gathered for a while."""

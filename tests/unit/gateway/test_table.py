@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session, apply
@@ -110,3 +112,60 @@ def test_what_could_be_something_else_to_haproxy_stays_out():
         NOW,
     )
     assert (ours.routes, ours.sessions) == ({}, {})
+
+
+NEW = Session(id="session-new", user=BOB, user_name="bob", expires_at=2000.0)
+
+
+def test_a_session_that_another_replica_tells_of_is_known_at_once():
+    """It stays once the server has named it, in a change or in a table."""
+    for confirm in (
+        lambda t: t.apply(RouteChange(revision=8, sessions=(NEW,)), NOW),
+        lambda t: t.replace(RouteTable(revision=9, server_url="http://s", sessions=(NEW,)), NOW),
+    ):
+        ours = table()
+        touched = ours.introduce(NEW, NOW)
+        assert touched is not None
+        assert touched.users == {BOB}
+        assert ours.session(NEW.id, NOW) == NEW
+        confirm(ours)
+        assert not ours.drop_unconfirmed(NOW + 1000).users
+        assert ours.session(NEW.id, NOW) == NEW
+
+
+def test_a_session_that_the_server_never_names_is_over_after_30_seconds():
+    """It may have ended before this replica could hear of it; what it let pass is closed."""
+    ours = table()
+    ours.introduce(NEW, NOW)
+    assert not ours.drop_unconfirmed(NOW + 29.9).users
+    touched = ours.drop_unconfirmed(NOW + 30)
+    assert (touched.users, touched.ended, touched.lost) == ({BOB}, {NEW.id}, True)
+    assert ours.session(NEW.id, NOW) is None
+    assert ours.introduce(NEW, NOW + 31) is None
+
+
+@pytest.mark.parametrize(
+    ("end", "now"),
+    [
+        (lambda t: t.apply(RouteChange(revision=8, removed_sessions=(ANAS.id,)), NOW), NOW),
+        (lambda t: t.replace(RouteTable(revision=9, server_url="http://s"), NOW), NOW),
+        (lambda t: t.end(ANAS.id), NOW),
+        (lambda t: t.drop_expired(2000.0), 2000.0),
+    ],
+)
+def test_a_code_brings_no_session_back(end: Callable[[Table], object], now: float):
+    """Whoever ended it, and however this replica heard of it."""
+    ours = table()
+    assert ours.introduce(ANAS, NOW) is not None
+    end(ours)
+    assert ours.introduce(ANAS, now) is None
+
+
+def test_what_has_ended_is_not_remembered_for_ever():
+    """Ten minutes are longer than any code lives."""
+    ours = table()
+    ours.apply(RouteChange(revision=8, removed_sessions=(ANAS.id,)), NOW)
+    ours.drop_expired(NOW + 599)
+    assert ours.gone
+    ours.drop_expired(NOW + 600)
+    assert not ours.gone
