@@ -105,6 +105,77 @@ async def test_only_the_owner_starts_from_the_stopped_page(server: Server, repos
     assert refused.status_code == 401
 
 
+FAR = "https://far.example.com"
+
+
+async def add_far_agent(server: Server) -> tuple[str, str]:
+    """Tokens of an agent `far`, with a zone of its own, and of its gateway."""
+    tokens = (await server.post("/agents", {"name": "far", "zone_url": FAR})).json()["tokens"]
+    return tokens["agent"], tokens["gateway"]
+
+
+async def test_a_gateway_knows_its_own_zone_alone(server: Server, repository: str) -> None:
+    """Agents and their gateways may be added at any time: a route, and a grant, appears at the gateway of its agent's zone at
+    once, and at no other; sessions are everybody's."""
+    async with server.gateway() as near, server.agent() as near_agent:
+        here = (await server.post("/workspaces", {"repository": repository, "agent": "local"})).json()["name"]
+        agent_token, gateway_token = await add_far_agent(server)
+        async with server.gateway(gateway_token) as far, server.agent(agent_token) as far_agent:
+            assert far.table.routes == ()
+            body = {"repository": repository, "agent": "far", "name": "there"}
+            there = (await server.post("/workspaces", body)).json()["name"]
+            await far.until(lambda t: [r.workspace for r in t.routes] == [there])
+            started = time.perf_counter()
+            await far_agent.report(there, 1, ActualState.RUNNING, address="10.9.0.7")
+            await far.until(lambda t: t.routes[0].address == "10.9.0.7")
+            assert time.perf_counter() - started < 0.5
+            await near_agent.report(here, 1, ActualState.RUNNING, address="10.0.0.7")
+            await near.until(lambda t: t.routes and t.routes[0].address == "10.0.0.7")
+            await server.user("ann")
+            await server.session("ann")
+            for name in (here, there):
+                await grant(server, 2, name)
+            for gateway, own in ((near, here), (far, there)):
+                table = await gateway.until(lambda t: len(t.sessions) == 1 and len(t.grants) == 1)
+                assert [r.workspace for r in table.routes] == [own]
+                assert [g.workspace for g in table.grants] == [own]
+            await server.call("DELETE", f"/api/v1/workspaces/{there}")
+            await far_agent.report(there, 2, ActualState.TERMINATED)
+            table = await far.until(lambda t: t.routes == ())
+            assert table.grants == ()
+        async with server.gateway(gateway_token) as again:
+            assert again.table.routes == again.table.grants == ()
+            assert len(again.table.sessions) == 1
+
+
+async def grant(server: Server, user: int, workspace: str) -> None:
+    from sqlalchemy import select
+
+    from moorage.server.changes import Changed
+    from moorage.server.database import announce
+    from moorage.server.routing.models import Grant
+    from moorage.server.workspaces.models import Workspace
+
+    async with server.state.database.write() as session:
+        row = (await session.scalars(select(Workspace).where(Workspace.name == workspace))).one()
+        session.add(Grant(user_id=user, workspace_id=row.id, port=8080, created_at=0.0))
+        announce(session, Changed(kind="grant"))
+
+
+async def test_a_gateway_starts_workspaces_of_its_zone_alone(sqlite_server: Server, repository: str) -> None:
+    """Another zone's workspace does not exist for it, whoever asks."""
+    _, gateway_token = await add_far_agent(sqlite_server)
+    name = (await sqlite_server.post("/workspaces", {"repository": repository, "agent": "local"})).json()[
+        "name"
+    ]
+    await sqlite_server.post(f"/workspaces/{name}/stop")
+    path = contract.START_PATH.format(workspace=name)
+    refused = await sqlite_server.call("POST", path, gateway_token, json={"user": 1})
+    assert (refused.status_code, refused.json()["code"]) == (404, "workspace-not-found")
+    assert (await sqlite_server.get(f"/workspaces/{name}")).json()["desired"] == "Stopped"
+    assert await start(sqlite_server, name, 1) == (204, "")
+
+
 async def test_grants_of_the_table_are_told(server: Server, repository: str) -> None:
     """What stands in `grants` reaches gateways, until it is taken away or the user is blocked."""
     from sqlalchemy import delete, select

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.contract import ActualState, Project, WorkspaceSpec
-from moorage.contract.gateway import Grant, Route, RouteTable, Session, apply
+from moorage.contract import Project, WorkspaceSpec
 from moorage.kernel.errors import InvalidInput, Misconfigured, MoorageError, NotFound
 from moorage.server.agents.services import with_credentials
 from moorage.server.changes import RESYNC, Changed, LocalChanges
@@ -19,7 +18,6 @@ from moorage.server.http.middleware import route_label
 from moorage.server.http.problems import problem_of
 from moorage.server.main import own_url
 from moorage.server.migrations import runner
-from moorage.server.routing.table import Facts, key_of
 from moorage.server.settings import Credentials, Settings, load_credentials
 from moorage.server.workspaces.editors import SHIPPED, load_editors
 
@@ -153,40 +151,6 @@ def test_credentials_reach_their_host_alone() -> None:
         False,
         False,
     ]
-
-
-def test_facts_and_tables_agree() -> None:
-    """A gateway that applies every change has the table that a new gateway is given."""
-    route = Route(workspace="w", owner=1, state=ActualState.RUNNING, address="10.0.0.1")
-    session = Session(id="s", user=1, user_name="a", expires_at=1.0)
-    grant = Grant(user=2, workspace="w", port=80)
-    facts, table = Facts(), RouteTable(revision=0, server_url=OWN)
-    steps = [
-        Facts(routes={"w": route}, sessions={"s": session}, grants={key_of(grant): grant}),
-        Facts(routes={"w": Route(workspace="w", owner=1)}),
-        Facts(routes={"w": Route(workspace="w", owner=1), "unknown": None}),
-        Facts(sessions={"s": None}, grants={key_of(grant): None}),
-        Facts(routes={"w": None}),
-    ]
-    changed = []
-    for news in steps:
-        change = facts.learn(news, table.revision + 1)
-        changed.append(change is not None)
-        if change is not None:
-            table = apply(table, change)
-        assert table == facts.table(table.revision, OWN)
-    assert changed == [True, True, False, True, True]
-    assert table.routes == table.sessions == table.grants == ()
-
-
-def test_facts_are_replaced_as_a_whole() -> None:
-    """After lost notifications, what is no longer there goes, and what is the same is no news."""
-    facts = Facts()
-    one, two = Route(workspace="one", owner=1), Route(workspace="two", owner=1)
-    facts.learn(Facts(routes={"one": one, "two": two}), 1)
-    change = facts.learn(facts.replaced_by(Facts(routes={"two": two})), 2)
-    assert change is not None
-    assert (change.routes, change.removed_routes) == ((), ("one",))
 
 
 def test_problems() -> None:

@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from moorage.contract.gateway import RouteChange, RouteTable
+from moorage.contract.gateway import RouteTable, encode
 from moorage.server.routing.table import Facts, GrantKey
+from moorage.server.routing.zones import Zones
 
 BEHIND = 10_000
 """Changes that may wait for a gateway; one that falls further behind is sent away, and gets the whole table anew."""
@@ -18,11 +19,12 @@ class Listener:
     """What one gateway has still to be told."""
 
     def __init__(self) -> None:
-        self._queue: deque[RouteChange] = deque()
+        self._queue: deque[str] = deque()
         self._some = asyncio.Event()
         self._lost = False
 
-    def offer(self, change: RouteChange) -> None:
+    def offer(self, change: str) -> None:
+        """A change, as it is sent."""
         if len(self._queue) >= BEHIND:
             self._lost = True
             self._queue.clear()
@@ -30,7 +32,7 @@ class Listener:
             self._queue.append(change)
         self._some.set()
 
-    async def next(self) -> RouteChange | None:
+    async def next(self) -> str | None:
         """None: it fell behind, and must connect anew."""
         while not self._queue:
             if self._lost:
@@ -41,43 +43,50 @@ class Listener:
 
 
 class RouteFeed:
-    """`revision` counts within this replica; a gateway that comes from another gets a whole table first anyway."""
+    """Each zone has revisions of its own, which count within this replica; a gateway that comes from another gets a whole
+    table first anyway."""
 
     def __init__(self, server_url: str) -> None:
         self._server_url = server_url
-        self._facts = Facts()
-        self._revision = 0
-        self._listeners: set[Listener] = set()
+        self._zones = Zones()
+        self._revisions: dict[str, int] = {}
+        self._listeners: dict[str, set[Listener]] = {}
+        """By zone; those that have one."""
         self._ready = asyncio.Event()
 
     def learn(self, news: Facts) -> None:
-        """Takes news in and tells every gateway, if it is news."""
-        change = self._facts.learn(news, self._revision + 1)
-        if change is not None:
-            self._revision = change.revision
-            for listener in self._listeners:
-                listener.offer(change)
+        """Takes news in, and tells the gateways that they concern."""
+        difference = self._zones.learn(news)
+        for zone in list(self._listeners) if difference.concerns_all else list(difference.zones):
+            self._revisions[zone] = revision = self._revisions.get(zone, 0) + 1
+            if listeners := self._listeners.get(zone):
+                text = encode(difference.change(zone, revision))
+                for listener in listeners:
+                    listener.offer(text)
 
     def begin(self, whole: Facts) -> None:
         """Everything has been read: from now on gateways may listen."""
-        self.learn(self._facts.replaced_by(whole))
+        self.learn(self._zones.news_of(whole))
         self._ready.set()
 
     async def ready(self) -> None:
         await self._ready.wait()
 
     def session_ids(self) -> frozenset[str]:
-        return frozenset(self._facts.sessions)
+        return self._zones.session_ids()
 
     def grant_keys(self) -> frozenset[GrantKey]:
-        return frozenset(self._facts.grants)
+        return self._zones.grant_keys()
 
     @contextmanager
-    def listen(self) -> Iterator[tuple[RouteTable, Listener]]:
-        """The table as it is, and whatever changes from then on."""
+    def listen(self, zone: str) -> Iterator[tuple[RouteTable, Listener]]:
+        """The table of that zone as it is, and whatever changes of it from then on."""
         listener = Listener()
-        self._listeners.add(listener)
+        listeners = self._listeners.setdefault(zone, set())
+        listeners.add(listener)
         try:
-            yield self._facts.table(self._revision, self._server_url), listener
+            yield self._zones.table(zone, self._revisions.get(zone, 0), self._server_url), listener
         finally:
-            self._listeners.discard(listener)
+            listeners.discard(listener)
+            if not listeners:
+                self._listeners.pop(zone, None)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from moorage.contract import gateway as contract
 from moorage.kernel import log
-from moorage.kernel.errors import InvalidInput, NotSignedIn
+from moorage.kernel.errors import InvalidInput, NotFound, NotSignedIn
 from moorage.server.accounts import services as accounts
 from moorage.server.http.context import State, bearer, state_of
 from moorage.server.routing import services
@@ -50,7 +50,7 @@ async def connect(websocket: WebSocket) -> None:
     state.metrics.gateways.inc()
     _log.info("gateway connected", gateway=gateway.name)
     try:
-        with state.feed.listen() as (table, listener):
+        with state.feed.listen(gateway.zone_url) as (table, listener):
             await websocket.send_text(contract.encode(table))
             await until_one_ends(
                 f"server.routing.{gateway.name}",
@@ -73,8 +73,11 @@ async def exchange(request: Request, state: State, gateway: Asking) -> Response:
 
 
 @internal.post(contract.START_PATH, status_code=204)
-async def start(request: Request, state: State, _gateway: Asking, workspace: str) -> None:
+async def start(request: Request, state: State, gateway: Asking, workspace: str) -> None:
+    """Another zone's workspace does not exist for this gateway."""
     asked = await _body(request, contract.StartRequest)
+    if not await services.carries(state, gateway, workspace):
+        raise NotFound(f"There is no workspace {workspace}.", code="workspace-not-found")
     actor = await accounts.actor_of_user(state, asked.user)
     await workspaces.start_workspace(state, actor, workspace)
 
@@ -87,7 +90,7 @@ async def end_session(state: State, _gateway: Asking, session: str) -> None:
 
 async def _tell(websocket: WebSocket, listener: Listener) -> None:
     while (change := await listener.next()) is not None:
-        await websocket.send_text(contract.encode(change))
+        await websocket.send_text(change)
     await websocket.close(FELL_BEHIND, "fell behind")
 
 

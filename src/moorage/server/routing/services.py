@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Select, select
 
 from moorage.contract import gateway as contract
 from moorage.kernel.ids import fingerprint
 from moorage.server.accounts.models import Session, User
 from moorage.server.accounts.sign_in import CALLBACK_PATH
+from moorage.server.agents.models import Agent
 from moorage.server.changes import Changed
 from moorage.server.routing.models import Gateway, Grant
-from moorage.server.routing.table import Facts, key_of, route_of
+from moorage.server.routing.table import Facts, Placed, key_of, route_of
 from moorage.server.state import ServerState
 from moorage.server.workspaces.models import Workspace
 
@@ -37,6 +36,17 @@ async def _is_current(state: ServerState, gateway: Gateway) -> bool:
         Gateway.id == gateway.id,
         Gateway.fingerprint == gateway.fingerprint,
         Gateway.revoked.is_(False),
+    )
+    async with state.database.read() as session:
+        return await session.scalar(query) is not None
+
+
+async def carries(state: ServerState, gateway: Gateway, workspace: str) -> bool:
+    """Whether that workspace is in the gateway's zone."""
+    query = (
+        select(Workspace.id)
+        .join(Agent, Agent.id == Workspace.agent_id)
+        .where(Workspace.name == workspace, Agent.zone_url == gateway.zone_url)
     )
     async with state.database.read() as session:
         return await session.scalar(query) is not None
@@ -71,8 +81,8 @@ async def forget_expired(state: ServerState) -> None:
 
 async def _everything(state: ServerState) -> Facts:
     async with state.database.read() as session:
-        routes = await session.stream_scalars(_workspaces().execution_options(yield_per=200))
-        facts = Facts(routes={row.name: route_of(row) async for row in routes})
+        rows = await session.stream(_workspaces().execution_options(yield_per=200))
+        facts = Facts(routes={row.name: Placed(zone, route_of(row)) async for row, zone in rows})
     facts.sessions = (await _sessions(state, frozenset())).sessions
     facts.grants = (await _grants(state)).grants
     return facts
@@ -83,8 +93,8 @@ async def _news(state: ServerState, pending: list[Changed], known_sessions: froz
     facts = Facts(routes=dict.fromkeys(names))
     if names:
         async with state.database.read() as session:
-            for row in await session.scalars(_workspaces().where(Workspace.name.in_(names))):
-                facts.routes[row.name] = route_of(row)
+            for row, zone in await session.execute(_workspaces().where(Workspace.name.in_(names))):
+                facts.routes[row.name] = Placed(zone, route_of(row))
     if any(change.kind in ("session", "user") for change in pending):
         facts.sessions = (await _sessions(state, known_sessions)).sessions
     if any(change.kind in ("grant", "user") for change in pending):
@@ -92,8 +102,10 @@ async def _news(state: ServerState, pending: list[Changed], known_sessions: froz
     return facts
 
 
-def _workspaces() -> Select[Any]:
-    return select(Workspace).where(Workspace.terminated_at.is_(None))
+def _workspaces() -> Select[Workspace, str]:
+    """With the zone that each is in: its agent's."""
+    query = select(Workspace, Agent.zone_url).join(Agent, Agent.id == Workspace.agent_id)
+    return query.where(Workspace.terminated_at.is_(None))
 
 
 async def _sessions(state: ServerState, known: frozenset[str]) -> Facts:

@@ -1,0 +1,135 @@
+"""What is so, by zone: a gateway carries the workspaces of one zone, and is told of no other. Pure.
+
+Sessions are everybody's. A grant belongs where its workspace is. Taking news in costs what the news are, however many zones
+there are and whatever they hold.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
+from moorage.server.routing.table import Facts, GrantKey, Placed, key_of
+
+
+@dataclass
+class Delta:
+    """What has changed in one zone."""
+
+    routes: list[Route] = field(default_factory=list)
+    removed_routes: list[str] = field(default_factory=list)
+    grants: list[Grant] = field(default_factory=list)
+    removed_grants: list[Grant] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Difference:
+    zones: dict[str, Delta]
+    """Those in which something has changed."""
+    sessions: tuple[Session, ...]
+    removed_sessions: tuple[str, ...]
+
+    @property
+    def concerns_all(self) -> bool:
+        return bool(self.sessions or self.removed_sessions)
+
+    def change(self, zone: str, revision: int) -> RouteChange:
+        """As the gateways of that zone are told of it."""
+        delta = self.zones.get(zone, Delta())
+        return RouteChange(
+            revision=revision,
+            routes=tuple(delta.routes),
+            sessions=self.sessions,
+            grants=tuple(delta.grants),
+            removed_routes=tuple(delta.removed_routes),
+            removed_sessions=self.removed_sessions,
+            removed_grants=tuple(delta.removed_grants),
+        )
+
+
+class Zones:
+    def __init__(self) -> None:
+        self._places: dict[str, Placed] = {}
+        self._names: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        """By zone: its workspaces, in the order in which they came."""
+        self._grants: defaultdict[str, dict[GrantKey, Grant]] = defaultdict(dict)
+        """By workspace, also of one that is in no zone (yet, or any more)."""
+        self._sessions: dict[str, Session] = {}
+
+    def session_ids(self) -> frozenset[str]:
+        return frozenset(self._sessions)
+
+    def grant_keys(self) -> frozenset[GrantKey]:
+        return frozenset(key for grants in self._grants.values() for key in grants)
+
+    def table(self, zone: str, revision: int, server_url: str) -> RouteTable:
+        """All that a gateway of that zone knows."""
+        names = self._names.get(zone, {})
+        return RouteTable(
+            revision=revision,
+            server_url=server_url,
+            routes=tuple(self._places[name].route for name in names),
+            sessions=tuple(self._sessions.values()),
+            grants=tuple(grant for name in names for grant in self._granted(name)),
+        )
+
+    def news_of(self, whole: Facts) -> Facts:
+        """The news that make what is known into `whole`."""
+        return Facts(
+            routes={**dict.fromkeys(self._places), **whole.routes},
+            sessions={**dict.fromkeys(self._sessions), **whole.sessions},
+            grants={**dict.fromkeys(self.grant_keys()), **whole.grants},
+        )
+
+    def learn(self, news: Facts) -> Difference:
+        """Takes the news in, and returns what they change."""
+        zones: defaultdict[str, Delta] = defaultdict(Delta)
+        for name, placed in news.routes.items():
+            self._learn_route(name, placed, zones)
+        for key, grant in news.grants.items():
+            self._learn_grant(key, grant, zones)
+        begun = tuple(s for s in news.sessions.values() if s is not None and self._sessions.get(s.id) != s)
+        ended = tuple(key for key, s in news.sessions.items() if s is None and key in self._sessions)
+        self._sessions.update({session.id: session for session in begun})
+        for session_id in ended:
+            del self._sessions[session_id]
+        return Difference(dict(zones), begun, ended)
+
+    def _learn_route(self, name: str, placed: Placed | None, zones: defaultdict[str, Delta]) -> None:
+        before = self._places.get(name)
+        if placed == before:
+            return
+        if before is not None and (placed is None or placed.zone != before.zone):
+            zones[before.zone].removed_routes.append(name)
+            zones[before.zone].removed_grants += self._granted(name)
+            del self._places[name], self._names[before.zone][name]
+            if not self._names[before.zone]:
+                del self._names[before.zone]
+        if placed is not None:
+            zones[placed.zone].routes.append(placed.route)
+            if name not in self._places:
+                zones[placed.zone].grants += self._granted(name)
+                self._names[placed.zone][name] = None
+            self._places[name] = placed
+
+    def _learn_grant(self, key: GrantKey, grant: Grant | None, zones: defaultdict[str, Delta]) -> None:
+        workspace = key[1]
+        known = self._grants.get(workspace, {}).get(key)
+        if grant == known:
+            return
+        placed = self._places.get(workspace)
+        if grant is not None:
+            self._grants[workspace][key_of(grant)] = grant
+            if placed is not None:
+                zones[placed.zone].grants.append(grant)
+        elif known is not None:
+            del self._grants[workspace][key]
+            if not self._grants[workspace]:
+                del self._grants[workspace]
+            if placed is not None:
+                zones[placed.zone].removed_grants.append(known)
+
+    def _granted(self, workspace: str) -> Iterator[Grant]:
+        yield from self._grants.get(workspace, {}).values()
