@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from moorage.cli import output
+from moorage.cli import output, words
 from moorage.cli.devfile_source import Source, resolver_for
 from moorage.cli.options import OutputOption
 from moorage.kernel.errors import InvalidInput
@@ -66,6 +66,7 @@ def validate(
     source = Source(file, registry, allow_host or [])
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    left_out = 0
     try:
         devfile = parse(source.text)
         problems = tuple(
@@ -76,6 +77,7 @@ def validate(
             warnings = flatten(devfile, source.resolver, base=source.base).warnings
     except DevfileError as error:
         problems += error.problems
+        left_out = error.left_out
     if output.as_json():
         output.show_json(
             {
@@ -83,11 +85,12 @@ def validate(
                 "profile": profile,
                 "valid": not problems,
                 "problems": [problem.to_json() for problem in problems],
+                "left_out": left_out,
                 "warnings": [warning.to_json() for warning in warnings],
             }
         )
     else:
-        _say_problems(source.name, problems, "error")
+        _say_problems(source.name, problems, "error", left_out)
         _say_problems(source.name, warnings, "warning")
         if not problems:
             output.say(f"{source.name}: valid" + (f" ({profile})" if profile != "full" else ""))
@@ -210,7 +213,7 @@ def _checked(source: Source, work: Callable[[], Any]) -> Any:
         if output.as_json():
             sys.stderr.write(_json_error(error))
         else:
-            _say_problems(source.name, error.problems, "error")
+            _say_problems(source.name, error.problems, "error", error.left_out)
         raise typer.Exit(INVALID) from error
 
 
@@ -220,7 +223,7 @@ def _json_error(error: Any) -> str:
     return json.dumps(output.error_document(error), indent=2, ensure_ascii=False) + "\n"
 
 
-def _say_problems(name: str, problems: Iterable[Problem], kind: str) -> None:
+def _say_problems(name: str, problems: Iterable[Problem], kind: str, left_out: int = 0) -> None:
     """On standard error, as compilers do: file, line and column first."""
     for problem in problems:
         place = f":{problem.line}:{problem.column}" if problem.line else ""
@@ -228,11 +231,11 @@ def _say_problems(name: str, problems: Iterable[Problem], kind: str) -> None:
         output.note(f"{problem.source or name}{place}: {kind}: {problem.message}{path}")
         if problem.hint:
             output.note(f"    {problem.hint}")
+    if left_out:
+        output.note(f"{name}: {kind}: {words.more_problems(left_out)}")
 
 
 def _explained(translation: Translation) -> list[str]:
-    from moorage.cli.words import size
-
     spec = translation.spec
     lines = [
         f"Project {project.name}: {project.url} into /projects/{project.clone_path}"
@@ -249,7 +252,7 @@ def _explained(translation: Translation) -> list[str]:
             f"cpu {resources.cpu_request or 0} to {resources.cpu_limit or 'any'} millicores"
             if resources.cpu_request or resources.cpu_limit
             else "",
-            f"memory {size(resources.memory_request or 0)} to {size(resources.memory_limit) if resources.memory_limit else 'any'}"
+            f"memory {words.size(resources.memory_request or 0)} to {words.size(resources.memory_limit) if resources.memory_limit else 'any'}"
             if resources.memory_request or resources.memory_limit
             else "",
         ]
@@ -262,7 +265,9 @@ def _explained(translation: Translation) -> list[str]:
         lines += [f"  volume {mount.volume} at {mount.path}" for mount in container.volume_mounts]
     for volume in spec.volumes:
         kept = "lost at a stop" if volume.ephemeral else "kept until the workspace is deleted"
-        lines.append(f"Volume {volume.name}: {size(volume.size) if volume.size else 'default size'}, {kept}")
+        lines.append(
+            f"Volume {volume.name}: {words.size(volume.size) if volume.size else 'default size'}, {kept}"
+        )
     for event, steps in (("After the start", spec.post_start), ("Before the stop", spec.pre_stop)):
         for step in steps:
             how = " (side by side)" if step.parallel else ""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from moorage.cli import words
 from moorage.kernel.errors import MoorageError
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ def error_lines(error: MoorageError) -> list[str]:
         lines.append("  " + markup(problem_line(problem)))
         if problem.get("hint"):
             lines.append(f"    [dim]{markup(problem['hint'])}[/]")
+    if left_out := error.details.get("left_out"):
+        lines.append(f"  {words.more_problems(left_out)}")
     if error.hint:
         lines.append(f"[cyan]hint:[/] {markup(error.hint)}")
     return lines

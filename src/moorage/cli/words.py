@@ -23,6 +23,11 @@ def since(then: float, now: float | None = None) -> str:
     return duration((time.time() if now is None else now) - then)
 
 
+def more_problems(count: int) -> str:
+    """Of a devfile with more mistakes than anyone reads: the search ends after some."""
+    return f"At least {count} more problem{' is' if count == 1 else 's are'} not shown."
+
+
 def state_word(workspace: dict[str, Any]) -> str:
     """A workspace's state in one word, as the pages say it."""
     from moorage.theme.words import badge

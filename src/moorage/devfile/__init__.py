@@ -6,7 +6,8 @@
     problems = refusals(devfile, "gitlab")      # what GitLab Workspaces would not take
 
 In the order of the work: `reading` (text → tree with places), `schema` (the published schemas), `rules` (what they do
-not say), `overrides`, `merging`, `variables`, `flattening`, `profiles` (what others accept), `writing`.
+not say), `overrides`, `merging`, `variables`, `flattening`, `profiles` (what others accept), `writing`. `limits` bounds all
+of it: any bytes give a Devfile or a `DevfileError` within a second and 200 MB.
 
 Must not: do I/O (a `Resolver` is passed in), know what a workspace is, or import any Moorage package but `kernel`.
 """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moorage.devfile import schema
-from moorage.devfile.problems import Problem
+from moorage.devfile.problems import Problem, short
 from moorage.devfile.reading import read
 from moorage.devfile.reporting import Report
 from moorage.devfile.tree import Map
@@ -106,7 +106,7 @@ def _version(tree: Map, report: Report) -> str:
         hint = f"Known are {', '.join(schema.VERSIONS)}."
     report.add(
         "unsupported-version",
-        f"The schemaVersion {given[:40]!r} is not known.",
+        f"The schemaVersion {short(given)!r} is not known.",
         ("schemaVersion",),
         hint=hint,
     )

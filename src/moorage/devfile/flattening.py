@@ -12,7 +12,7 @@ from moorage.devfile.documents import Document, Source
 from moorage.devfile.merging import Import, merge
 from moorage.devfile.model import Devfile
 from moorage.devfile.overrides import ELEMENTS, override
-from moorage.devfile.problems import DevfileError, Path, Problem
+from moorage.devfile.problems import DevfileError, Path, Problem, short
 from moorage.devfile.references import NoResolver, Reference, ResolutionError, Resolver
 from moorage.devfile.reporting import Report
 from moorage.devfile.tree import Map, Seq, copy_map, maps_in
@@ -117,7 +117,7 @@ class _Flattening:
         for path, component in maps_in(tree, "components"):
             if isinstance(component.get("plugin"), dict):
                 at = (*path, "plugin")
-                name = f"the plugin {component.get('name')!r}"
+                name = f"the plugin {short(component['name'])!r}"
                 imports.append(Import(self._imported(document, at, chain, report), at, name))
         merged = merge(tree, imports, report)
         report.raise_if_any()

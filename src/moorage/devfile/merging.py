@@ -7,7 +7,7 @@ from typing import Any
 
 from moorage.devfile import quantities
 from moorage.devfile.overrides import ELEMENTS
-from moorage.devfile.problems import Path
+from moorage.devfile.problems import Path, short
 from moorage.devfile.reporting import Report
 from moorage.devfile.tree import Map, Seq, copy_map, copy_seq, marks_of
 
@@ -97,7 +97,7 @@ def _twice(key: str, name: Any, parts: tuple[Import, Import], path: Path, report
     where = f"in {part.name} and " if part.path else ""
     report.add(
         "already-imported",
-        f"{name!r} is defined {where}in {owner.name} already, under {key}.",
+        f"{short(str(name))!r} is defined {where}in {owner.name} already, under {key}.",
         path,
         hint="To change it, write it under 'parent' (or in the plugin's part); else give it another name.",
     )
@@ -113,7 +113,7 @@ def _volume(first: dict[str, Any], second: dict[str, Any], name: str, part: Impo
             if amount is None:
                 report.add(
                     "bad-quantity",
-                    f"The volume {name!r} is defined twice, and its size {size[:60]!r} is no amount.",
+                    f"The volume {short(name)!r} is defined twice, and its size {short(size)!r} is no amount.",
                     part.path or ("components",),
                 )
             else:

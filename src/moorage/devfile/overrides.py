@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from moorage.devfile.model import COMPONENT_KINDS
-from moorage.devfile.problems import Path
+from moorage.devfile.problems import Path, short
 from moorage.devfile.reporting import Report
 from moorage.devfile.tree import Map, Seq, copy_map, marks_of
 
@@ -83,7 +83,7 @@ def override(base: Map, section: dict[str, Any], report: Report, path: Path) -> 
 def _adds(report: Report, path: Path, key: str, name: Any, known: list[str]) -> None:
     report.add(
         "overrides-nothing",
-        f"Nothing in {key} of what is imported is named {name!r}: an override changes what is there, it adds nothing.",
+        f"Nothing in {key} of what is imported is named {short(str(name))!r}: an override changes what is there, it adds nothing.",
         path,
         of_key=True,
         hint=report.suggest(str(name), known) or "Define new elements in the devfile's own part.",

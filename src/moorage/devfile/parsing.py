@@ -10,14 +10,13 @@ from moorage.devfile import rules
 from moorage.devfile.conversion import to_model
 from moorage.devfile.documents import Source, examine
 from moorage.devfile.flattening import flatten_own
+from moorage.devfile.limits import LARGE
 from moorage.devfile.model import Devfile
 from moorage.devfile.reporting import Report
 from moorage.devfile.tree import Map, maps_in
 
 FILE_NAMES = (".devfile.yaml", ".devfile.yml", "devfile.yaml", "devfile.yml")
 """The names that a repository's devfile may have, in the order in which they are looked for."""
-LARGE = 256 * 1024
-"""Bytes from which on a document is large."""
 FOLDER = ".devfile"
 """Then `<name>.yaml` or `<name>.yml` in this folder, in the order of their names."""
 

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from moorage.devfile.limits import SHOWN
 from moorage.kernel.errors import InvalidInput
 
+_LONGEST_COMPARED = 80
+_FEW = 12
 Path = tuple[str | int, ...]
 """A place in a document: `("components", 2, "container", "image")`."""
-
-SHOWN = 100
-"""Problems that one error carries at most; a document of a million mistakes is not listed in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +69,39 @@ class DevfileError(InvalidInput):
         )
 
 
+def short(text: str) -> str:
+    """A name as messages hold it: a devfile may have names of a megabyte, and speak of one a thousand times."""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def path_text(path: Path) -> str:
-    """`("components", 2, "name")` → `components[2].name`. A key that is no plain word stands in quotes."""
+    """`("components", 2, "name")` → `components[2].name`. A key that is no plain word stands in quotes, a long one is
+    cut."""
     text = ""
     for step in path:
         if isinstance(step, int):
             text += f"[{step}]"
         elif step.replace("-", "").replace("_", "").isalnum():
-            text += f".{step}" if text else step
+            text += f".{short(step)}" if text else short(step)
         else:
-            text += f'["{step}"]'
+            text += f'["{short(step)}"]'
     return text
 
 
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """A hint that names the nearest known word, or all of them when few; "" when nothing can be said."""
-    if len(word) <= 80 and len(known) <= 2000:
-        from difflib import get_close_matches  # only a mistake pays for it
+def did_you_mean(word: str, known: Collection[str], *, compare: bool = True) -> str:
+    """A hint that names the nearest known word, or all of them when few; "" when nothing can be said.
 
+    `compare` false: only what differs in case is found, for comparing words takes its time.
+    """
+    if len(word) <= _LONGEST_COMPARED:
         lowered = {candidate.lower(): candidate for candidate in known}
-        if near := get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6):
-            return f"Did you mean {lowered[near[0]]!r}?"
-    if known and len(known) <= 12:
-        return f"Known here: {', '.join(sorted(known))}."
+        near = [word.lower()] if word.lower() in lowered else []
+        if compare and not near:
+            from difflib import get_close_matches  # only a mistake pays for it
+
+            near = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
+        if near:
+            return f"Did you mean {short(lowered[near[0]])!r}?"
+    if known and len(known) <= _FEW:
+        return f"Known here: {', '.join(short(name) for name in sorted(known))}."
     return ""

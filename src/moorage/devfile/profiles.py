@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from moorage.devfile.documents import Source
 from moorage.devfile.model import Component, ContainerComponent, Devfile
-from moorage.devfile.problems import Path, Problem
+from moorage.devfile.problems import Path, Problem, short
 from moorage.devfile.reporting import Report
 from moorage.devfile.schema import NEWEST
 
@@ -67,7 +67,7 @@ def _gitlab(devfile: Devfile, report: Report) -> None:
         if name.startswith("gl-") or (path[0] == "variables" and name.startswith("gl_")):
             report.add(
                 "gitlab-reserved-name",
-                f"GitLab keeps names such as {name[:60]!r} for itself.",
+                f"GitLab keeps names such as {short(name)!r} for itself.",
                 path,
                 hint="Rename it.",
             )

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
+from moorage.devfile.limits import COMPARISONS, MOST_PROBLEMS, SUGGESTIONS
 from moorage.devfile.problems import DevfileError, Path, Problem, did_you_mean, path_text
 from moorage.devfile.tree import locate
-
-MOST = 1000
-"""Problems that are kept; after so many, the rest say nothing new."""
-
-SUGGESTIONS = 30
-"""Problems that come with a suggestion; looking for the nearest of many names takes its time."""
 
 
 class Report:
@@ -27,16 +23,17 @@ class Report:
         self.own = own
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
+        self.comparisons = COMPARISONS
 
     @property
     def is_full(self) -> bool:
         """Further problems are not kept."""
-        return len(self.problems) >= MOST
+        return len(self.problems) >= MOST_PROBLEMS
 
     @property
     def has_warned_enough(self) -> bool:
         """Further warnings are not kept."""
-        return len(self.warnings) >= MOST
+        return len(self.warnings) >= MOST_PROBLEMS
 
     def add(self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False) -> None:
         """Something that makes the devfile unusable."""
@@ -52,7 +49,13 @@ class Report:
         """A hint that names what was meant, or all that could be; "" when nothing can be said."""
         if len(self.problems) + len(self.warnings) >= SUGGESTIONS:
             return ""
-        return did_you_mean(word, known if isinstance(known, Collection) else list(known))
+        names = list(islice(known, COMPARISONS + 1))
+        if len(names) > COMPARISONS:
+            return ""
+        compare = len(names) <= self.comparisons
+        if compare:
+            self.comparisons -= len(names)
+        return did_you_mean(word, names, compare=compare)
 
     def raise_if_any(self) -> None:
         """Raises `DevfileError` with all problems."""

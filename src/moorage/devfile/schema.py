@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from moorage.devfile.problems import Path
+from moorage.devfile.problems import Path, short
 from moorage.devfile.reporting import Report
 from moorage.devfile.tree import Map, Seq, plain
 
@@ -125,7 +125,7 @@ class _Check:
                 if isinstance(value, str):
                     if value in seen:
                         self.report.add(
-                            "not-unique", f"{_short(value)!r} stands in this list twice.", (*path, index)
+                            "not-unique", f"{short(value)!r} stands in this list twice.", (*path, index)
                         )
                     seen.add(value)
 
@@ -137,13 +137,13 @@ class _Check:
         if allowed is not None and value not in allowed:
             self.report.add(
                 "not-one-of",
-                f"{_short(value)!r} is none of {', '.join(allowed)}.",
+                f"{short(value)!r} is none of {', '.join(allowed)}.",
                 path,
                 hint=self.report.suggest(value, allowed) if len(allowed) > 1 else "",
             )
         if len(value) > piece.get("m", len(value)):
             self.report.add(
-                "too-long", f"{_short(value)!r} has {len(value)} characters; {piece['m']} are the most.", path
+                "too-long", f"{short(value)!r} has {len(value)} characters; {piece['m']} are the most.", path
             )
         pattern = piece.get("re")
         if pattern is not None and (len(value) > LONGEST_PATTERNED or not pattern.search(value)):
@@ -204,7 +204,7 @@ class _Check:
         else:
             hint = self.report.suggest(key, piece["p"])
         self.report.add(
-            "unknown-key", f"The key {_short(key)!r} is not known here.", path, of_key=True, hint=hint
+            "unknown-key", f"The key {short(key)!r} is not known here.", path, of_key=True, hint=hint
         )
 
     def _missing(self, key: str, path: Path) -> None:
@@ -217,11 +217,11 @@ class _Check:
 
     def _bad_pattern(self, value: str, piece: Piece, path: Path) -> None:
         if piece["x"] == _NAME_PATTERN:
-            message = f"{_short(value)!r} is no name: only a-z, 0-9 and '-' inside."
+            message = f"{short(value)!r} is no name: only a-z, 0-9 and '-' inside."
             fixed = re.sub(r"[^a-z0-9]+", "-", value.lower()[:200]).strip("-")
             hint = f"Write {fixed!r}, for instance." if fixed else ""
         else:
-            message = f"{_short(value)!r} is no version."
+            message = f"{short(value)!r} is no version."
             hint = "A version has three numbers, as in 1.2.0."
         self.report.add(
             "bad-name" if piece["x"] == _NAME_PATTERN else "bad-version", message, path, hint=hint
@@ -256,12 +256,8 @@ def _is(value: Any) -> str:
     if isinstance(value, int | float):
         return f"the number {value}"
     if isinstance(value, str):
-        return f"the text {_short(value)!r}"
+        return f"the text {short(value)!r}"
     return "a mapping" if isinstance(value, dict) else "a list"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _index(version: str) -> int:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from moorage.devfile.problems import Path
-from moorage.devfile.reading import MAX_TEXT
+from moorage.devfile.limits import MAX_TEXT
+from moorage.devfile.problems import Path, short
 from moorage.devfile.reporting import Report
 from moorage.devfile.tree import Map, copy_map, copy_seq
 
@@ -129,7 +129,7 @@ class _Walk:
             name = self.text(key, (*path, key))
             if name in copied:
                 self.report.add(
-                    "duplicate-key", f"Two remotes are named {name!r}.", (*path, key), of_key=True
+                    "duplicate-key", f"Two remotes are named {short(name)!r}.", (*path, key), of_key=True
                 )
             copied[name] = self.text(value, (*path, key)) if isinstance(value, str) else value
             copied.marks[name] = marks.get(key, 0)
@@ -145,7 +145,7 @@ class _Walk:
                 return None
             self.report.warn(
                 "unknown-variable",
-                f"The variable {name[:60]!r} is not defined; the text stays as it is.",
+                f"The variable {short(name)!r} is not defined; the text stays as it is.",
                 path,
                 hint=self.report.suggest(name, self.values) or "Define it under 'variables'.",
             )
@@ -166,20 +166,17 @@ def replace(text: str, value_of: Callable[[str], str | None]) -> str:
     The regular expression itself takes quadratic time on text such as `{{{{{{…`.
     """
     parts: list[str] = []
-    done = 0
-    end = text.find("}}")
-    while end >= 0:
-        start = _start(text, done, end)
-        if start >= 0:
-            value = value_of(text[start + 2 : end].strip())
-            if value is not None:
-                parts += (text[done:start], value)
-            else:
-                parts.append(text[done : end + 2])
-            done = end + 2
-            end = text.find("}}", done)
-        else:
-            end = text.find("}}", end + 1)
+    done = low = 0
+    while (end := text.find("}}", low)) >= 0:
+        start = text.find("{{", low, end)
+        if start >= 0 and "\n" in (name := text[start + 2 : end]):
+            start = _start(text, low, end)
+            name = text[start + 2 : end]
+        # Where this `}}` ends no match, a later one ends none that starts before it: a line break stands between.
+        low = end + 2
+        if start >= 0 and (value := value_of(name.strip())) is not None:
+            parts += (text[done:start], value)
+            done = low
     return "".join((*parts, text[done:]))
 
 

@@ -23,7 +23,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 import httpcore
 
 from moorage.devfile import Reference, ResolutionError, Resolved
-from moorage.devfile.reading import MAX_BYTES
+from moorage.devfile.limits import MAX_BYTES
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -90,6 +90,19 @@ def test_validate_as_json(good: Path, bad: Path) -> None:
     assert json.loads(moor("validate", good, "-o", "json").stdout)["valid"] is True
 
 
+def test_what_is_not_listed_is_counted(tmp_path: Path) -> None:
+    """Of very many mistakes the first hundred are listed, and a last line says that there are more."""
+    file = tmp_path / ".devfile.yaml"
+    file.write_text(GOOD + "".join(f"key{number}: x\n" for number in range(250)))
+    for command in ("validate", "flatten"):
+        result = moor(command, file)
+        assert result.returncode == 1
+        assert result.stderr.count("is not known here") == 100
+        assert result.stderr.endswith(f"{file}: error: At least 150 more problems are not shown.\n")
+    found = json.loads(moor("validate", file, "-o", "json").stdout)
+    assert (len(found["problems"]), found["left_out"]) == (100, 150)
+
+
 def test_validate_for_gitlab(tmp_path: Path) -> None:
     """The profile's refusals count, together with what is wrong anyway."""
     file = tmp_path / "x.yaml"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from moorage.devfile import Devfile, DevfileError, dump, flatten, parse, to_yaml
 from moorage.devfile.conversion import to_model, to_tree
+from moorage.devfile.limits import MAX_BYTES, MAX_NODES
 from moorage.devfile.reading import read
 from moorage.devfile.tree import plain
 from moorage.devfile.writing import to_yaml as write
@@ -189,17 +190,19 @@ MEASURE = """
 import sys
 from moorage.devfile import parse
 text = sys.stdin.buffer.read()
-assert len(parse(text).components) == 30_000
+assert len(parse(text).components) == 11_000
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")))
 """
 
 
 def test_the_largest_devfile_takes_little_memory() -> None:
-    """A process that reads a dense devfile of 3 MB stays below 200 MB, interpreter included."""
+    """A process that reads 3 MB with as many values as are taken stays below 200 MB, interpreter included."""
     text = "schemaVersion: 2.2.2\ncomponents:\n" + "".join(
         f"- name: c{i}\n  container:\n   image: foo{i}\n   memoryLimit: 1Gi\n   env:\n   - name: a\n     value: b\n"
-        for i in range(30_000)
+        for i in range(11_000)
     )
+    assert 0.98 * MAX_NODES < 9 * 11_000 < MAX_NODES
+    text += "#" * (MAX_BYTES - len(text))
     measured = subprocess.run(
         [sys.executable, "-c", MEASURE], input=text.encode(), capture_output=True, check=True
     ).stdout

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from moorage.devfile import DevfileError, parse
-from moorage.devfile.reading import MAX_BYTES, MAX_NODES, read
+from moorage.devfile.limits import MAX_BYTES, MAX_NODES
+from moorage.devfile.reading import read
 from moorage.devfile.tree import locate, plain
 
 
@@ -124,8 +125,10 @@ _TEXT_BOMB = "a: &a '" + "x" * 1_000_000 + "'\nb: [" + "*a, " * 100_000 + "]"
         ("[" * 200, "too-deep", (1, 101)),
         ("a: " + "[" * 101 + "]" * 101, "too-deep", (1, 103)),
         ("- " * 200, "too-deep", (1, 201)),
-        ("a:\n" + " - b\n" * MAX_NODES, "too-many-values", (300000, 4)),
-        (_BOMB, "too-many-values", (6, 15)),
+        ("a:\n" + " - b\n" * MAX_NODES, "too-many-values", (MAX_NODES, 4)),
+        ("a:\n" + "".join(f" k{i}: b\n" for i in range(MAX_NODES)), "too-many-values", (MAX_NODES, 10)),
+        ("a: [" + "{}, " * MAX_NODES + "]", "too-many-values", (1, 4 * MAX_NODES - 3)),
+        (_BOMB, "too-many-values", (5, 45)),
         (_TEXT_BOMB, "too-many-values", (2, 25)),
         ("a: " + "x" * MAX_BYTES, "too-large", (1, 1)),
         ("%TAG !a! tag:x,2000:\n" * 5 + "---\na: b", "yaml-directives", (1, 1)),

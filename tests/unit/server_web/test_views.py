@@ -255,6 +255,12 @@ def test_devfile_problems_beside_their_lines() -> None:
     assert "3 things" in told.summary
 
 
+def test_devfile_problems_that_are_not_shown() -> None:
+    """The summary counts what is shown, and what is not."""
+    told = views.devfile_problems(DEVFILE, [{"line": 2, "message": "Wrong.", "source": ""}] * 2, left_out=7)
+    assert told.summary == "The devfile is not valid: these 2 things are wrong, and 7 more at least."
+
+
 @pytest.mark.parametrize(
     "problem",
     [

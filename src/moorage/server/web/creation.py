@@ -49,8 +49,10 @@ async def _page(
     errors = forms.errors_of(error, FIELDS) if error else {}
     values: dict[str, Any] = {"problem": None if errors else error, "lines": (), "devfile_problems": ()}
     problems = error.details.get("problems") if error else None
-    if errors.get("devfile") and problems:
-        told = views.devfile_problems(getattr(error, "text", ""), problems)
+    if error is not None and errors.get("devfile") and problems:
+        told = views.devfile_problems(
+            getattr(error, "text", ""), problems, left_out=error.details.get("left_out", 0)
+        )
         errors["devfile"] = told.summary
         values |= {"lines": told.lines, "devfile_problems": told.others}
     return pages.page(

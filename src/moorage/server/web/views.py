@@ -253,9 +253,11 @@ def commands(workspace: schemas.Workspace, actor: Actor) -> tuple[tuple[str, str
     )
 
 
-def devfile_problems(text: str, problems: Sequence[Mapping[str, Any]], around: int = 2) -> DevfileProblems:
+def devfile_problems(
+    text: str, problems: Sequence[Mapping[str, Any]], *, left_out: int = 0, around: int = 2
+) -> DevfileProblems:
     """Problems (as `devfile.Problem.to_json` has them) beside the lines that they are about, with `around` lines before
-    and after; what is about no line of `text` stands by itself."""
+    and after; what is about no line of `text` stands by itself. `left_out`: how many more there are."""
     lines = text.splitlines()
     by_line: dict[int, list[str]] = {}
     others = []
@@ -270,6 +272,8 @@ def devfile_problems(text: str, problems: Sequence[Mapping[str, Any]], around: i
     summary = (
         "The devfile is not valid." if count == 1 else f"The devfile is not valid: {count} things are wrong."
     )
+    if left_out:
+        summary = f"The devfile is not valid: these {count} things are wrong, and {left_out} more at least."
     return DevfileProblems(summary, _excerpt(lines, by_line, around), tuple(others))
 
 

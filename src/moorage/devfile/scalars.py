@@ -1,0 +1,70 @@
+"""Scalars by YAML 1.2's core schema (section 10.3.2): `no` is text, `0755` is 755."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+"""Plain scalars that are no text."""
+STARTS = frozenset("0123456789+-.")
+"""What a plain scalar that is a number starts with."""
+TAG = "tag:yaml.org,2002:"
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_FEW_DIGITS = 18
+_TAGGED: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "null": (type(None),),
+}
+
+
+class NotFiniteError(ValueError):
+    """A number that JSON has no word for."""
+
+
+class TagError(ValueError):
+    """A tag that means nothing here, or does not fit its text."""
+
+
+def resolved(text: str) -> Any:
+    """What a plain scalar stands for. Raises `NotFiniteError`."""
+    if text in WORDS:
+        return WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text) if len(text) <= _FEW_DIGITS else _float(text)
+    if _FLOAT.fullmatch(text):
+        return _float(text)
+    if _BASED.fullmatch(text) and len(text) <= _FEW_DIGITS:
+        return int(text, 0)
+    if _NOT_FINITE.fullmatch(text):
+        raise NotFiniteError
+    return text
+
+
+def tagged(tag: str, text: str) -> Any:
+    """What a scalar with a tag stands for. Raises `TagError` and `NotFiniteError`."""
+    kind = tag.removeprefix(TAG)
+    if kind == "str":
+        return text
+    value = resolved(text)
+    fits = _TAGGED.get(kind)
+    if fits is None or not isinstance(value, fits) or (isinstance(value, bool) and kind != "bool"):
+        raise TagError
+    return float(value) if kind == "float" and isinstance(value, int | float) else value
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise NotFiniteError
+    return value
