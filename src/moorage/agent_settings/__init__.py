@@ -20,6 +20,7 @@ from moorage.agent_settings.model import (
     Toleration,
 )
 from moorage.agent_settings.reading import decode, encode, parse
+from moorage.agent_settings.writing import complete, without_effect
 
 __all__ = [
     "AgentSettings",
@@ -33,7 +34,9 @@ __all__ = [
     "ResourceSettings",
     "Storage",
     "Toleration",
+    "complete",
     "decode",
     "encode",
     "parse",
+    "without_effect",
 ]

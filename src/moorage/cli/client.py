@@ -109,6 +109,12 @@ class Client:
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         return self._ask("POST", path, json=None if body is None else _given(body))
 
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        return self._ask("PUT", path, json=_given(body))
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self._ask("PATCH", path, json=_given(body))
+
     def delete(self, path: str) -> Any:
         return self._ask("DELETE", path)
 

@@ -24,7 +24,7 @@ def create(
     devfile: Annotated[str, typer.Option(help="Path of the devfile in the repository.")] = "",
     name: Annotated[str, typer.Option(help="Title.", show_default="the repository's name")] = "",
     agent: Annotated[
-        str, typer.Option(help="Where it runs.", show_default="the first that is connected")
+        str, typer.Option(help="Where it runs.", show_default="the connected one with the fewest workspaces")
     ] = "",
     env: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Environment variable; may be given often.")

@@ -26,6 +26,8 @@ def show_details(workspace: dict[str, Any]) -> None:
     for name, value in facts.items():
         output.say(f"{name + ':':<13}{value}")
     _show_cause(workspace["cause"])
+    if notice := workspace["notice"]:
+        output.say(f"Note:        {notice['message']} {notice['hint']}")
     for warning in workspace["warnings"]:
         output.say(f"Warning:     {output.problem_line(warning)}")
     output.say("")

@@ -54,10 +54,11 @@ def _print_version() -> None:
         sys.stdout.write(f"moor {__version__}\n")
 
 
-for _noun in (creation, workspaces, ports, logs, terminal, sign_in, agents, installation):
+for _noun in (creation, workspaces, ports, logs, terminal, sign_in, installation):
     app.add_typer(_noun.app)
 app.add_typer(devfile.app, name="devfile", rich_help_panel="Devfiles")
 app.add_typer(users.app, name="users", rich_help_panel="People and agents")
+app.add_typer(agents.app, name="agents", rich_help_panel="People and agents")
 
 
 def main() -> None:

@@ -13,10 +13,12 @@ from moorage.server.changes import Changed
 from moorage.server.database import announce
 from moorage.server.routing import services as routing
 from moorage.server.state import ServerState
+from moorage.server.workspaces import limits
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import is_silent
 
 LOOK_SECONDS = 10.0
+ENFORCE_SECONDS = 60.0
 CLEAN_SECONDS = 3600.0
 REMEMBER_SECONDS = 30 * 86400.0
 """How long a deleted workspace's row is kept."""
@@ -25,9 +27,12 @@ REMEMBER_SECONDS = 30 * 86400.0
 async def look_after(state: ServerState) -> None:
     """Runs for as long as the server."""
     silent: frozenset[int] = frozenset()
-    cleaned = 0.0
+    cleaned = enforced = 0.0
     while True:
         silent = await look(state, silent)
+        if state.clock.now() - enforced >= ENFORCE_SECONDS:
+            await limits.enforce(state)
+            enforced = state.clock.now()
         if state.clock.now() - cleaned >= CLEAN_SECONDS:
             await clean(state)
             cleaned = state.clock.now()

@@ -133,6 +133,7 @@ async def running_state(
             editors=editors,
             credentials=credentials,
             installation=installation,
+            started_at=clock.now(),
             resolver=resolver,
         )
     finally:

@@ -10,7 +10,7 @@ from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
 from moorage.kernel.ids import fingerprint, short_id
 from moorage.server.accounts.models import ApiToken, User
-from moorage.server.agents.models import Agent
+from moorage.server.agents.models import Agent, AgentSettingsVersion
 from moorage.server.agents.rows import LOCAL
 from moorage.server.authorization import Role
 from moorage.server.database import Database
@@ -20,6 +20,12 @@ from moorage.server.settings import Settings
 
 FIRST_ADMINISTRATOR = "admin"
 LABEL = "first administrator"
+LOCAL_SETTINGS = """\
+# One machine: nothing stops or disappears unasked. 0 means never.
+remote_development:
+  max_active_hours_before_stop: 0
+  max_stopped_hours_before_termination: 0
+"""
 
 
 async def set_up(database: Database, home: Home, settings: Settings, now: float) -> str:
@@ -43,6 +49,7 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
                 agent = Agent(name=LOCAL, created_at=now)
                 session.add(agent)
             agent.fingerprint, agent.zone_url = fingerprint(token), zone_url
+            await _first_settings(session, agent, now)
         if token := _secret(home, "gateway-token"):
             gateway = await session.scalar(select(Gateway).where(Gateway.name == LOCAL))
             if gateway is None:
@@ -51,6 +58,16 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
             gateway.fingerprint, gateway.zone_url = fingerprint(token), zone_url
         await session.flush()
         return installation.id
+
+
+async def _first_settings(session: AsyncSession, agent: Agent, now: float) -> None:
+    await session.flush()
+    if await session.scalar(select(AgentSettingsVersion).where(AgentSettingsVersion.agent_id == agent.id)):
+        return
+    first = AgentSettingsVersion(
+        agent_id=agent.id, version=1, text=LOCAL_SETTINGS, author="", source="api", created_at=now
+    )
+    session.add(first)
 
 
 async def _administrator(session: AsyncSession, home: Home, now: float) -> None:

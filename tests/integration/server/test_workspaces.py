@@ -183,7 +183,7 @@ async def test_a_silent_agent_makes_states_unknown(server: Server, repository: s
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
         await eventually(lambda: _has_state(server, name, "Running"))
-    server.clock.ahead = 59
+    server.clock.ahead = 45
     assert await _has_state(server, name, "Running")
     server.clock.ahead = 61
     found = (await server.get(f"/workspaces/{name}")).json()

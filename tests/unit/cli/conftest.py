@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,3 +29,11 @@ def client(server: Server, tmp_path: Path) -> Iterator[Client]:
     made = Client(Target(f"unix:{tmp_path}/s.sock", "moor_token"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path, server: Server) -> Path:
+    """A state folder whose server is the small one."""
+    client = {"server": f"unix:{tmp_path}/s.sock", "url": "http://localhost", "token": "moor_admin"}
+    (tmp_path / "client.json").write_text(json.dumps(client))
+    return tmp_path

@@ -17,14 +17,6 @@ from unit.cli.workspace import NAME, cause, stages, workspace
 UP = stages(queued="done", received="done", ready="done")
 
 
-@pytest.fixture
-def home(tmp_path: Path, server: Server) -> Path:
-    """A state folder whose server is the small one."""
-    client = {"server": f"unix:{tmp_path}/s.sock", "url": "http://localhost", "token": "moor_admin"}
-    (tmp_path / "client.json").write_text(json.dumps(client))
-    return tmp_path
-
-
 def moor(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "moorage.cli.main", *arguments],
@@ -212,23 +204,6 @@ def test_users_and_links(home: Path, server: Server) -> None:
     assert [asked[1] for asked in server.asked[-2:]] == ["/api/v1/me", "/api/v1/users/ana/sign-in-links"]
     assert moor(home, "sign-in-link", "bob").returncode == 0
     assert server.asked[-1][1] == "/api/v1/users/bob/sign-in-links"
-
-
-def test_agents(home: Path, server: Server) -> None:
-    """Whether each is connected."""
-    agent = {
-        "id": 1,
-        "name": "local",
-        "runtime": "docker",
-        "version": "0.1.0",
-        "connected": True,
-        "last_seen": None,
-        "workspaces": 3,
-        "dns_zone": "localhost",
-    }
-    server.respond = lambda *_: as_json({"items": [agent]})
-    line = moor(home, "agents").stdout.splitlines()[1].split()
-    assert line == ["local", "connected", "never", "docker", "0.1.0", "3", "localhost"]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def workspace(**changes: Any) -> dict[str, Any]:
         "updated_at": 1_700_000_000.0,
         "stages": stages(),
         "cause": None,
+        "notice": None,
         "containers": [],
         "ports": [
             port(60001, "editor", path="/?folder=/projects/app"),

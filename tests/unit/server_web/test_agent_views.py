@@ -24,6 +24,7 @@ def agent(**fields: Any) -> schemas.Agent:
         "last_seen": 1000.0,
         "second_seen": None,
         "capacity": schemas.Capacity(cpu=8000, memory=32 * GIB),
+        "settings": schemas.Taken(version=0, problem=""),
         "workspaces": 0,
         "zone_url": "https://blue.example.dev",
         "dns_zone": "blue.example.dev",

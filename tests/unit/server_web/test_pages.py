@@ -102,6 +102,7 @@ def agent(**values: Any) -> Agent:
         "last_seen": NOW,
         "second_seen": None,
         "capacity": {},
+        "settings": {"version": 0, "problem": ""},
         "workspaces": 3,
         "zone_url": "http://localhost:8080",
         "dns_zone": "localhost",

@@ -50,6 +50,7 @@ def workspace(**values: Any) -> schemas.Workspace:
         "updated_at": NOW,
         "stages": [],
         "cause": None,
+        "notice": None,
         "containers": [],
         "ports": [],
         "warnings": [],

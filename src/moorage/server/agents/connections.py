@@ -14,7 +14,7 @@ from moorage.contract import ActualWorkspace
 from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import NotSignedIn, Unavailable
-from moorage.server.agents import models, services
+from moorage.server.agents import models, services, settings
 from moorage.server.agents.hub import AgentConnection
 from moorage.server.changes import Changed, Subscription
 from moorage.server.http.context import bearer, state_of
@@ -80,7 +80,7 @@ async def _serve(
 ) -> None:
     connection = AgentConnection(agent.id, websocket.send_text, state.metrics)
     # Older than the first look, so that nothing is missed, not even the end of the token.
-    with state.changes.subscribe("desired", "token") as changes:
+    with state.changes.subscribe("desired", "settings", "token") as changes:
         if not await services.connected(state, agent, hello):
             await _refuse_token(websocket)
             return
@@ -88,6 +88,7 @@ async def _serve(
         state.metrics.agents.inc()
         _log.info("agent connected", agent=agent.name, runtime=hello.runtime, version=hello.version)
         try:
+            await settings.take_file(state, agent.id, hello.settings_file)
             await connection.send(_welcome(state, agent))
             reports = _Reports()
             work = (
@@ -112,7 +113,7 @@ def _welcome(state: ServerState, agent: models.Agent) -> contract.Welcome:
     )
 
 
-Note = contract.Capacity
+Note = contract.Capacity | contract.SettingsTaken
 """What an agent says of itself."""
 
 
@@ -169,7 +170,10 @@ async def _store(state: ServerState, agent_id: int, reports: _Reports) -> None:
         actuals, notes = await reports.take()
         await services.report(state, agent_id, actuals)
         for note in notes:
-            await services.capacity_is(state, agent_id, note.capacity)
+            if isinstance(note, contract.Capacity):
+                await services.capacity_is(state, agent_id, note.capacity)
+            else:
+                await settings.note_taken(state, agent_id, note)
 
 
 async def _push(
@@ -195,6 +199,8 @@ async def _push(
                 return
             await _send_everything(state, connection)
             continue
+        if _has(own, "settings"):
+            await connection.send(await settings.message_for(state, connection.agent_id))
         names = [change.key for change in own if change.kind == "desired"]
         workspaces = await services.desired_named(state, connection.agent_id, names) if names else []
         at = state.clock.now()
@@ -212,6 +218,7 @@ def _has(changes: list[Changed], kind: str) -> bool:
 
 
 async def _send_everything(state: ServerState, connection: AgentConnection) -> None:
+    await connection.send(await settings.message_for(state, connection.agent_id))
     workspaces = await services.desired_of(state, connection.agent_id)
     at = state.clock.now()
     await connection.send(contract.Snapshot(workspaces=tuple(workspaces)))

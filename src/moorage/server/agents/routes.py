@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from moorage.server.agents import registration, schemas, services
+from moorage.server.agents import registration, schemas, services, settings
 from moorage.server.http.context import Signed, State
 
 api = APIRouter(prefix="/agents", tags=["agents"])
@@ -45,3 +45,22 @@ async def rotate_token(
 @api.delete("/{name}/token")
 async def revoke_token(state: State, actor: Signed, name: str) -> schemas.Agent:
     return await registration.revoke_token(state, actor, name)
+
+
+@api.get("/{name}/settings")
+async def get_settings(
+    state: State, actor: Signed, name: str, version: int | None = None
+) -> schemas.AgentSettings:
+    return await settings.get_settings(state, actor, name, version)
+
+
+@api.get("/{name}/settings/versions")
+async def list_settings_versions(state: State, actor: Signed, name: str) -> schemas.SettingsVersions:
+    return schemas.SettingsVersions(items=await settings.list_versions(state, actor, name))
+
+
+@api.put("/{name}/settings")
+async def set_settings(
+    state: State, actor: Signed, name: str, body: schemas.SetSettings
+) -> schemas.AgentSettings:
+    return await settings.set_settings(state, actor, name, body.text, body.version)

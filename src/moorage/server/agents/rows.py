@@ -51,6 +51,7 @@ def view_of(state: ServerState, agent: models.Agent, workspaces: int) -> schemas
         last_seen=agent.last_seen or None,
         second_seen=second if second is not None and now - second < SECOND else None,
         capacity=schemas.Capacity.model_validate(msgspec.json.decode(agent.capacity)),
+        settings=schemas.Taken(version=agent.settings_taken, problem=agent.settings_problem),
         workspaces=workspaces,
         zone_url=agent.zone_url,
         dns_zone=urlsplit(agent.zone_url).hostname or "",

@@ -20,6 +20,15 @@ class Capacity(BaseModel):
     """How many run."""
 
 
+class Taken(BaseModel):
+    """How the agent answered to its settings."""
+
+    version: int
+    """The newest that it has answered to; 0: none yet."""
+    problem: str
+    """Why it goes on with those that it had before; "": it took them."""
+
+
 class Agent(BaseModel):
     id: int
     name: str
@@ -38,6 +47,7 @@ class Agent(BaseModel):
     second_seen: float | None
     """When another process with the same token was last told to wait; None: within the last minute, there was none."""
     capacity: Capacity
+    settings: Taken
     workspaces: int
     zone_url: str
     dns_zone: str
@@ -84,3 +94,44 @@ class NewAgent(BaseModel):
     """For a cluster: the command to paste, with the tokens in it."""
     settings: str
     """For a machine with Docker: its `settings.toml`; the comments say where the tokens go."""
+
+
+class AgentSettings(BaseModel):
+    agent: str
+    version: int
+    """0: nobody has set anything."""
+    newest: int
+    text: str
+    """As it was written, comments too."""
+    source: Literal["", "api", "file"]
+    """`file`: the agent's own, which is changed where the agent runs."""
+    author: str
+    """"" when it was no person."""
+    created_at: float | None
+    file: bool
+    """The agent has a file of its own: nothing can be set here."""
+    taken: Taken
+    effective: str
+    """All settings, with the defaults, as YAML."""
+    warnings: list[str]
+
+
+class SettingsVersion(BaseModel):
+    version: int
+    source: Literal["api", "file"]
+    author: str
+    created_at: float
+
+
+class SettingsVersions(BaseModel):
+    items: list[SettingsVersion]
+    """The newest first."""
+
+
+class SetSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(max_length=500_000)
+    """YAML, in the format of `.gitlab/agents/<name>/config.yaml`."""
+    version: int | None = None
+    """The version that was edited: refused when there is a newer one. None: whatever there is."""

@@ -14,6 +14,8 @@ from moorage.contract import DesiredState, EditorSpec, WorkspaceSpec
 from moorage.contract.hosts import workspace_name
 from moorage.kernel.errors import Conflict, InvalidInput, Unavailable
 from moorage.kernel.ids import short_id
+from moorage.server.agents import choice
+from moorage.server.agents.candidates import candidates_for
 from moorage.server.agents.models import Agent
 from moorage.server.authorization import Action, Actor, require
 from moorage.server.changes import Changed
@@ -49,7 +51,7 @@ async def create_workspace(
     decisions.check_env(request.env)
     editor = _editor(state, request.editor)
     async with state.database.read() as session:
-        agent = await _agent(session, request.agent)
+        agent = await _agent(state, session, actor, request.agent)
         await _check_limits(state, session, actor)
         if request.name and request.name in await _titles(session, actor):
             raise _taken(request.name)
@@ -60,6 +62,7 @@ async def create_workspace(
         workspace, changed = _workspace(state, actor, plan)
         try:
             async with state.database.write() as session:
+                await _still_fits(state, session, actor, agent)
                 await _check_limits(state, session, actor)
                 titles = await _titles(session, actor)
                 if request.name and request.name in titles:
@@ -125,20 +128,14 @@ def _editor(state: ServerState, name: str) -> EditorSpec:
     return state.editors[name]
 
 
-async def _agent(session: AsyncSession, name: str) -> Agent:
-    agents = (await session.scalars(select(Agent).order_by(Agent.connected.desc(), Agent.id))).all()
-    if name:
-        agents = [agent for agent in agents if agent.name == name]
-        if not agents:
-            raise InvalidInput(f"There is no agent {name}.", code="agent-unknown", field="agent")
-    for agent in agents:
-        if agent.enabled:
-            return agent
-    raise InvalidInput(
-        f"The agent {name} takes no new workspaces." if name else "No agent takes new workspaces.",
-        code="agent-disabled",
-        field="agent",
-    )
+async def _agent(state: ServerState, session: AsyncSession, actor: Actor, name: str) -> Agent:
+    found = choice.choose(await candidates_for(state, session, actor.user_id), name)
+    return await session.get_one(Agent, found.id)
+
+
+async def _still_fits(state: ServerState, session: AsyncSession, actor: Actor, agent: Agent) -> None:
+    """Reading the repository takes a while, and others create workspaces meanwhile."""
+    choice.choose(await candidates_for(state, session, actor.user_id, agent.id), agent.name)
 
 
 async def _check_limits(state: ServerState, session: AsyncSession, actor: Actor) -> None:

@@ -19,7 +19,7 @@ class CreateWorkspace(BaseModel):
     name: str = Field(default="", max_length=100)
     """Title, unique among one's workspaces; "": the repository's name."""
     agent: str = Field(default="", max_length=100)
-    """"": the first that is connected."""
+    """"": of those that take new workspaces a connected one, the one with the fewest."""
     env: dict[str, str] = Field(default_factory=dict, max_length=200)
     """Set in every container that sees the sources."""
     editor: str = Field(default="", max_length=100)
@@ -41,6 +41,17 @@ class Cause(BaseModel):
     detail: str
     hint: str
     since: float
+
+
+class Notice(BaseModel):
+    """What a limit of the agent's settings did, or is about to do."""
+
+    code: str
+    """`stopped-by-limit`, `deletion-ahead`."""
+    message: str
+    hint: str
+    at: float
+    """When it happened, or will."""
 
 
 class Container(BaseModel):
@@ -95,6 +106,7 @@ class Workspace(BaseModel):
     updated_at: float
     stages: list[Stage]
     cause: Cause | None
+    notice: Notice | None
     containers: list[Container]
     ports: list[Port]
     warnings: list[Warning]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from moorage.contract import ActualState, DesiredState
+from moorage.contract import ActualState
 from moorage.server.authorization import EVERYBODY, Action, Actor, require
 from moorage.server.changes import Changed
 from moorage.server.database import announce
 from moorage.server.state import ServerState
-from moorage.server.workspaces import loading, schemas
+from moorage.server.workspaces import intents, loading, schemas
 from moorage.server.workspaces.creation import create_workspace
-from moorage.server.workspaces.decisions import Intent, Request, next_intent
+from moorage.server.workspaces.decisions import Request, next_intent
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import Row, ports_of, spec_of, view
 
@@ -77,10 +77,9 @@ async def _request(
         row = await loading.find(session, actor, name, action)
         await _lock(session, row)
         workspace = row.workspace
-        intent = Intent(DesiredState(workspace.desired), workspace.generation, workspace.restarts)
-        changed = next_intent(intent, request, state=ActualState(workspace.state))
+        changed = next_intent(intents.intent_of(workspace), request, state=ActualState(workspace.state))
         if changed is not None:
-            _store(workspace, changed, now)
+            intents.apply(workspace, changed, now)
             announce(session, Changed(kind="desired", key=workspace.name, agent=workspace.agent_id))
     return view(row, now)
 
@@ -88,15 +87,3 @@ async def _request(
 async def _lock(session: AsyncSession, row: Row) -> None:
     """Reads the row anew and keeps others from changing it until the end of the transaction."""
     await session.refresh(row.workspace, with_for_update=True)
-
-
-def _store(workspace: Workspace, intent: Intent, now: float) -> None:
-    workspace.desired = intent.desired.value
-    workspace.generation = intent.generation
-    workspace.restarts = intent.restarts
-    workspace.updated_at = now
-    if intent.desired is DesiredState.RUNNING:
-        workspace.requested_at = now
-        workspace.requested_generation = intent.generation
-        workspace.sent_at = None
-        workspace.received_at = None

@@ -19,7 +19,7 @@ from moorage.contract import (
 )
 from moorage.contract.hosts import host_of
 from moorage.server.agents.models import Agent
-from moorage.server.workspaces import schemas
+from moorage.server.workspaces import hours, schemas
 from moorage.server.workspaces.models import Workspace
 
 SILENCE = 60.0
@@ -75,6 +75,7 @@ def view(row: Row, now: float) -> schemas.Workspace:
         updated_at=workspace.updated_at,
         stages=[_stage(stage) for stage in stages_of(workspace, actual)],
         cause=_cause(cause_of(workspace, actual, row.agent, now)),
+        notice=notice_of(workspace, row.agent),
         containers=[
             schemas.Container(**msgspec.structs.asdict(c)) for c in (actual.containers if actual else ())
         ],
@@ -103,6 +104,27 @@ def cause_of(workspace: Workspace, actual: ActualWorkspace | None, agent: Agent,
             since=agent.last_seen or workspace.created_at,
         )
     return actual.cause if actual else None
+
+
+def notice_of(workspace: Workspace, agent: Agent) -> schemas.Notice | None:
+    """What a limit of the agent's settings is about to do, or has done."""
+    if workspace.stopped_at is None or workspace.desired != DesiredState.STOPPED.value:
+        return None
+    if workspace.delete_at is not None:
+        return schemas.Notice(
+            code="deletion-ahead",
+            message=hours.deletion_words(agent.name, workspace.stopped_at, workspace.delete_at),
+            hint="Start it to keep it: its time begins anew with the next stop.",
+            at=workspace.delete_at,
+        )
+    if workspace.stopped_by:
+        return schemas.Notice(
+            code="stopped-by-limit",
+            message=workspace.stopped_by,
+            hint="Start it again: its files are there.",
+            at=workspace.stopped_at,
+        )
+    return None
 
 
 def stages_of(workspace: Workspace, actual: ActualWorkspace | None) -> tuple[Stage, ...]:

@@ -1,0 +1,55 @@
+"""From `AgentSettings` to text: all settings with their values, as YAML; and those of them that a runtime leaves aside. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import yaml
+
+from moorage.agent_settings.model import AgentSettings, RemoteDevelopment
+
+_ON_DOCKER = frozenset(
+    {
+        "enabled",
+        "dns_zone",
+        "default_resources_per_workspace_container",
+        "max_resources_per_workspace",
+        "workspaces_quota",
+        "workspaces_per_user_quota",
+        "labels",
+        "max_active_hours_before_stop",
+        "max_stopped_hours_before_termination",
+        "ca_bundle",
+        "proxy",
+    }
+)
+"""What holds on a Docker or Podman engine, too."""
+
+
+def complete(settings: AgentSettings) -> str:
+    """YAML with every setting, the defaults among them. `reading.parse` gives the same settings again."""
+    return yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True, width=1000)
+
+
+def without_effect(settings: RemoteDevelopment, runtime: str) -> list[str]:
+    """Names of what is set but has no effect there; `runtime` as agents say it in their `Hello`."""
+    if runtime not in ("docker", "podman"):
+        return []
+    plain = RemoteDevelopment()
+    return [
+        field.name
+        for field in msgspec.structs.fields(RemoteDevelopment)
+        if field.name not in _ON_DOCKER and getattr(settings, field.name) != getattr(plain, field.name)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        fields = msgspec.structs.fields(value)
+        return {field.encode_name: _plain(getattr(value, field.name)) for field in fields}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

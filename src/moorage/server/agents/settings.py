@@ -1,0 +1,209 @@
+"""What an agent's workspaces are made by: its versions, who set them, and how the agent answered."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import lru_cache
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from moorage import agent_settings
+from moorage.contract import agent as contract
+from moorage.kernel import log
+from moorage.kernel.errors import Conflict, InvalidInput, NotFound
+from moorage.server.agents import models, schemas
+from moorage.server.agents.models import AgentSettingsVersion
+from moorage.server.agents.rows import agent_named
+from moorage.server.authorization import Action, Actor, require
+from moorage.server.changes import Changed
+from moorage.server.database import announce
+from moorage.server.state import ServerState
+
+_log = log.get(part="server.agents.settings")
+
+
+async def get_settings(
+    state: ServerState, actor: Actor, name: str, version: int | None = None
+) -> schemas.AgentSettings:
+    """`version`: None the newest, 0 the defaults. Raises `NotFound`."""
+    require(actor, Action.SEE_AGENT_SETTINGS)
+    async with state.database.read() as session:
+        agent, _ = await agent_named(session, name)
+        newest = await newest_of(session, agent.id)
+        row = newest
+        if version is not None and version != _number(newest):
+            row = await session.get(AgentSettingsVersion, (agent.id, version))
+            if row is None and version != 0:
+                raise NotFound(
+                    f"The settings of the agent {name} have no version {version}.",
+                    code="settings-version-not-found",
+                    hint=f"The newest is {_number(newest)}.",
+                )
+    return await asyncio.to_thread(_as_settings, agent, row, _number(newest))
+
+
+async def list_versions(state: ServerState, actor: Actor, name: str) -> list[schemas.SettingsVersion]:
+    """The newest first."""
+    require(actor, Action.SEE_AGENT_SETTINGS)
+    async with state.database.read() as session:
+        agent, _ = await agent_named(session, name)
+        query = select(AgentSettingsVersion).where(AgentSettingsVersion.agent_id == agent.id)
+        rows = (await session.scalars(query.order_by(AgentSettingsVersion.version.desc()))).all()
+    return [schemas.SettingsVersion.model_validate(row, from_attributes=True) for row in rows]
+
+
+async def set_settings(
+    state: ServerState, actor: Actor, name: str, text: str, version: int | None = None
+) -> schemas.AgentSettings:
+    """`version`: the one that was edited. The same text makes no new version.
+
+    Raises `InvalidInput` with `line` and `field`, `Conflict` when `version` is not the newest, or the agent has a file.
+    """
+    require(actor, Action.CHANGE_AGENT_SETTINGS)
+    await asyncio.to_thread(agent_settings.parse, text, f"settings of {name}")
+    try:
+        async with state.database.write() as session:
+            agent, _ = await agent_named(session, name, lock=True)
+            if agent.settings_file:
+                raise Conflict(
+                    f"The agent {name} has its settings from a file of its own.",
+                    code="settings-file",
+                    hint="Change the file that `workspace_settings` names where the agent runs, and restart the agent.",
+                )
+            newest = await newest_of(session, agent.id)
+            if version is not None and version != _number(newest):
+                raise _changed(name, _number(newest))
+            if newest is None or newest.text != text:
+                newest = _add(
+                    session, agent, newest, text, author=actor.name, source="api", now=state.clock.now()
+                )
+                await session.flush()
+    except IntegrityError as error:
+        raise _changed(name, (version or 0) + 1) from error
+    return await asyncio.to_thread(_as_settings, agent, newest, newest.version)
+
+
+async def take_file(state: ServerState, agent_id: int, text: str | None) -> None:
+    """The agent's own file (None: it has none) becomes a version when it differs from the newest."""
+    problem = ""
+    if text is not None:
+        try:
+            await asyncio.to_thread(agent_settings.parse, text, "the agent's file")
+        except InvalidInput as error:
+            problem = f"{error.message} The server does not act on this file."
+            _log.warning("an agent's own settings are not usable", agent=agent_id, problem=error.message)
+    async with state.database.write() as session:
+        agent = await session.get(models.Agent, agent_id)
+        if agent is None:
+            return
+        agent.settings_file = text is not None
+        agent.settings_problem = problem or agent.settings_problem
+        newest = await newest_of(session, agent_id)
+        if text is not None and not problem and (newest is None or newest.text != text):
+            _add(session, agent, newest, text, author="", source="file", now=state.clock.now())
+
+
+async def note_taken(state: ServerState, agent_id: int, taken: contract.SettingsTaken) -> None:
+    async with state.database.write() as session:
+        agent = await session.get(models.Agent, agent_id)
+        if agent is None or (agent.settings_taken, agent.settings_problem) == (taken.version, taken.problem):
+            return
+        agent.settings_taken, agent.settings_problem = taken.version, taken.problem
+        announce(session, Changed(kind="agent", key=str(agent_id)))
+
+
+async def message_for(state: ServerState, agent_id: int) -> contract.Settings:
+    async with state.database.read() as session:
+        newest = await newest_of(session, agent_id)
+    return contract.Settings(version=_number(newest), text=newest.text if newest else "")
+
+
+async def newest_of(session: AsyncSession, agent_id: int) -> AgentSettingsVersion | None:
+    return (await newest_of_all(session, agent_id)).get(agent_id)
+
+
+async def newest_of_all(
+    session: AsyncSession, agent_id: int | None = None
+) -> dict[int, AgentSettingsVersion]:
+    """By agent; of one agent alone when it is given. Agents for which nobody has set anything have no entry."""
+    row = AgentSettingsVersion
+    last = select(row.agent_id, func.max(row.version).label("version")).group_by(row.agent_id)
+    if agent_id is not None:
+        last = last.where(row.agent_id == agent_id)
+    table = last.subquery()
+    query = select(row).join(table, (table.c.agent_id == row.agent_id) & (table.c.version == row.version))
+    return {found.agent_id: found for found in await session.scalars(query)}
+
+
+@lru_cache(maxsize=256)
+def understood(text: str) -> agent_settings.RemoteDevelopment | None:
+    """What a stored text says. None when this version of Moorage does not understand it: then nothing is acted on."""
+    try:
+        return agent_settings.parse(text).remote_development
+    except InvalidInput:
+        return None
+
+
+def _add(
+    session: AsyncSession,
+    agent: models.Agent,
+    newest: AgentSettingsVersion | None,
+    text: str,
+    *,
+    author: str,
+    source: str,
+    now: float,
+) -> AgentSettingsVersion:
+    row = AgentSettingsVersion(
+        agent_id=agent.id,
+        version=_number(newest) + 1,
+        text=text,
+        author=author,
+        source=source,
+        created_at=now,
+    )
+    session.add(row)
+    announce(session, Changed(kind="settings", key=str(agent.id), agent=agent.id))
+    announce(session, Changed(kind="agent", key=str(agent.id)))
+    return row
+
+
+def _number(row: AgentSettingsVersion | None) -> int:
+    return row.version if row is not None else 0
+
+
+def _changed(name: str, newest: int) -> Conflict:
+    return Conflict(
+        f"The settings of the agent {name} were changed meanwhile: the newest version is {newest}.",
+        code="settings-changed",
+        hint="Look at what was changed, and make your change to that.",
+        newest=newest,
+    )
+
+
+def _as_settings(agent: models.Agent, row: AgentSettingsVersion | None, newest: int) -> schemas.AgentSettings:
+    text = row.text if row is not None else ""
+    warnings = []
+    try:
+        parsed = agent_settings.parse(text)
+        effective = agent_settings.complete(parsed)
+        idle = agent_settings.without_effect(parsed.remote_development, agent.runtime)
+        warnings += [f"has no effect on {agent.runtime.capitalize()}: {name}" for name in idle]
+    except InvalidInput as error:  # written by another version of Moorage
+        effective = ""
+        warnings.append(error.message)
+    return schemas.AgentSettings(
+        agent=agent.name,
+        version=_number(row),
+        newest=newest,
+        text=text,
+        source=row.source if row is not None else "",  # type: ignore[arg-type]
+        author=row.author if row is not None else "",
+        created_at=row.created_at if row is not None else None,
+        file=agent.settings_file,
+        taken=schemas.Taken(version=agent.settings_taken, problem=agent.settings_problem),
+        effective=effective,
+        warnings=warnings,
+    )

@@ -1,0 +1,60 @@
+"""Settings as text again, and what of them a runtime leaves aside."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import yaml
+
+from moorage.agent_settings import AgentSettings, RemoteDevelopment, complete, parse, without_effect
+
+EVERYTHING = """
+remote_development:
+  dns_zone: dev.example.com
+  network_policy: {egress: [{allow: 0.0.0.0/0, except: [10.0.0.0/8]}]}
+  image_pull_secrets: [{name: pull, namespace: team}]
+  tolerations: [{key: gpu, operator: Exists}]
+  affinity: {nodeAffinity: {x: [1, 2]}}
+  storage: {size: 10Gi, class: fast}
+  labels: {team: "1"}
+  ca_bundle: |
+    -----BEGIN CERTIFICATE-----
+    é
+"""
+
+
+@pytest.mark.parametrize("text", ["", EVERYTHING])
+def test_complete_settings_are_the_same_settings(text: str) -> None:
+    """Written with all defaults and read again, nothing is lost and nothing is added."""
+    assert parse(complete(parse(text))) == parse(text)
+
+
+def test_complete_settings_name_everything() -> None:
+    """Every setting is there, under the name that it is written with."""
+    written = yaml.safe_load(complete(AgentSettings()))
+    assert set(written["remote_development"]) == {
+        field.encode_name for field in msgspec.structs.fields(RemoteDevelopment)
+    }
+    assert written["remote_development"]["max_active_hours_before_stop"] == 36
+    assert written["remote_development"]["network_policy"]["egress"][0]["except"][0] == "10.0.0.0/8"
+    assert written["observability"]["logging"] == {"level": "info", "grpc_level": "error"}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "text", "idle"),
+    [
+        ("docker", "", []),
+        ("docker", "{remote_development: {workspaces_quota: 3, labels: {a: b}}}", []),
+        (
+            "docker",
+            "{remote_development: {node_selector: {a: b}, priority_class: x}}",
+            ["node_selector", "priority_class"],
+        ),
+        ("podman", "{remote_development: {storage: {size: 1Gi}}}", ["storage"]),
+        ("kubernetes", "{remote_development: {node_selector: {a: b}}}", []),
+        ("", "{remote_development: {node_selector: {a: b}}}", []),
+    ],
+)
+def test_what_has_no_effect(runtime: str, text: str, idle: list[str]) -> None:
+    """On Docker and Podman, what only a cluster can do; a default that stands there unchanged is no wish."""
+    assert without_effect(parse(text).remote_development, runtime) == idle
