@@ -16,7 +16,8 @@ from moorage import __version__
 from moorage.agent import metrics
 from moorage.agent.channels import Channels
 from moorage.agent.fleet import Fleet
-from moorage.agent.runtimes.port import Identity, Runtime, RuntimeFault
+from moorage.agent.runtimes.port import Identity, Runtime, RuntimeFault, RuntimeInfo
+from moorage.agent.workspace_settings import WorkspaceSettings
 from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import Misconfigured
@@ -27,6 +28,8 @@ _log = log.get(part="agent.connection")
 MESSAGE_LIMIT = 256 * 1024 * 1024
 """Bytes of one message: a snapshot holds every workspace."""
 WELCOME_SECONDS = 15.0
+CAPACITY_SECONDS = 60.0
+"""Between two looks at what there is."""
 FIRST_PAUSE, MOST_PAUSE, MOST_PAUSE_HERE = 0.1, 5.0, 1.0
 """Seconds between two tries to connect; `…_HERE`: to a server on this machine, which has one agent to listen to."""
 
@@ -38,7 +41,9 @@ _REFUSALS = {
 
 
 class Connection:
-    def __init__(self, server: str, token: str, fleet: Fleet, runtime: Runtime) -> None:
+    def __init__(
+        self, server: str, token: str, fleet: Fleet, runtime: Runtime, settings: WorkspaceSettings
+    ) -> None:
         """`server`: `unix:<path>` or a URL; see `AgentSettings.server`."""
         self.connected = False
         self.problem = "not tried yet"
@@ -46,6 +51,9 @@ class Connection:
         self._token = token
         self._fleet = fleet
         self._runtime = runtime
+        self._settings = settings
+        self._capacity: dict[str, int] = {}
+        """As the server knows it."""
         here = server.startswith("unix:")
         self._backoff = Backoff(FIRST_PAUSE, MOST_PAUSE_HERE if here else MOST_PAUSE)
 
@@ -115,28 +123,55 @@ class Connection:
         )
         channels = Channels(self._runtime, send, self._fleet.spec_of)
         snapshots: asyncio.Queue[None] = asyncio.Queue()
+        answers: asyncio.Queue[contract.FromAgent] = asyncio.Queue()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._reports(send, snapshots), name="reports")
-                await self._listen(websocket, channels, snapshots)
+                group.create_task(self._tell_capacity(send), name="capacity")
+                group.create_task(_send_all(answers, send), name="answers")
+                await self._listen(websocket, channels, snapshots, answers)
         finally:
             await channels.close()
 
     async def _hello(self) -> contract.Hello:
-        running = sum(state == "Running" for state in self._fleet.states.values())
+        file = self._settings.file
         try:
             info = await self._runtime.describe()
         except RuntimeFault:
-            return contract.Hello(version=__version__, capacity={"workspaces": running})
+            self._capacity = self._capacity_of(None)
+            return contract.Hello(version=__version__, capacity=self._capacity, settings_file=file)
+        self._capacity = self._capacity_of(info)
         return contract.Hello(
             version=__version__,
             runtime=info.kind,
             runtime_version=info.version,
-            capacity={"cpu": info.cpu, "memory": info.memory, "workspaces": running},
+            capacity=self._capacity,
+            settings_file=file,
         )
 
+    def _capacity_of(self, info: RuntimeInfo | None) -> dict[str, int]:
+        running = sum(state == "Running" for state in self._fleet.states.values())
+        known = {"cpu": info.cpu, "memory": info.memory} if info is not None else {}
+        return {**known, "workspaces": running}
+
+    async def _tell_capacity(self, send: Callable[[contract.FromAgent], Awaitable[None]]) -> None:
+        """When it has changed: nodes come and go, workspaces start and stop."""
+        while True:
+            await asyncio.sleep(CAPACITY_SECONDS)
+            try:
+                capacity = self._capacity_of(await self._runtime.describe())
+            except RuntimeFault:
+                continue
+            if capacity != self._capacity:
+                await send(contract.Capacity(capacity=capacity))
+                self._capacity = capacity
+
     async def _listen(
-        self, websocket: ClientConnection, channels: Channels, snapshots: asyncio.Queue[None]
+        self,
+        websocket: ClientConnection,
+        channels: Channels,
+        snapshots: asyncio.Queue[None],
+        answers: asyncio.Queue[contract.FromAgent],
     ) -> None:
         """Waits for nothing but the next message: a slow workspace holds nobody up."""
         while True:
@@ -147,6 +182,9 @@ class Connection:
                 _log.warning("a message of the server is not understood", error=str(error))
                 continue
             match message:
+                case contract.Settings():
+                    # Before the snapshot that follows: what starts from now on is made by them.
+                    answers.put_nowait(self._settings.take(message))
                 case contract.Snapshot():
                     self._fleet.snapshot(message.workspaces)
                     self._backoff.reset()
@@ -180,6 +218,13 @@ class Connection:
                 await send(contract.Report(workspaces=news.result()))
         finally:
             news.cancel()
+
+
+async def _send_all(
+    messages: asyncio.Queue[contract.FromAgent], send: Callable[[contract.FromAgent], Awaitable[None]]
+) -> None:
+    while True:
+        await send(await messages.get())
 
 
 def websocket_url(server: str) -> str:

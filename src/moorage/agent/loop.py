@@ -282,6 +282,7 @@ class Workspace:
             stages=self._stages(state, cause, progress.stages, ready=progress.ready) if wants_running else (),
             cause=cause,
             containers=_statuses(run),
+            settings=run.settings if run is not None else 0,
             post_start=self._post_start.outcomes(run) if state is ActualState.RUNNING else {},
         )
         if self.actual is not None and actual == msgspec.structs.replace(self.actual, observed_at=0.0):

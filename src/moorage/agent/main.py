@@ -9,11 +9,14 @@ import signal
 import sys
 from pathlib import Path
 
+from moorage.agent import bounds
+from moorage.agent.bounds import Bounds
 from moorage.agent.connection import Connection, server_address, websocket_url
 from moorage.agent.fleet import Fleet
 from moorage.agent.runtimes.port import Runtime
 from moorage.agent.settings import AgentSettings
 from moorage.agent.status import Status, listening_address
+from moorage.agent.workspace_settings import WorkspaceSettings
 from moorage.kernel import log, settings
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
@@ -68,9 +71,10 @@ async def run(home: Home, chosen: AgentSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     runtime = make_runtime(chosen)
+    workspace_settings = WorkspaceSettings(chosen, runtime, make_bounds(chosen))
     fleet = Fleet(runtime, chosen, SystemClock())
     address = server_address(chosen.server, home.socket("server"))
-    connection = Connection(address, home.secret("agent-token"), fleet, runtime)
+    connection = Connection(address, home.secret("agent-token"), fleet, runtime, workspace_settings)
     try:
         listen = listening_address(chosen.status_listen)
         async with Status(home.socket("agent"), listen, fleet, connection), asyncio.TaskGroup() as group:
@@ -100,6 +104,15 @@ def make_runtime(chosen: AgentSettings) -> Runtime:
     from moorage.agent.runtimes.docker.runtime import DockerRuntime
 
     return DockerRuntime(chosen, SystemClock())
+
+
+def make_bounds(chosen: AgentSettings) -> Bounds | None:
+    """Where there is a cluster to guard."""
+    if chosen.runtime != "kubernetes":
+        return None
+    from moorage.agent.runtimes.kubernetes.access import own_namespace
+
+    return bounds.of_agent(chosen, own_namespace())
 
 
 async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:

@@ -27,7 +27,15 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     kubernetes_context: str = ""
     """Of the kubeconfig; "": its current one."""
     workspace_settings: str = ""
-    """File with the workspaces' settings on Kubernetes (`remote_development:` …, YAML); "": the defaults."""
+    """File with the workspaces' settings (`remote_development:` …, YAML), which then nobody sets at the server. "": the server's."""
+    pull_secret_namespaces: tuple[str, ...] = ()
+    """Namespaces out of which settings from the server may have image pull secrets copied, beside the agent's own."""
+    shared_namespaces: tuple[str, ...] = ()
+    """Namespaces that settings from the server may name as `shared_namespace`."""
+    accept_privilege_escalation: bool = False
+    """Whether settings from the server may allow it."""
+    accept_network_changes: bool = False
+    """Whether settings from the server may let others than the gateway in, private ranges be reached, or have no policy."""
     gateway_namespace: str = "moorage"
     """Namespace of the gateway's pods, which workspaces on Kubernetes let in, unless the workspaces' settings name another."""
     requests_per_second: float = 50.0

@@ -1,6 +1,7 @@
 """Settings: a frozen msgspec Struct per process, read once, from `settings.toml` and the environment.
 
-A field `zone` of the table `gateway` is set by `zone = …` under `[gateway]`, or by `MOORAGE_GATEWAY_ZONE`, which wins.
+A field `zone` of the table `gateway` is set by `zone = …` under `[gateway]`, or by `MOORAGE_GATEWAY_ZONE`, which wins. In the
+environment, the items of a list are apart by commas.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import msgspec
 
@@ -22,7 +23,9 @@ def load(kind: type[S], table: str, file: Path, environ: dict[str, str] | None =
 
     Raises `Misconfigured`, which names the file or variable and the field at fault.
     """
-    values = _from_file(kind, table, file) | _from_environment(kind, table, dict(environ or os.environ))
+    values: dict[str, Any] = _from_file(kind, table, file) | _from_environment(
+        kind, table, dict(environ or os.environ)
+    )
     values |= {name: value for name, value in overrides.items() if value is not None}
     try:
         return msgspec.convert(values, kind, strict=False)
@@ -55,9 +58,16 @@ def _from_file(kind: type[msgspec.Struct], table: str, file: Path) -> dict[str, 
 
 
 def _from_environment(kind: type[msgspec.Struct], table: str, environ: dict[str, str]) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         name = f"MOORAGE_{table.upper()}_{field.name.upper()}"
         if name in environ:
-            found[field.name] = environ[name]
+            found[field.name] = _value(field.type, environ[name])
     return found
+
+
+def _value(kind: Any, text: str) -> Any:
+    """A tuple's items are written apart by commas."""
+    if get_origin(kind) is not tuple:
+        return text
+    return [item.strip() for item in text.split(",") if item.strip()]

@@ -40,6 +40,9 @@ class FakeServer:
         self.history: list[ActualWorkspace] = []
         self.outputs: dict[str, list[contract.ChannelOutput]] = {}
         self.exits: dict[str, contract.ChannelExit] = {}
+        self.settings = contract.Settings(version=0, text="")
+        self.taken: list[contract.SettingsTaken] = []
+        self.capacities: list[contract.Capacity] = []
         self.refused = 0
         self._news = asyncio.Event()
         self._connection: ServerConnection | None = None
@@ -136,6 +139,7 @@ class FakeServer:
         )
         await connection.send(contract.encode(welcome))
         self._connection = connection
+        await connection.send(contract.encode(self.settings))
         await connection.send(contract.encode(contract.Snapshot(workspaces=tuple(self.desired.values()))))
         self._news.set()
         with suppress(ConnectionClosed):
@@ -157,6 +161,10 @@ class FakeServer:
                 self.outputs[message.channel].append(message)
             case contract.ChannelExit():
                 self.exits[message.channel] = message
+            case contract.SettingsTaken():
+                self.taken.append(message)
+            case contract.Capacity():
+                self.capacities.append(message)
             case contract.Hello():
                 raise AssertionError("a second hello")
         self._news.set()

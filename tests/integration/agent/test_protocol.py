@@ -47,6 +47,50 @@ async def test_says_hello_and_a_full_report(home: Path, server: FakeServer) -> N
     assert await agent.stop() == 0
 
 
+async def test_settings_are_taken_and_answered(home: Path, server: FakeServer) -> None:
+    """A workspace says by which version it was started, and keeps it until it is restarted; what is unusable is answered so."""
+    server.settings = contract.Settings(version=3, text="remote_development: {labels: {a: b}}")
+    await server.want(NAME, SPEC)
+    agent = await memory_agent(home)
+    assert (await server.until_state(NAME, ActualState.RUNNING)).settings == 3
+    assert server.hellos[0].settings_file is None
+    await server.send(contract.Settings(version=4, text="remote_development: {labels: {a: c}}"))
+    await server.send(contract.Settings(version=5, text="remote_development: {labels: 7}"))
+    await server.until(lambda: len(server.taken) == 3)
+    assert [(taken.version, bool(taken.problem)) for taken in server.taken] == [
+        (3, False),
+        (4, False),
+        (5, True),
+    ]
+    assert "line 1" in server.taken[2].problem
+    assert server.actual[NAME].settings == 3
+    await server.change(NAME, DesiredState.RUNNING, restarts=1)
+    await server.until(lambda: server.actual[NAME].settings == 4)
+    assert await agent.stop() == 0
+
+
+async def test_a_file_of_its_own_goes_with_the_hello(home: Path, server: FakeServer) -> None:
+    """The server gets its text; other settings from the server are refused."""
+    text = "# ours\nremote_development: {labels: {a: b}}\n"
+    (home / "config.yaml").write_text(text)
+    server.settings = contract.Settings(version=1, text="remote_development: {}")
+    agent = AgentProcess(home, runtime="memory", workspace_settings=home / "config.yaml")
+    await agent.start()
+    await server.until(lambda: server.taken)
+    assert server.hellos[0].settings_file == text
+    assert "file of its own" in server.taken[0].problem
+    assert await agent.stop() == 0
+
+
+async def test_an_unusable_file_of_its_own(home: Path, server: FakeServer) -> None:
+    """The agent does not start: exit code 9, and the line that is wrong."""
+    (home / "config.yaml").write_text("remote_development:\n  labels: 7\n")
+    agent = AgentProcess(home, runtime="memory", workspace_settings=home / "config.yaml")
+    await agent.start()
+    assert await agent.exit_code() == 9
+    assert "config.yaml, line 2" in agent.log.read_text()
+
+
 async def test_a_workspaces_life(home: Path, server: FakeServer) -> None:
     """Start, restart, stop, start, terminate: each is done, and reported with its generation."""
     agent = await memory_agent(home)

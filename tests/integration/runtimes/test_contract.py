@@ -9,6 +9,7 @@ import pytest
 
 from integration.runtimes.worlds import Agent, World, desired_of, simple_spec
 from moorage.agent.runtimes.port import ExecRequest, LogChunk, RuntimeFault, StepRequest, digest_of
+from moorage.agent_settings import RemoteDevelopment, Storage
 from moorage.contract import Container, ContainerState, Project, StageName, StageState
 
 
@@ -49,6 +50,32 @@ async def test_start_is_idempotent(world: World) -> None:
     before = await started(agent, world, desired.name)
     await agent.start(desired)
     assert await started(agent, world, desired.name) == before
+
+
+async def test_a_run_keeps_its_settings(world: World) -> None:
+    """It says by which version it was started; a repair takes no other, nor does an agent that starts anew; a restart does."""
+    agent = await world.agent()
+    desired = desired_of(world)
+
+    async def version() -> int:
+        run = (await agent.runtime.observe(desired.name, desired)).run
+        assert run is not None
+        return run.settings
+
+    settings = RemoteDevelopment(labels={"team": "a"}, storage=Storage(size="1Gi"))
+    agent.runtime.configure(settings, 3)
+    await agent.start(desired)
+    assert await version() == 3
+    agent.runtime.configure(settings, 4)
+    world.lose_container(desired.name, "py")
+    await agent.start(desired)
+    assert await version() == 3
+    agent = await world.agent()
+    agent.runtime.configure(settings, 4)
+    assert await version() == 3
+    desired = msgspec.structs.replace(desired, restarts=1, generation=2)
+    await agent.start(desired, fresh=True)
+    assert await version() == 4
 
 
 async def test_fresh_start_makes_new_containers(world: World) -> None:

@@ -26,6 +26,12 @@ def test_the_nearest_source_wins(file):
     assert loaded == Example(port=3, zone="environment", hosts=("a", "b"))
 
 
+def test_lists_in_the_environment(file):
+    """Their items are apart by commas."""
+    environ = {"MOORAGE_EXAMPLE_HOSTS": "a.example.com, b.example.com,"}
+    assert settings.load(Example, "example", file, environ).hosts == ("a.example.com", "b.example.com")
+
+
 def test_no_file_means_defaults(file):
     """The settings file need not exist."""
     assert settings.load(Example, "example", file, {"PATH": "/bin"}) == Example()

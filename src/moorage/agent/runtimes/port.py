@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import Cause, ContainerState, DesiredWorkspace, Stage, WorkspaceSpec
 from moorage.kernel.errors import MoorageError
 
@@ -79,6 +80,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
     """What must be made or started beside exited containers, as a person would call it; empty: nothing."""
     address: str = ""
+    settings: int = 0
+    """Version of the settings that it was started with."""
     progress: Progress = Progress()
 
     @property
@@ -181,6 +184,9 @@ class Runtime(Protocol):
 
     async def run(self, identity: Identity, listener: Listener) -> None:
         """Follows the engine's events until cancelled. Nothing else may be called before this has been started."""
+
+    def configure(self, settings: RemoteDevelopment, version: int) -> None:
+        """Makes workspaces by these from now on; those that run keep what they were started with. May be called at any time."""
 
     async def names(self) -> frozenset[str]:
         """Every workspace that has any object here. Raises `RuntimeFault`."""

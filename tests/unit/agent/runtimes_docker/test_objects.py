@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from moorage.agent.runtimes import trust
+from moorage.agent.runtimes.chosen import Chosen, filled
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.objects import Host, ImageConfig
 from moorage.agent.runtimes.port import Identity, Role, digest_of
 from moorage.agent.settings import AgentSettings
+from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import (
     Container,
     Credential,
@@ -35,12 +37,14 @@ IMAGE = ImageConfig(id="sha256:1", env={"PATH": "/image/bin", "A": "1"}, user="1
 
 
 def host(**settings: Any) -> Host:
+    own = AgentSettings(**settings)
     return Host(
         identity=Identity("inst", 7),
-        settings=AgentSettings(**settings),
+        settings=own,
         tools_image="sha256:tools",
         tools_volume="moorage-tools-1",
         cpu=2000,
+        chosen=Chosen(filled(RemoteDevelopment(labels={"team": "a", "moorage.dev/agent": "9"}), own), 3),
     )
 
 
@@ -83,6 +87,10 @@ def test_labels() -> None:
         "moorage.dev/restarts": "2",
         "moorage.dev/spec": digest_of(wish.spec),
         "moorage.dev/received": "5.500",
+        "moorage.dev/settings": '{"labels":{"moorage.dev/agent":"9","team":"a"}}',
+        "moorage.dev/settings-version": "3",
+        "moorage.dev/ca": "",
+        "team": "a",
     }
     main = body(wish)["Labels"]
     assert main == {**expected, "moorage.dev/container": "py", "moorage.dev/role": "main"}

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.kubernetes import planning, reconcile
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.objects import objects_of
@@ -29,7 +30,7 @@ def frame(**changes: Any) -> planning.Frame:
     given: dict[str, Any] = {
         "identity": Identity("inst", 1),
         "options": AgentSettings(tools_image="tools:1"),
-        "settings": RemoteDevelopment(),
+        "chosen": Chosen(),
         "abilities": Abilities(),
     }
     return planning.Frame(**(given | changes))
@@ -55,20 +56,21 @@ def test_nothing_is_written_twice() -> None:
 def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
     """New settings, another tools image and a cluster that learned something leave a run alone."""
     newer = frame(
-        settings=RemoteDevelopment(priority_class="low", storage=Storage(size="1Gi")),
+        chosen=Chosen(RemoteDevelopment(priority_class="low", storage=Storage(size="1Gi")), 2),
         options=AgentSettings(tools_image="tools:2"),
         abilities=Abilities(image_volumes=True),
     )
     assert again(newer, made(frame())).none
     fresh = planning.plan_of(newer, DESIRED, None, [], run="2.000")
     assert (fresh.settings.priority_class, fresh.tools_image, fresh.mounts_tools) == ("low", "tools:2", True)
+    assert fresh.settings_version == 2
 
 
 def test_where_the_gateway_is() -> None:
     """The workspaces' settings say in which namespace the gateway's pods are; where they do not, the agent's own."""
 
     def admitted(settings: RemoteDevelopment) -> str:
-        used = frame(options=AgentSettings(gateway_namespace="edge"), settings=settings)
+        used = frame(options=AgentSettings(gateway_namespace="edge"), chosen=Chosen(settings))
         policy = next(item for item in made(used) if item["kind"] == "NetworkPolicy")
         peer = policy["spec"]["ingress"][0]["from"][0]["namespaceSelector"]["matchLabels"]
         return str(peer["kubernetes.io/metadata.name"])
@@ -80,7 +82,7 @@ def test_where_the_gateway_is() -> None:
 
 def test_a_volume_is_never_left_behind() -> None:
     """A workspace stays in the namespace that holds its volume, whatever the settings say now."""
-    shared = frame(settings=RemoteDevelopment(shared_namespace="teams"))
+    shared = frame(chosen=Chosen(RemoteDevelopment(shared_namespace="teams")))
     assert planning.plan_of(shared, DESIRED, None, made(frame()), run="2").namespace == NAME
     assert planning.plan_of(shared, DESIRED, None, [], run="2").namespace == "teams"
 
@@ -144,11 +146,11 @@ def test_copies_of_pull_secrets_count_as_they_are() -> None:
         "type": "Opaque",
         "data": {"a": "eA=="},
     }
-    plan = planning.plan_of(frame(settings=settings), DESIRED, None, [], run="1")
+    plan = planning.plan_of(frame(chosen=Chosen(settings)), DESIRED, None, [], run="1")
     found = objects_of(msgspec.structs.replace(plan, pull_secrets=(source,)))
-    assert again(frame(settings=settings), found).none
+    assert again(frame(chosen=Chosen(settings)), found).none
     without = [item for item in found if item["metadata"]["name"] != "registry"]
-    assert [item["metadata"]["name"] for item in again(frame(settings=settings), without).apply] == [
+    assert [item["metadata"]["name"] for item in again(frame(chosen=Chosen(settings)), without).apply] == [
         "registry"
     ]
 
@@ -167,6 +169,6 @@ def test_what_the_cluster_cannot_do(
     settings: RemoteDevelopment, abilities: Abilities, code: str | None
 ) -> None:
     """A setting that the cluster cannot meet is refused in plain words, rather than dropped by the API server."""
-    plan = planning.plan_of(frame(settings=settings, abilities=abilities), DESIRED, None, [], run="1")
+    plan = planning.plan_of(frame(chosen=Chosen(settings), abilities=abilities), DESIRED, None, [], run="1")
     cause = planning.impossible(plan)
     assert (cause.code if cause is not None else None) == code

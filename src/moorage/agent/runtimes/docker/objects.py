@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 
 from moorage.agent.runtimes import trust
+from moorage.agent.runtimes.chosen import Chosen
+from moorage.agent.runtimes.docker import limits
 from moorage.agent.runtimes.port import Identity, Role, digest_of
 from moorage.agent.runtimes.projects import project_lines
 from moorage.agent.settings import AgentSettings
+from moorage.agent_settings import encode
 from moorage.contract import Container, DesiredWorkspace, EditorSpec, Resources, WorkspaceSpec
 from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT
 
@@ -38,6 +41,10 @@ RESTARTS = f"{PREFIX}restarts"
 SPEC = f"{PREFIX}spec"
 CONTAINER = f"{PREFIX}container"
 ROLE = f"{PREFIX}role"
+SETTINGS = f"{PREFIX}settings"
+"""What a run was made by, but for its CA bundle: that is in the volume that `CA` names."""
+SETTINGS_VERSION = f"{PREFIX}settings-version"
+CA = f"{PREFIX}ca"
 RECEIVED = f"{PREFIX}received"
 """Seconds since the epoch at which this run was asked for: the start of its timeline."""
 EPHEMERAL = f"{PREFIX}ephemeral"
@@ -53,6 +60,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     tools_image: str
     tools_volume: str
     ca_volume: str = ""
+    chosen: Chosen = Chosen()
+    """Settings of the workspaces, filled from the agent's own."""
     cpu: int = 0
     """Millicores that the engine has; 0: not known."""
 
@@ -105,9 +114,14 @@ def workspace_labels(desired: DesiredWorkspace, identity: Identity) -> dict[str,
     return {**identity_labels(identity), WORKSPACE: desired.name, OWNER: str(desired.owner)}
 
 
-def run_labels(desired: DesiredWorkspace, identity: Identity, received: float) -> dict[str, str]:
+def run_labels(desired: DesiredWorkspace, host: Host, received: float) -> dict[str, str]:
+    settings = host.chosen.settings
     return {
-        **workspace_labels(desired, identity),
+        **settings.labels,
+        **workspace_labels(desired, host.identity),
+        SETTINGS: encode(msgspec.structs.replace(settings, ca_bundle="")),
+        SETTINGS_VERSION: str(host.chosen.version),
+        CA: host.ca_volume,
         GENERATION: str(desired.generation),
         RESTARTS: str(desired.restarts),
         SPEC: digest_of(desired.spec),
@@ -161,7 +175,7 @@ def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body
         ),
         *_ca_mounts(host),
     ]
-    limits = Resources(memory_limit=host.settings.clone_memory_limit, pids_limit=512)
+    bounded = Resources(memory_limit=host.settings.clone_memory_limit, pids_limit=512)
     return {
         "Image": host.tools_image,
         "Hostname": desired.name[:63],
@@ -170,9 +184,9 @@ def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body
         "Entrypoint": [*SHELL, f"{TOOLS_ROOT}/bin/workspace-clone"],
         "Cmd": [],
         "Env": _env_list(env),
-        "Labels": {**run_labels(desired, host.identity, received), CONTAINER: SANDBOX, ROLE: "sandbox"},
+        "Labels": {**run_labels(desired, host, received), CONTAINER: SANDBOX, ROLE: "sandbox"},
         "HostConfig": {
-            **_confined(host, limits),
+            **_confined(host, bounded),
             "NetworkMode": network_name(desired.name),
             "Mounts": mounts,
             "ReadonlyRootfs": not spec.volumes,  # an engine unpacks nothing over one that is
@@ -200,13 +214,13 @@ def container_body(
         "Env": _env_list(container_env(spec, host, container, image, role)),
         "Labels": {
             **{k: v for k, v in container.labels.items() if not k.startswith((PREFIX, MANAGED_BY))},
-            **run_labels(desired, host.identity, received),
+            **run_labels(desired, host, received),
             CONTAINER: container.name,
             ROLE: role,
         },
         "StopTimeout": host.settings.stop_timeout,
         "HostConfig": {
-            **_confined(host, container.resources),
+            **_confined(host, limits.resources_of(container, spec, host.chosen.settings)),
             "NetworkMode": f"container:{sandbox_name(desired.name)}",
             "Mounts": _mounts(desired, host, container, role),
         },
@@ -239,12 +253,12 @@ def container_env(
 
 
 def machine_env(host: Host) -> dict[str, str]:
-    settings = host.settings
+    proxy = host.chosen.settings.proxy
     return trust.environment(
         ca_bundle=bool(host.ca_volume),
-        http_proxy=settings.http_proxy,
-        https_proxy=settings.https_proxy,
-        no_proxy=settings.no_proxy,
+        http_proxy=proxy.http,
+        https_proxy=proxy.https,
+        no_proxy=proxy.no_proxy,
     )
 
 

@@ -34,6 +34,7 @@ def run_of(
         ),
         missing=tuple(missing(containers, desired)),
         address=address_of(containers),
+        settings=_number(labels.get(objects.SETTINGS_VERSION)),
         progress=progress,
     )
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from moorage.agent import causes
+from moorage.agent.runtimes.chosen import Chosen, filled
 from moorage.agent.runtimes.docker import commands, objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults, find_host
 from moorage.agent.runtimes.docker.images import Images
@@ -38,6 +39,7 @@ from moorage.agent.runtimes.port import (
     StepRequest,
 )
 from moorage.agent.settings import AgentSettings
+from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import Cause, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
@@ -57,6 +59,7 @@ class DockerRuntime:
     def __init__(self, settings: AgentSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        self._chosen = Chosen(filled(RemoteDevelopment(), settings))
         self._engine = Engine(find_host(settings.docker_host))
         self._images = Images(self._engine, settings.pull_timeout)
         self._watches = Watches(self._engine, settings, clock, self._look_again)
@@ -79,6 +82,9 @@ class DockerRuntime:
             memory=int(info.get("MemTotal") or 0),
         )
 
+    def configure(self, settings: RemoteDevelopment, version: int) -> None:
+        self._chosen = Chosen(settings, version)
+
     async def close(self) -> None:
         await self._watches.close()
         await self._engine.close()
@@ -94,7 +100,9 @@ class DockerRuntime:
                 listener.recovered()
                 backoff.reset()
                 async with asyncio.TaskGroup() as group:
-                    warming = group.create_task(_warm(shared), name="shared volumes")
+                    warming = group.create_task(
+                        _warm(shared, self._chosen.settings.ca_bundle), name="shared volumes"
+                    )
                     await self._follow_events(identity, listener)
                     warming.cancel()
                 listener.lost(causes.engine_unreachable(self._engine.host, "its event stream ended").cause)
@@ -242,7 +250,7 @@ class DockerRuntime:
             track = self._track(desired.name)
             track.begin(StageName.RECEIVED, at=began)
             track.end(StageName.RECEIVED, self._clock.now())
-            await Start(self._require_tools(), desired, track, kept, began).run()
+            await Start(self._require_tools(), desired, track, kept, began, chosen=self._chosen).run()
             self._attend(desired.name, desired, await self._inspect(desired.name))
 
     async def halt(self, name: str) -> None:
@@ -386,10 +394,10 @@ class DockerRuntime:
         return self._tools
 
 
-async def _warm(shared: Shared) -> None:
+async def _warm(shared: Shared, extra_ca: str) -> None:
     """A first start need not wait for what all share. What is wrong with it, that start tells."""
     try:
-        await shared.prepare()
+        await shared.prepare(extra_ca)
     except (MoorageError, EngineError) as error:
         _log.warning("the shared volumes are not ready", error=str(error))
 

@@ -22,7 +22,6 @@ from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause
 from moorage.contract.spec import TOOLS_ROOT
 from moorage.kernel import log
-from moorage.kernel.errors import Misconfigured
 
 _log = log.get(part="agent.docker.shared")
 
@@ -68,11 +67,11 @@ class Shared:
                 await self._note_whole(volume)
         return image.id, volume
 
-    async def ca(self) -> str:
-        """The volume; "" when no CA bundle is set. Raises `RuntimeFault`, `Misconfigured`."""
-        if not self._settings.ca_bundle:
+    async def ca(self, extra: str) -> str:
+        """The volume with these certificates (PEM) and the usual ones; "" when there are none. Raises `RuntimeFault`."""
+        if not extra:
             return ""
-        bundle = await asyncio.to_thread(merged_bundle, Path(self._settings.ca_bundle))
+        bundle = await asyncio.to_thread(merged_bundle, extra.encode())
         volume = f"moorage-ca-{hashlib.sha256(bundle).hexdigest()[:12]}"
         async with self._lock:
             if not await self._is_whole(volume):
@@ -82,10 +81,10 @@ class Shared:
                 await self._note_whole(volume)
         return volume
 
-    async def prepare(self) -> None:
+    async def prepare(self, extra_ca: str) -> None:
         """Fills the volumes ahead of the first start, and removes those of former versions. Raises as `tools` and `ca` do."""
         _, tools = await self.tools()
-        await self._collect({tools, await self.ca()})
+        await self._collect({tools, await self.ca(extra_ca)})
 
     async def _collect(self, keep: set[str]) -> None:
         """Removes this agent's shared volumes of former versions, unless a container still uses them."""
@@ -148,24 +147,13 @@ class Shared:
             await self._engine.upload(container, trust.CA_FOLDER, archive, doing="copying the CA bundle")
 
 
-def merged_bundle(extra: Path) -> bytes:
-    """The extra certificates and those that this machine trusts: the variables that name it replace a program's own list.
-
-    Raises `Misconfigured`.
-    """
-    try:
-        own = extra.read_bytes()
-    except OSError as error:
-        raise Misconfigured(
-            f"The CA bundle {extra} cannot be read: {error.strerror}.",
-            code="ca-bundle-unreadable",
-            hint="Correct ca_bundle under [agent].",
-        ) from error
-    system = ssl.get_default_verify_paths().cafile
-    if system is None or Path(system).resolve() == extra.resolve():
-        return own
-    parts = [own.rstrip(b"\n"), Path(system).read_bytes()]
-    return b"\n".join(parts)
+def merged_bundle(extra: bytes) -> bytes:
+    """The extra certificates and those that this machine trusts: the variables that name it replace a program's own list."""
+    file = ssl.get_default_verify_paths().cafile
+    system = Path(file).read_bytes() if file is not None else b""
+    if system in (b"", extra):
+        return extra
+    return b"\n".join((extra.rstrip(b"\n"), system))
 
 
 def tar_of(name: str, content: bytes, *, mode: int, uid: int = 0, gid: int = 0) -> bytes:

@@ -11,7 +11,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from moorage.agent import causes
-from moorage.agent.runtimes.docker import objects
+from moorage.agent.runtimes.chosen import Chosen
+from moorage.agent.runtimes.docker import limits, objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.networks import Networks
@@ -22,6 +23,7 @@ from moorage.agent.runtimes.docker.streams import last_lines
 from moorage.agent.runtimes.docker.watch import Track, Watches
 from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
 from moorage.agent.settings import AgentSettings
+from moorage.agent_settings import decode
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName
 from moorage.contract.spec import RUN_AS_GROUP, RUN_AS_USER
 
@@ -67,8 +69,11 @@ class Start:
         track: Track,
         existing: Mapping[str, Any],
         received: float,
+        *,
+        chosen: Chosen,
     ) -> None:
-        """`existing`: inspected containers of this workspace that may stay, by name."""
+        """`existing`: inspected containers of this workspace that may stay, by name; what they were made by is kept.
+        `chosen`: what a new run is made by."""
         self._tools = tools
         self._engine = tools.engine
         self._desired = desired
@@ -76,11 +81,14 @@ class Start:
         self._track = track
         self._existing = existing
         self._received = received
+        self._chosen = kept_settings(existing) or chosen
         self._sandbox_started: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """Raises `RuntimeFault`."""
         self._track.begin(StageName.IMAGE)
+        if (cause := limits.excess(self._spec, self._chosen.settings)) is not None:
+            raise RuntimeFault(cause, final=True)
         try:
             async with await self._turn():
                 await self._all()
@@ -125,15 +133,22 @@ class Start:
     # ------------------------------------------------------------------------------------------ before containers
     async def _host(self) -> Host:
         tools = self._tools.shared.tools(lambda detail: self._track.begin(StageName.CONTAINERS, detail))
-        (image, volume), ca_volume = await asyncio.gather(tools, self._tools.shared.ca())
+        (image, volume), ca_volume = await asyncio.gather(tools, self._ca_volume())
         return Host(
             identity=self._tools.identity,
             settings=self._tools.settings,
             tools_image=image,
             tools_volume=volume,
             ca_volume=ca_volume,
+            chosen=self._chosen,
             cpu=self._tools.cpu,
         )
+
+    async def _ca_volume(self) -> str:
+        """A run that goes on keeps its own; containers that use it keep it from being removed."""
+        labels = [labels_of(container) for container in self._existing.values()]
+        kept = next((found[objects.CA] for found in labels if objects.CA in found), None)
+        return kept if kept is not None else await self._tools.shared.ca(self._chosen.settings.ca_bundle)
 
     async def _make_volumes(self) -> None:
         bodies = objects.volume_bodies(self._desired, self._tools.identity)
@@ -317,6 +332,16 @@ def may_stay(inspected: Mapping[str, Any], desired: DesiredWorkspace) -> bool:
         and labels.get(objects.RESTARTS) == str(desired.restarts)
         and inspected["State"].get("Status") not in ("dead", "removing")
     )
+
+
+def kept_settings(existing: Mapping[str, Any]) -> Chosen | None:
+    """What the containers of a run were made by; None when there are none, or they do not say it."""
+    for inspected in existing.values():
+        labels = labels_of(inspected)
+        settings, version = decode(labels.get(objects.SETTINGS, "")), labels.get(objects.SETTINGS_VERSION, "")
+        if settings is not None:
+            return Chosen(settings, int(version) if version.isdigit() else 0)
+    return None
 
 
 async def remove_container(engine: Engine, name: str) -> None:

@@ -174,3 +174,9 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
         pair.write(f"{certificate}\n{key}\n")
         pair.flush()
         context.load_cert_chain(pair.name)
+
+
+def own_namespace(folder: Path = SERVICE_ACCOUNT) -> str:
+    """Of the pod that the agent runs in; "" when it runs in none."""
+    file = folder / "namespace"
+    return file.read_text().strip() if file.exists() else ""

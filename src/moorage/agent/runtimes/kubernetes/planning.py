@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.kubernetes import states
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.objects import Plan
@@ -21,7 +22,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
     identity: Identity
     options: AgentSettings
-    settings: RemoteDevelopment
+    chosen: Chosen
     abilities: Abilities
 
 
@@ -31,13 +32,16 @@ def plan_of(
     """`deployment`: of a run that goes on; its settings and its tools are kept. `found`: all objects that there are."""
     options, settings, abilities, tools = (
         frame.options,
-        frame.settings,
+        frame.chosen.settings,
         frame.abilities,
         frame.options.tools_image,
     )
+    version = frame.chosen.version
     if deployment is not None:
-        kept = decode(states.annotations_of(deployment).get(names.SETTINGS, ""))
-        settings = kept if kept is not None else settings
+        annotations = states.annotations_of(deployment)
+        kept = decode(annotations.get(names.SETTINGS, ""))
+        if kept is not None:
+            settings, version = kept, states.number(annotations.get(names.SETTINGS_VERSION))
         tools, mounted = _tools_of(deployment, tools)
         abilities = msgspec.structs.replace(abilities, image_volumes=mounted)
     return Plan(
@@ -45,6 +49,7 @@ def plan_of(
         identity=frame.identity,
         namespace=_namespace_in(found) or names.namespace_of(desired.name, settings),
         settings=settings,
+        settings_version=version,
         abilities=abilities,
         tools_image=tools,
         gateway_namespace=options.gateway_namespace,

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from moorage.agent.causes import DETAIL_LIMIT
+from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.kubernetes import (
     causes,
     commands,
@@ -74,7 +75,7 @@ class KubernetesRuntime:
     def __init__(
         self, access: Access, options: AgentSettings, settings: RemoteDevelopment, clock: Clock
     ) -> None:
-        self.settings = settings
+        self._chosen = Chosen(settings)
         rate = options.requests_per_second
         self.client = Client(access, TokenBucket(rate, max(1, int(rate * 2)), clock))
         self._options, self._clock = options, clock
@@ -86,6 +87,9 @@ class KubernetesRuntime:
         self._writer: Writer | None = None
         self._attendant: Attendant | None = None
         self._waiting: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def configure(self, settings: RemoteDevelopment, version: int) -> None:
+        self._chosen = Chosen(settings, version)
 
     async def describe(self) -> RuntimeInfo:
         with faults("asking what the cluster is"):
@@ -303,7 +307,7 @@ class KubernetesRuntime:
         frame = planning.Frame(
             identity=self._identity,
             options=self._options,
-            settings=self.settings,
+            chosen=self._chosen,
             abilities=self._abilities,
         )
         return planning.plan_of(frame, desired, deployment, found, run=run)

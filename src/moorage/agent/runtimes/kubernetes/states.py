@@ -76,6 +76,7 @@ def run_of(facts: Facts, progress: Progress) -> Run | None:
         containers=containers,
         missing=tuple(facts.missing),
         address=address_of(pod),
+        settings=number(annotations.get(names.SETTINGS_VERSION)),
         progress=progress,
     )
 

@@ -34,6 +34,8 @@ class MemoryWorkspace:
     address: str = ""
     containers: dict[str, MemoryContainer] = field(default_factory=dict)
     fault: Cause | None = None
+    settings: int = 0
+    """Version of the settings that the containers were made by."""
 
 
 class MemoryEngine:

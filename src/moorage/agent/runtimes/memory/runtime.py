@@ -26,6 +26,7 @@ from moorage.agent.runtimes.port import (
     digest_of,
 )
 from moorage.agent.stages import Timeline
+from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import NotFound
@@ -37,6 +38,7 @@ class MemoryRuntime:
     def __init__(self, clock: Clock, engine: MemoryEngine | None = None) -> None:
         self.engine = engine or MemoryEngine()
         self._clock = clock
+        self._settings = 0
 
     async def describe(self) -> RuntimeInfo:
         self._ask()
@@ -53,6 +55,9 @@ class MemoryRuntime:
             await asyncio.Event().wait()
         finally:
             stop()
+
+    def configure(self, settings: RemoteDevelopment, version: int) -> None:
+        self._settings = version
 
     async def names(self) -> frozenset[str]:
         self._ask()
@@ -74,6 +79,7 @@ class MemoryRuntime:
                 containers=tuple(_observed(container) for container in found.containers.values()),
                 missing=tuple(f"container {n}" for n in wanted if n not in found.containers),
                 address=found.address,
+                settings=found.settings,
                 progress=self.progress(name),
             )
         return Observed(name=name, data=found.data, leftovers=found.network, run=run)
@@ -105,6 +111,7 @@ class MemoryRuntime:
         if fresh or found.made_for is None or digest_of(found.made_for.spec) != digest_of(spec):
             found.containers.clear()
             found.made_for, found.received, found.fault = desired, received, None
+            found.settings = self._settings
         found.data = found.network = True
         found.address = found.address or self.engine.new_address()
         self._bring_up(found, SANDBOX, "sandbox", "tools")

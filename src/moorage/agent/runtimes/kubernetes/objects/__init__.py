@@ -58,6 +58,7 @@ def deployment(plan: Plan) -> Object:
             names.MAIN: plan.spec.main_container,
             names.OWNER: str(workspace.owner),
             names.SETTINGS: encode(plan.settings),
+            names.SETTINGS_VERSION: str(plan.settings_version),
             names.TEMPLATE: _digest(template),
             names.HALTED: "",
         },

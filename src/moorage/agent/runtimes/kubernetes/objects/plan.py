@@ -21,6 +21,7 @@ GENERATION = "moorage.dev/generation"
 SPEC = "moorage.dev/spec"
 RESTARTS = "moorage.dev/restarts"
 SETTINGS = "moorage.dev/settings"
+SETTINGS_VERSION = "moorage.dev/settings-version"
 MAIN = "moorage.dev/main"
 HALTED = "moorage.dev/halted"
 RUN = "moorage.dev/run"
@@ -45,6 +46,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity
     namespace: str
     settings: RemoteDevelopment = RemoteDevelopment()
+    settings_version: int = 0
     abilities: Abilities = Abilities()
     tools_image: str = "moorage/tools:latest"
     gateway_namespace: str = "moorage"

@@ -1,0 +1,40 @@
+"""The settings by which workspaces are made from now on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from moorage.agent.settings import AgentSettings
+from moorage.agent_settings import Proxy, RemoteDevelopment
+from moorage.kernel.errors import Misconfigured
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    settings: RemoteDevelopment = RemoteDevelopment()
+    version: int = 0
+    """0: the defaults, or the agent's own before the server has said how it calls them."""
+
+
+def filled(settings: RemoteDevelopment, own: AgentSettings) -> RemoteDevelopment:
+    """What they leave out of proxies and CA bundle is the agent's own. Raises `Misconfigured` when its file is not there."""
+    if own.ca_bundle and not settings.ca_bundle:
+        settings = msgspec.structs.replace(settings, ca_bundle=text_of(own.ca_bundle, "ca_bundle"))
+    proxy = Proxy(http=own.http_proxy, https=own.https_proxy, no_proxy=own.no_proxy)
+    if settings.proxy == Proxy() != proxy:
+        settings = msgspec.structs.replace(settings, proxy=proxy)
+    return settings
+
+
+def text_of(file: str, setting: str) -> str:
+    """Raises `Misconfigured`, which names the setting."""
+    try:
+        return Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise Misconfigured(
+            f"The file {file} cannot be read: {reason}.",
+            code="settings-unreadable",
+            hint=f"Correct {setting} under [agent].",
+        ) from error

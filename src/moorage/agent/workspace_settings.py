@@ -1,0 +1,55 @@
+"""From what the server sends, or the agent's own file, to what the runtime makes workspaces by."""
+
+from __future__ import annotations
+
+from moorage import agent_settings
+from moorage.agent.bounds import Bounds, excess
+from moorage.agent.runtimes.chosen import filled, text_of
+from moorage.agent.runtimes.port import Runtime
+from moorage.agent.settings import AgentSettings
+from moorage.contract import agent as contract
+from moorage.kernel import log
+from moorage.kernel.errors import InvalidInput, Misconfigured
+
+_log = log.get(part="agent.settings")
+
+
+class WorkspaceSettings:
+    def __init__(self, own: AgentSettings, runtime: Runtime, bounds: Bounds | None = None) -> None:
+        """`bounds`: of what the server sends; None: there is nothing to guard. Raises `Misconfigured` for an unusable file."""
+        self.file: str | None = None
+        """Text of the agent's own file."""
+        self._own = own
+        self._runtime = runtime
+        self._bounds = bounds
+        first = agent_settings.RemoteDevelopment()
+        if own.workspace_settings:
+            self.file = text_of(own.workspace_settings, "workspace_settings")
+            try:
+                first = agent_settings.parse(self.file, own.workspace_settings).remote_development
+            except InvalidInput as error:
+                raise Misconfigured(
+                    error.message, code=error.code, hint="Correct the file and start the agent again."
+                ) from error
+        runtime.configure(filled(first, own), 0)
+
+    def take(self, sent: contract.Settings) -> contract.SettingsTaken:
+        """Workspaces that start from now on are made by it. With a problem, everything is as before."""
+        problem = self._take(sent)
+        if problem:
+            _log.warning("the server's settings are not taken", version=sent.version, problem=problem)
+        else:
+            _log.info("settings", version=sent.version)
+        return contract.SettingsTaken(version=sent.version, problem=problem)
+
+    def _take(self, sent: contract.Settings) -> str:
+        if self.file is not None and sent.text != self.file:
+            return "This agent has its settings from a file of its own, and takes no others."
+        try:
+            wanted = agent_settings.parse(sent.text, f"version {sent.version}").remote_development
+            if self.file is None and self._bounds is not None and (problem := excess(wanted, self._bounds)):
+                return problem
+            self._runtime.configure(filled(wanted, self._own), sent.version)
+        except (InvalidInput, Misconfigured) as error:
+            return str(error)
+        return ""

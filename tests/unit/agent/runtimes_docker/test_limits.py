@@ -1,0 +1,92 @@
+"""What a container may use on Docker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from moorage.agent.runtimes.docker.limits import excess, resources_of
+from moorage.agent_settings import RemoteDevelopment, parse
+from moorage.contract import Container, Resources, WorkspaceSpec
+
+GI = 1 << 30
+DEFAULTS = "default_resources_per_workspace_container: {limits: {cpu: 500m, memory: 1Gi}, requests: {cpu: 100m, memory: 256Mi}}"
+MOST = "max_resources_per_workspace: {limits: {cpu: '2', memory: 4Gi}}"
+
+
+def settings(*texts: str) -> RemoteDevelopment:
+    return parse("remote_development: {" + ", ".join(texts) + "}").remote_development
+
+
+def spec(*given: dict[str, Any], init: tuple[dict[str, Any], ...] = ()) -> WorkspaceSpec:
+    def made(prefix: str, tables: tuple[dict[str, Any], ...]) -> tuple[Container, ...]:
+        return tuple(
+            Container(name=f"{prefix}{number}", image="i", resources=Resources(**table))
+            for number, table in enumerate(tables)
+        )
+
+    return WorkspaceSpec(containers=made("c", given), init_containers=made("i", init), main_container="c0")
+
+
+@pytest.mark.parametrize(
+    ("own", "chosen", "number", "expected"),
+    [
+        ({}, settings(), 1, {}),
+        (
+            {},
+            settings(DEFAULTS),
+            1,
+            {"cpu_limit": 500, "memory_limit": GI, "cpu_request": 100, "memory_request": GI // 4},
+        ),
+        (
+            {"cpu_limit": 50, "memory_limit": 1000},
+            settings(DEFAULTS),
+            1,
+            {"cpu_limit": 50, "memory_limit": 1000, "cpu_request": 50, "memory_request": 1000},
+        ),
+        ({}, settings(MOST), 1, {"cpu_limit": 2000, "memory_limit": 4 * GI}),
+        ({}, settings(MOST), 2, {"cpu_limit": 1000, "memory_limit": 2 * GI}),
+        ({"pids_limit": 9}, settings(), 1, {"pids_limit": 9}),
+        (
+            {},
+            settings(MOST, DEFAULTS),
+            2,
+            {"cpu_limit": 500, "memory_limit": GI, "cpu_request": 100, "memory_request": GI // 4},
+        ),
+    ],
+)
+def test_who_says_what(
+    own: dict[str, Any], chosen: RemoteDevelopment, number: int, expected: dict[str, Any]
+) -> None:
+    """The devfile, then the defaults, then a share of the maximum; a request is never above its limit."""
+    wanted = spec(*([own] * number))
+    assert resources_of(wanted.containers[0], wanted, chosen) == Resources(**expected)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (spec({"memory_limit": 4 * GI}), ""),
+        (spec({"memory_limit": 4 * GI + 1}), "memory"),
+        (
+            spec({"memory_limit": 3 * GI}, {"memory_limit": 2 * GI}),
+            "together use 5Gi of memory; the agent's settings allow 4Gi",
+        ),
+        (
+            spec({"cpu_limit": 1500}, {"cpu_limit": 1000}),
+            "use 2500m of processors; the agent's settings allow 2",
+        ),
+        (spec({"memory_limit": 3 * GI}, init=({"memory_limit": 3 * GI},)), ""),
+        (spec({}, init=({"memory_limit": 5 * GI},)), "memory"),
+        (spec({}, {}, {}), ""),
+    ],
+)
+def test_what_is_too_much(wanted: WorkspaceSpec, words: str) -> None:
+    """All containers together; those of preStart one after the other."""
+    cause = excess(wanted, settings(MOST))
+    assert (cause is None) is (not words)
+    if cause is not None:
+        assert words in cause.message
+        assert cause.code == "max-resources-exceeded"
+    assert excess(wanted, settings()) is None

@@ -1,0 +1,94 @@
+"""From what the server sends, or the agent's own file, to the runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from moorage.agent.bounds import Bounds
+from moorage.agent.runtimes.memory import MemoryRuntime
+from moorage.agent.settings import AgentSettings
+from moorage.agent.workspace_settings import WorkspaceSettings
+from moorage.agent_settings import RemoteDevelopment
+from moorage.contract.agent import Settings, SettingsTaken
+from moorage.kernel.clock import SystemClock
+from moorage.kernel.errors import Misconfigured
+
+TEXT = "remote_development: {storage: {size: 9Gi}}\n"
+SHARED = "remote_development: {shared_namespace: team}\n"
+
+
+class Listening(MemoryRuntime):
+    """Keeps what it was configured with."""
+
+    def __init__(self) -> None:
+        super().__init__(SystemClock())
+        self.heard: list[tuple[RemoteDevelopment, int]] = []
+
+    def configure(self, settings: RemoteDevelopment, version: int) -> None:
+        super().configure(settings, version)
+        self.heard.append((settings, version))
+
+
+def test_what_the_server_sends_is_taken() -> None:
+    """The runtime begins with the defaults, and makes workspaces by each version that comes; no text means the defaults again."""
+    runtime = Listening()
+    settings = WorkspaceSettings(AgentSettings(https_proxy="http://p:3128"), runtime, Bounds())
+    assert settings.take(Settings(version=3, text=TEXT)) == SettingsTaken(version=3)
+    assert settings.take(Settings(version=0, text="")) == SettingsTaken(version=0)
+    assert [(heard.storage.size, version) for heard, version in runtime.heard] == [
+        ("50Gi", 0),
+        ("9Gi", 3),
+        ("50Gi", 0),
+    ]
+    assert {heard.proxy.https for heard, _ in runtime.heard} == {"http://p:3128"}, (
+        "filled from the agent's own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("remote_development: {of_tomorrow: 1}", "version 4, line 1"),
+        ("remote_development: {shared_namespace: team}", "shared_namespaces"),
+    ],
+)
+def test_what_cannot_be_used_changes_nothing(text: str, words: str) -> None:
+    """The answer says why, and the agent goes on with what it had."""
+    runtime = Listening()
+    settings = WorkspaceSettings(AgentSettings(), runtime, Bounds())
+    settings.take(Settings(version=3, text=TEXT))
+    taken = settings.take(Settings(version=4, text=text))
+    assert taken.version == 4
+    assert words in taken.problem
+    assert [version for _, version in runtime.heard] == [0, 3]
+
+
+def test_a_file_of_its_own_is_free_and_alone(tmp_path: Path) -> None:
+    """It holds from the start, is not bounded by what holds for the server, and nothing else is taken."""
+    file = tmp_path / "config.yaml"
+    file.write_text(SHARED)
+    runtime = Listening()
+    settings = WorkspaceSettings(AgentSettings(workspace_settings=str(file)), runtime, Bounds())
+    assert settings.file == SHARED
+    assert settings.take(Settings(version=7, text=SHARED)) == SettingsTaken(version=7)
+    assert "file of its own" in settings.take(Settings(version=8, text=TEXT)).problem
+    assert [(heard.shared_namespace, version) for heard, version in runtime.heard] == [
+        ("team", 0),
+        ("team", 7),
+    ]
+
+
+def test_an_unusable_file_is_named(tmp_path: Path) -> None:
+    """The agent does not start with a file that is not there, is no text, or says what is no setting."""
+    file = tmp_path / "config.yaml"
+    for content, words in (
+        (None, "cannot be read"),
+        (b"\xff\xfe", "no text"),
+        (b"a: 1", r"config\.yaml, line 1"),
+    ):
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(Misconfigured, match=words):
+            WorkspaceSettings(AgentSettings(workspace_settings=str(file)), Listening())
