@@ -16,6 +16,7 @@ import uvicorn
 
 from moorage.gateway import store
 from moorage.gateway.app import Application
+from moorage.gateway.certificates import Certificates
 from moorage.gateway.codes import Codes
 from moorage.gateway.haproxy.runtime import Runtime
 from moorage.gateway.metrics import Metrics
@@ -63,9 +64,10 @@ async def serve(home: Home, settings: GatewaySettings) -> None:
     zone = settings.as_zone
     table = store.load(home, clock.now())
     metrics = Metrics(table, clock)
+    runtime = Runtime(home.socket("haproxy"))
     upkeep = Upkeep(
         table=table,
-        runtime=Runtime(home.socket("haproxy")),
+        runtime=runtime,
         metrics=metrics,
         zone=zone,
         clock=clock,
@@ -98,6 +100,10 @@ async def serve(home: Home, settings: GatewaySettings) -> None:
         "save": upkeep.save,
         "close": upkeep.close_lost,
     }
+    if settings.tls_certificates:
+        work["certificates"] = Certificates(
+            entries=settings.tls_certificates, zone=zone.name, runtime=runtime, metrics=metrics, clock=clock
+        ).keep
     tasks = [asyncio.create_task(lasting(name, item), name=f"gateway.{name}") for name, item in work.items()]
     try:
         await _listen(application, home.socket("gateway"), lambda: _drain(upkeep, settings.drain_seconds))

@@ -42,6 +42,24 @@ class Metrics:
             "1 while HAProxy is there and knows the table.",
             registry=self.registry,
         )
+        self.certificate_expiry = Gauge(
+            f"{name}certificate_expiry_seconds",
+            "When the certificate that HAProxy presents ends: seconds since the epoch.",
+            ["certificate"],
+            registry=self.registry,
+        )
+        self.certificate_refused = Gauge(
+            f"{name}certificate_refused",
+            "1 while what is in the file is refused, and the certificate before goes on.",
+            ["certificate"],
+            registry=self.registry,
+        )
+        self.certificate_updates = Counter(
+            f"{name}certificate_updates_total",
+            "New certificates, by what became of them.",
+            ["certificate", "outcome"],
+            registry=self.registry,
+        )
         self._gauge("table_revision", "Revision of the route table.", lambda: table.revision)
         self._gauge("table_age_seconds", "Since the server was last heard of.", self._age)
         self._gauge("routes", "Workspaces in the route table.", lambda: len(table.routes))

@@ -41,7 +41,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     public_port: int = 0
     """As browsers see it, where something in front of HAProxy listens on another. 0: `port`."""
     tls_certificate: str = ""
-    """PEM file with certificate chain and key for the zone and `*.<zone>`. "": plain HTTP."""
+    """Certificate chain and key for the zone and `*.<zone>`; one for both, or several entries with commas between them. Each
+    is a combined PEM file, a `.crt` with a `.key` beside it, or a folder with `tls.crt` and `tls.key` (a mounted Secret) or with
+    files `*.pem`. Renewed ones are taken up within a minute. "": plain HTTP."""
     server: str = ""
     """`unix:<path>` or the URL of the server. "": `<home>/run/server.sock`."""
     server_on_zone: bool = False
@@ -71,8 +73,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def as_zone(self) -> Zone:
-        scheme = self.public_scheme or ("https" if self.tls_certificate else "http")
+        scheme = self.public_scheme or ("https" if self.tls_certificates else "http")
         return Zone(name=self.zone, scheme=scheme, port=self.public_port or self.port)
+
+    @property
+    def tls_certificates(self) -> tuple[str, ...]:
+        """The entries of `tls_certificate`."""
+        return tuple(entry for entry in self.tls_certificate.split(",") if entry)
 
     @property
     def metrics(self) -> int:
@@ -95,9 +102,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         """Raises `Misconfigured` for values that are well-formed but make no sense."""
         if not _ZONE.fullmatch(self.zone):
             raise _wrong(f"zone = {self.zone!r} is no DNS name in lower case.")
-        for name in ("address", "metrics_address", "tls_certificate", "server", "server_ca_bundle"):
-            if re.search(r"[\s\"'\\#]", getattr(self, name)):
-                raise _wrong(f"{name} may hold no space, quote, backslash or #.")
+        self._check_texts()
         for name in ("port", "metrics"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise _wrong(f"{name} = {getattr(self, name)} is no TCP port.")
@@ -109,6 +114,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             raise _wrong(f"drain_seconds = {self.drain_seconds} is not between 0 and {_MOST_DRAIN_SECONDS}.")
         if self.server_on_zone:
             self._check_server_on_zone()
+
+    def _check_texts(self) -> None:
+        for name in ("address", "metrics_address", "tls_certificate", "server", "server_ca_bundle"):
+            if re.search(r"[\s\"'\\#]", getattr(self, name)):
+                raise _wrong(f"{name} may hold no space, quote, backslash or #.")
+        if relative := [entry for entry in self.tls_certificates if not entry.startswith("/")]:
+            raise _wrong(f"tls_certificate: {relative[0]} is no absolute path.")
 
     def _check_server_on_zone(self) -> None:
         try:

@@ -268,11 +268,13 @@ async def test_a_port_that_is_taken(own_world: World):
     assert f"Port {port} on 127.0.0.1 cannot be used" in done.stderr
 
 
-async def test_a_configuration_that_haproxy_refuses(own_world: World):
-    """What HAProxy has against its configuration is said in one line."""
+async def test_a_configuration_that_haproxy_refuses(own_world: World, tmp_path: Path):
+    """What HAProxy has against its configuration is said in one line; that a certificate is missing, before it is asked."""
+    broken = tmp_path / "broken.pem"
+    broken.write_text("no certificate\n")
     environ = {
         **os.environ,
-        "MOORAGE_GATEWAY_TLS_CERTIFICATE": "/nowhere.pem",
+        "MOORAGE_GATEWAY_TLS_CERTIFICATE": str(broken),
         "MOORAGE_GATEWAY_PORT": "28443",
     }
     command = [sys.executable, "-m", "moorage.gateway.haproxy", "--home", str(own_world.gateway.home.path)]
@@ -281,7 +283,13 @@ async def test_a_configuration_that_haproxy_refuses(own_world: World):
     )
     assert done.returncode == 9
     assert "HAProxy does not accept its configuration" in done.stderr
-    assert "/nowhere.pem" in done.stderr
+    assert str(broken) in done.stderr
+    environ["MOORAGE_GATEWAY_TLS_CERTIFICATE"] = f"{broken},/nowhere.pem"
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, timeout=30, env=environ
+    )
+    assert done.returncode == 9
+    assert "The certificate /nowhere.pem is not there" in done.stderr
     environ = {**os.environ, "MOORAGE_GATEWAY_HAPROXY": "no-such-haproxy"}
     done = await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, timeout=30, env=environ

@@ -17,6 +17,7 @@ from moorage.kernel.errors import Misconfigured
         ({"port": 65535}, "metrics"),
         ({"address": "127.0.0.1\n  stats enable"}, "address"),
         ({"tls_certificate": "/a b.pem"}, "tls_certificate"),
+        ({"tls_certificate": "/a.pem,b.pem"}, "b.pem is no absolute path"),
         ({"server": "ftp://x"}, "server"),
         ({"idle_hours": 1000.0}, "idle_hours"),
         ({"drain_seconds": -1.0}, "drain_seconds"),

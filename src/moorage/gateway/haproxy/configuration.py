@@ -42,6 +42,8 @@ class Surroundings:
     server_url: str = ""
     open_files: int = 1 << 20
     """The hard limit of this process."""
+    certificates: tuple[str, ...] = ()
+    """Files that it presents; a key that is in none of them is beside it, with `.key` in place of `.crt`."""
     runtime_socket: str = RUNTIME_SOCKET
     controller_socket: str = "../run/gateway.sock"
     agent_socket: str = "../run/agent.sock"
@@ -52,7 +54,7 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
     values: dict[str, object] = {
         "address": f"[{settings.address}]" if ":" in settings.address else settings.address,
         "port": settings.port,
-        "tls": f" ssl crt {settings.tls_certificate} alpn http/1.1" if settings.tls_certificate else "",
+        "tls": _tls(around.certificates),
         "metrics_binds": "\n".join(
             _metrics_bind(settings, address) for address in settings.metrics_addresses
         ),
@@ -95,6 +97,10 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
     return "\n".join(parts)
 
 
+def _tls(certificates: tuple[str, ...]) -> str:
+    return f" ssl {' '.join(f'crt {file}' for file in certificates)} alpn http/1.1" if certificates else ""
+
+
 def _metrics_bind(settings: GatewaySettings, address: str) -> str:
     host = f"[{address}]" if ":" in address else address
     return f"  bind {host}:{settings.metrics}{' v4v6' if address == '::' else ''}"
@@ -131,6 +137,8 @@ $threads
   stats timeout 20d
   ssl-default-bind-options ssl-min-ver TLSv1.2
   tune.ssl.default-dh-param 2048
+  ssl-load-extra-files key
+  ssl-load-extra-del-ext
 
 defaults
   mode http

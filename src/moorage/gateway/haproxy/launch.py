@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from moorage.gateway import maps, pages, store
-from moorage.gateway.haproxy import drain, upstream
+from moorage.gateway.haproxy import certificates, drain, upstream
 from moorage.gateway.haproxy.configuration import ERRORS, FRONTEND, RUNTIME_SOCKET, Surroundings, render
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel.errors import Misconfigured
@@ -70,6 +70,9 @@ def surroundings(home: Home, settings: GatewaySettings, server_url: str) -> Surr
         server=upstream_of(home, settings),
         server_url=server_url or _origin(settings.server),
         open_files=_open_files(),
+        certificates=tuple(
+            str(files.certificate) for files in certificates.locate(settings.tls_certificates)
+        ),
     )
 
 

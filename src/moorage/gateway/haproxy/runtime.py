@@ -70,6 +70,27 @@ class Runtime:
         for chunk in _chunks((f"shutdown session {stream}" for stream in streams), ";"):
             await self.ask(chunk)
 
+    async def stage_certificate(self, name: str, pem: str) -> str:
+        """Reads a new content for a certificate that is in use, and returns what `show ssl cert` says of it. It is used once it
+        is committed. Raises `Unavailable`, code `haproxy-refused` when HAProxy cannot read it.
+
+        `pem`: no empty line, and a line's end at its end.
+        """
+        answer = await self.ask(f"set ssl cert {name} <<\n{pem}")
+        if "Transaction created" not in answer and "Transaction updated" not in answer:
+            raise _refused("HAProxy does not take it", answer)
+        return await self.ask(f"show ssl cert *{name}")
+
+    async def commit_certificate(self, name: str) -> None:
+        """New connections get it from now on; open ones go on as they are. Raises as `stage_certificate`."""
+        answer = await self.ask(f"commit ssl cert {name}")
+        if "Success!" not in answer:
+            raise _refused("HAProxy does not take it", answer)
+
+    async def abort_certificate(self, name: str) -> None:
+        """Forgets what was staged; that nothing was is no error."""
+        await self.ask(f"abort ssl cert {name}")
+
     async def _run(self, commands: Iterable[str]) -> None:
         for chunk in _chunks(commands, ";"):
             _check(await self.ask(chunk))
@@ -106,3 +127,8 @@ def _check(answer: str) -> None:
     said = [line for line in answer.splitlines() if line.strip() and "not found" not in line.lower()]
     if said:
         raise Unavailable(f"HAProxy refused a change: {said[0]}", code="haproxy-refused")
+
+
+def _refused(what: str, answer: str) -> Unavailable:
+    said = [line.strip() for line in answer.splitlines() if line.strip()]
+    return Unavailable(f"{what}: {said[0] if said else 'it does not say why'}", code="haproxy-refused")
