@@ -32,7 +32,7 @@ COMPONENT = """\
     memoryLimit: 512Mi
     env:
     - name: NUMBER
-      value: '{number:0260}'
+      value: '{number:0740}'
     endpoints:
     - name: e{number}
       targetPort: {number}

@@ -173,7 +173,9 @@ def repeated(head: str, unit: str, tail: str = "", *, size: int = SIZE, most: in
 def accepted(head: str, unit: str, tail: str = "") -> str:
     """As many units as the engine takes, and a comment as long as fits; "" when all that fit are taken."""
     few, more = (_values(repeated(head, unit, tail, most=count)) for count in (10, 11))
-    most = (MAX_NODES - few) // max(1, more - few) + 10
+    if more == few:
+        return ""
+    most = (MAX_NODES - few) // (more - few) + 10
     if len(repeated(head, unit, tail, most=most + 1)) > SIZE - len(unit):
         return ""
     text = repeated(head, unit, tail, most=most)

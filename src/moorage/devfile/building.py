@@ -211,7 +211,14 @@ class Builder:
             self._put(value, where)
             return
         if not isinstance(value, str):
-            raise Refused("key-not-text", "A key must be plain text.", line=at.line, column=at.column)
+            raise Refused(
+                "key-not-text",
+                "A key must be plain text.",
+                line=at.line,
+                column=at.column,
+                path=self._path(),
+                hint="Write the key out.",
+            )
         self._key(event, value, where)
 
     def _next_document(self, event: Any) -> None:

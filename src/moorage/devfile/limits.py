@@ -9,10 +9,12 @@ MAX_BYTES = 3 * 1024 * 1024
 """Bytes of a devfile."""
 MAX_DEPTH = 100
 """Mappings and lists inside of each other."""
-MAX_NODES = 100_000
-"""Values in a document, those that aliases repeat included; keys are not counted. A value costs about 5 µs in all."""
+MAX_NODES = 50_000
+"""Values in a document, those that aliases repeat included; keys are not counted. A value costs 5 to 10 µs in all."""
 MAX_TEXT = 2 * MAX_BYTES
 """Characters in all values, those that aliases and variables repeat included."""
+REFERENCE = 100
+"""Characters that a `{{ name }}` counts for at least, so that replacing them takes its time from `MAX_TEXT`, too."""
 MAX_DIRECTIVES = 4
 """Lines that start with `%`."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from moorage.devfile.limits import MAX_TEXT
+from moorage.devfile.limits import MAX_TEXT, REFERENCE
 from moorage.devfile.problems import Path, short
 from moorage.devfile.reporting import Report
 from moorage.devfile.tree import Map, copy_map, copy_seq
@@ -85,6 +85,10 @@ def substitute(tree: Map, report: Report, *, fields: Mapping[str, Any] = FIELDS,
     return changed
 
 
+class _TooMuchError(Exception):
+    """The variables' values come to more text than a devfile may have."""
+
+
 class _Walk:
     def __init__(self, values: Mapping[str, Any], report: Report) -> None:
         self.values = values
@@ -138,26 +142,38 @@ class _Walk:
     def text(self, text: str, path: Path) -> str:
         def replacement(name: str) -> str | None:
             value = self.values.get(name)
+            self.budget -= max(REFERENCE, len(value) if isinstance(value, str) else 0)
+            if self.budget < 0:
+                raise _TooMuchError
             if isinstance(value, str):
-                self.budget -= len(value)
-                return value if self.budget > 0 else None
-            if self.report.has_warned_enough:
-                return None
-            self.report.warn(
-                "unknown-variable",
-                f"The variable {short(name)!r} is not defined; the text stays as it is.",
-                path,
-                hint=self.report.suggest(name, self.values) or "Define it under 'variables'.",
-            )
+                return value
+            if not self.report.has_warned_enough:
+                self._unknown(name, path)
             return None
 
-        changed = replace(text, replacement)
-        if self.budget <= 0:
-            self.report.add("too-much-text", "The variables make this devfile too large.", path)
-            self.budget = MAX_TEXT
-            self.values = {}
+        if self.budget < 0:
+            return text
+        try:
+            changed = replace(text, replacement)
+        except _TooMuchError:
+            self.report.add(
+                "too-much-text",
+                "The variables make this devfile too large.",
+                path,
+                hint=f"Use fewer or shorter ones: {MAX_TEXT:,} characters are the most, and each use counts"
+                f" for {REFERENCE} at least.",
+            )
+            return text
         # The very same object says that nothing changed.
         return changed if changed != text else text
+
+    def _unknown(self, name: str, path: Path) -> None:
+        self.report.warn(
+            "unknown-variable",
+            f"The variable {short(name)!r} is not defined; the text stays as it is.",
+            path,
+            hint=self.report.suggest(name, self.values) or "Define it under 'variables'.",
+        )
 
 
 def replace(text: str, value_of: Callable[[str], str | None]) -> str:
@@ -167,10 +183,10 @@ def replace(text: str, value_of: Callable[[str], str | None]) -> str:
     """
     parts: list[str] = []
     done = low = 0
-    while (end := text.find("}}", low)) >= 0:
-        start = text.find("{{", low, end)
-        if start >= 0 and "\n" in (name := text[start + 2 : end]):
-            start = _start(text, low, end)
+    while (start := text.find("{{", low)) >= 0 and (end := text.find("}}", start + 2)) >= 0:
+        name = text[start + 2 : end]
+        if "\n" in name:
+            start = _start(text, start, end)
             name = text[start + 2 : end]
         # Where this `}}` ends no match, a later one ends none that starts before it: a line break stands between.
         low = end + 2

@@ -247,6 +247,29 @@ def test_init_asks_a_person(tmp_path: Path) -> None:
     assert container.endpoints[0].target_port == 9000
 
 
+def test_every_command_speaks_json(tmp_path: Path, good: Path, bad: Path) -> None:
+    """With `-o json` the outcome is JSON on standard output, and so is what is wrong, on standard error."""
+    devcontainer = tmp_path / "devcontainer.json"
+    devcontainer.write_text('{"image": "example.com/node:24", "features": {"x": {}}}')
+    for arguments, key in (
+        (("validate", good), "valid"),
+        (("flatten", good), "schemaVersion"),
+        (("explain", good), "spec"),
+        (("from-devcontainer", devcontainer), "warnings"),
+        (("init", tmp_path, "--yes", "--force"), "file"),
+    ):
+        result = moor(*arguments, "-o", "json")
+        assert result.returncode == 0, result.stderr
+        assert key in json.loads(result.stdout)
+    for command in ("flatten", "explain"):
+        result = moor(command, bad, "-o", "json")
+        assert (result.returncode, result.stdout) == (1, "")
+        assert {problem["code"] for problem in json.loads(result.stderr)["problems"]} == {
+            "unknown-key",
+            "missing-key",
+        }
+
+
 def test_init_from_a_registry(tmp_path: Path) -> None:
     """A stack of the registry is written flat, marked for the editor."""
     assert moor("init", tmp_path, "--stack", "python:3.1.0", "--registry", REGISTRY).returncode == 0

@@ -122,6 +122,24 @@ def test_variables_are_looked_for_once(text: str) -> None:
     assert 0 < counted.looked < 5 * len(text)
 
 
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
+@pytest.mark.parametrize("name", ["known", "unknown"])
+def test_references_are_counted(name: str, more: int, fits: bool) -> None:
+    """Each `{{ name }}` counts for some characters at least, so that their number is limited too."""
+    most = limits.MAX_TEXT // limits.REFERENCE
+    text = f"{HEAD}variables: {{known: x}}\ncomponents: [{{name: c, container: {{image: '{f'{{{{{name}}}}}' * (most + more)}'}}}}]"
+    if fits:
+        image = flatten(parse(text)).devfile.components[0].container
+        assert image is not None
+        assert len(str(image.image)) == most * (1 if name == "known" else len("{{unknown}}"))
+        return
+    with pytest.raises(DevfileError) as caught:
+        parse(text)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.path) == ("too-much-text", "components[0].container.image")
+    assert f"{limits.MAX_TEXT:,}" in problem.hint
+
+
 def test_names_are_compared_within_a_budget() -> None:
     """The first mistakes come with what was meant; when enough names were compared, only other cases are seen."""
     report = Report({})
@@ -205,7 +223,7 @@ def test_the_page_names_the_limits() -> None:
     page = (Path(__file__).parents[3] / "docs/devfile.md").read_text()
     section = re.split(r"^## ", page, flags=re.MULTILINE)
     text = next(part for part in section if part.startswith("Limits"))
-    for number in (limits.MAX_NODES, limits.MAX_DEPTH, limits.MAX_DIRECTIVES, limits.SHOWN, limits.SUGGESTIONS, limits.COMPARISONS, limits.MOST_PROBLEMS):  # fmt: skip
+    for number in (limits.MAX_NODES, limits.MAX_DEPTH, limits.MAX_DIRECTIVES, limits.SHOWN, limits.SUGGESTIONS, limits.COMPARISONS, limits.MOST_PROBLEMS, limits.REFERENCE):  # fmt: skip
         assert re.search(rf"(?<![\d,]){number:,}(?![\d,])", text), number
     assert f"{limits.MAX_BYTES // 1024**2} MB" in text
     assert f"{limits.MAX_TEXT // 1024**2} million characters" in text

@@ -50,6 +50,8 @@ def test_what_gitlab_accepts_passes() -> None:
         ("name: web", "name: gl-web", "gitlab-reserved-name", "components[0].container.endpoints[0].name"),
         ("id: init", "id: init}\n  - {id: gl-x", "gitlab-reserved-name", "commands[2].id"),
         ("label: Go", "label: gl-go", "gitlab-reserved-name", "commands[0].exec.label"),
+        ("apply: {component: py}", "apply: {component: py, label: gl-go}", "gitlab-reserved-name", "commands[1].apply.label"),
+        ("name: py\n", "name: gl-py\n", "gitlab-reserved-name", "components[0].name"),
         ("tag: x", "gl-tag: x", "gitlab-reserved-name", "variables.gl-tag"),
         ("tag: x", "gl_tag: x", "gitlab-reserved-name", "variables.gl_tag"),
         ("editor: true", "other: true", "gitlab-editor", "components"),
@@ -65,11 +67,35 @@ def test_what_gitlab_refuses_is_told(find: str, put: str, code: str, path: str) 
             "{id: init}", "{id: init, apply: {component: py}}"
         )
         text = text.replace("exec: {component: py}", "exec: {component: py, commandLine: x}")
+    if "name: gl-py" in text:
+        text = text.replace("component: py", "component: gl-py")
     devfile = parse(text)
     assert refusals(devfile, "full") == ()
     problems = refusals(devfile, "gitlab")
     assert [(problem.code, problem.path) for problem in problems] == [(code, path)]
     assert problems[0].line > 0
+
+
+@pytest.mark.parametrize(
+    ("old", "version", "more", "found"),
+    [
+        ("go", "2.2.0", "", {"commands[0].id", "events.postStart[0]"}),
+        ("init", "2.2.0", "", {"commands[1].id", "events.preStart[0]"}),
+        ("", "2.2.2", "dependentProjects: [{name: p, zip: {location: u}}]\n", {"schemaVersion", "dependentProjects"}),
+        ("", "2.0.0", "PLUGIN", {"schemaVersion", "components[0].plugin"}),
+    ],
+)  # fmt: skip
+def test_what_gitlab_refuses_twice(old: str, version: str, more: str, found: set[str]) -> None:
+    """A reserved name is told wherever it stands; what only another version has is refused with that version."""
+    text = GOOD.replace("2.2.0", version, 1)
+    if old:
+        text = text.replace(f"id: {old},", f"id: gl-{old},").replace(f"[{old}]", f"[gl-{old}]")
+    if more == "PLUGIN":
+        text = text.replace("components:\n", "components:\n  - {name: p, plugin: {uri: u}}\n", 1)
+        text = text.replace("variables: {tag: x}\n", "")
+    else:
+        text += more
+    assert {problem.path for problem in refusals(parse(text), "gitlab")} == found
 
 
 def test_a_volume_name_of_27_characters_passes() -> None:

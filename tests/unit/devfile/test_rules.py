@@ -80,6 +80,7 @@ RULES = [
         _container("env: [{name: A, value: x}, {name: B, value: x}]"),
     ),
     ("bad-quantity", "components[0].container.memoryLimit", _container("memoryLimit: 1GB"), _container("memoryLimit: 1G")),
+    ("bad-quantity", "components[0].container.memoryRequest", _container("memoryRequest: 1Gb"), _container("memoryRequest: 1Gi")),
     ("bad-quantity", "components[0].container.cpuRequest", _container("cpuRequest: half"), _container("cpuRequest: '0.5'")),
     ("bad-quantity", "components[0].container.cpuLimit", _container("cpuLimit: '-1'"), _container("cpuLimit: '1'")),
     ("bad-quantity", "components[0].volume.size", _components("- {name: a, volume: {size: big}}"), _components("- {name: a, volume: {size: 1Gi}}")),
@@ -211,6 +212,17 @@ RULES = [
         _project(f"{{{TWO_REMOTES}}}", "dependentProjects"),
         _project(ORIGIN, "dependentProjects"),
     ),
+    ("no-remote", "dependentProjects[0].git.remotes", _project("{remotes: {}}", "dependentProjects"), _project(ORIGIN, "dependentProjects")),
+    ("not-one-remote", "starterProjects[0].git.remotes", _project("{remotes: {}}", "starterProjects"), _project(ORIGIN, "starterProjects")),
+    *(
+        (
+            "unknown-remote",
+            f"{key}[0].git.checkoutFrom.remote",
+            _project("{remotes: {origin: u}, checkoutFrom: {remote: fork}}", key),
+            _project("{remotes: {origin: u}, checkoutFrom: {remote: origin}}", key),
+        )
+        for key in ("starterProjects", "dependentProjects")
+    ),
     (
         "not-one-remote",
         "starterProjects[0].git.remotes",
@@ -222,6 +234,12 @@ RULES = [
         "projects[1].name",
         _project(ORIGIN) + "- {name: p, git: {remotes: {origin: u}}}\n",
         _project(ORIGIN) + "- {name: q, git: {remotes: {origin: u}}}\n",
+    ),
+    (
+        "duplicate-name",
+        "dependentProjects[1].name",
+        _project(ORIGIN, "dependentProjects") + "- {name: p, zip: {location: u}}\n",
+        _project(ORIGIN, "dependentProjects") + "- {name: q, zip: {location: u}}\n",
     ),
     (
         "duplicate-name",
