@@ -23,6 +23,16 @@ RUN_AS_GROUP = 0
 EDITOR_PORT = 60001
 SSH_PORT = 60022
 
+RESERVED_DOMAINS = ("kubernetes.io", "k8s.io", "openshift.io", "moorage.dev", "istio.io", "docker.com")
+"""Labels and annotations of these, and of hosts below them, change what a cluster or an engine does."""
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a label or annotation is not a devfile's to set; asked by who reads devfiles, and by agents, which trust nobody."""
+    domain, slash, _ = name.partition("/")
+    return bool(slash) and any(domain == d or domain.endswith(f".{d}") for d in RESERVED_DOMAINS)
+
+
 Exposure = Literal["public", "internal", "none"]
 Protocol = Literal["http", "https", "ws", "wss", "tcp", "udp"]
 

@@ -19,6 +19,7 @@ from moorage.contract.spec import (
     Resources,
     Volume,
     VolumeMount,
+    is_reserved,
 )
 from moorage.devfile import Devfile, quantities
 from moorage.devfile.model import Component, ContainerComponent
@@ -37,8 +38,6 @@ _IMAGE = re.compile(r"[A-Za-z0-9][^\s]{0,510}")
 _SYSTEM_PATHS = ("/", "/proc", "/sys", "/dev", "/etc", "/bin", "/lib", "/usr", "/sbin", "/run")
 """Nothing is mounted over these; below /etc, /usr and /run it may be."""
 _CLOSED_PATHS = ("/proc", "/sys", "/dev", TOOLS_ROOT)
-_RESERVED_DOMAINS = ("kubernetes.io", "k8s.io", "moorage.dev", "istio.io", "docker.com")
-"""Labels and annotations of these, and of hosts below them, change what a cluster does."""
 
 
 def truth(value: Any) -> bool | None:
@@ -365,13 +364,8 @@ def _allowed(asked: Any, value_pattern: re.Pattern[str] | None = None) -> dict[s
         and len(value) <= 1024
         and _LABEL_KEY.fullmatch(key)
         and (value_pattern is None or value_pattern.fullmatch(value))
-        and not _is_reserved(key)
+        and not is_reserved(key)
     }
-
-
-def _is_reserved(key: str) -> bool:
-    domain, slash, _ = key.partition("/")
-    return bool(slash) and any(domain == d or domain.endswith(f".{d}") for d in _RESERVED_DOMAINS)
 
 
 def _millicores(text: str | None) -> int | None:

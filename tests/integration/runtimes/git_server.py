@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import ssl
 import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,15 +15,26 @@ PRIVATE = "private"
 """Repositories whose name begins like this are handed out to USER only."""
 
 
-class GitServer:
-    """Serves `folder/*.git` on a free port of all addresses (containers reach it at their bridge's)."""
+class QuietServer(ThreadingHTTPServer):
+    """Says nothing of clients that hang up, as those do that do not trust a certificate."""
 
-    def __init__(self, folder: Path) -> None:
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None: ...
+
+
+class GitServer:
+    """Serves `folder/*.git` on a free port of all addresses (containers reach it at their bridge's). `tls`: over HTTPS."""
+
+    def __init__(self, folder: Path, tls: ssl.SSLContext | None = None) -> None:
         self.folder = folder
         self.requests: list[str] = []
         handler = type("Handler", (_Handler,), {"server_of": self})
-        self._http = ThreadingHTTPServer(("0.0.0.0", 0), handler)
-        self._http.daemon_threads = True
+        self._http = QuietServer(("0.0.0.0", 0), handler)
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(
+                self._http.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port = self._http.server_address[1]
         self._thread = Thread(target=self._http.serve_forever, daemon=True)
         self._thread.start()

@@ -6,6 +6,7 @@ Each function returns a `Verdict`: the cause, and whether it is final (nothing c
 
 from moorage.agent.causes.clones import clone_timeout, of_clone, without_password
 from moorage.agent.causes.containers import (
+    ca_bundle,
     crash_loop,
     editor_not_answering,
     init_failed,
@@ -20,6 +21,7 @@ from moorage.agent.causes.verdict import DETAIL_LIMIT, Verdict, no_space
 __all__ = [
     "DETAIL_LIMIT",
     "Verdict",
+    "ca_bundle",
     "clone_timeout",
     "crash_loop",
     "editor_not_answering",

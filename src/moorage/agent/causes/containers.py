@@ -116,7 +116,32 @@ def init_timeout(name: str, seconds: float, lines: str) -> Verdict:
     )
 
 
+def ca_bundle(lines: str) -> Verdict:
+    """Of a CA bundle of which no truststore can be made."""
+    return Verdict(
+        make_cause(
+            "ca-bundle-invalid",
+            "The CA bundle that the agent's settings give holds something that is no certificate.",
+            lines,
+            "Correct ca_bundle: PEM certificates, each between its BEGIN and END lines.",
+        ),
+        True,
+    )
+
+
 def sandbox_ended(code: int | None, lines: str) -> Verdict:
+    if "moorage: bad-ca-bundle" in lines:
+        return ca_bundle(lines)
+    if "moorage: no-user-namespace" in lines:
+        return Verdict(
+            make_cause(
+                "user-namespace-missing",
+                "The workspace was to have a user namespace of its own, and its node gave it none: nothing was started.",
+                lines,
+                "Upgrade the nodes' kubelet and container runtime, or set use_kubernetes_user_namespaces to false.",
+            ),
+            True,
+        )
     return Verdict(
         make_cause(
             "sandbox-ended",

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from moorage.contract.spec import TOOLS_ROOT
+
 CA_FOLDER = "/etc/moorage"
 CA_FILE = f"{CA_FOLDER}/ca-bundle.crt"
 """The usual CAs and the extra ones, for programs that take one file instead of their own."""
+JAVA_STORE = f"{CA_FOLDER}/truststore.jks"
+"""The same for Java, which reads no PEM."""
+JAVA_OPTIONS = "JAVA_TOOL_OPTIONS"
+MAKE_JAVA_STORE = f"{TOOLS_ROOT}/bin/busybox sh {TOOLS_ROOT}/bin/workspace-truststore {CA_FILE} {JAVA_STORE}"
+"""Shell."""
 
 _FILE_VARIABLES = (
     "SSL_CERT_FILE",
@@ -24,7 +33,17 @@ def environment(
     env: dict[str, str] = {}
     if ca_bundle:
         env |= dict.fromkeys(_FILE_VARIABLES, CA_FILE)
+        env[JAVA_OPTIONS] = f"-Djavax.net.ssl.trustStore={JAVA_STORE}"
     for name, value in (("http_proxy", http_proxy), ("https_proxy", https_proxy), ("no_proxy", no_proxy)):
         if value:
             env[name] = env[name.upper()] = value
+    return env
+
+
+def joined(machine: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """The machine's variables and those that a devfile or an image gives, which win; Java's options are put together, theirs
+    last, so that a trust store of their own wins, too."""
+    env = {**machine, **given}
+    if JAVA_OPTIONS in machine:
+        env[JAVA_OPTIONS] = f"{machine[JAVA_OPTIONS]} {given.get(JAVA_OPTIONS, '')}".strip()
     return env

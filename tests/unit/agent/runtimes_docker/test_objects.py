@@ -157,7 +157,7 @@ def test_ca_bundle() -> None:
     container = desired().spec.containers[0]
     created = objects.container_body(desired(), with_ca, container, image=IMAGE, role="main", received=1)
     assert mounts(created)["/etc/moorage"] == "moorage-ca-1"
-    assert all(env(created)[name] == "/etc/moorage/ca-bundle.crt" for name in CA_VARIABLES)
+    assert {name: env(created)[name] for name in CA_VARIABLES} == CA_VARIABLES
     sandbox = objects.sandbox_body(desired(), with_ca, 1)
     assert env(sandbox)["GIT_SSL_CAINFO"] == "/etc/moorage/ca-bundle.crt"
     assert not env(body(desired())).keys() & set(CA_VARIABLES)

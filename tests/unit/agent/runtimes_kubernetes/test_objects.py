@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -39,11 +38,6 @@ def plan_of(case: str) -> Plan:
     )
 
 
-def containers_of(case: str) -> list[dict[str, Any]]:
-    pod = objects_of(plan_of(case))[-1]["spec"]["template"]["spec"]
-    return [*pod.get("initContainers", ()), *pod["containers"]]
-
-
 @pytest.mark.parametrize("case", sorted(folder.name for folder in CASES.iterdir()))
 def test_makes_these_objects(case: str) -> None:
     """A workspace and settings make exactly the objects that stand beside them in objects.yaml, in that order."""
@@ -57,21 +51,6 @@ def test_everything_carries_the_labels(case: str) -> None:
     plan = plan_of(case)
     for item in objects_of(plan):
         assert item["metadata"]["labels"].items() >= names.labels(plan.name, plan.identity).items()
-
-
-@pytest.mark.parametrize("case", ["plain", "everything", "image_volume"])
-def test_pod_security_restricted(case: str) -> None:
-    """A pod has what Pod Security's `restricted` asks for: no root, no capability, no escalation, no host."""
-    pod = objects_of(plan_of(case))[-1]["spec"]["template"]["spec"]
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    for container in containers_of(case):
-        security = container["securityContext"]
-        assert security == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-        assert not any("hostPort" in port for port in container.get("ports", ()))
-    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
-    kinds = {key for volume in pod["volumes"] for key in volume if key != "name"}
-    assert kinds <= {"emptyDir", "persistentVolumeClaim", "secret", "image"}
 
 
 def test_no_credential_in_any_object() -> None:

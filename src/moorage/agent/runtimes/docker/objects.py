@@ -236,7 +236,8 @@ def container_env(
     spec: WorkspaceSpec, host: Host, container: Container, image: ImageConfig, role: Role
 ) -> dict[str, str]:
     """The image's PATH with the tools' at its end, what the machine needs, the devfile's, and ours, which wins."""
-    env = {**machine_env(host), **container.env}
+    java = {name: value for name, value in image.env.items() if name == trust.JAVA_OPTIONS}
+    env = trust.joined(machine_env(host), {**java, **container.env})
     path = container.env.get("PATH") or image.env.get("PATH") or DEFAULT_PATH
     env["PATH"] = f"{path}:{TOOLS_ROOT}/bin"
     if container.mount_sources or role == "main":

@@ -17,6 +17,7 @@ from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.objects import Body
+from moorage.agent.runtimes.docker.streams import last_lines
 from moorage.agent.runtimes.port import Identity, RuntimeFault
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause
@@ -72,7 +73,7 @@ class Shared:
         if not extra:
             return ""
         bundle = await asyncio.to_thread(merged_bundle, extra.encode())
-        volume = f"moorage-ca-{hashlib.sha256(bundle).hexdigest()[:12]}"
+        volume = f"moorage-ca-{hashlib.sha256(trust.MAKE_JAVA_STORE.encode() + bundle).hexdigest()[:12]}"
         async with self._lock:
             if not await self._is_whole(volume):
                 image = await self._images.ensure(self._settings.tools_image, lambda _: None)
@@ -139,12 +140,22 @@ class Shared:
     async def _fill_ca(self, volume: str, image: str, bundle: bytes) -> None:
         body: Body = {
             "Image": image,
+            "User": "0:0",
+            "Entrypoint": [*objects.SHELL, "-c", trust.MAKE_JAVA_STORE],
+            "Cmd": [],
             "Labels": {**objects.identity_labels(self._identity), objects.SHARED: "ca"},
             "HostConfig": {"NetworkMode": "none", "Mounts": [_mount(volume, trust.CA_FOLDER)]},
         }
         async with _temporary(self._engine, self._fill_name(volume), body) as container:
             archive = tar_of(trust.CA_FILE.rpartition("/")[2], bundle, mode=0o644)
             await self._engine.upload(container, trust.CA_FOLDER, archive, doing="copying the CA bundle")
+            await self._engine.request(
+                "POST", f"containers/{container}/start", doing="making Java's truststore"
+            )
+            ended = await self._engine.request("POST", f"containers/{container}/wait")
+            if ended["StatusCode"] != 0:
+                verdict = causes.ca_bundle(await last_lines(self._engine, container))
+                raise RuntimeFault(verdict.cause, final=verdict.final)
 
 
 def merged_bundle(extra: bytes) -> bytes:

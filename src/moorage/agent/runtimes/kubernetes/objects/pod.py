@@ -14,10 +14,10 @@ from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects import trust
 from moorage.agent.runtimes.kubernetes.objects.plan import CLONE_STEP, SANDBOX, TOOLS_STEP, Plan, part_name
 from moorage.agent.runtimes.projects import project_lines
-from moorage.agent.runtimes.trust import CA_FOLDER
+from moorage.agent.runtimes.trust import CA_FOLDER, joined
 from moorage.agent_settings import ResourceSettings, Toleration
 from moorage.contract import Container, EditorSpec, Resources
-from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT
+from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT, is_reserved
 from moorage.kernel import quantities
 
 RUN_FOLDER = "/run/moorage"
@@ -31,6 +31,11 @@ BUSYBOX = f"{TOOLS_ROOT}/bin/busybox"
 
 SANDBOX_CPU = "2"
 
+MAPPED = (
+    "read -r _ outside _ </proc/self/uid_map && [ $outside != 0 ] || "
+    "{ echo moorage: no-user-namespace: root in the pod is root on the node; exit 78; }"
+)
+"""The API server or the node may have passed over `hostUsers`: a pod whose root is the node's begins with nothing else."""
 _FIRST_COPY = (
     f"mkdir -p {COPY_ROOT}/bin && cp {TOOLS_ROOT}/bin/busybox {TOOLS_ROOT}/bin/tini {COPY_ROOT}/bin/"
 )
@@ -106,10 +111,11 @@ def secret_name(plan: Plan, container: Container) -> str:
 
 
 def _component_metadata(plan: Plan, field: str) -> dict[str, str]:
+    """What the devfile's containers ask for, but for what a cluster would act on (`container.apparmor.….kubernetes.io`)."""
     merged: dict[str, str] = {}
     for container in plan.spec.containers:
         merged |= getattr(container, field)
-    return merged
+    return {name: value for name, value in merged.items() if not is_reserved(name)}
 
 
 def _pod_security(plan: Plan) -> dict[str, Any]:
@@ -228,7 +234,7 @@ def _wrapped(plan: Plan, words: list[str]) -> list[str]:
 def environment_of(plan: Plan, container: Container) -> dict[str, str]:
     """All that a devfile's container finds in its environment beside what its image sets; ours wins."""
     is_main = container.name == plan.spec.main_container
-    env = trust.machine_environment(plan.settings) | container.env
+    env = joined(trust.machine_environment(plan.settings), container.env)
     if container.mount_sources or is_main:
         root = PROJECTS_ROOT if is_main else container.source_mapping
         env["PROJECTS_ROOT"] = root
@@ -343,6 +349,8 @@ def _init_containers(plan: Plan) -> list[dict[str, Any]]:
     has_steps = bool(plan.spec.init_containers)
     scripts: list[str] = []
     mounts: list[dict[str, Any]] = []
+    if plan.settings.use_kubernetes_user_namespaces:
+        scripts.append(f"{{ {MAPPED}; }}")
     if not plan.mounts_tools:
         scripts.append(_FIRST_COPY)
         if has_steps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moorage.agent.runtimes.trust import CA_FILE, environment
+from moorage.agent.runtimes.trust import CA_FILE, MAKE_JAVA_STORE, environment
 from moorage.agent_settings import RemoteDevelopment
 from moorage.contract.spec import TOOLS_ROOT
 
@@ -22,5 +22,6 @@ def machine_environment(settings: RemoteDevelopment) -> dict[str, str]:
 
 
 def join_script() -> str:
-    """Shell: joins the tools tree's CAs and the extra ones."""
-    return f"cat {TOOLS_ROOT}/etc/ca-certificates.crt {EXTRA_FOLDER}/{EXTRA_FILE} > {CA_FILE}"
+    """Shell: joins the tools tree's CAs and the extra ones. The result would be too much for a Secret of each workspace."""
+    join = f"cat {TOOLS_ROOT}/etc/ca-certificates.crt {EXTRA_FOLDER}/{EXTRA_FILE} > {CA_FILE}"
+    return f"{join} && {MAKE_JAVA_STORE}"
