@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.figures import FIGURES
 from cluster.node import Cluster
 from cluster.worlds import KubernetesWorld
 from integration.runtimes.git_server import GitServer
@@ -22,6 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.cluster)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures of this run."""
+    if lines := FIGURES.table():
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from cluster.accounts import put
+from cluster.figures import FIGURES
+from cluster.webhook import STORAGE_CLASS, WEBHOOK, RefusingWebhook
 from cluster.worlds import KubernetesWorld, WholeAgent
+from integration.runtimes.private_site import PrivateCA
 from integration.runtimes.worlds import EDITOR, Agent, desired_of, simple_spec
+from moorage.agent.runtimes.kubernetes import commands, inside
+from moorage.agent.runtimes.kubernetes.objects.plan import INSTALLATION
 from moorage.agent_settings import Amounts, ResourceSettings
 from moorage.contract import (
     ActualState,
@@ -17,6 +26,8 @@ from moorage.contract import (
     DesiredWorkspace,
     Resources,
     StageName,
+    Volume,
+    VolumeMount,
     WorkspaceSpec,
 )
 
@@ -41,6 +52,7 @@ async def test_an_image_that_needs_a_sign_in(world: KubernetesWorld) -> None:
     fault = await fault_of(agent, desired_of(world, spec=with_main(world, image=world.private_image)))
     assert fault.code == "image-denied"
     assert "authori" in fault.detail.lower()
+    FIGURES.note("an image that its registry refuses: told after", time.time() - began, "s")
     assert time.time() - began < 10
 
 
@@ -157,4 +169,172 @@ async def test_a_crash_loop_fails_with_its_last_lines(world: KubernetesWorld) ->
     )
     log = b"".join([chunk.data async for chunk in agent.runtime.logs(desired.name, "side")])
     assert b"about to fail" in log
+    await agent.kill()
+
+
+async def test_an_autoscaler_that_acts(world: KubernetesWorld) -> None:
+    """While an autoscaler says that it adds a node, the stage says so, with how long that takes; it goes on waiting."""
+    agent = await world.agent()
+    desired = desired_of(world, spec=with_main(world, resources=Resources(memory_request=4000 * GIB)))
+    await agent.runtime.start(desired, received=time.time())
+    await agent.runtime.observe(desired.name, desired)
+    pod = await world.pod(desired.name)
+    reference = {key: pod["metadata"][key] for key in ("name", "namespace", "uid")}
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{reference['name']}.scale", "namespace": desired.name},
+        "involvedObject": {"apiVersion": "v1", "kind": "Pod", **reference},
+        "type": "Normal",
+        "reason": "TriggeredScaleUp",
+        "message": "pod triggered scale-up: [{pool 1->2 (max: 5)}]",
+        "source": {"component": "cluster-autoscaler"},
+    }
+    await world.client.create(event)
+
+    def told() -> str:
+        stages = agent.runtime.progress(desired.name).stages
+        return next((s.detail for s in stages if "node is being added" in s.detail), "")
+
+    detail = await agent.hearing.until(told, 40)
+    assert "enough memory" in detail
+    assert "about 3 minutes" in detail
+    assert "1->2" in detail
+    assert agent.runtime.progress(desired.name).fault is None
+
+
+async def test_a_volume_that_nobody_makes(world: KubernetesWorld) -> None:
+    """While a provisioner does not act, the stage says what is waited for; with no end of that, it is the fault."""
+    name = f"nobody-{world.identity.installation}"
+    await put(world.client, STORAGE_CLASS, {"metadata": {"name": name}, "provisioner": "example.com/nobody"})
+    storage = msgspec.structs.replace(world.settings.storage, class_=name)
+    settings = msgspec.structs.replace(world.settings, storage=storage)
+    agent = await world.agent(settings=settings, schedule_timeout=8.0)
+    desired = desired_of(world)
+    try:
+        await agent.runtime.start(desired, received=time.time())
+        await agent.runtime.observe(desired.name, desired)
+
+        def told() -> bool:
+            stages = agent.runtime.progress(desired.name).stages
+            return any(s.name is StageName.VOLUME and "example.com/nobody" in s.detail for s in stages)
+
+        await agent.hearing.until(told, 30)
+        fault = (await agent.settled(desired)).fault
+        assert fault is not None
+        assert fault.code == "volume-pending"
+        assert "example.com/nobody" in fault.detail
+    finally:
+        await world.client.delete(STORAGE_CLASS, "", name)
+
+
+async def test_more_memory_than_the_limit(world: KubernetesWorld) -> None:
+    """A container that uses more memory than it may is ended, and that is said, with the setting to raise."""
+    agent = await world.agent()
+    spec = simple_spec(world)
+    hog = Container(
+        name="hog",
+        image=world.image,
+        command=("sh", "-c", "echo growing; tail /dev/zero"),
+        resources=Resources(memory_limit=32 * 1024**2),
+    )
+    desired = desired_of(world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, hog)))
+    await agent.runtime.start(desired, received=time.time())
+
+    async def ended() -> Any:
+        run = (await agent.runtime.observe(desired.name, desired)).run
+        return next((c for c in run.containers if c.name == "hog" and c.fault), None) if run else None
+
+    found = await agent.hearing.until_true(ended)
+    assert found.fault.code == "out-of-memory"
+    assert "growing" in found.fault.detail
+    assert "memoryLimit" in found.fault.hint
+
+
+async def test_eviction_by_the_node(world: KubernetesWorld) -> None:
+    """A pod that its node puts out (here for writing more to an ephemeral volume than it may) is made anew; meanwhile the
+    reason is told, and the home's files are there again."""
+    main = Container(
+        name="py",
+        image=world.image,
+        override_command=True,
+        volume_mounts=(VolumeMount(volume="scratch", path="/scratch"),),
+    )
+    volume = Volume(name="scratch", ephemeral=True, size=2 * 1024**2)
+    desired = desired_of(world, spec=simple_spec(world, containers=(main,), volumes=(volume,)))
+    agent = WholeAgent(world, [desired])
+    await agent.until_state(desired.name, ActualState.RUNNING)
+    pod = await world.pod(desired.name)
+    place = inside.place(agent.runtime._known(), desired.name, "")
+    script = "echo kept >~/file; head -c 30000000 /dev/zero >/scratch/big"
+    assert (await commands.run(agent.runtime.client, place, ["sh", "-c", script]))[0] == 0
+
+    def told() -> bool:
+        stages = agent.last[desired.name].stages
+        return any("more disk space than it may" in stage.detail for stage in stages)
+
+    began = time.monotonic()
+    await agent.until(told, 150)
+    FIGURES.note("more than an ephemeral volume holds: put out after", time.monotonic() - began, "s")
+    began = time.monotonic()
+    await agent.until_state(desired.name, ActualState.RUNNING)
+    FIGURES.note("put out by its node: runs again after", time.monotonic() - began, "s")
+    assert (await world.pod(desired.name))["metadata"]["uid"] != pod["metadata"]["uid"]
+    place = inside.place(agent.runtime._known(), desired.name, "")
+    assert (await commands.run(agent.runtime.client, place, ["sh", "-c", "cat ~/file"])) == (0, "kept\n")
+    await agent.kill()
+
+
+async def test_a_policy_that_refuses(world: KubernetesWorld, tmp_path: Path) -> None:
+    """An admission webhook that does not let a pod pass is named, with its own words."""
+    ca = PrivateCA(tmp_path)
+    webhook = RefusingWebhook(ca.context("127.0.0.1"), "no workspaces on Fridays")
+    name = f"mrtest-{world.identity.installation}"
+    hook = {
+        "name": "policy.example.com",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "clientConfig": {"url": webhook.url, "caBundle": base64.b64encode(ca.certificate.encode()).decode()},
+        "namespaceSelector": {"matchLabels": {INSTALLATION: world.identity.installation}},
+        "rules": [
+            {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+        ],
+    }
+    await put(world.client, WEBHOOK, {"metadata": {"name": name}, "webhooks": [hook]})
+    try:
+        agent = await world.agent()
+        await asyncio.sleep(2.0)  # the API server takes note of it some time later
+        fault = await fault_of(agent, desired_of(world))
+        assert fault.code == "admission-refused"
+        assert "policy.example.com" in fault.message
+        assert "no workspaces on Fridays" in fault.detail
+    finally:
+        await world.client.delete(WEBHOOK, "", name)
+        webhook.close()
+
+
+async def test_one_that_is_broken_delays_no_other(world: KubernetesWorld) -> None:
+    """Beside workspaces that cannot start, a sound one starts as if it were alone."""
+    alone, sound = desired_of(world), desired_of(world)
+    began = time.monotonic()
+    agent = WholeAgent(world, [alone])
+    await agent.until_state(alone.name, ActualState.RUNNING)
+    usual = time.monotonic() - began
+    await agent.kill()
+    broken = [desired_of(world, spec=with_main(world, image=world.missing_image)) for _ in range(3)] + [
+        desired_of(world, spec=with_main(world, resources=Resources(memory_request=4000 * GIB)))
+    ]
+    began = time.monotonic()
+    agent = WholeAgent(world, [alone, *broken, sound])
+    await agent.until_state(sound.name, ActualState.RUNNING)
+    took = time.monotonic() - began
+    FIGURES.note("a sound workspace alone: runs after", usual, "s")
+    FIGURES.note("a sound workspace beside four broken ones: runs after", took, "s")
+    for desired in broken[:3]:
+        said = await agent.until_state(desired.name, ActualState.FAILED)
+        assert said.cause is not None
+        assert said.cause.code == "image-not-found"
+    assert agent.last[broken[3].name].state is ActualState.STARTING
+    # The node pulls and starts for all of them: twice the time, and the few seconds that a busy machine may take more.
+    assert took < 2 * usual + 10
     await agent.kill()

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cluster.figures import FIGURES
 from cluster.node import FOLDER, run
 from cluster.test_reconcile import eventually, writes
 from cluster.worlds import KubernetesWorld, WholeAgent
@@ -62,6 +63,7 @@ async def test_an_agent_killed_again_and_again(world: KubernetesWorld, tmp_path:
         process.kill()
         await process.wait()
     assert done == OPERATIONS
+    began = time.monotonic()
     process = await start_agent(world, wishes, states)
     expected = {
         name: ("Running" if desired.desired is DesiredState.RUNNING else "Stopped")
@@ -77,6 +79,11 @@ async def test_an_agent_killed_again_and_again(world: KubernetesWorld, tmp_path:
         assert not [name for name in deleted if name in everything]
         names = {name for name in wanted if name in everything}
         assert names == set(wanted)
+        left = sum(everything.count(f" {name}") for name in deleted)
+        for what, amount in (("kills", KILLS), ("operations", done), ("deletions among them", len(deleted))):
+            FIGURES.note(f"agent killed: {what}", amount)
+        FIGURES.note("agent killed: objects left of what was deleted", left)
+        FIGURES.note("agent killed: all as it should be after the last kill", time.monotonic() - began, "s")
     finally:
         process.kill()
         await process.wait()
@@ -125,11 +132,15 @@ async def test_an_api_server_that_does_not_answer_for_thirty_seconds(world: Kube
         said = await agent.until_state(stays.name, ActualState.ERROR, 30)
         assert said.cause is not None
         assert said.cause.code == "cluster-unreachable"
+        FIGURES.note("API server hangs: told after", time.monotonic() - began, "s")
         await asyncio.sleep(max(0.0, 30 - (time.monotonic() - began)))
     finally:
         os.kill(server, signal.SIGCONT)
+    FIGURES.note("API server hangs: for", time.monotonic() - began, "s")
+    began = time.monotonic()
     await agent.until_state(stops.name, ActualState.STOPPED, 90)
     await agent.until_state(stays.name, ActualState.RUNNING, 90)
+    FIGURES.note("API server hangs: all as wished afterwards, in", time.monotonic() - began, "s")
     assert (await world.pod(stays.name))["metadata"]["uid"] == pod["metadata"]["uid"]
     assert writes(agent.runtime) > before
     await agent.kill()
@@ -153,6 +164,7 @@ async def test_an_api_server_that_forgot(world: KubernetesWorld) -> None:
         )
     compact()
     await restart_api_server(world)
+    began = time.monotonic()
     store = agent.runtime._store
     assert store is not None
 
@@ -163,6 +175,9 @@ async def test_an_api_server_that_forgot(world: KubernetesWorld) -> None:
     await agent.until_state(desired.name, ActualState.RUNNING, 60)
     assert (await world.pod(desired.name))["metadata"]["uid"] == pod["metadata"]["uid"]
     assert writes(agent.runtime) == before
+    FIGURES.note("etcd compacted, API server restarted: kinds listed anew", store.relists)
+    FIGURES.note("etcd compacted, API server restarted: all known again after", time.monotonic() - began, "s")
+    FIGURES.note("etcd compacted, API server restarted: writes", writes(agent.runtime) - before)
     await world.client.delete(resources.SERVICE, desired.name, desired.name)
 
     async def mended() -> bool:

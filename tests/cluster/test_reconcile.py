@@ -7,10 +7,12 @@ import time
 from typing import Any
 
 import msgspec
+import pytest
 
+from cluster.figures import FIGURES
 from cluster.worlds import KubernetesWorld, WholeAgent
 from integration.runtimes.worlds import desired_of, simple_spec
-from moorage.agent.runtimes.kubernetes import commands, inside, resources
+from moorage.agent.runtimes.kubernetes import client, commands, inside, resources
 from moorage.agent.runtimes.kubernetes.resources import Kind, Object
 from moorage.contract import ActualState, Container, DesiredState, Project, Volume, VolumeMount
 
@@ -73,7 +75,9 @@ async def test_what_is_changed_by_hand_is_put_back(world: KubernetesWorld) -> No
             and len(items[2]) == 1
         )
 
+    began = time.monotonic()
     await eventually(mended)
+    FIGURES.note("changed, extended and deleted by hand: mended after", time.monotonic() - began, "s")
     assert (await world.pod(desired.name))["metadata"]["uid"] == pod["metadata"]["uid"]
     assert agent.last[desired.name].state is ActualState.RUNNING
     await agent.kill()
@@ -150,6 +154,7 @@ async def test_a_new_agent_writes_nothing(world: KubernetesWorld) -> None:
     await second.until_state(running.name, ActualState.RUNNING)
     await second.until_state(stopped.name, ActualState.STOPPED)
     assert writes(second.runtime) == 0
+    FIGURES.note("an agent that lost everything: writes", writes(second.runtime))
     await second.kill()
 
 
@@ -281,7 +286,38 @@ async def test_time_from_wish_to_objects(world: KubernetesWorld) -> None:
     began = time.monotonic()
     await agent.runtime.start(desired, received=time.time())
     took = time.monotonic() - began
+    FIGURES.note("from a wish to all its objects", took, "s")
     before = agent.runtime.client.bucket.taken
     await agent.runtime.start(desired, received=time.time())
     assert took < 2
     assert agent.runtime.client.bucket.taken == before
+
+
+async def test_watches_go_on_where_they_ended(
+    world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API server ends each watch after a while: it is resumed, bookmarks or not, without listing anything again, and what
+    happened in between is heard of."""
+    monkeypatch.setattr(client, "WATCH_SECONDS", 1)
+    agent = await world.agent()
+    desired = desired_of(world)
+    assert (await agent.start(desired)).ready
+    requests = agent.runtime.client.requests
+    listed = sum(count for (verb, _, _), count in requests.items() if verb == "list")
+
+    def watched() -> int:
+        return requests["watch", "Service", 200]
+
+    before = watched()
+    await eventually(lambda: asyncio.sleep(0, watched() > before + 2))
+    await world.client.delete(resources.SERVICE, desired.name, desired.name)
+
+    async def heard() -> bool:
+        run = (await agent.runtime.observe(desired.name, desired)).run
+        return run is not None and "its service" in run.missing
+
+    await eventually(heard)
+    store = agent.runtime._store
+    assert store is not None
+    assert store.relists == 0
+    assert sum(count for (verb, _, _), count in requests.items() if verb == "list") == listed

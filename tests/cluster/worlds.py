@@ -132,8 +132,15 @@ class KubernetesWorld:
 class WholeAgent:
     """Runtime and reconciler together, as an agent process has them. The server's part is a snapshot of wishes."""
 
-    def __init__(self, world: KubernetesWorld, wishes: Iterable[DesiredWorkspace], **options: Any) -> None:
-        self.runtime = world.runtime(**options)
+    def __init__(
+        self,
+        world: KubernetesWorld,
+        wishes: Iterable[DesiredWorkspace],
+        *,
+        runtime: KubernetesRuntime | None = None,
+        **options: Any,
+    ) -> None:
+        self.runtime = runtime or world.runtime(**options)
         self.fleet = Fleet(self.runtime, AgentSettings(), SystemClock())
         self.fleet.introduce(world.identity)
         self.fleet.snapshot(wishes)

@@ -13,7 +13,6 @@ from integration.runtimes.languages.image import languages_image
 from integration.runtimes.private_site import SECRET, PrivateSite
 from integration.runtimes.test_docker_clone import sh
 from integration.runtimes.worlds import DockerWorld, bridge_address, desired_of, simple_spec
-from moorage.agent.runtimes.docker import shared
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import Container, Project
 
@@ -69,7 +68,7 @@ async def test_a_bundle_that_is_none(docker_world: DockerWorld, tmp_path: Path) 
 
 def test_the_store_holds_what_the_bundle_does(docker_world: DockerWorld, tmp_path: Path) -> None:
     """Java reads the store with and without its password, and counts the certificates that the bundle has."""
-    bundle = shared.merged_bundle(Path("/etc/ssl/certs/ca-certificates.crt"))
+    bundle = Path("/etc/ssl/certs/ca-certificates.crt").read_bytes()
     (tmp_path / "ca-bundle.crt").write_bytes(bundle)
     image = languages_image(docker_world.image)
     make = "/opt/moorage/bin/workspace-truststore /w/ca-bundle.crt /tmp/store"

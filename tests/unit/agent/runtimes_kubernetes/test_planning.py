@@ -138,21 +138,23 @@ def test_a_new_generation_alone_is_no_write() -> None:
     assert reconcile.changes(objects_of(plan), found).none
 
 
-def test_copies_of_pull_secrets_count_as_they_are() -> None:
-    """A copy that is there is right; one that is missing is made from its source when the workspace is started."""
+def test_copies_of_pull_secrets() -> None:
+    """While a source is not known, its copy is right as it is; a copy that is missing, or older than its source, is written."""
     settings = RemoteDevelopment(image_pull_secrets=(PullSecret(name="registry", namespace="platform"),))
-    source = {
-        "metadata": {"name": "registry", "namespace": "platform"},
-        "type": "Opaque",
-        "data": {"a": "eA=="},
-    }
-    plan = planning.plan_of(frame(chosen=Chosen(settings)), DESIRED, None, [], run="1")
-    found = objects_of(msgspec.structs.replace(plan, pull_secrets=(source,)))
-    assert again(frame(chosen=Chosen(settings)), found).none
+    old, new = ({"type": "Opaque", "data": {"a": text}} for text in ("eA==", "eQ=="))
+    used = frame(chosen=Chosen(settings))
+    plan = planning.plan_of(used, DESIRED, None, [], run="1.000")
+    found = objects_of(planning.with_sources(plan, [], {"registry": old}))
     without = [item for item in found if item["metadata"]["name"] != "registry"]
-    assert [item["metadata"]["name"] for item in again(frame(chosen=Chosen(settings)), without).apply] == [
-        "registry"
-    ]
+
+    def written(there: list[dict[str, Any]], sources: dict[str, Any]) -> list[str]:
+        wanted = objects_of(planning.with_sources(plan, there, sources))
+        return [item["metadata"]["name"] for item in reconcile.changes(wanted, there).apply]
+
+    assert written(found, {}) == []
+    assert written(found, {"registry": old}) == []
+    assert written(found, {"registry": new}) == ["registry"]
+    assert written(without, {}) == ["registry"]
 
 
 @pytest.mark.parametrize(

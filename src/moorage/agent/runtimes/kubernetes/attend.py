@@ -9,11 +9,20 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from moorage.agent.runtimes.kubernetes import clone, commands, states
+from moorage.agent.runtimes.kubernetes import causes, clone, commands, states
 from moorage.agent.runtimes.kubernetes.client import Client
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.resources import EVENT, Object
-from moorage.agent.runtimes.kubernetes.track import Patience, Sight, Track, cloning_container
+from moorage.agent.runtimes.kubernetes.track import (
+    NOT_SCALING,
+    PUT_OUT,
+    SCALING,
+    STUCK,
+    Patience,
+    Sight,
+    Track,
+    cloning_container,
+)
 from moorage.agent.runtimes.port import Listener, Progress, RuntimeFault
 from moorage.agent.settings import AgentSettings
 from moorage.contract import DesiredState, DesiredWorkspace
@@ -34,7 +43,18 @@ STUCK_AFTER = 8.0
 TELL_EVERY = 0.5
 """Seconds between two words about a clone's progress."""
 _KEPT_LINES = 500
-_POD_EVENTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"})
+_POD_EVENTS = {
+    "FailedMount": STUCK,
+    "FailedAttachVolume": STUCK,
+    "FailedMapVolume": STUCK,
+    "FailedCreatePodSandBox": STUCK,
+    "TriggeredScaleUp": SCALING,  # Cluster Autoscaler
+    "Nominated": SCALING,  # Karpenter
+    "NotTriggerScaleUp": NOT_SCALING,
+}
+"""What events of a pod that waits are about."""
+_CLAIM_REASONS = frozenset({"FailedBinding", "ExternalProvisioning"})
+"""Of events about claims that are no warnings, and say why one waits."""
 
 
 class Attendant:
@@ -239,9 +259,14 @@ class Attendant:
                 and (claim.get("status") or {}).get("phase") == "Pending"
             ):
                 events = await self._events_of(claim, ask=ask)
-                told = [e for e in events if e.get("type") == "Warning" or e.get("reason") == "FailedBinding"]
+                told = [e for e in events if e.get("type") == "Warning" or e.get("reason") in _CLAIM_REASONS]
                 if told:
                     words[claim["metadata"]["name"]] = told[-1].get("message") or ""
+        for item in found:
+            if item["kind"] == "Pod" and states.failed(item):
+                status = item["status"]
+                cause = causes.put_out(status.get("reason") or "", status.get("message") or "")
+                words[PUT_OUT] = f"{cause.message} {cause.detail}".strip()
         if pod is None:
             return words
         await self._words_of_pod(pod, words, ask=ask)
@@ -266,10 +291,8 @@ class Attendant:
         nothing_runs = not any("running" in (e.get("state") or {}) or e.get("imageID") for e in entries)
         if nothing_runs and self._clock.now() - created > STUCK_AFTER:
             for event in await self._events_of(pod, ask=ask):
-                if event.get("reason") in _POD_EVENTS:
-                    words[""] = event.get("message") or ""
-                if event.get("reason") == "TriggeredScaleUp":
-                    words["scaling"] = event.get("message") or ""
+                if (about := _POD_EVENTS.get(event.get("reason") or "")) is not None:
+                    words[about] = event.get("message") or ""
 
     async def _recall_pull(self, pod: Object, container: str, *, ask: bool) -> None:
         """The registry's answer from the events: the status only says that it is tried again later."""

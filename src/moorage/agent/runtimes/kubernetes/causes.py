@@ -21,8 +21,9 @@ _RESOURCES = {
 }
 
 
-def unschedulable(message: str, *, scaling: str = "") -> Verdict:
-    """Of the scheduler's words (`0/3 nodes are available: 3 Insufficient cpu.`). `scaling`: an autoscaler's, if it acts."""
+def unschedulable(message: str, *, scaling: str = "", not_scaling: str = "") -> Verdict:
+    """Of the scheduler's words (`0/3 nodes are available: 3 Insufficient cpu.`). `scaling`: an autoscaler's, if it acts;
+    `not_scaling`: its reason not to."""
     short = [
         _RESOURCES.get(name, (name, ""))
         for name in dict.fromkeys(re.findall(r"Insufficient ([\w./-]+?)[.,;]?(?=\s|$)", message))
@@ -48,6 +49,9 @@ def unschedulable(message: str, *, scaling: str = "") -> Verdict:
     if scaling:
         text += f" A node is being added, which usually takes about {AUTOSCALER_SECONDS // 60} minutes."
         message = f"{message}\n{scaling}"
+    elif not_scaling:
+        text += " The cluster's autoscaler adds none for it."
+        message = f"{message}\n{not_scaling}"
     return Verdict(Cause(code=code, message=text, detail=message, hint=hint), False)
 
 
@@ -85,14 +89,22 @@ def volume_pending(claim: str, message: str) -> Verdict:
     )
 
 
-def mount_failed(message: str) -> Verdict:
-    """Of a kubelet that cannot prepare a pod's volumes."""
-    return Verdict(
-        Cause(
-            code="volume-not-mounted", message="A volume of the workspace cannot be mounted.", detail=message
-        ),
-        False,
-    )
+def pod_stuck(message: str) -> Verdict:
+    """Of a kubelet that cannot begin with a pod: its volumes, its sandbox."""
+    if re.search(r"runtime handler|no runtime for|RuntimeHandler", message):
+        code, text = "runtime-class-unusable", "The workspace's node cannot run its runtime class."
+        hint = "Correct default_runtime_class in the agent's settings, or set that runtime up on the nodes."
+    elif re.search(r"user ?namespace|idmap|ID-mapped", message, re.IGNORECASE):
+        code, text = "user-namespaces-unavailable", "The workspace's node cannot give it a user namespace."
+        hint = (
+            "Set use_kubernetes_user_namespaces to false, or upgrade the nodes' kernel and container runtime."
+        )
+    elif re.search(r"pod ?sandbox", message, re.IGNORECASE):
+        code, text = "pod-not-begun", "The workspace's node cannot begin with its pod."
+        hint = "The node's own words are below."
+    else:
+        code, text, hint = "volume-not-mounted", "A volume of the workspace cannot be mounted.", ""
+    return Verdict(Cause(code=code, message=text, detail=message, hint=hint), False)
 
 
 def pod_refused(message: str) -> Verdict:
@@ -166,9 +178,13 @@ def image(name: str, reason: str, message: str) -> Verdict:
     return causes.of_pull(name, 0, message)
 
 
-def evicted(message: str) -> Cause:
-    return Cause(
-        code="evicted",
-        message="The node put the workspace out because it ran short of resources; it is started anew elsewhere.",
-        detail=message,
-    )
+def put_out(reason: str, message: str) -> Cause:
+    """Of a pod that its node gave up: evicted, not admitted, or lost with its node."""
+    if "exceeds the limit" in message or "exceeds its local ephemeral storage limit" in message:
+        text = "The node ended the workspace's pod because it used more disk space than it may."
+        hint = "Write less to ephemeral volumes and outside of volumes, or raise the volume's size in the devfile."
+    elif reason == "Evicted":
+        text, hint = "The node ended the workspace's pod because it ran short of resources.", ""
+    else:
+        text, hint = "The node gave the workspace's pod up.", ""
+    return Cause(code="evicted", message=f"{text} Another is made.", detail=message or reason, hint=hint)

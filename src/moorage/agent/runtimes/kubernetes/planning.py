@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from moorage.agent.runtimes.chosen import Chosen
@@ -13,7 +15,7 @@ from moorage.agent.runtimes.kubernetes.objects.plan import SANDBOX
 from moorage.agent.runtimes.kubernetes.resources import SECRET, VOLUME_CLAIM, Object
 from moorage.agent.runtimes.port import Identity, digest_of
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import RemoteDevelopment, decode
+from moorage.agent_settings import decode
 from moorage.contract import Cause, DesiredWorkspace
 
 
@@ -56,8 +58,24 @@ def plan_of(
         clone_memory_limit=options.clone_memory_limit,
         stop_timeout=options.stop_timeout,
         run=run,
-        pull_secrets=_copied(found, settings),
     )
+
+
+def with_sources(plan: Plan, found: list[Object], sources: Mapping[str, Object]) -> Plan:
+    """`sources`: image pull secrets as they are known now, by name. Of the others, the copies count as they are; one that
+    is not there differs from whatever it should be."""
+    copies = {item["metadata"]["name"]: item for item in found if item["kind"] == SECRET.name}
+    secrets = []
+    for source in plan.settings.image_pull_secrets:
+        secret = sources.get(source.name) or copies.get(source.name, {})
+        secrets.append(
+            {
+                "metadata": {"name": source.name, "namespace": source.namespace},
+                "type": secret.get("type", "Opaque"),
+                "data": secret.get("data") or {},
+            }
+        )
+    return msgspec.structs.replace(plan, pull_secrets=tuple(secrets))
 
 
 def impossible(plan: Plan) -> Cause | None:
@@ -103,19 +121,3 @@ def _tools_of(deployment: Object, default: str) -> tuple[str, bool]:
     image = next((c["image"] for c in spec["containers"] if c["name"] == SANDBOX), default)
     mounted = any(volume["name"] == "tools" and "image" in volume for volume in spec.get("volumes") or ())
     return image, mounted
-
-
-def _copied(found: list[Object], settings: RemoteDevelopment) -> tuple[Object, ...]:
-    """The image pull secrets as their copies are now; one that is not there differs from whatever it should be."""
-    copies = {item["metadata"]["name"]: item for item in found if item["kind"] == SECRET.name}
-    sources = []
-    for source in settings.image_pull_secrets:
-        copy = copies.get(source.name, {})
-        sources.append(
-            {
-                "metadata": {"name": source.name, "namespace": source.namespace},
-                "type": copy.get("type", "Opaque"),
-                "data": copy.get("data") or {},
-            }
-        )
-    return tuple(sources)

@@ -33,13 +33,13 @@ from moorage.agent.runtimes.kubernetes.client import Client
 from moorage.agent.runtimes.kubernetes.faults import cause_of, faults
 from moorage.agent.runtimes.kubernetes.objects import Plan, objects_of
 from moorage.agent.runtimes.kubernetes.objects import plan as names
+from moorage.agent.runtimes.kubernetes.pull_secrets import PullSecrets
 from moorage.agent.runtimes.kubernetes.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.reconcile import KEPT, Writer
 from moorage.agent.runtimes.kubernetes.resources import (
     DEPLOYMENT,
     NAMESPACE,
     POD,
-    SECRET,
     Object,
 )
 from moorage.agent.runtimes.kubernetes.store import Store
@@ -86,6 +86,7 @@ class KubernetesRuntime:
         self._store: Store | None = None
         self._writer: Writer | None = None
         self._attendant: Attendant | None = None
+        self._pull_secrets = PullSecrets(self.client, self._all_changed)
         self._waiting: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def configure(self, settings: RemoteDevelopment, version: int) -> None:
@@ -123,7 +124,14 @@ class KubernetesRuntime:
         )
         self._writer = Writer(self.client, self._store)
         self._attendant = Attendant(self.client, self._options, self._clock, listener, self._store.of)
-        await self._store.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._store.run(), name="store")
+            tasks.create_task(self._pull_secrets.follow(), name="pull secrets")
+
+    def _all_changed(self) -> None:
+        if self._store is not None:
+            for workspace in self._store.names():
+                self._changed(workspace)
 
     def _changed(self, workspace: str) -> None:
         if event := self._waiting.pop(workspace, None):
@@ -199,7 +207,8 @@ class KubernetesRuntime:
             plan = self._plan(desired, deployment if kept else None, found, run=run)
             if (cause := planning.impossible(plan)) is not None:
                 raise RuntimeFault(cause, final=True)
-            plan = msgspec.structs.replace(plan, pull_secrets=await self._pull_secrets(plan))
+            sources = await self._pull_secrets.read(plan.settings)
+            plan = planning.with_sources(plan, found, sources)
             wanted = writer.settled(reconcile.changes(objects_of(plan), found))
             await writer.write(wanted)
             await self._end_former_run(desired.name, run)
@@ -310,23 +319,8 @@ class KubernetesRuntime:
             chosen=self._chosen,
             abilities=self._abilities,
         )
-        return planning.plan_of(frame, desired, deployment, found, run=run)
-
-    async def _pull_secrets(self, plan: Plan) -> tuple[Object, ...]:
-        secrets = []
-        for source in plan.settings.image_pull_secrets:
-            secret = await self.client.get(SECRET, source.namespace, source.name)
-            if secret is None:
-                raise RuntimeFault(
-                    Cause(
-                        code="pull-secret-missing",
-                        message=f"The image pull secret {source.namespace}/{source.name} is not in the cluster.",
-                        hint="Make it, or correct image_pull_secrets in the agent's settings.",
-                    ),
-                    final=True,
-                )
-            secrets.append(secret)
-        return tuple(secrets)
+        plan = planning.plan_of(frame, desired, deployment, found, run=run)
+        return planning.with_sources(plan, found, self._pull_secrets.known(plan.settings))
 
     def _refuse_while_ending(self, name: str, found: list[Object]) -> None:
         ending = [

@@ -22,6 +22,9 @@ from moorage.agent.runtimes.port import Progress
 from moorage.agent.stages import Timeline
 from moorage.contract import Cause, DesiredWorkspace, StageName
 
+SCALING, NOT_SCALING, STUCK, PUT_OUT = "\tscaling", "\tnot scaling", "\tstuck", "\tput out"
+"""Of a sight's words: an autoscaler's, why the pod's node cannot begin, why a node gave the former pod up. No object's name."""
+NO_POD = "The cluster has yet to make the workspace's pod."
 FRESH = 3.0
 """Seconds within which a time of the cluster's is taken for now."""
 
@@ -43,7 +46,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     pod: Object | None
     claims: Sequence[Object] = ()
     words: Mapping[str, str] = {}
-    """What events say: by container name about its image, by claim name about it, under "" about the pod."""
+    """What events say: by container name about its image, by claim name about it; the rest under the names of `attend`."""
     lines: str = ""
     """The last that the main container wrote; asked for when the editor does not answer."""
     now: float = 0.0
@@ -53,6 +56,10 @@ class Track:
     def __init__(self, run: str) -> None:
         self.run = run
         self.began = _float(run) or 0.0
+        self.pod = ""
+        """uid of the pod whose start is followed."""
+        self.put_out = ""
+        """Why a node gave up the pod before it."""
         self.timeline = Timeline()
         self.heard = Heard()
         self.fault: Cause | None = None
@@ -67,10 +74,13 @@ class Track:
     def look(self, sight: Sight, patience: Patience) -> bool:
         """Takes in what is to see; whether that told anything new."""
         before = self.progress
+        self._begin_anew(sight)
         self._received(sight)
         self._refused(sight)
         self._volume(sight, patience)
-        if sight.pod is not None:
+        if sight.pod is None:
+            self.timeline.begin(StageName.CONTAINERS, sight.now, self.put_out or NO_POD)
+        else:
             self._image(sight, patience)
             self._containers(sight, patience)
             self._clone(sight, patience)
@@ -83,8 +93,19 @@ class Track:
             self.timeline.begin(stage, now)
             self.timeline.fail(stage, now, cause.message)
 
+    def _begin_anew(self, sight: Sight) -> None:
+        """Another pod of the same run (one was deleted, or its node gave it up) starts from the beginning."""
+        uid = sight.pod["metadata"]["uid"] if sight.pod is not None else ""
+        if self.pod and uid != self.pod:
+            self.timeline, self.heard = Timeline(), Heard()
+            self.cloned = self.answered = False
+            self.began, self.pod = sight.now, ""
+        self.pod = uid or self.pod
+        if words := sight.words.get(PUT_OUT):
+            self.put_out = words
+
     def _received(self, sight: Sight) -> None:
-        at = _float(self.run) or sight.now
+        at = self.began or sight.now
         self.timeline.begin(StageName.RECEIVED, at)
         self.timeline.end(StageName.RECEIVED, at)
 
@@ -95,14 +116,13 @@ class Track:
                 self.fail(StageName.CONTAINERS, verdict.cause, sight.now)
 
     def _volume(self, sight: Sight, patience: Patience) -> None:
-        self.timeline.begin(StageName.VOLUME, _float(self.run) or sight.now)
+        self.timeline.begin(StageName.VOLUME, self.began or sight.now)
         pending = [c for c in sight.claims if (c.get("status") or {}).get("phase") != "Bound"]
         if sight.claims and not pending:
             made = [states.seconds(claim["metadata"].get("creationTimestamp")) for claim in sight.claims]
-            begun = _float(self.run)
-            kept = begun is not None and all(at is not None and at < begun - FRESH for at in made)
+            kept = bool(self.began) and all(at is not None and at < self.began - FRESH for at in made)
             self.timeline.end(
-                StageName.VOLUME, begun if kept else _recent(_scheduled_at(sight.pod), sight.now)
+                StageName.VOLUME, self.began if kept else _recent(_scheduled_at(sight.pod), sight.now)
             )
             return
         for claim in pending:
@@ -145,8 +165,11 @@ class Track:
         detail = ""
         for condition in sight.pod.get("status", {}).get("conditions") or ():
             if condition["type"] == "PodScheduled" and condition["status"] == "False":
-                scaling = sight.words.get("scaling", "")
-                verdict = causes.unschedulable(condition.get("message") or "", scaling=scaling)
+                verdict = causes.unschedulable(
+                    condition.get("message") or "",
+                    scaling=sight.words.get(SCALING, ""),
+                    not_scaling=sight.words.get(NOT_SCALING, ""),
+                )
                 if sight.now - created > patience.schedule:
                     self.fail(StageName.CONTAINERS, verdict.cause, sight.now)
                     return
@@ -154,12 +177,18 @@ class Track:
         for entry in sight.pod.get("status", {}).get("initContainerStatuses") or ():
             if entry["name"] not in states.OURS and "running" in (entry.get("state") or {}):
                 detail = f"PreStart step {entry['name']} runs."
-        if not detail and sight.words.get(""):
-            detail = _said(causes.mount_failed(sight.words[""]))
+        if not detail and STUCK in sight.words:
+            verdict = causes.pod_stuck(sight.words[STUCK])
+            if sight.now - created > patience.schedule:
+                self.fail(StageName.CONTAINERS, verdict.cause, sight.now)
+                return
+            detail = _said(verdict)
+        detail = detail or self.put_out
         self.timeline.begin(StageName.CONTAINERS, _recent(created, sight.now) or sight.now, detail)
         regular = sight.pod.get("status", {}).get("containerStatuses") or ()
         if regular and all((entry.get("state") or {}).get("running") for entry in regular):
             self.timeline.end(StageName.CONTAINERS, _recent(_last_start(regular), sight.now))
+            self.put_out = ""
 
     def _clone(self, sight: Sight, patience: Patience) -> None:
         assert sight.pod is not None

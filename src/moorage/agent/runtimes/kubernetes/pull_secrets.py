@@ -1,0 +1,71 @@
+"""Image pull secrets, as their owners have them now: their copies in workspaces follow, since tokens for registries expire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from moorage.agent.runtimes.kubernetes.client import Client
+from moorage.agent.runtimes.kubernetes.resources import SECRET, Object
+from moorage.agent.runtimes.port import RuntimeFault
+from moorage.agent_settings import PullSecret, RemoteDevelopment
+from moorage.contract import Cause
+from moorage.kernel import log
+from moorage.kernel.errors import MoorageError
+
+_log = log.get(part="agent.kubernetes.pull_secrets")
+LOOK_EVERY = 60.0
+"""Seconds between two looks at each source: they lie in others' namespaces, where nothing of ours is watched."""
+
+
+class PullSecrets:
+    """`changed()` is called when a source is not what it was."""
+
+    def __init__(self, client: Client, changed: Callable[[], None]) -> None:
+        self._client, self._changed = client, changed
+        self._sources: dict[PullSecret, Object | None] = {}
+
+    def known(self, settings: RemoteDevelopment) -> dict[str, Object]:
+        """By name, as far as they have been read. The others are read at the next look."""
+        found = {}
+        for source in settings.image_pull_secrets:
+            if (secret := self._sources.setdefault(source, None)) is not None:
+                found[source.name] = secret
+        return found
+
+    async def read(self, settings: RemoteDevelopment) -> dict[str, Object]:
+        """Reads them all. Raises `RuntimeFault` (final) when one is not there."""
+        found = {}
+        for source in settings.image_pull_secrets:
+            secret = await self._client.get(SECRET, source.namespace, source.name)
+            if secret is None:
+                raise RuntimeFault(_missing(source), final=True)
+            self._sources[source] = found[source.name] = secret
+        return found
+
+    async def follow(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            for source, before in list(self._sources.items()):
+                try:
+                    now = await self._client.get(SECRET, source.namespace, source.name)
+                except MoorageError as error:
+                    _log.info("a pull secret cannot be read", secret=source.name, error=str(error))
+                    continue
+                # One that is gone leaves its copies as they are: what runs goes on.
+                self._sources[source] = now if now is not None else before
+                if now is not None and (before is None or _content(now) != _content(before)):
+                    self._changed()
+
+
+def _content(secret: Object) -> object:
+    return secret.get("type"), secret.get("data")
+
+
+def _missing(source: PullSecret) -> Cause:
+    return Cause(
+        code="pull-secret-missing",
+        message=f"The image pull secret {source.namespace}/{source.name} is not in the cluster.",
+        hint="Make it, or correct image_pull_secrets in the agent's settings.",
+    )

@@ -1,0 +1,292 @@
+"""What a platform team may set, on a real cluster: placement, rights, secrets for registries, user namespaces, CAs, rates."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from cluster.accounts import put
+from cluster.test_reconcile import eventually
+from cluster.worlds import KubernetesWorld, WholeAgent
+from integration.runtimes.languages.image import languages_image
+from integration.runtimes.private_site import SECRET, PrivateSite
+from integration.runtimes.worlds import desired_of, simple_spec
+from moorage.agent.runtimes.kubernetes import commands, discovery, inside, pull_secrets, resources
+from moorage.agent.runtimes.kubernetes.abilities import Abilities
+from moorage.agent.runtimes.kubernetes.client import Client
+from moorage.agent.runtimes.kubernetes.rate import TokenBucket
+from moorage.agent.runtimes.kubernetes.resources import Kind, Object
+from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
+from moorage.agent.runtimes.port import RuntimeFault
+from moorage.agent_settings import Amounts, Proxy, PullSecret, ResourceSettings, Toleration
+from moorage.contract import ActualState, Container, DesiredWorkspace, Project
+from moorage.kernel.clock import SystemClock
+
+PRIORITY = Kind("PriorityClass", "scheduling.k8s.io/v1", "priorityclasses", namespaced=False)
+RUNTIME_CLASS = Kind("RuntimeClass", "node.k8s.io/v1", "runtimeclasses", namespaced=False)
+
+
+async def in_pod(runtime: KubernetesRuntime, desired: DesiredWorkspace, script: str) -> str:
+    """What a shell in the main container says."""
+    place = inside.place(runtime._known(), desired.name, "")
+    code, text = await commands.run(runtime.client, place, ["sh", "-c", script])
+    assert code == 0, text
+    return text
+
+
+async def patch_node(world: KubernetesWorld, name: str, patch: dict[str, Any]) -> None:
+    """RFC 7386."""
+    await world.client._json(
+        "patch",
+        resources.NODE,
+        resources.NODE.path("", name),
+        method="PATCH",
+        body=patch,
+        content="application/merge-patch+json",
+    )
+
+
+async def test_every_setting_of_a_pod_at_once(world: KubernetesWorld) -> None:
+    """Placement, priority, runtime class, labels, annotations, pull secrets, resources and privilege: the pod that runs has
+    them all."""
+    node = (await world.client.list_all(resources.NODE))[0]["metadata"]["name"]
+    mark, key = world.identity.installation, "moorage.dev/test-pool"
+    await put(world.client, PRIORITY, {"metadata": {"name": mark}, "value": 77})
+    await put(world.client, RUNTIME_CLASS, {"metadata": {"name": mark}, "handler": "runc"})
+    await patch_node(world, node, {"metadata": {"labels": {key: mark}}})
+    await patch_node(world, node, {"spec": {"taints": [{"key": key, "value": mark, "effect": "NoSchedule"}]}})
+    term = {"matchExpressions": [{"key": key, "operator": "In", "values": [mark]}]}
+    affinity = {
+        "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    }
+    source = await registry_secret(world, "eA==")
+    settings = msgspec.structs.replace(
+        world.settings,
+        node_selector={key: mark},
+        tolerations=(Toleration(key=key, value=mark, effect="NoSchedule"),),
+        affinity=affinity,
+        priority_class=mark,
+        default_runtime_class=mark,
+        labels={"team": "blue"},
+        annotations={"example.com/cost-centre": "42"},
+        image_pull_secrets=(source,),
+        allow_privilege_escalation=True,
+        default_resources_per_workspace_container=ResourceSettings(
+            requests=Amounts(cpu="20m", memory="64Mi"), limits=Amounts(cpu="1", memory="512Mi")
+        ),
+        max_resources_per_workspace=ResourceSettings(limits=Amounts(cpu="3", memory="3Gi")),
+        proxy=Proxy(no_proxy=".example.com"),
+    )
+    try:
+        agent = await world.agent(settings=settings)
+        desired = desired_of(world)
+        progress = await agent.start(desired)
+        assert progress.ready, progress.fault
+        pod = await world.pod(desired.name)
+        spec, main = pod["spec"], next(c for c in pod["spec"]["containers"] if c["name"] == "py")
+        assert spec["nodeSelector"] == {key: mark}
+        assert {"key": key, "operator": "Equal", "value": mark, "effect": "NoSchedule"} in spec["tolerations"]
+        assert spec["affinity"] == affinity
+        assert (spec["priorityClassName"], spec["priority"], spec["runtimeClassName"]) == (mark, 77, mark)
+        assert spec["imagePullSecrets"] == [{"name": source.name}]
+        assert main["resources"]["limits"] == {"cpu": "1", "memory": "512Mi"}
+        assert pod["metadata"]["labels"]["team"] == "blue"
+        assert pod["metadata"]["annotations"]["example.com/cost-centre"] == "42"
+        for kind in (resources.SECRET, resources.SERVICE, resources.QUOTA, resources.NETWORK_POLICY):
+            for item in await world.of(kind, desired.name):
+                assert item["metadata"]["labels"]["team"] == "blue"
+        said = await in_pod(agent.runtime, desired, "cat /proc/self/status; echo $NO_PROXY")
+        assert "NoNewPrivs:\t0" in said
+        assert ".example.com" in said
+    finally:
+        await patch_node(world, node, {"metadata": {"labels": {key: None}}, "spec": {"taints": None}})
+        await world.client.delete(PRIORITY, "", mark)
+        await world.client.delete(RUNTIME_CLASS, "", mark)
+        await world.client.delete(resources.NAMESPACE, "", source.namespace)
+
+
+async def test_no_privilege_by_default(world: KubernetesWorld) -> None:
+    """A workspace's processes have no capability and no way to get one, a system call filter, and no account's token."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+    script = "cat /proc/self/status; ls /var/run/secrets/kubernetes.io 2>&1; env"
+    said = await in_pod(agent.runtime, desired, script)
+    for line in ("NoNewPrivs:\t1", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "Seccomp:\t2"):
+        assert line in said
+    assert "No such file" in said
+    assert "_SERVICE_HOST=1" not in said.replace("KUBERNETES_SERVICE_HOST", "")
+
+
+async def registry_secret(world: KubernetesWorld, value: str) -> PullSecret:
+    """As a platform team keeps it, in a namespace of their own."""
+    space = f"platform-{world.identity.installation}"
+    await put(world.client, resources.NAMESPACE, {"metadata": {"name": space}})
+    secret = {
+        "metadata": {"name": "registry", "namespace": space},
+        "type": "Opaque",
+        "data": {"token": value},
+    }
+    await put(world.client, resources.SECRET, secret)
+    return PullSecret(name="registry", namespace=space)
+
+
+async def test_pull_secrets_follow_their_source(
+    world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry's secret is copied into the workspace; when its owner renews it, so is the copy, and nothing is restarted."""
+    monkeypatch.setattr(pull_secrets, "LOOK_EVERY", 1.0)
+    source = await registry_secret(world, "b25l")
+    desired = desired_of(world)
+    settings = msgspec.structs.replace(world.settings, image_pull_secrets=(source,))
+    agent = WholeAgent(world, [desired], settings=settings)
+    await agent.until_state(desired.name, ActualState.RUNNING)
+    pod = await world.pod(desired.name)
+
+    async def copy() -> Object:
+        found = await world.client.get(resources.SECRET, desired.name, "registry")
+        assert found is not None
+        return found
+
+    assert (await copy())["data"] == {"token": "b25l"}
+    await registry_secret(world, "dHdv")
+
+    async def renewed() -> bool:
+        return bool((await copy())["data"] == {"token": "dHdv"})
+
+    await eventually(renewed)
+    assert (await world.pod(desired.name))["metadata"]["uid"] == pod["metadata"]["uid"]
+    await agent.kill()
+    await world.client.delete(resources.NAMESPACE, "", source.namespace)
+
+
+async def test_a_pull_secret_that_is_not_there(world: KubernetesWorld) -> None:
+    """It is named, and nothing is started."""
+    settings = msgspec.structs.replace(
+        world.settings, image_pull_secrets=(PullSecret(name="nothing", namespace="default"),)
+    )
+    agent = await world.agent(settings=settings)
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.start(desired_of(world))
+    assert caught.value.cause.code == "pull-secret-missing"
+    assert "default/nothing" in caught.value.cause.message
+
+
+async def test_user_namespaces_that_the_cluster_has_not(world: KubernetesWorld) -> None:
+    """Where API server or nodes have no user namespaces, a workspace that needs one is refused, in plain words."""
+    agent = await world.agent(
+        settings=msgspec.structs.replace(world.settings, use_kubernetes_user_namespaces=True)
+    )
+    abilities = agent.runtime._abilities
+    assert abilities is not None
+    if abilities.user_namespaces:
+        desired = desired_of(world)
+        assert (await agent.start(desired)).ready
+        outside = (await in_pod(agent.runtime, desired, "cat /proc/self/uid_map")).split()[1]
+        assert int(outside) >= 65536
+        return
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.start(desired_of(world))
+    assert caught.value.final
+    assert caught.value.cause.code == "user-namespaces-unavailable"
+
+
+class ForgetfulClient(Client):
+    """What comes of an API server that does not keep `hostUsers`: older ones, and those where the feature is switched off."""
+
+    async def apply(self, item: Object) -> Object:
+        item = msgspec.json.decode(msgspec.json.encode(item))
+        if item["kind"] == "Deployment":
+            item["spec"]["template"]["spec"].pop("hostUsers", None)
+        return await super().apply(item)
+
+
+async def test_a_user_namespace_that_was_only_promised(
+    world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod whose map of users is the node's, although it was to have one of its own, fails before anything of the devfile has
+    run: our first container looks at /proc/self/uid_map."""
+
+    async def promised(_: Client) -> Abilities:
+        return Abilities(user_namespaces=True)
+
+    monkeypatch.setattr(discovery, "abilities_of", promised)
+    settings = msgspec.structs.replace(world.settings, use_kubernetes_user_namespaces=True)
+    runtime = world.runtime(settings)
+    runtime.client = ForgetfulClient(world.access, TokenBucket(100, 100, SystemClock()))
+    desired = desired_of(world)
+    agent = WholeAgent(world, [desired], runtime=runtime)
+    said = await agent.until_state(desired.name, ActualState.FAILED, 60)
+    assert said.cause is not None
+    assert said.cause.code == "user-namespace-missing"
+    assert {c.started_at for c in said.containers if c.name == "py"} <= {None}
+    await agent.kill()
+
+
+async def test_a_private_ca(world: KubernetesWorld, tmp_path: Any) -> None:
+    """The clone, and then Git, pip, npm, curl, Node and Java in a pod, reach hosts that an organisation's own CA signed."""
+    site = PrivateSite(tmp_path, world.cluster.address())
+    image = languages_image(world.image)
+    world.cluster.load(image, folder=tmp_path)
+    settings = msgspec.structs.replace(world.settings, ca_bundle=site.ca.certificate)
+    agent = await world.agent(settings=settings, editor_timeout=60.0)
+    main = Container(name="py", image=image, override_command=True, env={"JAVA_TOOL_OPTIONS": "-Dkept=yes"})
+    project = Project(name="app", clone_path="app", url=site.repository)
+    desired = desired_of(world, spec=simple_spec(world, containers=(main,), projects=(project,)))
+    try:
+        progress = await agent.start(desired)
+        assert progress.ready, progress.fault
+        for program, command in site.programs().items():
+            said = await in_pod(agent.runtime, desired, f"d=$(mktemp -d); {command} 2>&1")
+            assert SECRET in said, (program, said)
+        assert "-Dkept=yes" in await in_pod(agent.runtime, desired, "java -version 2>&1")
+    finally:
+        site.close()
+
+
+async def test_a_bundle_that_is_none(world: KubernetesWorld) -> None:
+    """A CA bundle with something else in it makes the workspace Failed, with that as the cause."""
+    bad = "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n"
+    desired = desired_of(world)
+    agent = WholeAgent(world, [desired], settings=msgspec.structs.replace(world.settings, ca_bundle=bad))
+    said = await agent.until_state(desired.name, ActualState.FAILED, 60)
+    assert said.cause is not None
+    assert said.cause.code == "ca-bundle-invalid"
+    await agent.kill()
+
+
+async def test_capacity(world: KubernetesWorld) -> None:
+    """The cluster describes itself with what the nodes have that take pods: a cordoned one counts for nothing."""
+    agent = await world.agent()
+    node = (await world.client.list_all(resources.NODE))[0]
+    found = await agent.runtime.describe()
+    assert found.kind == "kubernetes"
+    assert found.version == (await world.client.read("/version"))["gitVersion"]
+    assert found.cpu == int(node["status"]["allocatable"]["cpu"]) * 1000
+    assert found.memory == int(node["status"]["allocatable"]["memory"].removesuffix("Ki")) * 1024
+    name = node["metadata"]["name"]
+    await patch_node(world, name, {"spec": {"unschedulable": True}})
+    try:
+        cordoned = await agent.runtime.describe()
+        assert (cordoned.cpu, cordoned.memory) == (0, 0)
+    finally:
+        await patch_node(world, name, {"spec": {"unschedulable": None}})
+
+
+async def test_requests_are_bounded(world: KubernetesWorld) -> None:
+    """An agent asks the API server no more often than it may, however much there is to do."""
+    agent = await world.agent(requests_per_second=10.0)
+    bucket = agent.runtime.client.bucket
+    await asyncio.sleep(2.0)  # its burst is whole again
+    began, before = time.monotonic(), bucket.taken
+    wishes = [desired_of(world) for _ in range(4)]
+    await asyncio.gather(*(agent.runtime.start(wish, received=time.time()) for wish in wishes))
+    most = bucket.burst + bucket.rate * (time.monotonic() - began) + 1
+    sent = sum(agent.runtime.client.requests.values())
+    assert 20 < bucket.taken - before <= most
+    assert sent <= bucket.taken
+    assert bucket.waited > 0

@@ -1,0 +1,147 @@
+"""How far a start is, read off a workspace's objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from moorage.agent.runtimes.kubernetes.track import (
+    NO_POD,
+    NOT_SCALING,
+    PUT_OUT,
+    SCALING,
+    STUCK,
+    Patience,
+    Sight,
+    Track,
+)
+from moorage.contract import (
+    Container,
+    DesiredState,
+    DesiredWorkspace,
+    EditorSpec,
+    Stage,
+    StageName,
+    StageState,
+    WorkspaceSpec,
+)
+
+BEGAN = 1_700_000_000.0
+PATIENCE = Patience(schedule=600.0)
+DESIRED = DesiredWorkspace(
+    name="workspace-1-1-abcdef",
+    generation=1,
+    desired=DesiredState.RUNNING,
+    spec=WorkspaceSpec(
+        containers=(Container(name="py", image="i:1"),),
+        main_container="py",
+        editor=EditorSpec(name="code-server", command=("start",)),
+    ),
+)
+CLAIM = {
+    "metadata": {"name": "volume", "creationTimestamp": "2023-11-14T22:13:20Z"},
+    "status": {"phase": "Bound"},
+}
+UNSCHEDULED = {
+    "conditions": [
+        {
+            "type": "PodScheduled",
+            "status": "False",
+            "message": "0/1 nodes are available: 1 Insufficient memory.",
+        }
+    ]
+}
+
+
+def pod(uid: str = "one", **status: Any) -> dict[str, Any]:
+    return {"metadata": {"uid": uid, "creationTimestamp": "2023-11-14T22:13:20Z"}, "status": status}
+
+
+def running(uid: str = "one") -> dict[str, Any]:
+    state = {"running": {"startedAt": "2023-11-14T22:13:22Z"}}
+    entries = [
+        {"name": name, "image": "i:1", "imageID": "sha256:1", "state": state, "started": True}
+        for name in ("moorage-sandbox", "py")
+    ]
+    return pod(uid, containerStatuses=entries)
+
+
+def look(
+    track: Track, seen: dict[str, Any] | None, after: float = 5.0, **words: str
+) -> dict[StageName, Stage]:
+    given = {
+        {"scaling": SCALING, "not_scaling": NOT_SCALING, "stuck": STUCK, "put_out": PUT_OUT}.get(k, k): v
+        for k, v in words.items()
+    }
+    sight = Sight(desired=DESIRED, deployment={}, pod=seen, claims=[CLAIM], words=given, now=BEGAN + after)
+    track.look(sight, PATIENCE)
+    return {stage.name: stage for stage in track.progress.stages}
+
+
+def test_a_start_whose_containers_run_is_ready() -> None:
+    """Sandbox and main container have passed their start-up probes: all stages are done."""
+    track = Track(f"{BEGAN:.3f}")
+    stages = look(track, running())
+    assert track.progress.ready
+    assert {s.state for s in stages.values()} <= {StageState.DONE, StageState.SKIPPED}
+
+
+def test_no_pod_yet() -> None:
+    """Until the cluster has made a pod, that is what is waited for."""
+    assert look(Track(f"{BEGAN:.3f}"), None)[StageName.CONTAINERS].detail == NO_POD
+
+
+@pytest.mark.parametrize(
+    ("seen", "words", "detail", "code"),
+    [
+        (pod(**UNSCHEDULED), {}, "enough memory", "insufficient-memory"),
+        (
+            pod(**UNSCHEDULED),
+            {"scaling": "pod triggered scale-up: [{pool 1->2 (max: 5)}]"},
+            "about 3 minutes",
+            "insufficient-memory",
+        ),
+        (
+            pod(**UNSCHEDULED),
+            {"not_scaling": "pod didn't trigger scale-up: 1 max node group size reached"},
+            "max node group size reached",
+            "insufficient-memory",
+        ),
+        (
+            pod(),
+            {"stuck": 'MountVolume.SetUp failed for volume "x": no such device'},
+            "no such device",
+            "volume-not-mounted",
+        ),
+        (
+            pod(),
+            {"stuck": 'Failed to create pod sandbox: no runtime for "gvisor" is configured'},
+            "runtime class",
+            "runtime-class-unusable",
+        ),
+    ],
+)
+def test_what_a_pod_waits_for(seen: dict[str, Any], words: dict[str, str], detail: str, code: str) -> None:
+    """A pod without a node, or that its node cannot begin, says why; with no end of that, it is the fault."""
+    track = Track(f"{BEGAN:.3f}")
+    assert detail in look(track, seen, **words)[StageName.CONTAINERS].detail
+    assert track.progress.fault is None
+    look(track, seen, after=601.0, **words)
+    assert track.progress.fault is not None
+    assert track.progress.fault.code == code
+
+
+def test_another_pod_is_another_start() -> None:
+    """A pod that was ready and is gone: the stages begin anew, with the node's words, and end with the new pod."""
+    track = Track(f"{BEGAN:.3f}")
+    look(track, running())
+    stages = look(track, None, after=100.0, put_out="The node ended the pod: low on memory.")
+    assert not track.progress.ready
+    assert stages[StageName.RECEIVED].started_at == BEGAN + 100.0
+    assert "low on memory" in stages[StageName.CONTAINERS].detail
+    stages = look(track, pod("two"), after=101.0)
+    assert "low on memory" in stages[StageName.CONTAINERS].detail
+    look(track, running("two"), after=103.0)
+    assert track.progress.ready
+    assert "low on memory" not in look(track, None, after=200.0)[StageName.CONTAINERS].detail
