@@ -44,6 +44,15 @@ Services, which the API and the pages (`web`) call alike. `state` is the `Server
     workspaces.events.watch_workspaces(state, actor, everyones=False) -> AsyncIterator[list[Workspace]]
 
     agents.services.list_agents(state, actor) -> list[Agent]
+    agents.services.get_agent(state, actor, name) -> Agent
+    agents.registration.add_agent(state, actor, AddAgent(...)) -> NewAgent             .tokens .helm .settings
+    agents.registration.rotate_token(state, actor, name, only=None) -> NewAgent
+    agents.registration.revoke_token(state, actor, name) -> Agent
+    agents.registration.change_agent(state, actor, name, ChangeAgent(enabled=…)) -> Agent
+    agents.registration.remove_agent(state, actor, name) -> None
+    agents.settings.get_settings(state, actor, name, version=None) -> AgentSettings    .text .effective .taken .warnings
+    agents.settings.set_settings(state, actor, name, text, version=None) -> AgentSettings
+    agents.settings.list_versions(state, actor, name) -> list[SettingsVersion]
     agents.channels.open_logs(state, actor, name, container="", follow=False, tail=None) -> AsyncIterator[bytes]
 
 A page's form is protected by its `Origin` (see `http.csrf`), so pages must not send `Referrer-Policy: no-referrer`.

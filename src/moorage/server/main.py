@@ -25,6 +25,7 @@ from moorage.kernel.clock import Clock, SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
 from moorage.kernel.home import Home, default_home, write_client
 from moorage.kernel.settings import load
+from moorage.server.agents.forwarding import address_of
 from moorage.server.agents.hub import AgentHub
 from moorage.server.application import make_application
 from moorage.server.changes import Changes, LocalChanges
@@ -133,6 +134,7 @@ async def running_state(
             editors=editors,
             credentials=credentials,
             installation=installation,
+            address=address_of(settings, home.socket("server")),
             started_at=clock.now(),
             resolver=resolver,
         )

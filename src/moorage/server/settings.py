@@ -22,6 +22,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Port of the zone, as browsers see it."""
     listen: str = ""
     """`host:port` to listen on instead of the Unix socket in the state folder."""
+    advertise: str = ""
+    """Where other replicas reach this one: `http://host:port` or `unix:<path>`. "": found out from `listen` and the host's name."""
     database: str = ""
     """`postgresql://user:password@host/name`; "": SQLite in the state folder."""
     database_pool: int = 5

@@ -40,6 +40,8 @@ class ServerState:
     """By name; the first is the default."""
     credentials: Credentials
     installation: str
+    address: str = ""
+    """Where other replicas reach this one."""
     started_at: float = 0.0
     """Since when agents could have connected."""
     resolver: Resolver = field(default_factory=NoResolver)

@@ -34,7 +34,8 @@ class Target:
 
 
 async def reach(state: ServerState, actor: Actor, name: str, container: str, action: Action) -> Target:
-    """Raises `NotFound`, `Forbidden`, `InvalidInput` for a container that it has not, `Unavailable` without an agent."""
+    """Raises `NotFound`, `Forbidden`, `InvalidInput` for a container that it has not, `Elsewhere` when another
+    replica has the agent, `Unavailable` without one."""
     async with state.database.read() as session:
         row = await loading.find(session, actor, name, action)
     spec = spec_of(row.workspace)
@@ -48,7 +49,7 @@ async def reach(state: ServerState, actor: Actor, name: str, container: str, act
             hint=f"It has: {', '.join(known)}.",
             field="container",
         )
-    elsewhere = is_connected(row.agent, state.clock.now())
+    elsewhere = row.agent.replica if is_connected(row.agent, state.clock.now()) else None
     connection = state.hub.connection(row.agent.id, row.agent.name, elsewhere=elsewhere)
     return Target(row.workspace.name, container, connection, lambda: until_revoked(state, actor))
 

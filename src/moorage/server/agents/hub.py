@@ -154,6 +154,18 @@ class AgentConnection:
             channel.offer(contract.ChannelExit(channel=channel.id, error=gone().message))
 
 
+class Elsewhere(Unavailable):
+    """The agent is connected to another replica. `address`: where that one is reached; "": it did not say."""
+
+    def __init__(self, agent_name: str, address: str) -> None:
+        super().__init__(
+            f"The agent {agent_name} is connected to another replica of the server.",
+            code="agent-elsewhere",
+            hint="Try again: the next request may reach that replica.",
+        )
+        self.address = address
+
+
 class AgentHub:
     def __init__(self) -> None:
         self._connections: dict[int, AgentConnection] = {}
@@ -172,17 +184,13 @@ class AgentHub:
     def connections(self) -> list[AgentConnection]:
         return list(self._connections.values())
 
-    def connection(self, agent_id: int, agent_name: str, *, elsewhere: bool) -> AgentConnection:
-        """Raises `Unavailable` when the agent is not connected, or (`elsewhere`) to another replica."""
+    def connection(self, agent_id: int, agent_name: str, *, elsewhere: str | None) -> AgentConnection:
+        """Raises `Unavailable` when the agent is not connected, `Elsewhere` when it is to the replica at `elsewhere`."""
         found = self._connections.get(agent_id)
         if found is not None:
             return found
-        if elsewhere:
-            raise Unavailable(
-                f"The agent {agent_name} is connected to another replica of the server.",
-                code="agent-elsewhere",
-                hint="Try again: the next request may reach that replica.",
-            )
+        if elsewhere is not None:
+            raise Elsewhere(agent_name, elsewhere)
         raise Unavailable(
             f"The agent {agent_name} is not connected.",
             code="agent-disconnected",

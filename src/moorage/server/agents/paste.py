@@ -28,8 +28,11 @@ def helm_command(
     if gateway_token is not None:
         values["auth"] = ({"host": origin} if whole else {}) | {"token": gateway_token}
     if whole:
-        zone = urlsplit(zone_url).hostname or ""
-        values["ingress"] = {"host": {"workspaceDomain": zone, "wildcardDomain": f"*.{zone}"}}
+        zone = urlsplit(zone_url)
+        host = zone.hostname or ""
+        values["ingress"] = {"host": {"workspaceDomain": host, "wildcardDomain": f"*.{host}"}}
+        if zone.port:
+            values["ingress"]["publicPort"] = zone.port
     text = yaml.safe_dump(values, sort_keys=False, width=1000)
     keep = "" if whole else " --reuse-values"
     return (

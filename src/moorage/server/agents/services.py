@@ -93,6 +93,7 @@ async def connected(state: ServerState, known: models.Agent, hello: contract.Hel
         agent.runtime_version = hello.runtime_version
         agent.capacity = msgspec.json.encode(hello.capacity).decode()
         agent.second_seen = None
+        agent.replica = state.address
         announce(session, Changed(kind="agent", key=str(agent.id)))
     return True
 
@@ -103,6 +104,7 @@ async def disconnected(state: ServerState, agent_id: int) -> None:
         if agent is None:  # it was removed, and its connection ended for it
             return
         agent.connected = False
+        agent.replica = ""
         announce(session, Changed(kind="agent", key=str(agent_id)))
 
 

@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Query, Request, WebSocket, WebSocketDisconnect
 from starlette.responses import Response, StreamingResponse
 
 from moorage.contract import agent as contract
 from moorage.kernel.errors import Unavailable
-from moorage.server.agents import channels
-from moorage.server.agents.hub import REVOKED, Channel
+from moorage.server.agents import channels, forwarding
+from moorage.server.agents.hub import REVOKED, Channel, Elsewhere
 from moorage.server.authorization import Action
 from moorage.server.http import context, events
 from moorage.server.http.context import Signed, State
@@ -96,6 +96,7 @@ async def list_ports(state: State, actor: Signed, name: str) -> schemas.Ports:
 
 @api.get("/{name}/logs", response_class=Response, responses=_TEXT)
 async def read_logs(  # noqa: PLR0917 - FastAPI passes them by name
+    request: Request,
     state: State,
     actor: Signed,
     name: str,
@@ -103,7 +104,10 @@ async def read_logs(  # noqa: PLR0917 - FastAPI passes them by name
     follow: bool = False,
     tail: Annotated[int | None, Query(ge=0)] = None,
 ) -> Response:
-    chunks = await channels.open_logs(state, actor, name, container=container, follow=follow, tail=tail)
+    try:
+        chunks = await channels.open_logs(state, actor, name, container=container, follow=follow, tail=tail)
+    except Elsewhere as elsewhere:
+        return await forwarding.pass_on(request, elsewhere)
     return StreamingResponse(
         chunks, media_type="text/plain", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
@@ -126,7 +130,11 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
     """
     state = context.state_of(websocket)
     actor = await context.actor(websocket)
-    target = await channels.reach(state, actor, name, container, Action.RUN_COMMANDS)
+    try:
+        target = await channels.reach(state, actor, name, container, Action.RUN_COMMANDS)
+    except Elsewhere as elsewhere:
+        await forwarding.pass_on_websocket(websocket, elsewhere, credit=credit)
+        return
     await websocket.accept()
     try:
         start = msgspec.json.decode(await websocket.receive_text(), type=_Start)

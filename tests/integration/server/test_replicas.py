@@ -1,0 +1,229 @@
+"""Logs and commands through a replica that the agent is not connected to: two server processes on one PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect, unix_connect
+
+from integration.server.harness import ADMIN, AGENT, Agent, ConnectionRefused, eventually, new_home
+from integration.server.postgres import Postgres
+from integration.server.test_lifecycle import process, ready
+from moorage.contract import ActualState
+from moorage.contract import agent as contract
+from moorage.server.agents import forwarding
+from moorage.server.settings import Settings
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@dataclass
+class Pair:
+    """`near` has the agent, `far` is asked. `name` is a workspace that runs."""
+
+    near: httpx.AsyncClient
+    far: httpx.AsyncClient
+    far_socket: str
+    agent: Agent
+    name: str
+    near_process: Any
+
+    def exec(self, token: str | None = ADMIN, query: str = "", **headers: str) -> unix_connect:
+        given = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+        path = f"/api/v1/workspaces/{self.name}/exec?{query}"
+        return unix_connect(
+            self.far_socket,
+            f"ws://localhost:8080{path}",
+            additional_headers=given,
+            compression=None,
+            max_size=None,
+        )
+
+
+@asynccontextmanager
+async def pair(folder: Path, url: str, repository: str, listen: str = "") -> AsyncIterator[Pair]:
+    """`listen`: of the replica that has the agent; "": a Unix socket."""
+    one, two = new_home(folder / "a"), new_home(folder / "b")
+    settings = {"database": url} | ({"listen": listen} if listen else {})
+    with process(one, **settings) as near_process:
+        if listen:
+            near = httpx.AsyncClient(
+                base_url=f"http://{listen}", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=10
+            )
+
+            async def answers() -> bool:
+                assert near_process.poll() is None, (one.logs / "server.log").read_text()
+                try:
+                    return (await near.get("/healthz")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await eventually(answers, 30)
+            opening: Any = connect(
+                f"ws://{listen}{contract.PATH}",
+                additional_headers={"Authorization": f"Bearer {AGENT}"},
+                proxy=None,
+            )
+        else:
+            near = await ready(one, near_process)
+            opening = unix_connect(
+                str(one.socket("server")),
+                f"ws://localhost:8080{contract.PATH}",
+                additional_headers={"Authorization": f"Bearer {AGENT}"},
+            )
+        with process(two, database=url) as far_process:
+            far = await ready(two, far_process)
+            async with aclosing(near), aclosing(far), opening as connection:
+                agent = Agent(connection)
+                await agent.send(contract.Hello(version="0", runtime="memory"))
+                await agent.expect(contract.Snapshot)
+                made = await far.post("/api/v1/workspaces", json={"repository": repository})
+                name = made.json()["name"]
+                await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
+                yield Pair(near, far, str(two.socket("server")), agent, name, near_process)
+
+
+@pytest.mark.parametrize("way", ["unix", "tcp"])
+async def test_logs_and_commands_from_any_replica(
+    folder: Path, postgres: Postgres, repository: str, way: str
+) -> None:
+    """Streamed as from the agent's own replica; what is wrong is said in the same words; whoever leaves ends it."""
+    listen = f"127.0.0.1:{free_port()}" if way == "tcp" else ""
+    async with pair(folder, postgres.new_database(), repository, listen) as both:
+        agent, path = both.agent, f"/api/v1/workspaces/{both.name}/logs"
+
+        async def say(*lines: bytes, error: str = "") -> contract.OpenLogs:
+            opened: contract.OpenLogs = await agent.expect(contract.OpenLogs)
+            for data in lines:
+                await agent.send(contract.ChannelOutput(channel=opened.channel, data=data))
+            await agent.send(contract.ChannelExit(channel=opened.channel, code=0, error=error))
+            return opened
+
+        answer, opened = await asyncio.gather(
+            both.far.get(f"{path}?container=py&tail=5"), say(b"one\n", b"two\n")
+        )
+        assert (answer.status_code, answer.text, opened.container, opened.tail) == (
+            200,
+            "one\ntwo\n",
+            "py",
+            5,
+        )
+        assert answer.headers["content-type"].startswith("text/plain")
+        answer, _ = await asyncio.gather(both.far.get(path), say(error="It has not started yet."))
+        assert (answer.status_code, answer.json()["detail"]) == (503, "It has not started yet.")
+        assert (await both.far.get(f"{path}?container=nope")).status_code == 422
+
+        async with both.far.stream("GET", f"{path}?follow=true") as logs:
+            opened = await agent.expect(contract.OpenLogs)
+            await agent.send(contract.ChannelOutput(channel=opened.channel, data=b"x"))
+            assert await anext(logs.aiter_raw()) == b"x"
+        assert (await agent.expect(contract.ChannelClose)).channel == opened.channel
+
+        async with both.exec(query="tty=true&columns=100&credit=true") as client:
+            await client.send('{"argv": ["cat"]}')
+            running = await agent.expect(contract.OpenExec)
+            assert (running.argv, running.tty, running.columns) == (("cat",), True, 100)
+            await client.send(b"in")
+            assert (await agent.expect(contract.ChannelInput)).data == b"in"
+            await client.send(json.dumps({"columns": 80, "rows": 24}))
+            assert (await agent.expect(contract.ChannelResize)).columns == 80
+            await agent.send(contract.ChannelTaken(channel=running.channel, bytes=2))
+            assert json.loads(await client.recv()) == {"taken": 2}
+            for _ in range(4):
+                await agent.send(contract.ChannelOutput(channel=running.channel, data=os.urandom(65536)))
+            assert [len(await client.recv()) for _ in range(4)] == [65537] * 4
+            await agent.send(contract.ChannelExit(channel=running.channel, code=7))
+            assert json.loads(await client.recv()) == {"exit": 7}
+            await asyncio.wait_for(client.wait_closed(), 5)
+            assert client.close_code == 1000
+        async with both.exec() as client:
+            await client.send('{"argv": ["sh"]}')
+            running = await agent.expect(contract.OpenExec)
+        assert (await agent.expect(contract.ChannelClose)).channel == running.channel
+
+
+async def test_who_may_not_is_refused_by_both(folder: Path, postgres: Postgres, repository: str) -> None:
+    """The credentials are the caller's own; a request that was passed on already goes no further; a session's cookie needs its
+    origin there, too; and who is blocked loses what is open through another replica."""
+    async with pair(folder, postgres.new_database(), repository) as both:
+        path = f"/api/v1/workspaces/{both.name}/logs"
+        for token, status in ((None, 403), ("nope", 401)):
+            with pytest.raises(ConnectionRefused) as refused:
+                async with both.exec(token):
+                    pass
+            assert refused.value.response.status_code == status
+        again = await both.far.get(path, headers={forwarding.HOP: "1"})
+        assert (again.status_code, again.json()["code"]) == (503, "agent-elsewhere")
+        with pytest.raises(ConnectionRefused) as refused:
+            async with both.exec(**{forwarding.HOP: "1"}):
+                pass
+        assert refused.value.response.status_code == 503
+        await both.far.post("/api/v1/users", json={"name": "ann"})
+        ann = (await both.far.post("/api/v1/users/ann/tokens", json={})).json()["token"]
+        hers = await both.far.post(
+            "/api/v1/workspaces", json={"repository": repository}, headers={"Authorization": f"Bearer {ann}"}
+        )
+        both.name = hers.json()["name"]
+        async with both.exec(ann) as client:
+            await client.send('{"argv": ["sh"]}')
+            running = await both.agent.expect(contract.OpenExec)
+            await both.far.post("/api/v1/users/ann/block")
+            assert json.loads(await asyncio.wait_for(client.recv(), 5)) == {
+                "error": "You may no longer see this."
+            }
+        assert (await both.agent.expect(contract.ChannelClose)).channel == running.channel
+
+
+async def test_a_replica_that_died(folder: Path, postgres: Postgres, repository: str) -> None:
+    """What was open ends with a word; what is asked next is refused at once, with what to do."""
+    async with pair(folder, postgres.new_database(), repository) as both:
+        path = f"/api/v1/workspaces/{both.name}/logs"
+        async with both.far.stream("GET", f"{path}?follow=true", timeout=30) as logs, both.exec() as client:
+            opened = await both.agent.expect(contract.OpenLogs)
+            await both.agent.send(contract.ChannelOutput(channel=opened.channel, data=b"x"))
+            lines = logs.aiter_raw()
+            assert await anext(lines) == b"x"
+            await client.send('{"argv": ["sh"]}')
+            await both.agent.expect(contract.OpenExec)
+            both.near_process.kill()
+            assert b"has gone" in b"".join([chunk async for chunk in lines])
+            await asyncio.wait_for(client.wait_closed(), 10)
+            assert client.close_code == 1011
+        answer = await both.far.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "agent-elsewhere")
+        assert "does not answer" in answer.json()["hint"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        (Settings(), "unix:/home/run/server.sock"),
+        (Settings(listen="127.0.0.1:8000"), "http://127.0.0.1:8000"),
+        (Settings(listen="[::1]:8000"), "http://[::1]:8000"),
+        (Settings(listen="0.0.0.0:8000", advertise="http://10.1.2.3:8000/"), "http://10.1.2.3:8000"),
+    ],
+)
+def test_where_others_reach_a_replica(settings: Settings, address: str) -> None:
+    """What it was told to say, else where it listens."""
+    assert forwarding.address_of(settings, Path("/home/run/server.sock")) == address
+
+
+def test_an_address_that_means_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others reach it at the address that this host's name stands for."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "localhost")
+    for listen in ("0.0.0.0:8000", ":8000", "[::]:8000"):
+        assert forwarding.address_of(Settings(listen=listen), Path("/x")) == "http://127.0.0.1:8000"
