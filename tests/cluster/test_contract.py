@@ -9,6 +9,7 @@ import msgspec
 from cluster.worlds import KubernetesWorld
 from integration.runtimes.test_contract import (
     started,
+    test_a_run_keeps_its_settings,
     test_another_agent_process_sees_the_same,
     test_cancelled_start_is_taken_up,
     test_commands,
@@ -31,6 +32,7 @@ from integration.runtimes.worlds import desired_of, simple_spec
 from moorage.contract import Container
 
 __all__ = [
+    "test_a_run_keeps_its_settings",
     "test_another_agent_process_sees_the_same",
     "test_cancelled_start_is_taken_up",
     "test_commands",

@@ -69,7 +69,7 @@ def _network_change(wanted: RemoteDevelopment, bounds: Bounds) -> str:
     plain = Gateway()
     if wanted.gateway_namespace not in ("", bounds.gateway_namespace):
         return f"gateway.namespace: letting the namespace {wanted.gateway_namespace} in"
-    if wanted.gateway.labels != plain.labels or wanted.gateway.ranges:
+    if not plain.labels.items() <= wanted.gateway.labels.items() or wanted.gateway.ranges:
         return "gateway: letting others than the gateway in"
     for rule in wanted.network_policy.egress:
         for network in PRIVATE:

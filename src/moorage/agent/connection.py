@@ -64,8 +64,7 @@ class Connection:
                 async with self._open() as websocket:
                     await self._serve(websocket)
             except ConnectionClosed as closed:
-                code = closed.rcvd.code if closed.rcvd is not None else 1006
-                self._note(_REFUSALS.get(code) or f"the connection ended ({code})")
+                self._note(_ended(closed))
             except InvalidStatus as refused:
                 status = refused.response.status_code
                 self._note(_REFUSALS[contract.CLOSE_BAD_TOKEN] if status in (401, 403) else f"HTTP {status}")
@@ -74,7 +73,9 @@ class Connection:
             except BaseExceptionGroup as group:
                 if (misconfigured := group.subgroup(Misconfigured)) is not None:
                     raise _leaf(misconfigured) from None
-                self._note(str(_leaf(group)) or type(_leaf(group)).__name__)
+                leaf = _leaf(group)
+                ended = _ended(leaf) if isinstance(leaf, ConnectionClosed) else str(leaf)
+                self._note(ended or type(leaf).__name__)
             finally:
                 if self.connected:
                     metrics.RECONNECTS.inc()
@@ -246,6 +247,11 @@ def server_address(setting: str, socket: Path) -> str:
 
 def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
+
+
+def _ended(closed: ConnectionClosed) -> str:
+    code = closed.rcvd.code if closed.rcvd is not None else 1006
+    return _REFUSALS.get(code) or f"the connection ended ({code})"
 
 
 def _leaf(error: BaseException) -> BaseException:

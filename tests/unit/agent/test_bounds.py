@@ -62,6 +62,7 @@ def test_what_needs_the_owners_word(text: str, setting: str) -> None:
         "workspaces_quota: 3",
         "gateway: {namespace: moorage}",
         "gateway: {labels: {app.kubernetes.io/name: moorage-gateway}}",
+        "gateway: {labels: {app.kubernetes.io/name: moorage-gateway, app.kubernetes.io/instance: one}}",
         "network_policy: {egress: []}",
         egress("203.0.113.0/24"),
         egress("0.0.0.0/0", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),

@@ -51,7 +51,9 @@ def docker_settings(*, origin: str, zone_url: str) -> str:
         else 'tls_certificate = "…"  # PEM: chain and key for the zone and *.zone\n'
     )
     return (
-        "# settings.toml in the state folder; the tokens are files beside it: secrets/agent-token, secrets/gateway-token\n"
+        "# settings.toml in the state folder (--home). Beside it, readable by their owner alone: secrets/agent-token and\n"
+        "# secrets/gateway-token, with these tokens, and secrets/gateway-key: head -c 48 /dev/urandom | base64\n"
+        "# Run with it: moor agent, moor gateway, and python -m moorage.gateway.haproxy\n"
         f'[agent]\nserver = "{origin}"\n\n'
         f'[gateway]\nserver = "{origin}"\nzone = "{zone.hostname}"\naddress = "*"\nport = {port}\n{tls}'
     )

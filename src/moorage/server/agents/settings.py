@@ -21,6 +21,10 @@ from moorage.server.changes import Changed
 from moorage.server.database import announce
 from moorage.server.state import ServerState
 
+LONGEST = 500_000
+"""Characters of settings: CA bundles are long."""
+LONGEST_PROBLEM = 2000
+
 _log = log.get(part="server.agents.settings")
 
 
@@ -87,13 +91,9 @@ async def set_settings(
 
 async def take_file(state: ServerState, agent_id: int, text: str | None) -> None:
     """The agent's own file (None: it has none) becomes a version when it differs from the newest."""
-    problem = ""
-    if text is not None:
-        try:
-            await asyncio.to_thread(agent_settings.parse, text, "the agent's file")
-        except InvalidInput as error:
-            problem = f"{error.message} The server does not act on this file."
-            _log.warning("an agent's own settings are not usable", agent=agent_id, problem=error.message)
+    problem = await asyncio.to_thread(_problem_of, text) if text is not None else ""
+    if problem:
+        _log.warning("an agent's own settings are not usable", agent=agent_id, problem=problem)
     async with state.database.write() as session:
         agent = await session.get(models.Agent, agent_id)
         if agent is None:
@@ -110,7 +110,7 @@ async def note_taken(state: ServerState, agent_id: int, taken: contract.Settings
         agent = await session.get(models.Agent, agent_id)
         if agent is None or (agent.settings_taken, agent.settings_problem) == (taken.version, taken.problem):
             return
-        agent.settings_taken, agent.settings_problem = taken.version, taken.problem
+        agent.settings_taken, agent.settings_problem = taken.version, taken.problem[:LONGEST_PROBLEM]
         announce(session, Changed(kind="agent", key=str(agent_id)))
 
 
@@ -144,6 +144,17 @@ def understood(text: str) -> agent_settings.RemoteDevelopment | None:
         return agent_settings.parse(text).remote_development
     except InvalidInput:
         return None
+
+
+def _problem_of(text: str) -> str:
+    """Why a file is not stored; "" when it is."""
+    if len(text) > LONGEST:
+        return f"The agent's file has {len(text)} characters; the server takes {LONGEST}, and does not act on it."
+    try:
+        agent_settings.parse(text, "the agent's file")
+    except InvalidInput as error:
+        return f"{error.message} The server does not act on this file."
+    return ""
 
 
 def _add(
