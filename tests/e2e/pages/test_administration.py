@@ -111,6 +111,38 @@ def test_an_agent_is_added_and_removed(person: Callable, server: Server, unique:
     expect(admin.page.locator(f"#agent-{name}")).to_have_count(0)
 
 
+def test_settings_are_changed_and_kept_in_versions(person: Callable, unique: str):
+    """A wrong setting is told with its line, and the text stays; a right one makes a version; an earlier one can be seen,
+    and what somebody else changed meanwhile is not overwritten."""
+    admin, name = person(name="admin", expected=(409, 422)), f"green-{unique}"
+    admin.goto("/new-agent")
+    admin.page.get_by_label("Name").fill(name)
+    admin.page.get_by_label("Address of its zone").fill(f"https://{name}.example.dev")
+    admin.page.get_by_role("button", name="Add it").click()
+    admin.page.get_by_role("link", name="I have them").click()
+    text = admin.page.get_by_label("Settings, in the format of")
+    text.fill("remote_development:\n  workspaces_quoter: 3\n")
+    admin.page.get_by_role("button", name="Save").click()
+    expect(admin.page.locator("#text-error")).to_contain_text("line 2")
+    expect(text).to_have_value("remote_development:\n  workspaces_quoter: 3\n")
+    text.fill("remote_development:\n  workspaces_quota: 3 # for now\n")
+    admin.page.get_by_role("button", name="Save").click()
+    expect(admin.page.locator("#toasts")).to_contain_text("The settings are saved.")
+    expect(admin.page.locator("#settings")).to_contain_text("Version 1")
+    second = admin.page.context.new_page()
+    second.goto(admin.page.url)
+    text.fill("remote_development:\n  workspaces_quota: 4\n")
+    admin.page.get_by_role("button", name="Save").click()
+    expect(admin.page.locator("#settings")).to_contain_text("Version 2")
+    second.get_by_label("Settings, in the format of").fill("remote_development:\n  workspaces_quota: 5\n")
+    second.get_by_role("button", name="Save").click()
+    expect(second.locator("#text-error")).to_contain_text("changed meanwhile")
+    second.close()
+    admin.page.get_by_role("link", name="Version 1").click()
+    expect(text).to_have_value("remote_development:\n  workspaces_quota: 3 # for now\n")
+    expect(admin.page.locator("#settings")).to_contain_text("This is an earlier version.")
+
+
 def test_an_agent_that_cannot_be_added(person: Callable, unique: str):
     """What is wrong with a name or a zone is told beside its field, and what was written stays."""
     admin = person(name="admin", expected=(409, 422))

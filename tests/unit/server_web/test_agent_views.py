@@ -88,3 +88,55 @@ def test_notes() -> None:
     said = [note.message for note in agent_views.notes(agent(enabled=False, second_seen=999.0))]
     assert "same token" in said[0]
     assert "no new workspaces" in said[1]
+
+
+def settings(**fields: Any) -> schemas.AgentSettings:
+    given: dict[str, Any] = {
+        "agent": "blue",
+        "version": 3,
+        "newest": 3,
+        "text": "remote_development: {}\n",
+        "source": "api",
+        "author": "ana",
+        "created_at": 1000.0,
+        "file": False,
+        "taken": schemas.Taken(version=3, problem=""),
+        "effective": "",
+        "warnings": [],
+    }
+    return schemas.AgentSettings(**given | fields)
+
+
+def test_settings_panel() -> None:
+    """The newest version can be changed, an earlier one is called that, and an agent's own file is not changed here."""
+    panel = agent_views.settings_panel(settings())
+    assert (panel.said, panel.older, panel.editable) == ("Version 3", False, True)
+    assert agent_views.settings_panel(settings(version=2)).older
+    assert not agent_views.settings_panel(settings(file=True)).editable
+    assert "defaults" in agent_views.settings_panel(settings(version=0, newest=0)).said
+
+
+def test_what_could_not_be_saved_stays() -> None:
+    """A text that was refused is shown as it was written, at a height that fits it."""
+    panel = agent_views.settings_panel(settings(), "a: 1\n" * 100)
+    assert panel.text == "a: 1\n" * 100
+    assert panel.lines == 30
+
+
+def test_settings_that_the_agent_cannot_use() -> None:
+    """That an agent goes on with an earlier version is told, with its reason."""
+    refused = settings(version=4, newest=4, taken=schemas.Taken(version=3, problem="No such namespace."))
+    (note,) = agent_views.detail(agent(), refused).notes
+    assert note.tone == "bad"
+    assert "version 3" in note.message
+    assert note.hint == "No such namespace."
+
+
+def test_versions() -> None:
+    """Each says whose it is: a person's, the agent's own file's, or Moorage's own."""
+    found = [
+        schemas.SettingsVersion(version=3, source="api", author="ana", created_at=3.0),
+        schemas.SettingsVersion(version=2, source="file", author="", created_at=2.0),
+        schemas.SettingsVersion(version=1, source="api", author="", created_at=1.0),
+    ]
+    assert [v.by for v in agent_views.versions(found)] == ["by ana", "from the agent's file", "by Moorage"]

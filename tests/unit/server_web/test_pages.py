@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from moorage.contract import ActualState, ContainerState, DesiredState, StageName, StageState
 from moorage.server.accounts.schemas import User
-from moorage.server.agents.schemas import Agent
+from moorage.server.agents.schemas import Agent, AgentSettings, SettingsVersion, Taken
 from moorage.server.authorization import Role
 from moorage.server.web import agent_views, forms, pages, views
 from moorage.server.workspaces import schemas
@@ -59,13 +59,20 @@ def agents(*shown: Agent, manages: bool = False, **values: Any) -> str:
     return draw("agents.html", agents=agent_views.rows(shown), manages=manages, now=NOW, **values)
 
 
-def one_agent(shown: Agent, *, manages: bool = True) -> str:
+def one_agent(shown: Agent, *, manages: bool = True, settings: str = "") -> str:
+    """`settings`: stands wherever a text of theirs does."""
+    told = AgentSettings(
+        agent=shown.name, version=1, newest=2, text=settings, source="api", author=settings, created_at=NOW, file=False,
+        taken=Taken(version=1, problem=settings), effective=settings, warnings=[settings],
+    )  # fmt: skip
     return draw(
         "agent.html",
-        shown=agent_views.detail(shown),
-        settings=None,
-        versions=(),
-        errors={},
+        shown=agent_views.detail(shown, told),
+        settings=agent_views.settings_panel(told) if manages else None,
+        versions=agent_views.versions(
+            [SettingsVersion(version=1, source="api", author=settings, created_at=NOW)]
+        ),
+        errors={"text": settings} if settings else {},
         manages=manages,
         now=NOW,
     )
@@ -428,6 +435,7 @@ def test_notices_come_from_a_fixed_table() -> None:
         pytest.param(
             lambda: one_agent(agent(name=HOSTILE, runtime=HOSTILE, zone_url=HOSTILE, local=False)), id="agent"
         ),
+        pytest.param(lambda: one_agent(agent(), settings=HOSTILE), id="agent-settings"),
         pytest.param(
             lambda: draw("sign_in.html", actor=None, next=HOSTILE, link=HOSTILE, error=HOSTILE, minutes="10"),
             id="sign-in",

@@ -9,6 +9,8 @@ from moorage.kernel import quantities
 from moorage.server.agents import schemas
 from moorage.theme import Badge, Tone
 
+_FEWEST_LINES, _MOST_LINES = 8, 30
+
 
 @dataclass(frozen=True)
 class Note:
@@ -54,12 +56,76 @@ class Detail:
     questions: tuple[Question, ...]
 
 
+@dataclass(frozen=True)
+class SettingsPanel:
+    """One version of an agent's settings, to be read and, where that is possible, changed."""
+
+    version: int
+    newest: int
+    """The version that a change is based on."""
+    text: str
+    lines: int
+    """Height of the text's field."""
+    said: str
+    older: bool
+    editable: bool
+    effective: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    version: int
+    by: str
+    created_at: float
+
+
 def rows(agents: Iterable[schemas.Agent]) -> tuple[Row, ...]:
     return tuple(Row(agent, badge(agent), runs(agent), capacity(agent)) for agent in agents)
 
 
-def detail(agent: schemas.Agent) -> Detail:
-    return Detail(agent, badge(agent), runs(agent), capacity(agent), notes(agent), questions(agent))
+def detail(agent: schemas.Agent, settings: schemas.AgentSettings | None = None) -> Detail:
+    """`settings`: None for somebody who may not see them."""
+    told = (*notes(agent), *_settings_notes(settings)) if settings is not None else notes(agent)
+    return Detail(agent, badge(agent), runs(agent), capacity(agent), told, questions(agent))
+
+
+def settings_panel(settings: schemas.AgentSettings, text: str | None = None) -> SettingsPanel:
+    """`text`: what somebody has written instead, and could not be saved."""
+    written = settings.text if text is None else text
+    return SettingsPanel(
+        version=settings.version,
+        newest=settings.newest,
+        text=written,
+        lines=min(max(written.count("\n") + 2, _FEWEST_LINES), _MOST_LINES),
+        said=f"Version {settings.version}" if settings.version else "Nobody has set anything: defaults",
+        older=settings.version != settings.newest,
+        editable=not settings.file,
+        effective=settings.effective,
+        warnings=tuple(settings.warnings),
+    )
+
+
+def versions(found: Iterable[schemas.SettingsVersion]) -> tuple[VersionRow, ...]:
+    return tuple(
+        VersionRow(v.version, "from the agent's file" if v.source == "file" else _author(v), v.created_at)
+        for v in found
+    )
+
+
+def _author(version: schemas.SettingsVersion) -> str:
+    return f"by {version.author}" if version.author else "by Moorage"
+
+
+def _settings_notes(settings: schemas.AgentSettings) -> Iterable[Note]:
+    taken = settings.taken
+    if taken.problem:
+        goes_on = f"version {taken.version}" if taken.version else "what it had before"
+        yield Note(
+            "bad",
+            f"The agent cannot use its newest settings, and goes on with {goes_on}.",
+            taken.problem,
+        )
 
 
 def badge(agent: schemas.Agent) -> Badge:

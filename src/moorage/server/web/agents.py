@@ -5,16 +5,17 @@ Tokens are in the one answer to the form that made them, and nowhere else.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
-from moorage.kernel.errors import MoorageError
-from moorage.server.agents import registration, schemas, services
+from moorage.kernel.errors import Conflict, InvalidInput, MoorageError
+from moorage.server.agents import registration, schemas, services, settings
 from moorage.server.authorization import Action, Actor, may, require
 from moorage.server.http.context import State
+from moorage.server.state import ServerState
 from moorage.server.web import agent_views, forms, pages
 from moorage.server.web.pages import Visitor
 
@@ -69,19 +70,31 @@ async def add(
 
 
 @router.get("/agents/{name}")
-async def agent_page(request: Request, state: State, actor: Visitor, name: str) -> Response:
-    agent = await services.get_agent(state, actor, name)
-    return pages.page(
-        request,
-        "agent.html",
-        actor=actor,
-        shown=agent_views.detail(agent),
-        settings=None,
-        versions=(),
-        errors={},
-        manages=may(actor, Action.MANAGE_AGENTS),
-        now=state.clock.now(),
-    )
+async def agent_page(
+    request: Request, state: State, actor: Visitor, name: str, version: int | None = None
+) -> Response:
+    """`version`: of the settings, to look at an earlier one."""
+    return await _agent(request, state, actor, name, version=version)
+
+
+@router.post("/agents/{name}/settings")
+async def set_settings(
+    request: Request,
+    state: State,
+    actor: Visitor,
+    name: str,
+    *,
+    text: Annotated[str, Form()] = "",
+    version: Annotated[int | None, Form()] = None,
+) -> Response:
+    """Back to the page, with what is wrong beside the text, which stays as it was written."""
+    # Browsers send line ends as CRLF.
+    written = text.replace("\r\n", "\n")
+    try:
+        await settings.set_settings(state, actor, name, written, version)
+    except (InvalidInput, Conflict) as error:
+        return await _agent(request, state, actor, name, written=written, error=error)
+    return pages.redirect(f"/agents/{name}?done=settings-saved#settings")
 
 
 @router.post("/agents/{name}/enable")
@@ -122,6 +135,36 @@ async def ask_page(request: Request, state: State, actor: Visitor, name: str, wh
     if question is None:
         return pages.redirect(f"/agents/{name}")
     return pages.page(request, "agent_ask.html", actor=actor, agent=agent, question=question)
+
+
+async def _agent(
+    request: Request,
+    state: ServerState,
+    actor: Actor,
+    name: str,
+    *,
+    version: int | None = None,
+    written: str | None = None,
+    error: MoorageError | None = None,
+) -> Response:
+    agent = await services.get_agent(state, actor, name)
+    values: dict[str, Any] = {"settings": None, "versions": ()}
+    found = None
+    if may(actor, Action.SEE_AGENT_SETTINGS):
+        found = await settings.get_settings(state, actor, name, version)
+        values["settings"] = agent_views.settings_panel(found, written)
+        values["versions"] = agent_views.versions(await settings.list_versions(state, actor, name))
+    return pages.page(
+        request,
+        "agent.html",
+        actor=actor,
+        status=error.status if error else 200,
+        shown=agent_views.detail(agent, found),
+        errors={"text": str(error)} if error else {},
+        manages=may(actor, Action.MANAGE_AGENTS),
+        now=state.clock.now(),
+        **values,
+    )
 
 
 def _tokens(request: Request, actor: Actor, made: schemas.NewAgent, why: str) -> Response:

@@ -23,6 +23,7 @@ NOTICES = {
     "agent-disabled": "It takes no new workspaces. Those that it has go on.",
     "agent-revoked": "Its tokens are revoked; what was connected is cut off.",
     "agent-removed": "The agent is removed.",
+    "settings-saved": "The settings are saved. Workspaces that start from now on are made by them.",
     "signed-out": "You are signed out.",
 }
 """What a page says after something was done; its address holds the word (`?done=stop`), never the sentence."""

@@ -109,6 +109,7 @@ class Detail:
     """Seconds from the start's first stage to its last, once it is ready."""
     cause: schemas.Cause | None
     cause_tone: Tone
+    notice: schemas.Notice | None
     containers: tuple[ContainerRow, ...]
     ports: tuple[PortRow, ...]
     warnings: tuple[schemas.Warning, ...]
@@ -187,6 +188,7 @@ def detail(workspace: schemas.Workspace, actor: Actor, now: float) -> Detail:
         total=_total(workspace),
         cause=workspace.cause,
         cause_tone="bad" if shown.tone == "bad" else "busy",
+        notice=workspace.notice,
         containers=tuple(_container(c) for c in workspace.containers),
         ports=tuple(_port(p, running and can.open) for p in workspace.ports),
         warnings=tuple(workspace.warnings),
@@ -223,6 +225,8 @@ def summary(workspace: schemas.Workspace, now: float) -> str:
     """One sentence: the cause when there is one, else what is under way, else what the state means."""
     if workspace.cause is not None:
         return workspace.cause.message
+    if workspace.notice is not None:
+        return workspace.notice.message
     shown = badge(workspace.desired, workspace.state)
     if shown.tone != "busy" or workspace.desired is not DesiredState.RUNNING:
         return shown.explanation
