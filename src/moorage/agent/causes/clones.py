@@ -12,6 +12,16 @@ def of_clone(url: str, ref: str, code: str, said: str) -> Verdict:
     where = without_password(url)
     if matches(said, *NO_SPACE):
         return no_space("on the workspace's volume", said)
+    if matches(said, "can't create directory", "cannot mkdir", "could not create work tree"):
+        return Verdict(
+            make_cause(
+                "volume-not-writable",
+                "The workspace's volume cannot be written to.",
+                said,
+                "Its storage must heed fsGroup, or give its folders to group 0: take another storage class.",
+            ),
+            True,
+        )
     if code == "unknown-ref":
         return Verdict(
             make_cause(
