@@ -78,9 +78,16 @@ class Home:
             ) from error
 
     def make(self) -> None:
-        """Makes the folders, readable by their owner alone."""
-        for folder in (self.path, self.run, self.logs, self.gateway, self.path / "secrets"):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Makes the folders, readable by their owner alone. Raises `Misconfigured` when they cannot be made."""
+        try:
+            for folder in (self.path, self.run, self.logs, self.gateway, self.path / "secrets"):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise Misconfigured(
+                f"The state folder {self.path} cannot be written: {error.strerror} ({error.filename}).",
+                code="home-not-writable",
+                hint=f"It must be a folder that user {os.geteuid()} or group {os.getegid()} may write to.",
+            ) from error
 
 
 def write_private(path: Path, text: str) -> None:
