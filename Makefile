@@ -1,7 +1,7 @@
 # `make help` lists what there is.
 VENV ?= .venv
 export VENV
-PYTHON_SCRIPTS = scripts/base-image scripts/lock scripts/moorage-images scripts/quickstart scripts/serve-example scripts/tools-image scripts/venv
+PYTHON_SCRIPTS = scripts/base-image scripts/install-helm scripts/lock scripts/moorage-images scripts/quickstart scripts/serve-example scripts/tools-image scripts/venv
 PYTEST = $(VENV)/bin/pytest
 
 .DEFAULT_GOAL := help

@@ -1,0 +1,56 @@
+{{/* What a schema cannot say: values that are each right, but not together. Each failure says what to set. */}}
+{{- define "moorage.checks" -}}
+{{- $v := .Values -}}
+{{- $domain := $v.ingress.host.workspaceDomain -}}
+{{- $tls := $v.ingress.tls -}}
+{{- if not (or $v.server.enabled $v.gateway.enabled $v.agent.enabled) -}}
+{{- fail "server, gateway and agent are all off: there is nothing to install. Set one of server.enabled, gateway.enabled, agent.enabled to true." -}}
+{{- end -}}
+{{- if and (or $v.server.enabled $v.gateway.enabled) (not $domain) -}}
+{{- fail "ingress.host.workspaceDomain is missing: the DNS zone of the workspaces, which is Moorage's own host as well, as in moorage.example.com." -}}
+{{- end -}}
+{{- $wildcard := $v.ingress.host.wildcardDomain -}}
+{{- if and $wildcard (ne $wildcard (printf "*.%s" $domain)) -}}
+{{- fail (printf "ingress.host.wildcardDomain is %q, but workspaces are found at *.%s. Leave it out, or correct it." $wildcard $domain) -}}
+{{- end -}}
+{{- if and (gt (int $v.server.replicas) 1) (not (include "moorage.postgres" .)) -}}
+{{- fail (printf "server.replicas is %d, but without database.url or database.existingSecret the server stores in SQLite, which takes exactly one. Set server.replicas to 1, or give it a PostgreSQL database." (int $v.server.replicas)) -}}
+{{- end -}}
+{{- if and $v.database.url $v.database.existingSecret -}}
+{{- fail "database.url and database.existingSecret are both set: give one of them." -}}
+{{- end -}}
+{{- if not $v.server.enabled -}}
+{{- if not $v.config.kasAddress -}}
+{{- fail "server.enabled is false, so config.kasAddress must say where the server is, as in https://moorage.example.com." -}}
+{{- end -}}
+{{- if and $v.agent.enabled (not (or $v.config.token $v.config.existingSecret)) -}}
+{{- fail "server.enabled is false, so the agent needs the token that the server knows it by: config.token or config.existingSecret. The server shows it once, when the agent is added there." -}}
+{{- end -}}
+{{- if and $v.gateway.enabled (not (or $v.auth.token $v.auth.existingSecret)) -}}
+{{- fail "server.enabled is false, so the gateway needs the token that the server knows it by: auth.token or auth.existingSecret. The server shows it once, when the agent is added there." -}}
+{{- end -}}
+{{- if and $v.gateway.enabled (not $v.auth.host) -}}
+{{- fail "server.enabled is false, so auth.host must say where people sign in, as in https://moorage.example.com." -}}
+{{- end -}}
+{{- end -}}
+{{- range $name := list "workspaceDomain" "wildcardDomain" -}}
+{{- $cert := index $tls (printf "%sCert" $name) -}}
+{{- $key := index $tls (printf "%sKey" $name) -}}
+{{- if ne (empty $cert) (empty $key) -}}
+{{- fail (printf "ingress.tls.%sCert and ingress.tls.%sKey belong together: one of them is missing." $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if ne (empty $tls.workspaceDomainCert) (empty $tls.wildcardDomainCert) -}}
+{{- fail "ingress.tls has a certificate for one of workspaceDomain and wildcardDomain only: give both (the same one twice, where it is for both names)." -}}
+{{- end -}}
+{{- if ne (empty $tls.workspaceDomainSecret) (empty $tls.wildcardDomainSecret) -}}
+{{- fail "ingress.tls names a Secret for one of workspaceDomain and wildcardDomain only: give both (the same one twice, where it is for both names)." -}}
+{{- end -}}
+{{- $sources := 0 -}}
+{{- range $given := list $tls.workspaceDomainCert $tls.workspaceDomainSecret $v.certManager.issuerRef -}}
+{{- if $given -}}{{- $sources = add1 $sources -}}{{- end -}}
+{{- end -}}
+{{- if gt (int $sources) 1 -}}
+{{- fail "certificates are given in more than one way: choose ingress.tls.…Cert and …Key, ingress.tls.…Secret, or certManager.issuerRef." -}}
+{{- end -}}
+{{- end -}}
