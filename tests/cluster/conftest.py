@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from cluster.figures import FIGURES
-from cluster.node import Cluster
+from cluster.node import ROOT, Cluster, run
 from cluster.worlds import KubernetesWorld
 from integration.runtimes.git_server import GitServer
 from integration.runtimes.registry import EmptyRegistry
 from integration.runtimes.worlds import docker, tools_image
+from integration.server.postgres import Postgres
 from moorage.kernel.ids import short_id
 
 CRASH = '["sh", "-c", "echo about to fail; exit 3"]'
@@ -74,6 +75,22 @@ def cluster(image: str, crashing_image: str, tmp_path_factory: pytest.TempPathFa
         yield cluster
     finally:
         cluster.down()
+
+
+@pytest.fixture(scope="session")
+def own_images(cluster: Cluster, image: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Moorage's own images, on the node as everything that its chart installs: part → name."""
+    tags = run(ROOT / "scripts/moorage-images").split()
+    cluster.load(*tags, "moorage/python-workspace:latest", folder=tmp_path_factory.mktemp("images"))
+    return {"tools": image} | {tag.removeprefix("moorage/").partition(":")[0]: tag for tag in tags}
+
+
+@pytest.fixture(scope="module")
+def postgres(cluster: Cluster) -> Iterator[Postgres]:
+    """A database server beside the cluster."""
+    server = Postgres(listen=cluster.address())
+    yield server
+    server.stop()
 
 
 @pytest.fixture

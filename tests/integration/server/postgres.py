@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+PASSWORD = "of-the-tests"
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/bin")
 
 
@@ -21,7 +23,8 @@ def _programs() -> Path:
 
 
 class Postgres:
-    def __init__(self) -> None:
+    def __init__(self, listen: str = "") -> None:
+        """`listen`: addresses at which it can be reached by TCP as well, with the password `PASSWORD`."""
         self.folder = Path(tempfile.mkdtemp(prefix="moorage-pg-"))
         self._bin = _programs()
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
@@ -31,7 +34,10 @@ class Postgres:
         self._run(
             "initdb", "-D", f"{self.folder}/data", "-U", "moorage", "-A", "trust", "--no-sync", "-E", "UTF8"
         )
-        options = f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=200"
+        self.port = _free_port() if listen else 5432
+        with (self.folder / "data/pg_hba.conf").open("a") as rules:
+            rules.write("host all all all scram-sha-256\n")
+        options = f"-c listen_addresses={listen} -c port={self.port} -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=200"
         self._run(
             "pg_ctl", "-D", f"{self.folder}/data", "-o", options, "-l", f"{self.folder}/log", "-w", "start"
         )
@@ -44,6 +50,8 @@ class Postgres:
             "psql",
             "-h",
             str(self.folder),
+            "-p",
+            str(self.port),
             "-U",
             "moorage",
             "-d",
@@ -56,8 +64,26 @@ class Postgres:
     def execute(self, url: str, sql: str) -> str:
         """Runs SQL by psql and returns what it prints, unaligned."""
         name = url.split("@/")[1].split("?", maxsplit=1)[0]
-        arguments = ["psql", "-h", str(self.folder), "-U", "moorage", "-d", name, "-qAtc", sql]
+        arguments = [
+            "psql",
+            "-h",
+            str(self.folder),
+            "-p",
+            str(self.port),
+            "-U",
+            "moorage",
+            "-d",
+            name,
+            "-qAtc",
+            sql,
+        ]
         return self._run(*arguments).strip()
+
+    def new_database_at(self, host: str) -> str:
+        """As `new_database`, for clients that reach it by TCP."""
+        name = self.new_database().split("@/")[1].partition("?")[0]
+        self.execute(f"postgresql://moorage@/{name}", f"ALTER ROLE moorage PASSWORD '{PASSWORD}'")
+        return f"postgresql://moorage:{PASSWORD}@{host}:{self.port}/{name}"
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "-w", "stop")
@@ -85,6 +111,12 @@ class Postgres:
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr}")
         return done.stdout or ""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: object, seconds: float = 10.0) -> None:
