@@ -8,9 +8,15 @@ import socket
 from pathlib import Path
 
 import aiohttp
+import pytest
 
-from integration.agent.fake_server import FakeServer
+from integration.agent.fake_server import TOKEN, FakeServer
 from integration.agent.process import AgentProcess
+from moorage.agent import connection
+from moorage.agent.fleet import Fleet
+from moorage.agent.runtimes.memory import MemoryRuntime
+from moorage.agent.settings import AgentSettings
+from moorage.agent.workspace_settings import WorkspaceSettings
 from moorage.contract import (
     ActualState,
     Command,
@@ -23,6 +29,7 @@ from moorage.contract import (
     WorkspaceSpec,
 )
 from moorage.contract import agent as contract
+from moorage.kernel.clock import SystemClock
 
 NAME = "workspace-7-1-aaaaaa"
 SPEC = WorkspaceSpec(containers=(Container(name="py", image="i:1"),), main_container="py")
@@ -89,6 +96,29 @@ async def test_an_unusable_file_of_its_own(home: Path, server: FakeServer) -> No
     await agent.start()
     assert await agent.exit_code() == 9
     assert "config.yaml, line 2" in agent.log.read_text()
+
+
+async def test_capacity_is_told_when_it_changes(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked at now and then; said again only when it is another."""
+    monkeypatch.setattr(connection, "CAPACITY_SECONDS", 0.05)
+    runtime = MemoryRuntime(SystemClock())
+    fleet = Fleet(runtime, AgentSettings(), SystemClock())
+    settings = WorkspaceSettings(AgentSettings(), runtime)
+    to_server = connection.Connection(f"unix:{server.socket}", TOKEN, fleet, runtime, settings)
+    tasks = [asyncio.create_task(fleet.run()), asyncio.create_task(to_server.run())]
+    try:
+        await server.until(lambda: server.full_reports)
+        assert server.hellos[0].capacity["workspaces"] == 0
+        await server.want(NAME, SPEC)
+        await server.until(lambda: server.capacities)
+        await server.change(NAME, DesiredState.STOPPED)
+        await server.until(lambda: len(server.capacities) > 1)
+        assert [told.capacity["workspaces"] for told in server.capacities] == [1, 0]
+        assert server.capacities[0].capacity["cpu"] == server.hellos[0].capacity["cpu"]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_workspaces_life(home: Path, server: FakeServer) -> None:
