@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from integration.gateway.installation import ANA
-from integration.gateway.world import ANAS, World
+from integration.gateway.world import ANAS, ASLEEP, World
 from moorage.contract.agent import PATH as AGENTS_PATH
+from moorage.contract.gateway import EXCHANGE_PATH, SESSION_PATH, START_PATH
 from moorage.contract.gateway import PATH as GATEWAYS_PATH
 
 pytestmark = [pytest.mark.haproxy, pytest.mark.asyncio(loop_scope="module")]
@@ -52,6 +53,31 @@ async def test_agents_and_gateways_may_connect(world: World):
     for path in (AGENTS_PATH, GATEWAYS_PATH):
         assert (await world.raw("localhost", {}, path))[0] == 200
     assert [seen["host"] for seen in world.server.seen] == [f"localhost:{world.gateway.port}"] * 2
+
+
+async def test_a_gateway_of_another_cluster_asks_with_its_token(world: World):
+    """Exchange, start and sign-out reach the server with a token, which it checks; without one, or a little beside, nothing is
+    there."""
+    asks = {
+        ("POST", EXCHANGE_PATH): ('{"code":"x","redirect_uri":"y"}', 403),
+        ("POST", START_PATH.format(workspace=ASLEEP)): ('{"user":1}', 204),
+        ("DELETE", SESSION_PATH.format(session="session-x")): ("", 204),
+    }
+    token = {"Authorization": f"Bearer {world.server.token}"}
+    async with httpx.AsyncClient(base_url=world.gateway.url) as gateway:
+        for (method, path), (body, status) in asks.items():
+            assert (await gateway.request(method, path, content=body, headers=token)).status_code == status, (
+                path
+            )
+            assert (await gateway.request(method, path, content=body)).status_code == 404, path
+            for beside in (f"{path}/x", f"{path}%2fx", path.replace("/gateways/", "/gateways/x/")):
+                assert (
+                    await gateway.request(method, beside, content=body, headers=token)
+                ).status_code == 404, beside
+        for path in ("/internal/other", "/metrics", "/healthz", "/internal/gateways/sessions/"):
+            assert (await gateway.get(path, headers=token)).status_code == 404, path
+    assert world.server.started == [(ASLEEP, 1)]
+    assert world.server.ended == ["session-x"]
 
 
 async def test_a_body_that_is_too_large_is_refused(world: World):

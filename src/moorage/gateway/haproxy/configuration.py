@@ -16,6 +16,7 @@ from string import Template
 
 from moorage import theme
 from moorage.contract.agent import PATH as AGENTS_PATH
+from moorage.contract.gateway import EXCHANGE_PATH, SESSION_PATH, START_PATH
 from moorage.contract.gateway import PATH as GATEWAYS_PATH
 from moorage.contract.spec import EDITOR_PORT
 from moorage.gateway.haproxy.upstream import Upstream
@@ -77,6 +78,9 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
         "metrics_paths": f"{'/metrics/server ' if around.server else ''}/metrics/gateway /metrics/agent",
         "agents_path": AGENTS_PATH,
         "gateways_path": GATEWAYS_PATH,
+        "exchange_path": EXCHANGE_PATH,
+        "start_path": START_PATH.format(workspace="[a-z0-9-]+"),
+        "session_path": SESSION_PATH.format(session="[A-Za-z0-9_-]+"),
         "runtime": around.runtime_socket,
         "controller": around.controller_socket,
         "agent": around.agent_socket,
@@ -304,7 +308,7 @@ $controller_away
   server controller unix@$controller
 """
 
-_SERVER = """
+_SERVER = r"""
 backend server_$kind
 $server_away
   retries 3
@@ -312,7 +316,12 @@ $server_away
   acl internal path,url_dec -m beg /internal/ /metrics/ /healthz/
   acl internal path,url_dec -m str /internal /metrics /healthz
   acl connect path $agents_path $gateways_path
-  http-request return status 404 content-type application/problem+json file $errors/not_found.json if internal !connect
+  # What gateways of other clusters ask, each with its token.
+  acl with_token req.fhdr(authorization) -m beg Bearer
+  acl asked_by_gateway path $exchange_path
+  acl asked_by_gateway path -m reg ^$start_path$$ ^$session_path$$
+  http-request return status 404 content-type application/problem+json file $errors/not_found.json if internal !connect !asked_by_gateway
+  http-request return status 404 content-type application/problem+json file $errors/not_found.json if internal !connect !with_token
   http-request return status 413 content-type application/problem+json file $errors/too_large.json if { req.hdr_val(content-length) gt $body_limit }
   # Read first: a refusal of what is still being sent may not arrive.
   http-request wait-for-body time 2s if { req.fhdr(transfer-encoding) -m found }
