@@ -20,6 +20,8 @@ from moorage.server.settings import Settings
 
 FIRST_ADMINISTRATOR = "admin"
 LABEL = "first administrator"
+_LOCK = 0x6D6F6F73
+"""Key of PostgreSQL's advisory lock; see also that of the migrations."""
 LOCAL_SETTINGS = """\
 # One machine: nothing stops or disappears unasked. 0 means never.
 remote_development:
@@ -34,6 +36,9 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
     Raises `Misconfigured` when the first administrator's token is missing on a fresh database.
     """
     async with database.write() as session:
+        if database.engine.dialect.name == "postgresql":
+            # Replicas that start together on a fresh database: one makes what it needs, the others find it.
+            await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         installation = await session.scalar(select(Installation))
         if installation is None:
             installation = Installation(id=short_id(12), created_at=now)

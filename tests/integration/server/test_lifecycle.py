@@ -29,11 +29,13 @@ from moorage.contract import agent as contract
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
 from moorage.kernel.ids import fingerprint
-from moorage.server.database import database_url, make_engine
+from moorage.server.changes import LocalChanges
+from moorage.server.database import Database, database_url, make_engine
 from moorage.server.main import running_state
 from moorage.server.migrations import runner
 from moorage.server.models import Base
 from moorage.server.settings import Settings
+from moorage.server.setup import set_up
 from moorage.server.workspaces.models import Workspace
 
 
@@ -275,6 +277,22 @@ async def test_two_replicas_migrate_one_after_the_other(folder: Path, postgres: 
     async with two_replicas(folder, url) as (one, two):
         assert one.state.installation == two.state.installation
         assert (await two.get("/me")).json()["name"] == "admin"
+
+
+async def test_replicas_set_a_fresh_database_up_once(folder: Path, postgres: Postgres) -> None:
+    """Whoever comes first makes the installation, its administrator and its agent; all others find them."""
+    url = postgres.new_database()
+    home, settings = new_home(folder), Settings(database=url)
+    engine = make_engine(database_url(url, home.database))
+    try:
+        await runner.migrate(engine, None)
+        database = Database(engine, LocalChanges())
+        made = await asyncio.gather(*(set_up(database, home, settings, 1.0) for _ in range(5)))
+    finally:
+        await engine.dispose()
+    assert len(set(made)) == 1
+    for table in ("installation", "users", "agents", "gateways"):
+        assert postgres.execute(url, f"SELECT count(*) FROM {table}") == "1", table
 
 
 async def test_replicas_hear_of_each_other(folder: Path, postgres: Postgres, repository: str) -> None:
