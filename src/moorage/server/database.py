@@ -19,6 +19,8 @@ from moorage.server.changes import Changed, Changes
 
 BUSY_SECONDS = 5
 """How long SQLite waits for another process's transaction."""
+_AWAY = ("08", "53", "57P")
+"""SQLSTATEs of PostgreSQL that is not there, has no room, or starts or ends (PostgreSQL's manual, appendix A)."""
 
 
 class Base(DeclarativeBase):
@@ -103,7 +105,7 @@ def _told() -> Iterator[None]:
     except (OperationalError, InterfaceError, OSError) as error:
         raise unavailable(str(error.orig if isinstance(error, DBAPIError) else error)) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or str(getattr(error.orig, "sqlstate", "")).startswith(_AWAY):
             raise unavailable(str(error.orig)) from error
         raise
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sqlalchemy import Select, select
 
 from moorage.contract import gateway as contract
+from moorage.kernel.errors import Unavailable
 from moorage.kernel.ids import fingerprint
 from moorage.server.accounts.models import Session, User
 from moorage.server.accounts.sign_in import CALLBACK_PATH
@@ -14,6 +17,9 @@ from moorage.server.routing.models import Gateway, Grant
 from moorage.server.routing.table import Facts, Placed, key_of, route_of
 from moorage.server.state import ServerState
 from moorage.server.workspaces.models import Workspace
+
+_ASK_AGAIN = 1.0
+"""Seconds, while the database does not answer."""
 
 
 async def gateway_of_token(state: ServerState, token: str | None) -> Gateway | None:
@@ -25,9 +31,15 @@ async def gateway_of_token(state: ServerState, token: str | None) -> Gateway | N
 
 
 async def until_token_ends(state: ServerState, gateway: Gateway) -> None:
-    """Returns once the token that this gateway came with is not its own any more."""
+    """Returns once the token that this gateway came with is not its own any more. A database that is away takes no token back."""
     with state.changes.subscribe("token") as changes:
-        while await _is_current(state, gateway):
+        while True:
+            try:
+                if not await _is_current(state, gateway):
+                    return
+            except Unavailable:
+                await asyncio.sleep(_ASK_AGAIN)
+                continue
             await changes.next()
 
 
