@@ -15,7 +15,7 @@ def show_details(workspace: dict[str, Any]) -> None:
         "Name": workspace["name"],
         "State": state_word(workspace),
         "Owner": workspace["owner_name"],
-        "Agent": workspace["agent"],
+        "Agent": workspace["agent"] + _made_by(workspace.get("settings")),
         "Repository": workspace["repository"],
         "Revision": " ".join(filter(None, (workspace["ref"], workspace["commit"][:12]))),
         "Devfile": workspace["devfile_path"],
@@ -36,6 +36,10 @@ def show_details(workspace: dict[str, Any]) -> None:
     _show_ports(workspace["ports"])
     for step, outcome in workspace["post_start"].items():
         output.say(f"After start, {step}: {outcome or 'under way'}")
+
+
+def _made_by(settings: int | None) -> str:
+    return f" (settings of version {settings})" if settings else ""
 
 
 def _show_cause(cause: dict[str, Any] | None) -> None:

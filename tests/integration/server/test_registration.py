@@ -155,14 +155,17 @@ async def test_one_token_alone_is_rotated(server: Server) -> None:
         assert await refused(server, made["tokens"]["gateway"], gateway_contract.PATH)
 
 
-async def test_a_revoked_agent_stays_out_until_it_gets_a_token(server: Server) -> None:
+async def test_a_revoked_agent_stays_out_until_it_gets_a_token(server: Server, repository: str) -> None:
     """Its connection is cut, and nobody connects any more; another token lets it in again."""
     made = await add(server)
     async with server.agent(made["tokens"]["agent"]) as agent:
+        name = (await server.post("/workspaces", {"repository": repository, "agent": "far"})).json()["name"]
         revoked = await server.call("DELETE", "/api/v1/agents/far/token")
         assert (revoked.status_code, revoked.json()["revoked"]) == (200, True)
         assert await ended(agent.connection) == contract.CLOSE_BAD_TOKEN
     assert await refused(server, made["tokens"]["agent"])
+    cause = (await server.get(f"/workspaces/{name}")).json()["cause"]
+    assert cause["message"] == "The agent far is not connected: its token was taken back."
     new = (await server.post("/agents/far/token")).json()
     assert new["agent"]["revoked"] is False
     async with server.agent(new["tokens"]["agent"]):

@@ -56,6 +56,15 @@ def test_create_waits_and_says_each_stage(home: Path, server: Server) -> None:
     assert "Ready" in done.stderr
 
 
+def test_show_says_by_which_settings(home: Path, server: Server) -> None:
+    """A version beside the agent, and what a limit of the settings is about to do."""
+    notice = {"code": "deletion-ahead", "message": "It will be deleted.", "hint": "Start it.", "at": 1.0}
+    server.respond = lambda *_: as_json(workspace(settings=3, notice=notice))
+    said = moor(home, "show", "app").stdout
+    assert "Agent:       local (settings of version 3)" in said
+    assert "Note:        It will be deleted. Start it." in said
+
+
 def test_create_that_fails(home: Path, server: Server) -> None:
     """Exit code 1, the cause in words; for a programme the workspace on one side and the error on the other."""
     failed = workspace(state="Failed", stages=stages(received="done", image="failed"), cause=cause())

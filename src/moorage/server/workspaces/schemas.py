@@ -92,6 +92,8 @@ class Workspace(BaseModel):
     owner: int
     owner_name: str
     agent: str
+    settings: int = 0
+    """Version of the agent's settings that it was started with; 0: the defaults, or not started yet."""
     repository: str
     ref: str
     commit: str

@@ -62,6 +62,7 @@ def view(row: Row, now: float) -> schemas.Workspace:
         owner=workspace.owner_id,
         owner_name=row.owner_name,
         agent=row.agent.name,
+        settings=actual.settings if actual else 0,
         repository=workspace.repository,
         ref=workspace.ref,
         commit=workspace.commit,
@@ -99,8 +100,11 @@ def cause_of(workspace: Workspace, actual: ActualWorkspace | None, agent: Agent,
     if is_silent(agent, now) or (behind and not agent.connected):
         return Cause(
             code="agent-disconnected",
-            message=f"The agent {agent.name} is not connected.",
-            hint="Look at its log, and at whether it can reach the server. Whatever was asked for is done once it is back.",
+            message=f"The agent {agent.name} is not connected"
+            + (": its token was taken back." if agent.revoked else "."),
+            hint="Ask an administrator to give it another one."
+            if agent.revoked
+            else "Look at its log, and at whether it can reach the server. Whatever was asked for is done once it is back.",
             since=agent.last_seen or workspace.created_at,
         )
     return actual.cause if actual else None
