@@ -71,11 +71,15 @@ async def test_what_is_to_be_pasted(server: Server) -> None:
         "server": {"enabled": False},
         "config": {"token": made["tokens"]["agent"], "kasAddress": "ws://localhost:8080"},
         "auth": {"host": "http://localhost:8080", "token": made["tokens"]["gateway"]},
-        "ingress": {"host": {"workspaceDomain": "dev.example.com", "wildcardDomain": "*.dev.example.com"}},
+        "ingress": {
+            "host": {"workspaceDomain": "dev.example.com", "wildcardDomain": "*.dev.example.com"},
+            "tls": {"workspaceDomainSecret": "moorage-tls", "wildcardDomainSecret": "moorage-tls"},
+        },
     }
     other = await add(server, "near", "http://near.example.com:8443")
     values = yaml.safe_load(other["helm"].split("<<'EOF'\n")[1].removesuffix("EOF\n"))
     assert values["ingress"]["publicPort"] == 8443
+    assert "tls" not in values["ingress"]
     assert 'zone = "dev.example.com"' in made["settings"]
     assert "moor_" not in made["settings"]
 

@@ -13,12 +13,18 @@ import yaml
 
 RELEASE = "moorage-agent"
 NAMESPACE = "moorage"
+TLS_SECRET = "moorage-tls"  # noqa: S105 - a name
+_TLS_NOTE = (
+    f"# {TLS_SECRET}: a Secret of type kubernetes.io/tls in this namespace, for {{host}} and *.{{host}}. Make it first; or let\n"
+    "# cert-manager make it (certManager.issuerRef), or say that TLS ends before the cluster (ingress.tls.endedElsewhere: true).\n"
+)
 
 
 def helm_command(
     *, chart: str, origin: str, zone_url: str, agent_token: str | None, gateway_token: str | None
 ) -> str:
     """`origin`: the server's. With both tokens, all that a new release needs; with one, what a running one is to change."""
+    note = ""
     whole = agent_token is not None and gateway_token is not None
     values: dict[str, Any] = {"server": {"enabled": False}} if whole else {}
     if agent_token is not None:
@@ -33,7 +39,13 @@ def helm_command(
         values["ingress"] = {"host": {"workspaceDomain": host, "wildcardDomain": f"*.{host}"}}
         if zone.port:
             values["ingress"]["publicPort"] = zone.port
-    text = yaml.safe_dump(values, sort_keys=False, width=1000)
+        if zone.scheme == "https":
+            values["ingress"]["tls"] = {
+                "workspaceDomainSecret": TLS_SECRET,
+                "wildcardDomainSecret": TLS_SECRET,
+            }
+            note = _TLS_NOTE.format(host=host)
+    text = note + yaml.safe_dump(values, sort_keys=False, width=1000)
     keep = "" if whole else " --reuse-values"
     return (
         f"helm upgrade --install {RELEASE} {shlex.quote(chart)} --namespace {NAMESPACE} --create-namespace{keep}"

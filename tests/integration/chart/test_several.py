@@ -1,0 +1,60 @@
+"""Several clusters under one server, and several replicas of it."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+import yaml
+
+from integration.chart.rendering import POSTGRES, Rendered, program
+from moorage.gateway.settings import GatewaySettings
+from moorage.kernel.ids import new_secret
+from moorage.server.agents import paste
+
+ORIGIN = "https://moorage.example.com"
+
+
+@pytest.mark.parametrize(
+    "zone_url", ["https://dev.example.com", "https://dev.example.com:8443", "http://dev.example.com:8080"]
+)
+def test_what_the_server_gives_to_paste(zone_url: str) -> None:
+    """The chart takes it: agent and gateway find the server and have their tokens, and the gateway's zone is the agent's."""
+    assert program("helm")
+    tokens = {"agent": new_secret("moor_agent_"), "gateway": new_secret("moor_gateway_")}
+    command = paste.helm_command(
+        chart="chart",
+        origin=ORIGIN,
+        zone_url=zone_url,
+        agent_token=tokens["agent"],
+        gateway_token=tokens["gateway"],
+    )
+    values = yaml.safe_load(command.split("<<'EOF'\n")[1].removesuffix("EOF\n"))
+    release = Rendered(values)
+    assert "StatefulSet" not in release.kinds()
+    assert release.names("Deployment") == ["rel-moorage-agent", "rel-moorage-gateway"]
+    for part in ("agent", "gateway"):
+        assert release.settings(part)["server"] == ORIGIN
+        secret = next(
+            item
+            for item in release.objects
+            if item["kind"] == "Secret"
+            and item["metadata"]["name"] == release.mounted_secrets(part)[f"{part}-token"]
+        )
+        assert _text(secret, f"{part}-token") == tokens[part]
+    assert GatewaySettings(**release.settings("gateway")).as_zone.origin == zone_url
+
+
+def test_replicas_reach_each_other() -> None:
+    """Logs and commands are passed on to the replica that has the agent: the server's own pods are let in."""
+    release = Rendered(POSTGRES, {"server": {"replicas": 2}})
+    sources = release.get("NetworkPolicy", "server")["spec"]["ingress"][0]["from"]
+    own = release.get("Deployment", "server")["spec"]["selector"]["matchLabels"]
+    assert {"podSelector": {"matchLabels": own}} in sources
+    assert release.settings("server")["listen"].startswith("0.0.0.0:"), "each finds out its own address"
+
+
+def _text(secret: dict[str, dict[str, str]], key: str) -> str:
+    if key in secret.get("stringData", {}):
+        return secret["stringData"][key]
+    return base64.b64decode(secret["data"][key]).decode()
