@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from yaml.error import YAMLError
 from moorage.devfile import DevfileError, flatten, parse, refusals
 from moorage.devfile.building import Builder, Refused
 from moorage.devfile.limits import MAX_BYTES, MAX_NODES
+from moorage.translation import to_workspace_spec
 
 SIZE = MAX_BYTES - 64
 """Bytes of each, at most."""
@@ -56,7 +58,7 @@ LARGEST_ERROR = 200_000
 class Cost(NamedTuple):
     name: str
     seconds: float
-    """Of the processor: parse, flatten, hold against GitLab's profile."""
+    """Of the processor: parse, flatten, hold against GitLab's profile, translate."""
     megabytes: float
     """Of the process at its largest, interpreter and input included."""
     outcome: str
@@ -66,6 +68,7 @@ REPEATED: dict[str, tuple[str, ...]] = {
     # Head, what is repeated (`@` is its number), and tail.
     "components as in the registry": (HEAD + "components:\n", USUAL + "      targetPort: @\n"),
     "ports, one for all": (HEAD + "components:\n", USUAL + "      targetPort: 80\n"),
+    "projects with addresses": (TWO + "projects:\n", "- {name: p@, git: {remotes: {o: 'https://h/@'}}}\n"),
     "composites": (ONE_COMMAND, "- id: k@\n  composite:\n    commands: [z, z]\n"),
     "components": (HEAD + "components:\n", "- {name: c@, container: {image: i}}\n"),
     "volumes": (HEAD + "components:\n", "- name: v@\n  volume: {}\n"),
@@ -241,7 +244,16 @@ def _bomb() -> str:
     return text + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
 
 
+def _bound() -> str:
+    """Commands that all run at the start."""
+    commands = "".join(
+        f"- {{id: k{n}, exec: {{component: a, commandLine: x, workingDir: $A}}}}\n" for n in range(7000)
+    )
+    return f"{TWO}commands:\n{commands}events: {{postStart: [{', '.join(f'k{n}' for n in range(7000))}]}}\n"
+
+
 OTHERS: dict[str, Callable[[], str | bytes]] = {
+    "commands of an event": _bound,
     "composites in a chain": _chain,
     "near references": _near_references,
     "near components": lambda: _near_components(999),
@@ -300,8 +312,11 @@ def read() -> tuple[float, float, str]:
     started = time.process_time()
     try:
         devfile = parse(text)
-        outcome = f"valid, {len(flatten(devfile).warnings)} warnings"
+        flat = flatten(devfile)
+        outcome = f"valid, {len(flat.warnings)} warnings"
         refusals(devfile, "gitlab")
+        with suppress(DevfileError):
+            to_workspace_spec(flat.devfile)
     except DevfileError as error:
         outcome = f"{error.problems[0].code} and {len(error.problems) + error.left_out - 1} more"
         if len(json.dumps(error.details)) > LARGEST_ERROR:

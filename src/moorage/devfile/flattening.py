@@ -9,6 +9,7 @@ from typing import Any
 from moorage.devfile import documents, rules, schema
 from moorage.devfile.conversion import to_model, to_tree
 from moorage.devfile.documents import Document, Source
+from moorage.devfile.limits import MAX_NODES
 from moorage.devfile.merging import Import, merge
 from moorage.devfile.model import Devfile
 from moorage.devfile.overrides import ELEMENTS, override
@@ -16,6 +17,7 @@ from moorage.devfile.problems import DevfileError, Path, Problem, short
 from moorage.devfile.references import NoResolver, Reference, ResolutionError, Resolver
 from moorage.devfile.reporting import Report
 from moorage.devfile.tree import Map, Seq, copy_map, maps_in
+from moorage.devfile.tree import count as tree_count
 from moorage.devfile.variables import substitute
 
 IMPORTED_FROM = "api.devfile.io/imported-from"
@@ -96,6 +98,7 @@ class _Flattening:
         self.load = load
         self.sources: list[str] = [""]
         self.imported_bytes = 0
+        self.imported_values = 0
         self.devworkspaces = False
 
     def schema_of(self, document: Document) -> str:
@@ -167,6 +170,11 @@ class _Flattening:
             raise self._failed(report, path, "too-large", "What is imported comes to more than 6 MB.")
         self.sources.append(resolved.address)
         document = self.load(resolved.text, source=len(self.sources) - 1, source_name=resolved.address)
+        self.imported_values += tree_count(document.tree)
+        if self.imported_values > MAX_NODES:
+            raise self._failed(
+                report, path, "too-many-values", f"What is imported comes to more than {MAX_NODES:,} values."
+            )
         self.devworkspaces = self.devworkspaces or document.schema == schema.DEVWORKSPACE
         return document, resolved.address
 

@@ -86,6 +86,15 @@ def _mark_in(node: Any, step: str | int) -> int:
     return 0
 
 
+def count(value: Any) -> int:
+    """How many values there are in all, those that aliases repeat included; keys are not counted."""
+    if isinstance(value, dict):
+        return 1 + sum(count(item) for item in value.values())
+    if isinstance(value, list):
+        return 1 + sum(count(item) for item in value)
+    return 1
+
+
 def plain(value: Any) -> Any:
     """A copy in plain dicts and lists."""
     if isinstance(value, dict):

@@ -22,13 +22,14 @@ from moorage.contract.spec import (
     is_reserved,
 )
 from moorage.devfile import Devfile, quantities
+from moorage.devfile.limits import MAX_TEXT
 from moorage.devfile.model import Component, ContainerComponent
 from moorage.devfile.problems import Path
 from moorage.devfile.reporting import Report
 
 OVERRIDES = ("pod-overrides", "container-overrides")
 OVERRIDE_COMMAND = "overrideCommand"
-_KEEP_ALIVE = re.compile(r"(\S*/)?(tail -f /dev/null|sleep (infinity|inf))")
+_KEEP_ALIVE = re.compile(r"tail -f /dev/null|sleep inf")
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _LABEL_KEY = re.compile(
     r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
@@ -55,6 +56,8 @@ class Maker:
         self.source = source
         self.defaults = defaults
         self.report = report
+        self.room = MAX_TEXT
+        """Characters that the names of places may still put in: each may stand for a long path."""
 
     def container(self, index: int, *, is_main: bool = False, is_init: bool = False) -> Container:
         """The container of the component at `index`, which has one."""
@@ -167,16 +170,25 @@ class Maker:
                     f"{variable.name[:60]!r} is no variable's name.",
                     (*path, "env", index, "name"),
                 )
-            env[variable.name] = self._places(variable.value or "", mapping)
+            env[variable.name] = self._places(variable.value or "", mapping, (*path, "env", index, "value"))
         return {**env, **self._own_env(mapping)}
 
     def _own_env(self, mapping: str | None) -> dict[str, str]:
         root = mapping or PROJECTS_ROOT
         return {"PROJECTS_ROOT": root, "PROJECT_SOURCE": f"{root}/{self.source}" if self.source else root}
 
-    def _places(self, text: str, mapping: str | None) -> str:
+    def _places(self, text: str, mapping: str | None, path: Path) -> str:
         """`$(PROJECT_SOURCE)` and `$(PROJECTS_ROOT)` replaced, as Kubernetes would do it in env, on any runtime."""
         for name, value in self._own_env(mapping).items():
+            self.room -= text.count(f"$({name})") * len(value)
+            if self.room < 0:
+                self.report.add(
+                    "too-much-text",
+                    f"The places in env and mounts come to more than {MAX_TEXT:,} characters.",
+                    path,
+                    hint="Use $(PROJECT_SOURCE) and $(PROJECTS_ROOT) less often, or a shorter sourceMapping.",
+                )
+                return text
             text = text.replace(f"$({name})", value)
         return text
 
@@ -224,7 +236,7 @@ class Maker:
         made = []
         for index, mount in enumerate(body.volume_mounts):
             at = (*path, "volumeMounts", index)
-            wanted = self._places(mount.path or f"/{mount.name}", mapping)
+            wanted = self._places(mount.path or f"/{mount.name}", mapping, (*at, "path"))
             where = self._mount_path(wanted, (*at, "path"), "The mount path")
             if where in taken:
                 self.report.add(

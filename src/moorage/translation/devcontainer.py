@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moorage.devfile import Devfile, DevfileError, Problem, parse, to_yaml
+from moorage.devfile.limits import MOST_PROBLEMS
+from moorage.devfile.problems import short
 from moorage.translation.editor import VSCODE
 from moorage.translation.jsonc import NotJson, loads
 
@@ -102,6 +104,12 @@ class _Conversion:
     commands: list[dict[str, Any]] = field(default_factory=list)
     post_start: list[str] = field(default_factory=list)
     known_env: dict[str, str] = field(default_factory=dict)
+    ports: set[int] = field(default_factory=set)
+    endpoint_names: set[str] = field(default_factory=set)
+    command_ids: dict[str, int] = field(default_factory=dict)
+    """Each id, and how often another command wanted it."""
+    room: int = MAX_CHARACTERS
+    """Characters that variables may still put in: each may stand for many others."""
 
     def convert(self, given: dict[str, Any]) -> dict[str, Any]:
         self._image(given)
@@ -169,7 +177,6 @@ class _Conversion:
         )
 
     def _env(self, key: str, value: Any) -> None:
-        env = self.container.setdefault("env", [])
         for name, text in self._object(key, value).items():
             if name in ("PROJECT_SOURCE", "PROJECTS_ROOT") or not isinstance(text, str):
                 self._warn(
@@ -179,30 +186,45 @@ class _Conversion:
             replaced = self._replaced(f"{key}.{name}", text)
             if replaced is None:
                 continue
+            self.known_env.pop(name, None)  # the later one counts, in its place
             self.known_env[name] = replaced
-            env[:] = [variable for variable in env if variable["name"] != name]
-            env.append({"name": name, "value": replaced})
+        self.container["env"] = [{"name": name, "value": text} for name, text in self.known_env.items()]
 
     def _replaced(self, path: str, text: str) -> str | None:
         """The text with the specification's variables replaced; None, with a warning, when one is not known here."""
         unknown: list[str] = []
 
         def value(match: re.Match[str]) -> str:
-            kind, name, default = match[1], match[2], match[3]
-            if kind in ("containerWorkspaceFolder", "localWorkspaceFolder"):
-                return _FOLDER
-            if kind == "containerEnv" and name in self.known_env:
-                return self.known_env[name]
-            if kind == "localEnv" and default is not None:
-                return str(default)
-            unknown.append(match[0])
-            return ""
+            found = self._value(match)
+            if found is None:
+                unknown.append(match[0])
+                return ""
+            self.room -= len(found)
+            if self.room < 0:
+                raise _error(
+                    "too-large",
+                    "The variables make this devcontainer.json too large.",
+                    self.source,
+                    path=short(path),
+                    hint="Use fewer or shorter ones.",
+                )
+            return found
 
-        replaced = _VARIABLE.sub(value, text)
+        replaced = _substituted(value, text)
         if unknown:
-            self._warn(path, f"{unknown[0]} is not known in a workspace")
+            self._warn(path, f"{short(unknown[0])} is not known in a workspace")
             return None
         return replaced
+
+    def _value(self, match: re.Match[str]) -> str | None:
+        kind, name, default = match[1], match[2], match[3]
+        if kind in ("containerWorkspaceFolder", "localWorkspaceFolder"):
+            return _FOLDER
+        if kind == "containerEnv" and name in self.known_env:
+            return self.known_env[name]
+        if kind == "localEnv" and default is not None:
+            return str(default)
+        return None
 
     def _ports(self, key: str, value: Any, given: dict[str, Any]) -> None:
         endpoints = self.container.setdefault("endpoints", [])
@@ -210,15 +232,17 @@ class _Conversion:
         for item in value if isinstance(value, list) else [value]:
             port = _port(item)
             if port is None:
-                self._warn(key, f"{item!r} is no port of this container")
+                self._warn(key, f"{short(repr(item))} is no port of this container")
                 continue
-            if any(endpoint["targetPort"] == port for endpoint in endpoints):
+            if port in self.ports:
                 continue
+            self.ports.add(port)
             attributes = about.get(str(port)) if isinstance(about, dict) else None
             attributes = attributes if isinstance(attributes, dict) else {}
             protocol = attributes.get("protocol")
-            names = {endpoint["name"] for endpoint in endpoints}
-            endpoint = {"name": _endpoint_name(attributes.get("label"), port, names), "targetPort": port}
+            name = _endpoint_name(attributes.get("label"), port, self.endpoint_names)
+            self.endpoint_names.add(name)
+            endpoint = {"name": name, "targetPort": port}
             if protocol in ("http", "https"):
                 endpoint["protocol"] = protocol
             if attributes.get("onAutoForward") == "ignore":
@@ -244,15 +268,21 @@ class _Conversion:
             self._warn(name, "it is no command")
 
     def _exec(self, command_id: str, line: str, label: str, *, once: bool) -> str:
-        taken = {command["id"] for command in self.commands}
-        command_id = command_id[:60].rstrip("-")
-        while command_id in taken:
-            command_id += "x"
+        command_id = self._free(command_id[:60].rstrip("-"))
         if once:
             mark = f'"$HOME/.moorage/done/{command_id}"'
             line = f'test -e {mark} || {{ ( {line}\n) && mkdir -p "$HOME/.moorage/done" && touch {mark}; }}'
         body = {"component": COMPONENT, "commandLine": line, **({"label": label} if label else {})}
         self.commands.append({"id": command_id, "exec": body})
+        return command_id
+
+    def _free(self, command_id: str) -> str:
+        """The id, or one like it that no command has yet."""
+        wanted = command_id
+        while command_id in self.command_ids:
+            self.command_ids[wanted] += 1
+            command_id = f"{wanted[:56]}-{self.command_ids[wanted]}"
+        self.command_ids[command_id] = 1
         return command_id
 
     def _mounts(self, value: Any) -> None:
@@ -262,7 +292,7 @@ class _Conversion:
             if mount.get("type") != "volume" or not target:
                 self._warn(f"mounts[{index}]", "only volumes are mounted, not folders of the machine")
                 continue
-            source = _VARIABLE.sub("", str(mount.get("source") or target))
+            source = _substituted(lambda _: "", str(mount.get("source") or target))
             name = _slug(source)[:60].strip("-") or f"volume-{index}"
             self.volumes.setdefault(name, {})
             self.container.setdefault("volumeMounts", []).append({"name": name, "path": target})
@@ -293,8 +323,8 @@ class _Conversion:
         vscode = self.attributes.setdefault(VSCODE, {})
         for key, part in self._object("customizations.vscode", value).items():
             if key == "extensions" and isinstance(part, list):
-                wanted = vscode.setdefault("extensions", [])
-                wanted += [item for item in part if isinstance(item, str) and item not in wanted]
+                wanted = (*vscode.get("extensions", ()), *(item for item in part if isinstance(item, str)))
+                vscode["extensions"] = list(dict.fromkeys(wanted))
             elif key == "settings" and isinstance(part, dict):
                 vscode.setdefault("settings", {}).update(part)
             else:
@@ -309,9 +339,18 @@ class _Conversion:
         return {}
 
     def _warn(self, path: str, why: str) -> None:
-        self.warnings.append(
-            Problem("devcontainer-not-carried", f"{path} has no effect: {why}.", path, source=self.source)
-        )
+        if len(self.warnings) < MOST_PROBLEMS:
+            path = short(path)
+            self.warnings.append(
+                Problem("devcontainer-not-carried", f"{path} has no effect: {why}.", path, source=self.source)
+            )
+
+
+def _substituted(value: Callable[[re.Match[str]], str], text: str) -> str:
+    """The text with its variables replaced. What follows the last `}` is none: looking for its end again and again
+    would take long."""
+    end = text.rfind("}") + 1
+    return _VARIABLE.sub(value, text[:end]) + text[end:]
 
 
 def _port(item: Any) -> int | None:

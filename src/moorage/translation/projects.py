@@ -8,7 +8,7 @@ import re
 from moorage.contract.spec import Project
 from moorage.devfile import Devfile
 from moorage.devfile import model as devfile_model
-from moorage.devfile.problems import Path
+from moorage.devfile.problems import Path, short
 from moorage.devfile.reporting import Report
 
 _URL = re.compile(r"(https?|ssh)://([^\s/@]+@)?[A-Za-z0-9\[][^\s/@]*(/\S*)?")
@@ -23,22 +23,32 @@ def translate(devfile: Devfile, project: Project | None, report: Report) -> tupl
 
     Adds a problem for a URL or a path that cannot be used.
     """
-    made: list[Project] = [project] if project is not None else []
+    made: list[Project] = []
+    urls: set[str] = set()
+    folders: dict[str, Project] = {}
+
+    def take(translated: Project) -> None:
+        made.append(translated)
+        urls.add(_identity(translated.url))
+        folders.setdefault(translated.clone_path, translated)
+
+    if project is not None:
+        take(project)
     for key, elements in (("projects", devfile.projects), ("dependentProjects", devfile.dependent_projects)):
         for index, element in enumerate(elements):
             translated = _translated(element, (key, index), report)
-            if translated is None or any(_same(translated.url, other.url) for other in made):
+            if translated is None or _identity(translated.url) in urls:
                 continue
-            taken = next((other for other in made if _overlap(translated.clone_path, other.clone_path)), None)
+            taken = folders.get(translated.clone_path)
             if taken is not None:
                 report.add(
                     "clone-path-twice",
-                    f"The projects {taken.name!r} and {translated.name!r} are both to be cloned into"
-                    f" {taken.clone_path!r}.",
+                    f"The projects {short(taken.name)!r} and {short(translated.name)!r} are both to be cloned into"
+                    f" {short(taken.clone_path)!r}.",
                     (key, index),
                     hint="Give one of them a clonePath of its own.",
                 )
-            made.append(translated)
+            take(translated)
     return tuple(made)
 
 
@@ -79,8 +89,8 @@ def _translated(element: devfile_model.Project, path: Path, report: Report) -> P
 
 def _url(url: str, path: Path, report: Report) -> str:
     """`url`, which Git may be given: no local path, no command, no option. `git@host:path` becomes an ssh URL."""
-    if short := _SCP.fullmatch(url):
-        return f"ssh://{short[1]}{short[2]}/{short[3]}"
+    if found := _SCP.fullmatch(url):
+        return f"ssh://{found[1]}{found[2]}/{found[3]}"
     if not _URL.fullmatch(url):
         report.add(
             "bad-project-url",
@@ -104,16 +114,8 @@ def _clone_path(text: str, path: Path, report: Report) -> str:
     return clean
 
 
-def _same(one: str, other: str) -> bool:
-    return _identity(one) == _identity(other)
-
-
 def _identity(url: str) -> str:
     """Host and path, by which https and ssh URLs of one repository agree."""
     rest = url.partition("://")[2] or url
     host, _, path = rest.partition("/")
     return f"{host.rpartition('@')[2].partition(':')[0].lower()}/{path.rstrip('/').removesuffix('.git')}"
-
-
-def _overlap(one: str, other: str) -> bool:
-    return one == other

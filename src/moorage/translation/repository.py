@@ -108,7 +108,7 @@ READ = (
 )
 """Files whose text tells something; of others the name is enough."""
 
-_EXPOSE = re.compile(r"^\s*EXPOSE\s+([0-9]{2,5})", re.MULTILINE | re.IGNORECASE)
+_EXPOSE = re.compile(r"^[ \t]*EXPOSE\s+([0-9]{2,5})", re.MULTILINE | re.IGNORECASE)
 _PORT = re.compile(
     r"(?:\blisten\(\s*|ListenAndServe\(\s*\"[^\":]*:|\bport\s*[=:]\s*|--port[= ]|\bPORT\s*=\s*|server\.port\s*=\s*"
     r"|HTTPServer\(\s*\(\s*['\"][^'\"]*['\"]\s*,\s*)([0-9]{2,5})\b",

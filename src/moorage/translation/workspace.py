@@ -49,17 +49,20 @@ def to_workspace_spec(
         raise ValueError("flatten the devfile first")
     report = devfile.source.report() if isinstance(devfile.source, Source) else Report({})
     cloned = projects.translate(devfile, project, report)
-    init_names = events.init_components(devfile, report)
-    main = _main(devfile, init_names, settings, report)
     source = cloned[0].clone_path if cloned else ""
+    bound = events.Translator(devfile, source, report)
+    init_names = bound.init_components()
+    main = _main(devfile, init_names, settings, report)
     made = containers.Maker(devfile, source, settings.default_resources, report)
+    places = {component.name: index for index, component in enumerate(devfile.components)}
+    beside = _beside(devfile, init_names)
     running = tuple(
         made.container(index, is_main=component.name == main)
         for index, component in enumerate(devfile.components)
-        if component.container is not None and _runs(devfile, component, init_names)
+        if component.name in beside
     )
-    initial = tuple(made.container(_index(devfile, name), is_init=True) for name in init_names)
-    post_start, pre_stop = events.translate(devfile, source, report)
+    initial = tuple(made.container(places[name], is_init=True) for name in init_names)
+    post_start, pre_stop = bound.steps()
     setup = editor_setup.setup(devfile, main, editor, report)
     _warn_of_the_rest(devfile, report)
     report.raise_if_any()
@@ -76,19 +79,15 @@ def to_workspace_spec(
     return Translation(spec, tuple(report.warnings))
 
 
-def _index(devfile: Devfile, name: str) -> int:
-    return next(index for index, component in enumerate(devfile.components) if component.name == name)
-
-
-def _runs(devfile: Devfile, component: Component, init_names: tuple[str, ...]) -> bool:
-    """Whether a container runs beside the others: unless all that it is for is a step before them."""
-    return (
-        component.name not in init_names or is_marked(component) or component.name in _exec_targets(devfile)
+def _beside(devfile: Devfile, init_names: tuple[str, ...]) -> frozenset[str]:
+    """The containers that run beside each other: all but those that are only for a step before them."""
+    targets = {command.exec.component for command in devfile.commands if command.exec is not None}
+    before = set(init_names)
+    return frozenset(
+        component.name
+        for component, _ in devfile.containers()
+        if component.name not in before or is_marked(component) or component.name in targets
     )
-
-
-def _exec_targets(devfile: Devfile) -> set[str | None]:
-    return {command.exec.component for command in devfile.commands if command.exec is not None}
 
 
 def is_marked(component: Component) -> bool:
@@ -100,12 +99,11 @@ def is_marked(component: Component) -> bool:
 
 def _main(devfile: Devfile, init_names: tuple[str, ...], settings: Settings, report: Report) -> str:
     """The main container's name; "" after adding the problem that there is not exactly one."""
+    beside = _beside(devfile, init_names)
     marked = [
         (index, component.name) for index, component in enumerate(devfile.components) if is_marked(component)
     ]
-    candidates = [
-        component.name for component, _ in devfile.containers() if _runs(devfile, component, init_names)
-    ]
+    candidates = [component.name for component, _ in devfile.containers() if component.name in beside]
     if len(marked) == 1:
         index, name = marked[0]
         if name in init_names:
@@ -127,7 +125,7 @@ def _main(devfile: Devfile, init_names: tuple[str, ...], settings: Settings, rep
     elif len(candidates) == 1 and settings.single_is_main:
         return candidates[0]
     elif candidates:
-        names = ", ".join(candidates)
+        names = ", ".join(candidates[:5]) + (" and more" if len(candidates) > 5 else "")
         report.add(
             "no-main-container",
             f"No container is marked for the editor, and there are several ({names})."

@@ -198,7 +198,14 @@ def test_depth_is_limited(documents: Documents) -> None:
 
 
 def test_the_number_and_size_of_imports_are_limited(documents: Documents) -> None:
-    """Neither many plugins nor large ones can exhaust a server."""
+    """Neither many plugins nor large or dense ones can exhaust a server."""
+    dense = PARENT + "attributes: {a: [" + "x," * 20_000 + "]}\n"
+    with pytest.raises(DevfileError) as caught:
+        flatten(
+            parse("schemaVersion: 2.2.0\nparent: {uri: a}"),
+            documents({"a": "parent: {uri: b}\n" + dense, "b": "parent: {uri: c}\n" + dense, "c": dense}),
+        )
+    assert caught.value.problems[0].code == "too-many-values"
     plugin = "schemaVersion: 2.0.0"
     many = "schemaVersion: 2.0.0\ncomponents:\n" + "".join(
         f"- {{name: p{i}, plugin: {{uri: p}}}}\n" for i in range(60)
