@@ -397,13 +397,13 @@ def allowed(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
 
 
 def test_who_may_reach_the_processes() -> None:
-    """The server is reached by gateway and agent alone, metrics by whoever was named."""
+    """The server is reached by gateway, agent and its own replicas alone, metrics by whoever was named."""
     prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     rendered = Rendered({"networkPolicy": {"metricsFrom": [prometheus]}})
     (rule,) = rendered.get("NetworkPolicy", "server")["spec"]["ingress"]
     assert rule["from"][-1] == prometheus
     names = [peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for peer in rule["from"][:-1]]
-    assert names == ["moorage-gateway", "moorage-agent"]
+    assert names == ["moorage-gateway", "moorage-agent", "moorage-server"]
     web, metrics = rendered.get("NetworkPolicy", "gateway")["spec"]["ingress"]
     assert "from" not in web
     assert (metrics["from"], metrics["ports"][0]["port"]) == ([prometheus], "metrics")
