@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import yaml
@@ -13,6 +15,9 @@ from moorage.agent_settings.model import AgentSettings, EgressRule, RemoteDevelo
 from moorage.kernel import quantities
 from moorage.kernel.errors import InvalidInput
 
+MOST_NODES = 100_000
+"""Keys, values, tables and lists of one text, each as often as it is used."""
+
 
 def parse(text: str, name: str = "config.yaml") -> AgentSettings:
     """The settings that `text` (YAML) holds; `name` is what errors call it.
@@ -20,12 +25,15 @@ def parse(text: str, name: str = "config.yaml") -> AgentSettings:
     Raises `InvalidInput` (code `settings-invalid`) with `line` and `field`.
     """
     try:
-        values = yaml.safe_load(text)
+        values = _load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _invalid(name, line, "", f"it is no YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
+        # ValueError: a date that the calendar has not, a number that is too long.
         raise _invalid(name, 1, "", f"it is no YAML: {error}") from error
+    except RecursionError as error:
+        raise _invalid(name, 1, "", "its tables and lists stand too deep in each other") from error
     try:
         settings = msgspec.convert({} if values is None else values, AgentSettings)
     except msgspec.ValidationError as error:
@@ -34,6 +42,33 @@ def parse(text: str, name: str = "config.yaml") -> AgentSettings:
     for path, problem in _contradictions(settings.remote_development):
         raise _invalid(name, _line_of(text, path), ".".join(path), problem)
     return settings
+
+
+def _load(text: str) -> Any:
+    """As `yaml.safe_load`, but for what aliases (`*name`) would blow up: an agent's file comes from another machine."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > MOST_NODES:
+            raise yaml.composer.ComposerError(
+                None, None, f"with its aliases it has more than {MOST_NODES} parts", node.start_mark
+            )
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _size(node: yaml.Node, known: dict[int, float]) -> float:
+    """Nodes that are written out when each alias is; endless for one that holds itself."""
+    if (found := known.get(id(node))) is not None:
+        return found
+    known[id(node)] = math.inf
+    parts = [] if isinstance(node, yaml.ScalarNode) else node.value
+    children = [child for part in parts for child in (part if isinstance(part, tuple) else (part,))]
+    known[id(node)] = size = 1 + sum(_size(child, known) for child in children)
+    return size
 
 
 def encode(settings: RemoteDevelopment) -> str:

@@ -15,6 +15,8 @@ from integration.server.postgres import Postgres
 from moorage.contract import ActualState
 from moorage.contract import agent as contract
 from moorage.contract import gateway as gateway_contract
+from moorage.server.agents import services
+from moorage.server.agents.models import Agent
 from moorage.server.settings import Settings
 
 ZONE = "https://dev.example.com"
@@ -34,6 +36,29 @@ async def ended(connection: Any) -> int:
                 await connection.recv()
             except ConnectionClosed as closed:
                 return closed.rcvd.code if closed.rcvd else 0
+
+
+async def test_a_newer_connection_stays_noted(server: Server) -> None:
+    """An old connection that ends late takes nothing from a newer one, be that here or at another replica."""
+    async with server.agent() as agent:
+        number = agent.welcome.agent_id
+        await services.disconnected(server.state, number)
+        assert (await server.get("/agents/local")).json()["connected"]
+    async with server.state.database.write() as session:
+        row = await session.get_one(Agent, number)
+        row.connected, row.replica, row.last_seen = True, "http://another:8000", server.clock.now()
+    await services.disconnected(server.state, number)
+    assert (await server.get("/agents/local")).json()["connected"]
+
+
+async def test_the_form_for_a_new_agent_takes_anything(sqlite_server: Server) -> None:
+    """A name or address that is far too long is said beside its field."""
+    for form in (
+        {"name": "a" * 101, "zone_url": ZONE},
+        {"name": "far", "zone_url": f"https://{'a' * 300}.dev"},
+    ):
+        page = await sqlite_server.call("POST", "/agents", data=form)
+        assert (page.status_code, "field-error" in page.text) == (422, True), page.text
 
 
 async def refused(server: Server, token: str, path: str = contract.PATH) -> bool:

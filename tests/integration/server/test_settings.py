@@ -16,6 +16,7 @@ from integration.server.harness import AGENT, Agent, Server, eventually, serving
 from integration.server.postgres import Postgres
 from moorage.contract import ActualState
 from moorage.contract import agent as contract
+from moorage.server.agents import settings as settings_of_agents
 from moorage.server.settings import Settings
 from moorage.server.workspaces import limits
 
@@ -58,6 +59,17 @@ async def test_the_agent_of_one_machine_ends_nothing(server: Server) -> None:
         0,
     )
     assert effective["workspaces_quota"] == -1
+
+
+async def test_what_is_too_long_or_no_version(sqlite_server: Server) -> None:
+    """Settings have a length that forms and the API keep to; a version that cannot be is one that is not there."""
+    form = {"text": "#" + "a" * settings_of_agents.LONGEST, "version": "1"}
+    page = await sqlite_server.call("POST", "/agents/local/settings", data=form)
+    assert (page.status_code, "are allowed" in page.text) == (422, True)
+    assert (await settings(sqlite_server))["version"] == 1
+    for version in (2, -1, 2**31, 10**30):
+        answer = await sqlite_server.get(f"/agents/local/settings?version={version}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "settings-version-not-found")
 
 
 async def test_settings_are_versioned(server: Server) -> None:

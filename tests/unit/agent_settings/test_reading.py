@@ -141,6 +141,40 @@ def test_says_what_is_wrong_and_where(text: str, line: int, field: str, words: s
     assert f"agents/one/config.yaml, line {line}" in caught.value.message
 
 
+def doubled(levels: int, last: str = "") -> str:
+    """Each level holds the one before eight times."""
+    lines = [f"    a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 8)}]\n" for level in range(1, levels)]
+    return "remote_development:\n  affinity:\n    a0: &a0 [1]\n" + "".join(lines) + last
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("remote_development:\n  labels: {since: 2024-02-30}\n", "day is out of range"),
+        ("remote_development:\n  workspaces_quota: !!int many\n", "invalid literal"),
+        (f"remote_development:\n  workspaces_quota: {'9' * 5000}\n", "Exceeds the limit"),
+        ("[" * 3000, "too deep"),
+        (doubled(40), "more than 100000 parts"),
+        ("remote_development:\n  affinity: &a {x: *a}\n", "more than 100000 parts"),
+        ("remote_development:\n  labels: &a\n    <<: *a\n", "more than 100000 parts"),
+    ],
+    ids=["no date", "no number", "long number", "deep", "doubled", "itself", "merged with itself"],
+)
+def test_hostile_text_is_refused(text: str, words: str) -> None:
+    """Whatever it is, it is refused in words, at once: the server reads what agents elsewhere send."""
+    with pytest.raises(InvalidInput) as caught:
+        settings.parse(text)
+    assert caught.value.code == "settings-invalid"
+    assert words in caught.value.message
+
+
+def test_aliases_may_be_used() -> None:
+    """YAML's own way of saying something twice is read."""
+    read = settings.parse("remote_development:\n  labels: &all {team: blue}\n  node_selector: *all\n")
+    assert read.remote_development.node_selector == {"team": "blue"}
+    assert settings.complete(settings.parse(doubled(4)))
+
+
 def test_settings_of_another_version_are_given_up() -> None:
     """Stored settings that this version does not know are not guessed at."""
     assert settings.decode('{"enabled": "perhaps"}') is None

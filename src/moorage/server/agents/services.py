@@ -99,9 +99,12 @@ async def connected(state: ServerState, known: models.Agent, hello: contract.Hel
 
 
 async def disconnected(state: ServerState, agent_id: int) -> None:
+    """A connection to this replica has ended. What is noted of a newer one, here or at another replica, stays."""
     async with state.database.write() as session:
-        agent = await session.get(models.Agent, agent_id)
+        agent = await session.get(models.Agent, agent_id, with_for_update=True)
         if agent is None:  # it was removed, and its connection ended for it
+            return
+        if agent.replica != state.address or state.hub.has(agent_id):
             return
         agent.connected = False
         agent.replica = ""

@@ -38,7 +38,8 @@ async def get_settings(
         newest = await newest_of(session, agent.id)
         row = newest
         if version is not None and version != _number(newest):
-            row = await session.get(AgentSettingsVersion, (agent.id, version))
+            earlier = 0 < version < _number(newest)
+            row = await session.get(AgentSettingsVersion, (agent.id, version)) if earlier else None
             if row is None and version != 0:
                 raise NotFound(
                     f"The settings of the agent {name} have no version {version}.",
@@ -66,6 +67,12 @@ async def set_settings(
     Raises `InvalidInput` with `line` and `field`, `Conflict` when `version` is not the newest, or the agent has a file.
     """
     require(actor, Action.CHANGE_AGENT_SETTINGS)
+    if len(text) > LONGEST:
+        raise InvalidInput(
+            f"The settings have {len(text)} characters, and {LONGEST} are allowed.",
+            code="settings-invalid",
+            field="text",
+        )
     await asyncio.to_thread(agent_settings.parse, text, f"settings of {name}")
     try:
         async with state.database.write() as session:

@@ -54,7 +54,7 @@ async def add(
 ) -> Response:
     form = {"name": name.strip(), "zone_url": zone_url.strip()}
     try:
-        made = await registration.add_agent(state, actor, schemas.AddAgent(**form))
+        made = await registration.add_agent(state, actor, forms.checked(schemas.AddAgent, **form))
     except MoorageError as error:
         errors = forms.errors_of(error, FIELDS)
         return pages.page(

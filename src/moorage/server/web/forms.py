@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from moorage.kernel.errors import InvalidInput, MoorageError
 from moorage.server.workspaces.schemas import CreateWorkspace, Workspace
+
+B = TypeVar("B", bound=BaseModel)
 
 NOTICES = {
     "start": "It is being started.",
@@ -48,20 +51,24 @@ class NewWorkspace:
 
     def request(self) -> CreateWorkspace:
         """Raises `InvalidInput`, which names the field."""
-        try:
-            return CreateWorkspace(
-                repository=self.repository,
-                ref=self.ref,
-                devfile=self.devfile,
-                name=self.name,
-                agent=self.agent,
-                env=environment_of(self.env),
-            )
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InvalidInput(
-                f"{first['msg']}.", field=str(first["loc"][0]) if first["loc"] else ""
-            ) from error
+        return checked(
+            CreateWorkspace,
+            repository=self.repository,
+            ref=self.ref,
+            devfile=self.devfile,
+            name=self.name,
+            agent=self.agent,
+            env=environment_of(self.env),
+        )
+
+
+def checked(kind: type[B], **values: object) -> B:
+    """What a form says, as the API takes it. Raises `InvalidInput`, which names the field."""
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidInput(f"{first['msg']}.", field=str(first["loc"][0]) if first["loc"] else "") from error
 
 
 def environment_of(text: str) -> dict[str, str]:
