@@ -56,7 +56,7 @@ test-e2e: test-system ## the walk-through in a browser, and what happens when th
 
 .PHONY: test-cluster without-cluster
 test-cluster: test-system ## the Kubernetes runtime and the chart on a real cluster, which is started for it (root; about 20 minutes)
-	@scripts/install-helm >/dev/null
+	@$(VENV)/bin/python scripts/install-helm >/dev/null
 	$(PYTEST) tests/cluster
 
 without-cluster:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
+import shlex
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from cluster.node import Cluster
@@ -18,6 +21,8 @@ from integration.chart.rendering import CHART, Object, merged, program
 
 NAME = "moorage"
 ZONE = "ws.test"
+EAST, EAST_PORT = "east.test", 30081
+"""Zone of a second cluster, for which this one stands in."""
 SERVER_ADDRESS = "10.96.7.7"
 """This cluster has no DNS: the server's Service has a fixed address."""
 KINDS = (
@@ -91,7 +96,7 @@ class Release:
             self.namespace,
             stdin=stdin,
             check=check,
-            env=self._environment(),
+            env=self.environment(),
         )
 
     def kubectl(self, *arguments: str, stdin: str = "", check: bool = True) -> str:
@@ -102,7 +107,7 @@ class Release:
             *arguments,
             stdin=stdin,
             check=check,
-            env=self._environment(),
+            env=self.environment(),
         )
 
     def moor(self, *arguments: str, check: bool = True) -> str:
@@ -111,6 +116,16 @@ class Release:
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.moor(*arguments, "-o", "json"))
+
+    def api(self) -> httpx.Client:
+        """The REST API, through the gateway, as the first administrator."""
+        token = base64.b64decode(self.get("secret", f"{NAME}-secrets")["data"]["admin-token"]).decode()
+        return httpx.Client(
+            base_url=f"http://{self.cluster.address()}:{self.port}/api/v1",
+            headers={"Authorization": f"Bearer {token}", "Host": f"{ZONE}:{self.port}"},
+            trust_env=False,
+            timeout=30,
+        )
 
     def get(self, what: str, *arguments: str) -> Any:
         return json.loads(self.kubectl("get", what, *arguments, "-o", "json"))
@@ -126,9 +141,7 @@ class Release:
 
     def everything(self) -> set[str]:
         """`Kind/namespace/name` of all that people and programs made in the cluster."""
-        answer = json.loads(
-            run(program("kubectl"), "get", KINDS, "-A", "-o", "json", env=self._environment())
-        )
+        answer = json.loads(run(program("kubectl"), "get", KINDS, "-A", "-o", "json", env=self.environment()))
         found = {
             f"{item['kind']}/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
             for item in answer["items"]
@@ -163,5 +176,48 @@ class Release:
             )
         (folder / "pods.txt").write_text(self.kubectl("describe", "pods", check=False))
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         return {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)}
+
+
+class Elsewhere:
+    """What the server's command for a new agent installs, pasted into a shell; and what this cluster needs beside it."""
+
+    namespace = "moorage"
+
+    def __init__(self, release: Release, command: str, folder: Path) -> None:
+        self._release = release
+        self._command = command
+        self._file = folder / "values.yaml"
+        names = [{"ip": release.cluster.address(), "hostnames": [ZONE]}]
+        self._values: Object = {
+            "image": {"tag": release.images["agent"].rpartition(":")[2]},
+            "agent": {"toolsImage": release.images["tools"], "hostAliases": names},
+            "gateway": {
+                "replicas": 1,
+                "drainSeconds": 5,
+                "hostAliases": names,
+                "service": {"type": "NodePort", "nodePort": EAST_PORT},
+            },
+        }
+
+    def install(self, token: str = "") -> None:
+        """`token`: another one than the server's command has."""
+        wrong = {"config": {"token": token}} if token else {}
+        self._file.write_text(yaml.safe_dump(merged(self._values, wrong)))
+        more = f" --values - --values {shlex.quote(str(self._file))} --wait --timeout 3m"
+        assert " --values -" in self._command
+        command = self._command.replace(" --values -", more, 1)
+        folder = str(Path(program("helm")).parent)
+        environment = {**self._release.environment(), "PATH": f"{folder}:{os.environ['PATH']}"}
+        run("bash", "-euc", f"cd {shlex.quote(str(CHART.parents[2]))}; {command}", env=environment)
+
+    def log(self, part: str) -> str:
+        selector = ("-l", f"app.kubernetes.io/name=moorage-{part}", "--all-containers", "--tail", "200")
+        return self._release.kubectl("logs", "-n", self.namespace, *selector)
+
+    def uninstall(self) -> None:
+        names = self._release.helm("list", "-q", "-n", self.namespace).split()
+        for name in names:
+            self._release.helm("uninstall", name, "--wait", "-n", self.namespace)
+        self._release.kubectl("delete", "namespace", self.namespace, "--ignore-not-found")

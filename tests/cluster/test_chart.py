@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from cluster.figures import FIGURES
 from cluster.node import Cluster
-from cluster.release import NAME, SERVER_ADDRESS, ZONE, Release
+from cluster.release import EAST, EAST_PORT, NAME, ZONE, Elsewhere, Release
 from e2e.conftest import repository
 from e2e.installation import CHROMIUM, ROOT, eventually, picture, visit
 from e2e.vscode import expect_file, open_terminal, type_command, wait_until_loaded
+from integration.gateway.certificates import Authority
 from integration.server.postgres import PASSWORD, Postgres
 
 __all__ = ["repository"]
@@ -40,7 +46,8 @@ class Walk:
 @pytest.fixture(scope="module")
 def browser(cluster: Cluster) -> Iterator[Browser]:
     """Finds the zone's hosts on this machine, as DNS would."""
-    rule = f"--host-resolver-rules=MAP {ZONE} {cluster.address()}, MAP *.{ZONE} {cluster.address()}"
+    names = [name for zone in (ZONE, EAST) for name in (zone, f"*.{zone}")]
+    rule = "--host-resolver-rules=" + ", ".join(f"MAP {name} {cluster.address()}" for name in names)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(**{**CHROMIUM, "args": [*CHROMIUM["args"], rule]})  # type: ignore[arg-type, list-item]
         yield chromium
@@ -51,7 +58,8 @@ def browser(cluster: Cluster) -> Iterator[Browser]:
 def walk(
     cluster: Cluster, browser: Browser, own_images: dict[str, str], postgres: Postgres
 ) -> Iterator[Walk]:
-    release = Release(cluster, own_images, postgres.new_database_at(cluster.address()))
+    database = postgres.new_database_at(cluster.address())
+    release = Release(cluster, own_images, database, values={"server": {"replicas": 2}})
     before = release.everything()
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     try:
@@ -65,8 +73,10 @@ def walk(
 
 def test_install(walk: Walk) -> None:
     """One command, and everything is ready; the notes say how to sign in, by a command that works as it stands."""
+    began = time.monotonic()
     notes = walk.release.install()
-    for part, count in (("server", 1), ("gateway", 2), ("agent", 1)):
+    FIGURES.note("helm install until all is ready", time.monotonic() - began, "s")
+    for part, count in (("server", 2), ("gateway", 2), ("agent", 1)):
         assert len(walk.release.pods(part)) == count
     command = re.search(r"kubectl -n \S+ exec \S+ -- moor sign-in-link admin", notes)
     assert command, notes
@@ -74,8 +84,9 @@ def test_install(walk: Walk) -> None:
     visit(walk.page, link)
     walk.page.get_by_role("button", name="Sign in").click()
     walk.page.wait_for_url(f"{walk.release.url}/")
-    eventually("the agent is connected", lambda: walk.release.json("agents")["items"][0]["connected"])
-    assert walk.release.json("agents")["items"][0]["runtime"] == "kubernetes"
+    with walk.release.api() as api:
+        eventually("the agent is connected", lambda: api.get("/agents/local").json()["connected"])
+        assert api.get("/agents/local").json()["runtime"] == "kubernetes"
 
 
 def test_pods_have_no_more_rights_than_they_need(walk: Walk) -> None:
@@ -104,7 +115,9 @@ def test_pods_have_no_more_rights_than_they_need(walk: Walk) -> None:
 
 def test_create_and_open_the_editor(walk: Walk, repository: str) -> None:
     """A workspace of a repository is made by `moor create`; VS Code opens on its clone, through the gateway."""
+    began = time.monotonic()
     walk.name = walk.release.json("create", repository, "--name", "walk")["name"]
+    FIGURES.note("moor create until it runs, in a pod of the chart", time.monotonic() - began, "s")
     shown = walk.release.json("show", walk.name)
     assert shown["state"] == "Running"
     assert walk.name in walk.release.kubectl("get", "namespaces", "-o", "name")
@@ -147,12 +160,12 @@ def _stranger(browser: Browser) -> Iterator[Page]:
 
 
 def test_commands_and_logs(walk: Walk) -> None:
-    """`moor exec` and `moor logs` work through agent and API server."""
-    assert walk.release.moor("exec", walk.name, "--", "sh", "-c", "id -g; cat index.html").split() == [
-        "0",
-        "from-a-pod",
-    ]
-    assert "HTTP server listening" in walk.release.moor("logs", walk.name)
+    """`moor exec` and `moor logs` work through agent and API server, whichever replica of the server is asked."""
+    for pod in walk.release.pods("server"):
+        moor = ("exec", pod["metadata"]["name"], "--", "moor")
+        command = ("exec", walk.name, "--", "sh", "-c", "id -g; cat index.html")
+        assert walk.release.kubectl(*moor, *command).split() == ["0", "from-a-pod"]
+        assert "HTTP server listening" in walk.release.kubectl(*moor, "logs", walk.name)
 
 
 def test_an_upgrade_drops_no_websocket(walk: Walk) -> None:
@@ -291,26 +304,65 @@ def test_what_is_wrong_is_in_the_pods_log(
     assert walk.release.json("list") == {"items": []}
 
 
-def test_a_wrong_token(walk: Walk) -> None:
-    """An agent of another release, with a token that the server does not know, says that; right values put all right again."""
+def test_a_second_cluster(walk: Walk, browser: Browser, repository: str, tmp_path: Path) -> None:
+    """The command that the server gives for a new agent installs agent and gateway elsewhere. A token that the server does not know
+    is said in the agent's log; with its own, the agent is connected, and its workspaces open at its own zone."""
     walk.release.install()
-    other = replace(
-        walk.release,
-        namespace="moorage-other",
-        values={
-            "server": {"enabled": False},
-            "gateway": {"enabled": False},
-            "database": {"url": ""},
-            "config": {"token": "moor_agent_of-somebody-else", "kasAddress": f"http://{SERVER_ADDRESS}:8000"},
-        },
-    )
+    with walk.release.api() as api:
+        added = api.post("/agents", json={"name": "east", "zone_url": f"http://{EAST}:{EAST_PORT}"}).json()
+    east = Elsewhere(walk.release, added["helm"], tmp_path)
     try:
-        other.install()
+        east.install(token="moor_agent_of-somebody-else")
         eventually(
-            "the agent says it", lambda: "the server does not know this agent's token" in other.log("agent")
+            "the agent says it", lambda: "the server does not know this agent's token" in east.log("agent")
         )
+        east.install()
+        with walk.release.api() as api:
+            eventually("it is connected", lambda: api.get("/agents/east").json()["connected"], every=1)
+        name = walk.release.json("create", repository, "--agent", "east", "--name", "there")["name"]
+        page = walk.context.new_page()
+        visit(page, f"http://60001-{name}.{EAST}:{EAST_PORT}/?folder=/projects/python-http-simple")
+        wait_until_loaded(page)
+        picture(page, "cluster-3-elsewhere")
+        page.close()
+        walk.release.moor("delete", "--yes", name)
     finally:
-        other.uninstall()
+        east.uninstall()
+
+
+def test_tls(walk: Walk, tmp_path: Path) -> None:
+    """With certificates among the values, HAProxy ends TLS: each host name gets the one that is for it."""
+    authority = Authority(tmp_path / "ca")
+    zone, wild = authority.issue(ZONE), authority.issue(f"*.{ZONE}")
+    tls = {
+        "workspaceDomainCert": zone[0].read_text(),
+        "workspaceDomainKey": zone[1].read_text(),
+        "wildcardDomainCert": wild[0].read_text(),
+        "wildcardDomainKey": wild[1].read_text(),
+    }
+    walk.release.install({"ingress": {"tls": tls}})
+    trust = ssl.create_default_context(cafile=str(authority.certificate))
+    address = (walk.release.cluster.address(), walk.release.port)
+
+    def names_of(host: str) -> list[Any]:
+        with (
+            socket.create_connection(address, timeout=10) as plain,
+            trust.wrap_socket(plain, server_hostname=host) as wrapped,
+        ):
+            certificate = wrapped.getpeercert()
+            assert certificate is not None
+            return [name for _, name in certificate["subjectAltName"]]
+
+    def answers() -> bool:
+        try:
+            return names_of(ZONE) == [ZONE]
+        except OSError:  # an old pod may still be there for new connections
+            return False
+
+    eventually("the zone's certificate", answers, within=30, every=0.5)
+    assert names_of(f"60001-workspace-1-1-abcdef.{ZONE}") == [f"*.{ZONE}"]
+    link = walk.release.json("sign-in-link", "admin")["url"]
+    assert link.startswith(f"https://{ZONE}:{walk.release.port}/")
 
 
 def test_a_wrong_type_never_gets_there(walk: Walk) -> None:
