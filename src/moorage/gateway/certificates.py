@@ -37,7 +37,7 @@ class Certificates:
         self._given: dict[str, str] = {}
         """By certificate: the digest of what HAProxy was given last, or had when we first looked."""
         self._faults: dict[str, tuple[str, str]] = {}
-        """By certificate: the digest of what was refused, and why."""
+        """By certificate: the digest of what was refused for good ("": it is tried again), and why."""
         self._warned: dict[str, float] = {}
 
     async def keep(self) -> None:
@@ -72,7 +72,7 @@ class Certificates:
             await self._give(name, pem)
 
     async def _give(self, name: str, pem: Pem) -> None:
-        fault = await asyncio.to_thread(certificates.fault_of_pem, pem)
+        fault = unusable = await asyncio.to_thread(certificates.fault_of_pem, pem)
         if not fault:
             try:
                 staged = certificates.shown(await self._runtime.stage_certificate(name, pem.text))
@@ -90,7 +90,8 @@ class Certificates:
             if fault:
                 await self._runtime.abort_certificate(name)
         if fault:
-            self._refuse(name, pem.digest, fault)
+            # Whatever else speaks against it may pass, as "not valid yet" does: it is tried again.
+            self._refuse(name, pem.digest if unusable else "", fault)
             return
         self._given[name] = pem.digest
         self._accept(name)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +18,11 @@ from integration.gateway.certificates import Authority
 from integration.gateway.conftest import new_world
 from integration.gateway.installation import ANA, eventually
 from integration.gateway.world import ANAS, World
-from moorage.gateway.certificates import LOOK_EVERY
+from moorage.gateway.certificates import LOOK_EVERY, Certificates
+from moorage.gateway.haproxy.runtime import Runtime
+from moorage.gateway.metrics import Metrics
+from moorage.gateway.table import Table
+from moorage.kernel.clock import FakeClock
 
 pytestmark = pytest.mark.haproxy
 
@@ -166,6 +171,33 @@ async def test_a_bad_pair_is_refused_with_its_cause(renewal: Renewal):
     renewal.wildcard.put(good, key)
     await eventually("it is presented", lambda: renewal.presents(host, good), within=SEEN, every=0.5)
     assert await renewal.metric("refused", renewal.wildcard) == 0.0
+
+
+async def test_one_that_is_not_valid_yet_is_taken_up_once_it_is(renewal: Renewal):
+    """A machine whose clock is behind the authority's refuses it with its cause, and takes it when its time has come."""
+    world, clock = renewal.world, FakeClock(time.time())
+    host = world.gateway.host(ANAS, world.port)
+    before = await renewal.presented(host)
+    world.gateway.kill("controller")
+    metrics = Metrics(Table(), clock)
+    runtime = Runtime(world.gateway.home.socket("haproxy"))
+    entries = (str(renewal.wildcard.folder),)
+    keeping = Certificates(entries=entries, zone="localhost", runtime=runtime, metrics=metrics, clock=clock)
+
+    async def look() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(keeping.keep(), LOOK_EVERY / 5)
+
+    await look()
+    clock.advance(-3600.0)
+    certificate, key = renewal.issue("*.localhost")
+    renewal.wildcard.put(certificate, key)
+    for _ in range(2):
+        await look()
+        assert await renewal.presented(host) == before
+    clock.advance(3700.0)
+    await look()
+    assert await renewal.presents(host, certificate)
 
 
 async def test_haproxy_that_starts_anew_has_the_newest(renewal: Renewal):
