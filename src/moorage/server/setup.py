@@ -23,7 +23,7 @@ LABEL = "first administrator"
 _LOCK = 0x6D6F6F73
 """Key of PostgreSQL's advisory lock; see also that of the migrations."""
 LOCAL_SETTINGS = """\
-# One machine: nothing stops or disappears unasked. 0 means never.
+# Nothing stops or disappears unasked. 0 means never.
 remote_development:
   max_active_hours_before_stop: 0
   max_stopped_hours_before_termination: 0

@@ -319,7 +319,7 @@ async def test_what_was_stopped_for_too_long_is_deleted(server: Server, reposito
         assert (await after(32))["desired"] == "Stopped"
         assert (await after(24.1 + 24.1))["notice"]["code"] == "deletion-ahead"
         assert (await after(24.1 + 30.9))["desired"] == "Stopped"
-        assert (await after(24.1 + 31.2))["desired"] == "Terminated"
+        assert (await after(24.1 + 31.11))["desired"] == "Terminated"
         while (await agent.expect(contract.Change)).workspace.desired != "Terminated":
             pass
 

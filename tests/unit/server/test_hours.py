@@ -46,6 +46,11 @@ def stopped(ago: float, told: float | None = None) -> Clocks:
         (stopped(40 * DAY, NOW + 3 * DAY), Limits(36, 744), None),
         (stopped(40 * DAY, NOW), Limits(36, 744), Delete()),
         (stopped(25 * DAY, NOW + 6 * DAY), Limits(36, 240), None),
+        # the server was away when it fell due
+        (stopped(31 * DAY + HOUR, NOW - HOUR), Limits(36, 744), Delete()),
+        (stopped(33 * DAY, NOW - 2 * DAY), Limits(36, 744), Announce(NOW + DAY)),
+        (stopped(34 * DAY, NOW), Limits(36, 744), Delete()),
+        (stopped(10 * HOUR, NOW - 8 * HOUR), Limits(36, 2), Announce(NOW + 2 * HOUR)),
         # the limit is longer than it was, or gone
         (stopped(25 * DAY, NOW + 6 * DAY), Limits(36, 768), Announce(NOW + 7 * DAY)),
         (stopped(25 * DAY, NOW + 6 * DAY), Limits(36, 1488), Announce(None)),

@@ -9,6 +9,8 @@ from moorage.contract import DesiredState
 
 WEEK = 7 * 86400.0
 """Seconds before a deletion from which on its owner is told."""
+LATE, RESPITE = 3600.0, 86400.0
+"""A deletion that is overdue by more than `LATE` seconds fell due while the server was away: it is put off by `RESPITE`."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ Verdict = Stop | Delete | Announce
 
 
 def decide(clocks: Clocks, limits: Limits, now: float) -> Verdict | None:
-    """Nothing is deleted before its owner could read of it for a week, or for as long as the limit is: not when the limit
-    was shortened, nor when the server was away."""
+    """Nothing is deleted before its owner was told for a week, or for as long as the limit is, when that is shorter: not when
+    the limit was shortened, nor when the server was away before. One that was away when it fell due tells for another day."""
     if clocks.desired is DesiredState.RUNNING:
         over = limits.active and now >= clocks.requested_at + limits.active * 3600.0
         return Stop() if over else _announce(clocks, None)
@@ -66,6 +68,8 @@ def decide(clocks: Clocks, limits: Limits, now: float) -> Verdict | None:
     if now < due - ahead:
         return Announce(None)
     at = max(due, clocks.delete_at)
+    if now > at + LATE:
+        return Announce(now + min(RESPITE, span))
     return Delete() if now >= at else _announce(clocks, at)
 
 
