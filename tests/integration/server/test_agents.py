@@ -63,6 +63,26 @@ async def test_the_list_tells_what_is_connected(server: Server, repository: str)
     await eventually(gone)
 
 
+async def test_what_an_agent_says_of_itself_breaks_no_page(sqlite_server: Server) -> None:
+    """Whatever it takes its machine for, the list of agents is drawn for everybody."""
+    hello = contract.Hello(
+        version="v" * 5000,
+        runtime="r" * 5000,
+        runtime_version="v" * 5000,
+        capacity={"cpu": 10**400, "memory": -1},
+    )
+    async with sqlite_server.websocket(contract.PATH, "agent-secret") as connection:
+        await connection.send(contract.encode(hello))
+        await connection.recv()
+        for _ in range(2):
+            page = await sqlite_server.call("GET", "/agents")
+            assert (page.status_code, len(page.text) < 20_000) == (200, True)
+            item = (await sqlite_server.get("/agents")).json()["items"][0]
+            assert item["capacity"] == {"cpu": 0, "memory": 0, "workspaces": 0}
+            await connection.send(contract.encode(contract.Capacity(capacity={"workspaces": 10**400})))
+            await asyncio.sleep(0.3)
+
+
 async def test_a_second_agent_with_the_same_token_waits(server: Server) -> None:
     """The first keeps the connection; the newcomer is told so by its close code, and gets it once the first has gone."""
     async with server.agent() as first:

@@ -31,6 +31,8 @@ from moorage.server.workspaces import decisions
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import spec_of
 
+_LONGEST = 100
+"""Characters of what an agent calls itself."""
 _log = log.get(part="server.agents")
 
 
@@ -88,10 +90,10 @@ async def connected(state: ServerState, known: models.Agent, hello: contract.Hel
             return False
         agent.connected = True
         agent.last_seen = state.clock.now()
-        agent.version = hello.version
-        agent.runtime = hello.runtime
-        agent.runtime_version = hello.runtime_version
-        agent.capacity = msgspec.json.encode(hello.capacity).decode()
+        agent.version = hello.version[:_LONGEST]
+        agent.runtime = hello.runtime[:_LONGEST]
+        agent.runtime_version = hello.runtime_version[:_LONGEST]
+        agent.capacity = _capacity(hello.capacity)
         agent.second_seen = None
         agent.replica = state.address
         announce(session, Changed(kind="agent", key=str(agent.id)))
@@ -112,7 +114,13 @@ async def disconnected(state: ServerState, agent_id: int) -> None:
 
 
 async def capacity_is(state: ServerState, agent_id: int, capacity: dict[str, int]) -> None:
-    await _note(state, agent_id, capacity=msgspec.json.encode(capacity).decode())
+    await _note(state, agent_id, capacity=_capacity(capacity))
+
+
+def _capacity(said: dict[str, int]) -> str:
+    """As it is stored. What no machine has counts as not known: everybody's pages show it."""
+    known = {name: said.get(name, 0) for name in schemas.Capacity.model_fields}
+    return msgspec.json.encode({name: n for name, n in known.items() if 0 <= n < 2**63}).decode()
 
 
 async def second_waits(state: ServerState, agent: models.Agent) -> None:
