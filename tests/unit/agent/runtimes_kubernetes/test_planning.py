@@ -157,6 +157,29 @@ def test_copies_of_pull_secrets() -> None:
     assert written(without, {}) == ["registry"]
 
 
+def test_workspaces_that_share_a_namespace_share_no_object() -> None:
+    """Each has a copy of the pull secret of its own: what one writes or deletes is neither another's nor anybody else's."""
+    source = PullSecret(name="registry", namespace="platform")
+    there = PullSecret(name="local", namespace="teams")
+    settings = RemoteDevelopment(shared_namespace="teams", image_pull_secrets=(source, there))
+    secret = {"type": "Opaque", "data": {"a": "eA=="}}
+    made = []
+    for name in ("workspace-1-1-aaaaaa", "workspace-1-1-bbbbbb"):
+        desired = msgspec.structs.replace(DESIRED, name=name)
+        plan = planning.plan_of(frame(chosen=Chosen(settings)), desired, None, [], run="1.000")
+        objects = objects_of(planning.with_sources(plan, [], {"registry": secret, "local": secret}))
+        copy = f"{name}-pull-registry"
+        assert objects[-1]["spec"]["template"]["spec"]["imagePullSecrets"] == [
+            {"name": copy},
+            {"name": "local"},
+        ]
+        made.append({(item["kind"], item["metadata"]["name"]) for item in objects})
+        assert ("Secret", copy) in made[-1]
+        assert objects_of(planning.with_sources(plan, objects, {})) == objects
+    assert not made[0] & made[1]
+    assert not {("Secret", "registry"), ("Secret", "local")} & (made[0] | made[1])
+
+
 @pytest.mark.parametrize(
     ("settings", "abilities", "code"),
     [

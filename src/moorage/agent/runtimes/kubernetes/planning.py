@@ -67,7 +67,8 @@ def with_sources(plan: Plan, found: list[Object], sources: Mapping[str, Object])
     copies = {item["metadata"]["name"]: item for item in found if item["kind"] == SECRET.name}
     secrets = []
     for source in plan.settings.image_pull_secrets:
-        secret = sources.get(source.name) or copies.get(source.name, {})
+        copy = names.pull_secret_name(plan, source.name, source.namespace)
+        secret = sources.get(source.name) or copies.get(copy, {})
         secrets.append(
             {
                 "metadata": {"name": source.name, "namespace": source.namespace},

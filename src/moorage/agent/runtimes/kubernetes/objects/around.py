@@ -54,7 +54,8 @@ def secrets(plan: Plan) -> list[Object]:
         )
     for source in plan.pull_secrets:
         if source["metadata"].get("namespace") != plan.namespace:
-            meta = metadata(plan, source["metadata"]["name"])
+            place = source["metadata"]
+            meta = metadata(plan, names.pull_secret_name(plan, place["name"], place.get("namespace", "")))
             made.append(
                 item(
                     resources.SECRET,

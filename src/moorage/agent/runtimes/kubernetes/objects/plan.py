@@ -119,5 +119,13 @@ def part_name(name: str, part: str) -> str:
     return f"{whole[: NAME_LIMIT - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
+def pull_secret_name(plan: Plan, name: str, namespace: str) -> str:
+    """Of the secret that is `name` in `namespace`, where the workspace is. In a namespace that it shares, a copy is its own:
+    another workspace has one too, and what is there under that name already is somebody else's."""
+    if namespace == plan.namespace or plan.namespace == plan.name:
+        return name
+    return part_name(plan.name, f"pull-{name}")
+
+
 def spec_digest(plan: Plan) -> str:
     return digest_of(plan.spec)

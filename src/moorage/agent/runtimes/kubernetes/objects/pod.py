@@ -85,7 +85,10 @@ def template(plan: Plan) -> dict[str, Any]:
         "nodeSelector": settings.node_selector,
         "affinity": settings.affinity,
         "tolerations": [_toleration(entry) for entry in settings.tolerations],
-        "imagePullSecrets": [{"name": secret.name} for secret in settings.image_pull_secrets],
+        "imagePullSecrets": [
+            {"name": names.pull_secret_name(plan, secret.name, secret.namespace)}
+            for secret in settings.image_pull_secrets
+        ],
     }
     spec |= {key: value for key, value in optional.items() if value}
     annotations = dict(settings.annotations) | _component_metadata(plan, "annotations")
