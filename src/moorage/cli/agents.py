@@ -236,7 +236,7 @@ def _show(agent: dict[str, Any]) -> None:
         "Zone": agent["zone_url"],
         "Processors": f"{capacity['cpu'] / 1000:g}" if capacity["cpu"] else "–",
         "Memory": size(capacity["memory"]) if capacity["memory"] else "–",
-        "Workspaces": f"{agent['workspaces']} ({capacity['workspaces']} running)",
+        "Workspaces": str(agent["workspaces"]),
         "Settings": f"version {taken['version']}" if taken["version"] else "–",
     }
     for name, value in facts.items():

@@ -28,6 +28,7 @@ def agents(*given: dict[str, Any]) -> list[Candidate]:
         ([{"connected": False, "away": 5.0}, {"workspaces": 9}], "b"),
         ([{"connected": False, "away": 5.0}], "a"),
         ([{"connected": False, "away": 61.0}, {"connected": False, "away": 59.0}], "b"),
+        ([{"connected": False, "away": 5.0, "awaited": False}, {"connected": False, "away": 59.0}], "b"),
         ([{"workspaces": 4, "quota": 5, "own": 4, "quota_per_user": -1}], "a"),
     ],
 )
@@ -42,6 +43,7 @@ def test_without_a_name(given: list[dict[str, Any]], chosen: str) -> None:
         ({"enabled": False}, "agent-disabled", 422),
         ({"revoked": True}, "agent-disconnected", 503),
         ({"connected": False, "away": 61.0}, "agent-disconnected", 503),
+        ({"connected": False, "away": 5.0, "awaited": False}, "agent-disconnected", 503),
         ({"workspaces": 5, "quota": 5}, "agent-full", 429),
         ({"workspaces": 6, "quota": 5}, "agent-full", 429),
         ({"quota": 0}, "agent-full", 429),

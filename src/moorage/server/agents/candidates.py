@@ -9,7 +9,7 @@ from moorage.agent_settings import RemoteDevelopment
 from moorage.server.agents import settings
 from moorage.server.agents.choice import Candidate
 from moorage.server.agents.models import Agent
-from moorage.server.agents.rows import is_connected
+from moorage.server.agents.rows import LOCAL, is_connected
 from moorage.server.state import ServerState
 from moorage.server.workspaces.models import Workspace
 
@@ -40,6 +40,7 @@ async def candidates_for(
                 enabled=agent.enabled and chosen.enabled,
                 revoked=agent.revoked,
                 connected=is_connected(agent, now),
+                awaited=bool(agent.last_seen) or agent.name == LOCAL,
                 away=now - max(agent.last_seen, agent.created_at, state.started_at),
                 workspaces=totals.get(agent.id, 0),
                 own=own.get(agent.id, 0),

@@ -21,6 +21,8 @@ class Candidate:
     """By an administrator, and by its settings."""
     revoked: bool = False
     connected: bool = True
+    awaited: bool = True
+    """It has connected before, or `moor up` is about to start it. One that was only registered may never come."""
     away: float = 0.0
     """Seconds since it was last there, or could first have been."""
     workspaces: int = 0
@@ -72,10 +74,7 @@ def obstacle(candidate: Candidate) -> MoorageError | None:
             hint="Choose another one, or ask an administrator.",
             field="agent",
         )
-    if candidate.revoked or (not candidate.connected and candidate.away > PATIENCE):
-        why = (
-            "its token was taken back" if candidate.revoked else "it has not been heard of for over a minute"
-        )
+    if (why := _why_absent(candidate)) is not None:
         return Unavailable(
             f"The agent {name} is not connected: {why}.",
             code="agent-disconnected",
@@ -99,6 +98,17 @@ def obstacle(candidate: Candidate) -> MoorageError | None:
             limit=candidate.quota_per_user,
         )
     return None
+
+
+def _why_absent(candidate: Candidate) -> str | None:
+    """None for one that is there, or is expected back at once."""
+    if candidate.revoked:
+        return "its token was taken back"
+    if candidate.connected:
+        return None
+    if not candidate.awaited:
+        return "it never was"
+    return "it has not been heard of for over a minute" if candidate.away > PATIENCE else None
 
 
 def _unknown(candidates: Sequence[Candidate], name: str) -> InvalidInput:
