@@ -44,6 +44,11 @@ async def test_a_newer_connection_stays_noted(server: Server) -> None:
         number = agent.welcome.agent_id
         await services.disconnected(server.state, number)
         assert (await server.get("/agents/local")).json()["connected"]
+
+    async def away() -> bool:
+        return not (await server.get("/agents/local")).json()["connected"]
+
+    await eventually(away)
     async with server.state.database.write() as session:
         row = await session.get_one(Agent, number)
         row.connected, row.replica, row.last_seen = True, "http://another:8000", server.clock.now()
