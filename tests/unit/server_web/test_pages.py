@@ -324,6 +324,22 @@ def test_users_with_a_link_and_an_error() -> None:
     assert '<option value="administrator" selected>' in html
 
 
+def test_what_a_limit_did_is_said() -> None:
+    """A workspace that a limit of its agent's settings stopped, or is about to delete, says so and what to do, in the list
+    and on its page; and by which version of the settings it was started."""
+    notice = schemas.Notice(
+        code="stopped-by-limit",
+        message="Stopped after 36 hours.",
+        hint="Start it again: its files are there.",
+        at=NOW,
+    )
+    stopped = workspace(state=ActualState.STOPPED, desired=DesiredState.STOPPED, notice=notice, settings=4)
+    page = Page(detail(stopped))
+    for text in ("Stopped after 36 hours.", "its files are there", "by version 4 of its settings"):
+        assert text in page.text
+    assert "Stopped after 36 hours." in Page(listed(stopped)).text
+
+
 def test_agents() -> None:
     """An agent is connected, was, or never has been."""
     page = Page(

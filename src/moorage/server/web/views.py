@@ -98,6 +98,8 @@ class Detail:
     commit: str
     devfile_path: str
     agent: str
+    settings: int
+    """Version of the agent's settings that it was started with; 0: none that anybody set."""
     owner_name: str
     folder: str
     created_at: float
@@ -178,6 +180,7 @@ def detail(workspace: schemas.Workspace, actor: Actor, now: float) -> Detail:
         commit=workspace.commit[:10],
         devfile_path=workspace.devfile_path,
         agent=workspace.agent,
+        settings=workspace.settings,
         owner_name=workspace.owner_name,
         folder=workspace.folder,
         created_at=workspace.created_at,
