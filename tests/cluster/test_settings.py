@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import time
 from typing import Any
 
@@ -122,14 +124,20 @@ async def test_no_privilege_by_default(world: KubernetesWorld) -> None:
     assert "_SERVICE_HOST=1" not in said.replace("KUBERNETES_SERVICE_HOST", "")
 
 
-async def registry_secret(world: KubernetesWorld, value: str) -> PullSecret:
+def pull_data(token: str) -> dict[str, str]:
+    """Of a registry's secret, as the API server keeps it."""
+    config = json.dumps({"auths": {"registry.example.com": {"auth": token}}})
+    return {".dockerconfigjson": base64.b64encode(config.encode()).decode()}
+
+
+async def registry_secret(world: KubernetesWorld, token: str) -> PullSecret:
     """As a platform team keeps it, in a namespace of their own."""
     space = f"platform-{world.identity.installation}"
     await put(world.client, resources.NAMESPACE, {"metadata": {"name": space}})
     secret = {
         "metadata": {"name": "registry", "namespace": space},
-        "type": "Opaque",
-        "data": {"token": value},
+        "type": "kubernetes.io/dockerconfigjson",
+        "data": pull_data(token),
     }
     await put(world.client, resources.SECRET, secret)
     return PullSecret(name="registry", namespace=space)
@@ -152,11 +160,11 @@ async def test_pull_secrets_follow_their_source(
         assert found is not None
         return found
 
-    assert (await copy())["data"] == {"token": "b25l"}
+    assert (await copy())["data"] == pull_data("b25l")
     await registry_secret(world, "dHdv")
 
     async def renewed() -> bool:
-        return bool((await copy())["data"] == {"token": "dHdv"})
+        return bool((await copy())["data"] == pull_data("dHdv"))
 
     await eventually(renewed)
     assert (await world.pod(desired.name))["metadata"]["uid"] == pod["metadata"]["uid"]
@@ -174,6 +182,26 @@ async def test_a_pull_secret_that_is_not_there(world: KubernetesWorld) -> None:
         await agent.start(desired_of(world))
     assert caught.value.cause.code == "pull-secret-missing"
     assert "default/nothing" in caught.value.cause.message
+
+
+async def test_a_secret_that_is_for_something_else(world: KubernetesWorld) -> None:
+    """Only what nodes pull images with is copied into workspaces: settings can lead no other Secret there."""
+    secret = {
+        "metadata": {"name": "tokens", "namespace": "default"},
+        "type": "Opaque",
+        "data": {"token": "eA=="},
+    }
+    await put(world.client, resources.SECRET, secret)
+    settings = msgspec.structs.replace(
+        world.settings, image_pull_secrets=(PullSecret(name="tokens", namespace="default"),)
+    )
+    agent = await world.agent(settings=settings)
+    desired = desired_of(world)
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.start(desired)
+    assert caught.value.cause.code == "pull-secret-type"
+    assert not [s for s in await world.of(resources.SECRET, desired.name) if "token" in (s.get("data") or {})]
+    await world.client.delete(resources.SECRET, "default", "tokens")
 
 
 async def test_user_namespaces_that_the_cluster_has_not(world: KubernetesWorld) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import EgressRule, Gateway, RemoteDevelopment
+from moorage.contract.spec import is_reserved
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -58,6 +59,12 @@ def excess(wanted: RemoteDevelopment, bounds: Bounds) -> str:
         )
     if wanted.allow_privilege_escalation and not bounds.privilege_escalation:
         return _refusal("allow_privilege_escalation: true", "accept_privilege_escalation = true")
+    reserved = [name for name in (*wanted.labels, *wanted.annotations) if is_reserved(name)]
+    if reserved and not bounds.privilege_escalation:
+        return _refusal(
+            f"labels and annotations such as {reserved[0]}, which change what a cluster does",
+            "accept_privilege_escalation = true",
+        )
     if not bounds.network_changes and (change := _network_change(wanted, bounds)):
         return _refusal(change, "accept_network_changes = true")
     return ""

@@ -33,7 +33,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     shared_namespaces: tuple[str, ...] = ()
     """Namespaces that settings from the server may name as `shared_namespace`."""
     accept_privilege_escalation: bool = False
-    """Whether settings from the server may allow it."""
+    """Whether settings from the server may allow it, or set labels and annotations that change what the cluster does."""
     accept_network_changes: bool = False
     """Whether settings from the server may let others than the gateway in, private ranges be reached, or have no policy."""
     gateway_namespace: str = "moorage"

@@ -28,6 +28,11 @@ def egress(allow: str, *excepted: str) -> str:
         ("image_pull_secrets: [{name: pull, namespace: team}]", "pull_secret_namespaces"),
         ("shared_namespace: shared", "shared_namespaces"),
         ("allow_privilege_escalation: true", "accept_privilege_escalation"),
+        ("labels: {pod-security.kubernetes.io/enforce: privileged}", "accept_privilege_escalation"),
+        (
+            "annotations: {container.apparmor.security.beta.kubernetes.io/py: unconfined}",
+            "accept_privilege_escalation",
+        ),
         ("network_policy: {enabled: false}", "accept_network_changes"),
         ("gateway: {namespace: other}", "accept_network_changes"),
         ("gitlab_workspaces_proxy: {namespace: other}", "accept_network_changes"),

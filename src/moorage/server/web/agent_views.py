@@ -193,7 +193,7 @@ def questions(agent: schemas.Agent) -> tuple[Question, ...]:
                 "revoke",
                 "Revoke",
                 f"Revoke the tokens of {agent.name}?",
-                "Agent and gateway are cut off at once, and cannot connect until you make new tokens. Nobody new gets into its workspaces; they themselves go on.",
+                "Agent and gateway are cut off at once, and cannot connect until you make new tokens. Its workspaces go on, and who is signed in to them stays in until that ends (12 hours at most, unless set otherwise): the gateway hears of nothing more.",
                 "Revoke them",
             )
         )

@@ -16,6 +16,8 @@ from moorage.kernel.errors import MoorageError
 _log = log.get(part="agent.kubernetes.pull_secrets")
 LOOK_EVERY = 60.0
 """Seconds between two looks at each source: they lie in others' namespaces, where nothing of ours is watched."""
+TYPES = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
+"""What a node can pull with. Nothing else is copied: settings may name any Secret, and most hold something else."""
 
 
 class PullSecrets:
@@ -34,12 +36,14 @@ class PullSecrets:
         return found
 
     async def read(self, settings: RemoteDevelopment) -> dict[str, Object]:
-        """Reads them all. Raises `RuntimeFault` (final) when one is not there."""
+        """Reads them all. Raises `RuntimeFault` (final) when one is not there, or is for something else."""
         found = {}
         for source in settings.image_pull_secrets:
             secret = await self._client.get(SECRET, source.namespace, source.name)
             if secret is None:
                 raise RuntimeFault(_missing(source), final=True)
+            if secret.get("type") not in TYPES:
+                raise RuntimeFault(_no_pull_secret(source), final=True)
             self._sources[source] = found[source.name] = secret
         return found
 
@@ -53,9 +57,10 @@ class PullSecrets:
                 except MoorageError as error:
                     _log.info("a pull secret cannot be read", secret=source.name, error=str(error))
                     continue
-                # One that is gone leaves its copies as they are: what runs goes on.
-                self._sources[source] = now if now is not None else before
-                if now is not None and (before is None or _content(now) != _content(before)):
+                if now is None or now.get("type") not in TYPES:
+                    continue  # its copies stay as they are: what runs goes on
+                self._sources[source] = now
+                if before is None or _content(now) != _content(before):
                     self._changed()
 
 
@@ -68,4 +73,13 @@ def _missing(source: PullSecret) -> Cause:
         code="pull-secret-missing",
         message=f"The image pull secret {source.namespace}/{source.name} is not in the cluster.",
         hint="Make it, or correct image_pull_secrets in the agent's settings.",
+    )
+
+
+def _no_pull_secret(source: PullSecret) -> Cause:
+    return Cause(
+        code="pull-secret-type",
+        message=f"The Secret {source.namespace}/{source.name} is not one to pull images with.",
+        hint=f"Only Secrets of the types {' and '.join(TYPES)} are copied into workspaces: make one by "
+        "`kubectl create secret docker-registry`, or correct image_pull_secrets in the agent's settings.",
     )
