@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 from cluster.node import Cluster
 from e2e.installation import eventually
-from integration.chart.rendering import CHART, Object, merged, program
+from integration.chart.rendering import CHART, Object, as_text, merged, program
 
 NAME = "moorage"
 ZONE = "ws.test"
@@ -79,7 +78,7 @@ class Release:
     def install(self, *values: Object, wait: bool = True) -> str:
         """Also upgrades; returns Helm's notes."""
         flags = ["--wait", "--timeout", "4m"] if wait else []
-        given = yaml.safe_dump(merged(self._values(), *values))
+        given = as_text(merged(self._values(), *values))
         return self.helm(
             "upgrade", "--install", NAME, str(CHART), "--create-namespace", "-f", "-", *flags, stdin=given
         )
@@ -204,7 +203,7 @@ class Elsewhere:
     def install(self, token: str = "") -> None:
         """`token`: another one than the server's command has."""
         wrong = {"config": {"token": token}} if token else {}
-        self._file.write_text(yaml.safe_dump(merged(self._values, wrong)))
+        self._file.write_text(as_text(merged(self._values, wrong)))
         more = f" --values - --values {shlex.quote(str(self._file))} --wait --timeout 3m"
         assert " --values -" in self._command
         command = self._command.replace(" --values -", more, 1)

@@ -161,7 +161,9 @@ def _stranger(browser: Browser) -> Iterator[Page]:
 
 def test_commands_and_logs(walk: Walk) -> None:
     """`moor exec` and `moor logs` work through agent and API server, whichever replica of the server is asked."""
-    for pod in walk.release.pods("server"):
+    servers = walk.release.pods("server")
+    assert len(servers) == 2
+    for pod in servers:
         moor = ("exec", pod["metadata"]["name"], "--", "moor")
         command = ("exec", walk.name, "--", "sh", "-c", "id -g; cat index.html")
         assert walk.release.kubectl(*moor, *command).split() == ["0", "from-a-pod"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -37,11 +38,16 @@ def merged(*values: Object) -> Object:
     return whole
 
 
+def as_text(values: Object) -> str:
+    """As a file of values: JSON is YAML, and leaves no doubt whether an image's tag of digits alone is a string."""
+    return json.dumps(values)
+
+
 def helm(*arguments: str, values: Object | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
     flags = ["-f", "-"] if values is not None else []
     return subprocess.run(
         [program("helm"), *arguments, *flags],
-        input=yaml.safe_dump(values) if values is not None else "",
+        input=as_text(values) if values is not None else "",
         capture_output=True,
         text=True,
         check=False,
