@@ -1,12 +1,20 @@
-"""Moorage in a cluster while parts of it are killed: what was asked for happens all the same, and nobody is cut off."""
+"""Moorage as the chart installs it: while parts of it are killed, what was asked for happens all the same, and nobody is cut
+off; and a Docker host works beside the cluster."""
 
 from __future__ import annotations
 
 import base64
+import os
 import random
+import secrets
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,12 +23,14 @@ from playwright.sync_api import Browser, Page
 
 from cluster.figures import FIGURES
 from cluster.node import Cluster
-from cluster.release import NAME, ZONE, Release
+from cluster.release import NAME, SERVER_ADDRESS, ZONE, Release
 from cluster.test_chart import browser
 from e2e.conftest import repository
-from e2e.installation import ROOT, eventually, visit
+from e2e.installation import ROOT, eventually, free_ports, visit
 from e2e.vscode import open_terminal, type_command, wait_until_loaded
+from integration.runtimes.worlds import docker
 from integration.server.postgres import Postgres
+from moorage.kernel.home import write_private
 
 __all__ = ["browser", "repository"]
 pytestmark = pytest.mark.timeout(900)
@@ -41,8 +51,9 @@ class Installed:
     def workspaces(self) -> dict[str, dict[str, Any]]:
         return {item["name"]: item for item in self._json("GET", "/workspaces")["items"]}
 
-    def create(self, repository: str) -> str:
-        return str(self._json("POST", "/workspaces", json={"repository": repository})["name"])
+    def create(self, repository: str, agent: str = "local") -> str:
+        asked = {"repository": repository, "agent": agent}
+        return str(self._json("POST", "/workspaces", json=asked)["name"])
 
     def ask(self, name: str, what: str) -> None:
         self._json("POST", f"/workspaces/{name}/{what}")
@@ -50,9 +61,16 @@ class Installed:
     def delete(self, name: str) -> None:
         self._json("DELETE", f"/workspaces/{name}")
 
-    def agent(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._json("GET", "/agents/local")
+    def agent(self, name: str = "local") -> dict[str, Any]:
+        found: dict[str, Any] = self._json("GET", f"/agents/{name}")
         return found
+
+    def add_agent(self, name: str, zone_url: str) -> dict[str, Any]:
+        made: dict[str, Any] = self._json("POST", "/agents", json={"name": name, "zone_url": zone_url})
+        return made
+
+    def remove_agent(self, name: str) -> None:
+        self._json("DELETE", f"/agents/{name}")
 
     def until_state(self, name: str, state: str, within: float = 120) -> None:
         eventually(
@@ -70,7 +88,7 @@ class Installed:
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
         answer = self.api.request(method, path, **arguments)
         assert answer.is_success, answer.text
-        return answer.json()
+        return answer.json() if answer.content else None
 
 
 @pytest.fixture(scope="module")
@@ -264,3 +282,61 @@ def test_two_agents_with_one_token(installed: Installed) -> None:
     eventually("the other one is connected", taken_over, within=60, every=0.2)
     FIGURES.note("two agents with one token: taken over after", time.monotonic() - began, "s")
     assert [pod["metadata"]["name"] for pod in installed.release.pods("agent")] == [other]
+
+
+@contextmanager
+def docker_host(made: dict[str, Any], tools_image: str, port: int) -> Iterator[None]:
+    """Agent and gateway of a new agent, as processes of this machine, by the settings that the server gave for it."""
+    with tempfile.TemporaryDirectory(prefix="mr-host-") as folder, ExitStack() as stack:
+        home = Path(folder)
+        settings = made["settings"].replace(f"http://{ZONE}:{Release.port}", f"http://{SERVER_ADDRESS}:8000")
+        (home / "settings.toml").write_text(settings)
+        (home / "secrets").mkdir(mode=0o700)
+        keys = {"agent-token": made["tokens"]["agent"], "gateway-token": made["tokens"]["gateway"]}
+        for name, text in {**keys, "gateway-key": secrets.token_urlsafe(32)}.items():
+            write_private(home / "secrets" / name, text)
+        environ = {
+            **os.environ,
+            "MOORAGE_AGENT_TOOLS_IMAGE": tools_image,
+            "MOORAGE_GATEWAY_ADDRESS": "127.0.0.1",
+            "MOORAGE_GATEWAY_PORT": str(port),
+        }
+        for part in ("agent", "gateway", "gateway.haproxy"):
+            process = subprocess.Popen(
+                [sys.executable, "-m", f"moorage.{part}", "--home", folder], env=environ
+            )
+            stack.callback(process.wait, 30)
+            stack.callback(process.terminate)
+        yield
+
+
+def test_a_docker_host_beside_the_cluster(
+    installed: Installed, own_images: dict[str, str], repository: str, page: Page
+) -> None:
+    """One server, an agent on Docker and one on Kubernetes: each workspace is where it was asked to be, and opens at its own
+    agent's zone for the same person."""
+    port, zone = free_ports(2), "docker.localhost"
+    made = installed.add_agent("docker", f"http://{zone}:{port}")
+    with docker_host(made, own_images["tools"], port):
+        eventually(
+            "the agent on Docker is connected", lambda: installed.agent("docker")["connected"], within=60
+        )
+        assert (installed.agent("docker")["runtime"], installed.agent()["runtime"]) == (
+            "docker",
+            "kubernetes",
+        )
+        here, there = installed.create(repository, "docker"), installed.create(repository)
+        for name, origin in ((here, f"{zone}:{port}"), (there, f"{ZONE}:{installed.release.port}")):
+            installed.until_state(name, "Running")
+            visit(page, f"http://60001-{name}.{origin}/?folder=/projects/python-http-simple")
+            wait_until_loaded(page)
+        assert [installed.workspaces()[name]["agent"] for name in (here, there)] == ["docker", "local"]
+        label = f"label=moorage.dev/workspace={here}"
+        assert docker("ps", "-q", "--filter", label)
+        everything = " ".join(installed.release.everything())
+        assert (here in everything, there in everything) == (False, True)
+        for name in (here, there):
+            installed.delete(name)
+        eventually("both are deleted", lambda: not installed.workspaces(), within=120, every=0.5)
+        assert not docker("ps", "-aq", "--filter", label)
+    installed.remove_agent("docker")
