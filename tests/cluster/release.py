@@ -88,11 +88,12 @@ class Release:
         self.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=true")
 
     def helm(self, *arguments: str, stdin: str = "", check: bool = True) -> str:
+        """In the release's namespace, unless the arguments name another."""
         return run(
             program("helm"),
-            *arguments,
             "-n",
             self.namespace,
+            *arguments,
             stdin=stdin,
             check=check,
             env=self.environment(),
