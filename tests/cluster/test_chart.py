@@ -228,7 +228,7 @@ def test_stop_and_start(walk: Walk) -> None:
     """A stopped workspace has no pod; started again, its files are there."""
     walk.release.moor("stop", walk.name)
     eventually(
-        "its pod is gone", lambda: not json_items(walk.release, "pods", walk.name), within=30, every=0.5
+        "its pod is gone", lambda: not json_items(walk.release, "pods", walk.name), within=120, every=0.5
     )
     assert json_items(walk.release, "persistentvolumeclaims", walk.name)
     walk.release.moor("start", walk.name)
