@@ -12,8 +12,7 @@ import msgspec
 import pytest
 
 from cluster.accounts import put
-from cluster.test_reconcile import eventually
-from cluster.worlds import KubernetesWorld, WholeAgent
+from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.languages.image import languages_image
 from integration.runtimes.private_site import SECRET, PrivateSite
 from integration.runtimes.worlds import desired_of, simple_spec

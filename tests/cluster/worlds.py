@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -27,6 +27,7 @@ from moorage.contract import ActualState, ActualWorkspace, Credential, DesiredWo
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.ids import short_id
 
+T = TypeVar("T")
 SETTINGS = RemoteDevelopment(storage=Storage(size="1Gi"))
 
 
@@ -82,9 +83,13 @@ class KubernetesWorld:
         return f"workspace-7-1-{short_id()}"
 
     async def pod(self, workspace: str) -> Object:
-        """The one that runs."""
-        pods = await self.of(resources.POD, workspace)
-        return next(pod for pod in pods if not pod["metadata"].get("deletionTimestamp"))
+        """The one that is to stay, once the cluster has made it: of a Deployment that was just applied there is none yet."""
+
+        async def there() -> Object | None:
+            pods = await self.of(resources.POD, workspace)
+            return next((pod for pod in pods if not pod["metadata"].get("deletionTimestamp")), None)
+
+        return await eventually(there)
 
     async def of(self, kind: Kind, workspace: str = "") -> list[Object]:
         labels = f"{INSTALLATION}={self.identity.installation}"
@@ -127,6 +132,15 @@ class KubernetesWorld:
         async with self.client:
             for item in await self.of(resources.NAMESPACE):
                 await self.client.delete(resources.NAMESPACE, "", item["metadata"]["name"])
+
+
+async def eventually(holds: Callable[[], Awaitable[T | None]], timeout: float = 30) -> T:
+    """Asks again and again, until the answer is true; that answer."""
+    async with asyncio.timeout(timeout):
+        while True:
+            if answer := await holds():
+                return answer
+            await asyncio.sleep(0.2)
 
 
 class WholeAgent:
