@@ -13,7 +13,6 @@ from cluster.figures import FIGURES
 from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.worlds import desired_of, simple_spec
 from moorage.agent.runtimes.kubernetes import client, commands, inside, resources
-from moorage.agent.runtimes.kubernetes.resources import Kind, Object
 from moorage.contract import ActualState, Container, DesiredState, Project, Volume, VolumeMount
 
 WRITES = ("apply", "patch", "create", "delete")
@@ -27,29 +26,6 @@ def writes(world_or_runtime: Any) -> int:
     ) - sum(count for (verb, kind, _), count in requests.items() if (verb, kind) == ("create", "Deployment"))
 
 
-async def only(world: KubernetesWorld, kind: Kind, workspace: str) -> Object:
-    items = await world.of(kind, workspace)
-    assert len(items) == 1, items
-    return items[0]
-
-
-async def edit(world: KubernetesWorld, kind: Kind, item: Object, *operations: Any) -> None:
-    """As a person with kubectl would."""
-    metadata = item["metadata"]
-    path = kind.path(metadata.get("namespace", ""), metadata["name"])
-    async with world.client._request(  # the client itself writes under the agent's name only
-        "patch",
-        kind,
-        "PATCH",
-        path,
-        timeout=world.client_timeout,
-        query={"fieldManager": "kubectl-edit"},
-        body=list(operations),
-        content="application/json-patch+json",
-    ) as answer:
-        await answer.read()
-
-
 async def test_what_is_changed_by_hand_is_put_back(world: KubernetesWorld) -> None:
     """Objects that somebody changed, extended or deleted are as they should be again within seconds, and the pod that runs
     is left alone unless it is the pod that was changed."""
@@ -58,11 +34,11 @@ async def test_what_is_changed_by_hand_is_put_back(world: KubernetesWorld) -> No
     await agent.until_state(desired.name, ActualState.RUNNING)
     pod = await world.pod(desired.name)
     began = time.monotonic()
-    policy = await only(world, resources.NETWORK_POLICY, desired.name)
-    await edit(world, resources.NETWORK_POLICY, policy, {"op": "add", "path": "/spec/egress/-", "value": {}})
-    secret = await only(world, resources.SECRET, desired.name)
-    await edit(world, resources.SECRET, secret, {"op": "add", "path": "/data/EXTRA", "value": "eA=="})
-    service = await only(world, resources.SERVICE, desired.name)
+    policy = await world.only(resources.NETWORK_POLICY, desired.name)
+    await world.edit(resources.NETWORK_POLICY, policy, {"op": "add", "path": "/spec/egress/-", "value": {}})
+    secret = await world.only(resources.SECRET, desired.name)
+    await world.edit(resources.SECRET, secret, {"op": "add", "path": "/data/EXTRA", "value": "eA=="})
+    service = await world.only(resources.SERVICE, desired.name)
     await world.client.delete(resources.SERVICE, desired.name, service["metadata"]["name"])
 
     async def mended() -> bool:
@@ -89,10 +65,9 @@ async def test_a_deployment_changed_by_hand_is_put_back(world: KubernetesWorld) 
     desired = desired_of(world)
     agent = WholeAgent(world, [desired])
     await agent.until_state(desired.name, ActualState.RUNNING)
-    before = await only(world, resources.DEPLOYMENT, desired.name)
+    before = await world.only(resources.DEPLOYMENT, desired.name)
     path = "/spec/template/spec"
-    await edit(
-        world,
+    await world.edit(
         resources.DEPLOYMENT,
         before,
         {"op": "replace", "path": f"{path}/containers/1/image", "value": "example.com/evil:1"},
@@ -101,7 +76,7 @@ async def test_a_deployment_changed_by_hand_is_put_back(world: KubernetesWorld) 
     )
 
     async def mended() -> bool:
-        return (await only(world, resources.DEPLOYMENT, desired.name))["spec"] == before["spec"]
+        return (await world.only(resources.DEPLOYMENT, desired.name))["spec"] == before["spec"]
 
     await eventually(mended)
     await agent.until_state(desired.name, ActualState.STARTING)

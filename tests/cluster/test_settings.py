@@ -19,11 +19,12 @@ from integration.runtimes.worlds import desired_of, simple_spec
 from moorage.agent.runtimes.kubernetes import commands, discovery, inside, pull_secrets, resources
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.client import Client
+from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.resources import Kind, Object
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.port import RuntimeFault
-from moorage.agent_settings import Amounts, Proxy, PullSecret, ResourceSettings, Toleration
+from moorage.agent_settings import Amounts, Proxy, PullSecret, ResourceSettings, Toleration, decode, encode
 from moorage.contract import ActualState, Container, DesiredWorkspace, Project
 from moorage.kernel.clock import SystemClock
 
@@ -201,6 +202,28 @@ async def test_a_secret_that_is_for_something_else(world: KubernetesWorld) -> No
     assert caught.value.cause.code == "pull-secret-type"
     assert not [s for s in await world.of(resources.SECRET, desired.name) if "token" in (s.get("data") or {})]
     await world.client.delete(resources.SECRET, "default", "tokens")
+
+
+async def test_a_secret_that_only_a_deployment_names(world: KubernetesWorld) -> None:
+    """Whoever may edit a workspace's Deployment cannot get at another namespace's registry secret by the settings that are kept
+    there: nobody has set that it be copied."""
+    source = await registry_secret(world, "b25l")
+    desired = desired_of(world)
+    agent = WholeAgent(world, [desired])
+    await agent.until_state(desired.name, ActualState.RUNNING)
+    deployment = await world.only(resources.DEPLOYMENT, desired.name)
+    kept = decode(deployment["metadata"]["annotations"][names.SETTINGS])
+    assert kept is not None
+    widened = encode(msgspec.structs.replace(kept, image_pull_secrets=(source,)))
+    pointer = "/metadata/annotations/" + names.SETTINGS.replace("/", "~1")
+    await world.edit(resources.DEPLOYMENT, deployment, {"op": "replace", "path": pointer, "value": widened})
+    copied = await eventually(lambda: world.client.get(resources.SECRET, desired.name, source.name))
+    assert not copied.get("data")
+    await agent.until_state(desired.name, ActualState.RUNNING)
+    secrets = await world.client.list_all(resources.SECRET, labels="moorage.dev/workspace=" + desired.name)
+    assert pull_data("b25l")[".dockerconfigjson"] not in msgspec.json.encode(secrets).decode()
+    await agent.kill()
+    await world.client.delete(resources.NAMESPACE, "", source.namespace)
 
 
 async def test_user_namespaces_that_the_cluster_has_not(world: KubernetesWorld) -> None:

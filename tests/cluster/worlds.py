@@ -97,6 +97,27 @@ class KubernetesWorld:
             labels += f",moorage.dev/workspace={workspace}"
         return await self.client.list_all(kind, labels=labels)
 
+    async def only(self, kind: Kind, workspace: str) -> Object:
+        items = await self.of(kind, workspace)
+        assert len(items) == 1, items
+        return items[0]
+
+    async def edit(self, kind: Kind, item: Object, *operations: Any) -> None:
+        """As a person with kubectl would: RFC 6902."""
+        metadata = item["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        async with self.client._request(  # the client itself writes under the agent's name only
+            "patch",
+            kind,
+            "PATCH",
+            path,
+            timeout=self.client_timeout,
+            query={"fieldManager": "kubectl-edit"},
+            body=list(operations),
+            content="application/json-patch+json",
+        ) as answer:
+            await answer.read()
+
     def end_container(self, workspace: str, container: str) -> None:
         """The contract's tests call this from a running loop: what has to be asked is asked by another."""
         self.cluster.end_container(self._container(workspace, container))

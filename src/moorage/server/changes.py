@@ -88,11 +88,12 @@ class Changes(Protocol):
 
     async def after_commit(self, changes: Sequence[Changed]) -> None: ...
 
-    async def claim(self, agent: int) -> bool:
-        """Whether this replica may serve this agent; True until `release`, or until a `RESYNC`, after which it must be
-        claimed anew. At most one replica has it."""
+    async def claim(self, agent: int, holder: object) -> bool:
+        """Whether `holder` (a connection) may serve this agent; True until `release`, or until a `RESYNC`, after which it
+        must be claimed anew. At most one holder at one replica has it."""
 
-    async def release(self, agent: int) -> None: ...
+    async def release(self, agent: int, holder: object) -> None:
+        """Does nothing when another holder has it by now."""
 
     async def run(self) -> None:
         """Listens; ends only by cancellation or failure."""
@@ -103,7 +104,7 @@ class LocalChanges:
 
     def __init__(self) -> None:
         self._subscribers = Subscribers()
-        self._claimed: set[int] = set()
+        self._claimed: dict[int, object] = {}
 
     def subscribe(self, *kinds: Kind) -> AbstractContextManager[Subscription]:
         return self._subscribers.subscribe(*kinds)
@@ -114,14 +115,12 @@ class LocalChanges:
     async def after_commit(self, changes: Sequence[Changed]) -> None:
         self._subscribers.deliver(changes)
 
-    async def claim(self, agent: int) -> bool:
-        if agent in self._claimed:
-            return False
-        self._claimed.add(agent)
-        return True
+    async def claim(self, agent: int, holder: object) -> bool:
+        return self._claimed.setdefault(agent, holder) is holder
 
-    async def release(self, agent: int) -> None:
-        self._claimed.discard(agent)
+    async def release(self, agent: int, holder: object) -> None:
+        if self._claimed.get(agent) is holder:
+            del self._claimed[agent]
 
     async def run(self) -> None:
         await asyncio.Event().wait()

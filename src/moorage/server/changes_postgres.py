@@ -40,7 +40,7 @@ class PostgresChanges:
         self._subscribers = Subscribers()
         self._connection: asyncpg.Connection[Any] | None = None
         self._turn = asyncio.Lock()
-        self._claimed: set[int] = set()
+        self._claimed: dict[int, object] = {}
 
     def subscribe(self, *kinds: Kind) -> AbstractContextManager[Subscription]:
         return self._subscribers.subscribe(*kinds)
@@ -52,18 +52,22 @@ class PostgresChanges:
     async def after_commit(self, changes: Sequence[Changed]) -> None:
         pass
 
-    async def claim(self, agent: int) -> bool:
-        if agent in self._claimed:
-            return False
-        granted = await self._ask("SELECT pg_try_advisory_lock($1, $2)", _LOCK_SPACE, agent)
-        if granted:
-            self._claimed.add(agent)
-        return bool(granted)
+    async def claim(self, agent: int, holder: object) -> bool:
+        async with self._turn:
+            if agent in self._claimed:
+                return self._claimed[agent] is holder
+            connection = self._connection
+            granted = await self._fetch("SELECT pg_try_advisory_lock($1, $2)", _LOCK_SPACE, agent)
+            if not granted or connection is not self._connection:
+                return False  # a lock goes with the connection that it was taken on
+            self._claimed[agent] = holder
+            return True
 
-    async def release(self, agent: int) -> None:
-        if agent in self._claimed:
-            self._claimed.discard(agent)
-            await self._ask("SELECT pg_advisory_unlock($1, $2)", _LOCK_SPACE, agent)
+    async def release(self, agent: int, holder: object) -> None:
+        async with self._turn:
+            if self._claimed.get(agent) is holder:
+                del self._claimed[agent]
+                await self._fetch("SELECT pg_advisory_unlock($1, $2)", _LOCK_SPACE, agent)
 
     async def run(self) -> None:
         """Raises when the connection breaks; whoever runs this runs it again."""
@@ -79,18 +83,18 @@ class PostgresChanges:
                 try:
                     await asyncio.wait_for(lost.wait(), ALIVE_SECONDS)
                 except TimeoutError:
-                    await self._ask("SELECT 1")
+                    async with self._turn:
+                        await self._fetch("SELECT 1")
             raise ConnectionError("the connection for notifications was lost")
         finally:
             self._connection = None
             connection.terminate()
 
-    async def _ask(self, query: str, *arguments: Any) -> Any:
-        """None when there is no connection: nothing is granted then."""
-        async with self._turn:
-            if self._connection is None or self._connection.is_closed():
-                return None
-            return await self._connection.fetchval(query, *arguments, timeout=ALIVE_SECONDS)
+    async def _fetch(self, query: str, *arguments: Any) -> Any:
+        """Whoever calls has the turn. None when there is no connection: nothing is granted then."""
+        if self._connection is None or self._connection.is_closed():
+            return None
+        return await self._connection.fetchval(query, *arguments, timeout=ALIVE_SECONDS)
 
     def _heard(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
         try:

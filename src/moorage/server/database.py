@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -95,6 +95,12 @@ class Database:
 def announce(session: AsyncSession, change: Changed) -> None:
     """Tells everyone, in every replica, once this transaction has been committed."""
     session.info["changes"].append(change)
+
+
+async def one_at_a_time(session: AsyncSession, key: int) -> None:
+    """Until the end of this writing transaction, no other that asks for the same `key` goes on, at whichever replica."""
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time
+        await session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import asyncio
 from sqlalchemy import delete, func, select, update
 
 from moorage.contract import ActualState
-from moorage.server.accounts.models import Code, Session, SignInLink
+from moorage.server.accounts.models import Code, Pass, Session, SignInLink
 from moorage.server.agents.models import Agent
 from moorage.server.changes import Changed
 from moorage.server.database import announce
@@ -70,6 +70,7 @@ async def clean(state: ServerState) -> None:
     now = state.clock.now()
     async with state.database.write() as session:
         await session.execute(delete(Code).where(Code.expires_at < now - 86400))
+        await session.execute(delete(Pass).where(Pass.expires_at < now - 86400))
         await session.execute(delete(SignInLink).where(SignInLink.expires_at < now - 86400))
         await session.execute(delete(Session).where(Session.expires_at < now - 86400))
         await session.execute(delete(Workspace).where(Workspace.terminated_at < now - REMEMBER_SECONDS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from moorage.server.accounts.models import ApiToken, Code, Session, SignInLink, User
+from moorage.server.accounts.models import ApiToken, Code, Pass, Session, SignInLink, User
 from moorage.server.agents.models import Agent, AgentSettingsVersion
 from moorage.server.database import Base
 from moorage.server.routing.models import Gateway, Grant
@@ -29,6 +29,7 @@ __all__ = [
     "Gateway",
     "Grant",
     "Installation",
+    "Pass",
     "Session",
     "SignInLink",
     "User",

@@ -13,7 +13,7 @@ from moorage.server.accounts.models import ApiToken, User
 from moorage.server.agents.models import Agent, AgentSettingsVersion
 from moorage.server.agents.rows import LOCAL
 from moorage.server.authorization import Role
-from moorage.server.database import Database
+from moorage.server.database import Database, one_at_a_time
 from moorage.server.models import Installation
 from moorage.server.routing.models import Gateway
 from moorage.server.settings import Settings
@@ -21,7 +21,7 @@ from moorage.server.settings import Settings
 FIRST_ADMINISTRATOR = "admin"
 LABEL = "first administrator"
 _LOCK = 0x6D6F6F73
-"""Key of PostgreSQL's advisory lock; see also that of the migrations."""
+"""See also that of the migrations."""
 LOCAL_SETTINGS = """\
 # Nothing stops or disappears unasked. 0 means never.
 remote_development:
@@ -36,9 +36,8 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
     Raises `Misconfigured` when the first administrator's token is missing on a fresh database.
     """
     async with database.write() as session:
-        if database.engine.dialect.name == "postgresql":
-            # Replicas that start together on a fresh database: one makes what it needs, the others find it.
-            await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        # Replicas that start together on a fresh database: one makes what it needs, the others find it.
+        await one_at_a_time(session, _LOCK)
         installation = await session.scalar(select(Installation))
         if installation is None:
             installation = Installation(id=short_id(12), created_at=now)

@@ -153,6 +153,14 @@ async def test_names_and_zones_are_given_once(server: Server) -> None:
     assert (taken.status_code, taken.json()["code"]) == (409, "zone-taken")
 
 
+async def test_one_zone_for_many_at_once(server: Server) -> None:
+    """Of those who want the same zone at the same moment, one gets it."""
+    answers = await asyncio.gather(
+        *(server.post("/agents", {"name": f"far-{n}", "zone_url": ZONE}) for n in range(6))
+    )
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
+
+
 async def test_a_rotated_token_cuts_what_came_with_the_old_one(server: Server) -> None:
     """Agent and gateway are closed at once with the code of a bad token, and only the new tokens are let in."""
     made = await add(server)

@@ -5,23 +5,33 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from unittest.mock import Mock
 
 import httpx
 import pytest
+from sqlalchemy import update
 from websockets.asyncio.client import connect, unix_connect
+from websockets.utils import accept_key
 
 from integration.server.harness import ADMIN, AGENT, Agent, ConnectionRefused, eventually, new_home
 from integration.server.postgres import Postgres
 from integration.server.test_lifecycle import process, ready
 from moorage.contract import ActualState
 from moorage.contract import agent as contract
+from moorage.kernel.clock import SystemClock
+from moorage.server.accounts import passes
 from moorage.server.agents import forwarding
+from moorage.server.agents.models import Agent as AgentRow
+from moorage.server.authorization import Actor, Role
+from moorage.server.changes import LocalChanges
+from moorage.server.database import Database, database_url, make_engine
 from moorage.server.settings import Settings
 
 
@@ -157,8 +167,7 @@ async def test_logs_and_commands_from_any_replica(
 
 
 async def test_who_may_not_is_refused_by_both(folder: Path, postgres: Postgres, repository: str) -> None:
-    """The credentials are the caller's own; a request that was passed on already goes no further; a session's cookie needs its
-    origin there, too; and who is blocked loses what is open through another replica."""
+    """A pass that was made up opens nothing; and who is blocked loses what is open through another replica."""
     async with pair(folder, postgres.new_database(), repository) as both:
         path = f"/api/v1/workspaces/{both.name}/logs"
         for token, status in ((None, 403), ("nope", 401)):
@@ -166,12 +175,12 @@ async def test_who_may_not_is_refused_by_both(folder: Path, postgres: Postgres, 
                 async with both.exec(token):
                     pass
             assert refused.value.response.status_code == status
-        again = await both.far.get(path, headers={forwarding.HOP: "1"})
-        assert (again.status_code, again.json()["code"]) == (503, "agent-elsewhere")
+        again = await both.far.get(path, headers={passes.HEADER: "made-up"})
+        assert (again.status_code, again.json()["code"]) == (401, "pass-invalid")
         with pytest.raises(ConnectionRefused) as refused:
-            async with both.exec(**{forwarding.HOP: "1"}):
+            async with both.exec(**{passes.HEADER: "made-up"}):
                 pass
-        assert refused.value.response.status_code == 503
+        assert refused.value.response.status_code == 401
         await both.far.post("/api/v1/users", json={"name": "ann"})
         ann = (await both.far.post("/api/v1/users/ann/tokens", json={})).json()["token"]
         hers = await both.far.post(
@@ -186,6 +195,98 @@ async def test_who_may_not_is_refused_by_both(folder: Path, postgres: Postgres, 
                 "error": "You may no longer see this."
             }
         assert (await both.agent.expect(contract.ChannelClose)).channel == running.channel
+
+
+class Impostor:
+    """Has the address that a replica had before, and says yes to everything."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self.address = ""
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+        host, port = self._server.sockets[0].getsockname()
+        self.address = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.asked.append(head)
+        key = re.search(rb"(?i)sec-websocket-key: (\S+)", head)
+        if key is None:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\nlies")
+        else:
+            accept = accept_key(key[1].decode()).encode()
+            writer.write(
+                b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+                b"sec-websocket-accept: " + accept + b"\r\n\r\n"
+            )
+        await writer.drain()
+        self.asked.append(await reader.read(1000))
+        writer.close()
+
+
+async def test_an_address_that_somebody_else_has(folder: Path, postgres: Postgres, repository: str) -> None:
+    """Whoever has a replica's address by now gets no credentials and no command, is not believed, and can do nothing with what
+    it was sent."""
+    url = postgres.new_database()
+    async with pair(folder, url, repository) as both, Impostor() as impostor:
+        path = f"/api/v1/workspaces/{both.name}/logs"
+        engine = make_engine(database_url(url, Path()))
+        async with engine.begin() as connection:
+            await connection.execute(update(AgentRow).values(replica=impostor.address))
+        await engine.dispose()
+        answer = await both.far.get(path, headers={"Cookie": "moorage_session=hers"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "agent-elsewhere")
+        with pytest.raises(ConnectionRefused) as refused:
+            async with both.exec():
+                pass
+        assert refused.value.response.status_code == 503
+        heads = [head for head in impostor.asked if head.startswith(b"GET ")]
+        assert len(heads) == 2
+        sent = b"".join(impostor.asked)
+        assert ADMIN.encode() not in sent
+        assert b"hers" not in sent
+        for head in heads:
+            found = re.search(rf"(?i){passes.HEADER}: (\S+)".encode(), head)
+            assert found is not None
+            headers = {passes.HEADER: found[1].decode(), "Authorization": ""}
+            for replica in (both.near, both.far):
+                assert (await replica.get(path, headers=headers)).json()["code"] == "pass-invalid"
+
+
+async def test_a_pass_works_once(folder: Path, postgres: Postgres, repository: str) -> None:
+    """For one path, at one replica, for somebody who is still welcome."""
+    url = postgres.new_database()
+    async with pair(folder, url, repository) as both:
+        engine = make_engine(database_url(url, Path()))
+        state = Mock(database=Database(engine, LocalChanges()), clock=SystemClock())
+        ann = (await both.far.post("/api/v1/users", json={"name": "ann"})).json()["id"]
+        here = f"unix:{both.far_socket}"
+        actor = Actor(user_id=ann, name="ann", role=Role.DEVELOPER)
+
+        async def answer(
+            path: str, address: str = here, asked: str = "/api/v1/me", who: Actor = actor
+        ) -> Any:
+            secret = await passes.create_pass(state, who, address, path)
+            first = await both.far.get(asked, headers={passes.HEADER: secret})
+            again = await both.far.get(asked, headers={passes.HEADER: secret})
+            assert again.json()["code"] == "pass-invalid"
+            return first.json()
+
+        assert (await answer("/api/v1/me"))["name"] == "ann"
+        assert (await answer("/api/v1/workspaces"))["code"] == "pass-invalid"
+        assert (await answer("/api/v1/me", address="http://10.0.0.1:8000"))["code"] == "pass-invalid"
+        ended = Actor(user_id=ann, name="ann", role=Role.DEVELOPER, token=4711)
+        assert (await answer("/api/v1/me", who=ended))["code"] == "pass-invalid"
+        await both.far.post("/api/v1/users/ann/block")
+        assert (await answer("/api/v1/me"))["code"] == "user-blocked"
+        await engine.dispose()
 
 
 async def test_a_replica_that_died(folder: Path, postgres: Postgres, repository: str) -> None:

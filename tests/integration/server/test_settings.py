@@ -89,6 +89,17 @@ async def test_settings_are_versioned(server: Server) -> None:
     assert (missing.status_code, missing.json()["code"]) == (404, "settings-version-not-found")
 
 
+async def test_versions_do_not_pile_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest are kept, so many of them, and numbers are not given twice."""
+    monkeypatch.setattr(settings_of_agents, "KEPT", 3)
+    for version in range(1, 6):
+        assert (await put(server, f"{TEXT}# {version}\n", version)).status_code == 200
+    versions = (await server.get("/agents/local/settings/versions")).json()["items"]
+    assert [v["version"] for v in versions] == [6, 5, 4]
+    gone = await server.get("/agents/local/settings?version=2")
+    assert (gone.status_code, gone.json()["code"]) == (404, "settings-version-not-found")
+
+
 async def test_two_who_edit_the_same_version(server: Server) -> None:
     """The second is told, and changes nothing; whoever names no version means whatever there is."""
     assert (await put(server, TEXT, 1)).status_code == 200

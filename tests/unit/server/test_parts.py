@@ -74,12 +74,15 @@ async def test_a_subscription_hears_each_thing_once() -> None:
 
 
 async def test_claims_are_granted_once() -> None:
-    """Until they are released."""
-    changes = LocalChanges()
-    assert await changes.claim(1)
-    assert not await changes.claim(1)
-    await changes.release(1)
-    assert await changes.claim(1)
+    """Until whoever holds them releases them."""
+    changes, one, other = LocalChanges(), object(), object()
+    assert await changes.claim(1, one)
+    assert await changes.claim(1, one)
+    assert not await changes.claim(1, other)
+    await changes.release(1, other)
+    assert not await changes.claim(1, other)
+    await changes.release(1, one)
+    assert await changes.claim(1, other)
 
 
 def test_notifications_fit() -> None:

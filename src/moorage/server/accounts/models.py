@@ -58,3 +58,17 @@ class Code(Base):
     redirect_uri: Mapped[str]
     expires_at: Mapped[float]
     used_at: Mapped[float | None]
+
+
+class Pass(Base):
+    """Lets a replica ask another in somebody's name: see `passes`. `session_id`, `token_id`: as in `Actor`."""
+
+    __tablename__ = "passes"
+
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    session_id: Mapped[str]
+    token_id: Mapped[int]
+    target: Mapped[str]
+    expires_at: Mapped[float]
+    used_at: Mapped[float | None]

@@ -36,7 +36,7 @@ async def connect(websocket: WebSocket) -> None:
     if agent is None:
         raise NotSignedIn("The agent's token is not valid.", code="token-invalid")
     await websocket.accept()
-    if not await _claim(state, agent.id):
+    if not await _claim(state, agent.id, websocket):
         if not state.closing.is_set():
             await services.second_waits(state, agent)
         await websocket.close(contract.CLOSE_REPLACED, "this agent is connected already")
@@ -46,13 +46,13 @@ async def connect(websocket: WebSocket) -> None:
         if hello is not None:
             await _serve(state, websocket, agent, hello)
     finally:
-        await asyncio.shield(state.changes.release(agent.id))
+        await asyncio.shield(state.changes.release(agent.id, websocket))
 
 
-async def _claim(state: ServerState, agent_id: int) -> bool:
+async def _claim(state: ServerState, agent_id: int, websocket: WebSocket) -> bool:
     """Waits a moment for a connection of the same agent that is just ending, as after an agent's restart."""
     deadline = time.monotonic() + TAKE_OVER_SECONDS
-    while not await state.changes.claim(agent_id):
+    while not await state.changes.claim(agent_id, websocket):
         if time.monotonic() > deadline or state.closing.is_set():
             return False
         await asyncio.sleep(0.05)
@@ -194,7 +194,7 @@ async def _push(
             return
         if lost:
             # Notifications were lost, and with them the claim to this agent.
-            if not await state.changes.claim(connection.agent_id):
+            if not await state.changes.claim(connection.agent_id, websocket):
                 await websocket.close(contract.CLOSE_REPLACED, "this agent is connected elsewhere")
                 return
             await _send_everything(state, connection)

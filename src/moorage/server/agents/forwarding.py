@@ -1,7 +1,8 @@
 """A request that needs an agent's connection goes on to the replica that has it, and its answer comes back through here.
 
-It goes with the caller's own credentials, which that replica looks at again; and once only: a request that has been passed on
-is passed on no further. Nothing is passed on but to addresses that replicas themselves have stored (`Agent.replica`).
+It goes with a pass in the place of the caller's credentials (see `accounts.passes`), and once only: a request that has been
+passed on is passed on no further. Nothing is passed on but to addresses that replicas themselves have stored
+(`Agent.replica`); should somebody else have such an address by now, what they answer is not believed.
 """
 
 from __future__ import annotations
@@ -20,16 +21,17 @@ from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from moorage.kernel.errors import Unavailable
+from moorage.server.accounts import passes
 from moorage.server.agents.hub import Elsewhere
+from moorage.server.authorization import Actor
 from moorage.server.settings import Settings
+from moorage.server.state import ServerState
 from moorage.server.tasks import until_one_ends
 
-HOP = "moorage-forwarded"
-"""Header of a request that a replica has passed on."""
 CONNECT_SECONDS = 5.0
 MESSAGE_LIMIT = 16 * 1024 * 1024
 _UNIX = "unix:"
-_PASSED_ON = ("authorization", "cookie", "origin", "accept", "user-agent")
+_PASSED_ON = ("accept", "user-agent")
 _PASSED_BACK = ("content-type", "cache-control", "x-accel-buffering", "www-authenticate")
 _ANYWHERE = ("", "*", "0.0.0.0", "[::]")  # noqa: S104 - addresses that are looked for, not listened on
 
@@ -44,9 +46,9 @@ def address_of(settings: Settings, own_socket: Path) -> str:
     return f"http://{_own_address() if host in _ANYWHERE else host}:{port}"
 
 
-async def pass_on(request: Request, elsewhere: Elsewhere) -> Response:
+async def pass_on(state: ServerState, actor: Actor, request: Request, elsewhere: Elsewhere) -> Response:
     """Streams the other replica's answer. Raises `Unavailable` when it does not answer."""
-    refuse_second_hop(request, elsewhere)
+    headers, secret = await _headers(state, actor, request, elsewhere)
     path, base = _split(elsewhere.address)
     client = httpx.AsyncClient(
         transport=httpx.AsyncHTTPTransport(uds=path or None),
@@ -55,28 +57,31 @@ async def pass_on(request: Request, elsewhere: Elsewhere) -> Response:
     )
     url = httpx.URL(request.url.path, query=request.url.query.encode())
     try:
-        asked = client.build_request(request.method, url, headers=_headers(request))
+        asked = client.build_request(request.method, url, headers=headers)
         answer = await client.send(asked, stream=True)
+        await _believe(state, secret, elsewhere)
     except httpx.HTTPError as error:
         await client.aclose()
         raise _silent(elsewhere) from error
     except BaseException:
         await asyncio.shield(client.aclose())
         raise
-    headers = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
-    return StreamingResponse(_body(client, answer), answer.status_code, headers=headers)
+    back = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
+    return StreamingResponse(_body(client, answer), answer.status_code, headers=back)
 
 
-async def pass_on_websocket(websocket: WebSocket, elsewhere: Elsewhere, *, credit: bool) -> None:
+async def pass_on_websocket(
+    state: ServerState, actor: Actor, websocket: WebSocket, elsewhere: Elsewhere, *, credit: bool
+) -> None:
     """Until either side ends. `credit`: the two keep to a window, so that whatever is under way may be held here.
 
     Raises `Unavailable`, before the upgrade, when the other replica does not take it.
     """
-    refuse_second_hop(websocket, elsewhere)
+    headers, secret = await _headers(state, actor, websocket, elsewhere)
     path, base = _split(elsewhere.address)
     url = f"{base.replace('http', 'ws', 1)}{websocket.url.path}?{websocket.url.query}"
     options = {
-        "additional_headers": _headers(websocket),
+        "additional_headers": headers,
         "compression": None,
         "max_size": MESSAGE_LIMIT,
         "max_queue": None if credit else 16,
@@ -89,6 +94,7 @@ async def pass_on_websocket(websocket: WebSocket, elsewhere: Elsewhere, *, credi
     except (OSError, TimeoutError, InvalidHandshake) as error:
         raise _silent(elsewhere) from error
     try:
+        await _believe(state, secret, elsewhere)
         await websocket.accept()
         await until_one_ends(
             "server.agents.forwarding", _to_client(websocket, other), _to_replica(websocket, other)
@@ -97,10 +103,10 @@ async def pass_on_websocket(websocket: WebSocket, elsewhere: Elsewhere, *, credi
         await asyncio.shield(other.close())
 
 
-def refuse_second_hop(connection: HTTPConnection, elsewhere: Elsewhere) -> None:
-    """Two replicas that each take the other for the right one do not play with a request."""
-    if connection.headers.get(HOP) or not elsewhere.address:
-        raise elsewhere
+async def _believe(state: ServerState, secret: str, elsewhere: Elsewhere) -> None:
+    """Raises `Unavailable` when whoever answers is no replica."""
+    if not await passes.was_taken(state, secret):
+        raise _silent(elsewhere)
 
 
 async def _to_client(websocket: WebSocket, other: ClientConnection) -> None:
@@ -139,9 +145,16 @@ async def _close(client: httpx.AsyncClient, answer: httpx.Response) -> None:
     await client.aclose()
 
 
-def _headers(connection: HTTPConnection) -> dict[str, str]:
+async def _headers(
+    state: ServerState, actor: Actor, connection: HTTPConnection, elsewhere: Elsewhere
+) -> tuple[dict[str, str], str]:
+    """Of the request to the other replica, and the pass that is among them. Raises `elsewhere` for a second hop: two
+    replicas that each take the other for the right one do not play with a request."""
+    if passes.HEADER in connection.headers or not elsewhere.address:
+        raise elsewhere
+    secret = await passes.create_pass(state, actor, elsewhere.address, connection.scope["path"])
     passed = {name: connection.headers[name] for name in _PASSED_ON if name in connection.headers}
-    return {**passed, HOP: "1"}
+    return {**passed, passes.HEADER: secret}, secret
 
 
 def _split(address: str) -> tuple[str, str]:

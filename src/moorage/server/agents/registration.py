@@ -19,13 +19,15 @@ from moorage.server.agents.models import Agent
 from moorage.server.agents.rows import LOCAL, agent_named, view_of
 from moorage.server.authorization import Action, Actor, require
 from moorage.server.changes import Changed
-from moorage.server.database import announce
+from moorage.server.database import announce, one_at_a_time
 from moorage.server.routing.models import Gateway
 from moorage.server.state import ServerState
 from moorage.server.workspaces.models import Workspace
 
 AGENT_PREFIX, GATEWAY_PREFIX = "moor_agent_", "moor_gateway_"
 
+_LOCK = 0x6D6F6F7A
+"""Of adding an agent: names and zones are looked at first. See also `setup` and the migrations."""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
@@ -48,6 +50,7 @@ async def add_agent(state: ServerState, actor: Actor, body: schemas.AddAgent) ->
     )
     try:
         async with state.database.write() as session:
+            await one_at_a_time(session, _LOCK)
             await _refuse_taken(session, name, zone_url)
             session.add_all((agent, gateway))
             await session.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import lru_cache
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,6 +24,8 @@ from moorage.server.state import ServerState
 LONGEST = 500_000
 """Characters of settings: CA bundles are long."""
 LONGEST_PROBLEM = 2000
+KEPT = 200
+"""Versions of an agent's settings that are kept; older ones go."""
 
 _log = log.get(part="server.agents.settings")
 
@@ -87,7 +89,7 @@ async def set_settings(
             if version is not None and version != _number(newest):
                 raise _changed(name, _number(newest))
             if newest is None or newest.text != text:
-                newest = _add(
+                newest = await _add(
                     session, agent, newest, text, author=actor.name, source="api", now=state.clock.now()
                 )
                 await session.flush()
@@ -109,7 +111,7 @@ async def take_file(state: ServerState, agent_id: int, text: str | None) -> None
         agent.settings_problem = problem or agent.settings_problem
         newest = await newest_of(session, agent_id)
         if text is not None and not problem and (newest is None or newest.text != text):
-            _add(session, agent, newest, text, author="", source="file", now=state.clock.now())
+            await _add(session, agent, newest, text, author="", source="file", now=state.clock.now())
 
 
 async def note_taken(state: ServerState, agent_id: int, taken: contract.SettingsTaken) -> None:
@@ -164,7 +166,7 @@ def _problem_of(text: str) -> str:
     return ""
 
 
-def _add(
+async def _add(
     session: AsyncSession,
     agent: models.Agent,
     newest: AgentSettingsVersion | None,
@@ -183,6 +185,8 @@ def _add(
         created_at=now,
     )
     session.add(row)
+    old = (AgentSettingsVersion.agent_id == agent.id, AgentSettingsVersion.version <= row.version - KEPT)
+    await session.execute(delete(AgentSettingsVersion).where(*old))
     announce(session, Changed(kind="settings", key=str(agent.id), agent=agent.id))
     announce(session, Changed(kind="agent", key=str(agent.id)))
     return row

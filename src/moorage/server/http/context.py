@@ -8,7 +8,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from moorage.kernel.errors import NotSignedIn
-from moorage.server.accounts import services
+from moorage.server.accounts import passes, services
 from moorage.server.authorization import Actor
 from moorage.server.http import cookies
 from moorage.server.state import ServerState
@@ -34,9 +34,12 @@ def bearer(connection: HTTPConnection) -> str | None:
 async def actor_or_none(connection: HTTPConnection) -> Actor | None:
     """Who asks; None when nobody is signed in. A header that is wrong is never mended by a cookie.
 
-    Raises `NotSignedIn` for a wrong token, `Forbidden` for somebody who is blocked.
+    Raises `NotSignedIn` for a wrong token or pass, `Forbidden` for somebody who is blocked.
     """
     state = state_of(connection)
+    passed = connection.headers.get(passes.HEADER)
+    if passed is not None:
+        return await passes.actor_of_pass(state, passed, connection.scope["path"])
     token = bearer(connection)
     if token is not None:
         return await services.actor_of_token(state, token)

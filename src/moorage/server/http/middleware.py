@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 from moorage.kernel import log
 from moorage.kernel.errors import Forbidden, MoorageError, TooLarge
 from moorage.kernel.ids import short_id
+from moorage.server.accounts import passes
 from moorage.server.http import csrf, problems
 from moorage.server.state import ServerState
 
@@ -57,7 +58,7 @@ class Surround:
         reason = csrf.refusal(
             method=scope.get("method", "GET"),
             websocket=scope["type"] == "websocket",
-            authorization="authorization" in headers,
+            authorization="authorization" in headers or passes.HEADER in headers,
             origin=headers.get("origin"),
             own=self._state.settings.origin,
         )

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from moorage.kernel import log
 from moorage.kernel.errors import Misconfigured
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision; a test holds it to the folder `versions`."""
 
 _LOCK = 0x6D6F6F72

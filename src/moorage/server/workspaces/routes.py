@@ -107,7 +107,7 @@ async def read_logs(  # noqa: PLR0917 - FastAPI passes them by name
     try:
         chunks = await channels.open_logs(state, actor, name, container=container, follow=follow, tail=tail)
     except Elsewhere as elsewhere:
-        return await forwarding.pass_on(request, elsewhere)
+        return await forwarding.pass_on(state, actor, request, elsewhere)
     return StreamingResponse(
         chunks, media_type="text/plain", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
@@ -133,7 +133,7 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
     try:
         target = await channels.reach(state, actor, name, container, Action.RUN_COMMANDS)
     except Elsewhere as elsewhere:
-        await forwarding.pass_on_websocket(websocket, elsewhere, credit=credit)
+        await forwarding.pass_on_websocket(state, actor, websocket, elsewhere, credit=credit)
         return
     await websocket.accept()
     try:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from moorage.agent.bounds import Bounds
 from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.kubernetes import planning, reconcile
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
@@ -14,7 +15,7 @@ from moorage.agent.runtimes.kubernetes.store import FOREIGN
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import PullSecret, RemoteDevelopment, Storage
-from moorage.agent_settings.model import Gateway, GitlabProxy
+from moorage.agent_settings.model import Gateway, GitlabProxy, NetworkPolicySettings
 from moorage.contract import Container, DesiredState, DesiredWorkspace, WorkspaceSpec
 
 NAME = "workspace-1-1-abcdef"
@@ -64,6 +65,31 @@ def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
     fresh = planning.plan_of(newer, DESIRED, None, [], run="2.000")
     assert (fresh.settings.priority_class, fresh.tools_image, fresh.mounts_tools) == ("low", "tools:2", True)
     assert fresh.settings_version == 2
+
+
+@pytest.mark.parametrize(
+    ("kept", "accepted"),
+    [
+        (RemoteDevelopment(priority_class="low"), True),
+        (RemoteDevelopment(image_pull_secrets=(PullSecret(name="r", namespace="theirs"),)), True),
+        (RemoteDevelopment(network_policy=NetworkPolicySettings(enabled=False)), False),
+        (RemoteDevelopment(allow_privilege_escalation=True), False),
+        (RemoteDevelopment(shared_namespace="kube-system"), False),
+    ],
+)
+def test_what_a_run_keeps_is_within_the_bounds(kept: RemoteDevelopment, accepted: bool) -> None:
+    """Settings that somebody wrote onto a Deployment do not go further than those that the server may send; where the agent's
+    owner set them by a file, they are the owner's."""
+    found = made(frame(chosen=Chosen(kept, 3)))
+    now = Chosen(RemoteDevelopment(), 4)
+
+    def plan(used: planning.Frame) -> planning.Plan:
+        return planning.plan_of(used, DESIRED, found[-1], found, run="1.000")
+
+    bounded = plan(frame(chosen=now, bounds=Bounds()))
+    assert (bounded.settings == kept, bounded.settings_version == 3) == (accepted, accepted)
+    assert plan(frame(chosen=now)).settings == kept
+    assert plan(frame(chosen=Chosen(kept, 3), bounds=Bounds())).settings == kept
 
 
 def test_where_the_gateway_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from moorage.agent.bounds import of_agent
 from moorage.agent.runtimes.chosen import filled
 from moorage.agent.runtimes.kubernetes import access
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
@@ -17,4 +18,5 @@ def runtime(chosen: AgentSettings, clock: Clock) -> KubernetesRuntime:
         chosen,
         filled(RemoteDevelopment(), chosen),
         clock,
+        of_agent(chosen, access.own_namespace()),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from moorage.agent.bounds import Bounds, excess
 from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.kubernetes import states
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
@@ -15,7 +16,7 @@ from moorage.agent.runtimes.kubernetes.objects.plan import SANDBOX
 from moorage.agent.runtimes.kubernetes.resources import SECRET, VOLUME_CLAIM, Object
 from moorage.agent.runtimes.port import Identity, digest_of
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import decode
+from moorage.agent_settings import RemoteDevelopment, decode
 from moorage.contract import Cause, DesiredWorkspace
 
 
@@ -26,6 +27,15 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     options: AgentSettings
     chosen: Chosen
     abilities: Abilities
+    bounds: Bounds | None = None
+    """Of what a run may have kept: its settings lie on its Deployment, which more people may edit than the agent's
+    settings. None: no bounds, as for those whose agent has a file of its own."""
+
+    def accepts(self, kept: RemoteDevelopment) -> bool:
+        """Pull secrets are no part of this: see `PullSecrets`."""
+        if self.bounds is None or kept == self.chosen.settings:
+            return True
+        return not excess(msgspec.structs.replace(kept, image_pull_secrets=()), self.bounds)
 
 
 def plan_of(
@@ -42,7 +52,7 @@ def plan_of(
     if deployment is not None:
         annotations = states.annotations_of(deployment)
         kept = decode(annotations.get(names.SETTINGS, ""))
-        if kept is not None:
+        if kept is not None and frame.accepts(kept):
             settings, version = kept, states.number(annotations.get(names.SETTINGS_VERSION))
         tools, mounted = _tools_of(deployment, tools)
         abilities = msgspec.structs.replace(abilities, image_volumes=mounted)

@@ -21,16 +21,23 @@ TYPES = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 
 
 class PullSecrets:
-    """`changed()` is called when a source is not what it was."""
+    """`changed()` is called when a source is not what it was. `namespaces()`: where sources may lie now; of one elsewhere,
+    the copy that a workspace has stays as it is."""
 
-    def __init__(self, client: Client, changed: Callable[[], None]) -> None:
-        self._client, self._changed = client, changed
+    def __init__(
+        self, client: Client, changed: Callable[[], None], namespaces: Callable[[], frozenset[str]]
+    ) -> None:
+        self._client, self._changed, self._namespaces = client, changed, namespaces
         self._sources: dict[PullSecret, Object | None] = {}
+
+    def _allowed(self, settings: RemoteDevelopment) -> list[PullSecret]:
+        namespaces = self._namespaces()
+        return [source for source in settings.image_pull_secrets if source.namespace in namespaces]
 
     def known(self, settings: RemoteDevelopment) -> dict[str, Object]:
         """By name, as far as they have been read. The others are read at the next look."""
         found = {}
-        for source in settings.image_pull_secrets:
+        for source in self._allowed(settings):
             if (secret := self._sources.setdefault(source, None)) is not None:
                 found[source.name] = secret
         return found
@@ -38,7 +45,7 @@ class PullSecrets:
     async def read(self, settings: RemoteDevelopment) -> dict[str, Object]:
         """Reads them all. Raises `RuntimeFault` (final) when one is not there, or is for something else."""
         found = {}
-        for source in settings.image_pull_secrets:
+        for source in self._allowed(settings):
             secret = await self._client.get(SECRET, source.namespace, source.name)
             if secret is None:
                 raise RuntimeFault(_missing(source), final=True)
@@ -52,6 +59,9 @@ class PullSecrets:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             for source, before in list(self._sources.items()):
+                if source.namespace not in self._namespaces():
+                    del self._sources[source]
+                    continue
                 try:
                     now = await self._client.get(SECRET, source.namespace, source.name)
                 except MoorageError as error:

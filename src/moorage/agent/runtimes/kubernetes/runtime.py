@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from moorage.agent.bounds import Bounds
 from moorage.agent.causes import DETAIL_LIMIT
 from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.kubernetes import (
@@ -70,15 +71,20 @@ GONE_SECONDS = 120.0
 
 class KubernetesRuntime:
     """`options`: what the agent was told about its own work; `settings`: about workspaces that start from now on (see
-    `objects.plan` for those that run)."""
+    `objects.plan` for those that run); `bounds`: what those that run may have kept."""
 
     def __init__(
-        self, access: Access, options: AgentSettings, settings: RemoteDevelopment, clock: Clock
+        self,
+        access: Access,
+        options: AgentSettings,
+        settings: RemoteDevelopment,
+        clock: Clock,
+        bounds: Bounds | None = None,
     ) -> None:
         self._chosen = Chosen(settings)
         rate = options.requests_per_second
         self.client = Client(access, TokenBucket(rate, max(1, int(rate * 2)), clock))
-        self._options, self._clock = options, clock
+        self._options, self._clock, self._bounds = options, clock, bounds
         self._opened = asyncio.Lock()
         self._abilities: Abilities | None = None
         self._identity = Identity("", 0)
@@ -86,7 +92,7 @@ class KubernetesRuntime:
         self._store: Store | None = None
         self._writer: Writer | None = None
         self._attendant: Attendant | None = None
-        self._pull_secrets = PullSecrets(self.client, self._all_changed)
+        self._pull_secrets = PullSecrets(self.client, self._all_changed, self._pull_namespaces)
         self._waiting: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def configure(self, settings: RemoteDevelopment, version: int) -> None:
@@ -127,6 +133,11 @@ class KubernetesRuntime:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._store.run(), name="store")
             tasks.create_task(self._pull_secrets.follow(), name="pull secrets")
+
+    def _pull_namespaces(self) -> frozenset[str]:
+        """Where image pull secrets may lie: where the agent's owner allows it, and what is set now, which was looked at."""
+        allowed = self._bounds.pull_secret_namespaces if self._bounds is not None else frozenset()
+        return allowed | {secret.namespace for secret in self._chosen.settings.image_pull_secrets}
 
     def _all_changed(self) -> None:
         if self._store is not None:
@@ -318,6 +329,7 @@ class KubernetesRuntime:
             options=self._options,
             chosen=self._chosen,
             abilities=self._abilities,
+            bounds=None if self._options.workspace_settings else self._bounds,
         )
         plan = planning.plan_of(frame, desired, deployment, found, run=run)
         return planning.with_sources(plan, found, self._pull_secrets.known(plan.settings))

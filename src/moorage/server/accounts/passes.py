@@ -1,0 +1,76 @@
+"""A request that one replica passes on to another goes with a pass, not with the caller's credentials.
+
+A pass says who asks. It works once, within seconds, for one path, and only at the replica whose address it was made for.
+Whoever has that address by now, as it happens in clusters, can do nothing with it; and the replica that made it sees in the
+database whether a replica took it, before it believes a word or sends one.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+
+from moorage.kernel.errors import NotSignedIn
+from moorage.kernel.ids import fingerprint, new_secret
+from moorage.server.accounts.models import Pass, User
+from moorage.server.accounts.revocation import is_welcome
+from moorage.server.accounts.rows import as_actor
+from moorage.server.authorization import Actor
+from moorage.server.state import ServerState
+
+HEADER = "moorage-pass"
+SECONDS = 30.0
+"""For which a pass works."""
+
+
+async def create_pass(state: ServerState, actor: Actor, address: str, path: str) -> str:
+    """`address`: of the replica that is to take it, as that one knows it (`ServerState.address`)."""
+    secret = new_secret()
+    async with state.database.write() as session:
+        session.add(
+            Pass(
+                fingerprint=fingerprint(secret),
+                user_id=actor.user_id,
+                session_id=actor.session,
+                token_id=actor.token,
+                target=_target(address, path),
+                expires_at=state.clock.now() + SECONDS,
+            )
+        )
+    return secret
+
+
+async def actor_of_pass(state: ServerState, secret: str, path: str) -> Actor:
+    """Who asks, and by what. Uses the pass up.
+
+    Raises `NotSignedIn` when it is wrong, used, expired or for something else, `Forbidden` when the user is blocked.
+    """
+    now = state.clock.now()
+    take = (
+        update(Pass)
+        .where(
+            Pass.fingerprint == fingerprint(secret),
+            Pass.target == _target(state.address, path),
+            Pass.used_at.is_(None),
+            Pass.expires_at > now,
+        )
+        .values(used_at=now)
+        .returning(Pass)
+    )
+    async with state.database.write() as session:
+        taken = await session.scalar(take)
+        user = await session.get(User, taken.user_id) if taken is not None else None
+    if taken is not None and user is not None:
+        actor = as_actor(user, taken.session_id, taken.token_id)
+        if await is_welcome(state, actor):
+            return actor
+    raise NotSignedIn("This request was passed on by nobody who may.", code="pass-invalid")
+
+
+async def was_taken(state: ServerState, secret: str) -> bool:
+    query = select(Pass.used_at).where(Pass.fingerprint == fingerprint(secret))
+    async with state.database.read() as session:
+        return await session.scalar(query) is not None
+
+
+def _target(address: str, path: str) -> str:
+    return f"{address} {path}"
