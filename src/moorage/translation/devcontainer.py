@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moorage.devfile import Devfile, DevfileError, Problem, parse, to_yaml
-from moorage.devfile.limits import MOST_PROBLEMS
+from moorage.devfile.limits import MAX_NODES, MOST_PROBLEMS
 from moorage.devfile.problems import short
+from moorage.devfile.tree import count
 from moorage.translation.editor import VSCODE
 from moorage.translation.jsonc import NotJson, loads
 
@@ -61,6 +62,13 @@ def from_devcontainer(text: str | bytes, *, source: str = FILE_NAMES[0]) -> Conv
     """The devfile that says the same. Raises `DevfileError` when the text is no devcontainer.json or names no image."""
     work = _Conversion(source)
     tree = work.convert(_read(text, source))
+    if count(tree) > MAX_NODES:  # before it is written out, which takes longer
+        raise _error(
+            "too-many-values",
+            f"The devcontainer.json asks for more than {MAX_NODES:,} values.",
+            source,
+            hint="Put what is that long into the image.",
+        )
     return Converted(parse(to_yaml(tree)), tuple(work.warnings))
 
 

@@ -99,6 +99,23 @@ def test_variables_cannot_grow_a_devcontainer_without_end(env: dict[str, str]) -
     assert caught.value.problems[0].code == "too-large"
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"postCreateCommand": {f"k{i}": "x" for i in range(20_000)}},
+        {"containerEnv": {f"A{i}": "x" for i in range(20_000)}},
+        {"settings": {"a": [0] * 50_000}},
+    ],
+    ids=["commands", "env", "settings"],
+)
+def test_a_devcontainer_of_too_many_values(made: dict[str, Any]) -> None:
+    """What would come to more values than a devfile may have is refused as what it is, before it is one."""
+    with pytest.raises(DevfileError) as caught:
+        from_devcontainer(json.dumps({"image": "i", **made}))
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.source) == ("too-many-values", ".devcontainer/devcontainer.json")
+
+
 def test_warnings_of_a_devcontainer_end() -> None:
     """Of very many keys that are not known the first thousand are named."""
     made = from_devcontainer(json.dumps({"image": "i", **{f"k{i}": 1 for i in range(3000)}}))
