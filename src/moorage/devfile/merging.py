@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from moorage.devfile import quantities
 from moorage.devfile.overrides import ELEMENTS
 from moorage.devfile.problems import Path, short
 from moorage.devfile.reporting import Report
 from moorage.devfile.tree import Map, Seq, copy_map, copy_seq, marks_of
+from moorage.kernel import quantities
 
 EVENTS = ("preStart", "postStart", "preStop", "postStop")
 
@@ -109,7 +109,7 @@ def _volume(first: dict[str, Any], second: dict[str, Any], name: str, part: Impo
     for volume in (first, second):
         size = volume["volume"].get("size")
         if size:
-            amount = quantities.parse(size)
+            amount = quantities.amount(size)
             if amount is None:
                 report.add(
                     "bad-quantity",

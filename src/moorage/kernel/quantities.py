@@ -6,38 +6,51 @@ Source: the API conventions' serialization format of `resource.Quantity`.
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 _SUFFIXES = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
     "": Decimal(1),
-    "k": Decimal(10**3),
-    "M": Decimal(10**6),
-    "G": Decimal(10**9),
-    "T": Decimal(10**12),
-    "P": Decimal(10**15),
-    "E": Decimal(10**18),
-    "Ki": Decimal(2**10),
-    "Mi": Decimal(2**20),
-    "Gi": Decimal(2**30),
-    "Ti": Decimal(2**40),
-    "Pi": Decimal(2**50),
-    "Ei": Decimal(2**60),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
+    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
+    "m": Decimal("0.001"),
+    "u": Decimal("0.000001"),
+    "n": Decimal("0.000000001"),
 }
-_QUANTITY = re.compile(r"([+-]?[0-9]*\.?[0-9]+|[+-]?[0-9]+\.)([eE][+-]?[0-9]+)?([numkKMGTPE]i?|)")
+_SYNTAX = re.compile(
+    r"([-+]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30}))(?:[eE]([-+]?[0-9]{1,2})|([numkKMGTPE]i?)|)"
+)
+"""Digits, and an exponent or a suffix. Longer ones stand for nothing that there is, and would take long to work with."""
 
 
 def parse(text: str | float) -> Decimal:
     """The number that a quantity stands for (cores, bytes). Raises `ValueError` when it is none."""
-    found = _QUANTITY.fullmatch(str(text).strip())
-    if found is None or (found[2] and found[3]) or found[3] not in _SUFFIXES:
-        raise ValueError(f"{text!r} is no quantity")
+    match = _SYNTAX.fullmatch(str(text).strip())
+    digits, exponent, suffix = match.groups() if match is not None else ("", None, None)
+    unit = _SUFFIXES.get(suffix or "")
+    if match is None or unit is None:
+        raise ValueError(f"{str(text)[:100]!r} is no quantity")
+    return Decimal(digits).scaleb(int(exponent or 0)) * unit
+
+
+def amount(text: str) -> Decimal | None:
+    """The same of a quantity that is not negative; None when `text` is none such."""
     try:
-        return Decimal(found[1] + (found[2] or "")) * _SUFFIXES[found[3]]
-    except InvalidOperation as error:
-        raise ValueError(f"{text!r} is no quantity") from error
+        number = parse(text)
+    except ValueError:
+        return None
+    return None if number.is_signed() else number
+
+
+def to_bytes(text: str) -> int | None:
+    """Bytes, rounded up; None as for `amount`."""
+    number = amount(text)
+    return None if number is None else int(number.to_integral_value("ROUND_CEILING"))
+
+
+def to_millicores(text: str) -> int | None:
+    """Thousandths of a core, rounded up; None as for `amount`."""
+    number = amount(text)
+    return None if number is None else int((number * 1000).to_integral_value("ROUND_CEILING"))
 
 
 def same(one: object, other: object) -> bool:

@@ -21,11 +21,12 @@ from moorage.contract.spec import (
     VolumeMount,
     is_reserved,
 )
-from moorage.devfile import Devfile, quantities
+from moorage.devfile import Devfile
 from moorage.devfile.limits import MAX_TEXT
 from moorage.devfile.model import Component, ContainerComponent
 from moorage.devfile.problems import Path
 from moorage.devfile.reporting import Report
+from moorage.kernel import quantities
 
 OVERRIDES = ("pod-overrides", "container-overrides")
 OVERRIDE_COMMAND = "overrideCommand"
@@ -331,7 +332,7 @@ def _ignored_resources(resources: Any) -> list[str]:
     for part in ("limits", "requests"):
         asked = resources.get(part)
         for name, amount in (asked if isinstance(asked, Mapping) else {}).items():
-            if name not in ("cpu", "memory") or quantities.parse(str(amount)) is None:
+            if name not in ("cpu", "memory") or quantities.amount(str(amount)) is None:
                 ignored.append(f"resources.{part}.{name}")
     return ignored
 

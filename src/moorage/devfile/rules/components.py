@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from moorage.devfile import quantities
 from moorage.devfile.model import COMPONENT_KINDS
 from moorage.devfile.problems import Path, short
 from moorage.devfile.reporting import Report
 from moorage.devfile.rules.names import kind_of
 from moorage.devfile.rules.projects import single_remote
 from moorage.devfile.tree import Map, maps_in
+from moorage.kernel import quantities
 
 RESERVED_ENV = ("PROJECT_SOURCE", "PROJECTS_ROOT")
 _WITH_ENDPOINTS = ("container", "kubernetes", "openshift")
@@ -79,7 +79,7 @@ def _quantity(body: dict[str, Any], key: str, path: Path, report: Report) -> Any
     text = body.get(key)
     if not isinstance(text, str) or not text:
         return None
-    amount = quantities.parse(text)
+    amount = quantities.amount(text)
     if amount is None:
         example = "500m or 2" if key.startswith("cpu") else "512Mi or 2G"
         report.add(
