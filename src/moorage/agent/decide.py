@@ -202,12 +202,17 @@ def after_success(history: History, decision: Decision, now: float, limits: Limi
 def after_fault(
     history: History, desired: DesiredWorkspace | None, cause: Cause, *, final: bool, now: float, pause: float
 ) -> History:
-    """The action failed: given up when it is final, else to be tried again after `pause` seconds."""
+    """The action failed: given up when it is final, else to be tried again after `pause` seconds. What has been given up
+    keeps the cause that it was given up for: all that was to be done is to end what is left of it."""
+    wants_running = desired is not None and desired.desired is DesiredState.RUNNING
+    generation = desired.generation if desired is not None else -1
+    if history.failed is not None and wants_running and generation == history.failed_generation:
+        return msgspec.structs.replace(history, error=None, retry_at=now + pause)
     cause = msgspec.structs.replace(cause, since=history.error.since if history.error else now)
-    if final and desired is not None and desired.desired is DesiredState.RUNNING:
+    if final and wants_running:
         return History(
             failed=msgspec.structs.replace(cause, since=now),
-            failed_generation=desired.generation,
+            failed_generation=generation,
             excused_until=history.excused_until,
         )
     return msgspec.structs.replace(history, error=cause, retry_at=now + pause)

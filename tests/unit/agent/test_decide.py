@@ -247,6 +247,19 @@ def test_faults() -> None:
     assert (stop.failed, stop.retry_at) == (None, NOW + 2)
 
 
+def test_a_refused_halt() -> None:
+    """What ends a failed start is tried again after a pause, and the workspace goes on saying why it failed."""
+    refusal = Cause(code="admission-refused", message="The cluster refuses an object of this workspace.")
+    history = rules.after_fault(FAILED, wish(), refusal, final=True, now=NOW, pause=2)
+    waits = decide(wish(), seen(run()), history, NOW + 1, LIMITS)
+    assert (waits.action, waits.state, waits.cause) == (Action.NONE, ActualState.FAILED, BOOM)
+    assert waits.again_in == 1
+    tries = decide(wish(), seen(run()), history, NOW + 2, LIMITS)
+    assert (tries.action, tries.cause) == (Action.HALT, BOOM)
+    anew = rules.after_fault(FAILED, wish(generation=4), refusal, final=True, now=NOW, pause=2)
+    assert (anew.failed, anew.failed_generation) == (msgspec.structs.replace(refusal, since=NOW), 4)
+
+
 def test_an_errors_beginning_is_kept() -> None:
     """While the same trouble lasts, its cause tells since when."""
     first = rules.after_fault(History(), wish(), BOOM, final=False, now=NOW, pause=2)
