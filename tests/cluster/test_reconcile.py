@@ -13,6 +13,7 @@ from cluster.figures import FIGURES
 from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.worlds import desired_of, simple_spec
 from moorage.agent.runtimes.kubernetes import client, commands, inside, resources
+from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.contract import ActualState, Container, DesiredState, Project, Volume, VolumeMount
 
 WRITES = ("apply", "patch", "create", "delete")
@@ -202,6 +203,89 @@ async def test_a_shared_namespace(world: KubernetesWorld) -> None:
         assert await world.everything() == []
     finally:
         await world.client.delete(resources.NAMESPACE, "", shared)
+
+
+async def test_a_shared_namespace_that_is_shared_no_more(world: KubernetesWorld) -> None:
+    """A workspace whose volume is in a shared namespace runs on there when the setting is taken back; that makes the namespace
+    nobody's, and terminating the workspace leaves it."""
+    shared = f"shared-{world.identity.installation}"
+    await world.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared}})
+    before = await world.client.get(resources.NAMESPACE, "", shared)
+    assert before is not None
+    agent = await world.agent(settings=msgspec.structs.replace(world.settings, shared_namespace=shared))
+    desired = desired_of(world)
+    try:
+        assert (await agent.start(desired)).ready
+        await agent.runtime.stop(desired.name)
+        agent.runtime.configure(world.settings, 2)
+        assert (await agent.start(desired)).ready
+        claim = await world.only(resources.VOLUME_CLAIM, desired.name)
+        assert claim["metadata"]["namespace"] == shared
+        await agent.runtime.remove(desired.name)
+        assert await world.everything() == []
+        after = await world.client.get(resources.NAMESPACE, "", shared)
+        assert after is not None
+        assert "deletionTimestamp" not in after["metadata"]
+        assert after["metadata"].get("labels") == before["metadata"].get("labels")
+    finally:
+        await world.client.delete(resources.NAMESPACE, "", shared)
+
+
+async def test_a_shared_namespace_that_was_seized(world: KubernetesWorld) -> None:
+    """A namespace that carries a workspace's labels, but not its name, is given back when the workspace goes, not deleted."""
+    shared, name = f"seized-{world.identity.installation}", world.new_name()
+    labels = names.labels(name, world.identity)
+    kept = {"example.com/kept": "1"}
+    await world.client.create(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared, "labels": kept}}
+    )
+    agent = await world.agent()
+    try:
+        await agent.runtime.client.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared, "labels": labels}}
+        )
+
+        async def known() -> bool:
+            return name in await agent.runtime.names()
+
+        await eventually(known)
+        await agent.runtime.remove(name)
+        after = await world.client.get(resources.NAMESPACE, "", shared)
+        assert after is not None
+        assert "deletionTimestamp" not in after["metadata"]
+        assert kept.items() <= after["metadata"]["labels"].items()
+        assert not labels.keys() & after["metadata"]["labels"].keys()
+    finally:
+        await world.client.delete(resources.NAMESPACE, "", shared)
+
+
+async def test_a_namespace_of_somebody_else(world: KubernetesWorld) -> None:
+    """A workspace whose namespace is there already, and is not its own, fails and says so; the namespace stays as it is, also when the
+    workspace is terminated."""
+    desired = desired_of(world)
+    item = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": desired.name, "labels": {"example.com/team": "blue"}},
+    }
+    await world.client.create(item)
+    before = await world.client.get(resources.NAMESPACE, "", desired.name)
+    agent = WholeAgent(world, [desired])
+    try:
+        said = await agent.until_state(desired.name, ActualState.FAILED)
+        assert said.cause is not None
+        assert said.cause.code == "namespace-taken"
+        agent.fleet.change(msgspec.structs.replace(desired, generation=2, desired=DesiredState.TERMINATED))
+        await agent.until_state(desired.name, ActualState.TERMINATED)
+        after = await world.client.get(resources.NAMESPACE, "", desired.name)
+        assert before is not None
+        assert after is not None
+        assert after["metadata"]["uid"] == before["metadata"]["uid"]
+        assert after["metadata"].get("labels") == before["metadata"].get("labels")
+        assert await world.everything() == []
+    finally:
+        await agent.kill()
+        await world.client.delete(resources.NAMESPACE, "", desired.name)
 
 
 async def test_steps_volumes_credentials_and_sidecars(world: KubernetesWorld) -> None:

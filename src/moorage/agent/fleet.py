@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+import msgspec
+
 from moorage.agent import metrics
 from moorage.agent.loop import Workspace
 from moorage.agent.runtimes.port import Identity, Runtime, RuntimeFault
 from moorage.agent.settings import AgentSettings
-from moorage.contract import ActualState, ActualWorkspace, Cause, DesiredWorkspace, WorkspaceSpec
+from moorage.contract import ActualState, ActualWorkspace, Cause, DesiredWorkspace, WorkspaceSpec, hosts
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import Misconfigured
@@ -21,6 +23,11 @@ _log = log.get(part="agent.fleet")
 
 SETTLE_SECONDS = 5.0
 """How long a full report waits for the first look at each workspace."""
+REFUSED_NAME = Cause(
+    code="name-refused",
+    message="The agent takes no workspace of this name: it is none that a server gives.",
+    hint="Names are workspace-<agent>-<owner>-<six letters or digits>; whoever runs the server should look where it comes from.",
+)
 
 
 class Fleet:
@@ -37,6 +44,8 @@ class Fleet:
         self._collect = asyncio.Event()
         self._engine_known = asyncio.Event()
         self._lost: Cause | None = None
+        self._refused: dict[str, ActualWorkspace] = {}
+        """What the server wants under names that are no workspace's."""
         self._pending: dict[str, ActualWorkspace] = {}
         self._some_pending = asyncio.Event()
         self._said = asyncio.Event()
@@ -74,8 +83,9 @@ class Fleet:
 
     def snapshot(self, workspaces: Iterable[DesiredWorkspace]) -> None:
         listed = {desired.name: desired for desired in workspaces}
+        self._refused.clear()
         for desired in listed.values():
-            self._workspace(desired.name).want(desired)
+            self.change(desired)
         for name, workspace in self._workspaces.items():
             if name not in listed:
                 workspace.want(None)
@@ -83,7 +93,23 @@ class Fleet:
         self._collect.set()
 
     def change(self, desired: DesiredWorkspace) -> None:
-        self._workspace(desired.name).want(desired)
+        """Names become those of objects: one that no server gives could be that of somebody else's, which would be changed and,
+        with the workspace, deleted."""
+        if self._accepts(desired.name):
+            self._workspace(desired.name).want(desired)
+            return
+        _log.error("a workspace's name is refused", workspace=desired.name)
+        self._refused[desired.name] = ActualWorkspace(
+            name=desired.name,
+            generation=desired.generation,
+            state=ActualState.ERROR,
+            cause=msgspec.structs.replace(REFUSED_NAME, since=self._clock.now()),
+            observed_at=self._clock.now(),
+        )
+        self._report(self._refused[desired.name])
+
+    def _accepts(self, name: str) -> bool:
+        return self._identity.done() and hosts.is_workspace_name(name, self._identity.result().agent)
 
     def spec_of(self, name: str) -> WorkspaceSpec | None:
         workspace = self._workspaces.get(name)
@@ -100,9 +126,8 @@ class Fleet:
         except TimeoutError:
             _log.info("not every workspace has been looked at yet")
         self._pending.clear()
-        return tuple(
-            w.actual for w in self._workspaces.values() if w.actual is not None and w.desired is not None
-        )
+        looked_at = [w.actual for w in self._workspaces.values() if w.desired is not None]
+        return (*(actual for actual in looked_at if actual is not None), *self._refused.values())
 
     async def news(self) -> tuple[ActualWorkspace, ...]:
         """What has changed since the last call, once something has; the newest of each workspace."""
@@ -151,7 +176,8 @@ class Fleet:
 
     # ------------------------------------------------------------------------------------------ housekeeping
     async def _collecting(self) -> None:
-        """What carries our labels and is not listed gets a task of its own, which removes it."""
+        """What carries our labels and is not listed gets a task of its own, which removes it; not what carries a name that no
+        workspace of ours has: somebody else put the labels there."""
         while True:
             await self._collect.wait()
             self._collect.clear()
@@ -161,7 +187,7 @@ class Fleet:
                 names = await self._runtime.names()
             except RuntimeFault:
                 continue  # `recovered` asks again
-            for name in sorted(names - self._workspaces.keys()):
+            for name in sorted(filter(self._accepts, names - self._workspaces.keys())):
                 _log.warning("collecting what belongs to no workspace", workspace=name)
                 self._workspace(name).changed()
             self._forget_gone()

@@ -29,5 +29,10 @@ def parse_host(host: str, zone: str) -> WorkspaceHost | None:
     return WorkspaceHost(workspace=match["workspace"], port=int(match["port"]))
 
 
+def is_workspace_name(name: str, agent_id: int) -> bool:
+    """Whether a server gives that name to a workspace of this agent."""
+    return re.fullmatch(rf"workspace-{agent_id}-[0-9]{{1,19}}-[0-9a-z]{{6}}", name) is not None
+
+
 def workspace_name(agent_id: int, user_id: int, suffix: str) -> str:
     return f"workspace-{agent_id}-{user_id}-{suffix}"

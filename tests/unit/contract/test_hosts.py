@@ -2,7 +2,8 @@
 
 import pytest
 
-from moorage.contract.hosts import WorkspaceHost, host_of, parse_host, workspace_name
+from moorage.contract.hosts import WorkspaceHost, host_of, is_workspace_name, parse_host, workspace_name
+from moorage.kernel.ids import short_id
 
 NAME = workspace_name(1, 27, "2vxdxq")
 
@@ -35,3 +36,24 @@ def test_a_host_is_built_and_read_back():
 def test_other_hosts_are_no_workspaces(host):
     """A foreign zone, a port out of range or any other shape names no workspace."""
     assert parse_host(host, "example.dev") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        (workspace_name(12, 345, short_id()), True),
+        ("workspace-12-345-zzzzz9", True),
+        ("workspace-1-345-zzzzz9", False),
+        ("workspace-123-345-zzzzz9", False),
+        ("workspace-12-345-zzzzz", False),
+        ("workspace-12-345-zzzzz9\n", False),
+        ("workspace-12-345-ZZZZZ9", False),
+        ("workspace-12-345-zzzzz9/../kube-system", False),
+        ("workspace-12-" + "9" * 40 + "-zzzzz9", False),
+        ("kube-system", False),
+        ("", False),
+    ],
+)
+def test_names_of_an_agents_workspaces(name, given):
+    """What the server calls a workspace names its agent; nothing else is a workspace's name to that agent."""
+    assert is_workspace_name(name, 12) is given

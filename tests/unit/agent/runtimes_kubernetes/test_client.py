@@ -67,6 +67,12 @@ async def client(server: Server) -> AsyncIterator[Client]:
         yield client
 
 
+def test_a_name_is_one_part_of_a_path() -> None:
+    """Whatever an object is called, it is asked for under its own kind, and in its own namespace."""
+    assert POD.path("n", "../../secrets/x") == "/api/v1/namespaces/n/pods/..%2F..%2Fsecrets%2Fx"
+    assert POD.path("a/b", "c") == "/api/v1/namespaces/a%2Fb/pods/c"
+
+
 async def test_lists_page_by_page(client: Client, server: Server) -> None:
     """A long list comes in pages, each asked for with the token of the one before."""
     items = await client.list_all(POD, labels="a=b")

@@ -14,7 +14,7 @@ from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.store import FOREIGN
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import PullSecret, RemoteDevelopment, Storage
+from moorage.agent_settings import Amounts, PullSecret, RemoteDevelopment, ResourceSettings, Storage
 from moorage.agent_settings.model import Gateway, GitlabProxy, NetworkPolicySettings
 from moorage.contract import Container, DesiredState, DesiredWorkspace, WorkspaceSpec
 
@@ -111,6 +111,29 @@ def test_a_volume_is_never_left_behind() -> None:
     shared = frame(chosen=Chosen(RemoteDevelopment(shared_namespace="teams")))
     assert planning.plan_of(shared, DESIRED, None, made(frame()), run="2").namespace == NAME
     assert planning.plan_of(shared, DESIRED, None, [], run="2").namespace == "teams"
+    assert planning.plan_of(frame(), DESIRED, None, made(shared), run="2").namespace == "teams"
+
+
+@pytest.mark.parametrize("volume_in", ["own", "shared"])
+@pytest.mark.parametrize("set_now", ["own", "shared"])
+def test_a_shared_namespace_is_never_made_the_workspaces(volume_in: str, set_now: str) -> None:
+    """Namespace, quota and limits are a workspace's where it has a namespace to itself; where its volume is in a shared one, there
+    are none of them, whatever the settings say now."""
+    most = ResourceSettings(limits=Amounts(cpu="2"))
+    of = {
+        "own": frame(chosen=Chosen(RemoteDevelopment(max_resources_per_workspace=most))),
+        "shared": frame(
+            chosen=Chosen(RemoteDevelopment(max_resources_per_workspace=most, shared_namespace="teams"))
+        ),
+    }
+    plan = planning.plan_of(of[set_now], DESIRED, None, made(of[volume_in]), run="2")
+    objects = objects_of(plan)
+    around = [
+        item["kind"] for item in objects if item["kind"] in ("Namespace", "ResourceQuota", "LimitRange")
+    ]
+    assert around == (["Namespace", "ResourceQuota", "LimitRange"] if volume_in == "own" else [])
+    where = {item["metadata"].get("namespace", item["metadata"]["name"]) for item in objects}
+    assert where == {NAME if volume_in == "own" else "teams"}
 
 
 def test_a_template_of_another_version_is_left_alone() -> None:

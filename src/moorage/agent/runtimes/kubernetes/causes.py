@@ -169,6 +169,14 @@ def still_ending(detail: str = "") -> Cause:
     )
 
 
+def namespace_taken(name: str) -> Cause:
+    return Cause(
+        code="namespace-taken",
+        message=f"The cluster has a namespace {name} already, which is not this workspace's.",
+        hint="The agent leaves it alone. Remove it if nobody needs it; else delete this workspace and create another.",
+    )
+
+
 def image(name: str, reason: str, message: str) -> Verdict:
     """Of a container that waits for its image."""
     if reason == "InvalidImageName":

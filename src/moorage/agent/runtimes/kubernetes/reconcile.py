@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from moorage.agent.runtimes.kubernetes import drift, resources
+from moorage.agent.runtimes.kubernetes import causes, drift, resources
 from moorage.agent.runtimes.kubernetes.client import ApiError, Client
 from moorage.agent.runtimes.kubernetes.objects import plan as names
-from moorage.agent.runtimes.kubernetes.resources import BY_NAME, Object, key_of
+from moorage.agent.runtimes.kubernetes.resources import BY_NAME, NAMESPACE, Object, key_of
 from moorage.agent.runtimes.kubernetes.states import annotations_of
 from moorage.agent.runtimes.kubernetes.store import FOREIGN, REPAIRED, Store
+from moorage.agent.runtimes.port import RuntimeFault
 
 KEPT = frozenset({"Namespace", "PersistentVolumeClaim"})
 """What a stop leaves."""
@@ -112,6 +113,7 @@ class Writer:
         last = [item for item in found.apply if item["kind"] == "Deployment"]
         rest = [item for item in found.apply if item not in first and item not in last]
         for item in first:
+            await self._refuse_foreign(item)
             await self._apply(item)
         async with asyncio.TaskGroup() as tasks:
             for item in rest:
@@ -135,6 +137,24 @@ class Writer:
         except ApiError as error:
             if error.http_status != 409:  # 409: it is another one by now
                 raise
+
+    async def release(self, item: Object) -> None:
+        """Takes back whatever the agent has set of an object that it is not to delete, its labels among it. The watch then
+        tells that it is gone."""
+        meta = {key: item["metadata"][key] for key in ("name", "namespace") if key in item["metadata"]}
+        await self._client.apply({"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": meta})
+
+    async def _refuse_foreign(self, space: Object) -> None:
+        """Applying would make a namespace that is somebody else's the workspace's, and deleting the workspace would delete
+        it. One that somebody took the labels from is known by what lies in it. Raises `RuntimeFault`, final."""
+        name, labels = space["metadata"]["name"], space["metadata"]["labels"]
+        known = self._store.of(labels[names.WORKSPACE])
+        if any(name == item["metadata"].get("namespace", item["metadata"]["name"]) for item in known):
+            return
+        for there in await self._client.list_all(NAMESPACE, fields=f"metadata.name={name}"):
+            theirs = there["metadata"].get("labels") or {}
+            if any(theirs.get(label) != labels[label] for label in names.OWN_LABELS):
+                raise RuntimeFault(causes.namespace_taken(name), final=True)
 
     async def _apply(self, item: Object) -> None:
         answer = await self._client.apply(item)

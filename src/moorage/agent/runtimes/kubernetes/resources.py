@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 Object = dict[str, Any]
 """A Kubernetes object as the API server's JSON has it."""
@@ -21,8 +22,8 @@ class Kind:
         """The path of one object, of a namespace's, or of all."""
         root = f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
         if self.namespaced and namespace:
-            root += f"/namespaces/{namespace}"
-        return f"{root}/{self.plural}" + (f"/{name}" if name else "")
+            root += f"/namespaces/{quote(namespace, safe='')}"
+        return f"{root}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
 
 
 NAMESPACE = Kind("Namespace", "v1", "namespaces", namespaced=False)

@@ -274,16 +274,14 @@ class KubernetesRuntime:
         store = self._known()
         with faults("removing the workspace"):
             spaces = store.of(name, NAMESPACE)
-            inside = {item["metadata"]["name"] for item in spaces}
-            found = store.of(name)
-            await self._delete(spaces)
-            await self._delete(
-                [
-                    item
-                    for item in found
-                    if item["kind"] != "Namespace" and item["metadata"].get("namespace") not in inside
-                ]
-            )
+            found = [item for item in store.of(name) if item["kind"] != "Namespace"]
+            own = [space for space in spaces if space["metadata"]["name"] == name]
+            for space in spaces:
+                if space not in own:
+                    await self._written().release(space)
+            await self._delete(own)
+            inside = {space["metadata"]["name"] for space in own}
+            await self._delete([item for item in found if item["metadata"].get("namespace") not in inside])
             await self._until(name, lambda: not states.living(store.of(name, POD)))
             await self._forget_pods(store.of(name, POD))
             await self._until(name, lambda: not store.of(name))

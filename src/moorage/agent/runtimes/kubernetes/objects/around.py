@@ -23,8 +23,8 @@ NODE_LOCAL_DNS = "169.254.20.10/32"
 
 
 def namespace(plan: Plan) -> list[Object]:
-    """None when the workspaces share one: that is its administrator's."""
-    if plan.settings.shared_namespace:
+    """None where workspaces share one: that is its administrator's."""
+    if not plan.has_own_namespace:
         return []
     meta = metadata(plan, plan.namespace)
     del meta["namespace"]
@@ -70,7 +70,7 @@ def secrets(plan: Plan) -> list[Object]:
 def limits(plan: Plan) -> list[Object]:
     """A quota over the workspace's namespace, and defaults so that every container counts towards it."""
     most = plan.settings.max_resources_per_workspace
-    if most.empty or plan.settings.shared_namespace:
+    if most.empty or not plan.has_own_namespace:
         return []
     # The sandbox is not taken from what a workspace may use at most.
     own_requests = {"cpu": Decimal("0.01"), "memory": quantities.parse("32Mi")}

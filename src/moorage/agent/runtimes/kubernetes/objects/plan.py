@@ -16,6 +16,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 WORKSPACE = "moorage.dev/workspace"
 AGENT = "moorage.dev/agent"
 INSTALLATION = "moorage.dev/installation"
+OWN_LABELS = (MANAGED_BY, INSTALLATION, AGENT, WORKSPACE)
+"""What tells whose an object is: see `labels`."""
 OWNER = "moorage.dev/owner"
 GENERATION = "moorage.dev/generation"
 SPEC = "moorage.dev/spec"
@@ -67,6 +69,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def spec(self) -> WorkspaceSpec:
         return self.workspace.spec
+
+    @property
+    def has_own_namespace(self) -> bool:
+        """Whether the namespace is the workspace's alone. Which one it is the volume decides, before any setting: see
+        `planning.plan_of`."""
+        return self.namespace == self.name
 
     @property
     def mounts_tools(self) -> bool:
@@ -122,7 +130,7 @@ def part_name(name: str, part: str) -> str:
 def pull_secret_name(plan: Plan, name: str, namespace: str) -> str:
     """Of the secret that is `name` in `namespace`, where the workspace is. In a namespace that it shares, a copy is its own:
     another workspace has one too, and what is there under that name already is somebody else's."""
-    if namespace == plan.namespace or plan.namespace == plan.name:
+    if namespace == plan.namespace or plan.has_own_namespace:
         return name
     return part_name(plan.name, f"pull-{name}")
 

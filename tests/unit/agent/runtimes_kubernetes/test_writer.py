@@ -1,0 +1,115 @@
+"""What is written, against a small HTTP server that has namespaces; the real one is in tests/cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from moorage.agent.runtimes.kubernetes.access import Access
+from moorage.agent.runtimes.kubernetes.client import Client
+from moorage.agent.runtimes.kubernetes.objects import plan as names
+from moorage.agent.runtimes.kubernetes.rate import TokenBucket
+from moorage.agent.runtimes.kubernetes.reconcile import Changes, Writer
+from moorage.agent.runtimes.kubernetes.store import Store
+from moorage.agent.runtimes.port import Identity, RuntimeFault
+from moorage.kernel.clock import SystemClock
+
+NAME = "workspace-1-1-abcdef"
+IDENTITY = Identity("inst", 1)
+LABELS = names.labels(NAME, IDENTITY)
+SPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "labels": LABELS}}
+
+
+class Namespaces:
+    """Lists them by name, and takes what is applied."""
+
+    def __init__(self) -> None:
+        self.there: dict[str, dict[str, Any]] = {}
+        self.applied: list[dict[str, Any]] = []
+        self.address = ""
+
+    async def list(self, request: web.Request) -> web.Response:
+        wanted = request.query["fieldSelector"].removeprefix("metadata.name=")
+        items = [
+            {"metadata": {"name": name, "resourceVersion": "1", "labels": labels}}
+            for name, labels in self.there.items()
+            if name == wanted
+        ]
+        return web.json_response({"metadata": {"resourceVersion": "9"}, "items": items})
+
+    async def apply(self, request: web.Request) -> web.Response:
+        item = json.loads(await request.read())
+        self.applied.append(item)
+        return web.json_response({**item, "metadata": {**item["metadata"], "resourceVersion": "10"}})
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Namespaces]:
+    server = Namespaces()
+    application = web.Application()
+    application.router.add_get("/api/v1/namespaces", server.list)
+    application.router.add_patch("/api/v1/namespaces/{name}", server.apply)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield server
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def store(server: Namespaces) -> AsyncIterator[Store]:
+    access = Access(server=server.address, token="t0k", source="a test")
+    async with Client(access, TokenBucket(1000, 1000, SystemClock())) as client:
+        yield Store(client, "", changed=lambda _: None, lost=lambda _: None, found=lambda: None, kinds=())
+
+
+def writer(store: Store) -> Writer:
+    return Writer(store._client, store)
+
+
+@pytest.mark.parametrize(
+    ("labels", "free"),
+    [
+        (None, True),
+        (LABELS, True),
+        ({}, False),
+        ({"team": "blue"}, False),
+        (LABELS | {names.INSTALLATION: "another"}, False),
+        (LABELS | {names.WORKSPACE: "workspace-1-2-abcdef"}, False),
+    ],
+)
+async def test_a_namespace_that_is_there_already(
+    server: Namespaces, store: Store, labels: dict[str, str] | None, free: bool
+) -> None:
+    """A namespace of a new workspace's name is made when there is none, and is left as it is when it is somebody else's."""
+    if labels is not None:
+        server.there[NAME] = labels
+    if free:
+        await writer(store).write(Changes(apply=(SPACE,)))
+        assert server.applied == [SPACE]
+        return
+    with pytest.raises(RuntimeFault) as caught:
+        await writer(store).write(Changes(apply=(SPACE,)))
+    assert (caught.value.cause.code, caught.value.final) == ("namespace-taken", True)
+    assert server.applied == []
+
+
+async def test_a_namespace_without_its_labels(server: Namespaces, store: Store) -> None:
+    """Labels that somebody took from a workspace's namespace are put back: what lies in it is the workspace's."""
+    server.there[NAME] = {}
+    place = {"name": "env", "namespace": NAME, "resourceVersion": "3", "labels": LABELS}
+    store.put({"apiVersion": "v1", "kind": "Secret", "metadata": place})
+    await writer(store).write(Changes(apply=(SPACE,)))
+    assert server.applied == [SPACE]
+
+
+async def test_release_takes_back_all_that_was_set(server: Namespaces, store: Store) -> None:
+    """Applying an object without a field takes away the fields that the agent has set, and no others."""
+    await writer(store).release({**SPACE, "metadata": {**SPACE["metadata"], "name": "dev"}})
+    assert server.applied == [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "dev"}}]
