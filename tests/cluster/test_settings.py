@@ -172,6 +172,46 @@ async def test_pull_secrets_follow_their_source(
     await world.client.delete(resources.NAMESPACE, "", source.namespace)
 
 
+async def test_a_repair_needs_no_source_of_a_pull_secret(world: KubernetesWorld) -> None:
+    """What runs goes on when a pull secret's source is gone, and is repaired. Where its copy is gone, too, all else is mended,
+    and that is said of a workspace that is Running, until the source is back."""
+    source = await registry_secret(world, "b25l")
+    desired = desired_of(world)
+    settings = msgspec.structs.replace(world.settings, image_pull_secrets=(source,))
+    agent = WholeAgent(world, [desired], settings=settings)
+    await agent.until_state(desired.name, ActualState.RUNNING)
+    pod = await world.pod(desired.name)
+    await world.client.delete(resources.SECRET, source.namespace, source.name)
+    await world.client.delete(resources.SERVICE, desired.name, desired.name)
+
+    async def mended() -> bool:
+        return len(await world.of(resources.SERVICE, desired.name)) == 1
+
+    await eventually(mended)
+    assert agent.last[desired.name].state is ActualState.RUNNING
+    await agent.kill()
+    await world.client.delete(resources.SECRET, desired.name, source.name)
+    await world.client.delete(resources.SERVICE, desired.name, desired.name)
+    agent = WholeAgent(world, [desired], settings=settings)
+    seen: list[ActualState] = []
+
+    def told(code: str) -> bool:
+        if (said := agent.last.get(desired.name)) is None:
+            return False
+        seen.append(said.state)
+        return (said.cause.code if said.cause is not None else "") == code
+
+    await agent.until(lambda: told("pull-secret-missing"))
+    await eventually(mended)
+    await registry_secret(world, "dHdv")
+    await agent.until(lambda: told(""))
+    assert agent.last[desired.name].state is ActualState.RUNNING
+    assert ActualState.FAILED not in seen
+    assert (await world.pod(desired.name))["metadata"]["uid"] == pod["metadata"]["uid"]
+    await agent.kill()
+    await world.client.delete(resources.NAMESPACE, "", source.namespace)
+
+
 async def test_a_pull_secret_that_is_not_there(world: KubernetesWorld) -> None:
     """It is named, and nothing is started."""
     settings = msgspec.structs.replace(

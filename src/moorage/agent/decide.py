@@ -62,6 +62,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """`cause` is why this generation has failed."""
     crash: bool = False
     """The action repairs something that ended by itself."""
+    repair: bool = False
+    """The action mends what stands around a workspace that is up: it goes on as it is when that is refused."""
 
 
 def decide(
@@ -74,15 +76,19 @@ def decide(
         decision = _stopped(observed)
     else:
         decision = _running(desired, observed, history, now, limits)
-    if decision.action is not Action.NONE and now < history.retry_at:
-        state = ActualState.ERROR if history.error is not None else decision.state
-        return Decision(
-            action=Action.NONE,
-            state=state,
-            cause=history.error or decision.cause,
-            again_in=history.retry_at - now,
-        )
-    return decision
+    if decision.action is Action.NONE:
+        return decision
+    if now >= history.retry_at:
+        if decision.repair and history.error is not None and decision.cause is None:
+            return msgspec.structs.replace(decision, cause=history.error)
+        return decision
+    held_up = history.error is not None and not decision.repair
+    return Decision(
+        action=Action.NONE,
+        state=ActualState.ERROR if held_up else decision.state,
+        cause=history.error or decision.cause,
+        again_in=history.retry_at - now,
+    )
 
 
 def _terminated(observed: Observed) -> Decision:
@@ -138,7 +144,8 @@ def _after_end(desired: DesiredWorkspace, run: Run, history: History, now: float
 def _repair(desired: DesiredWorkspace, run: Run) -> Decision:
     """Of a spec that has changed since, the containers cannot be made again one by one."""
     action = Action.START if run.spec == digest_of(desired.spec) else Action.RECREATE
-    return Decision(action=action, state=_up(run))
+    state = _up(run)
+    return Decision(action=action, state=state, repair=state is ActualState.RUNNING)
 
 
 def _give_up(run: Run, cause: Cause) -> Decision:
@@ -174,12 +181,15 @@ def recent_crashes(history: History, now: float, limits: Limits) -> tuple[float,
 def after_decision(
     history: History, decision: Decision, desired: DesiredWorkspace | None, now: float
 ) -> History:
-    """Giving up is remembered; whatever else was, no longer matters once that generation has passed."""
+    """Giving up is remembered; whatever else was, no longer matters once that generation has passed. What could not be
+    mended is forgotten once nothing is wrong any more."""
     if decision.gives_up and desired is not None and decision.cause is not None:
         cause = decision.cause
         if not cause.since:
             cause = msgspec.structs.replace(cause, since=now)
         return msgspec.structs.replace(history, failed=cause, failed_generation=desired.generation)
+    if decision.action is Action.NONE and decision.state is ActualState.RUNNING and decision.cause is None:
+        return msgspec.structs.replace(history, error=None, retry_at=0.0)
     return history
 
 

@@ -178,7 +178,8 @@ class Workspace:
             )
             return
         if decision.state is ActualState.RUNNING and self.desired is not None and observed.run is not None:
-            self._backoff.reset()
+            if decision.cause is None:
+                self._backoff.reset()
             self._post_start.ensure(self.desired, observed.run)
         self.gone = decision.state is ActualState.TERMINATED
 
@@ -208,7 +209,8 @@ class Workspace:
             await self._apply(decision.action, desired)
             self._history = rules.after_success(self._history, decision, self._clock.now(), self._limits)
         except RuntimeFault as fault:
-            self._note_fault(fault.cause, final=fault.final, desired=desired)
+            # What is up stays up: its repair is tried again, however it was refused.
+            self._note_fault(fault.cause, final=fault.final and not decision.repair, desired=desired)
         except MoorageError as error:
             cause = Cause(code=error.code, message=error.message, hint=error.hint)
             self._note_fault(cause, final=False, desired=desired)

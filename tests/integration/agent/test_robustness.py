@@ -13,6 +13,7 @@ import pytest
 from integration.agent.fake_server import FakeServer
 from integration.agent.process import AgentProcess
 from integration.runtimes.git_server import GitServer
+from integration.runtimes.registry import EmptyRegistry
 from integration.runtimes.relay import Relay
 from integration.runtimes.worlds import EDITOR, bridge_address, docker, inspect, objects_of
 from moorage.agent.runtimes.docker.engine import find_host
@@ -229,6 +230,43 @@ async def test_a_container_removed_by_hand_is_repaired(
     )
     await server.until_state(name, ActualState.RUNNING, timeout=30)
     assert (await server.run(name, "cat", "/projects/.home/file"))[0] == b"kept\n"
+
+
+async def test_a_repair_that_is_refused(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
+) -> None:
+    """A sidecar and its image are removed by hand, and the registry has none: the workspace stays Running with the cause, and
+    its other containers are left alone; when the image is there again, so is the sidecar."""
+    registry = EmptyRegistry()
+    main = spec.containers[0]
+    image = f"{registry.address}/side:{short_id()}"
+    docker("tag", main.image, image)
+    side = Container(name="side", image=image, command=("sleep", "600"))
+    name = new_name()
+    try:
+        await start_agent()
+        await server.want(name, msgspec.structs.replace(spec, containers=(main, side)))
+        await server.until_state(name, ActualState.RUNNING)
+        started = inspect(f"{name}.py")["State"]["StartedAt"]
+        seen = len(server.history)
+        docker("rmi", "-f", image)
+        docker("rm", "-f", f"{name}.side")
+
+        def told() -> bool:
+            cause = server.actual[name].cause
+            return cause is not None and cause.code == "image-not-found"
+
+        await server.until(told, timeout=20)
+        await asyncio.sleep(2.0)  # it is tried again meanwhile
+        assert {(a.state, bool(a.address)) for a in server.history[seen:]} == {(ActualState.RUNNING, True)}
+        docker("tag", main.image, image)
+        await server.until(
+            lambda: server.actual[name].cause is None and len(server.actual[name].containers) == 2, timeout=30
+        )
+        assert inspect(f"{name}.py")["State"]["StartedAt"] == started
+    finally:
+        docker("rmi", "-f", image, check=False)
+        registry.close()
 
 
 async def test_crash_loop(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:

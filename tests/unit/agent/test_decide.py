@@ -260,6 +260,28 @@ def test_a_refused_halt() -> None:
     assert (anew.failed, anew.failed_generation) == (msgspec.structs.replace(refusal, since=NOW), 4)
 
 
+def test_a_repair_that_is_refused() -> None:
+    """What is up stays Running with the cause while its repair waits, and while it is tried; only a workspace that is not up
+    is in error meanwhile. Nothing is left of it once nothing is missing any more."""
+    error = msgspec.structs.replace(BOOM, since=NOW - 9)
+    broken = seen(run(missing=("its service",)))
+    waits = decide(wish(), broken, History(error=error, retry_at=NOW + 5), NOW, LIMITS)
+    assert (waits.action, waits.state, waits.cause, waits.again_in) == (
+        Action.NONE, ActualState.RUNNING, error, 5,
+    )  # fmt: skip
+    history = History(error=error, retry_at=NOW - 5)
+    tries = decide(wish(), broken, history, NOW, LIMITS)
+    assert (tries.action, tries.state, tries.cause, tries.repair) == (
+        Action.START, ActualState.RUNNING, error, True,
+    )  # fmt: skip
+    assert not decide(wish(), NOTHING, history, NOW, LIMITS).repair
+    assert not decide(wish(), seen(run(ended(), container("sandbox"))), history, NOW, LIMITS).repair
+    assert rules.after_decision(history, tries, wish(), NOW) == history
+    mended = decide(wish(), seen(run()), history, NOW, LIMITS)
+    assert mended.cause is None
+    assert rules.after_decision(history, mended, wish(), NOW) == History()
+
+
 def test_an_errors_beginning_is_kept() -> None:
     """While the same trouble lasts, its cause tells since when."""
     first = rules.after_fault(History(), wish(), BOOM, final=False, now=NOW, pause=2)

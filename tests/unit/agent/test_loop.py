@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+
+import msgspec
 
 from moorage.agent.loop import Workspace
 from moorage.agent.runtimes.memory import MemoryEngine, MemoryRuntime
-from moorage.agent.runtimes.port import RuntimeFault
+from moorage.agent.runtimes.port import Observed, RuntimeFault
 from moorage.agent.settings import AgentSettings
 from moorage.contract import (
     ActualState,
@@ -65,3 +68,67 @@ async def test_a_refused_halt_is_tried_again_after_a_pause() -> None:
     failed = [actual for actual in said if actual.state is not ActualState.STARTING]
     assert {actual.state for actual in failed} == {ActualState.FAILED}
     assert {actual.cause.code for actual in failed if actual.cause is not None} == {"clone-refused"}
+
+
+class UnmendableRuntime(MemoryRuntime):
+    """An engine that lost something beside what runs, and does not let it be made again."""
+
+    def __init__(self, engine: MemoryEngine) -> None:
+        super().__init__(SystemClock(), engine)
+        self.lost = False
+        self.tries: asyncio.Queue[float] = asyncio.Queue()
+        """When each repair was asked for."""
+        self.halts = 0
+
+    async def observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
+        observed = await super().observe(name, desired)
+        if not self.lost or observed.run is None:
+            return observed
+        return msgspec.structs.replace(
+            observed, run=msgspec.structs.replace(observed.run, missing=("its service",))
+        )
+
+    async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
+        if self.lost:
+            self.tries.put_nowait(time.monotonic())
+            raise RuntimeFault(REFUSED, final=True)
+        await super().start(desired, received=received, fresh=fresh)
+
+    async def halt(self, name: str) -> None:
+        self.halts += 1
+        await super().halt(name)
+
+
+async def test_a_refused_repair_ends_nothing() -> None:
+    """A workspace that is up stays up while what stands around it cannot be mended: it says why, and that is tried again, less
+    and less often; once it is mended, nothing is said any more."""
+    runtime = UnmendableRuntime(MemoryEngine())
+    known = asyncio.Event()
+    known.set()
+    said: list[ActualWorkspace] = []
+    workspace = Workspace(
+        NAME, runtime, settings=AgentSettings(), clock=SystemClock(), report=said.append, engine_known=known
+    )
+    spec = msgspec.structs.replace(SPEC, projects=())
+    workspace.want(msgspec.structs.replace(DESIRED, spec=spec))
+    async with asyncio.timeout(30):
+        await until(lambda: bool(said) and said[-1].state is ActualState.RUNNING)
+        before = len(said)
+        runtime.lost = True
+        workspace.changed()
+        times = [await runtime.tries.get() for _ in range(4)]
+        await until(lambda: said[-1].cause is not None)
+        told = said[before:]
+        runtime.lost = False
+        workspace.changed()
+        await until(lambda: said[-1].cause is None)
+    await workspace.close()
+    assert times[3] - times[2] >= 1.0
+    assert runtime.halts == 0
+    assert {(actual.state, bool(actual.address)) for actual in said[before:]} == {(ActualState.RUNNING, True)}
+    assert [actual.cause.code if actual.cause else "" for actual in told] == [REFUSED.code]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110 - what is reported has no event
+        await asyncio.sleep(0.01)

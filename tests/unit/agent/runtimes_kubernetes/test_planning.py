@@ -206,6 +206,23 @@ def test_copies_of_pull_secrets() -> None:
     assert written(without, {}) == ["registry"]
 
 
+def test_a_pull_secret_that_is_nowhere_is_not_written() -> None:
+    """Of a pull secret with neither source nor copy, nothing empty is made; the rest is written, and it is named."""
+    gone, there = (PullSecret(name=name, namespace="platform") for name in ("gone", "there"))
+    used = frame(chosen=Chosen(RemoteDevelopment(image_pull_secrets=(gone, there))))
+    plan = planning.plan_of(used, DESIRED, None, [], run="1.000")
+    sources = {"there": {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "eA=="}}}
+    rest, lacking = planning.without_lacking(planning.with_sources(plan, [], sources))
+    assert lacking == gone
+    made = [item["metadata"]["name"] for item in objects_of(rest) if item["kind"] == "Secret"]
+    assert made == [f"{NAME}-env-py", "there"]
+    own = msgspec.structs.replace(plan, namespace="platform")
+    assert planning.without_lacking(planning.with_sources(own, [], {})) == (
+        planning.with_sources(own, [], {}),
+        None,
+    )
+
+
 def test_workspaces_that_share_a_namespace_share_no_object() -> None:
     """Each has a copy of the pull secret of its own: what one writes or deletes is neither another's nor anybody else's."""
     source = PullSecret(name="registry", namespace="platform")

@@ -16,7 +16,7 @@ from moorage.agent.runtimes.kubernetes.objects.plan import SANDBOX
 from moorage.agent.runtimes.kubernetes.resources import SECRET, VOLUME_CLAIM, Object
 from moorage.agent.runtimes.port import Identity, digest_of
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import RemoteDevelopment, decode
+from moorage.agent_settings import PullSecret, RemoteDevelopment, decode
 from moorage.contract import Cause, DesiredWorkspace
 
 
@@ -87,6 +87,22 @@ def with_sources(plan: Plan, found: list[Object], sources: Mapping[str, Object])
             }
         )
     return msgspec.structs.replace(plan, pull_secrets=tuple(secrets))
+
+
+def without_lacking(plan: Plan) -> tuple[Plan, PullSecret | None]:
+    """Without the pull secrets of which there is neither source nor copy, so that nothing empty is written; and the first
+    of these."""
+    lacking = [
+        secret
+        for secret in plan.pull_secrets
+        if not secret["data"] and secret["metadata"]["namespace"] != plan.namespace
+    ]
+    if not lacking:
+        return plan, None
+    place = lacking[0]["metadata"]
+    rest = tuple(secret for secret in plan.pull_secrets if secret not in lacking)
+    first = PullSecret(name=place["name"], namespace=place["namespace"])
+    return msgspec.structs.replace(plan, pull_secrets=rest), first
 
 
 def impossible(plan: Plan) -> Cause | None:

@@ -42,15 +42,23 @@ class PullSecrets:
                 found[source.name] = secret
         return found
 
-    async def read(self, settings: RemoteDevelopment) -> dict[str, Object]:
-        """Reads them all. Raises `RuntimeFault` (final) when one is not there, or is for something else."""
+    async def read(self, settings: RemoteDevelopment, *, needed: bool = True) -> dict[str, Object]:
+        """Reads them all. Raises `RuntimeFault` (final) when one is not there, or is for something else; where they are not
+        `needed`, since there are copies, such a one is what it was when it was read last, or left out."""
         found = {}
         for source in self._allowed(settings):
-            secret = await self._client.get(SECRET, source.namespace, source.name)
-            if secret is None:
-                raise RuntimeFault(_missing(source), final=True)
-            if secret.get("type") not in TYPES:
-                raise RuntimeFault(_no_pull_secret(source), final=True)
+            try:
+                secret = await self._client.get(SECRET, source.namespace, source.name)
+                if secret is None:
+                    raise RuntimeFault(missing(source), final=True)
+                if secret.get("type") not in TYPES:
+                    raise RuntimeFault(_no_pull_secret(source), final=True)
+            except MoorageError as error:
+                if needed:
+                    raise
+                _log.info("a pull secret cannot be read", secret=source.name, error=str(error))
+                if (secret := self._sources.get(source)) is None:
+                    continue
             self._sources[source] = found[source.name] = secret
         return found
 
@@ -78,7 +86,7 @@ def _content(secret: Object) -> object:
     return secret.get("type"), secret.get("data")
 
 
-def _missing(source: PullSecret) -> Cause:
+def missing(source: PullSecret) -> Cause:
     return Cause(
         code="pull-secret-missing",
         message=f"The image pull secret {source.namespace}/{source.name} is not in the cluster.",

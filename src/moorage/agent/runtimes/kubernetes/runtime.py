@@ -23,6 +23,7 @@ from moorage.agent.runtimes.kubernetes import (
     halting,
     inside,
     planning,
+    pull_secrets,
     reconcile,
     resources,
     states,
@@ -216,10 +217,10 @@ class KubernetesRuntime:
         run = planning.run_of(deployment) if kept and deployment is not None else f"{received:.3f}"
         with faults("applying the workspace's objects"):
             plan = self._plan(desired, deployment if kept else None, found, run=run)
-            if (cause := planning.impossible(plan)) is not None:
+            if not kept and (cause := planning.impossible(plan)) is not None:
                 raise RuntimeFault(cause, final=True)
-            sources = await self._pull_secrets.read(plan.settings)
-            plan = planning.with_sources(plan, found, sources)
+            sources = await self._pull_secrets.read(plan.settings, needed=not kept)
+            plan, lacking = planning.without_lacking(planning.with_sources(plan, found, sources))
             wanted = writer.settled(reconcile.changes(objects_of(plan), found))
             await writer.write(wanted)
             await self._end_former_run(desired.name, run)
@@ -233,6 +234,8 @@ class KubernetesRuntime:
             await self._until(
                 desired.name, lambda: not ended & states.ended_keys(store.of(desired.name, POD))
             )
+            if lacking is not None:  # all else has been mended
+                raise RuntimeFault(pull_secrets.missing(lacking), final=False)
 
     async def _end_former_run(self, name: str, run: str) -> None:
         """The Deployment makes the new pod once the old one has left the list, which its node is in no hurry to do."""
