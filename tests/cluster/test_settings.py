@@ -349,6 +349,26 @@ async def test_a_bundle_that_is_none(world: KubernetesWorld) -> None:
     await agent.kill()
 
 
+async def test_a_long_bundle(world: KubernetesWorld) -> None:
+    """A CA bundle that is longer than annotations may be keeps nothing from starting, nor from being ended with its last words."""
+    bad = "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n" * 4500
+    assert len(bad) > 256 * 1024
+    desired = desired_of(world)
+    agent = WholeAgent(world, [desired], settings=msgspec.structs.replace(world.settings, ca_bundle=bad))
+    said = await agent.until_state(desired.name, ActualState.FAILED, 60)
+    assert said.cause is not None
+    assert said.cause.code == "ca-bundle-invalid"
+
+    async def halted() -> bool:
+        deployment = await world.only(resources.DEPLOYMENT, desired.name)
+        return bool(
+            deployment["spec"]["replicas"] == 0 and deployment["metadata"]["annotations"][names.HALTED]
+        )
+
+    await eventually(halted)
+    await agent.kill()
+
+
 async def test_capacity(world: KubernetesWorld) -> None:
     """The cluster describes itself with what the nodes have that take pods: a cordoned one counts for nothing."""
     agent = await world.agent()

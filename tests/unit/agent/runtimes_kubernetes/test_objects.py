@@ -66,10 +66,22 @@ def test_environment_is_in_secrets_alone() -> None:
 
 
 def test_keeps_the_settings_it_was_made_with() -> None:
-    """The Deployment's annotation gives the settings back, whole."""
+    """The Deployment's annotation gives the settings back, but for the CA bundle, which lies in a Secret."""
     plan = plan_of("everything")
     kept = objects_of(plan)[-1]["metadata"]["annotations"][names.SETTINGS]
-    assert decode(kept) == plan.settings
+    assert decode(kept) == msgspec.structs.replace(plan.settings, ca_bundle="")
+
+
+def test_a_bundle_is_too_long_for_an_annotation() -> None:
+    """With a bundle as long as Debian's, and longer, the Deployment's annotations leave room for what a halt keeps."""
+    plan = plan_of("everything")
+    for size in (220_000, 500_000):
+        bundle = ("-----BEGIN CERTIFICATE-----\n" + "A" * 64 + "\n") * (size // 93)
+        settings = msgspec.structs.replace(plan.settings, ca_bundle=bundle)
+        annotations = objects_of(msgspec.structs.replace(plan, settings=settings))[-1]["metadata"][
+            "annotations"
+        ]
+        assert sum(len(name) + len(text) for name, text in annotations.items()) < 8_000
 
 
 def test_long_names_stay_unique_and_legal() -> None:

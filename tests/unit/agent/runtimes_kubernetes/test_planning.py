@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import msgspec
@@ -14,7 +15,14 @@ from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.store import FOREIGN
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import Amounts, PullSecret, RemoteDevelopment, ResourceSettings, Storage
+from moorage.agent_settings import (
+    Amounts,
+    PullSecret,
+    RemoteDevelopment,
+    ResourceSettings,
+    Storage,
+    encode,
+)
 from moorage.agent_settings.model import Gateway, GitlabProxy, NetworkPolicySettings
 from moorage.contract import Container, DesiredState, DesiredWorkspace, WorkspaceSpec
 
@@ -90,6 +98,60 @@ def test_what_a_run_keeps_is_within_the_bounds(kept: RemoteDevelopment, accepted
     assert (bounded.settings == kept, bounded.settings_version == 3) == (accepted, accepted)
     assert plan(frame(chosen=now)).settings == kept
     assert plan(frame(chosen=Chosen(kept, 3), bounds=Bounds())).settings == kept
+
+
+BUNDLE, OTHER = (f"-----BEGIN CERTIFICATE-----\n{text}\n" for text in ("one", "other"))
+BUNDLED = Chosen(RemoteDevelopment(ca_bundle=BUNDLE, priority_class="low"), 3)
+
+
+def without(found: list[dict[str, Any]], *called: str) -> list[dict[str, Any]]:
+    return [item for item in found if item["metadata"]["name"] not in called]
+
+
+def test_a_run_keeps_its_bundle() -> None:
+    """The CA bundle of a run comes from its Secret, whatever bundle is set now, or none."""
+    found = made(frame(chosen=BUNDLED))
+    assert BUNDLE not in found[-1]["metadata"]["annotations"][names.SETTINGS]
+    for bundle in (BUNDLE, OTHER, ""):
+        now = frame(chosen=Chosen(RemoteDevelopment(ca_bundle=bundle), 4))
+        assert again(now, found).none
+        assert planning.plan_of(now, DESIRED, found[-1], found, run="1.000").settings == BUNDLED.settings
+    bounded = frame(chosen=Chosen(), bounds=Bounds())
+    assert again(bounded, found).none
+
+
+def test_a_bundles_secret_is_put_back() -> None:
+    """A Secret that was changed or deleted is written again while the bundle is still the one that is set; else with the newest, so
+    that a pod that is made anew finds one. The pod is left alone."""
+    found = made(frame(chosen=BUNDLED))
+    called = names.bundle_name(NAME)
+    edited = msgspec.json.decode(msgspec.json.encode(found))
+    secret = next(item for item in edited if item["metadata"]["name"] == called)
+    secret["data"] = {"extra.crt": base64.b64encode(OTHER.encode()).decode()}
+    template = found[-1]["spec"]["template"]
+    for there in (edited, without(found, called)):
+        (mended,) = again(frame(chosen=BUNDLED), there).apply
+        assert mended == next(item for item in found if item["metadata"]["name"] == called)
+        newest = frame(chosen=Chosen(RemoteDevelopment(ca_bundle="newest"), 4))
+        *written, deployment = again(newest, there).apply
+        assert [item["metadata"]["name"] for item in written] == [called]
+        assert base64.b64decode(written[0]["data"]["extra.crt"]) == b"newest"
+        assert deployment["spec"]["template"] == template
+    assert planning.plan_of(frame(), DESIRED, edited[-1], edited, run="1.000").settings.ca_bundle == OTHER
+
+
+def test_a_bundle_in_the_annotation_is_moved() -> None:
+    """What an agent of an earlier version made has the whole bundle in its annotation: that is written anew, and the pod stays."""
+    found = made(frame(chosen=BUNDLED))
+    annotations = found[-1]["metadata"]["annotations"]
+    annotations[names.SETTINGS] = encode(BUNDLED.settings)
+    del annotations[names.CA_BUNDLE]
+    (deployment,) = again(frame(), found).apply
+    assert deployment["kind"] == "Deployment"
+    assert deployment["spec"] == found[-1]["spec"]
+    assert again(frame(), [*found[:-1], deployment]).none
+    annotations[names.TEMPLATE] = "of-another-version"
+    assert again(frame(), found).none
 
 
 def test_where_the_gateway_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 
 import msgspec
@@ -13,6 +14,7 @@ from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.objects import Plan
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects.plan import SANDBOX
+from moorage.agent.runtimes.kubernetes.objects.trust import EXTRA_FILE
 from moorage.agent.runtimes.kubernetes.resources import SECRET, VOLUME_CLAIM, Object
 from moorage.agent.runtimes.port import Identity, digest_of
 from moorage.agent.settings import AgentSettings
@@ -50,10 +52,10 @@ def plan_of(
     )
     version = frame.chosen.version
     if deployment is not None:
-        annotations = states.annotations_of(deployment)
-        kept = decode(annotations.get(names.SETTINGS, ""))
+        kept = _kept(frame, desired.name, deployment, found)
         if kept is not None and frame.accepts(kept):
-            settings, version = kept, states.number(annotations.get(names.SETTINGS_VERSION))
+            settings = kept
+            version = states.number(states.annotations_of(deployment).get(names.SETTINGS_VERSION))
         tools, mounted = _tools_of(deployment, tools)
         abilities = msgspec.structs.replace(abilities, image_volumes=mounted)
     return Plan(
@@ -132,6 +134,30 @@ def is_run_of(deployment: Object, desired: DesiredWorkspace) -> bool:
 def run_of(deployment: Object) -> str:
     annotations = deployment["spec"]["template"]["metadata"].get("annotations") or {}
     return str(annotations.get(names.RUN, ""))
+
+
+def _kept(frame: Frame, name: str, deployment: Object, found: list[Object]) -> RemoteDevelopment | None:
+    """The settings that a run was started with, whole. When nobody has the CA bundle of then any more, the newest one counts, so that
+    there is one."""
+    annotations = states.annotations_of(deployment)
+    kept = decode(annotations.get(names.SETTINGS, ""))
+    digest = annotations.get(names.CA_BUNDLE, "")
+    if kept is None or not digest:
+        return kept  # an agent of an earlier version kept the bundle there, too
+    newest, there = frame.chosen.settings.ca_bundle, _bundle_in(name, found)
+    known = [bundle for bundle in (there, newest) if names.bundle_digest(bundle) == digest]
+    return msgspec.structs.replace(kept, ca_bundle=known[0] if known else newest or there)
+
+
+def _bundle_in(name: str, found: list[Object]) -> str:
+    called = names.bundle_name(name)
+    for item in found:
+        if item["kind"] == SECRET.name and item["metadata"]["name"] == called:
+            try:
+                return base64.b64decode((item.get("data") or {}).get(EXTRA_FILE, "")).decode()
+            except ValueError:
+                return ""
+    return ""
 
 
 def _namespace_in(found: list[Object]) -> str:

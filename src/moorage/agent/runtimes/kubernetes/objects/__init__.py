@@ -57,11 +57,12 @@ def deployment(plan: Plan) -> Object:
             names.SPEC: names.spec_digest(plan),
             names.MAIN: plan.spec.main_container,
             names.OWNER: str(workspace.owner),
-            names.SETTINGS: encode(plan.settings),
+            names.SETTINGS: encode(msgspec.structs.replace(plan.settings, ca_bundle="")),
             names.SETTINGS_VERSION: str(plan.settings_version),
             names.TEMPLATE: _digest(template),
             names.HALTED: "",
-        },
+        }
+        | ({names.CA_BUNDLE: names.bundle_digest(bundle)} if (bundle := plan.settings.ca_bundle) else {}),
     )
     return names.item(
         resources.DEPLOYMENT,

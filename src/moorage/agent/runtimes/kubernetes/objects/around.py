@@ -49,9 +49,7 @@ def secrets(plan: Plan) -> list[Object]:
         if (env := environment_of(plan, container))
     ]
     if plan.settings.ca_bundle:
-        made.append(
-            _secret(plan, part_name(plan.name, "extra-ca"), {trust.EXTRA_FILE: plan.settings.ca_bundle})
-        )
+        made.append(_secret(plan, names.bundle_name(plan.name), {trust.EXTRA_FILE: plan.settings.ca_bundle}))
     for source in plan.pull_secrets:
         if source["metadata"].get("namespace") != plan.namespace:
             place = source["metadata"]

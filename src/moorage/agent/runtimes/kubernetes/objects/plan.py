@@ -23,6 +23,8 @@ GENERATION = "moorage.dev/generation"
 SPEC = "moorage.dev/spec"
 RESTARTS = "moorage.dev/restarts"
 SETTINGS = "moorage.dev/settings"
+CA_BUNDLE = "moorage.dev/ca-bundle"
+"""Digest of the settings' CA bundle, which lies in a Secret: annotations of an object may have 256 KiB in all."""
 SETTINGS_VERSION = "moorage.dev/settings-version"
 MAIN = "moorage.dev/main"
 HALTED = "moorage.dev/halted"
@@ -133,6 +135,15 @@ def pull_secret_name(plan: Plan, name: str, namespace: str) -> str:
     if namespace == plan.namespace or plan.has_own_namespace:
         return name
     return part_name(plan.name, f"pull-{name}")
+
+
+def bundle_name(workspace: str) -> str:
+    """Of the Secret with the CA bundle."""
+    return part_name(workspace, "extra-ca")
+
+
+def bundle_digest(bundle: str) -> str:
+    return hashlib.sha256(bundle.encode()).hexdigest() if bundle else ""
 
 
 def spec_digest(plan: Plan) -> str:

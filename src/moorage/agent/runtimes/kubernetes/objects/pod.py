@@ -337,7 +337,7 @@ def _volumes(plan: Plan) -> list[dict[str, Any]]:
     ]
     if plan.settings.ca_bundle:
         volumes.append({"name": "trust", "emptyDir": {}})
-        volumes.append({"name": "extra-ca", "secret": {"secretName": part_name(plan.name, "extra-ca")}})
+        volumes.append({"name": "extra-ca", "secret": {"secretName": names.bundle_name(plan.name)}})
     for volume in plan.spec.volumes:
         source: dict[str, Any] = {"persistentVolumeClaim": {"claimName": part_name(plan.name, volume.name)}}
         if volume.ephemeral:
