@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from cluster.accounts import put
 from cluster.figures import FIGURES
@@ -16,7 +17,7 @@ from cluster.webhook import STORAGE_CLASS, WEBHOOK, RefusingWebhook
 from cluster.worlds import KubernetesWorld, WholeAgent
 from integration.runtimes.private_site import PrivateCA
 from integration.runtimes.worlds import EDITOR, Agent, desired_of, simple_spec
-from moorage.agent.runtimes.kubernetes import commands, inside
+from moorage.agent.runtimes.kubernetes import commands, inside, track
 from moorage.agent.runtimes.kubernetes.objects.plan import INSTALLATION
 from moorage.agent_settings import Amounts, ResourceSettings
 from moorage.contract import (
@@ -67,13 +68,25 @@ async def test_an_unknown_storage_class(world: KubernetesWorld) -> None:
 
 
 async def test_more_than_the_quota(world: KubernetesWorld) -> None:
-    """A workspace that asks for more than it may have is refused with what it asked for."""
+    """A workspace that asks for more than it may have is told so at once, and refused half a minute later, with what it
+    asked for."""
     limits = ResourceSettings(limits=Amounts(memory="1Gi"))
     agent = await world.agent(
         settings=msgspec.structs.replace(world.settings, max_resources_per_workspace=limits)
     )
     resources_asked = Resources(memory_request=64 * 1024**2, memory_limit=3 * GIB)
-    fault = await fault_of(agent, desired_of(world, spec=with_main(world, resources=resources_asked)))
+    desired = desired_of(world, spec=with_main(world, resources=resources_asked))
+    await agent.runtime.start(desired, received=time.time())
+    await agent.runtime.observe(desired.name, desired)
+
+    def told() -> bool:
+        stages = agent.runtime.progress(desired.name).stages
+        return any(s.name is StageName.CONTAINERS and "quota allows" in s.detail for s in stages)
+
+    await agent.hearing.until(told, 15)
+    assert agent.runtime.progress(desired.name).fault is None
+    fault = (await agent.settled(desired)).fault
+    assert fault is not None
     assert fault.code == "quota-exceeded"
     assert "limits.memory" in fault.detail
 
@@ -115,8 +128,9 @@ async def test_a_node_selector_that_no_node_meets(world: KubernetesWorld) -> Non
     assert fault.code == "no-suitable-node"
 
 
-async def test_a_refused_object(world: KubernetesWorld) -> None:
+async def test_a_refused_object(world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the cluster's admission refuses is told in its own words."""
+    monkeypatch.setattr(track, "REFUSED_FOR", 3.0)
     settings = msgspec.structs.replace(world.settings, priority_class="urgent")
     agent = await world.agent(settings=settings)
     fault = await fault_of(agent, desired_of(world))
@@ -285,21 +299,54 @@ async def test_eviction_by_the_node(world: KubernetesWorld) -> None:
     await agent.kill()
 
 
-async def test_a_policy_that_refuses(world: KubernetesWorld, tmp_path: Path) -> None:
-    """An admission webhook that does not let a pod pass is named, with its own words."""
-    ca = PrivateCA(tmp_path)
-    webhook = RefusingWebhook(ca.context("127.0.0.1"), "no workspaces on Fridays")
-    name = f"mrtest-{world.identity.installation}"
-    hook = {
+def hook_at(world: KubernetesWorld, url: str, ca: PrivateCA) -> dict[str, Any]:
+    """An admission webhook for the pods of this world's workspaces."""
+    return {
         "name": "policy.example.com",
         "admissionReviewVersions": ["v1"],
         "sideEffects": "None",
-        "clientConfig": {"url": webhook.url, "caBundle": base64.b64encode(ca.certificate.encode()).decode()},
+        "clientConfig": {"url": url, "caBundle": base64.b64encode(ca.certificate.encode()).decode()},
         "namespaceSelector": {"matchLabels": {INSTALLATION: world.identity.installation}},
         "rules": [
             {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
         ],
     }
+
+
+async def test_a_webhook_that_does_not_answer(world: KubernetesWorld, tmp_path: Path) -> None:
+    """While a webhook that must agree to the pod does not answer, that is said, and the start goes on once it is over."""
+    ca = PrivateCA(tmp_path)
+    hook = hook_at(world, "https://127.0.0.1:9/refuse", ca)
+    name = f"mrtest-{world.identity.installation}"
+    await put(world.client, WEBHOOK, {"metadata": {"name": name}, "webhooks": [hook]})
+    try:
+        agent = await world.agent()
+        await asyncio.sleep(2.0)  # the API server takes note of it some time later
+        desired = desired_of(world)
+        await agent.runtime.start(desired, received=time.time())
+        await agent.runtime.observe(desired.name, desired)
+
+        def told() -> bool:
+            stages = agent.runtime.progress(desired.name).stages
+            return any("(policy.example.com) does not answer" in stage.detail for stage in stages)
+
+        await agent.hearing.until(told, 30)
+        assert agent.runtime.progress(desired.name).fault is None
+    finally:
+        await world.client.delete(WEBHOOK, "", name)
+    progress = await agent.settled(desired)
+    assert progress.ready, progress.fault
+
+
+async def test_a_policy_that_refuses(
+    world: KubernetesWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An admission webhook that does not let a pod pass is named, with its own words."""
+    monkeypatch.setattr(track, "REFUSED_FOR", 3.0)
+    ca = PrivateCA(tmp_path)
+    webhook = RefusingWebhook(ca.context("127.0.0.1"), "no workspaces on Fridays")
+    name = f"mrtest-{world.identity.installation}"
+    hook = hook_at(world, webhook.url, ca)
     await put(world.client, WEBHOOK, {"metadata": {"name": name}, "webhooks": [hook]})
     try:
         agent = await world.agent()

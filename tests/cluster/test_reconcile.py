@@ -14,6 +14,7 @@ from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.worlds import desired_of, simple_spec
 from moorage.agent.runtimes.kubernetes import client, commands, inside, resources
 from moorage.agent.runtimes.kubernetes.objects import plan as names
+from moorage.agent_settings import Amounts, ResourceSettings
 from moorage.contract import ActualState, Container, DesiredState, Project, Volume, VolumeMount
 
 WRITES = ("apply", "patch", "create", "delete")
@@ -86,9 +87,12 @@ async def test_a_deployment_changed_by_hand_is_put_back(world: KubernetesWorld) 
 
 
 async def test_a_deleted_pod_and_an_evicted_one_come_back(world: KubernetesWorld) -> None:
-    """A pod that is deleted or evicted is made anew, with the same files, and the workspace runs again."""
+    """A pod that is deleted or evicted is made anew, with the same files, and the workspace runs again: also where its quota
+    has no room for the next pod before the former one has gone."""
     desired = desired_of(world)
-    agent = WholeAgent(world, [desired])
+    limits = ResourceSettings(limits=Amounts(cpu="2", memory="2Gi"))
+    settings = msgspec.structs.replace(world.settings, max_resources_per_workspace=limits)
+    agent = WholeAgent(world, [desired], settings=settings)
     await agent.until_state(desired.name, ActualState.RUNNING)
     for evict in (False, True):
         pod = await world.pod(desired.name)

@@ -68,13 +68,27 @@ def running(uid: str = "one") -> dict[str, Any]:
 
 
 def look(
-    track: Track, seen: dict[str, Any] | None, after: float = 5.0, **words: str
+    track: Track,
+    seen: dict[str, Any] | None,
+    after: float = 5.0,
+    *,
+    deployment: dict[str, Any] | None = None,
+    former: bool = False,
+    **words: str,
 ) -> dict[StageName, Stage]:
     given = {
         {"scaling": SCALING, "not_scaling": NOT_SCALING, "stuck": STUCK, "put_out": PUT_OUT}.get(k, k): v
         for k, v in words.items()
     }
-    sight = Sight(desired=DESIRED, deployment={}, pod=seen, claims=[CLAIM], words=given, now=BEGAN + after)
+    sight = Sight(
+        desired=DESIRED,
+        deployment=deployment or {},
+        pod=seen,
+        former=former,
+        claims=[CLAIM],
+        words=given,
+        now=BEGAN + after,
+    )
     track.look(sight, PATIENCE)
     return {stage.name: stage for stage in track.progress.stages}
 
@@ -130,6 +144,82 @@ def test_what_a_pod_waits_for(seen: dict[str, Any], words: dict[str, str], detai
     look(track, seen, after=601.0, **words)
     assert track.progress.fault is not None
     assert track.progress.fault.code == code
+
+
+def refused(message: str, *, observed: int = 2) -> dict[str, Any]:
+    """A Deployment of generation 2, whose pod the cluster did not make when it looked at generation `observed`."""
+    condition = {"type": "ReplicaFailure", "status": "True", "message": message}
+    return {
+        "metadata": {"generation": 2},
+        "status": {"observedGeneration": observed, "conditions": [condition]},
+    }
+
+
+QUOTA = (
+    'pods "w-1" is forbidden: exceeded quota: w, requested: limits.memory=2Gi, used: limits.memory=2Gi, '
+    "limited: limits.memory=3Gi"
+)
+POLICY = 'admission webhook "policy.example.com" denied the request: not on Fridays'
+NO_WEBHOOK = (
+    'Internal error occurred: failed calling webhook "policy.example.com": failed to call webhook: Post '
+    '"https://policy.kyverno.svc:443/validate?timeout=10s": no endpoints available for service "policy"'
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "detail", "code", "patience"),
+    [
+        (QUOTA, "more than its namespace's quota", "quota-exceeded", 30.0),
+        (POLICY, "not on Fridays", "admission-refused", 30.0),
+        (NO_WEBHOOK, "policy.example.com) does not answer", "webhook-not-answering", PATIENCE.schedule),
+        (
+            'pods "w-1" is forbidden: status unknown for quota: w, resources: limits.cpu',
+            "could not make the workspace's pod yet",
+            "pod-not-made",
+            PATIENCE.schedule,
+        ),
+    ],
+)
+def test_a_pod_that_is_refused(message: str, detail: str, code: str, patience: float) -> None:
+    """A refusal is told at once, and is the fault when it has stood for a while: for as long as anything may take where the
+    cluster could only not decide."""
+    track, deployment = Track(f"{BEGAN:.3f}"), refused(message)
+    assert detail in look(track, None, deployment=deployment)[StageName.CONTAINERS].detail
+    look(track, None, 5.0 + patience, deployment=deployment)
+    assert track.progress.fault is None
+    look(track, None, 6.0 + patience, deployment=deployment)
+    assert track.progress.fault is not None
+    assert track.progress.fault.code == code
+
+
+def test_a_refusal_that_passes_is_forgotten() -> None:
+    """A pod that was made after all, or a refusal of what the Deployment was before, ends the time that it stood."""
+    track = Track(f"{BEGAN:.3f}")
+    look(track, None, 5.0, deployment=refused(POLICY))
+    look(track, pod(), 30.0, deployment=refused(POLICY))
+    look(track, None, 31.0, deployment=refused(POLICY))
+    look(track, None, 60.0, deployment=refused(POLICY))
+    assert track.progress.fault is None
+    stages = look(track, None, 90.0, deployment=refused(POLICY, observed=1))
+    assert "Fridays" not in stages[StageName.CONTAINERS].detail
+    look(track, None, 91.0, deployment=refused(POLICY))
+    assert track.progress.fault is None
+
+
+def test_a_former_pod_takes_its_part_of_the_quota() -> None:
+    """While the pod before it is still there, a quota that is exceeded says nothing about the next; a policy does."""
+    track = Track(f"{BEGAN:.3f}")
+    stages = look(track, None, 5.0, deployment=refused(QUOTA), former=True)
+    assert "former pod" in stages[StageName.CONTAINERS].detail
+    look(track, None, 500.0, deployment=refused(QUOTA), former=True)
+    look(track, None, 510.0, deployment=refused(QUOTA))
+    assert track.progress.fault is None
+    look(track, None, 541.0, deployment=refused(QUOTA))
+    assert track.progress.fault is not None
+    other = Track(f"{BEGAN:.3f}")
+    look(other, None, 5.0, deployment=refused(POLICY), former=True)
+    look(other, None, 36.0, deployment=refused(POLICY), former=True)
+    assert other.progress.fault is not None
 
 
 def test_another_pod_is_another_start() -> None:

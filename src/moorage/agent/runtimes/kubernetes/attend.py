@@ -127,10 +127,15 @@ class Attendant:
             return lines
         self._follow_clone(name, desired, track, pod)
         now = self._clock.now()
+        uid = pod["metadata"]["uid"] if pod is not None else ""
         sight = Sight(
             desired=desired,
             deployment=deployment,
             pod=pod,
+            former=any(
+                item["kind"] == "Pod" and item["metadata"]["uid"] != uid and not states.failed(item)
+                for item in self._objects_of(name)
+            ),
             claims=[item for item in found if item["kind"] == "PersistentVolumeClaim"],
             words=await self._words(pod, found, ask=ask),
             lines=await self._main_lines(desired, pod, track, now),

@@ -13,6 +13,8 @@ from moorage.kernel.errors import Forbidden, MoorageError
 AUTOSCALER_SECONDS = 180
 """What an autoscaler usually takes for a node."""
 
+_PASSING = r"internal error occurred|status unknown for quota|operation cannot be fulfilled|etcdserver:"
+"""Of a refusal that is none: the cluster was not able to decide."""
 _RESOURCES = {
     "cpu": ("CPU", "cpuRequest"),
     "memory": ("memory", "memoryRequest"),
@@ -108,7 +110,7 @@ def pod_stuck(message: str) -> Verdict:
 
 
 def pod_refused(message: str) -> Verdict:
-    """Of a ReplicaSet that may not make its pod: quota or admission."""
+    """Of a ReplicaSet that may not make its pod: quota or admission, or that cannot be told whether it may."""
     if "exceeded quota" in message:
         asked = re.search(r"requested: ([^,]+(?:,[^,:]+=[^,]+)*)", message)
         return Verdict(
@@ -122,6 +124,13 @@ def pod_refused(message: str) -> Verdict:
             ),
             True,
         )
+    if found := re.search(r'failed calling webhook "([^"]+)"', message):
+        text = f"A webhook that the cluster asks about each pod ({found[1]}) does not answer."
+        hint = "The pod is made as soon as it does; the cluster's administrator can say more."
+        return Verdict(Cause(code="webhook-not-answering", message=text, detail=message, hint=hint), False)
+    if re.search(_PASSING, message, re.IGNORECASE) and "denied the request" not in message:
+        text, hint = "The cluster could not make the workspace's pod yet.", "It goes on trying."
+        return Verdict(Cause(code="pod-not-made", message=text, detail=message, hint=hint), False)
     return refused(message)
 
 

@@ -25,6 +25,9 @@ from moorage.contract import Cause, DesiredWorkspace, StageName
 SCALING, NOT_SCALING, STUCK, PUT_OUT = "\tscaling", "\tnot scaling", "\tstuck", "\tput out"
 """Of a sight's words: an autoscaler's, why the pod's node cannot begin, why a node gave the former pod up. No object's name."""
 NO_POD = "The cluster has yet to make the workspace's pod."
+FORMER_POD = "The workspace's former pod must have gone before the quota leaves room for another."
+REFUSED_FOR = 30.0
+"""Seconds that a refusal of the pod must have stood: the cluster tries again, and what it was for may have gone by then."""
 FRESH = 3.0
 """Seconds within which a time of the cluster's is taken for now."""
 
@@ -44,6 +47,8 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     desired: DesiredWorkspace
     deployment: Object
     pod: Object | None
+    former: bool = False
+    """Whether another pod of the workspace is there, which counts towards its quota."""
     claims: Sequence[Object] = ()
     words: Mapping[str, str] = {}
     """What events say: by container name about its image, by claim name about it; the rest under the names of `attend`."""
@@ -60,6 +65,9 @@ class Track:
         """uid of the pod whose start is followed."""
         self.put_out = ""
         """Why a node gave up the pod before it."""
+        self.refusal = ""
+        """Why the cluster does not make the pod."""
+        self.refused_since: float | None = None
         self.timeline = Timeline()
         self.heard = Heard()
         self.fault: Cause | None = None
@@ -76,10 +84,10 @@ class Track:
         before = self.progress
         self._begin_anew(sight)
         self._received(sight)
-        self._refused(sight)
+        self._refused(sight, patience)
         self._volume(sight, patience)
         if sight.pod is None:
-            self.timeline.begin(StageName.CONTAINERS, sight.now, self.put_out or NO_POD)
+            self.timeline.begin(StageName.CONTAINERS, sight.now, self.refusal or self.put_out or NO_POD)
         else:
             self._image(sight, patience)
             self._containers(sight, patience)
@@ -109,11 +117,20 @@ class Track:
         self.timeline.begin(StageName.RECEIVED, at)
         self.timeline.end(StageName.RECEIVED, at)
 
-    def _refused(self, sight: Sight) -> None:
-        for condition in (sight.deployment.get("status") or {}).get("conditions") or ():
-            if condition["type"] == "ReplicaFailure" and condition["status"] == "True" and sight.pod is None:
-                verdict = causes.pod_refused(condition.get("message") or "")
-                self.fail(StageName.CONTAINERS, verdict.cause, sight.now)
+    def _refused(self, sight: Sight, patience: Patience) -> None:
+        message = _refusal(sight.deployment) if sight.pod is None else None
+        if message is None:
+            self.refusal, self.refused_since = "", None
+            return
+        verdict = causes.pod_refused(message)
+        self.refusal = _said(verdict)
+        if sight.former and verdict.cause.code == "quota-exceeded":
+            self.refusal, self.refused_since = FORMER_POD, None
+            return
+        if self.refused_since is None:
+            self.refused_since = sight.now
+        if sight.now - self.refused_since > (REFUSED_FOR if verdict.final else patience.schedule):
+            self.fail(StageName.CONTAINERS, verdict.cause, sight.now)
 
     def _volume(self, sight: Sight, patience: Patience) -> None:
         self.timeline.begin(StageName.VOLUME, self.began or sight.now)
@@ -231,6 +248,17 @@ class Track:
                 editor.port, editor.health_path, patience.editor, sight.lines
             )
             self.fail(StageName.EDITOR, verdict.cause, sight.now)
+
+
+def _refusal(deployment: Object) -> str | None:
+    """The cluster's words about a pod that it does not make, if they are about the Deployment as it is now."""
+    status = deployment.get("status") or {}
+    if (status.get("observedGeneration") or 0) < (deployment.get("metadata", {}).get("generation") or 0):
+        return None
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return condition.get("message") or ""
+    return None
 
 
 def cloning_container(pod: Object) -> Mapping[str, Any] | None:
