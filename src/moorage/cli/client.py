@@ -149,6 +149,24 @@ class Client:
         """The full name, as `workspace` finds it."""
         return str(self.workspace(wanted)["name"])
 
+    def workspace_exactly(self, wanted: str) -> dict[str, Any]:
+        """The workspace of just that name, or the caller's own of just that title: for what cannot be undone.
+
+        A script that says it once more, when the workspace is gone, must not reach another one. Raises `NotFound`.
+        """
+        try:
+            found: dict[str, Any] = self.get(f"/workspaces/{quoted(wanted)}")
+        except NotFound as error:
+            raise not_exactly(wanted, self.get("/workspaces")["items"]) from error
+        if found["name"] != wanted and found["owner"] != self.get("/me")["id"]:
+            # The server takes an administrator's title for anybody's when they have none of it themselves.
+            raise NotFound(
+                f"You have no workspace {wanted}.",
+                code="workspace-not-found",
+                hint=f"{found['owner_name']} has one: say {found['name']} if you mean that.",
+            )
+        return found
+
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         with self._wrapped():
             answer = self._http.request(method, path, **options)
@@ -228,6 +246,18 @@ def match(wanted: str, items: list[dict[str, Any]]) -> str:
         code="workspace-ambiguous",
         hint="Give more of the name.",
         field="workspace",
+    )
+
+
+def not_exactly(wanted: str, items: list[dict[str, Any]]) -> NotFound:
+    """There is none of that title or name; which ones begin with it. Pure."""
+    near = [item["title"] for item in items if item["title"].startswith(wanted)] or [
+        item["name"] for item in items if item["name"].startswith(wanted)
+    ]
+    return NotFound(
+        f"There is no workspace {wanted}.",
+        code="workspace-not-found",
+        hint=f"Did you mean {' or '.join(sorted(near)[:5])}?" if near else "`moor list` shows yours.",
     )
 
 

@@ -49,3 +49,12 @@ WorkspaceArgument = Annotated[
         autocompletion=_complete_workspace,
     ),
 ]
+ExactWorkspaceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="WORKSPACE",
+        help="Its whole title or name.",
+        autocompletion=_complete_workspace,
+    ),
+]
+"""For what cannot be undone."""

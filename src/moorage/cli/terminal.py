@@ -9,14 +9,14 @@ import typer
 
 from moorage.cli import output
 from moorage.cli.client import Client
-from moorage.cli.options import HomeOption, ServerOption, WorkspaceArgument
+from moorage.cli.options import ExactWorkspaceArgument, HomeOption, ServerOption
 
 app = typer.Typer()
 
 
 @app.command("exec", rich_help_panel="Workspaces")
 def exec_(
-    workspace: WorkspaceArgument,
+    workspace: ExactWorkspaceArgument,
     command: Annotated[
         list[str],
         typer.Argument(metavar="COMMAND...", help="The command and its arguments.", show_default=False),
@@ -39,7 +39,7 @@ def exec_(
 
     with_terminal = sys.stdin.isatty() and sys.stdout.isatty() if tty is None else tty
     with Client.connect(server, home) as client:
-        name = client.workspace_name(workspace)
+        name = client.workspace_exactly(workspace)["name"]
         target = client.target
     execution = Execution(target, name, command, container=container, tty=with_terminal)
     try:

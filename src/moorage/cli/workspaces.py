@@ -9,7 +9,14 @@ import typer
 
 from moorage.cli import output
 from moorage.cli.client import Client
-from moorage.cli.options import HomeOption, OutputOption, ServerOption, TimeoutOption, WorkspaceArgument
+from moorage.cli.options import (
+    ExactWorkspaceArgument,
+    HomeOption,
+    OutputOption,
+    ServerOption,
+    TimeoutOption,
+    WorkspaceArgument,
+)
 from moorage.cli.words import state_word
 from moorage.contract import DesiredState
 from moorage.kernel.errors import InvalidInput, MoorageError
@@ -87,12 +94,12 @@ def start(
 ) -> None:
     """Start a workspace. Files and home are as they were."""
     with Client.connect(server, home) as client:
-        _run(client, workspace, "start", wait=wait, timeout=timeout)
+        _run(client, client.workspace_name(workspace), "start", wait=wait, timeout=timeout)
 
 
 @app.command(rich_help_panel=PANEL)
 def restart(
-    workspace: WorkspaceArgument,
+    workspace: ExactWorkspaceArgument,
     *,
     wait: WaitOption = True,
     timeout: TimeoutOption = 3600.0,
@@ -102,12 +109,12 @@ def restart(
 ) -> None:
     """Start a workspace anew, with new containers. Files and home are as they were."""
     with Client.connect(server, home) as client:
-        _run(client, workspace, "restart", wait=wait, timeout=timeout)
+        _run(client, client.workspace_exactly(workspace)["name"], "restart", wait=wait, timeout=timeout)
 
 
 @app.command(rich_help_panel=PANEL)
 def stop(
-    workspace: WorkspaceArgument,
+    workspace: ExactWorkspaceArgument,
     *,
     wait: WaitOption = True,
     timeout: TimeoutOption = 3600.0,
@@ -117,7 +124,7 @@ def stop(
 ) -> None:
     """Stop a workspace. Files and home stay."""
     with Client.connect(server, home) as client:
-        asked = client.post(f"/workspaces/{client.workspace_name(workspace)}/stop")
+        asked = client.post(f"/workspaces/{client.workspace_exactly(workspace)['name']}/stop")
         if wait:
             asked = _wait(client, asked, DesiredState.STOPPED, timeout) or asked
     _done(asked, "is stopped" if wait else "is to stop")
@@ -125,7 +132,7 @@ def stop(
 
 @app.command(rich_help_panel=PANEL)
 def delete(
-    workspace: WorkspaceArgument,
+    workspace: ExactWorkspaceArgument,
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     wait: WaitOption = True,
@@ -136,7 +143,7 @@ def delete(
 ) -> None:
     """Delete a workspace with its files and its home. Nothing brings them back."""
     with Client.connect(server, home) as client:
-        found = client.workspace(workspace)
+        found = client.workspace_exactly(workspace)
         if not yes:
             _ask(found)
         asked = client.delete(f"/workspaces/{found['name']}")
@@ -146,9 +153,19 @@ def delete(
 
 
 def wait_running(client: Client, workspace: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Waits with a view of the stages. When it fails, the workspace is printed for a programme before the error."""
+    """Waits with a view of the stages.
+
+    When that ends in any other way, a programme gets the workspace all the same, as it was last heard of: for its name.
+    """
     from moorage.cli.following import wait
     from moorage.cli.progress import stages
+
+    latest = workspace
+
+    def show(now: dict[str, Any]) -> None:
+        nonlocal latest
+        latest = now
+        progress.show(now)
 
     try:
         with stages() as progress:
@@ -158,21 +175,23 @@ def wait_running(client: Client, workspace: dict[str, Any], seconds: float) -> d
                     workspace["name"],
                     DesiredState.RUNNING,
                     seconds=seconds,
-                    show=progress.show,
+                    show=show,
                     say=progress.say,
                 )
-                or workspace
+                or latest
             )
     except KeyboardInterrupt:
+        if output.as_json():
+            output.show_json(latest)
         title = workspace["title"]
         output.note(
             f"It goes on starting. `moor show {title}` says how far it is, `moor start {title}` waits again, "
             f"`moor delete {title}` removes it."
         )
         raise typer.Exit(INTERRUPTED) from None
-    except MoorageError as error:
-        if output.as_json() and error.details.get("workspace"):
-            output.show_json(client.get(f"/workspaces/{workspace['name']}"))
+    except MoorageError:
+        if output.as_json():
+            output.show_json(latest)
         raise
 
 
@@ -188,8 +207,8 @@ def tell(workspace: dict[str, Any], *, started: bool) -> None:
         output.say(f"{title} is starting. `moor start {title}` waits for it.")
 
 
-def _run(client: Client, workspace: str, verb: str, *, wait: bool, timeout: float) -> None:
-    asked = client.post(f"/workspaces/{client.workspace_name(workspace)}/{verb}")
+def _run(client: Client, name: str, verb: str, *, wait: bool, timeout: float) -> None:
+    asked = client.post(f"/workspaces/{name}/{verb}")
     if wait:
         asked = wait_running(client, asked, timeout)
     tell(asked, started=wait)

@@ -109,4 +109,8 @@ BY_STATUS: dict[int, type[MoorageError]] = {
     cls.status: cls
     for cls in (InvalidInput, TooLarge, NotSignedIn, Forbidden, NotFound, Conflict, LimitReached, Unavailable)
 }
-"""Which error a client raises again for a problem answer of that status; any other status is a `MoorageError`."""
+BY_STATUS |= {502: Unavailable, 504: Unavailable}
+"""Which error a client raises again for an answer of that status; any other status is a `MoorageError`.
+
+502 and 504 are a proxy's words for a server that is away, as during an upgrade (RFC 9110, 15.6.3 and 15.6.5).
+"""

@@ -45,9 +45,13 @@ def test_from_creation_to_deletion(installed: Installation, repositories: dict[s
     after = installed.json("show", "life")
     assert after["generation"] > before["generation"]
     assert after["containers"][0]["started_at"] > before["containers"][0]["started_at"]
-    assert installed.moor("exec", name[:-2], "--", "cat", "/projects/note").stdout == "kept\n"
+    assert installed.moor("exec", name, "--", "cat", "/projects/note").stdout == "kept\n"
+    assert installed.json("show", name[:-2])["title"] == "life"
+    assert installed.moor("delete", "lif", "--yes").returncode == 5
+    assert installed.moor("stop", name[:-2]).returncode == 5
     assert installed.moor("delete", "life", "--yes").stdout == "life is deleted.\n"
     assert installed.moor("show", "life").returncode == 5
+    assert installed.moor("delete", "life", "--yes").returncode == 5
     left = subprocess.run(
         ["docker", "ps", "-aq", "--filter", f"name={name}"], capture_output=True, check=True
     )

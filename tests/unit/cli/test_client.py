@@ -84,7 +84,9 @@ def test_a_server_that_is_away(tmp_path: Path) -> None:
         (413, TooLarge),
         (422, InvalidInput),
         (429, LimitReached),
+        (502, Unavailable),
         (503, Unavailable),
+        (504, Unavailable),
         (500, MoorageError),
     ],
 )
@@ -118,13 +120,14 @@ def test_the_field_and_the_problems_of_an_input() -> None:
     assert error.details["problems"] == problems
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"detail": "x"}'])
-def test_an_answer_of_something_else(content: bytes) -> None:
+def test_an_answer_of_something_else(content: bytes, status: int) -> None:
     """A proxy's error page is told by its status."""
-    error = problem(httpx.Response(503, content=content))
+    error = problem(httpx.Response(status, content=content))
     assert isinstance(error, Unavailable)
     assert error.code == "unexpected-answer"
-    assert "503" in error.message
+    assert str(status) in error.message
 
 
 def test_an_answer_that_is_no_json(server: Server, client: Client) -> None:
@@ -176,6 +179,37 @@ def test_a_name_that_fits_none_or_several(wanted: str, kind: type[MoorageError],
     with pytest.raises(kind) as refused:
         match(wanted, ITEMS)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [
+        ("app-", "Did you mean app-two?"),
+        ("app-two-", "`moor list` shows yours."),
+        ("a", "Did you mean app or app-two?"),
+        ("workspace-1-2", "Did you mean workspace-1-2-cccccc?"),
+    ],
+)
+def test_what_cannot_be_undone_wants_the_whole_name(
+    server: Server, client: Client, wanted: str, hint: str
+) -> None:
+    """A beginning is not taken, but those that have it are named."""
+    server.respond = lambda _method, path, _body: (
+        as_json({"items": ITEMS})
+        if path.endswith("/workspaces")
+        else as_json({"code": "workspace-not-found", "detail": "None."}, 404)
+    )
+    with pytest.raises(NotFound) as refused:
+        client.workspace_exactly(wanted)
+    assert (refused.value.code, refused.value.hint) == ("workspace-not-found", hint)
+
+
+def test_what_cannot_be_undone_wants_another_persons_name(server: Server, client: Client) -> None:
+    """An administrator's title may be somebody else's when their own is gone: then the full name is needed."""
+    server.respond = lambda _method, path, _body: as_json({"id": 1} if path.endswith("/me") else workspace())
+    with pytest.raises(NotFound, match=f"ana has one: say {NAME}"):
+        client.workspace_exactly("app")
+    assert client.workspace_exactly(NAME)["owner"] == 2
 
 
 def test_the_server_is_asked_for_the_name_first(server: Server, client: Client) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from unit.cli.serving import Answer, Server, as_json
 from unit.cli.workspace import NAME, cause, stages, workspace
 
 UP = stages(queued="done", received="done", ready="done")
+ME = {"id": 2, "name": "ana", "role": "developer"}
 
 
 def moor(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -86,6 +89,70 @@ def test_create_that_fails(home: Path, server: Server) -> None:
     assert "hint: Look." in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("answer", "code", "exit_code"),
+    [
+        (sse(workspace(state="Starting", generation=2)), "timeout", 8),
+        (sse(workspace(desired="Stopped", generation=2)), "overruled", 6),
+    ],
+    ids=["timeout", "overruled"],
+)
+def test_waiting_that_ends_otherwise(
+    home: Path, server: Server, answer: Answer, code: str, exit_code: int
+) -> None:
+    """A programme gets the workspace as it was last heard of, since it does not know the name yet."""
+
+    def respond(method: str, path: str, _body: Any) -> Answer:
+        if method == "POST":
+            return as_json(workspace(state="CreationRequested"), 201)
+        return answer if path.endswith("/events") else as_json(workspace())
+
+    server.respond = respond
+    done = moor(home, "create", "https://x/y", "-o", "json", "--timeout", "1")
+    assert done.returncode == exit_code
+    assert json.loads(done.stderr)["code"] == code
+    assert (json.loads(done.stdout)["name"], json.loads(done.stdout)["generation"]) == (NAME, 2)
+
+
+def test_waiting_for_what_is_gone(home: Path, server: Server) -> None:
+    """Deleted meanwhile: the error says so, and the workspace is the one that was made."""
+
+    def respond(method: str, _path: str, _body: Any) -> Answer:
+        made = as_json(workspace(state="CreationRequested"), 201)
+        return made if method == "POST" else as_json({"code": "workspace-not-found", "detail": "Gone."}, 404)
+
+    server.respond = respond
+    done = moor(home, "create", "https://x/y", "-o", "json")
+    assert done.returncode == 5
+    assert json.loads(done.stdout)["state"] == "CreationRequested"
+
+
+def test_interrupted_for_a_programme(home: Path, server: Server) -> None:
+    """Ctrl-C: exit code 130, and the workspace on standard output."""
+    waits = threading.Event()
+
+    def respond(method: str, path: str, _body: Any) -> Answer:
+        if method == "POST":
+            return as_json(workspace(state="CreationRequested"), 201)
+        waits.set()
+        return sse(workspace(state="Starting")) if path.endswith("/events") else as_json(workspace())
+
+    server.respond = respond
+    command = [sys.executable, "-m", "moorage.cli.main", "create", "https://x/y", "-o", "json"]
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "MOORAGE_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert waits.wait(30)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert json.loads(out)["name"] == NAME
+
+
 def test_create_without_waiting(home: Path, server: Server) -> None:
     """The workspace as it is created."""
     server.respond = lambda *_: as_json(workspace(state="CreationRequested"), 201)
@@ -113,11 +180,32 @@ def test_list(home: Path, server: Server) -> None:
 
 def test_delete_asks_first(home: Path, server: Server) -> None:
     """Without a terminal nobody can say yes; nothing is deleted."""
-    server.respond = lambda *_: as_json(workspace())
+    server.respond = lambda _method, path, _body: as_json(ME if path.endswith("/me") else workspace())
     done = moor(home, "delete", "app")
     assert done.returncode == 2
     assert "--yes" in done.stderr
     assert not [asked for asked in server.asked if asked[0] == "DELETE"]
+
+
+@pytest.mark.parametrize(
+    "command", [["delete", "--yes"], ["stop"], ["restart"], ["exec", "-T"]], ids=lambda words: words[0]
+)
+def test_said_again_when_it_is_gone(home: Path, server: Server, command: list[str]) -> None:
+    """What cannot be undone takes no beginning of a name: `pr-1` that is gone is not `pr-12`."""
+
+    def respond(_method: str, path: str, _body: Any) -> Answer:
+        if path == "/api/v1/workspaces":
+            return as_json({"items": [workspace(title="pr-12")]})
+        return as_json({"code": "workspace-not-found", "detail": "There is none."}, 404)
+
+    server.respond = respond
+    done = moor(home, *command, "pr-1", *(["true"] if command[0] == "exec" else []))
+    assert done.returncode == 5
+    assert "hint: Did you mean pr-12?" in done.stderr
+    assert [asked[:2] for asked in server.asked] == [
+        ("GET", "/api/v1/workspaces/pr-1"),
+        ("GET", "/api/v1/workspaces"),
+    ]
 
 
 def test_delete(home: Path, server: Server) -> None:
@@ -131,6 +219,8 @@ def test_delete(home: Path, server: Server) -> None:
         if path.endswith("/events"):
             gone.append(True)
             return sse(leaving)
+        if path.endswith("/me"):
+            return as_json(ME)
         return (
             as_json({"code": "workspace-not-found", "detail": "Gone."}, 404) if gone else as_json(workspace())
         )
@@ -146,7 +236,7 @@ def test_stop_and_start(home: Path, server: Server) -> None:
 
     def respond(method: str, path: str, _body: Any) -> Answer:
         state = {"desired": "Stopped", "state": "Stopped"} if "stop" in str(server.asked) else {}
-        found = workspace(stages=UP, **state)
+        found = ME if path.endswith("/me") else workspace(stages=UP, **state)
         return sse(found) if path.endswith("/events") else as_json(found)
 
     server.respond = respond

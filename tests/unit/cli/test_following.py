@@ -95,6 +95,21 @@ def test_waiting_outlives_a_stream(server: Server, client: Client) -> None:
     assert said == ["Restarting. Trying again."]
 
 
+@pytest.mark.parametrize("status", [502, 504])
+def test_waiting_outlives_a_proxys_words(server: Server, client: Client, status: int) -> None:
+    """An ingress answers for a server that is being upgraded, with a page of its own."""
+    play(
+        server,
+        stream(workspace(state="Starting")),
+        (status, "text/html", b"<html>away</html>"),
+        stream(workspace(stages=UP)),
+    )
+    said = list[str]()
+    assert wait(client, NAME, RUNNING, seconds=20, say=said.append)
+    assert len(said) == 1
+    assert str(status) in said[0]
+
+
 def test_a_server_that_stays_away_ends_waiting(
     server: Server, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
