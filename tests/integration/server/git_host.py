@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import zlib
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -24,6 +26,7 @@ components:
         - name: http-python
           targetPort: 8080
 """
+ENDLESS = 200_000_000
 USER, PASSWORD = "reader", "opens-it"
 _ENVIRONMENT = {
     "PATH": os.environ["PATH"],
@@ -44,11 +47,18 @@ def git(folder: Path, *arguments: str) -> str:
 
 class GitHost:
     """`/<name>.git` open; `/private/<name>.git` with a password; `/slow/…` never answers; `/moved/<name>.git` and
-    `/elsewhere/<scheme>/<rest>` redirect; `/broken/…` answers 500."""
+    `/elsewhere/<scheme>/<rest>` redirect; `/broken/…` answers 500; `/odd/…` redirects to `location`; `/endless/<name>.git` redirects Git, and anybody else
+    with a body of `ENDLESS` bytes, packed so that they are a thousand times as many."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="moorage-git-host-"))
         self.authorizations: list[str] = []
+        self.hosts: list[str] = []
+        """What each request named as its host."""
+        self.location = ""
+        """Where `/odd/…` redirects to, as it is."""
+        self.sent = 0
+        """Bytes of endless bodies that somebody took, or that the system had room for."""
         self.released = threading.Event()
         handler = type("Handler", (_Handler,), {"host": self})
         self._server = _HttpServer(("127.0.0.1", 0), handler)
@@ -141,6 +151,7 @@ def _answer(host: GitHost, request: _Handler) -> None:
     path, _, query = request.path.partition("?")
     body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
     host.authorizations.append(request.headers.get("Authorization", ""))
+    host.hosts.append(request.headers.get("Host", ""))
     kind, _, rest = path.lstrip("/").partition("/")
     if kind == "slow":
         host.released.wait(30)
@@ -152,6 +163,12 @@ def _answer(host: GitHost, request: _Handler) -> None:
     elif kind == "elsewhere":
         scheme, _, target = rest.partition("/")
         request.reply(302, Location=f"{scheme}://{target}?{query}")
+    elif kind == "odd":
+        request.reply(302, Location=host.location)
+    elif kind == "endless" and request.headers.get("User-Agent", "").startswith("git/"):
+        request.reply(302, Location=f"/{rest}?{query}")
+    elif kind == "endless":
+        _endless(host, request, f"/{rest}?{query}")
     elif kind == "private":
         expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         if request.headers.get("Authorization") != expected:
@@ -160,6 +177,23 @@ def _answer(host: GitHost, request: _Handler) -> None:
             _backend(host, request, f"/{rest}", query, body)
     else:
         _backend(host, request, path, query, body)
+
+
+def _endless(host: GitHost, request: _Handler, location: str) -> None:
+    request.send_response(302)
+    request.send_header("Location", location)
+    request.send_header("Content-Encoding", "gzip")
+    request.send_header("Content-Length", str(ENDLESS))
+    request.end_headers()
+    request.close_connection = True
+    packer = zlib.compressobj(wbits=31)
+    zeros = bytes(1_000_000)
+    with suppress(OSError):
+        while host.sent < ENDLESS:
+            piece = packer.compress(zeros) + packer.flush(zlib.Z_SYNC_FLUSH)
+            request.wfile.write(piece)
+            request.wfile.flush()
+            host.sent += len(piece)
 
 
 def _backend(host: GitHost, request: _Handler, path: str, query: str, body: bytes) -> None:

@@ -235,6 +235,37 @@ async def test_git_connects_to_what_was_checked(git_host: GitHost) -> None:
     assert (await reader(resolve=resolve).read(url)).text == DEVFILE
 
 
+async def test_a_redirect_is_asked_for_where_it_was_checked(git_host: GitHost) -> None:
+    """A redirect, too, comes from the addresses that were looked up, by the host's own name; one that is dead is passed over."""
+
+    async def resolve(_host: str) -> list[str]:
+        return ["127.0.0.9", "127.0.0.1"]
+
+    host = f"only-we-know.invalid:{git_host.port}"
+    reading = await reader(resolve=resolve).read(f"http://{host}/moved/example.git")
+    assert (reading.url, reading.text) == (f"http://{host}/example.git", DEVFILE)
+    assert set(git_host.hosts[-3:]) == {host}
+
+
+async def test_the_body_of_a_redirect_is_not_read(git_host: GitHost) -> None:
+    """A host that redirects with a body without end, packed at that, costs a few buffers of the system and no memory."""
+    git_host.sent = 0
+    assert (await reader().read(git_host.url("example", "endless/"))).text == DEVFILE
+    assert git_host.sent < 10_000_000
+
+
+@pytest.mark.parametrize("place", ["//[/x.git", "http://[/x.git", "https://[x]/x.git", "//127.0.0.1:x/x.git"])
+async def test_a_redirect_to_what_is_no_url(place: str) -> None:
+    """It is the host that is at fault, and no error of ours."""
+    other = GitHost()
+    other.location = f"{place}/info/refs"
+    try:
+        error = await failure(reader().read(other.url("x", "odd/")))
+    finally:
+        other.stop()
+    assert error.code in ("repository-unreachable", "repository-unreadable", "repository-invalid")
+
+
 async def test_nothing_stays_behind(
     git_host: GitHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from urllib.parse import urljoin
 
 from moorage.devfile import FILE_NAMES, FOLDER
 from moorage.kernel.errors import MoorageError
 from moorage.server.metrics import Metrics
-from moorage.server.repositories import complaints, rules
+from moorage.server.repositories import complaints, redirects, rules
 from moorage.server.repositories.git import Git, GitFailed, Limits, Objects, repository_of
 from moorage.server.repositories.rules import Repository
 from moorage.server.settings import Credentials, Settings
@@ -90,7 +88,7 @@ class RepositoryReader:
                 except GitFailed as failure:
                     if complaints.is_missing_ref(failure.words):
                         raise complaints.missing_ref(ref, await _branches(git)) from failure
-                    target = await self._redirect(repository, failure.words)
+                    target = await self._redirect(repository, addresses, failure.words)
                     if target is None:
                         raise complaints.error_of(
                             failure.words, repository, limit=limits.transfer
@@ -128,31 +126,12 @@ class RepositoryReader:
             return Reading(url=repository.url, ref=ref, commit=commit.oid, path=candidate, text=text)
         raise complaints.no_devfile(path, (*FILE_NAMES, f"{FOLDER}/*.yaml", *DEVCONTAINER_NAMES), ref)
 
-    async def _redirect(self, repository: Repository, words: str) -> Repository | None:
+    async def _redirect(self, repository: Repository, addresses: list[str], words: str) -> Repository | None:
         """Where the host sends Git instead, if it does. Git itself follows nothing: each place is checked as the first."""
         if "returned error: 30" not in words and "redirect" not in words.lower():
             return None
-        import httpx  # rarely needed, and 10 MB
-
-        suffix = "/info/refs"
-        bundle = self._settings.ca_bundle or None
-        try:
-            async with httpx.AsyncClient(
-                verify=ssl.create_default_context(cafile=bundle), timeout=10
-            ) as client:
-                answer = await client.get(
-                    f"{repository.url.rstrip('/')}{suffix}", params={"service": "git-upload-pack"}
-                )
-        except httpx.HTTPError as error:
-            raise complaints.unreachable(repository, str(error)) from error
-        target = urljoin(str(answer.url), answer.headers.get("location", "")).split("?")[0]
-        if not answer.is_redirect or not target.endswith(suffix):
-            return None
-        if not target.startswith(("http://", "https://")) or (
-            repository.scheme == "https" and not target.startswith("https://")
-        ):
-            raise complaints.error_of("it redirects to another protocol", repository, limit=0)
-        return rules.check_repository(target.removesuffix(suffix))
+        found = await redirects.target_of(repository, addresses, ca_bundle=self._settings.ca_bundle)
+        return None if found is None else rules.check_repository(found)
 
 
 async def addresses_of(host: str) -> list[str]:
