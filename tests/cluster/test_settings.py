@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from cluster.accounts import put
 from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.languages.image import languages_image
 from integration.runtimes.private_site import SECRET, PrivateSite
-from integration.runtimes.worlds import desired_of, simple_spec
+from integration.runtimes.worlds import desired_of, docker, simple_spec
 from moorage.agent.runtimes.kubernetes import commands, discovery, inside, pull_secrets, resources
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.client import Client
@@ -27,6 +28,7 @@ from moorage.agent.runtimes.port import RuntimeFault
 from moorage.agent_settings import Amounts, Proxy, PullSecret, ResourceSettings, Toleration, decode, encode
 from moorage.contract import ActualState, Container, DesiredWorkspace, Project
 from moorage.kernel.clock import SystemClock
+from moorage.kernel.ids import short_id
 
 PRIORITY = Kind("PriorityClass", "scheduling.k8s.io/v1", "priorityclasses", namespaced=False)
 RUNTIME_CLASS = Kind("RuntimeClass", "node.k8s.io/v1", "runtimeclasses", namespaced=False)
@@ -109,6 +111,39 @@ async def test_every_setting_of_a_pod_at_once(world: KubernetesWorld) -> None:
         await world.client.delete(PRIORITY, "", mark)
         await world.client.delete(RUNTIME_CLASS, "", mark)
         await world.client.delete(resources.NAMESPACE, "", source.namespace)
+
+
+async def test_a_setuid_program_works_where_escalation_is_allowed(
+    world: KubernetesWorld, tmp_path: Path
+) -> None:
+    """What sudo needs: as user 5001, a program that belongs to root and is setuid runs as root, with the capabilities that the
+    runtime gives; without the setting it runs as before, with none."""
+    recipe = (
+        f"FROM {world.image}\nUSER root\n"
+        "RUN cp $(command -v cat) /usr/local/bin/as-root && chmod 4755 /usr/local/bin/as-root\nUSER 5001:0\n"
+    )
+    (tmp_path / "Dockerfile").write_text(recipe)
+    image = f"mrtest-setuid:{short_id()}"
+    docker("build", "-q", "-t", image, str(tmp_path))
+    try:
+        world.cluster.load(image, folder=tmp_path)
+        main = Container(name="py", image=image, override_command=True)
+        for allowed, user, none in (
+            (True, "Uid:\t5001\t0\t0\t0", False),
+            (False, "Uid:\t5001\t5001\t", True),
+        ):
+            settings = msgspec.structs.replace(world.settings, allow_privilege_escalation=allowed)
+            agent = await world.agent(settings=settings)
+            desired = desired_of(world, spec=simple_spec(world, containers=(main,)))
+            progress = await agent.start(desired)
+            assert progress.ready, progress.fault
+            said = await in_pod(agent.runtime, desired, "as-root /proc/self/status")
+            assert user in said
+            assert ("CapEff:\t0000000000000000" in said) is none
+            itself = await in_pod(agent.runtime, desired, "cat /proc/self/status")
+            assert "CapEff:\t0000000000000000" in itself
+    finally:
+        docker("rmi", image)
 
 
 async def test_no_privilege_by_default(world: KubernetesWorld) -> None:

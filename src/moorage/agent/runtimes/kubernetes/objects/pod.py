@@ -1,8 +1,8 @@
 """The pod of a workspace: the sandbox that clones, beside the devfile's containers.
 
-Everything runs as user 5001, group 0, without a capability: what Pod Security calls `restricted`. The tools tree is an
-image volume; where the cluster has none, a first container brings a shell and the sandbox copies the rest while it
-clones, and the main container waits for the whole.
+Everything runs as user 5001, group 0, without a capability: what Pod Security calls `restricted`, unless the settings allow
+privilege escalation. The tools tree is an image volume; where the cluster has none, a first container brings a shell and
+the sandbox copies the rest while it clones, and the main container waits for the whole.
 """
 
 from __future__ import annotations
@@ -133,8 +133,11 @@ def _pod_security(plan: Plan) -> dict[str, Any]:
 
 
 def _container_security(plan: Plan, *, ours: bool = False) -> dict[str, Any]:
-    allowed = plan.settings.allow_privilege_escalation and not ours
-    return {"allowPrivilegeEscalation": allowed, "capabilities": {"drop": ["ALL"]}}
+    """Where escalation is allowed, a container of the devfile keeps the runtime's own set of capabilities, which is within
+    `baseline`: as its user it has none of them, but a setuid program (sudo) gets no more than that set."""
+    if plan.settings.allow_privilege_escalation and not ours:
+        return {"allowPrivilegeEscalation": True}
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 # ------------------------------------------------------------------------------------------------ containers
