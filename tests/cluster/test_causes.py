@@ -17,7 +17,7 @@ from cluster.webhook import STORAGE_CLASS, WEBHOOK, RefusingWebhook
 from cluster.worlds import KubernetesWorld, WholeAgent
 from integration.runtimes.private_site import PrivateCA
 from integration.runtimes.worlds import EDITOR, Agent, desired_of, simple_spec
-from moorage.agent.runtimes.kubernetes import commands, inside, track
+from moorage.agent.runtimes.kubernetes import commands, inside, resources, track
 from moorage.agent.runtimes.kubernetes.objects.plan import INSTALLATION
 from moorage.agent_settings import Amounts, ResourceSettings
 from moorage.contract import (
@@ -58,13 +58,22 @@ async def test_an_image_that_needs_a_sign_in(world: KubernetesWorld) -> None:
 
 
 async def test_an_unknown_storage_class(world: KubernetesWorld) -> None:
-    """A StorageClass that the cluster does not have is named, with the setting to correct."""
+    """A StorageClass that the cluster does not have is named, with the setting to correct; once that is corrected, the next
+    start succeeds."""
     storage = msgspec.structs.replace(world.settings.storage, class_="nowhere")
     agent = await world.agent(settings=msgspec.structs.replace(world.settings, storage=storage))
-    fault = await fault_of(agent, desired_of(world))
+    desired = desired_of(world)
+    fault = await fault_of(agent, desired)
     assert fault.code == "storage-class-not-found"
     assert "nowhere" in fault.message
     assert "storage.class" in fault.hint
+    await agent.runtime.halt(desired.name)
+    agent.runtime.configure(world.settings, 2)
+    again = msgspec.structs.replace(desired, restarts=1, generation=2)
+    progress = await agent.start(again, fresh=True)
+    assert progress.ready, progress.fault
+    claim = await world.only(resources.VOLUME_CLAIM, desired.name)
+    assert claim["spec"]["storageClassName"] != "nowhere"
 
 
 async def test_more_than_the_quota(world: KubernetesWorld) -> None:

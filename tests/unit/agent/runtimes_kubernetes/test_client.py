@@ -128,6 +128,12 @@ async def test_what_is_not_there(client: Client) -> None:
     assert await client.delete(SECRET, "n", "x") is False
 
 
+async def test_deleting_that_very_object(server: Server, client: Client) -> None:
+    """Another object of the same name, or one that has changed since, is not deleted."""
+    await client.delete(SECRET, "n", "x", uid="u1", version="7")
+    assert json.loads(server.asked[0][2])["preconditions"] == {"uid": "u1", "resourceVersion": "7"}
+
+
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [

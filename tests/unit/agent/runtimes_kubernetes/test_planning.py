@@ -216,6 +216,34 @@ def test_a_template_changed_by_hand_is_put_back() -> None:
     assert again(frame(), found).in_words() == ("its deployment",)
 
 
+@pytest.mark.parametrize(
+    ("now", "asked", "there", "stale"),
+    [
+        ("fast", "nowhere", {"phase": "Pending"}, True),
+        ("", "nowhere", {"phase": "Pending"}, True),
+        ("fast", "", {"phase": "Pending"}, True),
+        ("", "", {"phase": "Pending"}, True),
+        ("fast", "fast", {"phase": "Pending"}, False),
+        ("fast", "nowhere", {"phase": "Bound"}, False),
+        ("fast", "nowhere", {}, False),
+    ],
+)
+def test_claims_that_only_a_new_one_helps(now: str, asked: str, there: dict[str, str], stale: bool) -> None:
+    """A claim without a volume that asks for another storage class than the settings do, or for whatever was the default, is to
+    be made anew; no claim that has a volume, or may have one, ever is."""
+
+    def objects(class_: str) -> list[dict[str, Any]]:
+        return made(frame(chosen=Chosen(RemoteDevelopment(storage=Storage(class_=class_)))))
+
+    found = objects(asked)
+    claim = next(item for item in found if item["kind"] == "PersistentVolumeClaim")
+    claim["status"] = there
+    assert reconcile.stale_claims(objects(now), found) == ([claim] if stale else [])
+    assert reconcile.changes(objects(asked), found).none
+    claim["spec"]["volumeName"] = "pv-1"
+    assert reconcile.stale_claims(objects(now), found) == []
+
+
 def test_missing_and_needless_objects() -> None:
     """What is missing is made, what is labelled and unwanted goes, volumes and namespace stay."""
     found = made(frame())

@@ -222,6 +222,28 @@ def test_a_former_pod_takes_its_part_of_the_quota() -> None:
     assert other.progress.fault is not None
 
 
+def test_a_claim_that_an_earlier_start_left() -> None:
+    """A volume is waited for from this start on, however long its claim has been there."""
+    track = Track(f"{BEGAN:.3f}")
+    claim = {
+        "metadata": {"name": "volume", "creationTimestamp": "2023-11-14T21:13:20Z"},
+        "status": {"phase": "Pending"},
+    }
+    words = {"volume": "waiting for a volume to be created"}
+    for after in (2.0, 599.0):
+        track.look(
+            Sight(desired=DESIRED, deployment={}, pod=None, claims=[claim], words=words, now=BEGAN + after),
+            PATIENCE,
+        )
+        assert track.progress.fault is None
+    details = {stage.name: stage.detail for stage in track.progress.stages}
+    assert "waiting for a volume" in details[StageName.VOLUME]
+    sight = Sight(desired=DESIRED, deployment={}, pod=None, claims=[claim], words=words, now=BEGAN + 601)
+    track.look(sight, PATIENCE)
+    assert track.progress.fault is not None
+    assert track.progress.fault.code == "volume-pending"
+
+
 def test_another_pod_is_another_start() -> None:
     """A pod that was ready and is gone: the stages begin anew, with the node's words, and end with the new pod."""
     track = Track(f"{BEGAN:.3f}")

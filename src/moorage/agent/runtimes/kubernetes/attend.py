@@ -137,7 +137,7 @@ class Attendant:
                 for item in self._objects_of(name)
             ),
             claims=[item for item in found if item["kind"] == "PersistentVolumeClaim"],
-            words=await self._words(pod, found, ask=ask),
+            words=await self._words(pod, found, since=track.began, ask=ask),
             lines=await self._main_lines(desired, pod, track, now),
             now=now,
         )
@@ -256,7 +256,11 @@ class Attendant:
             entry[1].cancel()
 
     # ------------------------------------------------------------------------------------------ words
-    async def _words(self, pod: Object | None, found: Sequence[Object], *, ask: bool) -> dict[str, str]:
+    async def _words(
+        self, pod: Object | None, found: Sequence[Object], *, since: float, ask: bool
+    ) -> dict[str, str]:
+        """`since`: when the start began (seconds since the epoch). A claim outlives starts, and what was said of it during an
+        earlier one may no longer be so."""
         words: dict[str, str] = {}
         for claim in found:
             if (
@@ -264,7 +268,12 @@ class Attendant:
                 and (claim.get("status") or {}).get("phase") == "Pending"
             ):
                 events = await self._events_of(claim, ask=ask)
-                told = [e for e in events if e.get("type") == "Warning" or e.get("reason") in _CLAIM_REASONS]
+                told = [
+                    event
+                    for event in events
+                    if event["at"] >= int(since)
+                    and (event.get("type") == "Warning" or event.get("reason") in _CLAIM_REASONS)
+                ]
                 if told:
                     words[claim["metadata"]["name"]] = told[-1].get("message") or ""
         for item in found:
@@ -309,7 +318,7 @@ class Attendant:
                     self._image_words[pod["metadata"]["uid"], container] = message
 
     async def _events_of(self, item: Object, *, ask: bool) -> list[Object]:
-        """Oldest first; asked for every few seconds at most. An API server that does not answer tells nothing."""
+        """Oldest first, with `at` (seconds since the epoch); asked for every few seconds at most. An API server that does not answer tells nothing."""
         metadata, now = item["metadata"], self._clock.now()
         known = self._events.get(metadata["uid"])
         if not ask or (known is not None and now - known[0] < EVENTS_EVERY):
@@ -321,11 +330,12 @@ class Attendant:
         except MoorageError as error:
             _log.info("events cannot be read", error=str(error))
             return known[1] if known is not None else []
-        events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
-        kept = [
+        kept: list[Object] = [
             {key: event.get(key) for key in ("type", "reason", "message", "involvedObject")}
+            | {"at": _last_time(event)}
             for event in events
         ]
+        kept.sort(key=lambda event: event["at"])
         self._events[metadata["uid"]] = (now, kept)
         while len(self._events) > _KEPT_LINES:
             self._events.pop(next(iter(self._events)))
@@ -359,3 +369,10 @@ class Attendant:
 
 def _is_of(pod: Object, track: Track) -> bool:
     return states.run_of_pod(pod) == track.run
+
+
+def _last_time(event: Object) -> float:
+    """When it was seen last: events are counted rather than repeated."""
+    series = event.get("series") or {}
+    times = (event.get("lastTimestamp"), event.get("eventTime"), series.get("lastObservedTime"))
+    return max((states.seconds(text) or 0.0 for text in times), default=0.0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from moorage.agent import causes
 from moorage.agent.causes import Verdict
 from moorage.agent.runtimes.kubernetes.client import ApiError
+from moorage.agent.runtimes.kubernetes.resources import Object
 from moorage.contract import Cause
 from moorage.kernel.errors import Forbidden, MoorageError
 
@@ -66,7 +68,8 @@ def volume_pending(claim: str, message: str) -> Verdict:
                 code="storage-class-not-found",
                 message=f"The cluster has no StorageClass {found[1]}.",
                 detail=message,
-                hint="Set storage.class in the agent's settings to one that it has, or to nothing for its default.",
+                hint="Set storage.class in the agent's settings to one that it has, or to nothing for its default, and start "
+                "the workspace again.",
             ),
             True,
         )
@@ -76,7 +79,8 @@ def volume_pending(claim: str, message: str) -> Verdict:
                 code="no-default-storage-class",
                 message="The cluster has no default StorageClass, so that nobody makes the workspace's volume.",
                 detail=message,
-                hint="Mark one as the default, or name one as storage.class in the agent's settings.",
+                hint="Mark one as the default, or name one as storage.class in the agent's settings, and start the workspace "
+                "again.",
             ),
             True,
         )
@@ -183,6 +187,16 @@ def namespace_taken(name: str) -> Cause:
         code="namespace-taken",
         message=f"The cluster has a namespace {name} already, which is not this workspace's.",
         hint="The agent leaves it alone. Remove it if nobody needs it; else delete this workspace and create another.",
+    )
+
+
+def removal_slow(left: Sequence[Object]) -> Cause:
+    """Of what should have gone: `left`, what is still there."""
+    return Cause(
+        code="removal-slow",
+        message="The cluster has not finished removing this workspace's objects yet.",
+        detail=", ".join(f"{item['kind']} {item['metadata']['name']}" for item in left),
+        hint="A finalizer or a node that does not answer may hold them; the agent goes on waiting.",
     )
 
 

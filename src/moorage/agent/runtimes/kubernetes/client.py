@@ -173,12 +173,21 @@ class Client:
         )
 
     async def delete(
-        self, kind: Kind, namespace: str, name: str, *, uid: str = "", grace: int | None = None
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        *,
+        uid: str = "",
+        version: str = "",
+        grace: int | None = None,
     ) -> bool:
-        """False when it was gone already. `uid`: only that very object. What it owns goes in the background."""
+        """False when it was gone already. `uid`: only that very object; `version`: only as it was then. What it owns goes in
+        the background."""
         body: dict[str, Any] = {"propagationPolicy": "Background"}
-        if uid:
-            body["preconditions"] = {"uid": uid}
+        only = {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value}
+        if only:
+            body["preconditions"] = only
         if grace is not None:
             body["gracePeriodSeconds"] = grace
         try:

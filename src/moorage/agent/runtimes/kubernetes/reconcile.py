@@ -74,6 +74,25 @@ def changes(wanted: Sequence[Object], found: Sequence[Object]) -> Changes:
     return Changes(apply=tuple(apply), clean=tuple(clean), prune=tuple(prune))
 
 
+def stale_claims(wanted: Sequence[Object], found: Sequence[Object]) -> list[Object]:
+    """Claims for which no volume was made, and that ask for another storage class than a start asks for now. No claim can be
+    changed, and the default class may be another one by now: only a new one helps."""
+    by_key = {key_of(item): item for item in found}
+    stale = []
+    for item in wanted:
+        there = by_key.get(key_of(item))
+        if item["kind"] != "PersistentVolumeClaim" or there is None or not _is_unbound(there):
+            continue
+        name = item["spec"].get("storageClassName")
+        if not name or name != there["spec"].get("storageClassName"):
+            stale.append(there)
+    return stale
+
+
+def _is_unbound(claim: Object) -> bool:
+    return (claim.get("status") or {}).get("phase") == "Pending" and not claim["spec"].get("volumeName")
+
+
 def needs_apply(wanted: Object, there: Object) -> bool:
     paths = [path for path in drift.differences(wanted, there) if path not in _BOOKKEEPING]
     if wanted["kind"] == "Deployment" and _same_run(wanted, there) and _other_writer(wanted, there):
@@ -125,7 +144,8 @@ class Writer:
         for item in last:
             await self._apply(item)
 
-    async def delete(self, item: Object) -> None:
+    async def delete(self, item: Object, *, exact: bool = False) -> None:
+        """`exact`: only while it is just as it is in `item`; else this raises (409)."""
         metadata = item["metadata"]
         try:
             await self._client.delete(
@@ -133,9 +153,10 @@ class Writer:
                 metadata.get("namespace", ""),
                 metadata["name"],
                 uid=metadata.get("uid", ""),
+                version=metadata["resourceVersion"] if exact else "",
             )
         except ApiError as error:
-            if error.http_status != 409:  # 409: it is another one by now
+            if exact or error.http_status != 409:  # 409: it is another one by now
                 raise
 
     async def release(self, item: Object) -> None:

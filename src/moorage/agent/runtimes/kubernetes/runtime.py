@@ -7,7 +7,6 @@ for, so that its end is the end of the work.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -42,9 +41,11 @@ from moorage.agent.runtimes.kubernetes.resources import (
     DEPLOYMENT,
     NAMESPACE,
     POD,
+    VOLUME_CLAIM,
     Object,
 )
 from moorage.agent.runtimes.kubernetes.store import Store
+from moorage.agent.runtimes.kubernetes.waiting import Waiting
 from moorage.agent.runtimes.port import (
     ExecRequest,
     ExecSession,
@@ -59,15 +60,13 @@ from moorage.agent.runtimes.port import (
 )
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import RemoteDevelopment
-from moorage.contract import Cause, DesiredState, DesiredWorkspace, WorkspaceSpec
+from moorage.contract import DesiredState, DesiredWorkspace, WorkspaceSpec
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import MoorageError, Unavailable
 from moorage.kernel.tasks import Backoff
 
 _log = log.get(part="agent.kubernetes")
-GONE_SECONDS = 120.0
-"""How long what was removed may take to go."""
 
 
 class KubernetesRuntime:
@@ -94,7 +93,7 @@ class KubernetesRuntime:
         self._writer: Writer | None = None
         self._attendant: Attendant | None = None
         self._pull_secrets = PullSecrets(self.client, self._all_changed, self._pull_namespaces)
-        self._waiting: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._waiting = Waiting()
 
     def configure(self, settings: RemoteDevelopment, version: int) -> None:
         self._chosen = Chosen(settings, version)
@@ -146,8 +145,7 @@ class KubernetesRuntime:
                 self._changed(workspace)
 
     def _changed(self, workspace: str) -> None:
-        if event := self._waiting.pop(workspace, None):
-            event.set()
+        self._waiting.changed(workspace)
         if self._attendant is not None:
             self._attendant.nudge(workspace)
         if self._listener is not None and workspace:
@@ -221,8 +219,11 @@ class KubernetesRuntime:
                 raise RuntimeFault(cause, final=True)
             sources = await self._pull_secrets.read(plan.settings, needed=not kept)
             plan, lacking = planning.without_lacking(planning.with_sources(plan, found, sources))
-            wanted = writer.settled(reconcile.changes(objects_of(plan), found))
-            await writer.write(wanted)
+            objects = objects_of(plan)
+            if not kept:
+                await self._discard_claims(desired.name, objects)
+                found = states.present(store.of(desired.name))
+            await writer.write(writer.settled(reconcile.changes(objects, found)))
             await self._end_former_run(desired.name, run)
             # What a node gave up stays in the way of nothing but readers; the Deployment has made another.
             await self._delete([pod for pod in store.of(desired.name, POD) if states.failed(pod)])
@@ -236,6 +237,17 @@ class KubernetesRuntime:
             )
             if lacking is not None:  # all else has been mended
                 raise RuntimeFault(pull_secrets.missing(lacking), final=False)
+
+    async def _discard_claims(self, name: str, wanted: list[Object]) -> None:
+        """They are made anew, as the settings are now."""
+        store, writer = self._known(), self._written()
+        stale = reconcile.stale_claims(wanted, store.of(name, VOLUME_CLAIM))
+        for claim in stale:
+            await writer.delete(claim, exact=True)
+        uids = {claim["metadata"]["uid"] for claim in stale}
+        await self._until(
+            name, lambda: not any(c["metadata"]["uid"] in uids for c in store.of(name, VOLUME_CLAIM))
+        )
 
     async def _end_former_run(self, name: str, run: str) -> None:
         """The Deployment makes the new pod once the old one has left the list, which its node is in no hurry to do."""
@@ -306,20 +318,7 @@ class KubernetesRuntime:
 
     async def _until(self, name: str, done: Callable[[], bool]) -> None:
         """Waits for the store to hear of it. Raises `RuntimeFault`, not final, when that takes too long."""
-        try:
-            async with asyncio.timeout(GONE_SECONDS):
-                while not done():
-                    await self._waiting[name].wait()
-        except TimeoutError as error:
-            raise RuntimeFault(
-                Cause(
-                    code="removal-slow",
-                    message="The cluster has not finished removing this workspace's objects yet.",
-                    detail=", ".join(f"{i['kind']} {i['metadata']['name']}" for i in self._known().of(name)),
-                    hint="A finalizer or a node that does not answer may hold them; the agent goes on waiting.",
-                ),
-                final=False,
-            ) from error
+        await self._waiting.until(name, done, self._known().of)
 
     def _plan(
         self, desired: DesiredWorkspace, deployment: Object | None, found: list[Object], *, run: str

@@ -147,7 +147,8 @@ class Track:
             if not words:
                 continue
             verdict = causes.volume_pending(claim["metadata"]["name"], words)
-            since = states.seconds(claim["metadata"].get("creationTimestamp")) or sight.now
+            # One that an earlier start left has not been waited for since then.
+            since = max(states.seconds(claim["metadata"].get("creationTimestamp")) or sight.now, self.began)
             if verdict.final or sight.now - since > patience.schedule:
                 self.fail(StageName.VOLUME, verdict.cause, sight.now)
             else:

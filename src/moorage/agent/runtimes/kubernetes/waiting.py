@@ -1,0 +1,39 @@
+"""Waits until the store has heard of what was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from moorage.agent.runtimes.kubernetes import causes
+from moorage.agent.runtimes.kubernetes.resources import Object
+from moorage.agent.runtimes.port import RuntimeFault
+
+GONE_SECONDS = 120.0
+"""How long what was removed may take to go."""
+
+
+class Waiting:
+    """`changed` is to be called whenever one of a workspace's objects has changed."""
+
+    def __init__(self) -> None:
+        self._changes: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def changed(self, workspace: str) -> None:
+        if event := self._changes.pop(workspace, None):
+            event.set()
+
+    async def until(
+        self,
+        workspace: str,
+        done: Callable[[], bool],
+        objects_of: Callable[[str], Sequence[Object]],
+    ) -> None:
+        """Raises `RuntimeFault`, not final, when that takes too long."""
+        try:
+            async with asyncio.timeout(GONE_SECONDS):
+                while not done():
+                    await self._changes[workspace].wait()
+        except TimeoutError as error:
+            raise RuntimeFault(causes.removal_slow(objects_of(workspace)), final=False) from error
