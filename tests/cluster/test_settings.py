@@ -336,7 +336,7 @@ async def test_a_user_namespace_that_was_only_promised(
     """A pod whose map of users is the node's, although it was to have one of its own, fails before anything of the devfile has
     run: our first container looks at /proc/self/uid_map."""
 
-    async def promised(_: Client) -> Abilities:
+    async def promised(_: Client, **_again: bool) -> Abilities:
         return Abilities(user_namespaces=True)
 
     monkeypatch.setattr(discovery, "abilities_of", promised)

@@ -8,8 +8,9 @@ import pytest
 from moorage.agent.runtimes.kubernetes import abilities
 
 
-def node(runtime: str, *, maps_users: bool = False) -> dict[str, Any]:
-    status: dict[str, Any] = {"nodeInfo": {"containerRuntimeVersion": runtime}}
+def node(runtime: str, *, kubelet: str = "v1.35.0", maps_users: bool = False) -> dict[str, Any]:
+    info = {"containerRuntimeVersion": runtime, "kubeletVersion": kubelet}
+    status: dict[str, Any] = {"nodeInfo": info}
     if maps_users:
         status["runtimeHandlers"] = [{"name": "", "features": {"userNamespaces": True}}]
     return {"status": status}
@@ -45,7 +46,11 @@ def test_a_new_cluster_can_do_everything() -> None:
         {}, answer(), [node("containerd://2.1.4", maps_users=True)], ["security.openshift.io"]
     )
     assert found == abilities.Abilities(
-        image_volumes=True, user_namespaces=True, sidecars=True, assigns_user=True
+        image_volumes=True,
+        image_volumes_accepted=True,
+        user_namespaces=True,
+        sidecars=True,
+        assigns_user=True,
     )
 
 
@@ -66,6 +71,26 @@ def test_images_are_mounted_where_every_node_can(runtimes: list[str], can: bool)
     """One node whose container runtime is too old rules image volumes out: a pod may land there."""
     found = abilities.read({}, answer(), [node(text) for text in runtimes], [])
     assert found.image_volumes is can
+
+
+@pytest.mark.parametrize(
+    ("kubelets", "can"),
+    [
+        (["v1.35.0"], True),
+        (["v1.36.2+k3s1", "v1.35.1-gke.1234"], True),
+        (["v2.0.0"], True),
+        (["v1.33.4"], False),
+        (["v1.34.9"], False),
+        (["v1.35.0", "v1.34.9"], False),
+        ([""], False),
+    ],
+)
+def test_images_are_mounted_where_every_kubelet_does_so_unasked(kubelets: list[str], can: bool) -> None:
+    """An API server may be three versions newer than a node, whose kubelet then has the feature switched off. Only who asks for
+    it by name (`editor_tree: image`) may have switched it on there, too."""
+    nodes = [node("containerd://2.1.0", kubelet=text) for text in kubelets]
+    found = abilities.read({"gitVersion": "v1.35.0"}, answer(), nodes, [])
+    assert (found.image_volumes, found.image_volumes_accepted) == (can, True)
 
 
 def test_a_refused_dry_run_is_nothing() -> None:

@@ -342,7 +342,7 @@ def test_workspaces_that_share_a_namespace_share_no_object() -> None:
         (RemoteDevelopment(use_kubernetes_user_namespaces=True), Abilities(), "user-namespaces-unavailable"),
         (RemoteDevelopment(use_kubernetes_user_namespaces=True), Abilities(user_namespaces=True), None),
         (RemoteDevelopment(editor_tree="image"), Abilities(), "image-volumes-unavailable"),
-        (RemoteDevelopment(editor_tree="image"), Abilities(image_volumes=True), None),
+        (RemoteDevelopment(editor_tree="image"), Abilities(image_volumes_accepted=True), None),
         (RemoteDevelopment(), Abilities(), None),
     ],
 )

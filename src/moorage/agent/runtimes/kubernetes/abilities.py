@@ -1,7 +1,8 @@
 """What a cluster can do, by its own word: not by its version.
 
 An API server drops what it does not know or has switched off, or refuses it. So one object with everything that the agent
-might use is created as a dry run, and what comes back tells. Nodes say what their container runtime is.
+might use is created as a dry run, and what comes back tells. Nodes say what their kubelet and their container runtime are;
+what a kubelet has switched on, it does not say, so that there its version decides.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ import msgspec
 
 from moorage.agent.runtimes.kubernetes.resources import Object
 
+IMAGE_VOLUME_KUBELET = (1, 35)
+"""From which version a kubelet mounts images unasked: before, the gate `ImageVolume` is off (and has no subPath before 1.33). An older
+kubelet under a newer API server leaves such a pod waiting."""
+
 
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     """The defaults are the least that any supported cluster (1.20 and later) has."""
@@ -20,7 +25,9 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     """For people only."""
     image_volumes: bool = False
-    """A container image mounted read-only as a volume."""
+    """A container image is mounted read-only as a volume, on every node, as it comes."""
+    image_volumes_accepted: bool = False
+    """The same, if every kubelet has its feature gate `ImageVolume` on."""
     user_namespaces: bool = False
     """`hostUsers: false` is kept, and a node's container runtime can do it."""
     sidecars: bool = False
@@ -66,11 +73,15 @@ def read(version: Object, answer: Object | None, nodes: Sequence[Object], groups
     template = answer["spec"]["template"]["spec"] if answer is not None else {}
     volumes = template.get("volumes") or ()
     inits = template.get("initContainers") or ()
+    accepted = (
+        any("image" in volume for volume in volumes)
+        and bool(nodes)
+        and all(_mounts_images(node) for node in nodes)
+    )
     return Abilities(
         version=str(version.get("gitVersion") or ""),
-        image_volumes=any("image" in volume for volume in volumes)
-        and bool(nodes)
-        and all(_mounts_images(node) for node in nodes),
+        image_volumes=accepted and all(_kubelet(node) >= IMAGE_VOLUME_KUBELET for node in nodes),
+        image_volumes_accepted=accepted,
         user_namespaces=template.get("hostUsers") is False and any(_maps_users(node) for node in nodes),
         sidecars=any(container.get("restartPolicy") == "Always" for container in inits),
         assigns_user="security.openshift.io" in groups,
@@ -85,6 +96,13 @@ def _mounts_images(node: Object) -> bool:
         return False
     least = {"containerd": (2, 1), "cri-o": (1, 31)}[found[1]]
     return (int(found[2]), int(found[3])) >= least
+
+
+def _kubelet(node: Object) -> tuple[int, int]:
+    """Its version; (0, 0) when it does not say."""
+    text = node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", "")
+    found = re.match(r"v?(\d+)\.(\d+)\b", text)
+    return (int(found[1]), int(found[2])) if found is not None else (0, 0)
 
 
 def _maps_users(node: Object) -> bool:

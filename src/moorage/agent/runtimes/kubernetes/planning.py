@@ -115,7 +115,7 @@ def impossible(plan: Plan) -> Cause | None:
             message="The agent's settings want user namespaces, which this cluster's API server or nodes do not have.",
             hint="Set use_kubernetes_user_namespaces to false, or upgrade Kubernetes and the nodes' container runtime.",
         )
-    if plan.settings.editor_tree == "image" and not plan.abilities.image_volumes:
+    if plan.settings.editor_tree == "image" and not plan.abilities.image_volumes_accepted:
         return Cause(
             code="image-volumes-unavailable",
             message="The agent's settings want the tools as an image volume, which this cluster's API server or nodes cannot mount.",

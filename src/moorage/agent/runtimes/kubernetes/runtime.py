@@ -133,6 +133,11 @@ class KubernetesRuntime:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._store.run(), name="store")
             tasks.create_task(self._pull_secrets.follow(), name="pull secrets")
+            following = discovery.follow(self.client, self._abilities, self._learn)
+            tasks.create_task(following, name="abilities")
+
+    def _learn(self, abilities: Abilities) -> None:
+        self._abilities = abilities
 
     def _pull_namespaces(self) -> frozenset[str]:
         """Where image pull secrets may lie: where the agent's owner allows it, and what is set now, which was looked at."""
