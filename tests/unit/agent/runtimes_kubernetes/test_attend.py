@@ -20,6 +20,7 @@ from moorage.contract import (
     Container,
     DesiredState,
     DesiredWorkspace,
+    StageName,
     WorkspaceSpec,
 )
 from moorage.kernel.clock import FakeClock
@@ -135,3 +136,23 @@ async def test_what_was_said_before_this_start(cluster: Cluster, times: dict[str
     cluster.events = [event(GONE, **times)]
     fault = (await cluster.look()).fault
     assert (fault.code if fault is not None else "") == code
+
+
+@pytest.mark.parametrize(
+    ("phase", "deleted", "told"),
+    [
+        ("Failed", "", True),
+        ("Failed", "2023-11-14T22:13:21Z", False),
+        ("Succeeded", "2023-11-14T22:13:21Z", False),
+    ],
+)
+async def test_a_pod_that_was_deleted(cluster: Cluster, phase: str, deleted: str, told: bool) -> None:
+    """A pod that its node gave up is the reason for another; one that was deleted is not said to have been, though it ends
+    in the same phase."""
+    metadata = {"name": "p", "namespace": NAME, "uid": "p1", "creationTimestamp": "2023-11-14T21:00:00Z"}
+    if deleted:
+        metadata["deletionTimestamp"] = deleted
+    status = {"phase": phase, "reason": "Evicted", "message": "low on memory"}
+    cluster.objects.append({"kind": "Pod", "metadata": metadata, "status": status})
+    details = {stage.name: stage.detail for stage in (await cluster.look()).stages}
+    assert ("low on memory" in details[StageName.CONTAINERS]) is told

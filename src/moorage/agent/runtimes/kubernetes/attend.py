@@ -277,7 +277,9 @@ class Attendant:
                 if told:
                     words[claim["metadata"]["name"]] = told[-1].get("message") or ""
         for item in found:
-            if item["kind"] == "Pod" and states.failed(item):
+            # One that is deleted ends as Failed or Succeeded, too, since Kubernetes 1.27: nobody gave that one up.
+            deleted = item["metadata"].get("deletionTimestamp")
+            if item["kind"] == "Pod" and states.failed(item) and not deleted:
                 status = item["status"]
                 cause = causes.put_out(status.get("reason") or "", status.get("message") or "")
                 words[PUT_OUT] = f"{cause.message} {cause.detail}".strip()
