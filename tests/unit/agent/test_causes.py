@@ -73,6 +73,11 @@ EXITS = [
     (127, "Error relocating /opt/node: __res_init: symbol not found", "", False, "image-without-glibc", True),
     (1, "node: /lib/libc.so.6: version `GLIBC_2.28' not found (required by node)", "", False, "image-glibc-too-old", True),
     (1, "Error: ENOSPC: no space left on device, write", "", False, "no-space", True),
+    (1, "Error: ENOSPC: System limit for number of file watchers reached, watch '/projects'\n  code: 'ENOSPC',", "", False, "file-watchers-exhausted", False),
+    (1, "inotify_add_watch: No space left on device", "", False, "file-watchers-exhausted", False),
+    (1, "OSError: [Errno 24] inotify instance limit reached", "", False, "file-watchers-exhausted", False),
+    (1, "  File \"watchdog/inotify.py\", line 3\nKeyError: 'no such limit'", "", False, "container-crashed", False),
+    (137, "tail: inotify resources exhausted", "", True, "out-of-memory", False),
     (5, "x\nmoorage: editor-gave-up: it ended 3 times", "", False, "editor-crashed", True),
 ]  # fmt: skip
 
@@ -94,6 +99,7 @@ def test_exit_code_and_signal_are_told() -> None:
 
 ENGINES = [
     (500, "write /var/lib/docker/x: no space left on device", "no-space", True),
+    (500, "failed to create shim task: inotify_add_watch: no space left on device", "file-watchers-exhausted", False),
     (400, 'OCI runtime create failed: exec: "/nope": stat /nope: no such file or directory: unknown', "command-not-found", True),
     (400, 'exec: "/data": permission denied: unknown', "command-not-executable", True),
     (400, "standard_init_linux.go:228: exec user process caused: exec format error", "wrong-architecture", True),

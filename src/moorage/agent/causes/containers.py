@@ -5,14 +5,25 @@ from __future__ import annotations
 import re
 
 from moorage.agent.causes.images import wrong_architecture
-from moorage.agent.causes.verdict import NO_SPACE, Verdict, make_cause, matches, no_space
+from moorage.agent.causes.verdict import (
+    FILE_WATCHERS,
+    NO_SPACE,
+    Verdict,
+    make_cause,
+    matches,
+    no_space,
+    no_watchers,
+)
 from moorage.contract import Cause
 
 
 def of_exit(name: str, code: int | None, lines: str, *, oom: bool = False, error: str = "") -> Verdict:
     """Of a container that ended. `lines`: the last ones that it wrote; `error`: the engine's words, if it has any."""
     words = f"{error}\n{lines}"
-    if matches(words, *NO_SPACE):
+    if matches(words, *FILE_WATCHERS):
+        if not oom:
+            return no_watchers(f"Container {name} ended with {_exit_words(code)}", words)
+    elif matches(words, *NO_SPACE):
         return no_space(f"for container {name}", words)
     if matches(words, "exec format error"):
         return wrong_architecture("", "", words)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from moorage.agent.causes.images import wrong_architecture
-from moorage.agent.causes.verdict import NO_SPACE, Verdict, make_cause, matches, no_space
+from moorage.agent.causes.verdict import (
+    FILE_WATCHERS,
+    NO_SPACE,
+    Verdict,
+    make_cause,
+    matches,
+    no_space,
+    no_watchers,
+)
 
 
 def engine_unreachable(host: str, detail: str) -> Verdict:
@@ -28,6 +36,8 @@ def engine_slow(host: str, doing: str, seconds: float) -> Verdict:
 
 def of_engine(doing: str, status: int, message: str) -> Verdict:
     """Of a request that the engine refused. `doing`: "starting container py"; `status`: HTTP's."""
+    if matches(message, *FILE_WATCHERS):
+        return no_watchers(f"The engine failed while {doing}", message)
     if matches(message, *NO_SPACE):
         return no_space("for containers and volumes", message)
     if matches(message, "namespace path", "cannot join network", "non running container", "is not running"):

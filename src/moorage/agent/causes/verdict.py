@@ -27,6 +27,27 @@ def matches(text: str, *patterns: str) -> bool:
 NO_SPACE = ("no space left on device", "enospc", "disk quota exceeded")
 
 
+FILE_WATCHERS = (
+    "number of file watchers",
+    "number of inotify",
+    "inotify.*(no space left|enospc|limit|exhausted|too many)",
+)
+"""Of a limit of the kernel's, for which it has no error of its own: it says that there is no space."""
+
+
+def no_watchers(what: str, detail: str) -> Verdict:
+    return Verdict(
+        make_cause(
+            "file-watchers-exhausted",
+            f"{what}: no more files may be watched for changes.",
+            detail,
+            "Raise fs.inotify.max_user_watches (or max_user_instances) on the machine that runs the workspaces, or let the "
+            "program watch fewer files.",
+        ),
+        False,
+    )
+
+
 def no_space(where: str, detail: str) -> Verdict:
     return Verdict(
         make_cause(
