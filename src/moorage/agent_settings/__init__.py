@@ -20,7 +20,7 @@ from moorage.agent_settings.model import (
     Toleration,
 )
 from moorage.agent_settings.reading import decode, encode, parse
-from moorage.agent_settings.writing import complete, without_effect
+from moorage.agent_settings.writing import complete, left_aside, without_effect
 
 __all__ = [
     "AgentSettings",
@@ -37,6 +37,7 @@ __all__ = [
     "complete",
     "decode",
     "encode",
+    "left_aside",
     "parse",
     "without_effect",
 ]

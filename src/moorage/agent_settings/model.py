@@ -155,3 +155,10 @@ class Observability(Strict, frozen=True):
 class AgentSettings(Strict, frozen=True):
     remote_development: RemoteDevelopment = RemoteDevelopment()
     observability: Observability = Observability()
+    # What else GitLab's file may hold says nothing about workspaces: it is taken, and left aside.
+    ci_access: Any = None
+    container_scanning: Any = None
+    flux: Any = None
+    gitops: Any = None
+    managed_resources: Any = None
+    user_access: Any = None

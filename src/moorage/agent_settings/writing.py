@@ -29,7 +29,18 @@ _ON_DOCKER = frozenset(
 
 def complete(settings: AgentSettings) -> str:
     """YAML with every setting, the defaults among them. `reading.parse` gives the same settings again."""
-    return yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True, width=1000)
+    values = {section: value for section, value in _plain(settings).items() if value is not None}
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def left_aside(settings: AgentSettings) -> list[str]:
+    """Names of what is set and has no effect anywhere: it is read since files from GitLab hold it."""
+    sections = [field.name for field in msgspec.structs.fields(AgentSettings) if field.default is None]
+    found = [name for name in sections if getattr(settings, name) is not None]
+    theirs = settings.remote_development.gitlab_workspaces_proxy
+    plain = type(theirs)()
+    ways = [name for name in ("http_enabled", "ssh_enabled") if getattr(theirs, name) != getattr(plain, name)]
+    return [*found, *(f"gitlab_workspaces_proxy.{name}" for name in ways)]
 
 
 def without_effect(settings: RemoteDevelopment, runtime: str) -> list[str]:

@@ -6,7 +6,14 @@ import msgspec
 import pytest
 import yaml
 
-from moorage.agent_settings import AgentSettings, RemoteDevelopment, complete, parse, without_effect
+from moorage.agent_settings import (
+    AgentSettings,
+    RemoteDevelopment,
+    complete,
+    left_aside,
+    parse,
+    without_effect,
+)
 
 EVERYTHING = """
 remote_development:
@@ -38,6 +45,25 @@ def test_complete_settings_name_everything() -> None:
     assert written["remote_development"]["max_active_hours_before_stop"] == 36
     assert written["remote_development"]["network_policy"]["egress"][0]["except"][0] == "10.0.0.0/8"
     assert written["observability"]["logging"] == {"level": "info", "grpc_level": "error"}
+
+
+def test_what_else_a_file_from_gitlab_holds() -> None:
+    """It is read as it stands; what says nothing about workspaces is named, and written as it was."""
+    text = """
+    ci_access: {groups: [{id: team, access_as: {agent: {}}}]}
+    user_access: {projects: [{id: team/one}], access_as: {agent: {}}}
+    container_scanning: {cadence: 0 0 * * *}
+    remote_development: {gitlab_workspaces_proxy: {namespace: edge, ssh_enabled: false}}
+    """
+    settings = parse(text)
+    assert left_aside(settings) == [
+        "ci_access",
+        "container_scanning",
+        "user_access",
+        "gitlab_workspaces_proxy.ssh_enabled",
+    ]
+    assert parse(complete(settings)) == settings
+    assert left_aside(parse(EVERYTHING)) == []
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,7 @@ def _as_settings(agent: models.Agent, row: AgentSettingsVersion | None, newest: 
         parsed = agent_settings.parse(text)
         effective = agent_settings.complete(parsed)
         idle = agent_settings.without_effect(parsed.remote_development, agent.runtime)
+        warnings += [f"has no effect in Moorage: {name}" for name in agent_settings.left_aside(parsed)]
         warnings += [f"has no effect on {agent.runtime.capitalize()}: {name}" for name in idle]
     except InvalidInput as error:  # written by another version of Moorage
         effective = ""
