@@ -251,7 +251,7 @@ def test_delete_leaves_nothing_of_the_workspace(walk: Walk) -> None:
         every=1,
     )
     page = walk.context.new_page()
-    assert visit(page, walk.url(60001)).status == 404
+    eventually("its URL is unknown", lambda: visit(page, walk.url(60001)).status == 404, within=20)
     page.close()
 
 

@@ -250,8 +250,8 @@ def _trust() -> ssl.SSLContext:
 
 
 def _ended(closed: ConnectionClosed) -> str:
-    code = closed.rcvd.code if closed.rcvd is not None else 1006
-    return _REFUSALS.get(code) or f"the connection ended ({code})"
+    code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd is not None else (1006, "")
+    return _REFUSALS.get(code) or f"the connection ended ({reason or code})"
 
 
 def _leaf(error: BaseException) -> BaseException:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 _LABEL = re.compile(r"(?P<port>[1-9][0-9]{0,4})-(?P<workspace>workspace-[0-9]+-[0-9]+-[0-9a-z]{6})")
+_NAME = re.compile(r"workspace-[0-9]+-(?P<owner>[0-9]+)-[0-9a-z]{6}")
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,9 @@ def is_workspace_name(name: str, agent_id: int) -> bool:
 
 def workspace_name(agent_id: int, user_id: int, suffix: str) -> str:
     return f"workspace-{agent_id}-{user_id}-{suffix}"
+
+
+def owner_of(workspace: str) -> int | None:
+    """The user's id that `workspace_name` was given; None for what is no such name."""
+    match = _NAME.fullmatch(workspace)
+    return int(match["owner"]) if match is not None else None

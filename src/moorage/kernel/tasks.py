@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from moorage.kernel import log
 
 _log = log.get(part="kernel.tasks")
+LONG_SECONDS = 10.0
+"""What ran for so long did well until it failed: its next try does not wait for what came before."""
 
 
 class Backoff:
@@ -30,15 +32,20 @@ class Backoff:
 
 
 async def forever(name: str, work: Callable[[], Awaitable[None]], *, backoff: Backoff | None = None) -> None:
-    """Runs `work` again whenever it returns or fails, after a growing pause; ends only by cancellation.
+    """Runs `work` again whenever it returns or fails, after a pause, which grows while it does so soon; ends only by
+    cancellation.
 
     An exception is logged with its name and never ends the task: one fault does not take the process down.
     """
     pause = backoff or Backoff()
+    loop = asyncio.get_running_loop()
     while True:
+        began = loop.time()
         try:
             await work()
             pause.reset()
         except Exception as error:  # noqa: BLE001 - one fault does not end the task
             _log.warning("task failed; trying again", task=name, error=repr(error), exc_info=error)
+            if loop.time() - began > LONG_SECONDS:
+                pause.reset()
         await asyncio.sleep(pause.delay())

@@ -68,6 +68,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         "server.changes": lambda state: state.changes.run(),
         "server.routing": routing.follow,
         "server.housekeeping": housekeeping.look_after,
+        "server.limits": housekeeping.keep_limits,
     }
     tasks = [
         asyncio.create_task(forever(name, lambda run=run: run(state)), name=name)  # type: ignore[misc]

@@ -90,7 +90,7 @@ class Changes(Protocol):
 
     async def claim(self, agent: int, holder: object) -> bool:
         """Whether `holder` (a connection) may serve this agent; True until `release`, or until a `RESYNC`, after which it
-        must be claimed anew. At most one holder at one replica has it."""
+        must be claimed anew. At most one holder at one replica has it. Raises `Unavailable` when nobody can say."""
 
     async def release(self, agent: int, holder: object) -> None:
         """Does nothing when another holder has it by now."""

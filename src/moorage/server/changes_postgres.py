@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel import log
+from moorage.kernel.errors import Unavailable
 from moorage.server.changes import RESYNC, Changed, Kind, Subscribers, Subscription
 
 CHANNEL = "moorage"
@@ -57,11 +58,15 @@ class PostgresChanges:
             if agent in self._claimed:
                 return self._claimed[agent] is holder
             connection = self._connection
-            granted = await self._fetch("SELECT pg_try_advisory_lock($1, $2)", _LOCK_SPACE, agent)
-            if not granted or connection is not self._connection:
-                return False  # a lock goes with the connection that it was taken on
-            self._claimed[agent] = holder
-            return True
+            try:
+                granted = await self._fetch("SELECT pg_try_advisory_lock($1, $2)", _LOCK_SPACE, agent)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                raise _away() from error
+            if granted is None or connection is not self._connection:
+                raise _away()  # a lock goes with the connection that it was taken on
+            if granted:
+                self._claimed[agent] = holder
+            return bool(granted)
 
     async def release(self, agent: int, holder: object) -> None:
         async with self._turn:
@@ -101,6 +106,12 @@ class PostgresChanges:
             self._subscribers.deliver(_decode(payload))
         except msgspec.DecodeError:
             _log.warning("a notification is not understood", payload=str(payload)[:200])
+
+
+def _away() -> Unavailable:
+    return Unavailable(
+        "The connection for notifications is away.", code="database-unavailable", hint="Try again."
+    )
 
 
 def payloads(changes: Sequence[Changed]) -> list[str]:

@@ -22,6 +22,9 @@ BUSY_SECONDS = 5
 _AWAY = ("08", "53", "57P")
 """SQLSTATEs of PostgreSQL that is not there, has no room, or starts or ends (PostgreSQL's manual, appendix A)."""
 
+_MET = ("40001", "40P01")
+"""Of a transaction that PostgreSQL ended since another one wanted the same."""
+
 
 class Base(DeclarativeBase):
     """Base of all tables. Times are seconds since the epoch, as everywhere."""
@@ -79,14 +82,19 @@ class Database:
         """One transaction: commits at the end, or rolls back when the block raises."""
         changes: list[Changed] = []
         made = self._session(bind=self._write_engine, info={"changes": changes})
-        with _told():
-            async with self._writer, made as session, session.begin():
-                yield session
-                await session.flush()
-                if changes:
-                    await self._changes.before_commit(session, changes)
-        if changes:
-            await self._changes.after_commit(changes)
+        committing = False
+        try:
+            with _told():
+                async with self._writer, made as session, session.begin():
+                    yield session
+                    await session.flush()
+                    if changes:
+                        await self._changes.before_commit(session, changes)
+                    committing = True
+        finally:
+            # Also when it was cancelled meanwhile: it may have been committed, and hearing of nothing harms nobody.
+            if committing and changes:
+                await self._changes.after_commit(changes)
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -111,6 +119,12 @@ def _told() -> Iterator[None]:
     except (OperationalError, InterfaceError, OSError) as error:
         raise unavailable(str(error.orig if isinstance(error, DBAPIError) else error)) from error
     except DBAPIError as error:
+        if str(getattr(error.orig, "sqlstate", "")) in _MET:
+            raise Unavailable(
+                "Two changes met in the database, and this one gave way.",
+                code="database-busy",
+                hint="Try again.",
+            ) from error
         if error.connection_invalidated or str(getattr(error.orig, "sqlstate", "")).startswith(_AWAY):
             raise unavailable(str(error.orig)) from error
         raise

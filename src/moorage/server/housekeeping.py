@@ -27,16 +27,21 @@ REMEMBER_SECONDS = 30 * 86400.0
 async def look_after(state: ServerState) -> None:
     """Runs for as long as the server."""
     silent: frozenset[int] = frozenset()
-    cleaned = enforced = 0.0
+    cleaned = 0.0
     while True:
         silent = await look(state, silent)
-        if state.clock.now() - enforced >= ENFORCE_SECONDS:
-            await limits.enforce(state)
-            enforced = state.clock.now()
         if state.clock.now() - cleaned >= CLEAN_SECONDS:
             await clean(state)
             cleaned = state.clock.now()
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def keep_limits(state: ServerState) -> None:
+    """Runs for as long as the server, beside `look_after`: a limit that many workspaces are over takes a while, in which
+    agents must not seem to be gone."""
+    while True:
+        await limits.enforce(state)
+        await asyncio.sleep(ENFORCE_SECONDS)
 
 
 async def look(state: ServerState, silent: frozenset[int]) -> frozenset[int]:

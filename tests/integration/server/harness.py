@@ -57,7 +57,7 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def client(self, token: str | None = ADMIN, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = options.pop("headers", {}) | ({"Authorization": f"Bearer {token}"} if token else {})
         transport = httpx.AsyncHTTPTransport(uds=self.socket, verify=False)
         async with httpx.AsyncClient(
             transport=transport, base_url=ORIGIN, headers=headers, timeout=20, **options

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from moorage.kernel import tasks
 from moorage.kernel.tasks import Backoff, forever
 
 
@@ -31,6 +32,28 @@ async def test_a_task_that_fails_is_run_again():
 
     task = asyncio.create_task(forever("test", work, backoff=Backoff(first=0.001, most=0.002)))
     await asyncio.wait_for(third.wait(), 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_what_ran_long_is_soon_run_again(monkeypatch):
+    """However often it failed before: the pause of that time is over."""
+    monkeypatch.setattr(tasks, "LONG_SECONDS", 0.05)
+    backoff = Backoff(first=0.001, most=60.0)
+    runs, again = 0, asyncio.Event()
+
+    async def work():
+        nonlocal runs
+        runs += 1
+        if runs == 9:
+            again.set()
+        await asyncio.sleep(0.1 if runs == 8 else 0)
+        raise RuntimeError("broken")
+
+    task = asyncio.create_task(forever("test", work, backoff=backoff))
+    await asyncio.wait_for(again.wait(), 10)
+    assert backoff.delay() <= 0.004
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -21,6 +21,8 @@ from moorage.server.http.context import bearer, state_of
 from moorage.server.state import ServerState
 from moorage.server.tasks import until_one_ends
 
+CLOSE_TRY_AGAIN = 1013
+"""IANA's registry of WebSocket close codes: "Try Again Later"."""
 HELLO_SECONDS = 10.0
 TAKE_OVER_SECONDS = 1.0
 
@@ -36,7 +38,12 @@ async def connect(websocket: WebSocket) -> None:
     if agent is None:
         raise NotSignedIn("The agent's token is not valid.", code="token-invalid")
     await websocket.accept()
-    if not await _claim(state, agent.id, websocket):
+    try:
+        claimed = await _claim(state, agent.id, websocket)
+    except Unavailable:
+        await websocket.close(CLOSE_TRY_AGAIN, "the server's database does not answer")
+        return
+    if not claimed:
         if not state.closing.is_set():
             await services.second_waits(state, agent)
         await websocket.close(contract.CLOSE_REPLACED, "this agent is connected already")
@@ -50,7 +57,10 @@ async def connect(websocket: WebSocket) -> None:
 
 
 async def _claim(state: ServerState, agent_id: int, websocket: WebSocket) -> bool:
-    """Waits a moment for a connection of the same agent that is just ending, as after an agent's restart."""
+    """Waits a moment for a connection of the same agent that is just ending, as after an agent's restart.
+
+    Raises `Unavailable` when nobody can say whether there is one.
+    """
     deadline = time.monotonic() + TAKE_OVER_SECONDS
     while not await state.changes.claim(agent_id, websocket):
         if time.monotonic() > deadline or state.closing.is_set():

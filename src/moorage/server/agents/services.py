@@ -161,7 +161,15 @@ async def sent(state: ServerState, workspaces: Sequence[DesiredWorkspace], at: f
     running = [w for w in workspaces if w.desired is DesiredState.RUNNING]
     if not running:
         return
+    locked = (
+        select(Workspace.id)
+        .where(Workspace.name.in_([w.name for w in running]), Workspace.sent_at.is_(None))
+        .order_by(Workspace.id)
+        .with_for_update()
+    )
     async with state.database.write() as session:
+        if not (await session.scalars(locked)).all():
+            return
         for workspace in running:
             query = (
                 update(Workspace)
@@ -189,7 +197,8 @@ async def report(state: ServerState, agent_id: int, workspaces: Sequence[ActualW
         Workspace.agent_id == agent_id, Workspace.name.in_(reports), Workspace.terminated_at.is_(None)
     )
     async with state.database.write() as session:
-        rows = (await session.scalars(query.with_for_update())).all()
+        # In the order of ids, as `sent`: two that lock the same rows in other orders would wait for each other.
+        rows = (await session.scalars(query.order_by(Workspace.id).with_for_update())).all()
         for row in rows:
             actual = reports.pop(row.name)
             if _store(state, row, actual, now):

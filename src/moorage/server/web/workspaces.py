@@ -85,7 +85,7 @@ async def workspace_live(request: Request, state: State, actor: Visitor, name: s
             now = state.clock.now()
             detail = views.detail(workspace, actor, now)
             yield pages.fragment("workspace_live.html", workspace=detail, now=now)
-        yield _GONE
+        yield _GONE if await _still_signed_in(request) else _SIGNED_OUT
 
     return events.stream(state, "workspace", fragments())
 

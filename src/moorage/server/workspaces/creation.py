@@ -19,13 +19,15 @@ from moorage.server.agents.candidates import candidates_for
 from moorage.server.agents.models import Agent
 from moorage.server.authorization import Action, Actor, require
 from moorage.server.changes import Changed
-from moorage.server.database import announce
+from moorage.server.database import announce, one_at_a_time
 from moorage.server.repositories.services import Reading
 from moorage.server.state import ServerState
 from moorage.server.workspaces import decisions, schemas, specs
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import Row, view
 
+_LOCK = 0x6D6F6F6C
+"""Of creating while the installation has limits. See also `agents.registration`."""
 ATTEMPTS = 5
 """How often a title or name that somebody else took at the same moment is replaced by another."""
 
@@ -62,6 +64,8 @@ async def create_workspace(
         workspace, changed = _workspace(state, actor, plan)
         try:
             async with state.database.write() as session:
+                if _limited(state):
+                    await one_at_a_time(session, _LOCK)  # they count over all agents
                 await _still_fits(state, session, actor, agent)
                 await _check_limits(state, session, actor)
                 titles = await _titles(session, actor)
@@ -138,10 +142,14 @@ async def _still_fits(state: ServerState, session: AsyncSession, actor: Actor, a
     choice.choose(await candidates_for(state, session, actor.user_id, agent.id), agent.name)
 
 
+def _limited(state: ServerState) -> bool:
+    return state.settings.workspaces_per_user is not None or state.settings.workspaces_total is not None
+
+
 async def _check_limits(state: ServerState, session: AsyncSession, actor: Actor) -> None:
-    settings = state.settings
-    if settings.workspaces_per_user is None and settings.workspaces_total is None:
+    if not _limited(state):
         return
+    settings = state.settings
     query = select(func.count()).select_from(Workspace).where(Workspace.terminated_at.is_(None))
     total = await session.scalar(query) or 0
     own = await session.scalar(query.where(Workspace.owner_id == actor.user_id)) or 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from moorage.contract.hosts import owner_of
 from moorage.server.accounts.revocation import is_welcome
 from moorage.server.authorization import Action, Actor
 from moorage.server.changes import Changed, Kind
@@ -57,7 +58,7 @@ async def watch_workspaces(
             pending = await changes.next()
             if not await _may_go_on(state, actor, pending):
                 return
-            if all(change.kind in _OF_PEOPLE for change in pending):
+            if not any(_concerns_list(change, None if everyones else actor.user_id) for change in pending):
                 continue
             await asyncio.sleep(GATHER)
             fresh = await services.list_workspaces(state, actor, everyones)
@@ -67,8 +68,19 @@ async def watch_workspaces(
 
 
 async def _may_go_on(state: ServerState, actor: Actor, pending: list[Changed]) -> bool:
-    if any(change.kind in _OF_PEOPLE or change.kind == "resync" for change in pending):
+    """Asks again only when something was said of this person."""
+    own = {"session": ("", actor.session), "user": (str(actor.user_id),)}
+    if any(change.kind == "resync" or change.key in own.get(change.kind, ()) for change in pending):
         return await is_welcome(state, actor)
+    return True
+
+
+def _concerns_list(change: Changed, owner: int | None) -> bool:
+    """`owner`: whose list it is; None: everyone's."""
+    if change.kind in _OF_PEOPLE:
+        return False
+    if change.kind in ("desired", "actual") and owner is not None:
+        return owner_of(change.key) in (None, owner)
     return True
 
 

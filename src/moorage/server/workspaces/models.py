@@ -32,7 +32,8 @@ class Workspace(Base):
     ref: Mapped[str] = mapped_column(default="")
     commit: Mapped[str]
     devfile_path: Mapped[str]
-    devfile: Mapped[str]
+    devfile: Mapped[str] = mapped_column(deferred=True)
+    """Up to 3 MB: read by nobody who lists workspaces."""
     spec: Mapped[str]
     warnings: Mapped[str] = mapped_column(default="[]")
     desired: Mapped[str]

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from moorage.contract import agent as contract
 from moorage.kernel.errors import Unavailable
+from moorage.server.accounts.revocation import is_welcome
 from moorage.server.agents import channels, forwarding
 from moorage.server.agents.hub import REVOKED, Channel, Elsewhere
 from moorage.server.authorization import Action
@@ -22,6 +23,9 @@ from moorage.server.http.context import Signed, State
 from moorage.server.tasks import until_one_ends
 from moorage.server.workspaces import schemas, services
 from moorage.server.workspaces.events import watch_workspace, watch_workspaces
+
+START_SECONDS = 30.0
+"""For the first message of a command's WebSocket."""
 
 api = APIRouter(prefix="/workspaces", tags=["workspaces"])
 
@@ -137,11 +141,17 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
         return
     await websocket.accept()
     try:
-        start = msgspec.json.decode(await websocket.receive_text(), type=_Start)
-    except (msgspec.DecodeError, KeyError):
-        await _end(websocket, {"error": 'The first message must be {"argv": ["command", …]}.'})
+        async with asyncio.timeout(START_SECONDS):
+            start = msgspec.json.decode(await websocket.receive_text(), type=_Start)
+    except (msgspec.DecodeError, KeyError, TimeoutError):
+        await _end(websocket, {"error": 'The first message must be {"argv": ["command", …]}, and come soon.'})
         return
     except WebSocketDisconnect:
+        return
+    if not await is_welcome(
+        state, actor
+    ):  # who was blocked or signed out since the connection began starts nothing
+        await _end(websocket, {"error": REVOKED})
         return
     try:
         channel = await channels.open_exec(
