@@ -24,7 +24,7 @@ def listening_address(text: str) -> tuple[str | None, int] | None:
         raise Misconfigured(
             f"status_listen = {text!r} is no address to listen on.",
             code="settings-invalid",
-            hint="Set it under [agent] to something like 0.0.0.0:8082.",
+            hint="Set it under [agent] to something like *:8082.",
         )
     return (None if host == "*" else host.strip("[]")), int(port)
 

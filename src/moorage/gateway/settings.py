@@ -28,7 +28,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = "localhost"
     """DNS zone of the workspaces: `<port>-<workspace>.<zone>`. The zone itself is the gateway's own host."""
     address: str = "127.0.0.1"
-    """Address that HAProxy listens on; `*` for all."""
+    """Address that HAProxy listens on; `*` for all, of IPv4 and IPv6."""
     port: int = 8080
     """TCP port that HAProxy listens on."""
     metrics_port: int = 0

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from moorage import __version__, resolvers
 from moorage.devfile import Resolver
 from moorage.kernel import log
+from moorage.kernel.addresses import EVERYWHERE, everywhere
 from moorage.kernel.clock import Clock, SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
 from moorage.kernel.home import Home, default_home, write_client
@@ -67,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
 
 
-async def serve(home: Home, settings: Settings, listening: socket.socket) -> None:
+async def serve(home: Home, settings: Settings, listening: list[socket.socket]) -> None:
     """Until SIGTERM or SIGINT. Raises `Misconfigured` when it cannot start."""
     async with running_state(home, settings) as state:
         if settings.listen and home.secret_file("admin-token").exists():
@@ -78,13 +79,13 @@ async def serve(home: Home, settings: Settings, listening: socket.socket) -> Non
         server = make_server(make_application(state), state)
         address = settings.listen or str(home.socket("server"))
         _log.info("serving", address=address, public_url=settings.origin, version=__version__)
-        await server.serve(sockets=[listening])
+        await server.serve(sockets=listening)
 
 
 def own_url(listen: str) -> str:
     """Where a server that listens there is found from the same machine."""
     host, _, port = listen.rpartition(":")
-    return f"http://{ {'': '127.0.0.1', '0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104
+    return f"http://{ {'': '127.0.0.1', '*': '127.0.0.1', '0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104
 
 
 def make_server(app: FastAPI, state: ServerState) -> uvicorn.Server:
@@ -181,11 +182,11 @@ def only_one(home: Home) -> Iterator[None]:
 
 
 @contextmanager
-def bound(home: Home, settings: Settings) -> Iterator[socket.socket]:
-    """The listening socket. A Unix socket that an earlier server left behind is replaced at once."""
+def bound(home: Home, settings: Settings) -> Iterator[list[socket.socket]]:
+    """The listening sockets. A Unix socket that an earlier server left behind is replaced at once."""
     if settings.listen:
-        with _bound_tcp(settings.listen) as listening:
-            yield listening
+        with ExitStack() as stack:
+            yield [stack.enter_context(each) for each in _bound_tcp(settings.listen)]
         return
     path = home.socket("server")
     new = path.with_suffix(".new")
@@ -195,13 +196,14 @@ def bound(home: Home, settings: Settings) -> Iterator[socket.socket]:
         new.chmod(0o600)
         listening.listen(1024)
         new.rename(path)
-        yield listening
+        yield [listening]
 
 
-def _bound_tcp(listen: str) -> socket.socket:
+def _bound_tcp(listen: str) -> Iterator[socket.socket]:
     host, _, port = listen.rpartition(":")
     try:
-        return socket.create_server((host.strip("[]"), int(port)), backlog=1024, family=_family(host))
+        for address in everywhere() if host == EVERYWHERE else (host.strip("[]"),):
+            yield socket.create_server((address, int(port)), backlog=1024, family=_family(address))
     except (OSError, ValueError) as error:
         raise Misconfigured(
             f"The server cannot listen on {listen}: {error}.",

@@ -21,7 +21,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     """Port of the zone, as browsers see it."""
     listen: str = ""
-    """`host:port` to listen on instead of the Unix socket in the state folder."""
+    """`host:port` to listen on instead of the Unix socket in the state folder; `*:port`: every address, of IPv4 and IPv6."""
     advertise: str = ""
     """Where other replicas reach this one: `http://host:port` or `unix:<path>`. "": found out from `listen` and the host's name."""
     database: str = ""

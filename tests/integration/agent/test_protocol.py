@@ -225,16 +225,17 @@ async def test_metrics_and_health_by_tcp(home: Path, server: FakeServer) -> None
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    agent = AgentProcess(home, runtime="memory", status_listen=f"127.0.0.1:{port}")
+    agent = AgentProcess(home, runtime="memory", status_listen=f"*:{port}")
     await agent.start()
     await server.until(lambda: server.full_reports)
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-        for path, words in (("/healthz", '"connected":true'), ("/metrics", "moorage_agent_")):
-            async with session.get(path) as answer:
-                assert answer.status == 200
-                assert words in await answer.text()
-        async with session.get("/other") as answer:
-            assert answer.status == 404
+    for address in ("127.0.0.1", "[::1]"):
+        async with aiohttp.ClientSession(f"http://{address}:{port}") as session:
+            for path, words in (("/healthz", '"connected":true'), ("/metrics", "moorage_agent_")):
+                async with session.get(path) as answer:
+                    assert answer.status == 200
+                    assert words in await answer.text()
+            async with session.get("/other") as answer:
+                assert answer.status == 404
     for listen, words in ((f"127.0.0.1:{port}", "cannot listen on"), ("8082", "no address to listen on")):
         second = AgentProcess(home / "second", runtime="memory", status_listen=listen)
         await second.start()

@@ -51,7 +51,7 @@ def test_replicas_reach_each_other() -> None:
     sources = release.get("NetworkPolicy", "server")["spec"]["ingress"][0]["from"]
     own = release.get("Deployment", "server")["spec"]["selector"]["matchLabels"]
     assert {"podSelector": {"matchLabels": own}} in sources
-    assert release.settings("server")["listen"].startswith("0.0.0.0:"), "each finds out its own address"
+    assert release.settings("server")["listen"].startswith("*:"), "each finds out its own address"
 
 
 def _text(secret: dict[str, dict[str, str]], key: str) -> str:

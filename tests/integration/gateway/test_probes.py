@@ -67,6 +67,18 @@ async def test_other_hosts_see_the_gateways_own_health_and_metrics_alone(everywh
             assert (await ask(world, path, Host="rebound.example"))[0] == 403, path
 
 
+async def test_everywhere_is_of_both_families():
+    """Browsers and probes come by IPv4 or by IPv6, and are known by the address that they have."""
+    async with new_world(address="*", metrics_address="*") as world:
+        for address in ("127.0.0.1", "[::1]"):
+            assert await ask(world, "/healthz", address, Host="localhost") == (200, "HAProxy works.\n")
+            async with httpx.AsyncClient() as client:
+                url = f"http://{address}:{world.gateway.port}/page"
+                answer = await client.get(url, headers={"Host": f"localhost:{world.gateway.port}"})
+            assert answer.status_code == 200
+            assert world.server.seen[-1]["x-forwarded-for"] == address.strip("[]")
+
+
 async def test_by_default_other_hosts_see_nothing(own_world: World):
     """The port is open on the loopback address alone."""
     assert await ask(own_world, "/healthz") == (200, "HAProxy works.\n")

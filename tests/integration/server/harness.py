@@ -169,7 +169,7 @@ async def serving(folder: Path, settings: Settings, *, resolve: Any = None) -> A
             state.repositories._resolve = resolve
         with bound(home, settings) as listening:
             server = make_server(make_application(state), state)
-            running = asyncio.create_task(server.serve(sockets=[listening]))
+            running = asyncio.create_task(server.serve(sockets=listening))
             try:
                 await asyncio.wait_for(_started(server, running), 20)
                 yield Server(home, state, clock)

@@ -20,7 +20,7 @@ from sqlalchemy import update
 from websockets.asyncio.client import connect, unix_connect
 from websockets.utils import accept_key
 
-from integration.server.harness import ADMIN, AGENT, Agent, ConnectionRefused, eventually, new_home
+from integration.server.harness import ADMIN, AGENT, Agent, ConnectionRefused, eventually, new_home, serving
 from integration.server.postgres import Postgres
 from integration.server.test_lifecycle import process, ready
 from moorage.contract import ActualState
@@ -324,7 +324,26 @@ def test_where_others_reach_a_replica(settings: Settings, address: str) -> None:
 
 
 def test_an_address_that_means_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others reach it at the address that this host's name stands for."""
-    monkeypatch.setattr(socket, "gethostname", lambda: "localhost")
-    for listen in ("0.0.0.0:8000", ":8000", "[::]:8000"):
-        assert forwarding.address_of(Settings(listen=listen), Path("/x")) == "http://127.0.0.1:8000"
+    """Others reach it at the address that this host's name stands for, of a family that it listens to; in a cluster of IPv6
+    alone the name has no other."""
+    for host, listen, found in (
+        ("127.0.0.7", "0.0.0.0:8000", "http://127.0.0.7:8000"),
+        ("127.0.0.7", ":8000", "http://127.0.0.7:8000"),
+        ("127.0.0.7", "*:8000", "http://127.0.0.7:8000"),
+        ("::1", "*:8000", "http://[::1]:8000"),
+        ("fd00::7", "*:8000", "http://[fd00::7]:8000"),
+        ("fd00::7", "[::]:8000", "http://[fd00::7]:8000"),
+        ("nobody.invalid", "*:8000", "http://127.0.0.1:8000"),
+        ("nobody.invalid", "[::]:8000", "http://[::1]:8000"),
+    ):
+        monkeypatch.setattr(socket, "gethostname", lambda host=host: host)
+        assert forwarding.address_of(Settings(listen=listen), Path("/x")) == found
+
+
+async def test_a_server_that_listens_everywhere(tmp_path: Path) -> None:
+    """By IPv4 and by IPv6, whichever of them the cluster has."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    async with serving(tmp_path, Settings(listen=f"*:{port}")), httpx.AsyncClient() as client:
+        for address in ("127.0.0.1", "[::1]"):
+            assert (await client.get(f"http://{address}:{port}/healthz")).status_code == 200

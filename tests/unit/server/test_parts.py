@@ -233,6 +233,7 @@ def test_credentials_that_a_pod_was_given(tmp_path: Path, monkeypatch: pytest.Mo
         ("0.0.0.0:8000", "http://127.0.0.1:8000"),
         ("[::]:8000", "http://[::1]:8000"),
         (":8000", "http://127.0.0.1:8000"),
+        ("*:8000", "http://127.0.0.1:8000"),
         ("10.0.0.7:80", "http://10.0.0.7:80"),
     ],
 )

@@ -22,6 +22,7 @@ from moorage.contract.spec import EDITOR_PORT
 from moorage.gateway.haproxy.upstream import Upstream
 from moorage.gateway.maps import PASSES
 from moorage.gateway.settings import GatewaySettings
+from moorage.kernel.addresses import EVERYWHERE
 
 CONNECTIONS_TABLE = "connections"
 """Stick table whose entries in use are the browsers' connections, by source; see `haproxy.connections`."""
@@ -41,6 +42,8 @@ class Surroundings:
     server: Upstream | None
     """None: browsers are sent to `server_url` instead."""
     server_url: str = ""
+    everywhere: tuple[str, ...] = ("0.0.0.0",)  # noqa: S104 - asked for by name
+    """What the address `*` stands for."""
     open_files: int = 1 << 20
     """The hard limit of this process."""
     certificates: tuple[str, ...] = ()
@@ -53,11 +56,11 @@ class Surroundings:
 def render(settings: GatewaySettings, around: Surroundings) -> str:
     zone = settings.as_zone
     values: dict[str, object] = {
-        "address": f"[{settings.address}]" if ":" in settings.address else settings.address,
-        "port": settings.port,
+        "binds": _bind(settings.address, settings.port, around.everywhere),
         "tls": _tls(around.certificates),
         "metrics_binds": "\n".join(
-            _metrics_bind(settings, address) for address in settings.metrics_addresses
+            f"  bind {_bind(address, settings.metrics, around.everywhere)}{' v4v6' if address == '::' else ''}"
+            for address in settings.metrics_addresses
         ),
         "maxconn": max(16, min(settings.connections, (around.open_files - 200) // 2)),
         "threads": f"  nbthread {settings.threads}" if settings.threads else "",
@@ -105,9 +108,15 @@ def _tls(certificates: tuple[str, ...]) -> str:
     return f" ssl {' '.join(f'crt {file}' for file in certificates)} alpn http/1.1" if certificates else ""
 
 
-def _metrics_bind(settings: GatewaySettings, address: str) -> str:
-    host = f"[{address}]" if ":" in address else address
-    return f"  bind {host}:{settings.metrics}{' v4v6' if address == '::' else ''}"
+def _bind(address: str, port: int, everywhere: tuple[str, ...]) -> str:
+    """Of a `bind` line: what to listen on, and how."""
+    if address == EVERYWHERE:
+        return f"{','.join(_host_port(each, port) for each in everywhere)} v6only"
+    return _host_port(address, port)
+
+
+def _host_port(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _filled(template: str, values: dict[str, object]) -> str:
@@ -182,7 +191,7 @@ $name_servers
 
 _FRONTEND = r"""
 frontend $frontend
-  bind $address:$port$tls
+  bind $binds$tls
   option disable-h2-upgrade
   tcp-request session set-var-fmt(sess.source) "%[src]:%[src_port]"
   tcp-request session track-sc0 var(sess.source) table $table

@@ -19,6 +19,7 @@ from moorage.gateway import maps, pages, store
 from moorage.gateway.haproxy import certificates, drain, upstream
 from moorage.gateway.haproxy.configuration import ERRORS, FRONTEND, RUNTIME_SOCKET, Surroundings, render
 from moorage.gateway.settings import GatewaySettings
+from moorage.kernel.addresses import EVERYWHERE, everywhere
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home, write_private
 
@@ -69,6 +70,7 @@ def surroundings(home: Home, settings: GatewaySettings, server_url: str) -> Surr
         key=home.secret("gateway-key"),
         server=upstream_of(home, settings),
         server_url=server_url or _origin(settings.server),
+        everywhere=everywhere(),
         open_files=_open_files(),
         certificates=tuple(
             str(files.certificate) for files in certificates.locate(settings.tls_certificates)
@@ -99,9 +101,15 @@ def upstream_of(home: Home, settings: GatewaySettings) -> upstream.Upstream | No
 
 def check_port_is_free(address: str, port: int) -> None:
     """HAProxy's own words for it do not say what to do."""
-    host = {"*": "", "localhost": "127.0.0.1"}.get(address, address)
+    for host in everywhere() if address == EVERYWHERE else (address,):
+        _try_to_bind(host, port, address)
+
+
+def _try_to_bind(host: str, port: int, address: str) -> None:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if ":" in host:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
             probe.bind((host, port))
         except OSError as error:

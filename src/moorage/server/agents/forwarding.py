@@ -33,7 +33,13 @@ MESSAGE_LIMIT = 16 * 1024 * 1024
 _UNIX = "unix:"
 _PASSED_ON = ("accept", "user-agent")
 _PASSED_BACK = ("content-type", "cache-control", "x-accel-buffering", "www-authenticate")
-_ANYWHERE = ("", "*", "0.0.0.0", "[::]")  # noqa: S104 - addresses that are looked for, not listened on
+_FAMILIES = {
+    "*": (socket.AF_INET, socket.AF_INET6),
+    "": (socket.AF_INET,),
+    "0.0.0.0": (socket.AF_INET,),  # noqa: S104 - addresses that are looked for, not listened on
+    "[::]": (socket.AF_INET6,),
+}
+"""Of the addresses that mean all: what such a server listens to."""
 
 
 def address_of(settings: Settings, own_socket: Path) -> str:
@@ -43,7 +49,7 @@ def address_of(settings: Settings, own_socket: Path) -> str:
     if not settings.listen:
         return f"{_UNIX}{own_socket}"
     host, _, port = settings.listen.rpartition(":")
-    return f"http://{_own_address() if host in _ANYWHERE else host}:{port}"
+    return f"http://{_own_address(_FAMILIES[host]) if host in _FAMILIES else host}:{port}"
 
 
 async def pass_on(state: ServerState, actor: Actor, request: Request, elsewhere: Elsewhere) -> Response:
@@ -170,10 +176,11 @@ def _silent(elsewhere: Elsewhere) -> Unavailable:
     )
 
 
-def _own_address() -> str:
-    """Of this host, as its name is resolved here: in a pod, the pod's."""
-    try:
-        found = socket.gethostbyname(socket.gethostname())
-    except OSError:
-        return "127.0.0.1"
-    return found
+def _own_address(families: tuple[socket.AddressFamily, ...]) -> str:
+    """Of this host, as its name is resolved here: in a pod, the pod's. As it stands in a URL."""
+    for family in families:
+        with suppress(OSError):
+            found = socket.getaddrinfo(socket.gethostname(), None, family, socket.SOCK_STREAM)
+            host = str(found[0][4][0])
+            return f"[{host}]" if ":" in host else host
+    return "[::1]" if families == (socket.AF_INET6,) else "127.0.0.1"
