@@ -57,10 +57,12 @@ def helm(*arguments: str, values: Object | None = None, **options: Any) -> subpr
 
 
 class Rendered:
-    """All objects of a release `rel` in the namespace `places`."""
+    """All objects of a release."""
 
-    def __init__(self, *values: Object, flags: tuple[str, ...] = ()) -> None:
-        done = helm("template", "rel", str(CHART), "-n", "places", *flags, values=merged(DOMAIN, *values))
+    def __init__(
+        self, *values: Object, flags: tuple[str, ...] = (), release: str = "rel", namespace: str = "places"
+    ) -> None:
+        done = helm("template", release, str(CHART), "-n", namespace, *flags, values=merged(DOMAIN, *values))
         assert done.returncode == 0, done.stderr
         self.objects: list[Object] = [item for item in yaml.safe_load_all(done.stdout) if item]
         keys = [(item["apiVersion"], item["kind"], item["metadata"]["name"]) for item in self.objects]
@@ -85,7 +87,13 @@ class Rendered:
 
     def settings(self, name: str) -> Object:
         """The process's table of settings.toml."""
-        table: Object = tomllib.loads(self.get("ConfigMap", name)["data"]["settings.toml"])[name]
+        return self.settings_of(f"rel-moorage-{name}", name)
+
+    def settings_of(self, config_map: str, name: str) -> Object:
+        found = next(
+            i for i in self.objects if (i["kind"], i["metadata"]["name"]) == ("ConfigMap", config_map)
+        )
+        table: Object = tomllib.loads(found["data"]["settings.toml"])[name]
         return table
 
     def mounted_secrets(self, name: str) -> dict[str, str]:

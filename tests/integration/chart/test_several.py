@@ -7,7 +7,7 @@ import base64
 import pytest
 import yaml
 
-from integration.chart.rendering import POSTGRES, Rendered, program
+from integration.chart.rendering import DOMAIN, POSTGRES, Rendered, program, refusal
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel.ids import new_secret
 from moorage.server.agents import paste
@@ -43,6 +43,15 @@ def test_what_the_server_gives_to_paste(zone_url: str) -> None:
         )
         assert _text(secret, f"{part}-token") == tokens[part]
     assert GatewaySettings(**release.settings("gateway")).as_zone.origin == zone_url
+
+
+def test_the_gateway_never_asks_itself() -> None:
+    """Where the server is in the release, it is reached by its Service, whatever the zone's host leads to."""
+    release = Rendered()
+    assert release.settings("gateway")["server_on_zone"] is True
+    for part in ("gateway", "agent"):
+        assert "ws.test" not in release.settings(part)["server"]
+    assert "Leave config.kasAddress out" in refusal(DOMAIN, {"config": {"kasAddress": "https://ws.test"}})
 
 
 def test_replicas_reach_each_other() -> None:

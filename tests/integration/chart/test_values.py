@@ -21,6 +21,8 @@ TOKEN = "moor_agent_0123456789"
         ({"gateway": {"enabled": "yes please"}}, ["gateway/enabled", "got string, want boolean"]),
         ({"gateway": {"service": {"type": "Loadbalancer"}}}, ["gateway/service/type", "'LoadBalancer'"]),
         ({"gateway": {"service": {"nodePort": 70000}}}, ["gateway/service/nodePort", "maximum"]),
+        ({"gateway": {"service": {"clusterIP": "gateway"}}}, ["gateway/service/clusterIP", "pattern"]),
+        ({"server": {"service": {"clusterIP": "None"}}}, ["server/service/clusterIP", "pattern"]),
         ({"database": {"url": "mysql://db"}}, ["database/url", "postgres"]),
         ({"auth": {"host": "moorage.example.com"}}, ["auth/host", "https?"]),
         ({"auth": {"client_id": "x"}}, ["auth", "client_id"]),
@@ -79,6 +81,30 @@ def test_a_wrong_type_or_name(values: Object, words: list[str]) -> None:
                 "certManager": {"issuerRef": {"name": "i"}},
             },
             "given in more than one way",
+        ),
+        ({"config": {"kasAddress": "wss://ws.test"}}, "Leave config.kasAddress out"),
+        (
+            {"ingress": {"enabled": True}, "gateway": {"service": {"externalTrafficPolicy": "Local"}}},
+            "externalTrafficPolicy is set, but the gateway's Service is of type ClusterIP, as ingress.enabled: true",
+        ),
+        (
+            {"gateway": {"service": {"type": "ClusterIP", "nodePort": 30080}}},
+            "gateway.service.nodePort is set, but the gateway's Service is of type ClusterIP, which has none",
+        ),
+        (
+            {
+                "ingress": {"enabled": True},
+                "gateway": {"service": {"loadBalancerSourceRanges": ["192.0.2.0/24"]}},
+            },
+            "Leave it out, or set gateway.service.type to LoadBalancer",
+        ),
+        (
+            {"gateway": {"service": {"type": "NodePort", "loadBalancerSourceRanges": ["192.0.2.0/24"]}}},
+            "loadBalancerSourceRanges is set, but the gateway's Service is of type NodePort, where",
+        ),
+        (
+            {"gateway": {"service": {"clusterIP": "None"}}},
+            "gateway.service.clusterIP is None, but the gateway's Service is of type LoadBalancer",
         ),
         (
             {"server": {"enabled": False}, "gateway": {"enabled": False}, "agent": {"enabled": False}},

@@ -19,6 +19,9 @@
 {{- if and $v.database.url $v.database.existingSecret -}}
 {{- fail "database.url and database.existingSecret are both set: give one of them." -}}
 {{- end -}}
+{{- if and $v.server.enabled $v.config.kasAddress -}}
+{{- fail (printf "config.kasAddress is %q, but the server is in this release: its agent and gateway reach it by its Service. Leave config.kasAddress out, or set server.enabled to false where the server is elsewhere." $v.config.kasAddress) -}}
+{{- end -}}
 {{- if not $v.server.enabled -}}
 {{- if not $v.config.kasAddress -}}
 {{- fail "server.enabled is false, so config.kasAddress must say where the server is, as in https://moorage.example.com." -}}
@@ -46,11 +49,31 @@
 {{- if ne (empty $tls.workspaceDomainSecret) (empty $tls.wildcardDomainSecret) -}}
 {{- fail "ingress.tls names a Secret for one of workspaceDomain and wildcardDomain only: give both (the same one twice, where it is for both names)." -}}
 {{- end -}}
+{{- if $v.gateway.enabled }}{{ include "moorage.checkGatewayService" . }}{{ end -}}
 {{- $sources := 0 -}}
 {{- range $given := list $tls.workspaceDomainCert $tls.workspaceDomainSecret $v.certManager.issuerRef -}}
 {{- if $given -}}{{- $sources = add1 $sources -}}{{- end -}}
 {{- end -}}
 {{- if gt (int $sources) 1 -}}
 {{- fail "certificates are given in more than one way: choose ingress.tls.…Cert and …Key, ingress.tls.…Secret, or certManager.issuerRef." -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What the API server does not take of a Service of this type. */}}
+{{- define "moorage.checkGatewayService" -}}
+{{- $service := .Values.gateway.service -}}
+{{- $type := include "moorage.gatewayType" . -}}
+{{- $why := printf "the gateway's Service is of type %s%s" $type (ternary "" (printf ", as ingress.enabled: %t has it" .Values.ingress.enabled) (ne $service.type "")) -}}
+{{- if eq $type "ClusterIP" -}}
+{{- range $name := list "externalTrafficPolicy" "nodePort" -}}
+{{- if index $service $name -}}
+{{- fail (printf "gateway.service.%s is set, but %s, which has none. Leave it out, or set gateway.service.type to NodePort or LoadBalancer." $name $why) -}}
+{{- end -}}
+{{- end -}}
+{{- else if eq $service.clusterIP "None" -}}
+{{- fail (printf "gateway.service.clusterIP is None, but %s, which takes an address. Leave it out." $why) -}}
+{{- end -}}
+{{- if and $service.loadBalancerSourceRanges (ne $type "LoadBalancer") -}}
+{{- fail (printf "gateway.service.loadBalancerSourceRanges is set, but %s, where nothing heeds it. Leave it out, or set gateway.service.type to LoadBalancer." $why) -}}
 {{- end -}}
 {{- end -}}

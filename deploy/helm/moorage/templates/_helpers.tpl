@@ -1,16 +1,19 @@
+{{/* Services are named by it, which takes a DNS label: without dots, and with a letter in front. */}}
 {{- define "moorage.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
-{{- else -}}
-{{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 40 | trimSuffix "-" -}}
+{{- $name := .Values.fullnameOverride -}}
+{{- if not $name -}}
+{{- $part := default .Chart.Name .Values.nameOverride -}}
+{{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name $part) (contains $part .Release.Name) -}}
 {{- end -}}
+{{- $name = replace "." "-" $name -}}
+{{- if not (regexMatch "^[a-z]" $name) }}{{ $name = printf "moorage-%s" $name }}{{ end -}}
+{{- $name | trunc 40 | trimAll "-" -}}
 {{- end -}}
 
 {{/* By these a part's pods are found. The gateway's name is what workspaces' network policies let in. (root, name) */}}
 {{- define "moorage.selector" -}}
 app.kubernetes.io/name: moorage-{{ .name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- end -}}
 
 {{/* `managed-by` is Helm: the agent collects what carries its own name there. (root, name) */}}
@@ -25,7 +28,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{- define "moorage.metadata" -}}
 name: {{ include "moorage.fullname" .root }}-{{ default .name .object }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "moorage.labels" . | nindent 2 }}
 {{- end -}}
@@ -71,6 +74,11 @@ labels:
 {{- if and (include "moorage.tlsSource" .) (not .Values.ingress.enabled) }}yes{{ end -}}
 {{- end -}}
 
+{{/* Of the gateway's Service. */}}
+{{- define "moorage.gatewayType" -}}
+{{- default (ternary "ClusterIP" "LoadBalancer" .Values.ingress.enabled) .Values.gateway.service.type -}}
+{{- end -}}
+
 {{- define "moorage.scheme" -}}
 {{- if or (include "moorage.tlsSource" .) .Values.ingress.tls.endedElsewhere }}https{{ else }}http{{ end -}}
 {{- end -}}
@@ -85,9 +93,10 @@ labels:
 {{ $scheme }}://{{ .Values.ingress.host.workspaceDomain }}{{ if ne $port (ternary 443 80 (eq $scheme "https")) }}:{{ $port }}{{ end }}
 {{- end -}}
 
-{{/* The server as agent and gateway reach it; with a fixed address, without DNS. */}}
+{{/* The server as agent and gateway reach it; with a fixed address, without DNS. Through the gateway they would not: it would
+     pass the zone's requests on to itself. */}}
 {{- define "moorage.serverUrl" -}}
-{{- if .Values.config.kasAddress -}}
+{{- if not .Values.server.enabled -}}
 {{- .Values.config.kasAddress | trimSuffix "/" | replace "wss://" "https://" | replace "ws://" "http://" -}}
 {{- else -}}
 {{- $service := .Values.server.service -}}
