@@ -181,7 +181,8 @@ class Release:
 
 
 class Elsewhere:
-    """What the server's command for a new agent installs, pasted into a shell; and what this cluster needs beside it."""
+    """What the server's command for a new agent installs, pasted into a shell, with the images that the command names; and what this
+    cluster needs beside it."""
 
     namespace = "moorage"
 
@@ -191,8 +192,7 @@ class Elsewhere:
         self._file = folder / "values.yaml"
         names = [{"ip": release.cluster.address(), "hostnames": [ZONE]}]
         self._values: Object = {
-            "image": {"tag": release.images["agent"].rpartition(":")[2]},
-            "agent": {"toolsImage": release.images["tools"], "hostAliases": names},
+            "agent": {"hostAliases": names},
             "gateway": {
                 "replicas": 1,
                 "drainSeconds": 5,

@@ -35,7 +35,7 @@ from moorage.server.metrics import Metrics
 from moorage.server.migrations.runner import migrate
 from moorage.server.repositories.services import RepositoryReader
 from moorage.server.routing.feed import RouteFeed
-from moorage.server.settings import Settings, load_credentials
+from moorage.server.settings import Settings, load_credentials, load_helm_values
 from moorage.server.setup import set_up
 from moorage.server.state import ServerState
 from moorage.server.workspaces.editors import load_editors
@@ -112,6 +112,7 @@ async def running_state(
     """Opens and migrates the database and puts the parts together. Raises `Misconfigured`."""
     clock = clock or SystemClock()
     credentials = load_credentials(settings.git_credentials)
+    helm_values = load_helm_values(settings.helm_values)
     editors = load_editors(home.path / "editors.toml")
     resolver = make_resolver(settings)
     url = database_url(settings.database, home.database)
@@ -135,6 +136,7 @@ async def running_state(
             editors=editors,
             credentials=credentials,
             installation=installation,
+            helm_values=helm_values,
             address=address_of(settings, home.socket("server")),
             started_at=clock.now(),
             resolver=resolver,

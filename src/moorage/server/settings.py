@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+import yaml
 
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.log import Format
@@ -60,6 +62,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """TOML file, readable by its owner alone: `["git.example.com"]` with `username` and `password`, per host."""
     helm_chart: str = "deploy/helm/moorage"
     """Where Helm finds the chart, for the command that an agent is installed with: a folder, or an oci:// address."""
+    helm_values: str = ""
+    """YAML file of values that this command gives a new agent besides, above all `image.registry`; the chart has one of its own
+    values. "": whoever pastes the command writes the registry into it."""
     ca_bundle: str = ""
     """File of certificates to trust when reading repositories, instead of the system's."""
     log_format: Format = "console"
@@ -134,3 +139,24 @@ def load_credentials(path: str) -> Credentials:
             code="credentials-unreadable",
             hint='It has a table per host: ["git.example.com"], username = "…", password = "…".',
         ) from error
+
+
+def load_helm_values(path: str) -> dict[str, Any] | None:
+    """None without a file. Raises `Misconfigured` when it does not hold values."""
+    if not path:
+        return None
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise _no_values(path, str(error)) from error
+    if not isinstance(values, dict):
+        raise _no_values(path, "it is no mapping")
+    return values
+
+
+def _no_values(path: str, reason: str) -> Misconfigured:
+    return Misconfigured(
+        f"The file of Helm values {path} cannot be used: {reason}.",
+        code="helm-values-unreadable",
+        hint="It is YAML, as for `helm --values`: image: {registry: registry.example.com}. Its name is helm_values under [server].",
+    )

@@ -40,6 +40,8 @@ class ServerState:
     """By name; the first is the default."""
     credentials: Credentials
     installation: str
+    helm_values: dict[str, Any] | None = None
+    """As of `settings.load_helm_values`."""
     address: str = ""
     """Where other replicas reach this one."""
     started_at: float = 0.0

@@ -98,6 +98,7 @@ async def test_what_is_to_be_pasted(server: Server) -> None:
     assert command.startswith("helm upgrade --install")
     values = yaml.safe_load(text.removesuffix("EOF\n"))
     assert values == {
+        "image": {"registry": "<registry>"},
         "server": {"enabled": False},
         "config": {"token": made["tokens"]["agent"], "kasAddress": "ws://localhost:8080"},
         "auth": {"host": "http://localhost:8080", "token": made["tokens"]["gateway"]},
@@ -112,6 +113,17 @@ async def test_what_is_to_be_pasted(server: Server) -> None:
     assert "tls" not in values["ingress"]
     assert 'zone = "dev.example.com"' in made["settings"]
     assert "moor_" not in made["settings"]
+
+
+async def test_what_is_known_of_images_is_pasted(tmp_path: Path) -> None:
+    """Nobody has to write a registry into the command of a server that was told it."""
+    file = tmp_path / "values.yaml"
+    file.write_text("image: {registry: registry.test/x, tag: '7'}\n")
+    async with serving(tmp_path / "home", Settings(helm_values=str(file))) as server:
+        text = (await add(server))["helm"]
+    assert "<registry>" not in text
+    values = yaml.safe_load(text.split("<<'EOF'\n")[1].removesuffix("EOF\n"))
+    assert values["image"] == {"registry": "registry.test/x", "tag": "7"}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@
 {{- if and (or $v.server.enabled $v.gateway.enabled) (not $domain) -}}
 {{- fail "ingress.host.workspaceDomain is missing: the DNS zone of the workspaces, which is Moorage's own host as well, as in moorage.example.com." -}}
 {{- end -}}
+{{- if contains "<" $v.image.registry -}}
+{{- fail (printf "image.registry is %q: write the registry here that has Moorage's images, as in registry.example.com/platform (docs/helm.md, step 3)." $v.image.registry) -}}
+{{- end -}}
 {{- $wildcard := $v.ingress.host.wildcardDomain -}}
 {{- if and $wildcard (ne $wildcard (printf "*.%s" $domain)) -}}
 {{- fail (printf "ingress.host.wildcardDomain is %q, but workspaces are found at *.%s. Leave it out, or correct it." $wildcard $domain) -}}

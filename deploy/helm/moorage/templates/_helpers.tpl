@@ -44,6 +44,29 @@ labels:
 {{- default (include "moorage.image" (dict "root" . "image" (dict "repository" "moorage/tools" "tag" ""))) .Values.agent.toolsImage -}}
 {{- end -}}
 
+{{/* What a release in another cluster has of this one's values: where images come from, and whom to trust. The server writes it
+     into the command that it gives for a new agent. */}}
+{{- define "moorage.valuesElsewhere" -}}
+{{- $v := .Values -}}
+{{- $image := dict -}}
+{{- with $v.image.registry }}{{ $_ := set $image "registry" . }}{{ end -}}
+{{- with $v.image.tag }}{{ $_ := set $image "tag" . }}{{ end -}}
+{{- if ne $v.image.pullPolicy "IfNotPresent" }}{{ $_ := set $image "pullPolicy" $v.image.pullPolicy }}{{ end -}}
+{{- $values := dict -}}
+{{- with $image }}{{ $_ := set $values "image" . }}{{ end -}}
+{{- with $v.imagePullSecrets }}{{ $_ := set $values "imagePullSecrets" . }}{{ end -}}
+{{- with $v.caBundle }}{{ $_ := set $values "caBundle" . }}{{ end -}}
+{{- range $name := list "gateway" "agent" -}}
+{{- $given := (index $v $name).image -}}
+{{- $own := dict -}}
+{{- if ne $given.repository (printf "moorage/%s" $name) }}{{ $_ := set $own "repository" $given.repository }}{{ end -}}
+{{- with $given.tag }}{{ $_ := set $own "tag" . }}{{ end -}}
+{{- with $own }}{{ $_ := set $values $name (dict "image" .) }}{{ end -}}
+{{- end -}}
+{{- with $v.agent.toolsImage }}{{ $_ := set $values "agent" (merge (dict "toolsImage" .) (default dict $values.agent)) }}{{ end -}}
+{{- toYaml $values -}}
+{{- end -}}
+
 {{/* Where a certificate comes from: given, existing, cert-manager, or "" for none. */}}
 {{- define "moorage.tlsSource" -}}
 {{- $tls := .Values.ingress.tls -}}

@@ -6,6 +6,7 @@ Tokens are in no argument: Helm reads them from its standard input.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,6 +15,10 @@ import yaml
 RELEASE = "moorage-agent"
 NAMESPACE = "moorage"
 TLS_SECRET = "moorage-tls"  # noqa: S105 - a name
+REGISTRY = "<registry>"
+"""Stands where the reader is to write theirs: the chart refuses it."""
+_REGISTRY_NOTE = f"# {REGISTRY}: write the registry here that has Moorage's images (deploy/images/README.md shows how they get there).\n"
+_PULL_NOTE = "of type kubernetes.io/dockerconfigjson, in this namespace. Make it first.\n"
 _TLS_NOTE = (
     f"# {TLS_SECRET}: a Secret of type kubernetes.io/tls in this namespace, for {{host}} and *.{{host}}. Make it first; or let\n"
     "# cert-manager make it (certManager.issuerRef), or say that TLS ends before the cluster (ingress.tls.endedElsewhere: true).\n"
@@ -21,9 +26,18 @@ _TLS_NOTE = (
 
 
 def helm_command(
-    *, chart: str, origin: str, zone_url: str, agent_token: str | None, gateway_token: str | None
+    *,
+    chart: str,
+    origin: str,
+    zone_url: str,
+    agent_token: str | None,
+    gateway_token: str | None,
+    given: Mapping[str, Any] | None = None,
 ) -> str:
-    """`origin`: the server's. With both tokens, all that a new release needs; with one, what a running one is to change."""
+    """`origin`: the server's. With both tokens, all that a new release needs; with one, what a running one is to change.
+
+    `given`: values that a new release has besides, above all where its images are. None: nobody said, so the reader has to.
+    """
     note = ""
     whole = agent_token is not None and gateway_token is not None
     values: dict[str, Any] = {"server": {"enabled": False}} if whole else {}
@@ -45,7 +59,9 @@ def helm_command(
                 "wildcardDomainSecret": TLS_SECRET,
             }
             note = _TLS_NOTE.format(host=host)
-    text = note + yaml.safe_dump(values, sort_keys=False, width=1000)
+        values = _over({"image": {"registry": REGISTRY}} if given is None else given, values)
+        note = (_REGISTRY_NOTE if given is None else _pull_note(given.get("imagePullSecrets"))) + note
+    text = note + yaml.dump(values, Dumper=_Dumper, sort_keys=False, width=1000)
     keep = "" if whole else " --reuse-values"
     return (
         f"helm upgrade --install {RELEASE} {shlex.quote(chart)} --namespace {NAMESPACE} --create-namespace{keep}"
@@ -74,3 +90,30 @@ def docker_settings(*, origin: str, zone_url: str) -> str:
 def websocket_origin(origin: str) -> str:
     parts = urlsplit(origin)
     return urlunsplit(({"http": "ws", "https": "wss"}[parts.scheme], parts.netloc, "", "", ""))
+
+
+def _pull_note(secrets: Any) -> str:
+    names = [secret.get("name") for secret in secrets or [] if isinstance(secret, Mapping)]
+    return f"# {', '.join(f'Secret {name}' for name in names)}: {_PULL_NOTE}" if names else ""
+
+
+def _over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """`more` wins, as Helm has it with a second file of values."""
+    found = dict(base)
+    for key, value in more.items():
+        under = found.get(key)
+        found[key] = (
+            _over(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+        )
+    return found
+
+
+class _Dumper(yaml.SafeDumper):
+    """Certificates stay as they are: line by line."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)

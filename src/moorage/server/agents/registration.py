@@ -228,6 +228,7 @@ def _answer(state: ServerState, agent: Agent, workspaces: int, tokens: schemas.N
             zone_url=agent.zone_url,
             agent_token=tokens.agent,
             gateway_token=tokens.gateway,
+            given=state.helm_values,
         ),
         settings=paste.docker_settings(origin=origin, zone_url=agent.zone_url),
     )
