@@ -17,11 +17,12 @@
 {{- fail (printf "ingress.host.wildcardDomain is %q, but workspaces are found at *.%s. Leave it out, or correct it." $wildcard $domain) -}}
 {{- end -}}
 {{- if and (gt (int $v.server.replicas) 1) (not (include "moorage.postgres" .)) -}}
-{{- fail (printf "server.replicas is %d, but without database.url or database.existingSecret the server stores in SQLite, which takes exactly one. Set server.replicas to 1, or give it a PostgreSQL database." (int $v.server.replicas)) -}}
+{{- fail (printf "server.replicas is %d, but without database.url or database.existingSecret the server stores in SQLite, which takes exactly one. Set server.replicas to 1, or give it a PostgreSQL database (which starts empty)." (int $v.server.replicas)) -}}
 {{- end -}}
 {{- if and $v.database.url $v.database.existingSecret -}}
 {{- fail "database.url and database.existingSecret are both set: give one of them." -}}
 {{- end -}}
+{{- include "moorage.checkClaim" . -}}
 {{- if and $v.server.enabled $v.config.kasAddress -}}
 {{- fail (printf "config.kasAddress is %q, but the server is in this release: its agent and gateway reach it by its Service. Leave config.kasAddress out, or set server.enabled to false where the server is elsewhere." $v.config.kasAddress) -}}
 {{- end -}}
@@ -78,5 +79,22 @@
 {{- end -}}
 {{- if and $service.loadBalancerSourceRanges (ne $type "LoadBalancer") -}}
 {{- fail (printf "gateway.service.loadBalancerSourceRanges is set, but %s, where nothing heeds it. Leave it out, or set gateway.service.type to LoadBalancer." $why) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The database that this release has so far is not left behind unnoticed. */}}
+{{- define "moorage.checkClaim" -}}
+{{- $postgres := include "moorage.postgres" . -}}
+{{- if or $postgres .Values.server.persistence.existingClaim (not .Values.server.enabled) -}}
+{{- with include "moorage.claimFound" . -}}
+{{- $claim := include "moorage.ownClaim" $ -}}
+{{- $namespace := $.Release.Namespace -}}
+{{- if and $postgres $.Values.server.enabled (not $.Values.database.startEmpty) -}}
+{{- fail (printf "a PostgreSQL database is given, but this release has its database in SQLite, in the volume claim %s. Nothing is carried over: PostgreSQL starts without its users, agents and workspaces, and whatever runs goes on with nobody to stop it. Delete the workspaces first (moor delete), then set database.startEmpty to true; or stay with SQLite. The claim remains until you delete it: kubectl -n %s delete pvc %s" $claim $namespace $claim) -}}
+{{- end -}}
+{{- if ne (get (fromJson .) "helm.sh/resource-policy" | toString) "keep" -}}
+{{- fail (printf "with these values Helm would delete the volume claim %s with SQLite's database in it. Keep it first: kubectl -n %s annotate pvc %s helm.sh/resource-policy=keep" $claim $namespace $claim) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

@@ -137,6 +137,20 @@ http://{{ if contains ":" $host }}[{{ $host }}]{{ else }}{{ $host }}{{ end }}:{{
 {{- define "moorage.databaseKey" -}}{{ ternary .Values.database.existingSecretKey "database-url" (ne .Values.database.existingSecret "") }}{{- end -}}
 {{- define "moorage.postgres" -}}{{ if or .Values.database.url .Values.database.existingSecret }}yes{{ end }}{{- end -}}
 
+{{/* SQLite's volume claim, unless a value names another. */}}
+{{- define "moorage.ownClaim" -}}{{ include "moorage.fullname" . }}-server{{- end -}}
+{{- define "moorage.claim" -}}{{ default (include "moorage.ownClaim" .) .Values.server.persistence.existingClaim }}{{- end -}}
+
+{{/* Annotations of the own claim, as JSON, where this release has made one; "" where it has not, or where Helm does not ask the
+     cluster. */}}
+{{- define "moorage.claimFound" -}}
+{{- $found := lookup "v1" "PersistentVolumeClaim" .Release.Namespace (include "moorage.ownClaim" .) -}}
+{{- if $found -}}
+{{- $annotations := default dict $found.metadata.annotations -}}
+{{- if eq (get $annotations "meta.helm.sh/release-name" | toString) .Release.Name }}{{ toJson $annotations }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* settings.toml's table: a JSON value of these kinds is a TOML value. (table, values) */}}
 {{- define "moorage.toml" -}}
 [{{ .table }}]
