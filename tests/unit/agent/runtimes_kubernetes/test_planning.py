@@ -279,20 +279,21 @@ def test_a_new_generation_alone_is_no_write() -> None:
 
 def test_copies_of_pull_secrets() -> None:
     """While a source is not known, its copy is right as it is; a copy that is missing, or older than its source, is written."""
-    settings = RemoteDevelopment(image_pull_secrets=(PullSecret(name="registry", namespace="platform"),))
+    source = PullSecret(name="registry", namespace="platform")
+    settings = RemoteDevelopment(image_pull_secrets=(source,))
     old, new = ({"type": "Opaque", "data": {"a": text}} for text in ("eA==", "eQ=="))
     used = frame(chosen=Chosen(settings))
     plan = planning.plan_of(used, DESIRED, None, [], run="1.000")
-    found = objects_of(planning.with_sources(plan, [], {"registry": old}))
+    found = objects_of(planning.with_sources(plan, [], {source: old}))
     without = [item for item in found if item["metadata"]["name"] != "registry"]
 
-    def written(there: list[dict[str, Any]], sources: dict[str, Any]) -> list[str]:
+    def written(there: list[dict[str, Any]], sources: dict[PullSecret, Any]) -> list[str]:
         wanted = objects_of(planning.with_sources(plan, there, sources))
         return [item["metadata"]["name"] for item in reconcile.changes(wanted, there).apply]
 
     assert written(found, {}) == []
-    assert written(found, {"registry": old}) == []
-    assert written(found, {"registry": new}) == ["registry"]
+    assert written(found, {source: old}) == []
+    assert written(found, {source: new}) == ["registry"]
     assert written(without, {}) == ["registry"]
 
 
@@ -301,7 +302,7 @@ def test_a_pull_secret_that_is_nowhere_is_not_written() -> None:
     gone, there = (PullSecret(name=name, namespace="platform") for name in ("gone", "there"))
     used = frame(chosen=Chosen(RemoteDevelopment(image_pull_secrets=(gone, there))))
     plan = planning.plan_of(used, DESIRED, None, [], run="1.000")
-    sources = {"there": {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "eA=="}}}
+    sources = {there: {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "eA=="}}}
     rest, lacking = planning.without_lacking(planning.with_sources(plan, [], sources))
     assert lacking == gone
     made = [item["metadata"]["name"] for item in objects_of(rest) if item["kind"] == "Secret"]
@@ -323,7 +324,7 @@ def test_workspaces_that_share_a_namespace_share_no_object() -> None:
     for name in ("workspace-1-1-aaaaaa", "workspace-1-1-bbbbbb"):
         desired = msgspec.structs.replace(DESIRED, name=name)
         plan = planning.plan_of(frame(chosen=Chosen(settings)), desired, None, [], run="1.000")
-        objects = objects_of(planning.with_sources(plan, [], {"registry": secret, "local": secret}))
+        objects = objects_of(planning.with_sources(plan, [], {source: secret, there: secret}))
         copy = f"{name}-pull-registry"
         assert objects[-1]["spec"]["template"]["spec"]["imagePullSecrets"] == [
             {"name": copy},
@@ -334,6 +335,30 @@ def test_workspaces_that_share_a_namespace_share_no_object() -> None:
         assert objects_of(planning.with_sources(plan, objects, {})) == objects
     assert not made[0] & made[1]
     assert not {("Secret", "registry"), ("Secret", "local")} & (made[0] | made[1])
+
+
+@pytest.mark.parametrize("shared", ["", "teams"])
+def test_pull_secrets_of_one_name(shared: str) -> None:
+    """Secrets that are called the same in several namespaces are all copied, each to a name of its own, and kept apart; one that is
+    named twice is copied once."""
+    sources = tuple(PullSecret(name="registry", namespace=space) for space in ("red", "blue", "red", "teams"))
+    settings = RemoteDevelopment(image_pull_secrets=sources, shared_namespace=shared)
+    secrets = {
+        source: {"type": "Opaque", "data": {"a": base64.b64encode(source.namespace.encode()).decode()}}
+        for source in sources
+    }
+    plan = planning.plan_of(frame(chosen=Chosen(settings)), DESIRED, None, [], run="1.000")
+    objects = objects_of(planning.with_sources(plan, [], secrets))
+    copies = {
+        item["metadata"]["name"]: base64.b64decode(item["data"]["a"]).decode()
+        for item in objects
+        if item["kind"] == "Secret" and "a" in item["data"]
+    }
+    referred = [entry["name"] for entry in objects[-1]["spec"]["template"]["spec"]["imagePullSecrets"]]
+    assert len(set(referred)) == len(referred) == 3
+    assert [copies.get(name, "there") for name in referred] == ["red", "blue", "there" if shared else "teams"]
+    assert len({(item["kind"], item["metadata"]["name"]) for item in objects}) == len(objects)
+    assert objects_of(planning.with_sources(plan, objects, {})) == objects
 
 
 @pytest.mark.parametrize(

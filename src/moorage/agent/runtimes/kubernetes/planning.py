@@ -73,14 +73,13 @@ def plan_of(
     )
 
 
-def with_sources(plan: Plan, found: list[Object], sources: Mapping[str, Object]) -> Plan:
-    """`sources`: image pull secrets as they are known now, by name. Of the others, the copies count as they are; one that
+def with_sources(plan: Plan, found: list[Object], sources: Mapping[PullSecret, Object]) -> Plan:
+    """`sources`: image pull secrets as they are known now. Of the others, the copies count as they are; one that
     is not there differs from whatever it should be."""
     copies = {item["metadata"]["name"]: item for item in found if item["kind"] == SECRET.name}
     secrets = []
-    for source in plan.settings.image_pull_secrets:
-        copy = names.pull_secret_name(plan, source.name, source.namespace)
-        secret = sources.get(source.name) or copies.get(copy, {})
+    for source in names.pull_secrets(plan.settings):
+        secret = sources.get(source) or copies.get(names.pull_secret_name(plan, source), {})
         secrets.append(
             {
                 "metadata": {"name": source.name, "namespace": source.namespace},

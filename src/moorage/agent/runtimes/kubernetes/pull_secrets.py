@@ -34,15 +34,15 @@ class PullSecrets:
         namespaces = self._namespaces()
         return [source for source in settings.image_pull_secrets if source.namespace in namespaces]
 
-    def known(self, settings: RemoteDevelopment) -> dict[str, Object]:
-        """By name, as far as they have been read. The others are read at the next look."""
+    def known(self, settings: RemoteDevelopment) -> dict[PullSecret, Object]:
+        """As far as they have been read. The others are read at the next look."""
         found = {}
         for source in self._allowed(settings):
             if (secret := self._sources.setdefault(source, None)) is not None:
-                found[source.name] = secret
+                found[source] = secret
         return found
 
-    async def read(self, settings: RemoteDevelopment, *, needed: bool = True) -> dict[str, Object]:
+    async def read(self, settings: RemoteDevelopment, *, needed: bool = True) -> dict[PullSecret, Object]:
         """Reads them all. Raises `RuntimeFault` (final) when one is not there, or is for something else; where they are not
         `needed`, since there are copies, such a one is what it was when it was read last, or left out."""
         found = {}
@@ -59,7 +59,7 @@ class PullSecrets:
                 _log.info("a pull secret cannot be read", secret=source.name, error=str(error))
                 if (secret := self._sources.get(source)) is None:
                     continue
-            self._sources[source] = found[source.name] = secret
+            self._sources[source] = found[source] = secret
         return found
 
     async def follow(self) -> None:

@@ -12,7 +12,7 @@ from moorage.agent.runtimes.kubernetes.objects import trust
 from moorage.agent.runtimes.kubernetes.objects.plan import Plan, item, metadata, part_name
 from moorage.agent.runtimes.kubernetes.objects.pod import SANDBOX_CPU, environment_of, secret_name
 from moorage.agent.runtimes.kubernetes.resources import Object
-from moorage.agent_settings import Amounts
+from moorage.agent_settings import Amounts, PullSecret
 from moorage.contract.spec import EDITOR_PORT
 from moorage.kernel import quantities
 
@@ -53,7 +53,8 @@ def secrets(plan: Plan) -> list[Object]:
     for source in plan.pull_secrets:
         if source["metadata"].get("namespace") != plan.namespace:
             place = source["metadata"]
-            meta = metadata(plan, names.pull_secret_name(plan, place["name"], place.get("namespace", "")))
+            secret = PullSecret(name=place["name"], namespace=place.get("namespace", ""))
+            meta = metadata(plan, names.pull_secret_name(plan, secret))
             made.append(
                 item(
                     resources.SECRET,

@@ -9,7 +9,7 @@ import msgspec
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.resources import Kind, Object
 from moorage.agent.runtimes.port import Identity, digest_of
-from moorage.agent_settings import RemoteDevelopment
+from moorage.agent_settings import PullSecret, RemoteDevelopment
 from moorage.contract import DesiredWorkspace, WorkspaceSpec
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -129,12 +129,21 @@ def part_name(name: str, part: str) -> str:
     return f"{whole[: NAME_LIMIT - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
-def pull_secret_name(plan: Plan, name: str, namespace: str) -> str:
-    """Of the secret that is `name` in `namespace`, where the workspace is. In a namespace that it shares, a copy is its own:
-    another workspace has one too, and what is there under that name already is somebody else's."""
-    if namespace == plan.namespace or plan.has_own_namespace:
-        return name
-    return part_name(plan.name, f"pull-{name}")
+def pull_secrets(settings: RemoteDevelopment) -> tuple[PullSecret, ...]:
+    """Each once."""
+    return tuple(dict.fromkeys(settings.image_pull_secrets))
+
+
+def pull_secret_name(plan: Plan, source: PullSecret) -> str:
+    """Of a pull secret, where the workspace is. In a namespace that it shares, a copy is its own: another workspace has one
+    too, and what is there under that name already is somebody else's. Of several that have one name, in namespaces of their
+    own, each copy has another."""
+    if source.namespace == plan.namespace:
+        return source.name
+    name = source.name
+    if any(other.name == name and other != source for other in plan.settings.image_pull_secrets):
+        name = part_name(name, hashlib.sha256(source.namespace.encode()).hexdigest()[:8])
+    return name if plan.has_own_namespace else part_name(plan.name, f"pull-{name}")
 
 
 def bundle_name(workspace: str) -> str:

@@ -86,8 +86,7 @@ def template(plan: Plan) -> dict[str, Any]:
         "affinity": settings.affinity,
         "tolerations": [_toleration(entry) for entry in settings.tolerations],
         "imagePullSecrets": [
-            {"name": names.pull_secret_name(plan, secret.name, secret.namespace)}
-            for secret in settings.image_pull_secrets
+            {"name": names.pull_secret_name(plan, secret)} for secret in names.pull_secrets(settings)
         ],
     }
     spec |= {key: value for key, value in optional.items() if value}
