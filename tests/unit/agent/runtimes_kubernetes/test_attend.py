@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -20,6 +21,7 @@ from moorage.contract import (
     Container,
     DesiredState,
     DesiredWorkspace,
+    EditorSpec,
     StageName,
     WorkspaceSpec,
 )
@@ -56,6 +58,8 @@ class Cluster:
         self.clock = FakeClock(BEGAN + 2)
         self.events: list[dict[str, Any]] = []
         self.objects: list[dict[str, Any]] = [DEPLOYMENT]
+        self.desired = DESIRED
+        self.client: Client
         self.attendant: Attendant
 
     async def list_events(self, request: web.Request) -> web.Response:
@@ -63,10 +67,13 @@ class Cluster:
         items = [event for event in self.events if event["involvedObject"]["uid"] == uid]
         return web.json_response({"metadata": {"resourceVersion": "9"}, "items": items})
 
+    async def log(self, _: web.Request) -> web.Response:
+        return web.Response(text="thinking")
+
     async def look(self) -> Progress:
         """What there is to see some seconds later."""
         self.clock.advance(5)
-        await self.attendant.attend(NAME, DESIRED, self.objects)
+        await self.attendant.attend(NAME, self.desired, self.objects)
         return self.attendant.progress(NAME)
 
 
@@ -75,6 +82,7 @@ async def cluster() -> AsyncIterator[Cluster]:
     cluster = Cluster()
     application = web.Application()
     application.router.add_get(f"/api/v1/namespaces/{NAME}/events", cluster.list_events)
+    application.router.add_get(f"/api/v1/namespaces/{NAME}/pods/p/log", cluster.log)
     runner = web.AppRunner(application)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -85,6 +93,7 @@ async def cluster() -> AsyncIterator[Cluster]:
         source="a test",
     )
     async with Client(access, TokenBucket(1000, 1000, cluster.clock)) as client:
+        cluster.client = client
         cluster.attendant = Attendant(
             client, AgentSettings(), cluster.clock, Silence(), lambda _: cluster.objects
         )
@@ -156,3 +165,50 @@ async def test_a_pod_that_was_deleted(cluster: Cluster, phase: str, deleted: str
     cluster.objects.append({"kind": "Pod", "metadata": metadata, "status": status})
     details = {stage.name: stage.detail for stage in (await cluster.look()).stages}
     assert ("low on memory" in details[StageName.CONTAINERS]) is told
+
+
+def ended(restarts: int) -> dict[str, Any]:
+    """A pod whose container has ended once more."""
+    last = {"terminated": {"exitCode": 1, "startedAt": "2023-11-14T22:13:20Z"}}
+    status = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": last}
+    entry = {"name": "py", "image": "i:1", "restartCount": restarts, **status}
+    return {
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": NAME, "uid": "p1"},
+        "status": {"containerStatuses": [entry]},
+    }
+
+
+async def test_ends_that_nobody_watched(cluster: Cluster) -> None:
+    """Only ends that were there when a pod was seen first have not been watched; a new agent has watched none of them."""
+    running = ended(3)
+    running["status"]["containerStatuses"][0]["state"] = {"running": {}}
+    assert cluster.attendant.unwatched(NAME, [running]) == frozenset()
+    assert cluster.attendant.unwatched(NAME, [ended(3)]) == frozenset()
+    cluster.attendant.forget(NAME)
+    assert cluster.attendant.unwatched(NAME, [ended(3)]) == {"p1/py/3"}
+    assert cluster.attendant.unwatched(NAME, [ended(4)]) == {"p1/py/3"}
+
+
+async def test_a_node_whose_clock_is_slow(cluster: Cluster) -> None:
+    """How long an editor has had is counted from when it was seen to run, whatever time its node says that was."""
+    cluster.attendant = Attendant(
+        cluster.client,
+        AgentSettings(editor_timeout=12.0),
+        cluster.clock,
+        Silence(),
+        lambda _: cluster.objects,
+    )
+    editor = EditorSpec(name="code-server", command=("start",))
+    cluster.desired = msgspec.structs.replace(
+        DESIRED, spec=msgspec.structs.replace(DESIRED.spec, editor=editor)
+    )
+    entry = {"name": "py", "image": "i:1", "imageID": "i", "started": False, "restartCount": 0}
+    entry["state"] = {"running": {"startedAt": "2023-11-14T22:11:20Z"}}
+    metadata = {"name": "p", "namespace": NAME, "uid": "p1", "annotations": {names.RUN: f"{BEGAN:.3f}"}}
+    cluster.objects.append({"kind": "Pod", "metadata": metadata, "status": {"containerStatuses": [entry]}})
+    for _ in range(3):
+        assert (await cluster.look()).fault is None
+    fault = (await cluster.look()).fault
+    assert fault is not None
+    assert (fault.code, "thinking" in fault.detail) == ("editor-port-not-open", True)

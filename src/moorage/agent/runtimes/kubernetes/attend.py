@@ -78,6 +78,7 @@ class Attendant:
             schedule=options.schedule_timeout,
         )
         self._tracks: dict[str, Track] = {}
+        self._ends: dict[str, tuple[str, frozenset[str]]] = {}
         self._followers: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._lines: dict[str, str] = {}
@@ -151,6 +152,17 @@ class Attendant:
             self._arm(name, min(MOST_EVERY, EVENTS_EVERY + 0.5 + age / 10) * spread)
         return lines
 
+    def unwatched(self, name: str, pods: Sequence[Object]) -> frozenset[str]:
+        """Ends of containers that were there when the workspace's pod was seen first: nobody has counted how often those had
+        ended before."""
+        pod = states.current_pod(pods)
+        if pod is None:
+            return frozenset()
+        uid = pod["metadata"]["uid"]
+        if (known := self._ends.get(name)) is None or known[0] != uid:
+            known = self._ends[name] = (uid, states.ended_keys([pod]))
+        return known[1]
+
     async def last_lines(self, pods: Sequence[Object], count: int = LAST_LINES) -> dict[str, str]:
         """Of containers that have ended, by `states.lines_key`. Asked for once per end."""
         found = {}
@@ -185,6 +197,7 @@ class Attendant:
         self._drop_follower(name)
         self._desired.pop(name, None)
         self._tracks.pop(name, None)
+        self._ends.pop(name, None)
         if timer := self._timers.pop(name, None):
             timer.cancel()
 
@@ -350,10 +363,10 @@ class Attendant:
         if pod is None or track.fault is not None or desired.spec.editor is None:
             return ""
         for entry in pod.get("status", {}).get("containerStatuses") or ():
-            started = states.seconds(((entry.get("state") or {}).get("running") or {}).get("startedAt"))
-            if entry["name"] != desired.spec.main_container or entry.get("started") or started is None:
+            runs = "running" in (entry.get("state") or {})
+            if entry["name"] != desired.spec.main_container or entry.get("started") or not runs:
                 continue
-            if now - started > self._patience.editor:
+            if track.waited(pod, entry, now) > self._patience.editor:
                 return await self.tail(pod, entry, LAST_LINES)
         return ""
 

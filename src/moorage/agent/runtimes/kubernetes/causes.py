@@ -200,6 +200,15 @@ def removal_slow(left: Sequence[Object]) -> Cause:
     )
 
 
+def restart_slow() -> Cause:
+    """Of containers that ended and that nobody starts again."""
+    return Cause(
+        code="restart-slow",
+        message="The workspace's node has not started again yet what ended.",
+        hint="It may be busy, or not answer; the agent goes on waiting.",
+    )
+
+
 def image(name: str, reason: str, message: str) -> Verdict:
     """Of a container that waits for its image."""
     if reason == "InvalidImageName":

@@ -35,7 +35,15 @@ async def halted_of(
     pod = states.current_pod(pods)
     main = states.annotations_of(deployment).get(names.MAIN, "")
     lines = await attendant.last_lines(pods)
-    facts = states.Facts(deployment=deployment, pods=pods, lines=lines, crash_limit=options.crash_limit)
+    # An agent that starts anew reads here that they were in a loop; what this one has counted, it does not know.
+    facts = states.Facts(
+        deployment=deployment,
+        pods=pods,
+        lines=lines,
+        unwatched=states.ended_keys(pods),
+        crash_limit=options.crash_limit,
+        crash_window=options.crash_window,
+    )
     containers = tuple(
         container
         if container.state is ContainerState.EXITED

@@ -37,13 +37,7 @@ from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.pull_secrets import PullSecrets
 from moorage.agent.runtimes.kubernetes.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.reconcile import KEPT, Writer
-from moorage.agent.runtimes.kubernetes.resources import (
-    DEPLOYMENT,
-    NAMESPACE,
-    POD,
-    VOLUME_CLAIM,
-    Object,
-)
+from moorage.agent.runtimes.kubernetes.resources import DEPLOYMENT, NAMESPACE, POD, VOLUME_CLAIM, Object
 from moorage.agent.runtimes.kubernetes.store import Store
 from moorage.agent.runtimes.kubernetes.waiting import Waiting
 from moorage.agent.runtimes.port import (
@@ -174,6 +168,7 @@ class KubernetesRuntime:
                 deployment=deployment,
                 pods=_pods(found),
                 lines=lines,
+                unwatched=self._attendant.unwatched(name, _pods(found)),
                 missing=self._missing(desired, found),
                 crash_limit=self._options.crash_limit,
                 crash_window=self._options.crash_window,
@@ -237,7 +232,7 @@ class KubernetesRuntime:
             )
             # What ended is started again by the kubelet, after a pause that it chooses.
             ended = states.ended_keys(_pods(found))
-            await self._until(
+            await self._waiting.restarted(
                 desired.name, lambda: not ended & states.ended_keys(store.of(desired.name, POD))
             )
             if lacking is not None:  # all else has been mended
@@ -323,7 +318,7 @@ class KubernetesRuntime:
 
     async def _until(self, name: str, done: Callable[[], bool]) -> None:
         """Waits for the store to hear of it. Raises `RuntimeFault`, not final, when that takes too long."""
-        await self._waiting.until(name, done, self._known().of)
+        await self._waiting.gone(name, done, self._known().of)
 
     def _plan(
         self, desired: DesiredWorkspace, deployment: Object | None, found: list[Object], *, run: str

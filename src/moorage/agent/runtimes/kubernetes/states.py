@@ -1,7 +1,7 @@
 """From a workspace's objects to what the port calls `Run`. Pure.
 
-The kubelet starts again what ended, after ever longer pauses; meanwhile it has exited. When that happened too often there
-is no hope, even if the agent did not see it happen.
+The kubelet starts again what ended, after ever longer pauses; meanwhile it has exited. When that happened too often before
+the agent saw it, there is no hope, either.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     pods: Sequence[Object] = ()
     lines: Mapping[str, str] = {}
     """The last lines of containers that ended, by `lines_key`."""
+    unwatched: frozenset[str] = frozenset()
+    """Ends that nobody saw happen, by `lines_key`: of these, the node's count tells whether they are a loop."""
     missing: Sequence[str] = ()
     crash_limit: int = 3
     crash_window: float = 600.0
@@ -232,10 +234,11 @@ def _container(entry: Mapping[str, Any], role: Role, pod: Object, facts: Facts) 
         started, finished = seconds(ended.get("startedAt")), seconds(ended.get("finishedAt"))
         harmless = role == "init" and code == 0
         fault = None if harmless else verdict.cause
-        # The kubelet starts it again, ever later.
-        # One that ran long before it ended is in no loop, however often it did in its life.
+        # Of a container that is watched, whoever decides counts. The node's count is of the pod's whole life; and one that ran
+        # long before it ended is in no loop.
         short = finished is None or started is None or finished - started < facts.crash_window
-        looping = restarts >= facts.crash_limit and short
+        counted = lines_key(pod, entry) in facts.unwatched and restarts >= facts.crash_limit
+        looping = counted and short
         hopeless = not harmless and (verdict.final or looping)
         if not is_ending(pod):
             kind = ContainerState.EXITED

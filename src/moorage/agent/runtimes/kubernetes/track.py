@@ -73,6 +73,7 @@ class Track:
         self.fault: Cause | None = None
         self.cloned = False
         self.answered = False
+        self._seen: dict[str, float] = {}
 
     @property
     def progress(self) -> Progress:
@@ -95,6 +96,11 @@ class Track:
             self._editor(sight, patience)
         return self.progress != before
 
+    def waited(self, pod: Object, entry: Mapping[str, Any], now: float) -> float:
+        """Seconds for which this run of a container has been seen. The time of its start is its node's, whose clock may be
+        minutes away from this one."""
+        return now - self._seen.setdefault(states.lines_key(pod, entry), now)
+
     def fail(self, stage: StageName, cause: Cause, now: float) -> None:
         if self.fault is None:
             self.fault = msgspec.structs.replace(cause, since=now)
@@ -108,6 +114,7 @@ class Track:
             self.timeline, self.heard = Timeline(), Heard()
             self.cloned = self.answered = False
             self.began, self.pod = sight.now, ""
+            self._seen.clear()
         self.pod = uid or self.pod
         if words := sight.words.get(PUT_OUT):
             self.put_out = words
@@ -216,7 +223,8 @@ class Track:
         elif cloning is not None:
             started = states.seconds((cloning.get("state") or {}).get("running", {}).get("startedAt"))
             self.timeline.begin(StageName.CLONE, _recent(started, sight.now) or sight.now, self.heard.detail)
-            if started is not None and sight.now - started > patience.clone and not self.heard.done:
+            late = self.waited(sight.pod, cloning, sight.now) > patience.clone
+            if started is not None and late and not self.heard.done:
                 self.fail(StageName.CLONE, engine_causes.clone_timeout(patience.clone).cause, sight.now)
         sandbox = _entry(sight.pod, SANDBOX)
         done = sandbox is not None and (bool(sandbox.get("started")) or self.heard.done)
@@ -244,7 +252,7 @@ class Track:
         if main.get("started"):
             self.answered = True
             self.timeline.end(StageName.EDITOR, _recent(_ready_at(sight.pod), sight.now))
-        elif sight.now - started > patience.editor:
+        elif self.waited(sight.pod, main, sight.now) > patience.editor:
             verdict = engine_causes.editor_not_answering(
                 editor.port, editor.health_path, patience.editor, sight.lines
             )

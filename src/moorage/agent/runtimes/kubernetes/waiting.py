@@ -12,6 +12,8 @@ from moorage.agent.runtimes.port import RuntimeFault
 
 GONE_SECONDS = 120.0
 """How long what was removed may take to go."""
+RESTART_SECONDS = 330.0
+"""How long a kubelet may take to start again what ended: its pauses double up to five minutes."""
 
 
 class Waiting:
@@ -24,16 +26,23 @@ class Waiting:
         if event := self._changes.pop(workspace, None):
             event.set()
 
-    async def until(
-        self,
-        workspace: str,
-        done: Callable[[], bool],
-        objects_of: Callable[[str], Sequence[Object]],
+    async def gone(
+        self, workspace: str, done: Callable[[], bool], objects_of: Callable[[str], Sequence[Object]]
     ) -> None:
+        """Raises `RuntimeFault`, not final, when that takes too long; it tells what is left of `objects_of`."""
+        if not await self._until(workspace, done, GONE_SECONDS):
+            raise RuntimeFault(causes.removal_slow(objects_of(workspace)), final=False)
+
+    async def restarted(self, workspace: str, done: Callable[[], bool]) -> None:
         """Raises `RuntimeFault`, not final, when that takes too long."""
+        if not await self._until(workspace, done, RESTART_SECONDS):
+            raise RuntimeFault(causes.restart_slow(), final=False)
+
+    async def _until(self, workspace: str, done: Callable[[], bool], seconds: float) -> bool:
         try:
-            async with asyncio.timeout(GONE_SECONDS):
+            async with asyncio.timeout(seconds):
                 while not done():
                     await self._changes[workspace].wait()
-        except TimeoutError as error:
-            raise RuntimeFault(causes.removal_slow(objects_of(workspace)), final=False) from error
+        except TimeoutError:
+            return False
+        return True
