@@ -7,7 +7,7 @@ gone: everyone hears `RESYNC`, once there is a new one. A replica that dies give
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -34,10 +34,10 @@ _log = log.get(part="server.changes")
 
 
 class PostgresChanges:
-    """`url`: SQLAlchemy's."""
+    """`arguments`: of `asyncpg.connect`, as the database's other connections have them."""
 
-    def __init__(self, url: str) -> None:
-        self._dsn = url.replace("postgresql+asyncpg://", "postgresql://", 1)
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        self._arguments = {"timeout": ALIVE_SECONDS, **arguments}
         self._subscribers = Subscribers()
         self._connection: asyncpg.Connection[Any] | None = None
         self._turn = asyncio.Lock()
@@ -76,7 +76,7 @@ class PostgresChanges:
 
     async def run(self) -> None:
         """Raises when the connection breaks; whoever runs this runs it again."""
-        connection = await asyncpg.connect(self._dsn, timeout=ALIVE_SECONDS)
+        connection = await asyncpg.connect(**self._arguments)
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: lost.set())

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, func, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from moorage.kernel.errors import Misconfigured, Unavailable
+from moorage.kernel.errors import Unavailable
 from moorage.server.changes import Changed, Changes
+from moorage.server.database_address import DatabaseAddress
 
 BUSY_SECONDS = 5
 """How long SQLite waits for another process's transaction."""
@@ -30,30 +29,14 @@ class Base(DeclarativeBase):
     """Base of all tables. Times are seconds since the epoch, as everywhere."""
 
 
-def database_url(setting: str, file: Path) -> str:
-    """SQLAlchemy's URL for the setting. Raises `Misconfigured` for anything but SQLite and PostgreSQL."""
-    if not setting:
-        return f"sqlite+aiosqlite:///{file}"
-    try:
-        url = make_url(setting)
-    except ArgumentError as error:
-        raise Misconfigured("The setting database is no URL.", code="settings-invalid") from error
-    backend = url.drivername.split("+")[0]
-    if backend in ("postgresql", "postgres"):
-        return url.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
-    if backend == "sqlite":
-        return url.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
-    raise Misconfigured(
-        f"Moorage stores in PostgreSQL or SQLite, not in {backend}.",
-        code="settings-invalid",
-        hint="Set database to postgresql://user:password@host/name, or leave it out.",
+def make_engine(address: DatabaseAddress, *, pool: int = 5) -> AsyncEngine:
+    if not address.sqlite:
+        return create_async_engine(
+            address.url, pool_size=pool, max_overflow=0, pool_pre_ping=True, connect_args=address.arguments
+        )
+    engine = create_async_engine(
+        address.url, pool_size=pool, max_overflow=0, connect_args={"timeout": BUSY_SECONDS}
     )
-
-
-def make_engine(url: str, *, pool: int = 5) -> AsyncEngine:
-    if not url.startswith("sqlite"):
-        return create_async_engine(url, pool_size=pool, max_overflow=0, pool_pre_ping=True)
-    engine = create_async_engine(url, pool_size=pool, max_overflow=0, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

@@ -30,7 +30,8 @@ from moorage.server.agents.forwarding import address_of
 from moorage.server.agents.hub import AgentHub
 from moorage.server.application import make_application
 from moorage.server.changes import Changes, LocalChanges
-from moorage.server.database import Database, database_url, make_engine
+from moorage.server.database import Database, make_engine
+from moorage.server.database_address import DatabaseAddress, database_address
 from moorage.server.metrics import Metrics
 from moorage.server.migrations.runner import migrate
 from moorage.server.repositories.services import RepositoryReader
@@ -115,12 +116,12 @@ async def running_state(
     helm_values = load_helm_values(settings.helm_values)
     editors = load_editors(home.path / "editors.toml")
     resolver = make_resolver(settings)
-    url = database_url(settings.database, home.database)
-    engine = make_engine(url, pool=settings.database_pool)
+    where = database_address(settings.database, home.database)
+    engine = make_engine(where, pool=settings.database_pool)
     try:
         file = None if settings.database else home.database
         await migrate(engine, file)
-        changes = _changes(url)
+        changes = _changes(where)
         database = Database(engine, changes)
         installation = await set_up(database, home, settings, clock.now())
         metrics = Metrics()
@@ -218,12 +219,12 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _changes(url: str) -> Changes:
-    if url.startswith("sqlite"):
+def _changes(where: DatabaseAddress) -> Changes:
+    if where.sqlite:
         return LocalChanges()
     from moorage.server.changes_postgres import PostgresChanges
 
-    return PostgresChanges(url)
+    return PostgresChanges(where.arguments)
 
 
 class _Server(uvicorn.Server):

@@ -23,8 +23,9 @@ def _programs() -> Path:
 
 
 class Postgres:
-    def __init__(self, listen: str = "") -> None:
-        """`listen`: addresses at which it can be reached by TCP as well, with the password `PASSWORD`."""
+    def __init__(self, listen: str = "", tls: tuple[Path, Path] | None = None) -> None:
+        """`listen`: addresses at which it can be reached by TCP as well, with the password `PASSWORD`. `tls`: certificate and
+        key; it then takes nothing else by TCP."""
         self.folder = Path(tempfile.mkdtemp(prefix="moorage-pg-"))
         self._bin = _programs()
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
@@ -35,9 +36,16 @@ class Postgres:
             "initdb", "-D", f"{self.folder}/data", "-U", "moorage", "-A", "trust", "--no-sync", "-E", "UTF8"
         )
         self.port = _free_port() if listen else 5432
-        with (self.folder / "data/pg_hba.conf").open("a") as rules:
-            rules.write("host all all all scram-sha-256\n")
-        options = f"-c listen_addresses={listen} -c port={self.port} -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=200"
+        rules = "local all all trust\nhostssl all all all scram-sha-256\n"
+        if tls is None:
+            rules = (self.folder / "data/pg_hba.conf").read_text() + "host all all all scram-sha-256\n"
+        (self.folder / "data/pg_hba.conf").write_text(rules)
+        for name, file in zip(("server.crt", "server.key"), tls or (), strict=False):
+            shutil.copyfile(file, self.folder / "data" / name)
+            (self.folder / "data" / name).chmod(0o600)
+            if self._user:
+                os.chown(self.folder / "data" / name, self._user.pw_uid, self._user.pw_gid)
+        options = f"-c listen_addresses={listen} -c port={self.port} -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=200 -c ssl={'on' if tls else 'off'}"
         self._run(
             "pg_ctl", "-D", f"{self.folder}/data", "-o", options, "-l", f"{self.folder}/log", "-w", "start"
         )

@@ -30,7 +30,8 @@ from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
 from moorage.kernel.ids import fingerprint
 from moorage.server.changes import LocalChanges
-from moorage.server.database import Database, database_url, make_engine
+from moorage.server.database import Database, make_engine
+from moorage.server.database_address import database_address
 from moorage.server.main import running_state
 from moorage.server.migrations import runner
 from moorage.server.models import Base
@@ -201,7 +202,7 @@ def first_schema(connection: Connection) -> None:
 async def test_an_existing_database_is_upgraded(folder: Path, database: str) -> None:
     """What the first version stored is there afterwards; the time of what is stopped begins with the upgrade."""
     home = new_home(folder)
-    engine = make_engine(database_url(database, home.database))
+    engine = make_engine(database_address(database, home.database))
     async with engine.connect() as connection:
         await connection.run_sync(first_schema)
     await engine.dispose()
@@ -283,7 +284,7 @@ async def test_replicas_set_a_fresh_database_up_once(folder: Path, postgres: Pos
     """Whoever comes first makes the installation, its administrator and its agent; all others find them."""
     url = postgres.new_database()
     home, settings = new_home(folder), Settings(database=url)
-    engine = make_engine(database_url(url, home.database))
+    engine = make_engine(database_address(url, home.database))
     try:
         await runner.migrate(engine, None)
         database = Database(engine, LocalChanges())

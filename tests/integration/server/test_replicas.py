@@ -31,7 +31,8 @@ from moorage.server.agents import forwarding
 from moorage.server.agents.models import Agent as AgentRow
 from moorage.server.authorization import Actor, Role
 from moorage.server.changes import LocalChanges
-from moorage.server.database import Database, database_url, make_engine
+from moorage.server.database import Database, make_engine
+from moorage.server.database_address import database_address
 from moorage.server.settings import Settings
 
 
@@ -237,7 +238,7 @@ async def test_an_address_that_somebody_else_has(folder: Path, postgres: Postgre
     url = postgres.new_database()
     async with pair(folder, url, repository) as both, Impostor() as impostor:
         path = f"/api/v1/workspaces/{both.name}/logs"
-        engine = make_engine(database_url(url, Path()))
+        engine = make_engine(database_address(url, Path()))
         async with engine.begin() as connection:
             await connection.execute(update(AgentRow).values(replica=impostor.address))
         await engine.dispose()
@@ -264,7 +265,7 @@ async def test_a_pass_works_once(folder: Path, postgres: Postgres, repository: s
     """For one path, at one replica, for somebody who is still welcome."""
     url = postgres.new_database()
     async with pair(folder, url, repository) as both:
-        engine = make_engine(database_url(url, Path()))
+        engine = make_engine(database_address(url, Path()))
         state = Mock(database=Database(engine, LocalChanges()), clock=SystemClock())
         ann = (await both.far.post("/api/v1/users", json={"name": "ann"})).json()["id"]
         here = f"unix:{both.far_socket}"

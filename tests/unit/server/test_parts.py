@@ -12,7 +12,7 @@ from moorage.kernel.errors import InvalidInput, Misconfigured, MoorageError, Not
 from moorage.server.agents.services import with_credentials
 from moorage.server.changes import RESYNC, Changed, LocalChanges
 from moorage.server.changes_postgres import payloads
-from moorage.server.database import database_url, unavailable
+from moorage.server.database import unavailable
 from moorage.server.http import csrf, events
 from moorage.server.http.middleware import route_label
 from moorage.server.http.problems import problem_of
@@ -105,16 +105,6 @@ def test_settings_and_their_zone() -> None:
     for wrong in ("moorage.example.com", "ftp://x", "https://x/path", "https://"):
         with pytest.raises(Misconfigured):
             Settings(public_url=wrong).check()
-
-
-def test_database_urls(tmp_path: Path) -> None:
-    """SQLite in the state folder by default, PostgreSQL when asked for, nothing else."""
-    assert database_url("", tmp_path / "x.db") == f"sqlite+aiosqlite:///{tmp_path}/x.db"
-    url = database_url("postgresql://u:p%40@h/db?host=/run", tmp_path)
-    assert url.startswith("postgresql+asyncpg://u:p%40@h/db")
-    for wrong in ("mysql://h/db", "nonsense"):
-        with pytest.raises(Misconfigured):
-            database_url(wrong, tmp_path)
 
 
 def test_database_trouble_in_plain_words() -> None:

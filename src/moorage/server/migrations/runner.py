@@ -6,11 +6,12 @@ Revisions are numbers (`0001`, `0002`, …), so that an older Moorage can tell a
 from __future__ import annotations
 
 import sqlite3
+import ssl
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from moorage.kernel import log
@@ -21,6 +22,9 @@ HEAD = "0003"
 
 _LOCK = 0x6D6F6F72
 """Key of PostgreSQL's advisory lock, so that replicas which start together migrate one after the other."""
+
+_LOOK = "Look at the setting database, and at whether its server runs and lets Moorage in."
+_TRUST = "Look at the host's name and at sslrootcert in the setting database: the certificate has to be for the one, and by the other."
 
 _log = log.get(part="server.migrations")
 
@@ -47,7 +51,7 @@ async def migrate(engine: AsyncEngine, file: Path | None) -> None:
         raise Misconfigured(
             f"The database cannot be used: {_reason(error)}.",
             code="database-unusable",
-            hint="Look at the setting database, and at whether its server runs and lets Moorage in.",
+            hint=_TRUST if isinstance(error, ssl.SSLCertVerificationError) else _LOOK,
         ) from error
 
 
@@ -115,6 +119,13 @@ def _look_at_file(file: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, OperationalError | DBAPIError):
-        return str(error.orig).strip().rstrip(".")
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    match error:
+        case DBAPIError():
+            return str(error.orig).strip().rstrip(".")
+        case ssl.SSLCertVerificationError():
+            return f"its server's certificate is not accepted: {error.verify_message.rstrip('.')}"
+        case TimeoutError():
+            return "its server does not answer in time"
+        case OSError() if error.strerror:
+            return error.strerror
+    return str(error)
