@@ -21,6 +21,7 @@ from moorage.agent.workspace_settings import WorkspaceSettings
 from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import Misconfigured
+from moorage.kernel.proxies import proxy_of
 from moorage.kernel.tasks import Backoff
 
 _log = log.get(part="agent.connection")
@@ -103,6 +104,7 @@ class Connection:
             additional_headers=headers,
             max_size=MESSAGE_LIMIT,
             compression=None,
+            proxy=proxy_of(self._server),
             ssl=_trust() if self._server.startswith(("https:", "wss:")) else None,
         )
 

@@ -13,11 +13,13 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 from websockets.asyncio.client import connect, unix_connect
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.exceptions import InvalidProxyStatus, InvalidStatus, ProxyError, WebSocketException
 
 from moorage.contract import gateway as contract
 from moorage.contract.spec import Message
-from moorage.kernel.errors import BY_STATUS, Misconfigured, MoorageError, Unavailable
+from moorage.gateway import trust
+from moorage.kernel.errors import BY_STATUS, MoorageError, Unavailable
+from moorage.kernel.proxies import proxy_of
 
 _CLOSE_SECONDS = 1.0
 """We only listen: nothing is lost by not waiting for the server's goodbye."""
@@ -27,24 +29,31 @@ _TABLE_LIMIT = 256 << 20
 
 class Server:
     def __init__(self, unix_socket: Path | None, url: str, token: str, ca_bundle: str = "") -> None:
-        """`unix_socket`: its own socket; None: it is reached by `url`, and by https is verified by `ca_bundle` ("": the system's).
+        """`unix_socket`: its own socket; None: it is reached by `url`, through the environment's proxy if there is one, and by
+        https is verified by the system's CAs and those in `ca_bundle`.
 
-        Raises `Misconfigured` when that cannot be read.
+        Raises `Misconfigured` when that cannot be read, or the environment's proxy is none.
         """
         self._socket = unix_socket
-        self._trust = _trust(ca_bundle) if unix_socket is None and url.startswith("https:") else None
+        self._proxy = proxy_of(url) if unix_socket is None else None
+        self._trust = trust.context(ca_bundle) if unix_socket is None and url.startswith("https:") else None
+        self._proxy_trust = (
+            trust.context(ca_bundle) if self._proxy and self._proxy.startswith("https:") else None
+        )
         self._url = url.rstrip("/") if unix_socket is None else "http://server"
         self._authorization = {"Authorization": f"Bearer {token}"}
-        over_unix: dict[str, Any] = (
-            {"transport": httpx.AsyncHTTPTransport(uds=str(unix_socket), verify=False)} if unix_socket else {}
-        )
+        way: dict[str, Any] = {}
+        if unix_socket:
+            way["transport"] = httpx.AsyncHTTPTransport(uds=str(unix_socket), verify=False)
+        elif self._proxy:
+            way["proxy"] = httpx.Proxy(self._proxy, ssl_context=self._proxy_trust)
         self._client = httpx.AsyncClient(
             base_url=self._url,
             headers=self._authorization,
             timeout=httpx.Timeout(10.0, connect=3.0),
-            trust_env=False,
+            trust_env=False,  # what holds of the environment is decided here, for the stream as well
             verify=self._trust or False,
-            **over_unix,
+            **way,
         )
 
     @asynccontextmanager
@@ -60,7 +69,13 @@ class Server:
         }
         if self._trust:
             options["ssl"] = self._trust
-        opening = unix_connect(str(self._socket), uri, **options) if self._socket else connect(uri, **options)
+        if self._proxy_trust:
+            options["proxy_ssl"] = self._proxy_trust
+        opening = (
+            unix_connect(str(self._socket), uri, **options)
+            if self._socket
+            else connect(uri, proxy=self._proxy, **options)
+        )
         try:
             async with opening as websocket:
                 yield (contract.decode(message) async for message in websocket)
@@ -100,17 +115,6 @@ class Server:
         return answer
 
 
-def _trust(ca_bundle: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_bundle or None)
-    except OSError as error:
-        raise Misconfigured(
-            f"The CA bundle {ca_bundle} cannot be used: {error}.",
-            code="ca-bundle-unreadable",
-            hint="Correct server_ca_bundle under [gateway], or MOORAGE_GATEWAY_SERVER_CA_BUNDLE.",
-        ) from error
-
-
 def _why(error: Exception) -> str:
     """In plain words, why there is no stream."""
     match error:
@@ -118,6 +122,10 @@ def _why(error: Exception) -> str:
             return "The server does not take this gateway's token (secrets/gateway-token)."
         case InvalidStatus():
             return f"The server answers {error.response.status_code} where gateways connect."
+        case InvalidProxyStatus():
+            return f"The proxy on the way to the server (HTTPS_PROXY) answers {error.response.status_code}."
+        case ProxyError():
+            return f"The proxy on the way to the server (HTTPS_PROXY) does not let through: {error}."
         case ssl.SSLCertVerificationError():
             return f"The server's certificate cannot be verified: {error.verify_message}."
         case socket.gaierror():

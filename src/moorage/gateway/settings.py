@@ -50,7 +50,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where `server` is an http(s) URL: HAProxy itself carries the zone host's traffic there, so that pages, API and
     agents' WebSockets have that host. False: browsers are sent to the server's own address."""
     server_ca_bundle: str = ""
-    """PEM file with the CAs that an https server's certificate is verified by. "": the system's."""
+    """PEM file with further CAs that an https server's certificate may be of, beside those that the system trusts."""
     threads: int = 0
     """HAProxy's threads. 0: one per processor."""
     connections: int = 8192

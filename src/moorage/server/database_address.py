@@ -85,7 +85,9 @@ def _postgres(url: URL) -> DatabaseAddress:
 def _parameters(url: URL) -> dict[str, Any]:
     """By libpq's names. Raises `Misconfigured` for those that mean nothing here."""
     given = dict(url.query)
-    if "ssl" in given and "sslmode" not in given:  # asyncpg's name for it; `true` is JDBC's, which libpq takes, too
+    if (
+        "ssl" in given and "sslmode" not in given
+    ):  # asyncpg's name for it; `true` is JDBC's, which libpq takes, too
         mode = given.pop("ssl")
         given["sslmode"] = "require" if mode == "true" else mode
     for name, value in given.items():
@@ -135,7 +137,9 @@ def _tls(given: dict[str, Any]) -> dict[str, Any]:
     root = said["sslrootcert"]
     mode = said["sslmode"] or ("verify-full" if root == _SYSTEM else "prefer")
     if mode not in _MODES:
-        raise _wrong("sslmode in the database's URL is none that there is.", f"There are {', '.join(_MODES)}.")
+        raise _wrong(
+            "sslmode in the database's URL is none that there is.", f"There are {', '.join(_MODES)}."
+        )
     if root == _SYSTEM and mode != "verify-full":
         raise _wrong(
             f"sslrootcert=system does not go with sslmode={mode}: anybody can have a certificate of a public authority.",

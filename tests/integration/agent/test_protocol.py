@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from integration.agent.fake_server import TOKEN, FakeServer
 from integration.agent.process import AgentProcess
+from integration.gateway.connect_proxy import connect_proxy
 from moorage.agent import connection
 from moorage.agent.fleet import Fleet
 from moorage.agent.runtimes.memory import MemoryRuntime
@@ -52,6 +54,34 @@ async def test_says_hello_and_a_full_report(home: Path, server: FakeServer) -> N
     assert [actual.name for actual in server.full_reports[0].workspaces] == [NAME]
     await server.until_state(NAME, ActualState.RUNNING)
     assert await agent.stop() == 0
+
+
+async def test_behind_an_egress_proxy(
+    home: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the proxy that the environment names for its server's scheme, and none where NO_PROXY has the server."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    async with connect_proxy({"moorage.example:80": server.socket}) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+        agent = AgentProcess(home, runtime="memory", server="http://moorage.example")
+        await agent.start()
+        await server.until(lambda: server.full_reports)
+        assert await agent.stop() == 0
+        assert proxy.asked == ["moorage.example:80"]
+        monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
+        direct = AgentProcess(home, runtime="memory", server="http://127.0.0.1:1")
+        await direct.start()
+        await server.until(lambda: "not connected" in direct.log.read_text())
+        assert await direct.stop() == 0
+        assert proxy.asked == ["moorage.example:80"]
+    monkeypatch.setenv("HTTP_PROXY", "socks5://u:secret@p:1")
+    wrong = AgentProcess(home, runtime="memory", server="http://moorage.example")
+    await wrong.start()
+    assert await wrong.exit_code() == 9
+    assert "HTTP_PROXY names no HTTP proxy" in wrong.log.read_text()
+    assert "secret" not in wrong.log.read_text()
 
 
 async def test_settings_are_taken_and_answered(home: Path, server: FakeServer) -> None:

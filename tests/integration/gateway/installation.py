@@ -78,6 +78,8 @@ class FakeServer:
 
     def __init__(self, zone_url: str, token: str) -> None:
         self.zone_url = zone_url
+        self.url = zone_url
+        """Where browsers find it."""
         self.token = token
         self.revision = 1
         self.routes: dict[str, contract.Route] = {}
@@ -136,7 +138,7 @@ class FakeServer:
         queue: asyncio.Queue[str] = asyncio.Queue()
         table = contract.RouteTable(
             revision=self.revision,
-            server_url=self.zone_url,
+            server_url=self.url,
             routes=tuple(self.routes.values()),
             sessions=tuple(self.sessions.values()),
             grants=tuple(self.grants),
@@ -301,6 +303,8 @@ class Gateway:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.prefix: list[str] = []
         """What the processes' command lines begin with."""
+        self.environment: dict[str, str] = {}
+        """Of the processes, beside this one's."""
         home.make()
         for name in ("gateway-key", "gateway-token"):
             write_private(home.secret_file(name), new_secret() + "\n")
@@ -314,6 +318,7 @@ class Gateway:
         with log:
             self.processes[name] = subprocess.Popen(
                 [*self.prefix, sys.executable, "-m", module, "--home", str(self.home.path)],
+                env={**os.environ, **self.environment},
                 stdout=log,
                 stderr=log,
             )

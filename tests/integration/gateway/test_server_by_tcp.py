@@ -15,6 +15,7 @@ import pytest
 
 from integration.gateway.certificates import Authority
 from integration.gateway.conftest import new_world
+from integration.gateway.connect_proxy import connect_proxy
 from integration.gateway.installation import ANA, browser, eventually, serving
 from integration.gateway.name_server import NameServer
 from integration.gateway.world import World
@@ -35,7 +36,7 @@ def free_port(address: str = "127.0.0.1") -> int:
 @contextlib.asynccontextmanager
 async def by_tcp(server: str, **settings: Any) -> AsyncIterator[World]:
     """A world whose server is to be reached at that URL; nothing runs yet."""
-    async with new_world(start=False, server=server, server_on_zone=True, **settings) as world:
+    async with new_world(start=False, **{"server": server, "server_on_zone": True, **settings}) as world:
         yield world
 
 
@@ -115,6 +116,67 @@ async def test_https_is_verified(tmp_path: Path, bundle: str, name: str, served:
         assert "server does not answer" in page.text
         assert world.server.seen == []
         assert "cannot be verified" in await eventually("it says why", lambda: waits_for(world, "verified"))
+
+
+@pytest.mark.parametrize("on_zone", [True, False])
+async def test_the_bundle_comes_beside_what_the_machine_trusts(tmp_path: Path, on_zone: bool):
+    """A server whose certificate is of an authority that the machine trusts is served although there is a bundle with another:
+    to HAProxy and to the controller, on its stream and at a sign-in."""
+    public, private = Authority(tmp_path / "public"), Authority(tmp_path / "private")
+    certificate, key = public.issue("localhost")
+    port = free_port()
+    tls = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+    bundle = str(private.certificate)
+    async with (
+        by_tcp(f"https://localhost:{port}", server_ca_bundle=bundle, server_on_zone=on_zone) as world,
+        serving(world.server.app, host="127.0.0.1", port=port, **tls),
+    ):
+        if not on_zone:
+            world.server.url = f"https://localhost:{port}"
+        world.gateway.environment = {"SSL_CERT_FILE": str(public.certificate)}
+        world.gateway.start("controller")
+        world.gateway.start("haproxy")
+        await world.gateway.until_ready()
+        ana = await world.person()
+        assert (await ana.get(world.at())).json()["upstream"] == "anas"
+        if on_zone:
+            assert (await ana.get(f"{world.gateway.url}/workspaces")).json()["server"] == "/workspaces"
+
+
+async def test_behind_an_egress_proxy(tmp_path: Path):
+    """Where only a proxy leads to the server, the stream, a sign-in and the end of a session all take it; what it refuses is
+    told without its password."""
+    authority = Authority(tmp_path / "ca")
+    certificate, key = authority.issue("moorage.example")
+    port = free_port()
+    tls = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+    server = f"moorage.example:{port}"
+    settings = {"server_ca_bundle": str(authority.certificate), "server_on_zone": False}
+    async with (
+        by_tcp(f"https://{server}", **settings) as world,
+        serving(world.server.app, host="127.0.0.1", port=port, **tls),
+        connect_proxy({server: port}) as proxy,
+    ):
+        world.server.url = f"https://{server}"
+        world.gateway.environment = {"HTTPS_PROXY": proxy.url, "NO_PROXY": "other.example,10.0.0.0/8"}
+        world.gateway.start("controller")
+        world.gateway.start("haproxy")
+        await world.gateway.until_ready()
+        assert proxy.asked == [server], "the stream"
+        ana = await world.person()
+        ana.cookies.set("moorage", str(ANA), domain="moorage.example")
+        assert (await ana.get(world.at())).json()["upstream"] == "anas"
+        assert proxy.asked == [server] * 2, "the sign-in"
+        await ana.post(f"{world.gateway.url}/auth/sign-out", headers={"Origin": world.gateway.url})
+        await eventually("the session has ended at the server", lambda: world.server.ended)
+    async with by_tcp(f"https://{server}", **settings) as world, connect_proxy({}) as proxy:
+        world.gateway.environment = {"HTTPS_PROXY": proxy.url}
+        world.gateway.start("controller")
+        world.gateway.start("haproxy")
+        await eventually("HAProxy answers", lambda: status(world))
+        said = await eventually("it says why", lambda: waits_for(world, "proxy"))
+        assert "(HTTPS_PROXY) answers 403" in said
+        assert "cret" not in said + world.gateway.log("controller")
 
 
 async def waits_for(world: World, words: str) -> str:

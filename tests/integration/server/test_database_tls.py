@@ -122,12 +122,20 @@ async def test_a_client_certificate(folder: Path, tmp_path: Path, repository: st
 @pytest.mark.parametrize(
     ("host", "parameters", "words"),
     [
-        ("localhost", "?sslmode=verify-full&sslrootcert={other}", "certificate is not accepted: unable to get"),
+        (
+            "localhost",
+            "?sslmode=verify-full&sslrootcert={other}",
+            "certificate is not accepted: unable to get",
+        ),
         ("localhost", "?sslmode=verify-ca&sslrootcert={other}", "certificate is not accepted: unable to get"),
         ("localhost", "?sslmode=require&sslrootcert={other}", "certificate is not accepted: unable to get"),
         ("127.0.0.1", "?sslmode=verify-full&sslrootcert={own}", "not valid for '127.0.0.1'"),
         ("localhost", "?sslmode=disable", "no encryption"),
-        ("localhost", "?sslmode=verify-full&sslrootcert=/no/ca.crt", "/no/ca.crt, cannot be read: No such file"),
+        (
+            "localhost",
+            "?sslmode=verify-full&sslrootcert=/no/ca.crt",
+            "/no/ca.crt, cannot be read: No such file",
+        ),
         ("localhost", "?sslmode=require&pgbouncer=true", "parameter pgbouncer that Moorage does not know"),
     ],
 )
@@ -135,6 +143,7 @@ async def test_what_it_refuses(
     folder: Path,
     tls_postgres: Postgres,
     authorities: tuple[Authority, Authority],
+    *,
     host: str,
     parameters: str,
     words: str,

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from moorage.gateway import maps, pages, store
+from moorage.gateway import maps, pages, store, trust
 from moorage.gateway.haproxy import certificates, drain, upstream
 from moorage.gateway.haproxy.configuration import ERRORS, FRONTEND, RUNTIME_SOCKET, Surroundings, render
 from moorage.gateway.settings import GatewaySettings
@@ -24,6 +24,8 @@ from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home, write_private
 
 CONFIGURATION = "haproxy.cfg"
+AUTHORITIES = "server-ca.pem"
+"""What an https server is verified by."""
 HOSTS = Path("/etc/hosts")
 RESOLV_CONF = Path("/etc/resolv.conf")
 
@@ -52,7 +54,7 @@ def launch(home: Home, settings: GatewaySettings) -> None:
 
 
 def prepare(home: Home, settings: GatewaySettings) -> None:
-    """Writes configuration, pages and maps into `<home>/gateway`."""
+    """Writes configuration, pages, maps and CAs into `<home>/gateway`. Raises `Misconfigured` when there are none to write."""
     home.make()
     now = time.time()
     table = store.load(home, now)
@@ -60,6 +62,8 @@ def prepare(home: Home, settings: GatewaySettings) -> None:
     write_private(home.gateway / maps.PASSES, maps.as_file(entries))
     for name, text in pages.static_files(settings.as_zone).items():
         write_private(home.gateway / ERRORS / name, text)
+    if settings.server_on_zone and settings.server.startswith("https:"):
+        write_private(home.gateway / AUTHORITIES, trust.authorities(settings.server_ca_bundle).decode())
     write_private(
         home.gateway / CONFIGURATION, render(settings, surroundings(home, settings, table.server_url))
     )
@@ -79,21 +83,15 @@ def surroundings(home: Home, settings: GatewaySettings, server_url: str) -> Surr
 
 
 def upstream_of(home: Home, settings: GatewaySettings) -> upstream.Upstream | None:
-    """The server as HAProxy reaches it; None when it is the browsers that have to. Raises `Misconfigured`."""
+    """The server as HAProxy reaches it; None when it is the browsers that have to."""
     server_socket = settings.server_socket(home)
     if server_socket:
         return upstream.by_socket(_near(server_socket, home))
     if not settings.server_on_zone:
         return None
-    if settings.server_ca_bundle and not Path(settings.server_ca_bundle).is_file():
-        raise Misconfigured(
-            f"The CA bundle {settings.server_ca_bundle} is not there.",
-            code="ca-bundle-unreadable",
-            hint="Correct server_ca_bundle under [gateway], or MOORAGE_GATEWAY_SERVER_CA_BUNDLE.",
-        )
     return upstream.by_tcp(
         settings.server,
-        ca_bundle=settings.server_ca_bundle and str(Path(settings.server_ca_bundle).absolute()),
+        ca_file=AUTHORITIES,
         hosts=_text(HOSTS),
         resolv_conf=_text(RESOLV_CONF),
     )

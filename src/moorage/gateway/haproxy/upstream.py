@@ -43,11 +43,12 @@ def by_socket(path: str) -> Upstream:
     return Upstream((f"unix@{path}",))
 
 
-def by_tcp(url: str, *, ca_bundle: str, hosts: str, resolv_conf: str) -> Upstream:
-    """`url`: `http://<host>[:<port>]` or https; `hosts` and `resolv_conf`: the texts of these files, "" without."""
+def by_tcp(url: str, *, ca_file: str, hosts: str, resolv_conf: str) -> Upstream:
+    """`url`: `http://<host>[:<port>]` or https, whose certificate is verified by the CAs in `ca_file`; `hosts` and
+    `resolv_conf`: the texts of these files, "" without."""
     parts = urlsplit(url)
     host, port = (parts.hostname or "").rstrip("."), parts.port or _PORTS[parts.scheme]
-    options = _tls(host, ca_bundle) if parts.scheme == "https" else ""
+    options = _tls(host, ca_file) if parts.scheme == "https" else ""
     if is_address(host):
         return Upstream((f"[{host}]:{port}" if ":" in host else f"{host}:{port}",), options)
     name_servers = _name_servers(resolv_conf)
@@ -59,8 +60,8 @@ def by_tcp(url: str, *, ca_bundle: str, hosts: str, resolv_conf: str) -> Upstrea
     )
 
 
-def _tls(host: str, ca_bundle: str) -> str:
-    return f"ssl verify required ca-file {ca_bundle or '@system-ca'} sni str({host}) verifyhost {host}"
+def _tls(host: str, ca_file: str) -> str:
+    return f"ssl verify required ca-file {ca_file} sni str({host}) verifyhost {host}"
 
 
 def _names(hosts: str) -> set[str]:
