@@ -123,9 +123,9 @@ def _why(error: Exception) -> str:
         case InvalidStatus():
             return f"The server answers {error.response.status_code} where gateways connect."
         case InvalidProxyStatus():
-            return f"The proxy on the way to the server (HTTPS_PROXY) answers {error.response.status_code}."
+            return f"The environment's proxy answers {error.response.status_code} when it is to lead to the server."
         case ProxyError():
-            return f"The proxy on the way to the server (HTTPS_PROXY) does not let through: {error}."
+            return f"The environment's proxy does not lead to the server: {error}."
         case ssl.SSLCertVerificationError():
             return f"The server's certificate cannot be verified: {error.verify_message}."
         case socket.gaierror():

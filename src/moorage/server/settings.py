@@ -27,7 +27,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     advertise: str = ""
     """Where other replicas reach this one: `http://host:port` or `unix:<path>`. "": found out from `listen` and the host's name."""
     database: str = ""
-    """`postgresql://user:password@host/name`; "": SQLite in the state folder."""
+    """`postgresql://user:password@host/name`, with libpq's parameters for TLS and some others (docs/helm.md, "The database's URL");
+    "": SQLite in the state folder."""
     database_pool: int = 5
     """Connections to the database, at most."""
     session_hours: float = 12.0

@@ -175,7 +175,7 @@ async def test_behind_an_egress_proxy(tmp_path: Path):
         world.gateway.start("haproxy")
         await eventually("HAProxy answers", lambda: status(world))
         said = await eventually("it says why", lambda: waits_for(world, "proxy"))
-        assert "(HTTPS_PROXY) answers 403" in said
+        assert "environment's proxy answers 403" in said
         assert "cret" not in said + world.gateway.log("controller")
 
 
