@@ -150,6 +150,33 @@ async def test_an_api_server_that_does_not_answer_for_thirty_seconds(world: Kube
 
 
 @pytest.mark.timeout(400)
+async def test_a_node_that_does_not_answer(world: KubernetesWorld) -> None:
+    """While the node's kubelet is away, the workspace is in error and says which node; when it is back, so is the workspace, and
+    nothing was started again."""
+    desired = desired_of(world)
+    agent = WholeAgent(world, [desired])
+    await agent.until_state(desired.name, ActualState.RUNNING)
+    pod = await world.pod(desired.name)
+    kubelet = world.cluster.pid("kubelet")
+    os.kill(kubelet, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        said = await agent.until_state(desired.name, ActualState.ERROR, 150)
+        assert said.cause is not None
+        assert said.cause.code == "node-not-answering"
+        assert pod["spec"]["nodeName"] in said.cause.message
+        assert said.address == ""
+        FIGURES.note("node does not answer: told after", time.monotonic() - began, "s")
+    finally:
+        os.kill(kubelet, signal.SIGCONT)
+    await agent.until_state(desired.name, ActualState.RUNNING, 120)
+    after = await world.pod(desired.name)
+    assert after["metadata"]["uid"] == pod["metadata"]["uid"]
+    assert [entry["restartCount"] for entry in after["status"]["containerStatuses"]] == [0, 0]
+    await agent.kill()
+
+
+@pytest.mark.timeout(400)
 async def test_an_api_server_that_forgot(world: KubernetesWorld) -> None:
     """After a compaction of etcd and a restart of the API server, watches cannot be resumed: everything is listed anew, no
     workspace is touched, and changes are heard of again."""

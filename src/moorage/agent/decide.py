@@ -76,6 +76,11 @@ def decide(
         decision = _stopped(observed)
     else:
         decision = _running(desired, observed, history, now, limits)
+    return _if_reached(_in_time(decision, history, now), observed.run)
+
+
+def _in_time(decision: Decision, history: History, now: float) -> Decision:
+    """Not before the pause after the last try is over."""
     if decision.action is Action.NONE:
         return decision
     if now >= history.retry_at:
@@ -89,6 +94,13 @@ def decide(
         cause=history.error or decision.cause,
         again_in=history.retry_at - now,
     )
+
+
+def _if_reached(decision: Decision, run: Run | None) -> Decision:
+    """What is up where nobody reaches it is not Running. It is left alone all the same: it may come back as it was."""
+    if run is None or run.unreachable is None or decision.state is not ActualState.RUNNING:
+        return decision
+    return msgspec.structs.replace(decision, state=ActualState.ERROR, cause=run.unreachable)
 
 
 def _terminated(observed: Observed) -> Decision:

@@ -25,7 +25,7 @@ class ActualState(StrEnum):
     FAILED = "Failed"
     """It cannot reach the desired state by itself; somebody must change something and start it again."""
     ERROR = "Error"
-    """The agent itself could not do its work; it goes on trying."""
+    """The agent could not do its work, or what the workspace runs on does not answer; the agent goes on trying."""
     UNKNOWN = "Unknown"
     """The agent has not been heard of for a while."""
 

@@ -282,6 +282,26 @@ def test_a_repair_that_is_refused() -> None:
     assert rules.after_decision(history, mended, wish(), NOW) == History()
 
 
+def test_what_nobody_reaches() -> None:
+    """A workspace on a node that does not answer is in error with that cause, also while it is repaired; it is neither ended
+    nor started again, and one that is not up tells its own state."""
+    away = Cause(code="node-not-answering", message="The node n1 does not answer.")
+
+    def decided(history: History, **fields: Any) -> Decision:
+        return decide(wish(), seen(run(unreachable=away, **fields)), history, NOW, LIMITS)
+
+    for fields, history, action in (
+        ({}, History(), Action.NONE),
+        ({"missing": ("its service",)}, History(), Action.START),
+        ({"missing": ("its service",)}, History(error=BOOM, retry_at=NOW + 5), Action.NONE),
+    ):
+        decision = decided(history, **fields)
+        assert (decision.action, decision.state, decision.cause) == (action, ActualState.ERROR, away)
+        assert decision.repair is (action is Action.START)
+    assert decided(History(), progress=Progress()).state is ActualState.STARTING
+    assert decided(FAILED).state is ActualState.FAILED
+
+
 def test_an_errors_beginning_is_kept() -> None:
     """While the same trouble lasts, its cause tells since when."""
     first = rules.after_fault(History(), wish(), BOOM, final=False, now=NOW, pause=2)

@@ -80,6 +80,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
     """What must be made or started beside exited containers, as a person would call it; empty: nothing."""
     address: str = ""
+    unreachable: Cause | None = None
+    """Why nobody reaches it though it may still run: what it runs on does not answer."""
     settings: int = 0
     """Version of the settings that it was started with."""
     progress: Progress = Progress()

@@ -168,6 +168,58 @@ def test_an_evicted_pod_is_no_crash() -> None:
     assert found.address == ""
 
 
+def condition(kind: str, status: str, reason: str = "") -> dict[str, str]:
+    return {"type": kind, "status": status, **({"reason": reason} if reason else {})}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "metadata", "told"),
+    [
+        ([condition("Ready", "True"), condition("ContainersReady", "True")], {}, False),
+        ([condition("Ready", "False"), condition("ContainersReady", "True")], {}, True),
+        (
+            [
+                condition("Ready", "False", "ContainersNotReady"),
+                condition("ContainersReady", "False", "ContainersNotReady"),
+            ],
+            {},
+            False,
+        ),
+        (
+            [condition("Ready", "False", "ReadinessGatesNotReady"), condition("ContainersReady", "True")],
+            {},
+            False,
+        ),
+        (
+            [condition("Ready", "False"), condition("ContainersReady", "False", "ContainersNotReady")],
+            {},
+            False,
+        ),
+        (
+            [condition("Ready", "False"), condition("ContainersReady", "True")],
+            {"deletionTimestamp": "2026-01-01T10:00:00Z"},
+            False,
+        ),
+        ([], {}, False),
+    ],
+)
+def test_a_node_that_does_not_answer(
+    conditions: list[dict[str, str]], metadata: dict[str, str], told: bool
+) -> None:
+    """A node that is not heard of is named; probes that fail, readiness gates, and pods that go are something else. Its
+    containers are as they were."""
+    item = pod(entry("py", RUNNING), **metadata)
+    item["spec"] = {"nodeName": "n1"}
+    item["status"]["conditions"] = conditions
+    run = states.run_of(Facts(deployment=deployment(), pods=[item]), Progress(ready=True))
+    assert run is not None
+    assert (run.unreachable is not None) is told
+    if run.unreachable is not None:
+        assert run.unreachable.code == "node-not-answering"
+        assert "n1" in run.unreachable.message
+    assert run.containers[0].state is ContainerState.RUNNING
+
+
 def test_the_newest_pod_counts() -> None:
     """Of several pods, the one that stays is looked at, not the one that goes."""
     old = pod(

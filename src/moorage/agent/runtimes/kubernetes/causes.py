@@ -190,6 +190,17 @@ def namespace_taken(name: str) -> Cause:
     )
 
 
+def node_not_answering(node: str, message: str = "") -> Cause:
+    """Of a workspace whose node the cluster no longer hears of, or that says that it is not ready."""
+    return Cause(
+        code="node-not-answering",
+        message=f"The node {node}, on which the workspace runs, does not answer the cluster.",
+        detail=message,
+        hint="The workspace is there again when the node is. If it stays away, the cluster moves the workspace to another "
+        "node after about five minutes.",
+    )
+
+
 def removal_slow(left: Sequence[Object]) -> Cause:
     """Of what should have gone: `left`, what is still there."""
     return Cause(

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from moorage.agent import causes
+from moorage.agent.runtimes.kubernetes import causes as cluster_causes
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects.plan import CLONE_STEP, SANDBOX, TOOLS_STEP
 from moorage.agent.runtimes.kubernetes.resources import Object
@@ -78,6 +79,7 @@ def run_of(facts: Facts, progress: Progress) -> Run | None:
         containers=containers,
         missing=tuple(facts.missing),
         address=address_of(pod),
+        unreachable=unreachable_of(pod),
         settings=number(annotations.get(names.SETTINGS_VERSION)),
         progress=progress,
     )
@@ -173,6 +175,20 @@ def address_of(pod: Object | None) -> str:
     if pod is None or is_ending(pod):
         return ""
     return str(pod.get("status", {}).get("podIP") or "")
+
+
+def unreachable_of(pod: Object | None) -> Cause | None:
+    """Of a pod whose node is not heard of: the node controller then says that it is not ready, and changes nothing else. A
+    kubelet that says so gives its reason, be it a container's readiness or a readiness gate, and of a container says it, too."""
+    if pod is None or is_ending(pod):
+        return None
+    conditions = {item["type"]: item for item in (pod.get("status") or {}).get("conditions") or ()}
+    ready, containers = conditions.get("Ready", {}), conditions.get("ContainersReady", {})
+    if ready.get("status") != "False" or ready.get("reason") or containers.get("status") != "True":
+        return None
+    return cluster_causes.node_not_answering(
+        pod.get("spec", {}).get("nodeName") or "", ready.get("message") or ""
+    )
 
 
 def halted_of(deployment: Object | None) -> Halted | None:
