@@ -26,7 +26,7 @@ from moorage.agent.runtimes.kubernetes.resources import Kind, Object
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.agent_settings import Amounts, Proxy, PullSecret, ResourceSettings, Toleration, decode, encode
-from moorage.contract import ActualState, Container, DesiredWorkspace, Project
+from moorage.contract import ActualState, Container, DesiredWorkspace, Project, Resources
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.ids import short_id
 
@@ -111,6 +111,27 @@ async def test_every_setting_of_a_pod_at_once(world: KubernetesWorld) -> None:
         await world.client.delete(PRIORITY, "", mark)
         await world.client.delete(RUNTIME_CLASS, "", mark)
         await world.client.delete(resources.NAMESPACE, "", source.namespace)
+
+
+async def test_a_request_above_an_equal_share_of_the_maximum(world: KubernetesWorld) -> None:
+    """A container that asks for more than its share of the workspace's maximum gets it, and the rest is what its neighbour may use."""
+    most = ResourceSettings(limits=Amounts(cpu="2", memory="1Gi"))
+    agent = await world.agent(
+        settings=msgspec.structs.replace(world.settings, max_resources_per_workspace=most)
+    )
+    main = Container(
+        name="py",
+        image=world.image,
+        override_command=True,
+        resources=Resources(memory_request=700 * 1024**2),
+    )
+    other = Container(name="other", image=world.image, override_command=True, mount_sources=False)
+    desired = desired_of(world, spec=simple_spec(world, containers=(main, other)))
+    progress = await agent.start(desired)
+    assert progress.ready, progress.fault
+    pod = await world.pod(desired.name)
+    limits = {c["name"]: c["resources"]["limits"]["memory"] for c in pod["spec"]["containers"]}
+    assert (limits["py"], limits["other"]) == ("700Mi", "324Mi")
 
 
 async def test_a_setuid_program_works_where_escalation_is_allowed(

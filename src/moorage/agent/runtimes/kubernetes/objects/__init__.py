@@ -1,7 +1,7 @@
 """From a `WorkspaceSpec` and the agent's settings to Kubernetes objects. Pure: dictionaries in, dictionaries out.
 
-`pod` is the workspace itself, `around` what it stands in, `trust` the CA bundle and proxies; `plan` holds what they are
-made from, and their names and labels.
+`pod` is the workspace itself, `amounts` what its containers may use, `around` what it stands in, `trust` the CA bundle and
+proxies; `plan` holds what they are made from, and their names and labels.
 
 Must not: ask the cluster anything, or make anything that Pod Security `restricted` refuses unless a setting says so.
 """

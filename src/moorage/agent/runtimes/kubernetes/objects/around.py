@@ -9,15 +9,14 @@ from typing import Any
 from moorage.agent.runtimes.kubernetes import resources
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects import trust
+from moorage.agent.runtimes.kubernetes.objects.amounts import LEAST_REQUEST, named, shares, written
 from moorage.agent.runtimes.kubernetes.objects.plan import Plan, item, metadata, part_name
 from moorage.agent.runtimes.kubernetes.objects.pod import SANDBOX_CPU, environment_of, secret_name
 from moorage.agent.runtimes.kubernetes.resources import Object
-from moorage.agent_settings import Amounts, PullSecret
+from moorage.agent_settings import PullSecret
 from moorage.contract.spec import EDITOR_PORT
 from moorage.kernel import quantities
 
-LEAST_REQUEST = Amounts(cpu="50m", memory="64Mi")
-"""Of a container for which nobody set a request: else it would be its limit, and hold that much of a node for nothing."""
 NODE_LOCAL_DNS = "169.254.20.10/32"
 """Where NodeLocal DNSCache listens, when a cluster has it."""
 
@@ -79,14 +78,13 @@ def limits(plan: Plan) -> list[Object]:
         ("requests", most.requests, own_requests),
         ("limits", most.limits, own_limits),
     ):
-        for field, text in _amounts(amounts):
-            hard[f"{prefix}.{field}"] = _written(field, quantities.parse(text) + ours[field])
+        for field, text in named(amounts):
+            hard[f"{prefix}.{field}"] = written(field, quantities.parse(text) + ours[field])
     quota = item(resources.QUOTA, metadata(plan, plan.name), spec={"hard": hard})
     defaults = plan.settings.default_resources_per_workspace_container
-    shares = max(1, len(plan.spec.containers))
-    tops = {field: _written(field, quantities.parse(text) / shares) for field, text in _amounts(most.limits)}
-    tops |= dict(_amounts(defaults.limits))
-    requests = dict(_amounts(LEAST_REQUEST)) | dict(_amounts(defaults.requests))
+    tops = {field: written(field, share) for field, share in shares(plan).items()}
+    tops |= dict(named(defaults.limits))
+    requests = dict(named(LEAST_REQUEST)) | dict(named(defaults.requests))
     limit: dict[str, Any] = {"type": "Container", "defaultRequest": requests}
     if tops:
         limit["default"] = tops
@@ -177,14 +175,6 @@ def _claim(plan: Plan, name: str, size: str) -> Object:
     if storage.class_:
         spec["storageClassName"] = storage.class_
     return item(resources.VOLUME_CLAIM, metadata(plan, name), spec=spec)
-
-
-def _amounts(amounts: Amounts) -> list[tuple[str, str]]:
-    return [(field, text) for field, text in (("cpu", amounts.cpu), ("memory", amounts.memory)) if text]
-
-
-def _written(field: str, amount: Decimal) -> str:
-    return quantities.cpu(int(amount * 1000)) if field == "cpu" else quantities.size(int(amount))
 
 
 def _keep_below(limit: dict[str, Any]) -> None:

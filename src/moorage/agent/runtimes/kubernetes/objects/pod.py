@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from moorage.agent.runtimes.kubernetes.objects import amounts, trust
 from moorage.agent.runtimes.kubernetes.objects import plan as names
-from moorage.agent.runtimes.kubernetes.objects import trust
 from moorage.agent.runtimes.kubernetes.objects.plan import CLONE_STEP, SANDBOX, TOOLS_STEP, Plan, part_name
 from moorage.agent.runtimes.projects import project_lines
 from moorage.agent.runtimes.trust import CA_FOLDER, joined
-from moorage.agent_settings import ResourceSettings, Toleration
-from moorage.contract import Container, EditorSpec, Resources
+from moorage.agent_settings import Toleration
+from moorage.contract import Container, EditorSpec
 from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT, is_reserved
 from moorage.kernel import quantities
 
@@ -194,7 +194,7 @@ def _container(plan: Plan, container: Container) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         **_process(plan, container, is_main=is_main),
         **_environment(plan, container),
-        "resources": _resources(container.resources, plan.settings.default_resources_per_workspace_container),
+        "resources": amounts.of_container(plan, container),
         "securityContext": _container_security(plan),
         "volumeMounts": _mounts(plan, container, is_main=is_main),
     }
@@ -283,24 +283,6 @@ def _ports(container: Container, editor: EditorSpec | None) -> list[dict[str, An
     if editor is not None:
         ports.add((editor.port, "TCP"))
     return [{"containerPort": port, "protocol": protocol} for port, protocol in sorted(ports)]
-
-
-def _resources(resources: Resources, defaults: ResourceSettings) -> dict[str, Any]:
-    requests: dict[str, str] = {}
-    limits: dict[str, str] = {}
-    for table, cpu, memory, default in (
-        (requests, resources.cpu_request, resources.memory_request, defaults.requests),
-        (limits, resources.cpu_limit, resources.memory_limit, defaults.limits),
-    ):
-        if cpu is not None or default.cpu:
-            table["cpu"] = quantities.cpu(cpu) if cpu is not None else default.cpu
-        if memory is not None or default.memory:
-            table["memory"] = quantities.size(memory) if memory is not None else default.memory
-    for name in requests.keys() & limits.keys():
-        # A default may contradict what the devfile sets.
-        if quantities.parse(requests[name]) > quantities.parse(limits[name]):
-            requests[name] = limits[name]
-    return {key: table for key, table in (("requests", requests), ("limits", limits)) if table}
 
 
 # ------------------------------------------------------------------------------------------------ volumes
