@@ -232,9 +232,14 @@ async def _send_all(
 
 def websocket_url(server: str) -> str:
     """The agents' WebSocket of a server's `http(s)` or `ws(s)` address. Raises `Misconfigured`."""
-    parts = urlsplit(server)
-    scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
-    if scheme is None or not parts.hostname:
+    scheme = None
+    try:
+        parts = urlsplit(server)
+        if parts.hostname and parts.port != 0:
+            scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
+    except ValueError:
+        pass
+    if scheme is None:
         raise Misconfigured(
             f"{server!r} is no server's address.",
             code="server-address-invalid",

@@ -29,7 +29,12 @@ def resolver_for(registry: str, hosts: list[str], root: Path | None = None) -> R
 
         from moorage.resolvers.http import HttpResolver
 
-        own = [urlsplit(url).netloc] if url else []
+        try:
+            own = [urlsplit(url).netloc] if url else []
+        except ValueError as error:
+            raise InvalidInput(
+                f"{url} is no URL.", field="registry", hint="Give https://host/path, or a folder."
+            ) from error
         resolvers.append(HttpResolver([*hosts, *own], registry=url))
     else:
         resolvers.append(NoResolver())

@@ -106,7 +106,7 @@ class HttpResolver:
                 "Name it by its uri, or by id and registryUrl.",
             )
         if reference.uri:
-            return urljoin(reference.base, reference.uri) if "://" in reference.base else reference.uri
+            return _joined(reference.base, reference.uri) if "://" in reference.base else reference.uri
         registry = (reference.registry_url or self.registry).rstrip("/")
         if not registry:
             raise ResolutionError(
@@ -126,7 +126,7 @@ class HttpResolver:
             found = self._get(target, address, deadline)
             if isinstance(found, bytes):
                 return found
-            url = urljoin(url, found)
+            url = _joined(url, found)
         raise ResolutionError(
             "too-many-redirects", f"{url[:200]} is redirected more than {self.limits.redirects} times."
         )
@@ -138,9 +138,7 @@ class HttpResolver:
             scheme, host = parts.scheme.lower(), (parts.hostname or "").lower().rstrip(".")
             port = parts.port or _PORTS.get(scheme, 0)
         except ValueError as error:
-            raise ResolutionError(
-                "bad-url", f"{url[:200]!r} is no URL.", "Write https://host/path."
-            ) from error
+            raise _no_url(url) from error
         if scheme not in _PORTS or not host or not host.isascii() or (scheme == "http" and not self.insecure):
             raise ResolutionError(
                 "bad-url",
@@ -335,6 +333,18 @@ def _real(address: Address) -> Address:
         if int(address) >> 32 == 0 and int(address) > 1:
             return ipaddress.IPv4Address(int(address))
     return address
+
+
+def _joined(base: str, reference: str) -> str:
+    """RFC 3986, 5.2. Raises `ResolutionError`."""
+    try:
+        return urljoin(base, reference)
+    except ValueError as error:
+        raise _no_url(reference) from error
+
+
+def _no_url(text: str) -> ResolutionError:
+    return ResolutionError("bad-url", f"{text[:200]!r} is no URL.", "Write https://host/path.")
 
 
 def _left(deadline: float) -> float:

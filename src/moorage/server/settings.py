@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import yaml
 
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.log import Format
+from moorage.server.origins import origin_of
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,14 +74,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def zone_url(self) -> str:
         """Origin of the local zone. Its scheme is that of `public_url`."""
-        scheme = urlsplit(self.public_url).scheme or "http"
+        scheme = origin_of(self.public_url).partition("://")[0] or "http"
         default = {"http": 80, "https": 443}[scheme]
-        return f"{scheme}://{self.zone}" + ("" if self.port == default else f":{self.port}")
+        return f"{scheme}://{self.zone.lower()}" + ("" if self.port == default else f":{self.port}")
 
     @property
     def origin(self) -> str:
         """`public_url` as browsers write it in `Origin`."""
-        return self.public_url.rstrip("/") or self.zone_url
+        return origin_of(self.public_url) or self.zone_url
 
     @property
     def secure(self) -> bool:
@@ -89,18 +89,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raises `Misconfigured` for values that are well-formed but make no sense."""
-        if self.public_url:
-            parts = urlsplit(self.public_url)
-            if (
-                parts.scheme not in ("http", "https")
-                or not parts.netloc
-                or parts.path.strip("/")
-                or parts.query
-            ):
-                raise Misconfigured(
-                    f"public_url must be an origin such as https://moorage.example.com, not {self.public_url!r}.",
-                    code="settings-invalid",
-                )
+        if self.public_url and not origin_of(self.public_url):
+            raise Misconfigured(
+                f"public_url must be an origin such as https://moorage.example.com, not {self.public_url!r}.",
+                code="settings-invalid",
+                hint="Scheme, host and port alone; a name that is not ASCII is written as xn--….",
+            )
 
 
 @dataclass(frozen=True)

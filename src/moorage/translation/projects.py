@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from urllib.parse import urlsplit
 
 from moorage.contract.spec import Project
 from moorage.devfile import Devfile
@@ -91,7 +92,7 @@ def _url(url: str, path: Path, report: Report) -> str:
     """`url`, which Git may be given: no local path, no command, no option. `git@host:path` becomes an ssh URL."""
     if found := _SCP.fullmatch(url):
         return f"ssh://{found[1]}{found[2]}/{found[3]}"
-    if not _URL.fullmatch(url):
+    if not _URL.fullmatch(url) or not _is_readable(url):
         report.add(
             "bad-project-url",
             f"{url[:80]!r} cannot be cloned.",
@@ -99,6 +100,13 @@ def _url(url: str, path: Path, report: Report) -> str:
             hint="Use an https:// or ssh:// URL.",
         )
     return url
+
+
+def _is_readable(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _clone_path(text: str, path: Path, report: Report) -> str:

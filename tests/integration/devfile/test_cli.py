@@ -144,6 +144,8 @@ def test_parents_are_fetched_only_when_allowed() -> None:
     refused = moor("flatten", sample)
     assert refused.returncode == 1
     assert "--registry" in refused.stderr
+    wrong = moor("flatten", sample, "--registry", "https://[x")
+    assert (wrong.returncode, "is no URL" in wrong.stderr) == (2, True)
     result = moor("flatten", sample, "--registry", REGISTRY)
     assert result.returncode == 0
     flat = parse(result.stdout)

@@ -33,6 +33,8 @@ class Handler(BaseHTTPRequestHandler):
         name, _, rest = self.path.strip("/").partition("/")
         if name == "redirect":
             self.answer(302, b"", Location=rest.replace("_", "/") if ":" in rest else f"/{rest}")
+        elif name == "odd":
+            self.answer(302, b"", Location="//[")
         elif name == "loop":
             self.answer(302, b"", Location="/loop")
         elif name == "large":
@@ -156,6 +158,8 @@ def test_a_relative_uri_starts_at_the_document(server: Server, resolver: Make) -
     base = f"http://devfiles.example:{server.port}/dir/one.yaml"
     resolver().resolve(Reference(uri="two.yaml", base=base))
     assert server.asked[0][1] == "/dir/two.yaml"
+    with pytest.raises(ResolutionError, match="is no URL"):
+        resolver().resolve(Reference(uri="//[", base=base))
 
 
 @pytest.mark.parametrize(
@@ -183,6 +187,7 @@ def test_a_relative_uri_starts_at_the_document(server: Server, resolver: Make) -
         ("http://devfiles.example:{port}/redirect/http:__127.0.0.1:{port}_parent.yaml", "host-not-allowed"),
         ("http://devfiles.example:{port}/redirect/http:__evil.example:{port}_x", "host-not-allowed"),
         ("http://devfiles.example:{port}/redirect/file:___etc_passwd", "bad-url"),
+        ("http://devfiles.example:{port}/odd", "bad-url"),
     ],
 )
 def test_what_is_not_fetched(server: Server, resolver: Make, url: str, code: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from integration.server.harness import ORIGIN, ConnectionRefused, Server
+from integration.server.harness import ORIGIN, ConnectionRefused, Server, serving
 from moorage.server.accounts import services
+from moorage.server.settings import Settings
 
 EVIL = "http://8080-workspace-1-2-abcdef.localhost:8080"
 
@@ -47,6 +50,35 @@ async def test_an_error_that_nobody_foresaw(sqlite_server: Server, monkeypatch: 
     assert "secret" not in answer.text
     assert problem["request_id"] in problem["hint"]
     assert (await sqlite_server.get("/me")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "public_url",
+    ["HTTP://Moorage.Example.COM/", "http://moorage.example.com:80", "http://moorage.example.com"],
+)
+async def test_the_public_url_in_other_words(folder: Path, public_url: str) -> None:
+    """However it is written, it is the origin that browsers send; any other is another site's."""
+    async with serving(folder, Settings(public_url=public_url)) as server:
+        for origin, status in (("http://moorage.example.com", 404), ("http://moorage.example.com:8080", 403)):
+            headers = {"Origin": origin, "Accept": "text/html"}
+            answer = await server.call("POST", "/sign-in", None, data={"link": "none"}, headers=headers)
+            assert answer.status_code == status, answer.text
+
+
+async def test_addresses_that_are_none(sqlite_server: Server) -> None:
+    """What cannot be read as a URL leads nowhere, and is no error of the server's: before signing in, and with any `Host`."""
+    page = {"Accept": "text/html", "Origin": ORIGIN}
+    for bad in ("//[", "///[", "http://[x"):
+        shown = await sqlite_server.call("GET", "/sign-in", None, params={"next": bad}, headers=page)
+        assert shown.status_code == 200, shown.text
+        assert bad not in shown.text
+        pasted = await sqlite_server.call(
+            "POST", "/sign-in", None, data={"link": f"{bad}/abc", "next": bad}, headers=page
+        )
+        assert pasted.status_code == 404, pasted.text
+    for host in ("[", "[x", "a:b:c", "//["):
+        assert (await sqlite_server.call("GET", "/sign-in", None, headers={"Host": host})).status_code == 200
+        assert (await sqlite_server.call("GET", "/", None, headers={"Host": host})).status_code in (303, 401)
 
 
 async def test_an_oversized_request(sqlite_server: Server) -> None:

@@ -6,10 +6,14 @@ import asyncio
 import time
 from pathlib import Path
 
+from sqlalchemy import select
+
+from integration.server.git_host import DEVFILE, GitHost
 from integration.server.harness import Server, events, eventually, serving
 from moorage.contract import ActualState, DesiredState, Stage, StageName, StageState
 from moorage.contract import agent as contract
 from moorage.server.settings import Settings
+from moorage.server.workspaces.models import Workspace
 
 
 async def test_creates_a_workspace_from_a_repository(server: Server, repository: str) -> None:
@@ -254,3 +258,21 @@ async def test_restart_and_retry(server: Server, repository: str) -> None:
 
 async def _has_state(server: Server, name: str, state: str) -> bool:
     return bool((await server.get(f"/workspaces/{name}")).json()["state"] == state)
+
+
+async def test_a_project_whose_address_is_none(server: Server, git_host: GitHost) -> None:
+    """It is refused; and one that was stored all the same keeps nobody's agent from its workspaces."""
+    text = DEVFILE + "projects: [{name: odd, git: {remotes: {origin: 'https://[x/y'}}}]\n"
+    if not (git_host.folder / "odd-project.git").exists():
+        git_host.make("odd-project", {".devfile.yaml": text})
+    refused = await server.post("/workspaces", {"repository": git_host.url("odd-project")})
+    assert refused.status_code == 422, refused.text
+    assert refused.json()["problems"][0]["code"] == "bad-project-url"
+    name = (await server.post("/workspaces", {"repository": git_host.url("example")})).json()["name"]
+    async with server.state.database.write() as session:
+        row = await session.scalar(select(Workspace).where(Workspace.name == name))
+        assert row is not None
+        row.spec = row.spec.replace(f'"url":"{git_host.url("example")}"', '"url":"https://[x/y"')
+        assert "https://[x" in row.spec
+    async with server.agent() as agent:
+        assert [workspace.name for workspace in agent.snapshot.workspaces] == [name]

@@ -139,6 +139,7 @@ def test_details_are_limited_to_the_end() -> None:
         ("https://user:secret@x.org/a.git", "https://x.org/a.git"),
         ("https://x.org/a.git", "https://x.org/a.git"),
         ("git@x.org:a.git", "git@x.org:a.git"),
+        ("https://user:secret@[x.org/a.git", "[x.org/a.git"),
     ],
 )
 def test_addresses_are_shown_without_password(url: str, shown: str) -> None:

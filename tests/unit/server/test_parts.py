@@ -102,9 +102,57 @@ def test_settings_and_their_zone() -> None:
         "https://w.example.com",
         True,
     )
-    for wrong in ("moorage.example.com", "ftp://x", "https://x/path", "https://"):
-        with pytest.raises(Misconfigured):
-            Settings(public_url=wrong).check()
+    assert Settings(zone="Dev.Example.COM", port=80).origin == "http://dev.example.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("https://moorage.example.com", "https://moorage.example.com"),
+        ("HTTPS://Moorage.Example.COM/", "https://moorage.example.com"),
+        ("https://moorage.example.com:443", "https://moorage.example.com"),
+        ("http://moorage.example.com:80/", "http://moorage.example.com"),
+        ("http://moorage.example.com:443", "http://moorage.example.com:443"),
+        ("https://moorage.example.com:8443", "https://moorage.example.com:8443"),
+        (" https://moorage:0443 ", "https://moorage"),
+        ("http://10.0.0.7:8080", "http://10.0.0.7:8080"),
+        ("http://[2001:DB8:0:0::1]:80", "http://[2001:db8::1]"),
+        ("https://my_host.example.com?#", "https://my_host.example.com"),
+    ],
+)
+def test_the_public_url_as_browsers_write_it(text: str, origin: str) -> None:
+    """What a browser sends as `Origin` has no capitals and no port that is the scheme's own."""
+    settings = Settings(public_url=text, zone="w.example.com", port=443)
+    settings.check()
+    assert settings.origin == origin
+    assert settings.secure == origin.startswith("https:")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "moorage.example.com",
+        "ftp://x",
+        "https://x/path",
+        "https://x?query",
+        "https://x#fragment",
+        "https://",
+        "https://me@x",
+        "https://x:port",
+        "https://x:99999",
+        "https://x:0",
+        "https://[x",
+        "https://[fe80::1%eth0]",
+        "https://10.0.0",
+        "https://10.0.0.256",
+        "https://x y",
+        "https://m\u00fcnchen.example",
+    ],
+)
+def test_a_public_url_that_is_no_origin(text: str) -> None:
+    """It is refused at the start, and what one looks like is said."""
+    with pytest.raises(Misconfigured, match="must be an origin"):
+        Settings(public_url=text).check()
 
 
 def test_database_trouble_in_plain_words() -> None:

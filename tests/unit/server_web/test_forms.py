@@ -21,6 +21,8 @@ from .test_views import workspace
         ("/sign-in/link/abc", "abc"),
         ("", ""),
         ("/", ""),
+        ("http://[/sign-in/link/abc", "abc"),
+        ("//[", "["),
     ],
 )
 def test_token_of_what_was_pasted(text: str, token: str) -> None:
@@ -58,6 +60,9 @@ def test_next_within_the_server(address: str) -> None:
         " /new",
         "/sign-in/link/abc",
         "http:/evil.example",
+        "//[",
+        "///[",
+        "//[x]/",
     ],
 )
 def test_next_elsewhere(address: str) -> None:

@@ -109,7 +109,10 @@ def clone_timeout(seconds: float) -> Verdict:
 
 def without_password(url: str) -> str:
     """The address without user and password."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.rpartition("@")[2]
     if "@" not in parts.netloc:
         return url
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

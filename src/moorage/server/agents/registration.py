@@ -20,6 +20,7 @@ from moorage.server.agents.rows import LOCAL, agent_named, view_of
 from moorage.server.authorization import Action, Actor, require
 from moorage.server.changes import Changed
 from moorage.server.database import announce, one_at_a_time
+from moorage.server.origins import origin_of
 from moorage.server.routing.models import Gateway
 from moorage.server.state import ServerState
 from moorage.server.workspaces.models import Workspace
@@ -148,21 +149,15 @@ def check_name(name: str) -> str:
 
 def check_zone(url: str) -> str:
     """The origin, as browsers write it. Raises `InvalidInput`, field `zone_url`."""
-    parts = urlsplit(url.strip())
-    try:
-        port, host = parts.port, parts.hostname or ""
-    except ValueError:
-        port, host = None, ""
-    whole = parts.scheme in ("http", "https") and _DNS_NAME.fullmatch(host)
-    if not whole or parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+    origin = origin_of(url)
+    if not _DNS_NAME.fullmatch(urlsplit(origin).hostname or ""):
         raise InvalidInput(
             f"{url!r} is no origin of a zone.",
             code="zone-invalid",
             hint="Give scheme and host, such as https://dev.example.com: workspaces get hosts below it.",
             field="zone_url",
         )
-    usual = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != usual else "")
+    return origin
 
 
 async def _refuse_taken(session: AsyncSession, name: str, zone_url: str) -> None:

@@ -249,7 +249,10 @@ def with_credentials(spec: WorkspaceSpec, credentials: Credentials) -> Workspace
     """The spec with what opens its projects' hosts: added on the way out, stored nowhere."""
 
     def opened(project: Project) -> Project:
-        host = urlsplit(project.url).netloc.rpartition("@")[2].lower()
+        try:
+            host = urlsplit(project.url).netloc.rpartition("@")[2].lower()
+        except ValueError:  # one workspace's address must not keep its agent from all others
+            return project
         found = credentials.of(host) if project.url.startswith(("http://", "https://")) else None
         if found is None:
             return project

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -97,16 +98,17 @@ def errors_of(error: MoorageError, known: frozenset[str]) -> dict[str, str]:
 
 def token_of(text: str) -> str:
     """The secret of a sign-in link, out of the whole link or the bare code."""
-    path = urlsplit(text.strip()).path if "/" in text else text.strip()
+    path = re.split(r"[?#]", text.strip(), maxsplit=1)[0]
     return unquote(path.rstrip("/").rpartition("/")[2])
 
 
 def safe_next(address: str) -> str:
     """A path of this server to go on to; `/` for anything that a browser might take for another site's."""
-    if not address.startswith("/") or any(ord(c) <= 0x20 or c in '\\"<>' or ord(c) == 0x7F for c in address):
+    if not address.startswith("/") or address.startswith("//"):
         return "/"
-    parts = urlsplit(address)
-    if parts.scheme or parts.netloc or address.startswith("//") or parts.path.startswith("/sign-in/link/"):
+    if any(ord(c) <= 0x20 or c in '\\"<>' or ord(c) == 0x7F for c in address):
+        return "/"
+    if address.startswith("/sign-in/link/"):
         return "/"
     return address
 
