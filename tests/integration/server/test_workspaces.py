@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from integration.server.git_host import DEVFILE, GitHost
 from integration.server.harness import Server, events, eventually, serving
-from moorage.contract import ActualState, DesiredState, Stage, StageName, StageState
+from moorage.contract import ActualState, DesiredState, DesiredWorkspace, Stage, StageName, StageState
 from moorage.contract import agent as contract
 from moorage.server.settings import Settings
 from moorage.server.workspaces.models import Workspace
@@ -276,3 +276,33 @@ async def test_a_project_whose_address_is_none(server: Server, git_host: GitHost
         assert "https://[x" in row.spec
     async with server.agent() as agent:
         assert [workspace.name for workspace in agent.snapshot.workspaces] == [name]
+
+
+async def test_a_zone_that_changed(folder: Path, repository: str) -> None:
+    """What runs goes on by the spec that it has; a restart, or a start after a stop, takes the zone as it is then. An
+    address that the owner set stays."""
+    own = {"VSCODE_PROXY_URI": "https://{{port}}.mine.example.com/"}
+
+    def addresses(*workspaces: DesiredWorkspace) -> dict[str, str]:
+        mains = {w.name: w.spec.container(w.spec.main_container) for w in workspaces}
+        return {name: main.env["VSCODE_PROXY_URI"] for name, main in mains.items()}
+
+    async with serving(folder, Settings()) as server:
+        bodies = ({"repository": repository}, {"repository": repository, "env": own})
+        names = [(await server.post("/workspaces", body)).json()["name"] for body in bodies]
+        before = {
+            names[0]: f"http://{{{{port}}}}-{names[0]}.localhost:8080/",
+            names[1]: own["VSCODE_PROXY_URI"],
+        }
+        async with server.agent() as agent:
+            old = agent.snapshot.workspaces
+            assert addresses(*old) == before
+    async with serving(folder, Settings(zone="dev.example.com", port=80)) as server, server.agent() as agent:
+        assert agent.snapshot.workspaces == old
+        after = before | {names[0]: f"http://{{{{port}}}}-{names[0]}.dev.example.com/"}
+        for request in ("stop", "start"):
+            assert (await server.post(f"/workspaces/{names[0]}/{request}")).status_code == 202
+            change = await agent.expect(contract.Change)
+            assert addresses(change.workspace)[names[0]] == (before if request == "stop" else after)[names[0]]
+        assert (await server.post(f"/workspaces/{names[1]}/restart")).status_code == 202
+        assert addresses((await agent.expect(contract.Change)).workspace) == {names[1]: after[names[1]]}

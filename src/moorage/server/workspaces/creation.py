@@ -99,7 +99,7 @@ def _workspace(state: ServerState, actor: Actor, plan: _Plan) -> tuple[Workspace
         commit=plan.reading.commit,
         devfile_path=plan.reading.path,
         devfile=plan.reading.text,
-        spec=_encode(spec),
+        spec=specs.encoded(spec),
         warnings=msgspec.json.encode([warning.model_dump() for warning in plan.warnings]).decode(),
         desired=DesiredState.RUNNING.value,
         generation=1,
@@ -113,10 +113,6 @@ def _workspace(state: ServerState, actor: Actor, plan: _Plan) -> tuple[Workspace
         actual="",
     )
     return workspace, Changed(kind="desired", key=name, agent=plan.agent.id)
-
-
-def _encode(spec: WorkspaceSpec) -> str:
-    return msgspec.json.encode(spec).decode()
 
 
 def _editor(state: ServerState, name: str) -> EditorSpec:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from moorage.contract import ActualState
+from moorage.contract import ActualState, DesiredState
 from moorage.server.authorization import EVERYBODY, Action, Actor, require
 from moorage.server.changes import Changed
 from moorage.server.database import announce
 from moorage.server.state import ServerState
-from moorage.server.workspaces import intents, loading, schemas
+from moorage.server.workspaces import intents, loading, schemas, specs
 from moorage.server.workspaces.creation import create_workspace
 from moorage.server.workspaces.decisions import Request, next_intent
 from moorage.server.workspaces.models import Workspace
@@ -80,6 +80,10 @@ async def _request(
         changed = next_intent(intents.intent_of(workspace), request, state=ActualState(workspace.state))
         if changed is not None:
             intents.apply(workspace, changed, now)
+            if changed.desired is DesiredState.RUNNING:
+                # Here alone: what runs goes on by the spec that it was made from.
+                spec = specs.moved_to(spec_of(workspace), name=workspace.name, zone_url=row.agent.zone_url)
+                workspace.spec = specs.encoded(spec)
             announce(session, Changed(kind="desired", key=workspace.name, agent=workspace.agent_id))
     return view(row, now)
 

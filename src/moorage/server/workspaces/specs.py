@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from moorage import translation
@@ -33,7 +35,7 @@ def translate(
 
 def for_workspace(spec: WorkspaceSpec, *, name: str, zone_url: str, env: dict[str, str]) -> WorkspaceSpec:
     """The spec with what depends on the workspace's name, and with what its owner wants to be set."""
-    own = {PROXY_VARIABLE: port_url(zone_url, name, 0).replace("//0-", "//{{port}}-") + "/"}
+    own = {PROXY_VARIABLE: _proxy_address(zone_url, name)}
 
     def extended(container: Container) -> Container:
         defaults = own if container.name == spec.main_container else {}
@@ -45,6 +47,31 @@ def for_workspace(spec: WorkspaceSpec, *, name: str, zone_url: str, env: dict[st
         containers=tuple(map(extended, spec.containers)),
         init_containers=tuple(map(extended, spec.init_containers)),
     )
+
+
+def moved_to(spec: WorkspaceSpec, *, name: str, zone_url: str) -> WorkspaceSpec:
+    """The spec of a workspace that is to start anew, when its zone may have changed since it was made.
+
+    The address of its ports becomes that of the zone; one that the devfile or the owner has set is left as it is.
+    """
+    made_here = re.compile(rf"https?://\{{\{{port\}}\}}-{re.escape(name)}\.[^/]+/")
+
+    def moved(container: Container) -> Container:
+        if not made_here.fullmatch(container.env.get(PROXY_VARIABLE, "")):
+            return container
+        env = container.env | {PROXY_VARIABLE: _proxy_address(zone_url, name)}
+        return msgspec.structs.replace(container, env=env)
+
+    return msgspec.structs.replace(spec, containers=tuple(map(moved, spec.containers)))
+
+
+def encoded(spec: WorkspaceSpec) -> str:
+    """As it is stored."""
+    return msgspec.json.encode(spec).decode()
+
+
+def _proxy_address(zone_url: str, name: str) -> str:
+    return port_url(zone_url, name, 0).replace("//0-", "//{{port}}-") + "/"
 
 
 def _warning(problem: Problem) -> schemas.Warning:
