@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from cluster.accounts import put
 from cluster.figures import FIGURES
 from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.worlds import desired_of, simple_spec
-from moorage.agent.runtimes.kubernetes import client, commands, inside, resources
+from moorage.agent.runtimes.kubernetes import client, commands, inside, resources, waiting
 from moorage.agent.runtimes.kubernetes.objects import plan as names
+from moorage.agent.runtimes.port import RuntimeFault
 from moorage.agent_settings import Amounts, ResourceSettings
 from moorage.contract import ActualState, Container, DesiredState, Project, Volume, VolumeMount
 
@@ -166,6 +168,24 @@ async def test_what_belongs_to_nobody_is_collected(world: KubernetesWorld) -> No
     assert await world.client.get(resources.NAMESPACE, "", other["metadata"]["name"]) is not None
     await world.client.delete(resources.NAMESPACE, "", other["metadata"]["name"])
     await second.kill()
+
+
+async def test_a_namespace_that_cannot_go(world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A removal that something holds up is told with the namespace's own words about it, and is done once that lets go."""
+    monkeypatch.setattr(waiting, "GONE_SECONDS", 15.0)
+    agent = await world.agent()
+    desired = desired_of(world)
+    assert (await agent.start(desired)).ready
+    configmap = resources.Kind("ConfigMap", "v1", "configmaps")
+    place = {"name": "held", "namespace": desired.name}
+    await put(world.client, configmap, {"metadata": {**place, "finalizers": ["example.com/held"]}})
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.runtime.remove(desired.name)
+    assert (caught.value.cause.code, caught.value.final) == ("removal-slow", False)
+    assert "example.com/held" in caught.value.cause.detail
+    await world.edit(configmap, {"metadata": place}, {"op": "remove", "path": "/metadata/finalizers"})
+    await agent.runtime.remove(desired.name)
+    assert await agent.runtime.names() == set()
 
 
 async def test_a_workspace_keeps_its_settings_until_restarted(world: KubernetesWorld) -> None:

@@ -163,3 +163,26 @@ def test_errors_of_requests(error: ApiError, code: str, final: bool) -> None:
 def test_images(reason: str, message: str, code: str) -> None:
     """The registry's answer decides what is said of an image."""
     assert causes.image("r/x:1", reason, message).cause.code == code
+
+
+def test_a_namespace_that_cannot_go_says_why() -> None:
+    """Of a namespace that is being removed, the cluster's own words about what is in the way are told."""
+    conditions = [
+        {
+            "type": "NamespaceDeletionDiscoveryFailure",
+            "status": "True",
+            "message": "unable to retrieve the complete list of server APIs: metrics.k8s.io/v1beta1",
+        },
+        {
+            "type": "NamespaceContentRemaining",
+            "status": "False",
+            "message": "All content successfully removed",
+        },
+    ]
+    space = {"kind": "Namespace", "metadata": {"name": "w"}, "status": {"conditions": conditions}}
+    pod = {"kind": "Pod", "metadata": {"name": "p"}}
+    assert causes.removal_slow([space, pod]).detail == "Namespace w, Pod p"
+    space["metadata"] = {"name": "w", "deletionTimestamp": "2026-01-01T10:00:00Z"}
+    detail = causes.removal_slow([space, pod]).detail
+    assert "metrics.k8s.io" in detail
+    assert "successfully" not in detail

@@ -30,6 +30,8 @@ class Namespaces:
     def __init__(self) -> None:
         self.there: dict[str, dict[str, Any]] = {}
         self.applied: list[dict[str, Any]] = []
+        self.changes: dict[str, Any] = {}
+        """What a webhook makes of the metadata of what is applied."""
         self.address = ""
 
     async def list(self, request: web.Request) -> web.Response:
@@ -44,7 +46,8 @@ class Namespaces:
     async def apply(self, request: web.Request) -> web.Response:
         item = json.loads(await request.read())
         self.applied.append(item)
-        return web.json_response({**item, "metadata": {**item["metadata"], "resourceVersion": "10"}})
+        metadata = {**item["metadata"], "resourceVersion": "10", **self.changes}
+        return web.json_response({**item, "metadata": metadata})
 
 
 @pytest.fixture
@@ -113,3 +116,16 @@ async def test_release_takes_back_all_that_was_set(server: Namespaces, store: St
     """Applying an object without a field takes away the fields that the agent has set, and no others."""
     await writer(store).release({**SPACE, "metadata": {**SPACE["metadata"], "name": "dev"}})
     assert server.applied == [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "dev"}}]
+
+
+async def test_what_was_changed_on_the_way_in(server: Namespaces, store: Store) -> None:
+    """What a webhook changes each time is not written again, until the workspace has gone: then nothing of it is remembered.
+    What is as it was applied is not remembered in the first place."""
+    used, wanted = writer(store), Changes(apply=(SPACE,))
+    await used.write(wanted)
+    assert used.settled(wanted) == wanted
+    server.changes = {"labels": LABELS | {names.MANAGED_BY: "somebody"}, "resourceVersion": "11"}
+    await used.write(wanted)
+    assert used.settled(wanted).none
+    used.forget(NAME)
+    assert used.settled(wanted) == wanted

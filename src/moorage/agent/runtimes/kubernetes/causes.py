@@ -206,9 +206,20 @@ def removal_slow(left: Sequence[Object]) -> Cause:
     return Cause(
         code="removal-slow",
         message="The cluster has not finished removing this workspace's objects yet.",
-        detail=", ".join(f"{item['kind']} {item['metadata']['name']}" for item in left),
-        hint="A finalizer or a node that does not answer may hold them; the agent goes on waiting.",
+        detail=left_over(left),
+        hint="A finalizer, a node that does not answer or an API of the cluster's that does not may hold them; the agent goes "
+        "on waiting.",
     )
+
+
+def left_over(left: Sequence[Object]) -> str:
+    """What is still there, and what the cluster says of namespaces that cannot go."""
+    lines = [", ".join(f"{item['kind']} {item['metadata']['name']}" for item in left)]
+    for item in left:
+        if item["kind"] == "Namespace" and item["metadata"].get("deletionTimestamp"):
+            conditions = (item.get("status") or {}).get("conditions") or ()
+            lines += [f"{c['type']}: {c.get('message', '')}" for c in conditions if c["status"] == "True"]
+    return "\n".join(lines)
 
 
 def restart_slow() -> Cause:

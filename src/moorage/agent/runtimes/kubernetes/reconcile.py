@@ -118,7 +118,12 @@ class Writer:
     def __init__(self, client: Client, store: Store) -> None:
         self._client = client
         self._store = store
-        self._accepted: dict[tuple[str, str, str], tuple[bytes, tuple[str, ...]]] = {}
+        self._accepted: dict[str, dict[tuple[str, str, str], tuple[bytes, tuple[str, ...]]]] = {}
+        """By workspace, of what was changed on the way in: what was applied, and what came of it."""
+
+    def forget(self, workspace: str) -> None:
+        """Of a workspace that has no run any more."""
+        self._accepted.pop(workspace, None)
 
     def settled(self, found: Changes) -> Changes:
         """Without what has been applied already and was changed on the way in (a webhook's doing): writing it again would
@@ -179,7 +184,11 @@ class Writer:
 
     async def _apply(self, item: Object) -> None:
         answer = await self._client.apply(item)
-        self._accepted[key_of(item)] = (_digest(item), tuple(drift.differences(item, answer)))
+        accepted = self._accepted.setdefault(_workspace_of(item), {})
+        if changed := tuple(drift.differences(item, answer)):
+            accepted[key_of(item)] = _digest(item), changed
+        else:
+            accepted.pop(key_of(item), None)
         self._store.put(answer)
         pointers = drift.foreign_fields(answer) if item["kind"] in REPAIRED else []
         if pointers:
@@ -203,13 +212,17 @@ class Writer:
         self._store.put(answer)
 
     def _is_accepted(self, item: Object) -> bool:
-        known = self._accepted.get(key_of(item))
-        if known is None or known[0] != _digest(item) or not known[1]:
+        known = self._accepted.get(_workspace_of(item), {}).get(key_of(item))
+        if known is None or known[0] != _digest(item):
             return False
         there = self._store.get(
             BY_NAME[item["kind"]], item["metadata"].get("namespace", ""), item["metadata"]["name"]
         )
         return there is not None and tuple(drift.differences(item, there)) == known[1]
+
+
+def _workspace_of(item: Object) -> str:
+    return str(item["metadata"]["labels"][names.WORKSPACE])
 
 
 def _digest(item: Object) -> bytes:

@@ -174,14 +174,21 @@ class KubernetesRuntime:
                 crash_window=self._options.crash_window,
             )
             run = states.run_of(facts, self.progress(name))
-        elif self._attendant is not None:
-            self._attendant.forget(name)
+        else:
+            self._forget(name)
         return Observed(
             name=name,
             data=bool(kinds & KEPT),
             leftovers=bool(kinds - KEPT - {"Deployment", "Pod"}),
             run=run,
         )
+
+    def _forget(self, name: str) -> None:
+        """It has no run any more."""
+        if self._attendant is not None:
+            self._attendant.forget(name)
+        if self._writer is not None:
+            self._writer.forget(name)
 
     def progress(self, name: str) -> Progress:
         return self._attendant.progress(name) if self._attendant is not None else Progress()
@@ -282,8 +289,7 @@ class KubernetesRuntime:
             await self._until(
                 name, lambda: not any(item["kind"] in kinds for item in states.present(store.of(name)))
             )
-        if self._attendant is not None:
-            self._attendant.forget(name)
+        self._forget(name)
 
     async def remove(self, name: str) -> None:
         store = self._known()
@@ -300,8 +306,7 @@ class KubernetesRuntime:
             await self._until(name, lambda: not states.living(store.of(name, POD)))
             await self._forget_pods(store.of(name, POD))
             await self._until(name, lambda: not store.of(name))
-        if self._attendant is not None:
-            self._attendant.forget(name)
+        self._forget(name)
 
     async def _delete(self, items: list[Object]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -341,7 +346,7 @@ class KubernetesRuntime:
             if item["kind"] == "Namespace" and item["metadata"].get("deletionTimestamp")
         ]
         if ending:
-            raise RuntimeFault(causes.still_ending(), final=False)
+            raise RuntimeFault(causes.still_ending(causes.left_over(ending)), final=False)
 
     # ------------------------------------------------------------------------------------------ logs and commands
     async def logs(
