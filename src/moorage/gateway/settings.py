@@ -18,6 +18,8 @@ _ZONE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9]
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 
+_MOST_CLIENT_TIMEOUT_SECONDS = 86_400
+
 _MOST_DRAIN_SECONDS = 86_400
 
 _MOST_IDLE_HOURS = 500
@@ -55,6 +57,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """HAProxy's threads. 0: one per processor."""
     connections: int = 8192
     """Browser connections that HAProxy takes at a time, at most; fewer where the limit of open files is lower."""
+    client_timeout_seconds: float = 60.0
+    """A browser that owes its TLS handshake, the rest of a body for the server's pages and API, or reading on, and does nothing for
+    so long, is cut off. Such a body has to be answered within it, too. What only waits for an answer has no such limit, and a
+    WebSocket has `idle_hours`."""
     idle_hours: float = 24.0
     """An open WebSocket over which nothing passes for so long is closed."""
     drain_seconds: float = 0.0
@@ -106,6 +112,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("port", "metrics"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise _wrong(f"{name} = {getattr(self, name)} is no TCP port.")
+        if not 0 < self.client_timeout_seconds <= _MOST_CLIENT_TIMEOUT_SECONDS:
+            raise _wrong(
+                f"client_timeout_seconds = {self.client_timeout_seconds} is not above 0 and at most"
+                f" {_MOST_CLIENT_TIMEOUT_SECONDS}."
+            )
         if not 0 < self.idle_hours <= _MOST_IDLE_HOURS:
             raise _wrong(f"idle_hours = {self.idle_hours} is not above 0 and at most {_MOST_IDLE_HOURS}.")
         if self.server and not self.server.startswith(("unix:", "http://", "https://")):

@@ -226,6 +226,7 @@ class Upstream:
                 WebSocketRoute("/ws", echo_websocket),
                 Route("/cookies", self.cookies),
                 Route("/stream", self.stream),
+                Route("/slow", self.slow, methods=methods),
                 Route("/{path:path}", self.anything, methods=methods),
             ]
         )
@@ -237,6 +238,11 @@ class Upstream:
         return JSONResponse(
             {"upstream": self.name, "path": path, "bytes": len(body), "headers": dict(request.headers)}
         )
+
+    async def slow(self, request: Request) -> Response:
+        """Says nothing for so many seconds."""
+        await asyncio.sleep(float(request.query_params["seconds"]))
+        return await self.anything(request)
 
     async def cookies(self, _request: Request) -> Response:
         answer = PlainTextResponse("cookies")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import ssl
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -101,11 +102,16 @@ class World:
     def websocket(self, url: str, cookie: str, **headers: str) -> connect:
         """Opens one, as a browser on that page does."""
         parts = urlsplit(url)
+        context = None
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return connect(
-            f"ws://{parts.netloc}{parts.path}",
+            f"{'wss' if context else 'ws'}://{parts.netloc}{parts.path}",
             host="127.0.0.1",
             port=self.gateway.port,
-            origin=f"http://{parts.netloc}",
+            ssl=context,
+            origin=f"{parts.scheme}://{parts.netloc}",
             additional_headers={"Cookie": cookie, **headers},
             proxy=None,
         )

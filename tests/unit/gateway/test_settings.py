@@ -21,6 +21,7 @@ from moorage.kernel.errors import Misconfigured
         ({"server": "ftp://x"}, "server"),
         ({"idle_hours": 1000.0}, "idle_hours"),
         ({"drain_seconds": -1.0}, "drain_seconds"),
+        ({"client_timeout_seconds": 0.0}, "client_timeout_seconds"),
         ({"metrics_address": "* ssl"}, "metrics_address"),
         ({"server_ca_bundle": "/a b"}, "server_ca_bundle"),
         ({"server_on_zone": True}, "server_on_zone"),

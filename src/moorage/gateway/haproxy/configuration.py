@@ -31,6 +31,8 @@ RUNTIME_SOCKET = "../run/haproxy.sock"
 """As HAProxy's folder sees it."""
 ERRORS = "errors"
 """Folder with the pages that HAProxy answers with by itself."""
+_METRICS_CONNECTIONS = 64
+"""Kept free of browsers: whatever these do, probes are answered."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Surroundings:
 
 def render(settings: GatewaySettings, around: Surroundings) -> str:
     zone = settings.as_zone
+    most = (around.open_files - 200) // 2 - _METRICS_CONNECTIONS
+    connections = max(16, min(settings.connections, most))
     values: dict[str, object] = {
         "binds": _bind(settings.address, settings.port, around.everywhere),
         "tls": _tls(around.certificates),
@@ -62,8 +66,11 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
             f"  bind {_bind(address, settings.metrics, around.everywhere)}{' v4v6' if address == '::' else ''}"
             for address in settings.metrics_addresses
         ),
-        "maxconn": max(16, min(settings.connections, (around.open_files - 200) // 2)),
+        "connections": connections,
+        "metrics_connections": _METRICS_CONNECTIONS,
+        "maxconn": connections + _METRICS_CONNECTIONS,
         "threads": f"  nbthread {settings.threads}" if settings.threads else "",
+        "client_timeout": f"{max(1, round(settings.client_timeout_seconds * 1000))}ms",
         "tunnel": f"{max(1, round(settings.idle_hours * 3600))}s",
         "body_limit": settings.server_body_limit,
         "key": base64.b64encode(around.key.encode()).decode(),
@@ -158,7 +165,9 @@ defaults
   timeout connect 3s
   timeout http-request 15s
   timeout http-keep-alive 75s
-  timeout client 1h
+  # Holds during the TLS handshake, before which nothing else does, and while a browser does not read on; not while a server is
+  # silent. Between two pieces of a body, the server's holds; they begin it anew.
+  timeout client $client_timeout
   timeout client-fin 30s
   timeout server 1h
   timeout server-fin 30s
@@ -192,6 +201,8 @@ $name_servers
 _FRONTEND = r"""
 frontend $frontend
   bind $binds$tls
+  # Who comes when it is full waits outside.
+  maxconn $connections
   option disable-h2-upgrade
   tcp-request session set-var-fmt(sess.source) "%[src]:%[src_port]"
   tcp-request session track-sc0 var(sess.source) table $table
@@ -309,6 +320,7 @@ $controller_away
   http-request return status 413 content-type text/plain string "The request is too large." if { req.hdr_val(content-length) gt 65536 }
   http-request wait-for-body time 2s if { req.fhdr(transfer-encoding) -m found }
   http-request return status 411 content-type text/plain string "The length of the request is missing." if { req.fhdr(transfer-encoding) -m found }
+  http-request set-timeout server $client_timeout if { req.hdr_val(content-length) gt 0 }
   http-request del-header X-Moorage- -m beg
   http-request del-header X-Forwarded- -m beg
   http-request set-header X-Moorage-Front 1
@@ -335,6 +347,8 @@ $server_away
   # Read first: a refusal of what is still being sent may not arrive.
   http-request wait-for-body time 2s if { req.fhdr(transfer-encoding) -m found }
   http-request return status 411 content-type application/problem+json file $errors/length_required.json if { req.fhdr(transfer-encoding) -m found }
+  # One that stops in the middle of its body; what people follow for hours has none.
+  http-request set-timeout server $client_timeout if { req.hdr_val(content-length) gt 0 }
   http-request del-header X-Moorage- -m beg
   http-request del-header X-Forwarded- -m beg
   http-request del-header Forwarded
@@ -353,6 +367,7 @@ backend server_$kind
 _METRICS = r"""
 frontend metrics
 $metrics_binds
+  maxconn $metrics_connections
   acl local dst 127.0.0.0/8 ::1
   acl ready path /healthz/gateway
   # A web page that had its name resolved to 127.0.0.1 names itself here.
