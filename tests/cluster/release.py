@@ -66,6 +66,7 @@ class Release:
             "gateway": {
                 "replicas": 2,
                 "drainSeconds": 120,
+                "lameduckSeconds": 5,
                 "service": {"type": "NodePort", "nodePort": self.port},
             },
             "agent": {
@@ -196,6 +197,7 @@ class Elsewhere:
             "gateway": {
                 "replicas": 1,
                 "drainSeconds": 5,
+                "lameduckSeconds": 1,
                 "hostAliases": names,
                 "service": {"type": "NodePort", "nodePort": EAST_PORT},
             },

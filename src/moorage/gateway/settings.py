@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Literal
@@ -37,11 +38,17 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """TCP port for metrics and probes. 0: the one after `port`."""
     metrics_address: str = "127.0.0.1"
     """Address that the metrics port answers at beside 127.0.0.1, for probes and Prometheus on other hosts; `*` for all. They
-    get `/metrics/haproxy`, `/metrics/gateway`, `/healthz` and `/healthz/gateway` there, and nothing else."""
+    get `/metrics/haproxy`, `/metrics/gateway`, `/healthz`, `/healthz/gateway` and `/healthz/serving` there, and nothing else."""
     public_scheme: Literal["", "http", "https"] = ""
     """As browsers see it, where something in front of HAProxy ends TLS. "": https with a certificate, else http."""
     public_port: int = 0
     """As browsers see it, where something in front of HAProxy listens on another. 0: `port`."""
+    proxy_protocol: bool = False
+    """Connections to `port` begin with a header of the PROXY protocol (version 1 or 2), which a balancer that is a proxy says the
+    browser's address by. One without it is closed; without this setting, one with it is answered 400."""
+    proxy_protocol_from: tuple[str, ...] = ()
+    """Addresses or ranges (CIDR) that this holds for; all others come without such a header, and cannot claim an address. (): it holds
+    for everybody, so that nobody but the balancer may reach the port."""
     tls_certificate: str = ""
     """Certificate chain and key for the zone and `*.<zone>`; one for both, or several entries with commas between them. Each
     is a combined PEM file, a `.crt` with a `.key` beside it, or a folder with `tls.crt` and `tls.key` (a mounted Secret) or with
@@ -64,8 +71,12 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_hours: float = 24.0
     """An open WebSocket over which nothing passes for so long is closed."""
     drain_seconds: float = 0.0
-    """After SIGTERM, HAProxy takes no new connections, and ends when the open ones have ended, or after so long. The controller
-    works on until then. 0: both end at once."""
+    """After SIGTERM, HAProxy soon takes no new connections, and ends when the open ones have ended, or after so long. The
+    controller works on until then. 0: both end at once."""
+    lameduck_seconds: float = 5.0
+    """Of `drain_seconds`, at the beginning: HAProxy still takes new connections, while `/healthz/gateway` says 503 so that load
+    balancers turn away. Longer than these need to notice: the interval of their health check, times its failures. Never
+    longer than `drain_seconds`."""
     server_body_limit: int = 2 << 20
     """Bytes of a request's body to the server's pages and API; more is refused with 413."""
     code_seconds: float = 30.0
@@ -86,6 +97,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     def tls_certificates(self) -> tuple[str, ...]:
         """The entries of `tls_certificate`."""
         return tuple(entry for entry in self.tls_certificate.split(",") if entry)
+
+    @property
+    def lameduck(self) -> float:
+        """`lameduck_seconds`, within `drain_seconds`."""
+        return min(self.lameduck_seconds, self.drain_seconds)
 
     @property
     def metrics(self) -> int:
@@ -123,6 +139,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             raise _wrong(f"server = {self.server!r} is neither unix:<path> nor an http(s) URL.")
         if not 0 <= self.drain_seconds <= _MOST_DRAIN_SECONDS:
             raise _wrong(f"drain_seconds = {self.drain_seconds} is not between 0 and {_MOST_DRAIN_SECONDS}.")
+        if not 0 <= self.lameduck_seconds <= _MOST_DRAIN_SECONDS:
+            raise _wrong(
+                f"lameduck_seconds = {self.lameduck_seconds} is not between 0 and {_MOST_DRAIN_SECONDS}."
+            )
+        self._check_proxy_protocol()
         if self.server_on_zone:
             self._check_server_on_zone()
 
@@ -132,6 +153,15 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
                 raise _wrong(f"{name} may hold no space, quote, backslash or #.")
         if relative := [entry for entry in self.tls_certificates if not entry.startswith("/")]:
             raise _wrong(f"tls_certificate: {relative[0]} is no absolute path.")
+
+    def _check_proxy_protocol(self) -> None:
+        if self.proxy_protocol_from and not self.proxy_protocol:
+            raise _wrong("proxy_protocol_from says whose header counts, but proxy_protocol is not true.")
+        for entry in self.proxy_protocol_from:
+            try:
+                ipaddress.ip_network(entry, strict=False)
+            except ValueError:
+                raise _wrong(f"proxy_protocol_from: {entry!r} is no address and no range (CIDR).") from None
 
     def _check_server_on_zone(self) -> None:
         try:

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from moorage.contract.gateway import RouteTable, ToGateway
 from moorage.gateway import maps, store
 from moorage.gateway.haproxy.configuration import CONNECTIONS_TABLE, FRONTEND
-from moorage.gateway.haproxy.connections import connections, forbidden, is_stopped, streams
+from moorage.gateway.haproxy.connections import connections, forbidden, is_ending, streams
+from moorage.gateway.haproxy.drain import STAGES
 from moorage.gateway.haproxy.runtime import Runtime
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.server import Server
@@ -32,8 +33,8 @@ _SAVE_SHARE = 20
 _LOOK_AGAIN = 0.3
 """Seconds until open requests are looked at once more: one may have passed just before the map changed."""
 _LONGEST_WAIT = 3600.0
-_DRAIN_BEGINS = 7.0
-"""Seconds within which a HAProxy that was told to end, when we were, has closed its door (`haproxy.drain`)."""
+_DRAIN_BEGINS = 2.0
+"""Seconds within which a HAProxy that was told to end, when we were, says so (`haproxy.drain`)."""
 _DRAIN_LOOK = 0.25
 
 _log = log.get(part="gateway.upkeep")
@@ -124,11 +125,10 @@ class Upkeep:
             raise
 
     async def haproxy_drained(self) -> None:
-        """Returns when HAProxy is gone, or goes on taking new connections: then it is not about to end."""
+        """Returns when HAProxy is gone, or was not told to end."""
         end = time.monotonic() + _DRAIN_BEGINS
         with suppress(Unavailable):
-            question = f"show stat {FRONTEND} 1 -1"
-            while is_stopped(await self._runtime.ask(question)) or time.monotonic() < end:  # noqa: ASYNC110 - not of this process
+            while is_ending(await self._runtime.ask(f"show acl {STAGES}")) or time.monotonic() < end:  # noqa: ASYNC110 - not of this process
                 await asyncio.sleep(_DRAIN_LOOK)
 
     async def tell_ended(self, server: Server) -> None:

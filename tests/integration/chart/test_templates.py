@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -438,8 +439,25 @@ def test_monitoring() -> None:
 
 def test_a_gateway_sees_people_out() -> None:
     """A pod that is to end lives as long as its HAProxy may drain."""
-    rendered = Rendered({"gateway": {"drainSeconds": 90}})
+    rendered = Rendered({"gateway": {"drainSeconds": 90, "lameduckSeconds": 20}})
     assert rendered.settings("gateway")["drain_seconds"] == 90
+    assert rendered.settings("gateway")["lameduck_seconds"] == 20
+    assert Rendered().settings("gateway")["lameduck_seconds"] == 30
     assert rendered.pod("gateway")["terminationGracePeriodSeconds"] > 90
     update = rendered.get("Deployment", "gateway")["spec"]["strategy"]["rollingUpdate"]
     assert update == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_a_gateway_that_is_to_end_is_ready_while_its_door_is_open() -> None:
+    """Nodes go on sending to an endpoint that is `serving`, which is what the probe says."""
+    haproxy = Rendered().pod("gateway")["containers"][0]
+    assert haproxy["readinessProbe"]["httpGet"]["path"] == "/healthz/serving"
+    assert haproxy["livenessProbe"]["httpGet"]["path"] == "/healthz"
+
+
+def test_a_balancer_that_is_a_proxy_can_say_who_the_browser_is() -> None:
+    """By settings of the gateway, which pass as they are."""
+    settings = {"proxy_protocol": True, "proxy_protocol_from": ["10.0.0.0/16", "fd00::/8"]}
+    rendered = Rendered({"gateway": {"settings": settings}})
+    assert settings.items() <= rendered.settings("gateway").items()
+    msgspec.convert(rendered.settings("gateway"), GatewaySettings).check()

@@ -128,7 +128,9 @@ async def test_who_waits_for_a_server_is_not_cut_off(tmp_path: Path):
                 for piece in pieces:
                     assert await anext(piece) == "data: first\n\n"
                 slow = asyncio.create_task(ana.get(world.at(path="/slow?seconds=3")))
-                posted = asyncio.create_task(ana.post(world.at(path="/slow?seconds=3"), content=b"x" * 100_000))
+                posted = asyncio.create_task(
+                    ana.post(world.at(path="/slow?seconds=3"), content=b"x" * 100_000)
+                )
                 ws = await stack.enter_async_context(world.websocket(world.at(path="/ws"), cookie))
                 await asyncio.sleep(3)
                 await ws.send("x")

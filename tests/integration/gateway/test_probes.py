@@ -39,7 +39,8 @@ async def test_other_hosts_see_the_gateways_own_health_and_metrics_alone(everywh
     async with new_world(metrics_address="*" if everywhere else other) as world:
         for headers in ({}, {"Host": "gateway.moorage.svc:8081"}):
             assert await ask(world, "/healthz", other, **headers) == (200, "HAProxy works.\n")
-            assert await ask(world, "/healthz/gateway", other, **headers) == (200, "Ready.\n")
+            for path in ("/healthz/gateway", "/healthz/serving"):
+                assert await ask(world, path, other, **headers) == (200, "Ready.\n")
             assert (
                 "moorage_gateway_server_connected 1.0"
                 in (await ask(world, "/metrics/gateway", other, **headers))[1]
@@ -62,6 +63,7 @@ async def test_other_hosts_see_the_gateways_own_health_and_metrics_alone(everywh
             "/metrics/gateway",
             "/metrics/haproxy",
             "/healthz/gateway",
+            "/healthz/serving",
             "/healthz",
         ):
             assert (await ask(world, path, Host="rebound.example"))[0] == 403, path
@@ -95,6 +97,7 @@ async def test_public_hosts_have_no_metrics(own_world: World):
         "/metrics/server",
         "/healthz",
         "/healthz/gateway",
+        "/healthz/serving",
         "/healthz/ready",
     )
     hosts = {
@@ -117,8 +120,8 @@ async def test_readiness_says_what_it_waits_for():
         world.gateway.start("haproxy")
 
         async def says(words: str, status: int = 503) -> bool:
-            found, text = await ask(world, "/healthz/gateway")
-            return found == status and words in text
+            answers = [await ask(world, path) for path in ("/healthz/gateway", "/healthz/serving")]
+            return all(found == status and words in text for found, text in answers)
 
         await eventually("the controller is missed", lambda: says("Waiting for the controller"))
         assert await ask(world, "/healthz") == (200, "HAProxy works.\n")

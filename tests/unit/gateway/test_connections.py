@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
-from moorage.gateway.haproxy.connections import Connection, connections, forbidden, is_stopped, streams, tag
+from moorage.gateway.haproxy.connections import Connection, connections, forbidden, is_ending, streams, tag
 from moorage.gateway.table import Table
 from moorage.gateway.zone import Zone
 
@@ -96,13 +96,14 @@ def test_a_table_from_the_disk_closes_only_what_ended_since():
 
 
 @pytest.mark.parametrize(
-    ("answer", "stopped"),
+    ("answer", "ending"),
     [
-        ("# pxname,svname,scur,status,\nweb,FRONTEND,1,STOP,\n\n", True),
-        ("# pxname,svname,scur,status,\nweb,FRONTEND,1,OPEN,\n\n", False),
-        ("No such proxy.\n", False),
+        ("0x55d35258c460 ending\n\n", True),
+        ("0x55d35258c460 ending\n0x55d35258c4e0 closed\n\n", True),
+        ("\n", False),
+        ("Unknown ACL identifier. Please use #<id> or <file>.\n", False),
     ],
 )
-def test_a_closed_door_is_known(answer: str, stopped: bool):
-    """By the status of the frontend."""
-    assert is_stopped(answer) is stopped
+def test_a_haproxy_that_is_about_to_end_is_known(answer: str, ending: bool):
+    """By the stages that it has reached."""
+    assert is_ending(answer) is ending

@@ -21,6 +21,10 @@ from moorage.kernel.errors import Misconfigured
         ({"server": "ftp://x"}, "server"),
         ({"idle_hours": 1000.0}, "idle_hours"),
         ({"drain_seconds": -1.0}, "drain_seconds"),
+        ({"proxy_protocol_from": ("10.0.0.0/8",)}, "proxy_protocol is not true"),
+        ({"proxy_protocol": True, "proxy_protocol_from": ("10.0.0.0/8", "lb.example")}, "lb.example"),
+        ({"proxy_protocol": True, "proxy_protocol_from": ("10.0.0.0/8 ::/0",)}, "no range"),
+        ({"lameduck_seconds": -1.0}, "lameduck_seconds"),
         ({"client_timeout_seconds": 0.0}, "client_timeout_seconds"),
         ({"metrics_address": "* ssl"}, "metrics_address"),
         ({"server_ca_bundle": "/a b"}, "server_ca_bundle"),
@@ -75,3 +79,11 @@ def test_metrics_are_always_on_the_loopback_address_too(address: str, bound: tup
 def test_the_zone_is_as_browsers_see_it(values: dict, zone: Zone):
     """What stands in front of HAProxy is told by settings; else it is what HAProxy listens on."""
     assert GatewaySettings(**values).as_zone == zone
+
+
+@pytest.mark.parametrize(
+    ("drain", "lameduck", "within"), [(600.0, 30.0, 30.0), (20.0, 30.0, 20.0), (0.0, 5.0, 0.0)]
+)
+def test_the_door_stays_open_no_longer_than_anything_else(drain: float, lameduck: float, within: float):
+    """`drain_seconds` bound all of the end."""
+    assert GatewaySettings(drain_seconds=drain, lameduck_seconds=lameduck).lameduck == within

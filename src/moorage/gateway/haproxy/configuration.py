@@ -19,6 +19,8 @@ from moorage.contract.agent import PATH as AGENTS_PATH
 from moorage.contract.gateway import EXCHANGE_PATH, SESSION_PATH, START_PATH
 from moorage.contract.gateway import PATH as GATEWAYS_PATH
 from moorage.contract.spec import EDITOR_PORT
+from moorage.gateway.haproxy import metrics_port
+from moorage.gateway.haproxy.drain import CLOSED, ENDING, STAGES
 from moorage.gateway.haproxy.upstream import Upstream
 from moorage.gateway.maps import PASSES
 from moorage.gateway.settings import GatewaySettings
@@ -31,8 +33,6 @@ RUNTIME_SOCKET = "../run/haproxy.sock"
 """As HAProxy's folder sees it."""
 ERRORS = "errors"
 """Folder with the pages that HAProxy answers with by itself."""
-_METRICS_CONNECTIONS = 64
-"""Kept free of browsers: whatever these do, probes are answered."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Surroundings:
 
 def render(settings: GatewaySettings, around: Surroundings) -> str:
     zone = settings.as_zone
-    most = (around.open_files - 200) // 2 - _METRICS_CONNECTIONS
+    most = (around.open_files - 200) // 2 - metrics_port.CONNECTIONS
     connections = max(16, min(settings.connections, most))
     values: dict[str, object] = {
         "binds": _bind(settings.address, settings.port, around.everywhere),
@@ -66,9 +66,11 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
             f"  bind {_bind(address, settings.metrics, around.everywhere)}{' v4v6' if address == '::' else ''}"
             for address in settings.metrics_addresses
         ),
+        "proxy": " accept-proxy" if settings.proxy_protocol and not settings.proxy_protocol_from else "",
+        "proxy_from": _proxy_from(settings),
         "connections": connections,
-        "metrics_connections": _METRICS_CONNECTIONS,
-        "maxconn": connections + _METRICS_CONNECTIONS,
+        "metrics_connections": metrics_port.CONNECTIONS,
+        "maxconn": connections + metrics_port.CONNECTIONS,
         "threads": f"  nbthread {settings.threads}" if settings.threads else "",
         "client_timeout": f"{max(1, round(settings.client_timeout_seconds * 1000))}ms",
         "tunnel": f"{max(1, round(settings.idle_hours * 3600))}s",
@@ -84,6 +86,9 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
         "table": CONNECTIONS_TABLE,
         "frontend": FRONTEND,
         "errors": ERRORS,
+        "stages": STAGES,
+        "ending": ENDING,
+        "closed": CLOSED,
         "policy": theme.content_security_policy(),
         "metrics_paths": f"{'/metrics/server ' if around.server else ''}/metrics/gateway /metrics/agent",
         "agents_path": AGENTS_PATH,
@@ -107,7 +112,7 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
     for kind in ("page", "data"):
         failures = {name: _filled(text, values) for name, text in _failures(kind).items()}
         parts += [_filled(text, {**values, **failures, "kind": kind}) for text in backends]
-    parts += [_filled(text, values) for text in (_METRICS, _METRICS_OF_SERVER if around.server else "")]
+    parts += [_filled(text, values) for text in metrics_port.texts(with_server=around.server is not None)]
     return "\n".join(parts)
 
 
@@ -124,6 +129,11 @@ def _bind(address: str, port: int, everywhere: tuple[str, ...]) -> str:
 
 def _host_port(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _proxy_from(settings: GatewaySettings) -> str:
+    ranges = " ".join(settings.proxy_protocol_from)
+    return f"  tcp-request connection expect-proxy layer4 if {{ src {ranges} }}" if ranges else ""
 
 
 def _filled(template: str, values: dict[str, object]) -> str:
@@ -200,11 +210,13 @@ $name_servers
 
 _FRONTEND = r"""
 frontend $frontend
-  bind $binds$tls
+  bind $binds$proxy$tls
   # Who comes when it is full waits outside.
   maxconn $connections
   option disable-h2-upgrade
-  tcp-request session set-var-fmt(sess.source) "%[src]:%[src_port]"
+  # As `show sess` has it: not what a PROXY header says, which two connections may have in common.
+  tcp-request connection set-var-fmt(sess.source) "%[src]:%[src_port]"
+$proxy_from
   tcp-request session track-sc0 var(sess.source) table $table
 
   # The short way. Cookies and host are the same as at this connection's last request: what was found out then still
@@ -362,42 +374,4 @@ _SERVER_ELSEWHERE = """
 backend server_$kind
   http-request return status 404 content-type application/problem+json file $errors/not_found.json if !{ path / }
   http-request redirect code 302 location $server_url/
-"""
-
-_METRICS = r"""
-frontend metrics
-$metrics_binds
-  maxconn $metrics_connections
-  acl local dst 127.0.0.0/8 ::1
-  acl ready path /healthz/gateway
-  # A web page that had its name resolved to 127.0.0.1 names itself here.
-  http-request deny deny_status 403 if local !{ req.fhdr(host),host_only -m str 127.0.0.1 localhost }
-  # What else lies on this machine is nothing to other hosts.
-  http-request deny deny_status 404 if !local !{ path /healthz /healthz/gateway /metrics/haproxy /metrics/gateway }
-  http-request return status 200 content-type text/plain string "HAProxy works.\n" if { path /healthz }
-  http-request use-service prometheus-exporter if { path /metrics/haproxy }
-  http-request deny deny_status 404 if !ready !{ path $metrics_paths }
-  use_backend ready if ready
-  use_backend metrics_%[path,field(3,/)]
-
-backend ready
-  timeout connect 1s
-  timeout server 3s
-  http-error status 503 content-type text/plain string "Waiting for the controller, which does not answer: it may be starting.\n"
-  http-request set-path /healthz/ready
-  server gateway unix@$controller
-
-backend metrics_gateway
-  http-request set-path /metrics
-  server gateway unix@$controller
-
-backend metrics_agent
-  http-request set-path /metrics
-  server agent unix@$agent
-"""
-
-_METRICS_OF_SERVER = """
-backend metrics_server
-  http-request set-path /metrics
-$server_lines
 """

@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from moorage.gateway.haproxy.drain import ENDING
 from moorage.gateway.table import Table
 from moorage.gateway.zone import Zone
 
@@ -26,7 +27,7 @@ Tag = tuple[int, int]
 @dataclass(frozen=True)
 class Connection:
     source: str
-    """Address and port of the browser's end."""
+    """Address and port of the other end: the browser's, or a balancer's."""
     session: Tag
     place: Tag
     port: int
@@ -54,10 +55,9 @@ def streams(show_sess: str, frontend: str) -> dict[str, str]:
     return {found[2]: found[1] for found in _STREAM.finditer(show_sess) if found[3] == frontend}
 
 
-def is_stopped(show_stat: str) -> bool:
-    """From the answer to `show stat <frontend> 1 -1`: it takes no new connections any more."""
-    rows = [line.lstrip("# ").split(",") for line in show_stat.splitlines() if "," in line]
-    return len(rows) > 1 and dict(zip(rows[0], rows[1], strict=False)).get("status") == "STOP"
+def is_ending(show_acl: str) -> bool:
+    """From the answer to `show acl` about the stages of the end: HAProxy was told to end."""
+    return any(line.split()[1:] == [ENDING] for line in show_acl.splitlines())
 
 
 def forbidden(

@@ -1,6 +1,8 @@
-"""Stands before HAProxy where it is to end gently: SIGTERM closes the door, and those who are inside may finish.
+"""Stands before HAProxy where it is to end gently: after SIGTERM the door stays open until load balancers have turned away, then
+closes, and those who are inside may finish.
 
-For as long as anybody is, HAProxy answers its runtime API, so that the controller can still end what may not stay open; its
+HAProxy itself tells at once that it is about to end (`/healthz/gateway`), and later that nobody new comes in any more
+(`/healthz/serving`). For as long as anybody is, HAProxy answers its runtime API, so that the controller can still end what may not stay open; its
 own soft stop (SIGUSR1) ends that at once. Run as a program, this imports the standard library alone: it is only there to
 wait.
 """
@@ -18,36 +20,47 @@ _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD}
 _LOOK_EVERY = 0.25
 _QUIET_LOOKS = 4
 """How often nothing is to be seen before we believe it: a connection that only rests may be about to ask for more."""
-_LONGEST_WELCOME = 5.0
 _END_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 
+STAGES = "stages"
+"""List of patterns (`add acl`) that says how far HAProxy is on its way to the end; empty before."""
+ENDING, CLOSED = "ending", "closed"
 
-def command(seconds: float, frontend: str, runtime_socket: str, haproxy: list[str]) -> list[str]:
-    """What to execute instead of `haproxy`, in the folder that its configuration and `runtime_socket` are seen from.
+
+def command(
+    seconds: float, lameduck: float, frontend: str, runtime_socket: str, haproxy: list[str]
+) -> list[str]:
+    """What to execute instead of `haproxy`, in the folder that its configuration and `runtime_socket` are seen from. New
+    connections come in for `lameduck` seconds of the `seconds` that are left after SIGTERM.
 
     `haproxy` without a master process: one that has a master keeps the door's socket open.
     """
-    return [sys.executable, "-I", __file__, str(seconds), frontend, runtime_socket, *haproxy]
+    times = [str(seconds), str(lameduck)]
+    return [sys.executable, "-I", __file__, *times, frontend, runtime_socket, *haproxy]
 
 
-def run(seconds: float, frontend: str, runtime_socket: str, haproxy: list[str]) -> int:
+def run(seconds: float, lameduck: float, frontend: str, runtime_socket: str, haproxy: list[str]) -> int:
     """Until HAProxy ends, or has ended after a signal. Returns the exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     child = subprocess.Popen(haproxy, preexec_fn=_before_haproxy)  # noqa: S603, PLW1509 - our own arguments; no threads
     while child.poll() is None:
         if signal.sigwait(_SIGNALS) != signal.SIGCHLD:
-            _drain(child, seconds, frontend, runtime_socket)
+            _drain(child, seconds, lameduck, frontend, runtime_socket)
             return 0
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
-def _drain(child: subprocess.Popen[bytes], seconds: float, frontend: str, runtime_socket: str) -> None:
+def _drain(
+    child: subprocess.Popen[bytes], seconds: float, lameduck: float, frontend: str, runtime_socket: str
+) -> None:
     """A second signal ends it at once."""
-    deadline = time.monotonic() + seconds
-    # Load balancers hear of the end when we do: for a while they still send new connections here.
-    if _nothing_for(min(_LONGEST_WELCOME, seconds / 10), child):
-        _ask(runtime_socket, f"shutdown frontend {frontend}")
+    began = time.monotonic()
+    deadline = began + seconds
+    # Load balancers hear of the end now or later: until all have, they send new connections here.
+    _ask(runtime_socket, f"add acl {STAGES} {ENDING}")
+    if _nothing_for(began + lameduck - time.monotonic(), child):
+        _ask(runtime_socket, f"add acl {STAGES} {CLOSED};shutdown frontend {frontend}")
         quiet = 0
         while quiet < _QUIET_LOOKS:
             quiet = 0 if f" fe={frontend} " in _ask(runtime_socket, "show sess") else quiet + 1
@@ -94,4 +107,4 @@ def _before_haproxy() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(float(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]))
+    sys.exit(run(float(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:]))

@@ -49,7 +49,7 @@ def launch(home: Home, settings: GatewaySettings) -> None:
     command = [program, "-W", "-f", CONFIGURATION]
     if settings.drain_seconds:
         alone = [program, "-db", "-f", CONFIGURATION]
-        command = drain.command(settings.drain_seconds, FRONTEND, RUNTIME_SOCKET, alone)
+        command = drain.command(settings.drain_seconds, settings.lameduck, FRONTEND, RUNTIME_SOCKET, alone)
     os.execv(command[0], command)  # noqa: S606 - our own arguments
 
 
@@ -60,6 +60,7 @@ def prepare(home: Home, settings: GatewaySettings) -> None:
     table = store.load(home, now)
     entries = maps.entries_of(table, settings.zone, now)
     write_private(home.gateway / maps.PASSES, maps.as_file(entries))
+    write_private(home.gateway / drain.STAGES, "")
     for name, text in pages.static_files(settings.as_zone).items():
         write_private(home.gateway / ERRORS / name, text)
     if settings.server_on_zone and settings.server.startswith("https:"):
