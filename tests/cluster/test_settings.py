@@ -313,9 +313,10 @@ async def test_a_secret_that_only_a_deployment_names(world: KubernetesWorld) -> 
     widened = encode(msgspec.structs.replace(kept, image_pull_secrets=(source,)))
     pointer = "/metadata/annotations/" + names.SETTINGS.replace("/", "~1")
     await world.edit(resources.DEPLOYMENT, deployment, {"op": "replace", "path": pointer, "value": widened})
-    copied = await eventually(lambda: world.client.get(resources.SECRET, desired.name, source.name))
-    assert not copied.get("data")
-    await agent.until_state(desired.name, ActualState.RUNNING)
+    await agent.until(
+        lambda: (cause := agent.last[desired.name].cause) is not None and cause.code == "pull-secret-missing"
+    )
+    assert agent.last[desired.name].state is ActualState.RUNNING
     secrets = await world.client.list_all(resources.SECRET, labels="moorage.dev/workspace=" + desired.name)
     assert pull_data("b25l")[".dockerconfigjson"] not in msgspec.json.encode(secrets).decode()
     await agent.kill()

@@ -238,10 +238,14 @@ def test_claims_that_only_a_new_one_helps(now: str, asked: str, there: dict[str,
     found = objects(asked)
     claim = next(item for item in found if item["kind"] == "PersistentVolumeClaim")
     claim["status"] = there
-    assert reconcile.stale_claims(objects(now), found) == ([claim] if stale else [])
+    claim["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    later = 1767225600.0 + 1
+    assert reconcile.stale_claims(objects(now), found, later) == ([claim] if stale else [])
+    if not now:  # the default's volume may be under way
+        assert reconcile.stale_claims(objects(now), found, later - 2) == []
     assert reconcile.changes(objects(asked), found).none
     claim["spec"]["volumeName"] = "pv-1"
-    assert reconcile.stale_claims(objects(now), found) == []
+    assert reconcile.stale_claims(objects(now), found, later) == []
 
 
 def test_missing_and_needless_objects() -> None:

@@ -13,7 +13,7 @@ from moorage.agent.runtimes.kubernetes import causes, drift, resources
 from moorage.agent.runtimes.kubernetes.client import ApiError, Client
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.resources import BY_NAME, NAMESPACE, Object, key_of
-from moorage.agent.runtimes.kubernetes.states import annotations_of
+from moorage.agent.runtimes.kubernetes.states import annotations_of, seconds
 from moorage.agent.runtimes.kubernetes.store import FOREIGN, REPAIRED, Store
 from moorage.agent.runtimes.port import RuntimeFault
 
@@ -21,6 +21,8 @@ KEPT = frozenset({"Namespace", "PersistentVolumeClaim"})
 """What a stop leaves."""
 IMMUTABLE = frozenset({"PersistentVolumeClaim"})
 """What is made once and never changed: its spec may not be, and a setting that changed since is for new workspaces."""
+YOUNG_CLAIM = 60.0
+"""Seconds for which a claim of the default class is given time to get its volume, however often a start begins anew."""
 _WORDS = {
     "Namespace": "its namespace",
     "ServiceAccount": "its service account",
@@ -74,9 +76,10 @@ def changes(wanted: Sequence[Object], found: Sequence[Object]) -> Changes:
     return Changes(apply=tuple(apply), clean=tuple(clean), prune=tuple(prune))
 
 
-def stale_claims(wanted: Sequence[Object], found: Sequence[Object]) -> list[Object]:
+def stale_claims(wanted: Sequence[Object], found: Sequence[Object], before: float) -> list[Object]:
     """Claims for which no volume was made, and that ask for another storage class than a start asks for now. No claim can be
-    changed, and the default class may be another one by now: only a new one helps."""
+    changed, and the default class may be another one by now: only a new one helps. For one of the default class that was not made
+    `before`, a volume may be under way."""
     by_key = {key_of(item): item for item in found}
     stale = []
     for item in wanted:
@@ -84,7 +87,11 @@ def stale_claims(wanted: Sequence[Object], found: Sequence[Object]) -> list[Obje
         if item["kind"] != "PersistentVolumeClaim" or there is None or not _is_unbound(there):
             continue
         name = item["spec"].get("storageClassName")
-        if not name or name != there["spec"].get("storageClassName"):
+        if name:
+            helps = name != there["spec"].get("storageClassName")
+        else:
+            helps = (seconds(there["metadata"].get("creationTimestamp")) or 0.0) < before
+        if helps:
             stale.append(there)
     return stale
 
@@ -149,11 +156,11 @@ class Writer:
         for item in last:
             await self._apply(item)
 
-    async def delete(self, item: Object, *, exact: bool = False) -> None:
-        """`exact`: only while it is just as it is in `item`; else this raises (409)."""
+    async def delete(self, item: Object, *, exact: bool = False) -> bool:
+        """False when it was gone already, or is another one by now. `exact`: also when it is not just as it is in `item`."""
         metadata = item["metadata"]
         try:
-            await self._client.delete(
+            return await self._client.delete(
                 BY_NAME[item["kind"]],
                 metadata.get("namespace", ""),
                 metadata["name"],
@@ -161,8 +168,9 @@ class Writer:
                 version=metadata["resourceVersion"] if exact else "",
             )
         except ApiError as error:
-            if exact or error.http_status != 409:  # 409: it is another one by now
+            if error.http_status != 409:
                 raise
+            return False
 
     async def release(self, item: Object) -> None:
         """Takes back whatever the agent has set of an object that it is not to delete, its labels among it. The watch then

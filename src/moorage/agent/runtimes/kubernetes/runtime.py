@@ -228,7 +228,8 @@ class KubernetesRuntime:
             plan, lacking = planning.without_lacking(planning.with_sources(plan, found, sources))
             objects = objects_of(plan)
             if not kept:
-                await self._discard_claims(desired.name, objects)
+                halted = deployment is not None and states.halted_of(deployment) is not None
+                await self._discard_claims(desired.name, objects, failed=halted)
                 found = states.present(store.of(desired.name))
             await writer.write(writer.settled(reconcile.changes(objects, found)))
             await self._end_former_run(desired.name, run)
@@ -245,13 +246,13 @@ class KubernetesRuntime:
             if lacking is not None:  # all else has been mended
                 raise RuntimeFault(pull_secrets.missing(lacking), final=False)
 
-    async def _discard_claims(self, name: str, wanted: list[Object]) -> None:
-        """They are made anew, as the settings are now."""
+    async def _discard_claims(self, name: str, wanted: list[Object], *, failed: bool) -> None:
+        """They are made anew, as the settings are now. `failed`: the former start, so that nobody waits for them."""
         store, writer = self._known(), self._written()
-        stale = reconcile.stale_claims(wanted, store.of(name, VOLUME_CLAIM))
-        for claim in stale:
-            await writer.delete(claim, exact=True)
-        uids = {claim["metadata"]["uid"] for claim in stale}
+        before = self._clock.now() - (0.0 if failed else reconcile.YOUNG_CLAIM)
+        stale = reconcile.stale_claims(wanted, store.of(name, VOLUME_CLAIM), before)
+        # One that has changed meanwhile may be getting its volume.
+        uids = {claim["metadata"]["uid"] for claim in stale if await writer.delete(claim, exact=True)}
         await self._until(
             name, lambda: not any(c["metadata"]["uid"] in uids for c in store.of(name, VOLUME_CLAIM))
         )
