@@ -135,8 +135,6 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if not 0 < self.idle_hours <= _MOST_IDLE_HOURS:
             raise _wrong(f"idle_hours = {self.idle_hours} is not above 0 and at most {_MOST_IDLE_HOURS}.")
-        if self.server and not self.server.startswith(("unix:", "http://", "https://")):
-            raise _wrong(f"server = {self.server!r} is neither unix:<path> nor an http(s) URL.")
         if not 0 <= self.drain_seconds <= _MOST_DRAIN_SECONDS:
             raise _wrong(f"drain_seconds = {self.drain_seconds} is not between 0 and {_MOST_DRAIN_SECONDS}.")
         if not 0 <= self.lameduck_seconds <= _MOST_DRAIN_SECONDS:
@@ -146,6 +144,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         self._check_proxy_protocol()
         if self.server_on_zone:
             self._check_server_on_zone()
+        elif self.server and not _is_address_of_a_server(self.server):
+            raise _wrong(f"server = {self.server!r} is neither unix:<path> nor an http(s) URL.")
 
     def _check_texts(self) -> None:
         for name in ("address", "metrics_address", "tls_certificate", "server", "server_ca_bundle"):
@@ -179,6 +179,14 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             raise _wrong(
                 f"server = {self.server!r}: HAProxy verifies names only. Name a host that the server's certificate is for."
             )
+
+
+def _is_address_of_a_server(text: str) -> bool:
+    try:
+        scheme, port = urlsplit(text).scheme, urlsplit(text).port
+    except ValueError:
+        return False
+    return scheme == "unix" or (scheme in ("http", "https") and port != 0)
 
 
 def _wrong(message: str) -> Misconfigured:

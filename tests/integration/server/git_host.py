@@ -48,7 +48,7 @@ def git(folder: Path, *arguments: str) -> str:
 class GitHost:
     """`/<name>.git` open; `/private/<name>.git` with a password; `/slow/…` never answers; `/moved/<name>.git` and
     `/elsewhere/<scheme>/<rest>` redirect; `/broken/…` answers 500; `/odd/…` redirects to `location`; `/endless/<name>.git` redirects Git, and anybody else
-    with a body of `ENDLESS` bytes, packed so that they are a thousand times as many."""
+    with a body of `ENDLESS` bytes, packed so that they are a thousand times as many; `/flood/<name>.git` answers everybody with such a body."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="moorage-git-host-"))
@@ -167,8 +167,8 @@ def _answer(host: GitHost, request: _Handler) -> None:
         request.reply(302, Location=host.location)
     elif kind == "endless" and request.headers.get("User-Agent", "").startswith("git/"):
         request.reply(302, Location=f"/{rest}?{query}")
-    elif kind == "endless":
-        _endless(host, request, f"/{rest}?{query}")
+    elif kind in ("endless", "flood"):
+        _endless(host, request, f"/{rest}?{query}" if kind == "endless" else "")
     elif kind == "private":
         expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         if request.headers.get("Authorization") != expected:
@@ -179,9 +179,11 @@ def _answer(host: GitHost, request: _Handler) -> None:
         _backend(host, request, path, query, body)
 
 
-def _endless(host: GitHost, request: _Handler, location: str) -> None:
-    request.send_response(302)
-    request.send_header("Location", location)
+def _endless(host: GitHost, request: _Handler, location: str = "") -> None:
+    request.send_response(302 if location else 200)
+    if location:
+        request.send_header("Location", location)
+    request.send_header("Content-Type", "application/x-git-upload-pack-advertisement")
     request.send_header("Content-Encoding", "gzip")
     request.send_header("Content-Length", str(ENDLESS))
     request.end_headers()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 import zlib
 from contextlib import suppress
@@ -15,6 +16,7 @@ from integration.server.git_host import DEVFILE, PASSWORD, USER, GitHost
 from integration.server.harness import serving
 from moorage.kernel.errors import MoorageError
 from moorage.server.metrics import Metrics
+from moorage.server.repositories.git import MEMORY
 from moorage.server.repositories.services import RepositoryReader
 from moorage.server.settings import Credentials, Settings, load_credentials
 
@@ -252,6 +254,14 @@ async def test_the_body_of_a_redirect_is_not_read(git_host: GitHost) -> None:
     git_host.sent = 0
     assert (await reader().read(git_host.url("example", "endless/"))).text == DEVFILE
     assert git_host.sent < 10_000_000
+
+
+async def test_a_host_that_says_too_much_of_itself(git_host: GitHost) -> None:
+    """Git keeps what a host says about a repository in its memory, of which it has so much and no more."""
+    git_host.sent = 0
+    error = await failure(reader().read(git_host.url("x", "flood/")))
+    assert error.code == "repository-too-large"
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < 1.2 * MEMORY
 
 
 @pytest.mark.parametrize("place", ["//[/x.git", "http://[/x.git", "https://[x]/x.git", "//127.0.0.1:x/x.git"])

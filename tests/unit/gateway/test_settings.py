@@ -19,6 +19,8 @@ from moorage.kernel.errors import Misconfigured
         ({"tls_certificate": "/a b.pem"}, "tls_certificate"),
         ({"tls_certificate": "/a.pem,b.pem"}, "b.pem is no absolute path"),
         ({"server": "ftp://x"}, "server"),
+        ({"server": "https://[x:443"}, "neither unix"),
+        ({"server": "https://x:port"}, "neither unix"),
         ({"idle_hours": 1000.0}, "idle_hours"),
         ({"drain_seconds": -1.0}, "drain_seconds"),
         ({"proxy_protocol_from": ("10.0.0.0/8",)}, "proxy_protocol is not true"),

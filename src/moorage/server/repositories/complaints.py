@@ -48,8 +48,9 @@ _UNREACHABLE = (
     "connection closed",
 )
 _NO_SPACE = ("no space left", "disk quota")
-_LARGE = ("file too large", "signal 25", "invalid index-pack output")
-"""A program that writes more than RLIMIT_FSIZE allows is ended by SIGXFSZ, 25 on Linux; Git then misses its output."""
+_LARGE = ("file too large", "signal 25", "invalid index-pack output", "out of memory")
+"""A program that writes more than RLIMIT_FSIZE allows is ended by SIGXFSZ, 25 on Linux; Git then misses its output. One that
+needs more memory than RLIMIT_DATA allows says so."""
 
 
 def error_of(words: str, repository: Repository, *, limit: int) -> MoorageError:

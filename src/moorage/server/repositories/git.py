@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import resource
 import shutil
 import signal
 import tempfile
@@ -52,6 +51,10 @@ _CONFIG = """\
 [advice]
 \tdetachedHead = false
 """
+_LIMITED = 'ulimit -f "$1" && ulimit -d "$2" && shift 2 && exec git "$@"'
+"""Set by a shell, before Git or what it starts can do anything: a function that ran in the child would cost a copy of this process."""
+MEMORY = 512 * 1024 * 1024
+"""Bytes of memory that each process of Git's may use: it holds what a host says of itself, packed a thousand times at that."""
 COMPLAINT = 10_000
 """Bytes of what Git says that are kept."""
 
@@ -121,8 +124,13 @@ class Git:
         return output.decode(errors="replace")
 
     async def _start(self, *arguments: str, stdin: bool = False) -> asyncio.subprocess.Process:
-        process = await asyncio.create_subprocess_exec(
-            "git",
+        return await asyncio.create_subprocess_exec(
+            "sh",
+            "-c",
+            _LIMITED,
+            "sh",
+            str(max(1, self._limits.transfer // 512)),
+            str(MEMORY // 1024),
             f"--git-dir={self._folder}",
             *arguments,
             stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
@@ -132,11 +140,6 @@ class Git:
             cwd=self._folder,
             start_new_session=True,
         )
-        # Set from outside, a moment after the start: a function that ran in the child would cost a copy of this process.
-        with suppress(ProcessLookupError):
-            limit = self._limits.transfer
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
-        return process
 
 
 class Objects:
