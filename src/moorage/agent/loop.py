@@ -37,6 +37,8 @@ from moorage.kernel.tasks import Backoff
 _log = log.get(part="agent.loop")
 
 Report = Callable[[ActualWorkspace], None]
+_REACHED = frozenset({ActualState.RUNNING, ActualState.ERROR})
+"""States in which whatever is up can be reached where it is."""
 LOST_GRACE = 3.0
 """Seconds that an engine may be away before workspaces are said to be in error."""
 
@@ -280,7 +282,8 @@ class Workspace:
             name=self.name,
             generation=self.desired.generation,
             state=state,
-            address=run.address if run is not None and state is ActualState.RUNNING else "",
+            # Trouble of the agent's, or of the way to the engine, takes nothing away from those who work in it.
+            address=run.address if run is not None and state in _REACHED else "",
             stages=self._stages(state, cause, progress.stages, ready=progress.ready) if wants_running else (),
             cause=cause,
             containers=_statuses(run),

@@ -33,7 +33,7 @@ _SAVE_SHARE = 20
 _LOOK_AGAIN = 0.3
 """Seconds until open requests are looked at once more: one may have passed just before the map changed."""
 _LONGEST_WAIT = 3600.0
-_DRAIN_BEGINS = 2.0
+_DRAIN_BEGINS = 4.0
 """Seconds within which a HAProxy that was told to end, when we were, says so (`haproxy.drain`)."""
 _DRAIN_LOOK = 0.25
 

@@ -26,11 +26,17 @@ def proxy_of(url: str) -> str | None:
     parts = urlsplit(url)
     name = "https" if parts.scheme in ("https", "wss") else "http"
     proxies = getproxies_environment()
-    proxy = proxies.get(name) or proxies.get("all")
+    proxy = proxies.get(name) or _of_http(proxies.get("all", ""))
     if not proxy or any(_means(entry.strip(), parts) for entry in proxies.get("no", "").split(",")):
         return None
     variable = f"{name.upper()}_PROXY" if proxies.get(name) else "ALL_PROXY"
     return _checked(proxy if "://" in proxy else f"http://{proxy}", variable)
+
+
+def _of_http(proxy: str) -> str:
+    """ "" for another kind of proxy: `ALL_PROXY` says what holds for whoever can take it."""
+    scheme, mark, _ = proxy.partition("://")
+    return proxy if not mark or scheme.lower() in ("http", "https") else ""
 
 
 def _means(entry: str, parts: SplitResult) -> bool:

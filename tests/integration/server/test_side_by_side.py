@@ -14,10 +14,11 @@ import msgspec
 import pytest
 from sqlalchemy import event, insert, select, update
 
-from integration.server.harness import Server, eventually, serving
+from integration.server.harness import Server, events, eventually, serving
 from moorage.contract import ActualState, ActualWorkspace, DesiredState, DesiredWorkspace, WorkspaceSpec
 from moorage.contract import agent as contract
 from moorage.server import housekeeping
+from moorage.server.accounts import revocation
 from moorage.server.agents import services
 from moorage.server.agents.models import Agent
 from moorage.server.authorization import Actor, Role
@@ -219,3 +220,20 @@ async def test_signing_out_is_not_taken_for_a_deletion(server: Server, repositor
             rest = "".join([line async for line in lines])
     assert "You are signed out." in rest
     assert "deleted" not in rest
+
+
+async def test_a_stream_ends_when_its_token_has_expired(
+    server: Server, repository: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An expiry makes no noise: it is looked for now and then."""
+    monkeypatch.setattr(revocation, "LOOK_SECONDS", 0.3)
+    token = (await server.post("/users/admin/tokens", {"days": 0.5})).json()["token"]
+    name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+    async with server.client(token) as client:
+        for path in ("events?all=true", f"{name}/events"):
+            server.clock.ahead = 0
+            stream = events(client, f"/api/v1/workspaces/{path}")
+            await anext(stream)
+            server.clock.ahead = 86400
+            async with asyncio.timeout(5):
+                assert not [item async for item in stream if not item[1]]

@@ -73,6 +73,16 @@ def test_who_is_reached_directly(
     assert (proxy_of(url) is None) is passes_by
 
 
+@pytest.mark.parametrize(
+    ("value", "proxy"),
+    [("socks5h://p:1080", None), ("http://p:3128", "http://p:3128"), ("p:3128", "http://p:3128")],
+)
+def test_a_proxy_for_all(monkeypatch: pytest.MonkeyPatch, value: str, proxy: str | None) -> None:
+    """It holds where it can: one of another kind is for other programs."""
+    monkeypatch.setenv("ALL_PROXY", value)
+    assert proxy_of("https://a.test") == proxy
+
+
 @pytest.mark.parametrize("value", ["socks5://u:secret@p:1", "http://u:secret@p:x", "http://u:secret@"])
 def test_what_is_no_http_proxy(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """The variable is named, and its value, which may hold a password, is not."""

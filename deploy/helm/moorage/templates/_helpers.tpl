@@ -227,7 +227,7 @@ resources:
 {{- end -}}
 
 {{- define "moorage.stateMounts" -}}
-- name: state
+- name: {{ .state }}
   mountPath: /var/lib/moorage
 - name: secrets
   mountPath: /var/lib/moorage/secrets

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
 
 from moorage.server.accounts import models
 from moorage.server.authorization import Actor
+from moorage.server.changes import Changed, Kind, Subscription
 from moorage.server.state import ServerState
 
 LOOK_SECONDS = 60.0
@@ -41,3 +44,34 @@ async def until_revoked(state: ServerState, actor: Actor) -> None:
                     await changes.next()
             except TimeoutError:
                 continue
+
+
+class Welcome:
+    """For streams of changes, which anybody's sessions and accounts are among: asks again when something was said of this
+    person, and now and then."""
+
+    def __init__(self, state: ServerState, actor: Actor) -> None:
+        self._state, self._actor = state, actor
+        self._asked = time.monotonic()
+        self._own: dict[Kind, tuple[str, ...]] = {
+            "session": ("", actor.session),
+            "user": (str(actor.user_id),),
+        }
+
+    async def next(self, changes: Subscription) -> list[Changed] | None:
+        """What has changed; None once the actor is no longer welcome."""
+        while True:
+            pending: list[Changed] = []
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, self._asked + LOOK_SECONDS - time.monotonic())):
+                    pending = await changes.next()
+            due = time.monotonic() - self._asked >= LOOK_SECONDS
+            if due or any(map(self._concerns, pending)):
+                self._asked = time.monotonic()
+                if not await is_welcome(self._state, self._actor):
+                    return None
+            if pending:
+                return pending
+
+    def _concerns(self, change: Changed) -> bool:
+        return change.kind == "resync" or change.key in self._own.get(change.kind, ())

@@ -62,11 +62,17 @@ async def _claim(state: ServerState, agent_id: int, websocket: WebSocket) -> boo
     Raises `Unavailable` when nobody can say whether there is one.
     """
     deadline = time.monotonic() + TAKE_OVER_SECONDS
-    while not await state.changes.claim(agent_id, websocket):
-        if time.monotonic() > deadline or state.closing.is_set():
+    while True:
+        late = time.monotonic() > deadline or state.closing.is_set()
+        try:
+            if await state.changes.claim(agent_id, websocket):
+                return True
+        except Unavailable:  # a server that has just started is not listening yet
+            if late:
+                raise
+        if late:
             return False
         await asyncio.sleep(0.05)
-    return True
 
 
 async def _hello(websocket: WebSocket) -> contract.Hello | None:

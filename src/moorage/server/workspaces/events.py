@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from moorage.contract.hosts import owner_of
-from moorage.server.accounts.revocation import is_welcome
+from moorage.server.accounts.revocation import Welcome
 from moorage.server.authorization import Action, Actor
 from moorage.server.changes import Changed, Kind
 from moorage.server.state import ServerState
@@ -31,9 +31,10 @@ async def watch_workspace(state: ServerState, actor: Actor, name: str) -> AsyncI
         exact, agent = row.workspace.name, str(row.agent.id)
         known = view(row, state.clock.now())
         yield known
+        welcome = Welcome(state, actor)
         while True:
-            pending = await changes.next()
-            if not await _may_go_on(state, actor, pending):
+            pending = await welcome.next(changes)
+            if pending is None:
                 return
             if not any(_concerns(change, exact, agent) for change in pending):
                 continue
@@ -54,9 +55,10 @@ async def watch_workspaces(
     with state.changes.subscribe(*_KINDS) as changes:
         known = await services.list_workspaces(state, actor, everyones)
         yield known
+        welcome = Welcome(state, actor)
         while True:
-            pending = await changes.next()
-            if not await _may_go_on(state, actor, pending):
+            pending = await welcome.next(changes)
+            if pending is None:
                 return
             if not any(_concerns_list(change, None if everyones else actor.user_id) for change in pending):
                 continue
@@ -65,14 +67,6 @@ async def watch_workspaces(
             if fresh != known:
                 known = fresh
                 yield known
-
-
-async def _may_go_on(state: ServerState, actor: Actor, pending: list[Changed]) -> bool:
-    """Asks again only when something was said of this person."""
-    own = {"session": ("", actor.session), "user": (str(actor.user_id),)}
-    if any(change.kind == "resync" or change.key in own.get(change.kind, ()) for change in pending):
-        return await is_welcome(state, actor)
-    return True
 
 
 def _concerns_list(change: Changed, owner: int | None) -> bool:

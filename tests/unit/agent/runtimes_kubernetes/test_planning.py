@@ -23,7 +23,7 @@ from moorage.agent_settings import (
     Storage,
     encode,
 )
-from moorage.agent_settings.model import Gateway, GitlabProxy, NetworkPolicySettings
+from moorage.agent_settings.model import EgressRule, Gateway, GitlabProxy, NetworkPolicySettings
 from moorage.contract import Container, DesiredState, DesiredWorkspace, WorkspaceSpec
 
 NAME = "workspace-1-1-abcdef"
@@ -43,6 +43,10 @@ def frame(**changes: Any) -> planning.Frame:
         "abilities": Abilities(),
     }
     return planning.Frame(**(given | changes))
+
+
+def egress(allow: str) -> RemoteDevelopment:
+    return RemoteDevelopment(network_policy=NetworkPolicySettings(egress=(EgressRule(allow=allow),)))
 
 
 def made(used: planning.Frame) -> list[dict[str, Any]]:
@@ -83,6 +87,8 @@ def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
         (RemoteDevelopment(network_policy=NetworkPolicySettings(enabled=False)), False),
         (RemoteDevelopment(allow_privilege_escalation=True), False),
         (RemoteDevelopment(shared_namespace="kube-system"), False),
+        (egress("10.0.0.1/8"), False),
+        (egress("everywhere"), False),
     ],
 )
 def test_what_a_run_keeps_is_within_the_bounds(kept: RemoteDevelopment, accepted: bool) -> None:

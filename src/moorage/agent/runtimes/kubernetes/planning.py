@@ -37,7 +37,10 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         """Pull secrets are no part of this: see `PullSecrets`."""
         if self.bounds is None or kept == self.chosen.settings:
             return True
-        return not excess(msgspec.structs.replace(kept, image_pull_secrets=()), self.bounds)
+        try:
+            return not excess(msgspec.structs.replace(kept, image_pull_secrets=()), self.bounds)
+        except ValueError:  # a range that is none: what is set was checked, but not what somebody wrote there
+            return False
 
 
 def plan_of(

@@ -12,8 +12,9 @@ from moorage.agent.runtimes.port import RuntimeFault
 
 GONE_SECONDS = 120.0
 """How long what was removed may take to go."""
-RESTART_SECONDS = 330.0
-"""How long a kubelet may take to start again what ended: its pauses double up to five minutes."""
+RESTART_SECONDS = 120.0
+"""How long an action waits for a kubelet to start again what ended. Its pauses double up to five minutes; but while an action waits,
+nothing else is looked at."""
 
 
 class Waiting:
