@@ -131,7 +131,7 @@ def _running(
         return _after_end(desired, run, history, now, limits)
     if run.missing:
         return _repair(desired, run)
-    return Decision(action=Action.NONE, state=_up(run))
+    return Decision(action=Action.NONE, state=state_of(run))
 
 
 def _after_end(desired: DesiredWorkspace, run: Run, history: History, now: float, limits: Limits) -> Decision:
@@ -149,14 +149,14 @@ def _after_end(desired: DesiredWorkspace, run: Run, history: History, now: float
     if recent:
         pause = recent[-1] + limits.first_pause * 2 ** (len(recent) - 1) - now
         if pause > 0:
-            return Decision(action=Action.NONE, state=_up(run), cause=cause, again_in=pause)
+            return Decision(action=Action.NONE, state=state_of(run), cause=cause, again_in=pause)
     return msgspec.structs.replace(_repair(desired, run), cause=cause, crash=True)
 
 
 def _repair(desired: DesiredWorkspace, run: Run) -> Decision:
     """Of a spec that has changed since, the containers cannot be made again one by one."""
     action = Action.START if run.spec == digest_of(desired.spec) else Action.RECREATE
-    state = _up(run)
+    state = state_of(run)
     return Decision(action=action, state=state, repair=state is ActualState.RUNNING)
 
 
@@ -169,7 +169,7 @@ def _failed(run: Run | None, cause: Cause) -> Decision:
     return Decision(action=action, state=ActualState.FAILED, cause=cause)
 
 
-def _up(run: Run) -> ActualState:
+def state_of(run: Run) -> ActualState:
     """A sidecar that is down for a moment takes nobody's page away."""
     needed = [container for container in run.containers if container.role in ("main", "sandbox")]
     up = bool(needed) and all(container.state is ContainerState.RUNNING for container in needed)

@@ -37,8 +37,6 @@ from moorage.kernel.tasks import Backoff
 _log = log.get(part="agent.loop")
 
 Report = Callable[[ActualWorkspace], None]
-_REACHED = frozenset({ActualState.RUNNING, ActualState.ERROR})
-"""States in which whatever is up can be reached where it is."""
 LOST_GRACE = 3.0
 """Seconds that an engine may be away before workspaces are said to be in error."""
 
@@ -282,8 +280,7 @@ class Workspace:
             name=self.name,
             generation=self.desired.generation,
             state=state,
-            # Trouble of the agent's, or of the way to the engine, takes nothing away from those who work in it.
-            address=run.address if run is not None and state in _REACHED else "",
+            address=run.address if run is not None and _is_reached(state, run) else "",
             stages=self._stages(state, cause, progress.stages, ready=progress.ready) if wants_running else (),
             cause=cause,
             containers=_statuses(run),
@@ -374,3 +371,10 @@ def _measure(before: ActualWorkspace | None, after: ActualWorkspace) -> None:
             metrics.STAGE_SECONDS.labels(stage.name.value).observe(stage.duration)
         if stage.name is StageName.READY and stage.finished_at is not None and begun is not None:
             metrics.START_SECONDS.observe(stage.finished_at - begun)
+
+
+def _is_reached(state: ActualState, run: Run) -> bool:
+    """Trouble of the agent's, or of the way to engine or node, takes nothing away from those who work in what is up."""
+    return state is ActualState.RUNNING or (
+        state is ActualState.ERROR and rules.state_of(run) is ActualState.RUNNING
+    )

@@ -129,6 +129,33 @@ async def test_a_refused_repair_ends_nothing() -> None:
     assert [actual.cause.code if actual.cause else "" for actual in told] == [REFUSED.code]
 
 
+async def test_an_engine_that_is_away_takes_no_address() -> None:
+    """Whoever works in what was up goes on, though the agent knows nothing of it for a while; what was not up has no address."""
+    runtime = MemoryRuntime(SystemClock(), MemoryEngine())
+    known = asyncio.Event()
+    known.set()
+    said: list[ActualWorkspace] = []
+    workspace = Workspace(
+        NAME, runtime, settings=AgentSettings(), clock=SystemClock(), report=said.append, engine_known=known
+    )
+    wish = msgspec.structs.replace(DESIRED, spec=msgspec.structs.replace(SPEC, projects=()))
+    workspace.want(wish)
+    await until(lambda: bool(said) and said[-1].state is ActualState.RUNNING)
+    address = said[-1].address
+    assert address
+    long_ago = SystemClock().now() - 60
+    workspace.lost(Cause(code="engine-unreachable", message="The engine does not answer.", since=long_ago))
+    await until(lambda: said[-1].state is ActualState.ERROR)
+    assert said[-1].address == address
+    workspace.recovered()
+    workspace.want(msgspec.structs.replace(wish, generation=2, desired=DesiredState.STOPPED))
+    await until(lambda: said[-1].state is ActualState.STOPPED)
+    workspace.lost(Cause(code="engine-unreachable", message="The engine does not answer.", since=long_ago))
+    await until(lambda: said[-1].state is ActualState.ERROR)
+    assert said[-1].address == ""
+    await workspace.close()
+
+
 async def until(holds: Callable[[], bool]) -> None:
     while not holds():  # noqa: ASYNC110 - what is reported has no event
         await asyncio.sleep(0.01)
