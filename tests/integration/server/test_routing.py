@@ -51,7 +51,7 @@ async def test_a_silent_agent_takes_no_route_away(server: Server, repository: st
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
         async with server.gateway() as gateway:
-            await gateway.until(lambda t: t.routes[0].address == "10.0.0.7")
+            await gateway.until(lambda t: t.routes and t.routes[0].address == "10.0.0.7")
     server.clock.ahead = 3600
     async with server.gateway() as gateway:
         assert gateway.table.routes[0].address == "10.0.0.7"
@@ -127,7 +127,7 @@ async def test_a_gateway_knows_its_own_zone_alone(server: Server, repository: st
             await far.until(lambda t: [r.workspace for r in t.routes] == [there])
             started = time.perf_counter()
             await far_agent.report(there, 1, ActualState.RUNNING, address="10.9.0.7")
-            await far.until(lambda t: t.routes[0].address == "10.9.0.7")
+            await far.until(lambda t: t.routes and t.routes[0].address == "10.9.0.7")
             assert time.perf_counter() - started < 0.5
             await near_agent.report(here, 1, ActualState.RUNNING, address="10.0.0.7")
             await near.until(lambda t: t.routes and t.routes[0].address == "10.0.0.7")
