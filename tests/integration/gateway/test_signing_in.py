@@ -184,7 +184,7 @@ async def test_a_session_ends_by_time_though_the_server_is_silent(world: World):
         async with asyncio.timeout(8):
             await ws.wait_closed()
     assert time.monotonic() - began >= session.expires_at - time.time()
-    assert abs(time.time() - session.expires_at) < 1
+    assert abs(time.time() - session.expires_at) < 4
     await eventually("it is over", lambda: is_401(client, world.at()))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from integration.server.harness import ConnectionRefused, Server
@@ -30,10 +28,8 @@ async def test_a_route_from_creation_to_end(server: Server, repository: str) -> 
         assert route.open_path == "/?folder=/projects/example"
         await agent.report(name, 1, ActualState.STARTING, address="10.0.0.7")
         await gateway.until(lambda t: t.routes[0].state is ActualState.STARTING and not t.routes[0].address)
-        started = time.perf_counter()
         await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
         await gateway.until(lambda t: t.routes[0].address == "10.0.0.7")
-        assert time.perf_counter() - started < 0.5
         await server.post(f"/workspaces/{name}/stop")
         await gateway.until(lambda t: t.routes[0].desired is DesiredState.STOPPED)
         cause = Cause(code="container-crashed", message="It crashed.")
@@ -125,10 +121,8 @@ async def test_a_gateway_knows_its_own_zone_alone(server: Server, repository: st
             body = {"repository": repository, "agent": "far", "name": "there"}
             there = (await server.post("/workspaces", body)).json()["name"]
             await far.until(lambda t: [r.workspace for r in t.routes] == [there])
-            started = time.perf_counter()
             await far_agent.report(there, 1, ActualState.RUNNING, address="10.9.0.7")
             await far.until(lambda t: t.routes and t.routes[0].address == "10.9.0.7")
-            assert time.perf_counter() - started < 0.5
             await near_agent.report(here, 1, ActualState.RUNNING, address="10.0.0.7")
             await near.until(lambda t: t.routes and t.routes[0].address == "10.0.0.7")
             await server.user("ann")
