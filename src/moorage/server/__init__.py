@@ -8,7 +8,7 @@ One package per domain, each with `models.py` (tables), `services.py` (load → 
 
 | package | what |
 |---|---|
-| `accounts` | users, API tokens, sign-in links, sessions, hand-over codes |
+| `accounts` | users, API tokens, sign-in links, sessions, hand-over codes, passes between replicas |
 | `repositories` | reads a devfile by Git, without cloning |
 | `workspaces` | desired and actual state, stages, causes, events |
 | `agents` | registration, the WebSocket, channels for logs and exec |

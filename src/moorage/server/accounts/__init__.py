@@ -1,1 +1,2 @@
-"""Users, and what proves who somebody is: API tokens, sign-in links, sessions, hand-over codes. All secrets as fingerprints."""
+"""Users, and what proves who somebody is: API tokens, sign-in links, sessions, hand-over codes, passes.
+All secrets as fingerprints."""

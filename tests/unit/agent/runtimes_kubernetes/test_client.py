@@ -15,6 +15,7 @@ from moorage.agent.runtimes.kubernetes.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.resources import POD, SECRET
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.errors import Forbidden, Misconfigured, MoorageError, Unavailable
+from unit.agent.runtimes_kubernetes.api_server import serving
 
 
 def pod(name: str, **annotations: str) -> dict[str, object]:
@@ -49,15 +50,8 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     server = Server()
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", server.answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield server
-    await runner.cleanup()
+    async with serving(web.route("*", "/{path:.*}", server.answer)) as server.address:
+        yield server
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from moorage.agent.runtimes.kubernetes.access import Access
 from moorage.agent.runtimes.kubernetes.client import Client
 from moorage.agent.runtimes.kubernetes.rate import TokenBucket
 from moorage.kernel.clock import SystemClock
+from unit.agent.runtimes_kubernetes.api_server import serving
 
 
 class Server:
@@ -43,15 +44,8 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     server = Server()
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", server.answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield server
-    await runner.cleanup()
+    async with serving(web.route("*", "/{path:.*}", server.answer)) as server.address:
+        yield server
 
 
 @pytest.fixture

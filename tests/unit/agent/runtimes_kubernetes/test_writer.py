@@ -17,6 +17,7 @@ from moorage.agent.runtimes.kubernetes.reconcile import Changes, Writer
 from moorage.agent.runtimes.kubernetes.store import Store
 from moorage.agent.runtimes.port import Identity, RuntimeFault
 from moorage.kernel.clock import SystemClock
+from unit.agent.runtimes_kubernetes.api_server import serving
 
 NAME = "workspace-1-1-abcdef"
 IDENTITY = Identity("inst", 1)
@@ -53,16 +54,10 @@ class Namespaces:
 @pytest.fixture
 async def server() -> AsyncIterator[Namespaces]:
     server = Namespaces()
-    application = web.Application()
-    application.router.add_get("/api/v1/namespaces", server.list)
-    application.router.add_patch("/api/v1/namespaces/{name}", server.apply)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield server
-    await runner.cleanup()
+    async with serving(
+        web.get("/api/v1/namespaces", server.list), web.patch("/api/v1/namespaces/{name}", server.apply)
+    ) as server.address:
+        yield server
 
 
 @pytest.fixture
