@@ -27,9 +27,13 @@ from moorage.devfile.building import Builder, Refused
 from moorage.devfile.limits import MAX_BYTES, MAX_NODES
 from moorage.translation import to_workspace_spec
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+
+import published
+
 SIZE = MAX_BYTES - 64
 """Bytes of each, at most."""
-REGISTRY = Path(__file__).resolve().parents[2] / "shared/data/devfile/registry"
+REGISTRY = published.DEVFILE / "registry"
 HEAD = "schemaVersion: 2.2.2\n"
 CONTAINER = HEAD + "components:\n- name: a\n  container:\n    image: i\n"
 TWO = HEAD + "components:\n- name: a\n  container: {image: i}\n"

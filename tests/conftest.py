@@ -1,8 +1,37 @@
 """What holds for every test."""
 
+import os
 import signal
+
+import pytest
+
+import published
 
 # A shell without job control starts what runs in the background with these ignored, and every program that a test starts
 # would inherit that, deaf to the Ctrl-C that the test sends.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+_LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what needs published data where there is none.
+
+    Raises `pytest.UsageError` where that must not be."""
+    if published.DATA is not None:
+        return
+    needing = [item for item in items if item.get_closest_marker(published.marker.name)]
+    if needing and os.environ.get(published.REQUIRED):
+        raise pytest.UsageError(f"{published.REQUIRED} is set. {published.left_out(len(needing))}")
+    items[:] = [item for item in items if item not in needing]
+    config.hook.pytest_deselected(items=needing)
+    config.stash[_LEFT_OUT] = len(needing)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    """One line for what was left out."""
+    if number := config.stash.get(_LEFT_OUT, 0):
+        terminalreporter.write_line(published.left_out(number))

@@ -22,7 +22,10 @@ with atheris.instrument_imports(include=["moorage.devfile", "moorage.translation
     from moorage.devfile import DevfileError, dump, flatten, parse, refusals
     from moorage.translation import from_devcontainer, to_workspace_spec
 
-DATA = Path(__file__).resolve().parents[3] / "shared/data/devfile"
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
+
+import published
+
 SECONDS = 1.0
 
 
@@ -61,7 +64,7 @@ def said(work: Callable[[], Any]) -> Any:
 def seed(folder: Path) -> None:
     """Puts the published devfiles and cases into the corpus."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file in (*DATA.rglob("*.yaml"), *DATA.rglob("*.yml")):
+    for file in (*published.DEVFILE.rglob("*.yaml"), *published.DEVFILE.rglob("*.yml")):
         content = file.read_bytes()
         if len(content) < 6000:
             (folder / hashlib.sha256(content).hexdigest()[:16]).write_bytes(content)

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
+import published
 from moorage.devfile import parse, refusals
 
-REGISTRY = Path(__file__).parents[4] / "shared/data/devfile/registry"
+REGISTRY = published.DEVFILE / "registry"
 RUN = "import sys; from moorage.cli.devfile import app; from moorage.cli.output import show_error\nfrom moorage.kernel.errors import MoorageError\ntry:\n    app()\nexcept MoorageError as error:\n    show_error(error); sys.exit(error.exit_code)"
 
 GOOD = """\
@@ -138,6 +139,7 @@ def test_what_cannot_be_read_is_exit_code_2(arguments: tuple[str, ...], tmp_path
     assert "Traceback" not in result.stderr
 
 
+@published.marker
 def test_parents_are_fetched_only_when_allowed() -> None:
     """A sample of the registry needs its parent: refused without, flattened with the registry's folder."""
     sample = REGISTRY / "sample-go-basic/2.0.0/devfile.yaml"
@@ -272,6 +274,7 @@ def test_every_command_speaks_json(tmp_path: Path, good: Path, bad: Path) -> Non
         }
 
 
+@published.marker
 def test_init_from_a_registry(tmp_path: Path) -> None:
     """A stack of the registry is written flat, marked for the editor."""
     assert moor("init", tmp_path, "--stack", "python:3.1.0", "--registry", REGISTRY).returncode == 0

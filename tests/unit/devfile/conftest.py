@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+import published
 from moorage.devfile import Reference, ResolutionError, Resolved
 
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    return Path(__file__).parents[4] / "shared/data/devfile"
+    return published.DEVFILE
 
 
 class Documents:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import published
 from moorage.devfile import IMPORTED_FROM, DevfileError, Problem, Reference, dump, flatten, parse
 from moorage.devfile.flattening import MAX_DEPTH
 from moorage.devfile.reporting import Report
@@ -268,6 +269,7 @@ spec:
     assert parse(dump(flat)) == flat
 
 
+@published.marker
 def test_samples_flatten_offline(data: Path) -> None:
     """Every sample of the registry flattens with the registry's folder, and every stack as it is."""
     registry = RegistryFolder(data / "registry")

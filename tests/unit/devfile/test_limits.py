@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import published
 from moorage.devfile import DevfileError, flatten, limits, parse
 from moorage.devfile.building import Builder
 from moorage.devfile.problems import path_text, short
@@ -203,6 +204,7 @@ def test_a_long_name_is_cut_where_it_is_spoken_of() -> None:
     assert path_text(("components", 3, "b" * 61, "c d")) == f'components[3].{"b" * 57}...["c d"]'
 
 
+@published.marker
 def test_the_limits_are_far_above_real_devfiles(data: Path) -> None:
     """The largest published one has a hundredth of the values and bytes that are taken."""
     from yaml._yaml import CParser

@@ -8,11 +8,11 @@ from __future__ import annotations
 import copy
 import os
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+import published
 from moorage.devfile import (
     VERSIONS,
     DevfileError,
@@ -29,7 +29,7 @@ from moorage.devfile.reading import read
 from moorage.devfile.tree import plain
 from moorage.translation import to_workspace_spec
 
-DATA = Path(__file__).parents[4] / "shared/data/devfile"
+DATA = published.DEVFILE
 MUTATIONS = int(os.environ.get("MUTATIONS", "3000"))
 PARTS = 10
 TREES: list[Any] = [
@@ -157,6 +157,7 @@ def _check(seed: int) -> str:
     return came
 
 
+@published.marker
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_promises_hold_for_mutations(part: int) -> None:
     """Whatever becomes of a devfile: a `DevfileError`, or one that can be written, flattened twice and translated."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import published
 from moorage.devfile import IMPORTED_FROM, DevfileError, Reference, ResolutionError, Resolved
 from moorage.devfile.conversion import to_model
 from moorage.devfile.documents import Document, examine
@@ -22,9 +23,11 @@ from moorage.devfile.variables import COMMAND, COMPONENT, FIELDS, substitute
 from moorage.devfile.writing import to_yaml
 from moorage.resolvers.http import HttpResolver
 
-DATA = Path(__file__).parents[4] / "shared/data/devfile/flatten"
-PATCHES = sorted(folder.name for folder in (DATA / "api-overriding/patches").iterdir())
-MERGES = sorted(folder.name for folder in (DATA / "api-overriding/merges").iterdir())
+pytestmark = published.marker
+
+DATA = published.DEVFILE / "flatten"
+PATCHES = sorted(folder.name for folder in DATA.glob("api-overriding/patches/*"))
+MERGES = sorted(folder.name for folder in DATA.glob("api-overriding/merges/*"))
 _NAMES = re.compile(r"(?:element|in parent|in plugin '[^']*'): ([^.]*)\.")
 
 

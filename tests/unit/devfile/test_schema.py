@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import published
 from moorage.devfile import VERSIONS, DevfileError, parse, to_yaml
 from moorage.devfile import schema as engine
 from moorage.devfile.reading import read
@@ -21,12 +23,13 @@ from moorage.devfile.reporting import Report
 from moorage.devfile.tree import plain
 
 ROOT = Path(__file__).parents[3]
-DATA = ROOT.parent / "shared/data/devfile"
-PUBLISHED = {
-    version: jsonschema.Draft7Validator(json.loads((DATA / f"schemas/devfile-{version}.json").read_text()))
-    for version in VERSIONS
-}
+DATA = published.DEVFILE
 DEVFILES = [plain(read(file.read_bytes())) for file in sorted((DATA / "registry").rglob("devfile.yaml"))]
+
+
+@functools.cache
+def _published(version: str) -> jsonschema.Draft7Validator:
+    return jsonschema.Draft7Validator(json.loads((DATA / f"schemas/devfile-{version}.json").read_text()))
 
 
 def _codes(tree: dict[str, Any], version: str) -> list[str]:
@@ -36,12 +39,14 @@ def _codes(tree: dict[str, Any], version: str) -> list[str]:
     return [problem.code for problem in report.problems]
 
 
+@published.marker
 def test_the_embedded_schemas_are_made_from_the_published_ones() -> None:
     """The script makes the very file that is embedded."""
     script = [sys.executable, "scripts/make_devfile_schemas.py", str(DATA / "schemas"), "--check"]
     assert subprocess.run(script, cwd=ROOT, check=False).returncode == 0
 
 
+@published.marker
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_published_field_is_known(version: str) -> None:
     """The engine's list of fields is that of the published schema."""
@@ -53,7 +58,7 @@ def test_every_published_field_is_known(version: str) -> None:
             found |= {path} | walk(inner, path)
         return found | (walk(piece["items"], f"{at}[]") if isinstance(piece.get("items"), dict) else set())
 
-    assert set(engine.fields(version)) == walk(dict(PUBLISHED[version].schema), "")
+    assert set(engine.fields(version)) == walk(dict(_published(version).schema), "")
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -121,6 +126,7 @@ def _mutated(tree: dict[str, Any], draw: Any) -> dict[str, Any]:
     return made
 
 
+@published.marker
 @settings(
     max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
@@ -128,7 +134,7 @@ def _mutated(tree: dict[str, Any], draw: Any) -> dict[str, Any]:
 def test_the_engine_accepts_what_the_published_schema_accepts(data: st.DataObject, version: str) -> None:
     """For real devfiles with random changes, the engine and a JSON Schema validator agree, in every version."""
     tree = _mutated(data.draw(st.sampled_from(DEVFILES)), data.draw)
-    assert (not _codes(tree, version)) == PUBLISHED[version].is_valid(tree)
+    assert (not _codes(tree, version)) == _published(version).is_valid(tree)
 
 
 def _devfile(version: str, **parts: Any) -> dict[str, Any]:
