@@ -20,13 +20,14 @@ from moorage.agent.workspace_settings import WorkspaceSettings
 from moorage.kernel import log, settings
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
-from moorage.kernel.home import Home, default_home
+from moorage.kernel.home import Home, default_home, narrow_umask
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs until SIGTERM or SIGINT. Returns the exit code: 9 when the installation cannot run like this."""
     parser = argparse.ArgumentParser(prog="python -m moorage.agent")
     parser.add_argument("--home", type=Path, default=None, help="the state folder")
+    narrow_umask()
     home = Home((parser.parse_args(argv).home or default_home()).absolute())
     try:
         chosen = settings.load(AgentSettings, "agent", home.settings)

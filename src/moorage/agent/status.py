@@ -3,6 +3,7 @@ the settings say so, on a TCP port."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +13,7 @@ from prometheus_client import generate_latest
 
 from moorage.agent.connection import Connection
 from moorage.agent.fleet import Fleet
+from moorage.kernel import sockets
 from moorage.kernel.errors import Misconfigured
 
 
@@ -36,6 +38,7 @@ class Status:
         """`listen`: as of `listening_address`."""
         self._socket = socket
         self._listen = listen
+        self._listening = ExitStack()
         self._fleet = fleet
         self._connection = connection
         app = web.Application()
@@ -44,23 +47,22 @@ class Status:
         self._runner = web.AppRunner(app, access_log=None)
 
     async def __aenter__(self) -> Self:
-        self._socket.parent.mkdir(parents=True, exist_ok=True)
-        self._socket.unlink(missing_ok=True)
         await self._runner.setup()
-        await web.UnixSite(self._runner, str(self._socket)).start()
-        self._socket.chmod(0o600)
+        listening = self._listening.enter_context(sockets.listening(self._socket))
+        await web.SockSite(self._runner, listening).start()
         if self._listen is not None:
             await self._listen_on(*self._listen)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
+        self._listening.close()
 
     async def _listen_on(self, host: str | None, port: int) -> None:
         try:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
-            await self._runner.cleanup()
+            await self.__aexit__()
             raise Misconfigured(
                 f"The agent cannot listen on {host or '*'}:{port}: {error.strerror}.",
                 code="listen-failed",

@@ -11,7 +11,7 @@ import typer
 
 from moorage.cli import output
 from moorage.cli.options import HomeOption, OutputOption
-from moorage.kernel.home import Home, default_home
+from moorage.kernel.home import Home, default_home, narrow_umask
 
 if TYPE_CHECKING:
     from moorage.supervisor.prepare import Options, Plan
@@ -55,6 +55,7 @@ def up(
     from moorage.supervisor import launch, state
     from moorage.supervisor.prepare import Options
 
+    narrow_umask()
     place = _home(home)
     if log_format not in (None, "console", "json"):
         raise typer.BadParameter("it is console or json.", param_hint="--log-format")

@@ -26,11 +26,11 @@ from moorage.gateway.settings import GatewaySettings
 from moorage.gateway.sign_in import SignIn
 from moorage.gateway.signing import Signer
 from moorage.gateway.upkeep import Upkeep
-from moorage.kernel import log
+from moorage.kernel import log, sockets
 from moorage.kernel import settings as kernel_settings
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.errors import MoorageError, Unavailable
-from moorage.kernel.home import Home, default_home
+from moorage.kernel.home import Home, default_home, narrow_umask
 from moorage.kernel.tasks import Backoff
 
 _LONGEST_PAUSE = 1.0
@@ -44,6 +44,7 @@ Drain = Callable[[], Coroutine[Any, Any, None]]
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m moorage.gateway")
     parser.add_argument("--home", type=Path, default=None)
+    narrow_umask(0o027)
     home = Home((parser.parse_args().home or default_home()).absolute())
     try:
         settings = kernel_settings.load(GatewaySettings, "gateway", home.settings)
@@ -146,11 +147,10 @@ async def _drain(upkeep: Upkeep, seconds: float) -> None:
                 await upkeep.haproxy_drained()
 
 
-async def _listen(application: Application, socket: Path, drain: Drain) -> None:
+async def _listen(application: Application, path: Path, drain: Drain) -> None:
     """Until a signal, and then until `drain` returns or another signal comes."""
     config = uvicorn.Config(
         application,
-        uds=str(socket),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -161,7 +161,8 @@ async def _listen(application: Application, socket: Path, drain: Drain) -> None:
         timeout_graceful_shutdown=1,
         proxy_headers=False,
     )
-    await _Server(config, drain).serve()
+    with sockets.listening(path) as listening:
+        await _Server(config, drain).serve(sockets=[listening])
 
 
 class _Server(uvicorn.Server):

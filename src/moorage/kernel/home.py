@@ -90,14 +90,24 @@ class Home:
             ) from error
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replaces the file at once, readable by its owner alone: nobody ever sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_private(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Replaces the file at once, readable by its owner alone: nobody ever sees half of it.
+
+    `mode`: what it has at most; the process's umask takes from it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # A file of that name is an earlier process's, or a trap: what is written goes to one that was made just now.
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
     new.replace(path)
+
+
+def narrow_umask(mask: int = 0o077) -> None:
+    """What this process makes from now on has none of these rights, whatever whoever started it thought of that."""
+    os.umask(os.umask(mask) | mask)
 
 
 def write_client(home: Home, *, server: str, url: str, token: str) -> None:

@@ -20,11 +20,11 @@ from fastapi import FastAPI
 
 from moorage import __version__, resolvers
 from moorage.devfile import Resolver
-from moorage.kernel import log
+from moorage.kernel import log, sockets
 from moorage.kernel.addresses import EVERYWHERE, everywhere
 from moorage.kernel.clock import Clock, SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
-from moorage.kernel.home import Home, default_home, write_client
+from moorage.kernel.home import Home, default_home, narrow_umask, write_client
 from moorage.kernel.settings import load
 from moorage.server.agents.forwarding import address_of
 from moorage.server.agents.hub import AgentHub
@@ -54,6 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="moor server")
     parser.add_argument("--home", type=Path, default=None, help="the state folder")
     parser.add_argument("--listen", default=None, help="host:port instead of the Unix socket")
+    narrow_umask()
     options = parser.parse_args(argv)
     home = Home((options.home or default_home()).absolute())
     try:
@@ -191,14 +192,7 @@ def bound(home: Home, settings: Settings) -> Iterator[list[socket.socket]]:
         with ExitStack() as stack:
             yield [stack.enter_context(each) for each in _bound_tcp(settings.listen)]
         return
-    path = home.socket("server")
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
-        listening.bind(str(new))
-        new.chmod(0o600)
-        listening.listen(1024)
-        new.rename(path)
+    with sockets.listening(home.socket("server")) as listening:
         yield [listening]
 
 

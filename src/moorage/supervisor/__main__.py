@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from moorage.kernel.errors import MoorageError
-from moorage.kernel.home import Home
-from moorage.supervisor import children, state
+from moorage.kernel.home import Home, narrow_umask
+from moorage.supervisor import children, folder, state
 from moorage.supervisor.logs import Console
 from moorage.supervisor.loop import Supervisor
 
@@ -24,9 +24,11 @@ def main() -> int:
     parser.add_argument("--quiet", action="store_true", help="write to log files only")
     arguments = parser.parse_args()
     home = Home(arguments.home.absolute())
+    narrow_umask()
     try:
         home.make()
         held = state.lock(home)
+        folder.tighten(home)
     except MoorageError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

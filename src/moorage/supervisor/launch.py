@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from moorage.kernel.errors import Conflict, Misconfigured, MoorageError, Unavailable
 from moorage.kernel.home import Home
-from moorage.supervisor import policy, preflight, readiness, recover, state
+from moorage.supervisor import folder, policy, preflight, readiness, recover, state
 from moorage.supervisor.prepare import Options, Plan, plan, prepare
 from moorage.supervisor.proc import Identity, identify
 
@@ -27,6 +27,8 @@ def ready_to_start(home: Home, options: Options) -> Plan:
 
     Raises the one thing that is in the way, or a `Misconfigured` whose detail `problems` lists several.
     """
+    if home.path.exists():
+        folder.tighten(home)  # before anything in it is believed
     wanted = plan(home, options)
     if home.run.is_dir() and not state.locked(home):
         recover.end_leftovers(home)

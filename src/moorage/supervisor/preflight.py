@@ -87,7 +87,7 @@ def _home(home: Home) -> None:
     try:
         home.make()
         probe = home.path / f".writable.{os.getpid()}"
-        probe.touch(mode=0o600)
+        probe.touch(mode=0o600, exist_ok=False)
         probe.unlink()
     except OSError as error:
         raise Misconfigured(

@@ -11,12 +11,13 @@ from moorage.gateway.settings import GatewaySettings
 from moorage.kernel import log
 from moorage.kernel import settings as kernel_settings
 from moorage.kernel.errors import MoorageError
-from moorage.kernel.home import Home, default_home
+from moorage.kernel.home import Home, default_home, narrow_umask
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m moorage.gateway.haproxy")
     parser.add_argument("--home", type=Path, default=None)
+    narrow_umask()
     home = Home((parser.parse_args().home or default_home()).absolute())
     try:
         settings = kernel_settings.load(GatewaySettings, "gateway", home.settings)

@@ -1,0 +1,40 @@
+"""The Unix socket that a process listens on, and nobody but its own user (or whom its starter let in) connects to."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+INHERITED = "MOORAGE_LISTEN_FD"
+"""Names the descriptor of a socket that whoever started this process has bound for it, with owner and mode."""
+BACKLOG = 1024
+
+
+@contextmanager
+def listening(path: Path) -> Iterator[socket.socket]:
+    """The one that was inherited, or one that is bound here. One that an earlier process left behind is replaced at once."""
+    inherited = os.environ.pop(INHERITED, "")
+    with socket.socket(fileno=int(inherited)) if inherited else bind(path, 0o600) as found:
+        found.set_inheritable(False)
+        found.listen(BACKLOG)
+        yield found
+
+
+def bind(path: Path, mode: int, *, group: int = -1) -> socket.socket:
+    """Not listening yet. Nobody can connect before it has its group and mode: it has its name only then."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.bind(str(new))
+        os.chown(new, -1, group)
+        new.chmod(mode)
+        new.rename(path)
+    except BaseException:
+        made.close()
+        raise
+    return made
