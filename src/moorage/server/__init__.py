@@ -25,7 +25,7 @@ Services, which the API and the pages (`web`) call alike. `state` is the `Server
     http.context.state_of(request) -> ServerState
     http.cookies.set_session(response, state, signed_in)      after sign_in_with_link
     http.cookies.clear_session(response, state)               after sign_out
-    http.events.stream(request, name, items) -> Response      server-sent events from an async iterator
+    http.events.stream(state, actor, name, subject, render) -> Response   server-sent events of what is watched
 
     accounts.services.list_users(state, actor) -> list[User]
     accounts.services.add_user(state, actor, name, role=Role.DEVELOPER) -> User
@@ -40,8 +40,8 @@ Services, which the API and the pages (`web`) call alike. `state` is the `Server
     workspaces.services.get_workspace(state, actor, name) -> Workspace
     workspaces.services.create_workspace(state, actor, CreateWorkspace(...)) -> Workspace
     workspaces.services.start_workspace / stop_workspace / restart_workspace / delete_workspace(state, actor, name)
-    workspaces.events.watch_workspace(state, actor, name) -> AsyncIterator[Workspace]  at once, then each change
-    workspaces.events.watch_workspaces(state, actor, everyones=False) -> AsyncIterator[list[Workspace]]
+    workspaces.events.WatchedWorkspace(state, actor, name)                             a subject of `http.events`
+    workspaces.events.WatchedList(state, actor, everyones=False)
 
     agents.services.list_agents(state, actor) -> list[Agent]
     agents.services.get_agent(state, actor, name) -> Agent

@@ -46,7 +46,15 @@ class Subscription:
 
     async def next(self) -> list[Changed]:
         """Waits until something has changed, and returns all that has."""
+        await self.some()
+        return self.take()
+
+    async def some(self) -> None:
+        """Waits until something has changed."""
         await self._some.wait()
+
+    def take(self) -> list[Changed]:
+        """As `next`, without waiting: nothing when nothing has changed."""
         self._some.clear()
         pending, self._pending = list(self._pending), {}
         return pending

@@ -14,9 +14,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from moorage import __version__, resolvers
 from moorage.devfile import Resolver
@@ -26,12 +28,16 @@ from moorage.kernel.clock import Clock, SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
 from moorage.kernel.home import Home, default_home, narrow_umask, write_client
 from moorage.kernel.settings import load
+from moorage.server.accounts.revocation import Welcomes
 from moorage.server.agents.forwarding import address_of
 from moorage.server.agents.hub import AgentHub
 from moorage.server.application import make_application
 from moorage.server.changes import Changes, LocalChanges
 from moorage.server.database import Database, make_engine
 from moorage.server.database_address import DatabaseAddress, database_address
+from moorage.server.http import events
+from moorage.server.http.feeds import Feeds
+from moorage.server.http.places import Place, Places
 from moorage.server.metrics import Metrics
 from moorage.server.migrations.runner import migrate
 from moorage.server.repositories.services import RepositoryReader
@@ -93,6 +99,7 @@ def own_url(listen: str) -> str:
 def make_server(app: FastAPI, state: ServerState) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
+        http=_Connection,
         ws="websockets-sansio",
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,
@@ -135,6 +142,11 @@ async def running_state(
             repositories=RepositoryReader(settings, credentials, metrics),
             hub=AgentHub(),
             feed=RouteFeed(settings.origin),
+            welcomes=Welcomes(),
+            feeds=Feeds(),
+            places=Places(
+                {Place.STREAM: settings.streams_per_person, Place.COMMAND: settings.channels_per_person}
+            ),
             editors=editors,
             credentials=credentials,
             installation=installation,
@@ -219,6 +231,20 @@ def _changes(where: DatabaseAddress) -> Changes:
     from moorage.server.changes_postgres import PostgresChanges
 
     return PostgresChanges(where.arguments)
+
+
+class _Connection(H11Protocol):
+    """Tells a request how to cut its connection off: who does not read what is sent would else be waited for at its end, too."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        app = self.app
+
+        async def with_abort(scope: Any, receive: Any, send: Any) -> None:
+            scope[events.ABORT] = transport.abort
+            await app(scope, receive, send)
+
+        self.app = with_abort
 
 
 class _Server(uvicorn.Server):

@@ -50,6 +50,21 @@ class Metrics:
             "moorage_server_channels", "Open channels for logs and commands", registry=self.registry
         )
 
+        self.streams = Gauge(
+            "moorage_server_event_streams", "Open streams of server-sent events", registry=self.registry
+        )
+        self.streams_dropped = Counter(
+            "moorage_server_event_streams_dropped",
+            "Streams that were cut off because nobody read them",
+            registry=self.registry,
+        )
+        self.renderings = Counter(
+            "moorage_server_renderings",
+            "What was made for streams: once for all of a person's that show the same",
+            ("event",),
+            registry=self.registry,
+        )
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         method = method if method in _METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()

@@ -38,6 +38,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """None: no limit. Terminated ones do not count."""
     workspaces_total: int | None = None
     """None: no limit."""
+    streams_per_person: int = 40
+    """Pages and commands of one person that are kept up to date at once, at each replica; the next is refused. A page that nobody
+    looks at needs none."""
+    channels_per_person: int = 64
+    """Logs and commands of one person that are open at once, on each agent."""
     request_limit: int = 1_000_000
     """Bytes of a request's body."""
     repository_hosts: tuple[str, ...] = ("*",)

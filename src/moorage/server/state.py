@@ -19,7 +19,10 @@ from moorage.server.metrics import Metrics
 from moorage.server.settings import Credentials, Settings
 
 if TYPE_CHECKING:
+    from moorage.server.accounts.revocation import Welcomes
     from moorage.server.agents.hub import AgentHub
+    from moorage.server.http.feeds import Feeds
+    from moorage.server.http.places import Places
     from moorage.server.repositories.services import RepositoryReader
     from moorage.server.routing.feed import RouteFeed
 
@@ -36,6 +39,12 @@ class ServerState:
     """The agents that are connected to this replica."""
     feed: RouteFeed
     """The route table, and the gateways that are connected to this replica."""
+    welcomes: Welcomes
+    """By what people have something open for long here, and whether it still holds."""
+    feeds: Feeds
+    """What people watch here, made once for all streams of a person."""
+    places: Places
+    """What each person has open here, against the limits."""
     editors: dict[str, EditorSpec]
     """By name; the first is the default."""
     credentials: Credentials

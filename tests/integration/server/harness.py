@@ -7,15 +7,17 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import websockets
+from sqlalchemy import event, insert
 from websockets.asyncio.client import ClientConnection, unix_connect
 
-from moorage.contract import ActualState, ActualWorkspace
+from moorage.contract import ActualState, ActualWorkspace, WorkspaceSpec
 from moorage.contract import agent as agent_contract
 from moorage.contract import gateway as gateway_contract
 from moorage.kernel.home import Home
@@ -23,6 +25,7 @@ from moorage.server.application import make_application
 from moorage.server.main import bound, make_server, running_state
 from moorage.server.settings import Settings
 from moorage.server.state import ServerState
+from moorage.server.workspaces.models import Workspace
 
 ADMIN, AGENT, GATEWAY = "admin-secret", "agent-secret", "gateway-secret"
 ORIGIN = "http://localhost:8080"
@@ -210,3 +213,35 @@ async def eventually(condition: Any, seconds: float = 10.0) -> Any:
 
 
 ConnectionRefused = websockets.exceptions.InvalidStatus
+
+
+def name_of(number: int) -> str:
+    return f"workspace-1-1-{number:06d}"
+
+
+async def many(server: Server, count: int) -> None:
+    """So many workspaces of the first administrator, which nobody has been told of."""
+    row = {
+        "owner_id": 1, "agent_id": 1, "repository": "https://example.com/x", "ref": "", "commit": "0" * 40, "devfile_path": "x",
+        "devfile": "x", "spec": msgspec.json.encode(WorkspaceSpec(containers=(), main_container="")).decode(),
+        "desired": "Running", "created_at": 0.0, "updated_at": 0.0, "requested_at": 0.0,
+    }  # fmt: skip
+    async with server.state.database.write() as session:
+        names = ({"name": name_of(number), "title": f"t{number}"} for number in range(count))
+        await session.execute(insert(Workspace), [{**row, **named} for named in names])
+
+
+@contextlib.contextmanager
+def counted(server: Server) -> Iterator[list[str]]:
+    """The statements that the database is given meanwhile."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    engine = server.state.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

@@ -5,45 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
-from sqlalchemy import event, insert, select, update
+from sqlalchemy import select, update
 
-from integration.server.harness import Server, events, eventually, serving
+from integration.server.harness import Server, counted, events, eventually, many, name_of, serving
 from moorage.contract import ActualState, ActualWorkspace, DesiredState, DesiredWorkspace, WorkspaceSpec
 from moorage.contract import agent as contract
 from moorage.server import housekeeping
 from moorage.server.accounts import revocation
 from moorage.server.agents import services
 from moorage.server.agents.models import Agent
-from moorage.server.authorization import Actor, Role
 from moorage.server.changes import Changed
 from moorage.server.database import announce
 from moorage.server.settings import Settings
 from moorage.server.workspaces import limits
-from moorage.server.workspaces.events import watch_workspaces
 from moorage.server.workspaces.models import Workspace
-
-
-def name_of(number: int) -> str:
-    return f"workspace-1-1-{number:06d}"
-
-
-async def many(server: Server, count: int) -> None:
-    """So many workspaces of the first administrator, which nobody has been told of."""
-    row = {
-        "owner_id": 1, "agent_id": 1, "repository": "https://example.com/x", "ref": "", "commit": "0" * 40, "devfile_path": "x",
-        "devfile": "x", "spec": msgspec.json.encode(WorkspaceSpec(containers=(), main_container="")).decode(),
-        "desired": "Running", "created_at": 0.0, "updated_at": 0.0, "requested_at": 0.0,
-    }  # fmt: skip
-    async with server.state.database.write() as session:
-        names = ({"name": name_of(number), "title": f"t{number}"} for number in range(count))
-        await session.execute(insert(Workspace), [{**row, **named} for named in names])
 
 
 async def test_what_is_sent_while_it_is_reported(server: Server) -> None:
@@ -116,28 +94,9 @@ async def test_limits_of_the_installation_hold_over_all_agents(
         assert sorted(answer.status_code for answer in answers) == [201] + [429] * 19
 
 
-@contextmanager
-def counted(server: Server) -> Iterator[list[str]]:
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    engine = server.state.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-
-
 async def test_others_changes_cost_a_list_nothing(sqlite_server: Server) -> None:
     """A page that shows one's own workspaces asks the database when one of them has changed, not at each of anybody's."""
-    ann = Actor(user_id=2, name="ann", role=Role.DEVELOPER)
-    await sqlite_server.user("ann")
-    watched = watch_workspaces(sqlite_server.state, ann)
-    assert await anext(watched) == []
-    following = asyncio.ensure_future(anext(watched))
+    token = await sqlite_server.user("ann")
     others = [
         Changed(kind="actual", key="workspace-1-1-000000", agent=1),
         Changed(kind="session", key="somebody"),
@@ -157,9 +116,12 @@ async def test_others_changes_cost_a_list_nothing(sqlite_server: Server) -> None
             ]
         )
 
-    assert [await reads(change) for change in others] == [0, 0, 0]
-    assert await reads(Changed(kind="actual", key="workspace-1-2-000000", agent=1)) == 1
-    following.cancel()
+    async with sqlite_server.client(token) as client:
+        watched = events(client, "/api/v1/workspaces/events")
+        assert await anext(watched) == ("workspaces", {"items": []})
+        assert [await reads(change) for change in others] == [0, 0, 0]
+        assert await reads(Changed(kind="actual", key="workspace-1-2-000000", agent=1)) == 1
+        await watched.aclose()
 
 
 async def test_a_devfile_is_not_read_to_list_workspaces(sqlite_server: Server) -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 
+from moorage.kernel.errors import MoorageError
 from moorage.server.accounts import models
 from moorage.server.authorization import Actor
-from moorage.server.changes import Changed, Kind, Subscription
+from moorage.server.changes import Changed, Kind
 from moorage.server.state import ServerState
 
 LOOK_SECONDS = 60.0
-"""Between two looks when nothing is heard, as a session that just expires makes no noise."""
+"""Between two looks when nothing is heard."""
+_ASK_AGAIN = 1.0
+"""Seconds, while the database does not answer."""
+
+_Key = tuple[int, str, int]
 
 
 def has_expired(token: models.ApiToken, now: float) -> bool:
@@ -21,57 +28,105 @@ def has_expired(token: models.ApiToken, now: float) -> bool:
 
 async def is_welcome(state: ServerState, actor: Actor) -> bool:
     """Whether the user is not blocked, and the session or token is still good."""
-    now = state.clock.now()
+    return await welcome_until(state, actor) > state.clock.now()
+
+
+async def welcome_until(state: ServerState, actor: Actor) -> float:
+    """When the actor's session or token ends by itself; 0 when it has ended, or its user is blocked."""
     async with state.database.read() as session:
         user = await session.get(models.User, actor.user_id)
         if user is None or user.blocked:
-            return False
+            return 0.0
         if actor.session:
             row = await session.get(models.Session, actor.session)
-            return row is not None and row.expires_at > now
+            return row.expires_at if row is not None else 0.0
         if actor.token:
             token = await session.get(models.ApiToken, actor.token)
-            return token is not None and not has_expired(token, now)
-    return True
+            if token is None:
+                return 0.0
+            return math.inf if token.expires_at is None else token.expires_at
+    return math.inf
 
 
 async def until_revoked(state: ServerState, actor: Actor) -> None:
     """Returns when the actor is no longer welcome."""
-    with state.changes.subscribe("session", "user") as changes:
-        while await is_welcome(state, actor):
-            try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await changes.next()
-            except TimeoutError:
-                continue
+    async with state.welcomes.hold(state, actor) as welcome:
+        await welcome.over.wait()
 
 
 class Welcome:
-    """For streams of changes, which anybody's sessions and accounts are among: asks again when something was said of this
-    person, and now and then."""
+    """Of one session or token: asked anew when something was said of it or of its user, when it ends by itself, and now and
+    then. Once, however much is open by it."""
 
     def __init__(self, state: ServerState, actor: Actor) -> None:
         self._state, self._actor = state, actor
-        self._asked = time.monotonic()
+        self._listening = ExitStack()
+        self._changes = self._listening.enter_context(state.changes.subscribe("session", "user"))
+        self._asking = asyncio.Lock()
+        self._look_at = -math.inf
         self._own: dict[Kind, tuple[str, ...]] = {
             "session": ("", actor.session),
             "user": (str(actor.user_id),),
         }
+        self.holders = 0
+        self.over = asyncio.Event()
+        self.wakes: set[asyncio.Event] = set()
+        """Set once it is over, for those that wait for other things, too."""
+        self._watching = asyncio.create_task(self._watch(), name=f"server.accounts.welcome.{actor.user_id}")
 
-    async def next(self, changes: Subscription) -> list[Changed] | None:
-        """What has changed; None once the actor is no longer welcome."""
-        while True:
-            pending: list[Changed] = []
+    async def holds(self) -> bool:
+        """Whether it holds, after all that has been said until now. Raises `Unavailable` when nobody can say."""
+        async with self._asking:
+            pending = self._changes.take()
+            if self._look_at <= time.monotonic() or any(map(self._concerns, pending)):
+                self._look_at = -math.inf
+                left = await welcome_until(self._state, self._actor) - self._state.clock.now()
+                if left <= 0:
+                    self.over.set()
+                    for wake in self.wakes:
+                        wake.set()
+                self._look_at = time.monotonic() + min(LOOK_SECONDS, max(left, 0.0))
+        return not self.over.is_set()
+
+    async def close(self) -> None:
+        self._listening.close()
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while not self.over.is_set():
+            try:
+                await self.holds()
+            except MoorageError:
+                await asyncio.sleep(_ASK_AGAIN)
+                continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, self._asked + LOOK_SECONDS - time.monotonic())):
-                    pending = await changes.next()
-            due = time.monotonic() - self._asked >= LOOK_SECONDS
-            if due or any(map(self._concerns, pending)):
-                self._asked = time.monotonic()
-                if not await is_welcome(self._state, self._actor):
-                    return None
-            if pending:
-                return pending
+                async with asyncio.timeout(max(0.0, self._look_at - time.monotonic())):
+                    await self._changes.some()
 
     def _concerns(self, change: Changed) -> bool:
         return change.kind == "resync" or change.key in self._own.get(change.kind, ())
+
+
+class Welcomes:
+    """Of all sessions and tokens by which something is open here."""
+
+    def __init__(self) -> None:
+        self._held: dict[_Key, Welcome] = {}
+
+    @asynccontextmanager
+    async def hold(self, state: ServerState, actor: Actor) -> AsyncIterator[Welcome]:
+        """That of the actor, shared with whatever else is open by the same session or token."""
+        key = actor.user_id, actor.session, actor.token
+        welcome = self._held.get(key)
+        if welcome is None or welcome.over.is_set():
+            welcome = self._held[key] = Welcome(state, actor)
+        welcome.holders += 1
+        try:
+            yield welcome
+        finally:
+            welcome.holders -= 1
+            if not welcome.holders:
+                if self._held.get(key) is welcome:
+                    del self._held[key]
+                await welcome.close()

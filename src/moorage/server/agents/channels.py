@@ -29,6 +29,10 @@ class Target:
     workspace: str
     container: str
     connection: AgentConnection
+    person: int
+    """Who asks."""
+    limit: int
+    """Of the channels that one person may have on the connection."""
     revoked: Callable[[], Coroutine[Any, Any, None]]
     """Returns when the actor may no longer reach it."""
 
@@ -51,7 +55,14 @@ async def reach(state: ServerState, actor: Actor, name: str, container: str, act
         )
     elsewhere = row.agent.replica if is_connected(row.agent, state.clock.now()) else None
     connection = state.hub.connection(row.agent.id, row.agent.name, elsewhere=elsewhere)
-    return Target(row.workspace.name, container, connection, lambda: until_revoked(state, actor))
+    return Target(
+        row.workspace.name,
+        container,
+        connection,
+        person=actor.user_id,
+        limit=state.settings.channels_per_person,
+        revoked=lambda: until_revoked(state, actor),
+    )
 
 
 async def open_logs(
@@ -68,7 +79,9 @@ async def open_logs(
     channel = await target.connection.open(
         lambda channel_id: contract.OpenLogs(
             channel=channel_id, workspace=target.workspace, container=container, follow=follow, tail=tail
-        )
+        ),
+        target.person,
+        target.limit,
     )
     channel.guard(target.revoked())
     first = asyncio.create_task(channel.next(), name=f"server.agents.logs.{target.workspace}")
@@ -102,7 +115,9 @@ async def open_exec(
             tty=tty,
             columns=columns,
             rows=rows,
-        )
+        ),
+        target.person,
+        target.limit,
     )
 
 

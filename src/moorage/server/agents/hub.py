@@ -23,8 +23,9 @@ Output = contract.ChannelOutput | contract.ChannelExit
 class Channel:
     """One reader's logs or command. Holds `contract.WINDOW` bytes at most: the agent waits for credit to send more."""
 
-    def __init__(self, connection: AgentConnection, channel_id: str) -> None:
+    def __init__(self, connection: AgentConnection, channel_id: str, person: int) -> None:
         self.id = channel_id
+        self.person = person
         self._connection = connection
         self._queue: deque[Output] = deque()
         self._held = 0
@@ -114,11 +115,23 @@ class AgentConnection:
         except (RuntimeError, OSError) as error:
             raise gone() from error
 
-    async def open(self, make: Callable[[str], contract.OpenLogs | contract.OpenExec]) -> Channel:
-        """Opens a channel; `make` is given its id."""
+    async def open(
+        self, make: Callable[[str], contract.OpenLogs | contract.OpenExec], person: int, limit: int
+    ) -> Channel:
+        """Opens a channel; `make` is given its id. `person`: whose it is, who may have `limit` of them.
+
+        Raises `LimitReached`.
+        """
         if len(self._channels) >= CHANNELS:
             raise LimitReached("Too many logs and terminals of this agent are open.", limit=CHANNELS)
-        channel = Channel(self, short_id(12))
+        if sum(channel.person == person for channel in self._channels.values()) >= limit:
+            raise LimitReached(
+                f"You have {limit} logs and commands open on this agent, which is as many as one person may.",
+                code="too-many-channels",
+                hint="Close some of them, and try again.",
+                limit=limit,
+            )
+        channel = Channel(self, short_id(12), person)
         self._channels[channel.id] = channel
         self._metrics.channels.inc()
         try:

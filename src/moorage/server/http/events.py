@@ -3,62 +3,179 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from starlette.responses import StreamingResponse
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
+from moorage.server.accounts.revocation import Welcome
+from moorage.server.authorization import Actor
+from moorage.server.http.feeds import Feed, Subject
+from moorage.server.http.places import Place
 from moorage.server.state import ServerState
+
+T = TypeVar("T")
 
 KEEP_ALIVE = 20.0
 """Seconds of silence after which a comment is sent, so that nothing in between takes the connection for dead."""
+WRITE_SECONDS = 30.0
+"""That a reader has to take what waits for it; then its connection is cut off."""
+RETRY_SECONDS = (1.0, 6.0)
+"""After which browsers come back to a stream that has ended, each at its own time: not all at once after a restart."""
+ABORT = "moorage.abort"
+"""Of an ASGI scope: a function that cuts the connection off, without waiting for what was not read."""
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
 
 
-def stream(state: ServerState, name: str, items: AsyncIterator[BaseModel | str]) -> StreamingResponse:
-    """An event `name` for each item: a model as JSON, text (a fragment of a page, for instance) as it is."""
-    return StreamingResponse(
-        _events(state, name, items),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+@dataclass(frozen=True)
+class Farewells:
+    """What a page is told last, as data of the stream's event."""
+
+    gone: str
+    """There is nothing to watch any more."""
+    sent_away: str
+    """Who watches may do so no longer."""
 
 
-async def _events(
-    state: ServerState, name: str, items: AsyncIterator[BaseModel | str]
-) -> AsyncIterator[bytes]:
-    closing = asyncio.create_task(state.closing.wait(), name="server.events.closing")
-    following: asyncio.Task[BaseModel | str] | None = None
-    try:
-        while not closing.done():
-            following = following or asyncio.create_task(_next(items), name="server.events.next")
-            done, _ = await asyncio.wait(
-                {following, closing}, timeout=KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED
-            )
-            if following in done:
-                try:
-                    item = following.result()
-                except StopAsyncIteration:
-                    return
-                following = None
-                yield encode(name, item)
-            elif not done:
-                yield b": still here\n\n"
-    finally:
-        closing.cancel()
-        if following is not None:
-            following.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration):
-                await following
-        if hasattr(items, "aclose"):
-            await items.aclose()
+def stream(
+    state: ServerState,
+    actor: Actor,
+    name: str,
+    subject: Subject[T],
+    render: Callable[[T], BaseModel | str],
+    *,
+    farewells: Farewells | None = None,
+) -> Response:
+    """An event `name` at once and at each change: a model as JSON, text (a fragment of a page, for instance) as it is.
 
-
-async def _next(items: AsyncIterator[BaseModel | str]) -> BaseModel | str:
-    return await anext(items)
+    `render` is called once for all streams of the same form of a subject: it may depend on nothing else, and on nobody but the
+    subject's person. `farewells`: of pages, which are another form than the data that programs follow.
+    """
+    return _EventStream(state, actor, name, subject, render, farewells)
 
 
 def encode(name: str, item: BaseModel | str) -> bytes:
     text = item if isinstance(item, str) else item.model_dump_json()
     lines = "".join(f"data: {line}\n" for line in text.splitlines() or [""])
     return f"event: {name}\n{lines}\n".encode()
+
+
+class _EventStream(Response):
+    """Begins once there is something to say, so that an error is an answer of its own. Raises `LimitReached`."""
+
+    media_type = "text/event-stream"
+
+    def __init__(  # noqa: PLR0917 - of this module alone
+        self,
+        state: ServerState,
+        actor: Actor,
+        name: str,
+        subject: Subject[Any],
+        render: Callable[[Any], BaseModel | str],
+        farewells: Farewells | None,
+    ) -> None:
+        super().__init__()
+        self._state, self._actor, self._name, self._subject = state, actor, name, subject
+        self._make, self._farewells = render, farewells
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state = self._state
+        form = f"{self._name} {'page' if self._farewells else 'data'}"
+        with state.places.take(Place.STREAM, self._actor.user_id), state.metrics.streams.track_inprogress():
+            async with (
+                state.welcomes.hold(state, self._actor) as welcome,
+                state.feeds.read(state, form, self._subject, self._rendered) as (feed, wake),
+            ):
+                going = asyncio.create_task(_until_gone(receive, wake), name="server.events.going")
+                welcome.wakes.add(wake)
+                try:
+                    await self._serve(_Writer(state, scope, send, going), welcome, feed, wake)
+                finally:
+                    welcome.wakes.discard(wake)
+                    going.cancel()
+                    await asyncio.gather(going, return_exceptions=True)
+
+    async def _serve(self, writer: _Writer, welcome: Welcome, feed: Feed, wake: asyncio.Event) -> None:
+        await feed.caught_up()
+        if feed.error is not None:
+            raise feed.error
+        await writer.begin()
+        shown = 0
+        while writer.open:
+            wake.clear()
+            if not await welcome.holds():
+                await writer.end(self._last(lambda farewells: farewells.sent_away))
+            elif feed.version != shown:
+                shown = feed.version
+                await writer.write(feed.newest)
+            elif feed.ended:
+                await writer.end(self._last(lambda farewells: farewells.gone) if feed.gone else b"")
+            else:
+                await writer.write_when(wake)
+
+    def _rendered(self, item: Any) -> bytes:
+        self._state.metrics.renderings.labels(self._name).inc()
+        return encode(self._name, self._make(item))
+
+    def _last(self, words: Callable[[Farewells], str]) -> bytes:
+        return encode(self._name, words(self._farewells)) if self._farewells else b""
+
+
+class _Writer:
+    """Writes to one reader, for as long as it reads. Nothing waits for it but what it has not taken yet."""
+
+    def __init__(self, state: ServerState, scope: Scope, send: Send, going: asyncio.Task[None]) -> None:
+        self._state, self._scope, self._send, self._going = state, scope, send, going
+        self._ended = False
+
+    @property
+    def open(self) -> bool:
+        return not self._ended and not self._going.done()
+
+    async def begin(self) -> None:
+        await self._pass({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+        seconds = random.uniform(*RETRY_SECONDS)  # noqa: S311 - no secret
+        await self.write(f"retry: {round(seconds * 1000)}\n\n".encode())
+
+    async def write(self, data: bytes) -> None:
+        await self._pass({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes) -> None:
+        await self._pass({"type": "http.response.body", "body": data, "more_body": False})
+        self._ended = True
+
+    async def write_when(self, wake: asyncio.Event) -> None:
+        """Waits for it; breaks the silence when that takes long."""
+        try:
+            async with asyncio.timeout(KEEP_ALIVE):
+                await wake.wait()
+        except TimeoutError:
+            await self.write(b": still here\n\n")
+
+    async def _pass(self, message: Message) -> None:
+        if not self.open:
+            return
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._send(message)
+        except TimeoutError:
+            self._state.metrics.streams_dropped.inc()
+            self._ended = True
+            if ABORT in self._scope:
+                self._scope[ABORT]()
+                await self._going
+
+
+async def _until_gone(receive: Receive, wake: asyncio.Event) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    wake.set()

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from moorage.kernel.errors import MoorageError
-from moorage.server.authorization import Action, Actor, may, require
-from moorage.server.http import context, events
+from moorage.server.authorization import Action, Actor, may
+from moorage.server.http import events
 from moorage.server.http.context import State
 from moorage.server.state import ServerState
 from moorage.server.web import forms, pages, views
 from moorage.server.web.pages import Visitor
 from moorage.server.workspaces import schemas, services
-from moorage.server.workspaces.events import watch_workspace, watch_workspaces
+from moorage.server.workspaces.events import WatchedList, WatchedWorkspace
 
 router = APIRouter()
 
-_GONE = '<p data-go="/?done=deleted">This workspace is deleted.</p>'
-_SIGNED_OUT = '<p data-go="">You are signed out.</p>'
+_FAREWELLS = events.Farewells(
+    gone='<p data-go="/?done=deleted">This workspace is deleted.</p>',
+    sent_away='<p data-go="">You are signed out.</p>',
+)
 
 
 @router.get("/")
@@ -40,22 +40,18 @@ async def list_page(request: Request, state: State, actor: Visitor, all: bool = 
 
 @router.get("/live")
 async def list_live(
-    request: Request,
     state: State,
     actor: Visitor,
     all: bool = False,  # noqa: A002
 ) -> Response:
     """Server-sent events `workspaces`: the list as on the page, at once and at each change."""
-    require(actor, Action.LIST_WORKSPACES, -1 if all else actor.user_id)
 
-    async def fragments() -> AsyncIterator[str]:
-        async for workspaces in watch_workspaces(state, actor, all):
-            if not await _still_signed_in(request):
-                yield _SIGNED_OUT
-                return
-            yield pages.fragment("workspaces_live.html", **_list(state, actor, workspaces, all))
+    def fragment(workspaces: list[schemas.Workspace]) -> str:
+        return pages.fragment("workspaces_live.html", **_list(state, actor, workspaces, all))
 
-    return events.stream(state, "workspaces", fragments())
+    return events.stream(
+        state, actor, "workspaces", WatchedList(state, actor, all), fragment, farewells=_FAREWELLS
+    )
 
 
 @router.get("/workspaces/{name}")
@@ -73,21 +69,16 @@ async def workspace_page(request: Request, state: State, actor: Visitor, name: s
 
 
 @router.get("/workspaces/{name}/live")
-async def workspace_live(request: Request, state: State, actor: Visitor, name: str) -> Response:
+async def workspace_live(state: State, actor: Visitor, name: str) -> Response:
     """Server-sent events `workspace`: the page's content, at once and at each change, until the workspace is gone."""
-    await services.get_workspace(state, actor, name)
 
-    async def fragments() -> AsyncIterator[str]:
-        async for workspace in watch_workspace(state, actor, name):
-            if not await _still_signed_in(request):
-                yield _SIGNED_OUT
-                return
-            now = state.clock.now()
-            detail = views.detail(workspace, actor, now)
-            yield pages.fragment("workspace_live.html", workspace=detail, now=now)
-        yield _GONE if await _still_signed_in(request) else _SIGNED_OUT
+    def fragment(workspace: schemas.Workspace) -> str:
+        now = state.clock.now()
+        return pages.fragment("workspace_live.html", workspace=views.detail(workspace, actor, now), now=now)
 
-    return events.stream(state, "workspace", fragments())
+    return events.stream(
+        state, actor, "workspace", WatchedWorkspace(state, actor, name), fragment, farewells=_FAREWELLS
+    )
 
 
 @router.get("/workspaces/{name}/open")
@@ -128,15 +119,6 @@ async def restart(request: Request, state: State, actor: Visitor, name: str) -> 
 async def delete(request: Request, state: State, actor: Visitor, name: str) -> Response:
     await services.delete_workspace(state, actor, name)
     return _done(request, "delete", "/")
-
-
-async def _still_signed_in(request: Request) -> bool:
-    """A stream outlives the check at its start: who is blocked or signed out meanwhile is shown nothing new."""
-    try:
-        await context.actor(request)
-    except MoorageError:
-        return False
-    return True
 
 
 def _list(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -13,16 +12,18 @@ from fastapi import APIRouter, Query, Request, WebSocket, WebSocketDisconnect
 from starlette.responses import Response, StreamingResponse
 
 from moorage.contract import agent as contract
-from moorage.kernel.errors import Unavailable
+from moorage.kernel.errors import LimitReached, Unavailable
 from moorage.server.accounts.revocation import is_welcome
 from moorage.server.agents import channels, forwarding
 from moorage.server.agents.hub import REVOKED, Channel, Elsewhere
-from moorage.server.authorization import Action
+from moorage.server.authorization import Action, Actor
 from moorage.server.http import context, events
 from moorage.server.http.context import Signed, State
+from moorage.server.http.places import Place
+from moorage.server.state import ServerState
 from moorage.server.tasks import until_one_ends
 from moorage.server.workspaces import schemas, services
-from moorage.server.workspaces.events import watch_workspace, watch_workspaces
+from moorage.server.workspaces.events import WatchedList, WatchedWorkspace
 
 START_SECONDS = 30.0
 """For the first message of a command's WebSocket."""
@@ -47,18 +48,7 @@ async def create_workspace(state: State, actor: Signed, body: schemas.CreateWork
 @api.get("/events", response_class=Response, responses=_EVENTS)
 async def list_events(state: State, actor: Signed, all: bool = False) -> Response:  # noqa: A002 - the API's word
     """Server-sent events `workspaces`: `{"items": […]}`, at once and at each change."""
-    lists = watch_workspaces(state, actor, all)
-    first = await anext(lists)
-
-    async def items() -> AsyncIterator[schemas.Workspaces]:
-        try:
-            yield schemas.Workspaces(items=first)
-            async for workspaces in lists:
-                yield schemas.Workspaces(items=workspaces)
-        finally:
-            await lists.aclose()  # type: ignore[attr-defined]
-
-    return events.stream(state, "workspaces", items())
+    return events.stream(state, actor, "workspaces", WatchedList(state, actor, all), _items)
 
 
 @api.get("/{name}")
@@ -69,8 +59,7 @@ async def get_workspace(state: State, actor: Signed, name: str) -> schemas.Works
 @api.get("/{name}/events", response_class=Response, responses=_EVENTS)
 async def workspace_events(state: State, actor: Signed, name: str) -> Response:
     """Server-sent events `workspace`, at once and at each change; the stream ends when the workspace is gone."""
-    await services.get_workspace(state, actor, name)
-    return events.stream(state, "workspace", watch_workspace(state, actor, name))
+    return events.stream(state, actor, "workspace", WatchedWorkspace(state, actor, name), _itself)
 
 
 @api.post("/{name}/start", status_code=202)
@@ -134,11 +123,26 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
     """
     state = context.state_of(websocket)
     actor = await context.actor(websocket)
-    try:
-        target = await channels.reach(state, actor, name, container, Action.RUN_COMMANDS)
-    except Elsewhere as elsewhere:
-        await forwarding.pass_on_websocket(state, actor, websocket, elsewhere, credit=credit)
-        return
+    with state.places.take(Place.COMMAND, actor.user_id):
+        try:
+            target = await channels.reach(state, actor, name, container, Action.RUN_COMMANDS)
+        except Elsewhere as elsewhere:
+            await forwarding.pass_on_websocket(state, actor, websocket, elsewhere, credit=credit)
+            return
+        await _run(state, actor, websocket, target, tty=tty, columns=columns, rows=rows, credit=credit)
+
+
+async def _run(
+    state: ServerState,
+    actor: Actor,
+    websocket: WebSocket,
+    target: channels.Target,
+    *,
+    tty: bool,
+    columns: int,
+    rows: int,
+    credit: bool,
+) -> None:
     await websocket.accept()
     try:
         async with asyncio.timeout(START_SECONDS):
@@ -157,7 +161,7 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
         channel = await channels.open_exec(
             target, argv=start.argv, env=start.env, tty=tty, columns=columns, rows=rows
         )
-    except Unavailable as error:
+    except (LimitReached, Unavailable) as error:
         await _end(websocket, {"error": error.message})
         return
     window = _Window(contract.WINDOW if credit else sys.maxsize)
@@ -172,6 +176,14 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
         await until_one_ends("server.workspaces.exec", *work)
     finally:
         await asyncio.shield(channel.close())
+
+
+def _items(workspaces: list[schemas.Workspace]) -> schemas.Workspaces:
+    return schemas.Workspaces(items=workspaces)
+
+
+def _itself(workspace: schemas.Workspace) -> schemas.Workspace:
+    return workspace
 
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]

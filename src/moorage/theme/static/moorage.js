@@ -83,6 +83,25 @@
      hold them. What htmx's extension gets is an EventSource that rests while the page is hidden. */
   const RESTS_AFTER = 15000;
 
+  /* An EventSource does not say why it was refused: too many pages are open, or nobody is signed in any more. */
+  async function explain(url) {
+    const asking = new AbortController();
+    let words = "";
+    try {
+      const answer = await fetch(url, { headers: { Accept: "text/event-stream" }, signal: asking.signal });
+      if (answer.status === 401) return window.location.reload();
+      if (!answer.ok) {
+        const problem = await answer.json();
+        words = [problem.detail, problem.hint].filter((part) => part).join(" ");
+      }
+    } catch { /* it cannot be reached: what stands there says so */ }
+    asking.abort();
+    for (const place of document.querySelectorAll(".live-why")) {
+      place.dataset.usual = place.dataset.usual || place.textContent;
+      place.textContent = words ? words + " What you see may be old." : place.dataset.usual;
+    }
+  }
+
   class WatchedSource {
     constructor(url) {
       this.url = url;
@@ -111,7 +130,8 @@
       this.source.onerror = (event) => {
         document.documentElement.classList.add("adrift");
         if (this.source.readyState !== EventSource.CLOSED) return; /* the browser itself tries again */
-        this.close();
+        this.close(); /* refused: htmx tries again, less and less often */
+        explain(this.url);
         if (this.onerror) this.onerror(event);
       };
     }

@@ -1,0 +1,177 @@
+"""What people watch, made once for all who watch the same.
+
+A feed is one thing (a list, a workspace) in one form, as one person is shown it. It is loaded when something that concerns it
+has changed, and rendered when it is not what it was; its readers take the newest whenever they come to it. So a change costs the
+same for one stream of a person as for forty, and a reader that is slow, or does not read at all, costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from moorage.kernel import log
+from moorage.kernel.errors import MoorageError
+from moorage.server.changes import RESYNC, Changed, Kind, Subscription
+from moorage.server.state import ServerState
+from moorage.server.tasks import until_one_ends
+
+T_co = TypeVar("T_co", covariant=True)
+
+LOADS = 2
+"""Feeds that load at the same time, so that requests find a free connection to the database when all feeds load at once."""
+REST = 3.0
+"""A feed rests so many times as long as it worked: the largest list, changing all the time, takes a quarter of a processor."""
+
+_log = log.get(part="server.http")
+
+
+class Subject(Protocol[T_co]):
+    """What is watched, as one person sees it."""
+
+    key: Hashable
+    """Whoever has the same key is shown the same: it holds the person."""
+    kinds: tuple[Kind, ...]
+    gather: float
+    """Seconds: changes that come so close together are one."""
+
+    async def load(self) -> T_co | None:
+        """As it is now; None when it is gone. Raises `MoorageError` when it cannot be shown."""
+
+    def concerns(self, change: Changed) -> bool: ...
+
+
+class Feed:
+    """`version` counts what differs; `newest` is the event that says it."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.newest = b""
+        self.ended = False
+        self.gone = False
+        """It has ended because there is nothing to watch any more."""
+        self.error: MoorageError | None = None
+        """Why it has ended instead."""
+        self.wakes: set[asyncio.Event] = set()
+        """Of its readers: set at each version, and at the end."""
+        self._begun = 0
+        self._loaded = 0
+        self._turned = asyncio.Condition()
+        self._changes: Subscription | None = None
+
+    async def follow(
+        self,
+        state: ServerState,
+        subject: Subject[Any],
+        render: Callable[[Any], bytes],
+        turns: asyncio.Semaphore,
+    ) -> None:
+        """Runs until there is nothing to watch any more. Raises what `subject.load` raises."""
+        known = None
+        with state.changes.subscribe(*subject.kinds) as self._changes:
+            while True:
+                async with turns:
+                    began = time.perf_counter()
+                    self._begun += 1
+                    fresh = await subject.load()
+                    if fresh is None:
+                        self.gone = True
+                        return
+                    # What is the same is made anew for those who have just come alone: the times in it have moved on.
+                    self.newest = render(fresh)
+                    if fresh != known:
+                        known, self.version = fresh, self.version + 1
+                        self._wake()
+                    took = time.perf_counter() - began
+                await self._turn(self._begun)
+                await asyncio.sleep(max(subject.gather, REST * took))
+                while not any(map(subject.concerns, await self._changes.next())):
+                    pass
+
+    async def caught_up(self) -> None:
+        """Returns once it shows what was so when this was called, or later; or has ended."""
+        wanted = self._begun + 1
+        if self._changes is not None:
+            self._changes.offer(RESYNC)
+        async with self._turned:
+            await self._turned.wait_for(lambda: self.ended or self._loaded >= wanted)
+
+    async def end(self, error: MoorageError | None = None) -> None:
+        self.error, self.ended = error, True
+        self._wake()
+        await self._turn(self._loaded)
+
+    async def _turn(self, loaded: int) -> None:
+        async with self._turned:
+            self._loaded = loaded
+            self._turned.notify_all()
+
+    def _wake(self) -> None:
+        for wake in self.wakes:
+            wake.set()
+
+
+@dataclass
+class _Running:
+    feed: Feed
+    task: asyncio.Task[None]
+
+
+class Feeds:
+    """Those that somebody reads."""
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, _Running] = {}
+        self._turns = asyncio.Semaphore(LOADS)
+
+    @asynccontextmanager
+    async def read(
+        self, state: ServerState, form: str, subject: Subject[Any], render: Callable[[Any], bytes]
+    ) -> AsyncIterator[tuple[Feed, asyncio.Event]]:
+        """The feed, begun for its first reader and ended after its last; and what is set when there is something new.
+
+        `form`: what `render` makes, as the same thing may be watched in several.
+        """
+        key = form, subject.key
+        running = self._running.get(key)
+        if running is None or running.feed.ended:
+            feed = Feed()
+            work = self._run(state, feed, subject, render)
+            running = _Running(feed, asyncio.create_task(work, name=f"server.feed.{form}"))
+            self._running[key] = running
+        feed, wake = running.feed, asyncio.Event()
+        feed.wakes.add(wake)
+        try:
+            yield feed, wake
+        finally:
+            feed.wakes.discard(wake)
+            if not feed.wakes:
+                if self._running.get(key) is running:
+                    del self._running[key]
+                running.task.cancel()
+                await asyncio.gather(running.task, return_exceptions=True)
+
+    async def _run(
+        self, state: ServerState, feed: Feed, subject: Subject[Any], render: Callable[[Any], bytes]
+    ) -> None:
+        error: MoorageError | None = None
+        try:
+            await until_one_ends(
+                "server.feed", feed.follow(state, subject, render, self._turns), _closing(state)
+            )
+        except MoorageError as told:
+            error = told
+        except Exception:  # noqa: BLE001 - its readers end, and come back
+            _log.exception("what somebody watches could not be shown")
+            error = MoorageError(
+                "Moorage could not show this because of an error of its own.", code="internal"
+            )
+        await feed.end(error)
+
+
+async def _closing(state: ServerState) -> None:
+    await state.closing.wait()
