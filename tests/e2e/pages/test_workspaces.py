@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from e2e.pages.backstage import Agent, Git, Server, eventually, passed
+from e2e.pages.test_look import take
 from moorage.contract import (
     ActualState,
     Cause,
@@ -277,6 +281,36 @@ def test_the_page_outlives_the_server(person: Callable, agent: Agent, repository
     agent.run(name, post_start={"install": "done"})
     expect(ana.page.locator("#post-start-panel")).to_contain_text("install")
     expect(ana.page.get_by_text("The live connection is lost")).not_to_be_visible()
+    assert not reloaded(ana.page)
+
+
+def test_a_page_that_is_refused_says_why_and_tries_again(
+    person: Callable, server: Server, agent: Agent, repository: str, pictures: Path
+):
+    """Somebody who watches from too many places learns so on the page, which goes on by itself once there is room."""
+    ana = person(expected=(429, "[object Event]"))
+    name = ana.create(agent, repository)
+    agent.run(name)
+    ana.goto("/agents")
+    token = server.api("POST", f"/users/{ana.name}/tokens", {})["token"]
+    with ExitStack() as places:
+        client = places.enter_context(
+            httpx.Client(
+                base_url=server.url,
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=30,
+                limits=httpx.Limits(max_connections=None),
+            )
+        )
+        while places.enter_context(client.stream("GET", "/api/v1/workspaces/events")).is_success:
+            pass
+        ana.goto(f"/workspaces/{name}")
+        expect(ana.page.locator(".live-lost")).to_contain_text("as many as one person may have at once")
+        mark(ana.page)
+        take(ana.page, pictures, "workspace-refused")
+    expect(ana.page.locator(".live-lost")).not_to_be_visible(timeout=60_000)
+    agent.run(name, post_start={"install": "done"})
+    expect(ana.page.locator("#post-start-panel")).to_contain_text("install")
     assert not reloaded(ana.page)
 
 
