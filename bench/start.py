@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -148,7 +149,7 @@ def main() -> None:
     repository = next(word for word in served.stdout.split() if word.startswith("http://"))
     installation = Installation(new_home(), free_ports(2))
     try:
-        installation.up()
+        installation.up("--repository-network", urlsplit(repository).netloc)
         browser = signed_in(installation)
         start(installation, browser, repository)
         volume = tools_volume(installation, repository)

@@ -24,6 +24,7 @@ EAST, EAST_PORT = "east.test", 30081
 """Zone of a second cluster, for which this one stands in."""
 SERVER_ADDRESS = "10.96.7.7"
 """This cluster has no DNS: the server's Service has a fixed address."""
+PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
 KINDS = (
     "namespaces,persistentvolumes,persistentvolumeclaims,secrets,configmaps,serviceaccounts,services,deployments,pods,\
 networkpolicies,poddisruptionbudgets,clusterroles,clusterrolebindings"
@@ -62,7 +63,8 @@ class Release:
             "image": {"tag": self.images["server"].rpartition(":")[2]},
             "ingress": {"host": {"workspaceDomain": ZONE}, "publicPort": self.port},
             "database": {"url": self.database},
-            "server": {"service": {"clusterIP": SERVER_ADDRESS}},
+            # The example is served on this machine, beside the cluster.
+            "server": {"service": {"clusterIP": SERVER_ADDRESS}, "repositoryNetworks": PRIVATE},
             "gateway": {
                 "replicas": 2,
                 "drainSeconds": 120,

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
@@ -18,11 +19,11 @@ from e2e.installation import CHROMIUM, ROOT, Installation, end, free_ports, new_
 
 
 @pytest.fixture(scope="session")
-def installation() -> Iterator[Installation]:
-    """Running, empty; what it left on Docker is checked by the tests, and removed at the end."""
+def installation(repository: str) -> Iterator[Installation]:
+    """Running, empty, and may read the example; what it left on Docker is checked by the tests, and removed at the end."""
     here = Installation(new_home(), free_ports(2))
     try:
-        here.up()
+        here.up("--repository-network", urlsplit(repository).netloc)
         yield here
     finally:
         end(here)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext
@@ -217,7 +218,7 @@ def test_docker_restarts(own_engine: Callable[[], None], repository: str):
     copy_images(os.environ["DOCKER_HOST"])
     here = Installation(new_home(), free_ports(2))
     try:
-        here.up()
+        here.up("--repository-network", urlsplit(repository).netloc)
         name = here.json("create", repository)["name"]
         here.run("exec", name, "--", "sh", "-c", "echo kept > /projects/note")
         generation = here.json("show", name)["generation"]

@@ -44,13 +44,20 @@ def up(
         Path | None, typer.Option(help="PEM file of certificates that workspaces trust, too.")
     ] = None,
     tools_image: Annotated[str | None, typer.Option(help="Image that holds editor and helpers.")] = None,
+    repository_network: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Network, address or host without a public address that repositories may be read from; may be given often.",
+            metavar="PLACE",
+        ),
+    ] = None,
     log_format: Annotated[str | None, typer.Option(help="console or json.", metavar="FORMAT")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait with --detach.")] = 60.0,
     format_: OutputOption = output.Format.TEXT,
 ) -> None:
     """Run Moorage on this machine: server, agent, gateway and HAProxy, restarted when they die.
 
-    Zone, port, address, CA bundle and tools image are kept in the state folder: they need not be said again.
+    Zone, port, address, CA bundle, tools image and repository networks are kept in the state folder: they need not be said again.
     """
     from moorage.supervisor import launch, state
     from moorage.supervisor.prepare import Options
@@ -59,7 +66,14 @@ def up(
     place = _home(home)
     if log_format not in (None, "console", "json"):
         raise typer.BadParameter("it is console or json.", param_hint="--log-format")
-    options = Options(zone=zone, port=port, address=address, ca_bundle=ca_bundle, tools_image=tools_image)
+    options = Options(
+        zone=zone,
+        port=port,
+        address=address,
+        ca_bundle=ca_bundle,
+        tools_image=tools_image,
+        repository_networks=tuple(repository_network or ()),
+    )
     if place.run.is_dir() and state.locked(place):
         _already_running(place, options, wait=timeout if detach else 0.0)
         return

@@ -1,15 +1,14 @@
 """Devfiles over HTTP, from hosts that an administrator names, and never from inside the network.
 
 A devfile's text is a stranger's: its URL is the server's request (server-side request forgery). So: the host must be on
-the list; its name is resolved here, once, and every address must be a public one; the connection goes to just that
-address, so that a second answer of the DNS changes nothing; each redirect starts over; no proxy of the environment, no
-cookies, no credentials; limits on time, size and redirects.
+the list; its name is resolved here, once, and every address must be one that may be reached (`kernel.addresses.Egress`); the
+connection goes to just that address, so that a second answer of the DNS changes nothing; each redirect starts over; no
+proxy of the environment, no cookies, no credentials; limits on time, size and redirects.
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import socket
 import ssl
 import threading
@@ -24,14 +23,12 @@ import httpcore
 
 from moorage.devfile import Reference, ResolutionError, Resolved
 from moorage.devfile.limits import MAX_BYTES
+from moorage.kernel.addresses import Egress, bracketed, canonical_host
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Lookup = Callable[[str, int], Sequence[str]]
 """Host and port → addresses as text. Raises `OSError`."""
 
 _PORTS = {"https": 443, "http": 80}
-_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -58,14 +55,14 @@ class _Target:
 
     @property
     def authority(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = bracketed(self.host)
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 class HttpResolver:
     """`hosts`: `host`, `host:port` or `*.domain`. `registry`: where an id without a registry's URL is looked for.
 
-    `networks`: addresses that are allowed although they are not public, for an organisation's own hosts. `insecure`:
+    `networks`: what may be reached although it is not public (`Egress.of`), for an organisation's own hosts. `insecure`:
     allow http, too. May be used from several threads.
     """
 
@@ -82,7 +79,7 @@ class HttpResolver:
     ) -> None:
         self.hosts = tuple(host.strip().lower() for host in hosts if host.strip())
         self.registry = registry
-        self.networks: tuple[Network, ...] = tuple(ipaddress.ip_network(network) for network in networks)
+        self.egress = Egress.of(networks)
         self.insecure = insecure
         self.limits = limits or Limits()
         self.lookup = lookup or _system_lookup
@@ -135,11 +132,11 @@ class HttpResolver:
         """What the URL names, when that is allowed."""
         try:
             parts = urlsplit(url)
-            scheme, host = parts.scheme.lower(), (parts.hostname or "").lower().rstrip(".")
+            scheme, host = parts.scheme.lower(), canonical_host(parts.hostname or "")
             port = parts.port or _PORTS.get(scheme, 0)
         except ValueError as error:
             raise _no_url(url) from error
-        if scheme not in _PORTS or not host or not host.isascii() or (scheme == "http" and not self.insecure):
+        if scheme not in _PORTS or (scheme == "http" and not self.insecure):
             raise ResolutionError(
                 "bad-url",
                 f"{url[:200]!r} cannot be fetched: it is no URL of the kind that is allowed.",
@@ -169,26 +166,18 @@ class HttpResolver:
     def _address(self, target: _Target) -> str:
         """The address to connect to; every one of the host's must be allowed."""
         try:
-            found = self.lookup(target.host, target.port)
+            addresses = self.lookup(target.host, target.port)
         except OSError as error:
             raise ResolutionError(
                 "host-not-found", f"The host {target.host[:100]!r} is not known."
             ) from error
-        addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in found]
-        if not addresses or not all(self._reachable(address) for address in addresses):
+        if not self.egress.permits(target.host, target.port, addresses):
             raise ResolutionError(
                 "address-not-allowed",
                 f"The host {target.host[:100]!r} lies in a private network; nothing is fetched from there.",
                 "An administrator can allow the network with devfile_networks.",
             )
-        return str(addresses[0])
-
-    def _reachable(self, address: Address) -> bool:
-        real = _real(address)
-        if any(real.version == network.version and real in network for network in self.networks):
-            return True
-        closed = real.is_multicast or real.is_reserved or getattr(real, "is_site_local", False)
-        return real.is_global and not closed
+        return addresses[0]
 
     def _get(self, target: _Target, address: str, deadline: float) -> bytes | str:
         """The content, or where it is redirected to."""
@@ -319,20 +308,6 @@ def _system_lookup(host: str, port: int) -> list[str]:
     return list(
         dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     )
-
-
-def _real(address: Address) -> Address:
-    """The address that is meant: IPv4 may be packed into IPv6 in several ways."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return address.ipv4_mapped
-        if address.sixtofour is not None:
-            return address.sixtofour
-        if any(address in network for network in _NAT64):
-            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if int(address) >> 32 == 0 and int(address) > 1:
-            return ipaddress.IPv4Address(int(address))
-    return address
 
 
 def _joined(base: str, reference: str) -> str:

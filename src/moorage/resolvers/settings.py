@@ -18,7 +18,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     """Hosts that devfiles are fetched from: `host`, `host:port` or `*.domain`."""
     networks: tuple[str, ...] = ()
-    """Networks that are allowed although they are not public, as in `10.1.0.0/16`."""
+    """What of these hosts may be reached although it is not public, as in `10.1.0.0/16` (`kernel.addresses.Egress`)."""
     registry_url: str = ""
     """The registry for ids that name none."""
 

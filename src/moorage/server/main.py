@@ -41,6 +41,7 @@ from moorage.server.http.places import Place, Places
 from moorage.server.metrics import Metrics
 from moorage.server.migrations.runner import migrate
 from moorage.server.repositories.services import RepositoryReader
+from moorage.server.repositories.ssh import load_hosts
 from moorage.server.routing.feed import RouteFeed
 from moorage.server.settings import Settings, load_credentials, load_helm_values
 from moorage.server.setup import set_up
@@ -121,6 +122,7 @@ async def running_state(
     """Opens and migrates the database and puts the parts together. Raises `Misconfigured`."""
     clock = clock or SystemClock()
     credentials = load_credentials(settings.git_credentials)
+    ssh_hosts = load_hosts(settings.git_ssh)
     helm_values = load_helm_values(settings.helm_values)
     editors = load_editors(home.path / "editors.toml")
     resolver = make_resolver(settings)
@@ -139,7 +141,7 @@ async def running_state(
             database=database,
             changes=changes,
             metrics=metrics,
-            repositories=RepositoryReader(settings, credentials, metrics),
+            repositories=RepositoryReader(settings, credentials, metrics, ssh_hosts=ssh_hosts),
             hub=AgentHub(),
             feed=RouteFeed(settings.origin),
             welcomes=Welcomes(),

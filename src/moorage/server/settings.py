@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from moorage.kernel.addresses import Egress
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.log import Format
 from moorage.server.origins import origin_of
@@ -46,10 +47,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_limit: int = 1_000_000
     """Bytes of a request's body."""
     repository_hosts: tuple[str, ...] = ("*",)
-    """Hosts that repositories may be read from: shell patterns, `host` or `host:port`. Link-local addresses, where
-    clouds keep their metadata, are refused whatever this says."""
+    """Hosts that repositories may be read from: shell patterns, `host` or `host:port`."""
     repository_hosts_denied: tuple[str, ...] = ()
     """Exceptions from `repository_hosts`."""
+    repository_networks: tuple[str, ...] = ()
+    """What of these hosts may be reached although it has no public address: `10.1.0.0/16`, `10.1.2.3`, `git.corp.example`,
+    `*.corp.example`, each with `:port` if need be (`kernel.addresses.Egress`). What clouds say of their machines never is."""
+    repository_reads: int = 4
+    """Repositories that are read at a time; further requests wait."""
+    repository_reads_per_user: int = 2
+    """Of one person's."""
     repository_seconds: float = 20.0
     """Time limit for reading a devfile."""
     repository_transfer: int = 16_000_000
@@ -63,9 +70,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     devfile_hosts: tuple[str, ...] = ()
     """Hosts that parents and plugins are fetched from: `host`, `host:port` or `*.domain`. (): nothing is fetched."""
     devfile_networks: tuple[str, ...] = ()
-    """Networks that these hosts may lie in although they are not public, as in `10.1.0.0/16`."""
+    """What of these hosts may be reached although it has no public address; as `repository_networks`."""
     git_credentials: str = ""
     """TOML file, readable by its owner alone: `["git.example.com"]` with `username` and `password`, per host."""
+    git_ssh: str = ""
+    """TOML file: `["git.example.com"]` with `host_keys` and `key`, the path of a private key, per host (docs/repositories.md).
+    From others nothing is read by SSH."""
     helm_chart: str = "deploy/helm/moorage"
     """Where Helm finds the chart, for the command that an agent is installed with: a folder, or an oci:// address."""
     helm_values: str = ""
@@ -100,6 +110,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 code="settings-invalid",
                 hint="Scheme, host and port alone; a name that is not ASCII is written as xn--….",
             )
+        if min(self.repository_reads, self.repository_reads_per_user) < 1:
+            raise Misconfigured(
+                "repository_reads and repository_reads_per_user are 1 at least, or no repository is ever read.",
+                code="settings-invalid",
+                hint="Leave them out: their defaults are 4 and 2.",
+            )
+        try:
+            Egress.of(self.repository_networks)
+        except ValueError as error:
+            raise Misconfigured(
+                f"repository_networks holds what cannot be reached: {error}.",
+                code="settings-invalid",
+                hint='Write networks, addresses and hosts, with a port if need be: ["10.1.0.0/16", "git.corp.example:8443"].',
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from moorage.supervisor.proc import Identity, identify
 
 RETRY = signal.SIGUSR1
 """Tells a running supervisor to start those again that are down because of how they were set up."""
-AGENT_FIELDS = frozenset({"ca_bundle", "tools_image"})
-"""Fields of `Plan` that nobody but the agent reads."""
+READ_BY = {"ca_bundle": "agent", "tools_image": "agent", "repository_networks": "server"}
+"""Fields of `Plan` that one process alone reads."""
 
 
 def ready_to_start(home: Home, options: Options) -> Plan:
@@ -90,12 +90,12 @@ def become_supervisor(home: Home, wanted: Plan, *, fmt: str | None, announce: Ca
 def join(home: Home, options: Options, *, seconds: float) -> tuple[Plan, list[str]]:
     """What `moor up` does where it runs already; returns what holds, and the processes that it had started again.
 
-    Options that concern the agent alone are taken over, with a new agent; what is down because of how it was set up is tried
+    Options that concern one process alone are taken over, by starting that one anew; what is down because of how it was set up is tried
     again; then, with `seconds`, it waits until everything is ready. Raises `Conflict` for any other option.
     """
     present, wanted = plan(home, Options()), plan(home, options)
     changed = {field for field in Plan.__struct_fields__ if getattr(present, field) != getattr(wanted, field)}
-    if changed - AGENT_FIELDS:
+    if changed - READ_BY.keys():
         raise Conflict(
             f"Moorage is running already in {home.path}, with other settings ({present.url}).",
             code="already-running",
@@ -103,10 +103,13 @@ def join(home: Home, options: Options, *, seconds: float) -> tuple[Plan, list[st
         )
     renewed = _retry(home)
     if changed:
-        preflight.check_engine(wanted)
+        concerned = sorted({READ_BY[field] for field in changed})
+        if "agent" in concerned:
+            preflight.check_engine(wanted)
         prepare(home, wanted)
-        _renew(home, "agent")
-        renewed.append("agent")
+        for name in concerned:
+            _renew(home, name)
+        renewed += concerned
     report = state.read(home)
     if seconds and report is not None:
         asyncio.run(readiness.wait(home, wanted, report.supervisor, seconds=seconds))

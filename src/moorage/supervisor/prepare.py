@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from moorage.kernel.addresses import Egress
 from moorage.kernel.errors import InvalidInput, Misconfigured
 from moorage.kernel.home import Home, write_client, write_private
 from moorage.kernel.ids import new_secret
@@ -29,6 +30,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None = None
     ca_bundle: Path | None = None
     tools_image: str | None = None
+    repository_networks: tuple[str, ...] = ()
+    """Added to those that are set."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     ca_bundle: str
     """Path of a PEM file; "" for none."""
     tools_image: str
+    repository_networks: tuple[str, ...] = ()
+    """What repositories may be read from although it has no public address."""
     docker_host: str
     """`DOCKER_HOST`'s form; "" to look where an engine usually is."""
     metrics_port: int
@@ -68,12 +73,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.metrics_port or self.port + 1
 
 
-_FIELDS: dict[str, tuple[str, str, str | int]] = {
+_FIELDS: dict[str, tuple[str, str, str | int | tuple[str, ...]]] = {
     "zone": ("gateway", "zone", "localhost"),
     "port": ("gateway", "port", 8080),
     "address": ("gateway", "address", "127.0.0.1"),
     "ca_bundle": ("agent", "ca_bundle", ""),
     "tools_image": ("agent", "tools_image", "moorage/tools:latest"),
+    "repository_networks": ("server", "repository_networks", ()),
     "docker_host": ("agent", "docker_host", ""),
     "runtime": ("agent", "runtime", "docker"),
     "metrics_port": ("gateway", "metrics_port", 0),
@@ -94,8 +100,13 @@ def plan(home: Home, options: Options) -> Plan:
         if key in (stored := document.get(table, {})):
             values[field] = stored[key]
         if given := os.environ.get(f"MOORAGE_{table.upper()}_{key.upper()}"):
-            values[field] = given
-        if (told := getattr(options, field, None)) is not None:
+            values[field] = _list(given) if isinstance(default, tuple) else given
+        told = getattr(options, field, None)
+        if isinstance(told, tuple):
+            before = values[field]
+            assert isinstance(before, list | tuple)
+            values[field] = [*before, *(entry for entry in told if entry not in before)]
+        elif told is not None:
             values[field] = str(told.absolute()) if isinstance(told, Path) else told
     try:
         return msgspec.convert(values, Plan, strict=False)
@@ -122,18 +133,22 @@ def prepare(home: Home, wanted: Plan) -> None:
     )
 
 
-def tables(wanted: Plan, *, stored: dict[str, dict[str, object]]) -> dict[str, dict[str, str | int]]:
+def tables(
+    wanted: Plan, *, stored: dict[str, dict[str, object]]
+) -> dict[str, dict[str, settings_file.Value]]:
     """What belongs into `settings.toml`. A default that nobody ever changed stays out of it."""
-    found: dict[str, dict[str, str | int]] = {
+    found: dict[str, dict[str, settings_file.Value]] = {
         "server": {"zone": wanted.zone, "port": wanted.port},
         "gateway": {"zone": wanted.zone, "port": wanted.port, "address": wanted.address},
     }
     if wanted.tls_certificate:
         found["server"]["public_url"] = wanted.url
-    for field in ("ca_bundle", "tools_image"):
+    for field in ("ca_bundle", "tools_image", "repository_networks"):
         table, key, default = _FIELDS[field]
         value = getattr(wanted, field)
-        if value != default or key in stored.get(table, {}):
+        value = list(value) if isinstance(value, tuple) else value
+        stands = stored.get(table, {}).get(key)
+        if value != stands and (stands is not None or value not in (default, [])):
             found.setdefault(table, {})[key] = value
     return found
 
@@ -147,6 +162,19 @@ def _check(options: Options) -> None:
         )
     if options.ca_bundle is not None and not options.ca_bundle.is_file():
         raise InvalidInput(f"There is no file {options.ca_bundle}.", field="ca-bundle", code="file-not-found")
+    try:
+        Egress.of(options.repository_networks)
+    except ValueError as error:
+        raise InvalidInput(
+            f"No repository can be read from there: {error}.",
+            field="repository-network",
+            hint="Write a network, an address or a host, with a port if need be: 10.1.0.0/16, git.corp.example:8443",
+        ) from error
+
+
+def _list(text: str) -> list[str]:
+    """As `kernel.settings` reads it."""
+    return [item.strip() for item in text.split(",") if item.strip()]
 
 
 def _read(file: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from moorage.kernel.errors import Misconfigured
 
-Value = str | int
+Value = str | int | list[str]
 Tables = Mapping[str, Mapping[str, Value]]
 
 _TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_-]+)\s*\]\s*(#.*)?")
@@ -51,7 +51,7 @@ def parse(text: str) -> dict[str, dict[str, object]]:
 
 
 def _set(lines: list[str], table: str, key: str, value: Value) -> list[str]:
-    # A JSON string without escaped slashes is a TOML basic string, and a JSON number a TOML integer.
+    # A JSON string without escaped slashes is a TOML basic string, a JSON number a TOML integer, a list of strings is one in both.
     entry = f"{key} = {json.dumps(value, ensure_ascii=False)}"
     begin, end = _span(lines, table)
     if begin < 0:

@@ -72,7 +72,11 @@ class Server:
         """Another port is taken when somebody else took the first one meanwhile."""
         for _ in range(5):
             self.port = self.port or free_port()
-            environ = {**os.environ, "MOORAGE_SERVER_PORT": str(self.port)}
+            environ = {
+                **os.environ,
+                "MOORAGE_SERVER_PORT": str(self.port),
+                "MOORAGE_SERVER_REPOSITORY_NETWORKS": "127.0.0.1",
+            }
             command = [sys.executable, "-m", "moorage.server", "--home", str(self.home)]
             self.process = subprocess.Popen(
                 [*command, "--listen", f"127.0.0.1:{self.port}"],

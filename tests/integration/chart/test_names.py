@@ -48,6 +48,7 @@ def named(name: str) -> Object:
             "existingSecret": name,
             "persistence": {"storageClass": name},
             "gitCredentials": {"existingSecret": name},
+            "gitSsh": {"existingSecret": name},
             "priorityClassName": name,
         },
         "auth": {"existingSecret": name},

@@ -185,6 +185,27 @@ def test_existing_secrets() -> None:
     assert rendered.settings("server")["git_credentials"] == "/etc/moorage-git/credentials.toml"
 
 
+def test_where_repositories_are_read_from() -> None:
+    """Networks and hosts without public addresses are a value; keys for SSH are a Secret of the server's pod alone, mounted where
+    its file names them."""
+    given = {
+        "repositoryNetworks": ["10.1.0.0/16", "[fd00::1]:443", "git.corp.example"],
+        "gitSsh": {"existingSecret": "s"},
+    }
+    rendered = Rendered({"server": given})
+    settings = rendered.settings("server")
+    assert settings["repository_networks"] == ["10.1.0.0/16", "[fd00::1]:443", "git.corp.example"]
+    assert settings["git_ssh"] == "/etc/moorage-ssh/hosts.toml"
+    pod = rendered.get("Deployment", "server")["spec"]["template"]["spec"]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "git-ssh"]
+    assert volume["secret"] == {"secretName": "s", "defaultMode": 0o440}
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "git-ssh"]
+    assert (mount["mountPath"], mount["readOnly"]) == ("/etc/moorage-ssh", True)
+    for part in ("agent", "gateway"):
+        assert "git-ssh" not in str(rendered.get("Deployment", part))
+    assert "repository_networks" not in Rendered().settings("server")
+
+
 def test_secrets_that_are_given() -> None:
     """Values of the reference's names end up in the release's Secret; pods are rolled when they change."""
     values = {"config": {"token": "t" * 20}, "auth": {"signing_key": "k" * 40}}

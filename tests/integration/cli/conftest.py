@@ -61,7 +61,7 @@ def repositories(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="session")
 def installed(image: str) -> Iterator[Installation]:
     with installation() as made:
-        made.started("--tools-image", image)
+        made.started("--tools-image", image, "--repository-network", address_of_this_machine())
         yield made
         for item in made.json("list", "--all")["items"]:
             made.moor("delete", item["name"], "--yes", "--timeout", "60")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -12,6 +13,7 @@ import zlib
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 DEVFILE = """\
 schemaVersion: 2.2.0
@@ -50,18 +52,23 @@ class GitHost:
     `/elsewhere/<scheme>/<rest>` redirect; `/broken/…` answers 500; `/odd/…` redirects to `location`; `/endless/<name>.git` redirects Git, and anybody else
     with a body of `ENDLESS` bytes, packed so that they are a thousand times as many; `/flood/<name>.git` answers everybody with such a body."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self.address = address
         self.folder = Path(tempfile.mkdtemp(prefix="moorage-git-host-"))
         self.authorizations: list[str] = []
         self.hosts: list[str] = []
         """What each request named as its host."""
+        self.proxied: list[str] = []
+        """The hosts that it was asked for as a proxy; it answers for all of them."""
+        self.headers: list[set[str]] = []
+        """Names of each request's headers, in lower case."""
         self.location = ""
         """Where `/odd/…` redirects to, as it is."""
         self.sent = 0
         """Bytes of endless bodies that somebody took, or that the system had room for."""
         self.released = threading.Event()
         handler = type("Handler", (_Handler,), {"host": self})
-        self._server = _HttpServer(("127.0.0.1", 0), handler)
+        self._server = (_Http6Server if ":" in address else _HttpServer)((address, 0), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
@@ -71,7 +78,8 @@ class GitHost:
         return self._server.server_port
 
     def url(self, name: str, prefix: str = "") -> str:
-        return f"http://127.0.0.1:{self.port}/{prefix}{name}.git"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"http://{host}:{self.port}/{prefix}{name}.git"
 
     def make(self, name: str, files: dict[str, str | bytes] | None = None, *, filters: bool = True) -> str:
         """A repository with one commit of these files, or with none; returns its URL."""
@@ -122,6 +130,10 @@ class _HttpServer(ThreadingHTTPServer):
         """A Git that was killed leaves its connection half read; that is no news."""
 
 
+class _Http6Server(_HttpServer):
+    address_family = socket.AF_INET6
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
@@ -148,10 +160,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _answer(host: GitHost, request: _Handler) -> None:
-    path, _, query = request.path.partition("?")
+    path, _, query = _origin_form(host, request.path).partition("?")
     body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
     host.authorizations.append(request.headers.get("Authorization", ""))
     host.hosts.append(request.headers.get("Host", ""))
+    host.headers.append({name.lower() for name in request.headers})
     kind, _, rest = path.lstrip("/").partition("/")
     if kind == "slow":
         host.released.wait(30)
@@ -177,6 +190,14 @@ def _answer(host: GitHost, request: _Handler) -> None:
             _backend(host, request, f"/{rest}", query, body)
     else:
         _backend(host, request, path, query, body)
+
+
+def _origin_form(host: GitHost, target: str) -> str:
+    """The path and query of a request's target, which a proxy gets as a whole URL."""
+    if not target.startswith("http://"):
+        return target
+    host.proxied.append(urlsplit(target).netloc)
+    return target.removeprefix(f"http://{host.proxied[-1]}")
 
 
 def _endless(host: GitHost, request: _Handler, location: str = "") -> None:

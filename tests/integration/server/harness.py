@@ -29,6 +29,8 @@ from moorage.server.workspaces.models import Workspace
 
 ADMIN, AGENT, GATEWAY = "admin-secret", "agent-secret", "gateway-secret"
 ORIGIN = "http://localhost:8080"
+LOOPBACK = ("127.0.0.0/8", "::1")
+"""Where the tests' Git hosts are: as a setting `repository_networks`."""
 
 
 class MovingClock:
@@ -165,7 +167,9 @@ class Gateway:
 
 @contextlib.asynccontextmanager
 async def serving(folder: Path, settings: Settings, *, resolve: Any = None) -> AsyncIterator[Server]:
-    """Runs until the block ends, then ends as by SIGTERM."""
+    """Runs until the block ends, then ends as by SIGTERM. It reads repositories from this machine, unless told otherwise."""
+    if not settings.repository_networks:
+        settings = msgspec.structs.replace(settings, repository_networks=LOOPBACK)
     home, clock = new_home(folder), MovingClock()
     async with running_state(home, settings, clock=clock) as state:
         if resolve is not None:

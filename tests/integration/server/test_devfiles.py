@@ -83,4 +83,4 @@ async def test_a_parent_comes_out_of_the_installations_registry(
 def test_a_network_that_is_none_is_told_at_the_start() -> None:
     """The server does not start with a network that nobody can read."""
     with pytest.raises(Misconfigured):
-        make_resolver(Settings(devfile_hosts=("a.example",), devfile_networks=("nonsense",)))
+        make_resolver(Settings(devfile_hosts=("a.example",), devfile_networks=("10.0.0.0/99",)))

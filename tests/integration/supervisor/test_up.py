@@ -297,6 +297,21 @@ def test_options_of_the_agent_alone(fresh: Installation, tmp_path: Path) -> None
     assert fresh.json("up", "--detach", "--ca-bundle", str(bundle))["restarted"] == []
 
 
+def test_a_place_of_repositories_where_it_runs(fresh: Installation) -> None:
+    """It is taken over with a new server alone, and once; one that is none changes nothing."""
+    fresh.started()
+    before = fresh.report()
+    told = ("--repository-network", "172.17.0.1:8418")
+    assert fresh.json("up", "--detach", *told)["restarted"] == ["server"]
+    after = fresh.report()
+    assert {name for name in PROCESSES if after[name].process != before[name].process} == {"server"}
+    assert 'repository_networks = ["172.17.0.1:8418"]' in fresh.home.settings.read_text()
+    assert fresh.json("up", "--detach", *told)["restarted"] == []
+    refused = fresh.moor("up", "--detach", "--repository-network", "172.17.0.1/8")
+    assert refused.returncode == 2
+    assert "172.17.0.1/8" in refused.stderr
+
+
 def test_a_process_that_failed_is_tried_again(fresh: Installation) -> None:
     """Who mends the settings says `moor up` once more."""
     fresh.started()

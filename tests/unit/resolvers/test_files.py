@@ -111,4 +111,4 @@ def test_settings_make_the_resolver(tmp_path: Path) -> None:
     assert made.hosts == ("a.example", "*.b.example:8443")
     assert isinstance(from_settings(Settings(registry=str(tmp_path), hosts=("a",))), FirstOf)
     with pytest.raises(ValueError, match="network"):
-        from_settings(Settings(hosts=("a",), networks=("nonsense",)))
+        from_settings(Settings(hosts=("a",), networks=("10.0.0.0/99",)))

@@ -20,10 +20,14 @@ from moorage.server.repositories import complaints, rules
         ),
         ("git@git.example.com:team/x.git", "ssh://git@git.example.com/team/x.git", "git.example.com"),
         ("http://[::1]:80/x.git", "http://[::1]:80/x.git", "[::1]:80"),
+        ("https://[2001:DB8:0::1]/x.git", "https://[2001:db8::1]/x.git", "[2001:db8::1]"),
+        ("git@[::1]:team/x.git", "ssh://git@[::1]/team/x.git", "[::1]"),
+        ("https://Git.Example.com./x", "https://git.example.com/x", "git.example.com"),
+        ("https://git.example.com:/x", "https://git.example.com/x", "git.example.com"),
     ],
 )
 def test_repositories_that_are_accepted(text: str, url: str, authority: str) -> None:
-    """http, https and ssh, also in Git's short form."""
+    """http, https and ssh, also in Git's short form. The host is written in its one form: what is checked is what Git gets."""
     found = rules.check_repository(text)
     assert (found.url, found.authority) == (url, authority)
 
@@ -62,6 +66,23 @@ def test_repositories_that_are_accepted(text: str, url: str, authority: str) -> 
         "https://git.example.com/\x00",
         "https://[::1/x",
         "https://ex$(id).com/x",
+        "https://git.example.com../x",
+        "https://git.example.com:0/x",
+        "https://127.1/x",
+        "https://2130706433/x",
+        "https://0x7f.0.0.1/x",
+        "https://0177.0.0.1/x",
+        "https://[fe80::1%25eth0]/x",
+        "https://[::1%eth0]/x",
+        "git@[fe80::1%eth0]:x",
+        "https://\uff11\uff12\uff17.0.0.1/x",
+        "https://127\u30020\u30020\u30021/x",
+        "https://git\u2024example.com/x",
+        "https://\u212a.example.com/x",
+        "https://a%2eexample.com/x",
+        "ssh://-oProxyCommand=id@host/x",
+        "ssh://a b@host/x",
+        "ssh://$(id)@host/x",
     ],
 )
 def test_repositories_that_are_refused(text: str) -> None:
@@ -104,12 +125,6 @@ def test_hosts(host: str, allowed: tuple[str, ...], denied: tuple[str, ...], pas
     else:
         with pytest.raises(Forbidden, match="reads no repositories from"):
             rules.check_host(repository, allowed=allowed, denied=denied)
-
-
-def test_private_addresses_are_fine() -> None:
-    """Git hosts stand in private networks; only link-local addresses are refused."""
-    repository = rules.check_repository("https://git/x")
-    rules.check_addresses(repository, ["10.1.2.3", "127.0.0.1", "192.168.0.1", "fd12::1", "::1"])
 
 
 @pytest.mark.parametrize(
@@ -163,6 +178,10 @@ def test_paths_that_are_refused(path: str) -> None:
         ("fatal: unable to access 'x': Could not resolve host: h", "repository-unreachable"),
         ("fatal: unable to access 'x': Failed to connect to h port 80 after 0 ms", "repository-unreachable"),
         ("ssh: connect to host h port 22: Connection refused", "repository-unreachable"),
+        (
+            "Host key verification failed.\nfatal: Could not read from remote repository.",
+            "repository-host-key",
+        ),
         ("something that nobody foresaw", "repository-unreadable"),
         ("", "repository-unreadable"),
     ],
@@ -174,6 +193,20 @@ def test_complaints(words: str, code: str) -> None:
     assert (error.code, error.field) == (code, "repository")
     assert error.message
     assert error.hint
+
+
+@pytest.mark.parametrize("kind", ["remote", "fatal"])
+def test_what_a_host_says_is_repeated_in_plain_letters(kind: str) -> None:
+    """Nothing of it reaches a terminal or a page that either would act on, and it is short."""
+    said = f"{kind}: \x1b[2Jred\x1b]0;title\x07 \u202eleft \x9b31m\u2028line" + "x" * 5000
+    for error in (
+        complaints.error_of(said, rules.check_repository("https://h/x"), limit=1),
+        complaints.unreachable(rules.check_repository("https://h/x"), said),
+        complaints.missing_ref("main", [said]),
+    ):
+        assert str(error).isprintable()
+        assert len(str(error)) < 600
+    assert "red" in str(error)
 
 
 def test_complaints_about_size_and_space() -> None:

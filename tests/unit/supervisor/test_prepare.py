@@ -65,8 +65,28 @@ def test_a_setting_can_be_taken_back(tmp_path: Path) -> None:
     assert tomllib.loads(home.settings.read_text())["agent"]["tools_image"] == "moorage/tools:latest"
 
 
+def test_places_of_repositories_are_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is kept beside those that a person wrote, once, and nothing else of the file changes."""
+    home = Home(tmp_path)
+    home.settings.write_text('[server]\n# ours\nrepository_networks = ["10.1.0.0/16"]\n')
+    for _ in range(2):
+        prepare(home, plan(home, Options(repository_networks=("172.17.0.1:8418", "[fd00::1]:80"))))
+    text = home.settings.read_text()
+    listed = ["10.1.0.0/16", "172.17.0.1:8418", "[fd00::1]:80"]
+    assert tomllib.loads(text)["server"]["repository_networks"] == listed
+    assert "# ours\n" in text
+    home.settings.write_text('[server]\nrepository_networks = [\n  "10.1.0.0/16",\n]\n')
+    prepare(home, plan(home, Options()))
+    assert tomllib.loads(home.settings.read_text())["server"]["repository_networks"] == ["10.1.0.0/16"]
+    monkeypatch.setenv("MOORAGE_SERVER_REPOSITORY_NETWORKS", "10.2.0.0/16, 10.3.0.0/16")
+    assert plan(home, Options()).repository_networks == ("10.2.0.0/16", "10.3.0.0/16")
+
+
 def test_unusable_options(tmp_path: Path) -> None:
-    """A port that is none and a file that is not there are refused by name."""
+    """A port that is none, a file that is not there and a network that is none are refused by name."""
+    with pytest.raises(InvalidInput) as refused:
+        plan(Home(tmp_path), Options(repository_networks=("10.1.2.3/16",)))
+    assert refused.value.field == "repository-network"
     for port in (0, 65535, 99999):
         with pytest.raises(InvalidInput) as refused:
             plan(Home(tmp_path), Options(port=port))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from moorage.kernel.errors import InvalidInput, MoorageError, TooLarge, Unavailable
+from moorage.kernel.errors import Forbidden, InvalidInput, MoorageError, TooLarge, Unavailable
 from moorage.server.repositories.rules import Repository
 
 NO_REF = ("couldn't find remote ref", "not our ref", "no such remote ref", "unadvertised object")
@@ -44,13 +44,17 @@ _UNREACHABLE = (
     "connection reset",
     "operation too slow",
     "recv failure",
-    "host key verification failed",
     "connection closed",
 )
+_HOST_KEY = ("host key verification failed", "no matching host key type")
 _NO_SPACE = ("no space left", "disk quota")
 _LARGE = ("file too large", "signal 25", "invalid index-pack output", "out of memory")
 """A program that writes more than RLIMIT_FSIZE allows is ended by SIGXFSZ, 25 on Linux; Git then misses its output. One that
 needs more memory than RLIMIT_DATA allows says so."""
+
+
+SAID = 300
+"""Characters of a host's own words that are repeated."""
 
 
 def error_of(words: str, repository: Repository, *, limit: int) -> MoorageError:
@@ -64,11 +68,18 @@ def error_of(words: str, repository: Repository, *, limit: int) -> MoorageError:
         )
     if any(mark in said for mark in _LARGE):
         return too_large(repository, limit)
+    if any(mark in said for mark in _HOST_KEY):
+        return _error(
+            "repository-host-key",
+            f"{repository.host} shows another host key than the one that it is known by here, so nothing is read from it.",
+            "It may be another host than it says. An administrator compares its key with that in the file of the setting git_ssh.",
+        )
     if any(mark in said for mark in _PRIVATE):
+        setting = "git_ssh" if repository.scheme == "ssh" else "git_credentials"
         return _error(
             "repository-private",
             f"{repository.host} does not show this repository without signing in.",
-            "It is private, or it is not there. An administrator can set what opens this host, by the setting git_credentials.",
+            f"It is private, or it is not there. An administrator can set what opens this host, by the setting {setting}.",
         )
     if any(mark in said for mark in _TLS):
         return _error(
@@ -102,7 +113,7 @@ def missing_ref(ref: str, branches: list[str]) -> MoorageError:
             "The repository is empty: it has no commit yet.",
             "Push a first commit, with a devfile.",
         )
-    shown = ", ".join(branches[:8]) + (", …" if len(branches) > 8 else "")
+    shown = _clean(", ".join(branches[:8])) + (", …" if len(branches) > 8 else "")
     if not ref:
         return InvalidInput(
             "The repository's default branch does not exist.",
@@ -118,10 +129,32 @@ def missing_ref(ref: str, branches: list[str]) -> MoorageError:
     )
 
 
+def not_reached(repository: Repository) -> MoorageError:
+    """The same for a name that is not known and for one that leads where nothing is read: whoever asks learns nothing of
+    what there is inside of the network."""
+    return Forbidden(
+        f"Nothing is read from {repository.authority}: it is not known here, or is no public address.",
+        code="repository-host-denied",
+        hint="Look at the URL. An administrator lets a host or network of the organisation's own be read from by the setting"
+        " repository_networks under [server]; the server's log has the address.",
+        field="repository",
+    )
+
+
+def no_ssh(repository: Repository) -> MoorageError:
+    return Forbidden(
+        f"This installation reads no repositories from {repository.authority} by SSH.",
+        code="repository-ssh-denied",
+        hint="Give the repository's https URL; or an administrator names the host and a key for it in the file of the setting"
+        " git_ssh.",
+        field="repository",
+    )
+
+
 def unreachable(repository: Repository, detail: str) -> MoorageError:
     return _error(
         "repository-unreachable",
-        f"{repository.host} cannot be reached: {detail}",
+        f"{repository.host} cannot be reached: {_clean(detail)}",
         "Look at the URL, and at whether the server can reach this host.",
     )
 
@@ -180,4 +213,9 @@ def _last(words: str) -> str:
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     told = [line for line in lines if re.match(r"(fatal|error|remote|ssh):", line)]
     line = (told or lines or ["it says nothing"])[0]
-    return re.sub(r"^(fatal|error|remote): (unable to access '[^']*': )?", "", line)[:300]
+    return _clean(re.sub(r"^(fatal|error|remote): (unable to access '[^']*': )?", "", line))
+
+
+def _clean(words: str) -> str:
+    """What another host said, as it may stand in a sentence: without what a terminal or a browser would act on, and short."""
+    return "".join(c if c.isprintable() else "?" for c in words)[:SAID]

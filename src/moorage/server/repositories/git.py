@@ -1,30 +1,29 @@
-"""Git as a program, within limits: time, bytes, protocols, and an environment of its own."""
+"""Git as a program, within limits: time, bytes, protocols, and an environment of its own.
+
+Nothing of the server's account reaches it: no configuration, credentials, `.netrc`, cookies, certificates, keys, agent
+or Kerberos ticket, and no variable but those named here.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import os
+import shlex
 import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from moorage.kernel.addresses import bracketed, is_address
+from moorage.server.repositories import ssh
 from moorage.server.repositories.rules import Repository
+from moorage.server.repositories.ssh import SshHost
 
-_PASSED_ON = (
-    "PATH",
-    "LD_LIBRARY_PATH",
-    "http_proxy",
-    "https_proxy",
-    "HTTPS_PROXY",
-    "no_proxy",
-    "NO_PROXY",
-    "all_proxy",
-)
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH")
 _CONFIG = """\
 [core]
 \trepositoryformatversion = 1
@@ -39,6 +38,7 @@ _CONFIG = """\
 \tversion = 2
 [http]
 \tfollowRedirects = false
+\temptyAuth = false
 \tlowSpeedLimit = 1000
 \tlowSpeedTime = 10
 [fetch]
@@ -71,6 +71,20 @@ class GitFailed(Exception):
 class Limits:
     transfer: int
     """Bytes of one file that Git may write: of what it receives, that is."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a host is reached: what was checked, so that Git itself finds out nothing."""
+
+    addresses: Sequence[str]
+    """Where the host is; nothing else is connected to, whatever its name comes to meanwhile. Empty behind a proxy."""
+    proxy: str = ""
+    """URL of the HTTP proxy; "": there is none on the way."""
+    credential: tuple[str, str] | None = field(default=None, repr=False)
+    """User and password, over HTTP."""
+    ssh: SshHost | None = None
+    """What is known of the host, over SSH."""
     ca_bundle: str = ""
 
 
@@ -180,28 +194,19 @@ class Objects:
 
 
 @asynccontextmanager
-async def repository_of(
-    repository: Repository, *, addresses: Sequence[str], credential: tuple[str, str] | None, limits: Limits
-) -> AsyncIterator[Git]:
-    """`addresses`: where the host is; nothing else is connected to, whatever its name comes to meanwhile."""
+async def repository_of(repository: Repository, way: Way, limits: Limits) -> AsyncIterator[Git]:
     folder = Path(tempfile.mkdtemp(prefix="moorage-git-"))
     try:
         for name in ("objects", "refs", "home"):
             (folder / name).mkdir()
         (folder / "HEAD").write_text("ref: refs/heads/none\n")
         (folder / "config").write_text(_CONFIG.format(url=_quoted(repository.url)))
-        yield Git(folder, _environment(repository, folder, addresses, credential, limits), limits)
+        yield Git(folder, _environment(repository, folder, way), limits)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _environment(
-    repository: Repository,
-    folder: Path,
-    addresses: Sequence[str],
-    credential: tuple[str, str] | None,
-    limits: Limits,
-) -> dict[str, str]:
+def _environment(repository: Repository, folder: Path, way: Way) -> dict[str, str]:
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment |= {
         "HOME": str(folder / "home"),
@@ -210,26 +215,20 @@ def _environment(
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "/bin/false",
-        "GIT_ALLOW_PROTOCOL": "http:https:ssh",
-        "GIT_SSH_COMMAND": _ssh(repository, folder, addresses),
+        "GIT_ALLOW_PROTOCOL": repository.scheme,
+        "GIT_SSH_COMMAND": "/bin/false",
         "GIT_SSH_VARIANT": "ssh",
+        # The account's ticket, and the one that Kerberos would fetch with the machine's keys
+        "KRB5CCNAME": "MEMORY:",
+        "KRB5_CLIENT_KTNAME": "/dev/null",
     }
-    if limits.ca_bundle:
-        environment["GIT_SSL_CAINFO"] = limits.ca_bundle
-    settings = []
-    if credential is not None and repository.scheme in ("http", "https"):
-        # In the environment, which only this user can read; an argument would be everybody's.
-        token = base64.b64encode(":".join(credential).encode()).decode()
-        settings.append(
-            (
-                f"http.{repository.scheme}://{repository.authority}/.extraHeader",
-                f"Authorization: Basic {token}",
-            )
-        )
-    if addresses and repository.scheme in ("http", "https"):
-        port = repository.port or {"http": 80, "https": 443}[repository.scheme]
-        listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
-        settings.append(("http.curloptResolve", f"{repository.host}:{port}:{listed}"))
+    if repository.scheme == "ssh":
+        environment["GIT_SSH_COMMAND"] = _ssh(repository, folder, way)
+        settings = []
+    else:
+        settings = _http(repository, way)
+    if way.ca_bundle:
+        environment["GIT_SSL_CAINFO"] = way.ca_bundle
     environment["GIT_CONFIG_COUNT"] = str(len(settings))
     for index, (key, value) in enumerate(settings):
         environment[f"GIT_CONFIG_KEY_{index}"] = key
@@ -237,17 +236,29 @@ def _environment(
     return environment
 
 
-def _ssh(repository: Repository, folder: Path, addresses: Sequence[str]) -> str:
-    options = [
-        "ssh -F /dev/null",
-        "-o BatchMode=yes",
-        "-o ConnectTimeout=10",
-        "-o StrictHostKeyChecking=accept-new",
-        f"-o UserKnownHostsFile={folder}/home/known_hosts",
-    ]
-    if addresses and repository.scheme == "ssh":
-        options += [f"-o HostName={addresses[0]}", f"-o HostKeyAlias={repository.host}"]
-    return " ".join(options)
+def _http(repository: Repository, way: Way) -> list[tuple[str, str]]:
+    """Settings of Git's; they go by the environment, which only this user can read: an argument would be everybody's."""
+    settings = [("http.proxy", way.proxy)]
+    if way.credential is not None:
+        token = base64.b64encode(":".join(way.credential).encode()).decode()
+        name = f"http.{repository.scheme}://{repository.authority}/.extraHeader"
+        settings.append((name, f"Authorization: Basic {token}"))
+    if way.addresses and not is_address(repository.host):  # an address is connected to as it is
+        listed = ",".join(map(bracketed, way.addresses))
+        settings.append(("http.curloptResolve", f"{repository.host}:{repository.reached_at}:{listed}"))
+    return settings
+
+
+def _ssh(repository: Repository, folder: Path, way: Way) -> str:
+    """The command, with a configuration that holds all there is to know."""
+    if way.ssh is None or not way.addresses:
+        return "/bin/false"
+    known_hosts, configuration = folder / "known_hosts", folder / "ssh_config"
+    known_hosts.write_text(ssh.known_hosts_of(way.ssh, repository.host))
+    configuration.write_text(
+        ssh.configuration(way.ssh, host=repository.host, address=way.addresses[0], known_hosts=known_hosts)
+    )
+    return f"ssh -F {shlex.quote(str(configuration))}"
 
 
 def _quoted(value: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from moorage.server.repositories import complaints
+from moorage.server.repositories.git import Way
 from moorage.server.repositories.rules import Repository
 
 if TYPE_CHECKING:
@@ -21,18 +22,15 @@ SECONDS = 10.0
 _SUFFIX = "/info/refs"
 
 
-async def target_of(repository: Repository, addresses: list[str], *, ca_bundle: str) -> str | None:
-    """The URL of the repository that the host names, not checked; None when it names none.
-
-    `addresses`: where the host is; empty when a proxy finds it. Raises `InvalidInput`.
-    """
+async def target_of(repository: Repository, way: Way) -> str | None:
+    """The URL of the repository that the host names, not checked; None when it names none. Raises `InvalidInput`."""
     import httpx  # rarely needed, and 10 MB
 
     if repository.scheme not in ("http", "https"):
         return None
     here = f"{repository.url.rstrip('/')}{_SUFFIX}"
     try:
-        location = await _location(here, repository, addresses, ca_bundle)
+        location = await _location(here, repository, way)
         target = urljoin(here, location).split("?")[0]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise complaints.unreachable(repository, str(error)) from error
@@ -45,16 +43,18 @@ async def target_of(repository: Repository, addresses: list[str], *, ca_bundle: 
     return target.removesuffix(_SUFFIX)
 
 
-async def _location(here: str, repository: Repository, addresses: list[str], ca_bundle: str) -> str:
+async def _location(here: str, repository: Repository, way: Way) -> str:
     """The header `Location` of a redirect; "" when it is none. Raises `httpx.HTTPError`, `httpx.InvalidURL`."""
     import httpx
 
     url = httpx.URL(here, params={"service": "git-upload-pack"})
     headers = {"Host": repository.authority, "Accept-Encoding": "identity"}
-    tls = ssl.create_default_context(cafile=ca_bundle or None)
-    async with httpx.AsyncClient(verify=tls, timeout=SECONDS, trust_env=not addresses) as client:
+    tls = ssl.create_default_context(cafile=way.ca_bundle or None)
+    async with httpx.AsyncClient(
+        verify=tls, timeout=SECONDS, trust_env=False, proxy=way.proxy or None
+    ) as client:
         last: httpx.HTTPError | None = None
-        for address in addresses or [repository.host]:
+        for address in way.addresses or [repository.host]:
             request = client.build_request(
                 "GET",
                 url.copy_with(host=address),

@@ -6,40 +6,42 @@ Whatever comes in here ends as an argument of Git: nothing may look like an opti
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from urllib.parse import SplitResult, urlsplit
 
+from moorage.kernel.addresses import bracketed, canonical_host
 from moorage.kernel.errors import Forbidden, InvalidInput
 
-SCHEMES = ("http", "https", "ssh")
-_SCP = re.compile(r"(?P<user>[A-Za-z0-9._-]+@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*):(?P<path>[^:\s-][^\s]*)")
-_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
-_METADATA = (
-    ipaddress.ip_network("169.254.0.0/16"),
-    ipaddress.ip_network("fe80::/10"),
-    ipaddress.ip_network("fd00:ec2::254/128"),
+PORTS = {"http": 80, "https": 443, "ssh": 22}
+_SCP = re.compile(
+    r"(?P<user>[A-Za-z0-9._-]+@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*|\[[^\]\s]*\]):(?P<path>[^:\s-][^\s]*)"
 )
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A URL that Git may be given."""
+    """A URL that Git may be given: its host is written as it was checked, so that Git can take it for no other."""
 
     url: str
     scheme: str
     host: str
-    """Without port; an IPv6 address without brackets."""
+    """In its canonical form, without port; an IPv6 address without brackets."""
     port: int | None
 
     @property
     def authority(self) -> str:
         """`host`, or `host:port` when the URL names a port."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = bracketed(self.host)
         return host if self.port is None else f"{host}:{self.port}"
+
+    @property
+    def reached_at(self) -> int:
+        """The port that is connected to."""
+        return self.port or PORTS[self.scheme]
 
 
 def check_repository(text: str) -> Repository:
@@ -49,21 +51,24 @@ def check_repository(text: str) -> Repository:
         raise _refused("A repository is needed: the URL that git clone would be given.")
     if _CONTROL.search(url) or url.startswith("-") or "\\" in url:
         raise _refused("This is no URL of a repository: it holds characters that a URL cannot hold.")
-    if "://" not in url and (match := _SCP.fullmatch(url)) and "::" not in url:
+    if "://" not in url and (match := _SCP.fullmatch(url)):
         url = f"ssh://{match['user'] or ''}{match['host']}/{match['path'].lstrip('/')}"
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         raise _refused(f"This is no URL of a repository: {error}.") from error
-    if parts.scheme not in SCHEMES or "::" in url.split("/")[0]:
+    if port == 0:
+        raise _refused("The URL names the port 0, which there is not.")
+    if parts.scheme not in PORTS or "::" in url.split("/")[0]:
         raise _refused(
             "A repository is read by http, https or ssh, and by nothing else.",
             hint="For instance https://git.example.com/team/project.git",
         )
-    _check_parts(parts)
-    host = (parts.hostname or "").rstrip(".")
-    return Repository(url=url, scheme=parts.scheme, host=host, port=port)
+    host = _check_parts(parts)
+    repository = Repository(url="", scheme=parts.scheme, host=host, port=port)
+    user = f"{parts.username}@" if parts.username else ""
+    return replace(repository, url=f"{parts.scheme}://{user}{repository.authority}{parts.path}")
 
 
 def check_host(repository: Repository, *, allowed: tuple[str, ...], denied: tuple[str, ...]) -> None:
@@ -76,19 +81,6 @@ def check_host(repository: Repository, *, allowed: tuple[str, ...], denied: tupl
             hint="An administrator decides this, by the settings repository_hosts and repository_hosts_denied.",
             field="repository",
         )
-
-
-def check_addresses(repository: Repository, addresses: list[str]) -> None:
-    """Raises `Forbidden` when a host's name leads to a link-local address, where clouds keep their secrets."""
-    for text in addresses:
-        address = ipaddress.ip_address(text.split("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        if any(mapped in network for network in _METADATA if network.version == mapped.version):
-            raise Forbidden(
-                f"{repository.host} is a link-local address, and nothing is read from those.",
-                code="repository-host-denied",
-                field="repository",
-            )
 
 
 def check_ref(ref: str) -> str:
@@ -129,17 +121,25 @@ def check_path(path: str) -> str:
     return path
 
 
-def _check_parts(parts: SplitResult) -> None:
+def _check_parts(parts: SplitResult) -> str:
+    """The host, in its canonical form."""
     if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
         raise _refused(
             "The URL holds a user name or a password.",
             code="repository-password",
             hint="Leave it out: it would be stored. An administrator sets what opens a host, by the setting git_credentials.",
         )
-    host = parts.netloc.rpartition("@")[2]
-    if not parts.hostname or not _HOST.fullmatch(re.sub(r":[0-9]*$", "", host)) or parts.hostname[0] == "-":
+    if not parts.hostname:
         raise _refused("The URL names no host.")
-    if parts.username is not None and (not parts.username or parts.username.startswith("-")):
+    try:
+        parts.netloc.encode("ascii")  # before anything makes other letters of it
+        host = canonical_host(parts.hostname)
+    except ValueError as error:
+        raise _refused(
+            "The URL names no host in a form that is read here.",
+            hint="Write a name in ASCII letters, or an address in its usual form: 192.0.2.1, [2001:db8::1].",
+        ) from error
+    if parts.username is not None and not _USER.fullmatch(parts.username):
         raise _refused("The URL's user name cannot be used.")
     if parts.query or parts.fragment:
         raise _refused(
@@ -147,6 +147,7 @@ def _check_parts(parts: SplitResult) -> None:
         )
     if not parts.path.strip("/"):
         raise _refused("The URL names a host, but no repository on it.")
+    return host
 
 
 def _matches(names: set[str], patterns: tuple[str, ...]) -> bool:

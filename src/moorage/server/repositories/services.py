@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from moorage.devfile import FILE_NAMES, FOLDER
+from moorage.kernel import log
+from moorage.kernel.addresses import Egress, bracketed, is_address
 from moorage.kernel.errors import MoorageError
+from moorage.kernel.proxies import proxy_of
 from moorage.server.metrics import Metrics
 from moorage.server.repositories import complaints, redirects, rules
-from moorage.server.repositories.git import Git, GitFailed, Limits, Objects, repository_of
+from moorage.server.repositories.git import Git, GitFailed, Limits, Objects, Way, repository_of
+from moorage.server.repositories.line import Bounds, Line
 from moorage.server.repositories.rules import Repository
+from moorage.server.repositories.ssh import SshHosts, place
 from moorage.server.settings import Credentials, Settings
 from moorage.translation.devcontainer import FILE_NAMES as DEVCONTAINER_NAMES
 
 REDIRECTS = 3
 _TREE_LIMIT = 8_000_000
 _COMMIT_LIMIT = 1_000_000
+
+_log = log.get(part="server.repositories")
 
 Resolve = Callable[[str], Awaitable[list[str]]]
 
@@ -45,18 +51,30 @@ class RepositoryReader:
         credentials: Credentials,
         metrics: Metrics,
         *,
+        ssh_hosts: SshHosts | None = None,
         resolve: Resolve | None = None,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
+        self._ssh_hosts = ssh_hosts or {}
         self._metrics = metrics
+        self._egress = Egress.of(settings.repository_networks)
+        self._line = Line(Bounds(settings.repository_reads, settings.repository_reads_per_user))
         self._resolve = resolve or addresses_of
 
-    async def read(self, url: str, ref: str = "", path: str = "") -> Reading:
-        """Raises `InvalidInput` (`field` says which of the three), `TooLarge`, or `Forbidden` by the settings."""
+    async def read(self, url: str, ref: str = "", path: str = "", *, person: str = "") -> Reading:
+        """`person`: who asks; each has so many turns at a time.
+
+        Raises `InvalidInput` (`field` says which of the three), `TooLarge`, `Forbidden` by the settings; `LimitReached` or
+        `Unavailable` when others are read first for too long.
+        """
         repository = rules.check_repository(url)
         rules.check_ref(ref)
         rules.check_path(path)
+        async with self._line.turn(person):
+            return await self._measured(repository, ref, path)
+
+    async def _measured(self, repository: Repository, ref: str, path: str) -> Reading:
         started, outcome = time.perf_counter(), "failed"
         seconds = self._settings.repository_seconds
         try:
@@ -75,12 +93,9 @@ class RepositoryReader:
 
     async def _read(self, repository: Repository, ref: str, path: str) -> Reading:
         for _ in range(REDIRECTS):
-            addresses = await self._addresses(repository)
-            limits = Limits(self._settings.repository_transfer, self._settings.ca_bundle)
-            credential = self._credentials.of(repository.authority)
-            async with repository_of(
-                repository, addresses=addresses, credential=credential, limits=limits
-            ) as git:
+            way = await self._way(repository)
+            limits = Limits(self._settings.repository_transfer)
+            async with repository_of(repository, way, limits) as git:
                 try:
                     await git.fetch(ref)
                     async with git.objects() as objects:
@@ -88,7 +103,7 @@ class RepositoryReader:
                 except GitFailed as failure:
                     if complaints.is_missing_ref(failure.words):
                         raise complaints.missing_ref(ref, await _branches(git)) from failure
-                    target = await self._redirect(repository, addresses, failure.words)
+                    target = await self._redirect(repository, way, failure.words)
                     if target is None:
                         raise complaints.error_of(
                             failure.words, repository, limit=limits.transfer
@@ -96,20 +111,47 @@ class RepositoryReader:
             repository = target
         raise complaints.error_of("it redirects too often", repository, limit=0)
 
-    async def _addresses(self, repository: Repository) -> list[str]:
-        """Raises `Forbidden` for a host that is not allowed. Behind a proxy, which resolves names itself, none."""
+    async def _way(self, repository: Repository) -> Way:
+        """How it is reached. Raises `Forbidden` for what the settings do not allow."""
         settings = self._settings
         rules.check_host(
             repository, allowed=settings.repository_hosts, denied=settings.repository_hosts_denied
         )
+        known = None
+        if repository.scheme == "ssh":
+            known = self._ssh_hosts.get(place(repository.host, repository.port))
+            if known is None:
+                raise complaints.no_ssh(repository)
+        proxy = "" if known else _proxy(repository)
+        addresses = await self._addresses(repository, by_proxy=bool(proxy))
+        return Way(
+            addresses=addresses if not proxy else (),
+            proxy=proxy,
+            credential=self._credentials.of(repository.authority),
+            ssh=known,
+            ca_bundle=settings.ca_bundle,
+        )
+
+    async def _addresses(self, repository: Repository, *, by_proxy: bool) -> list[str]:
+        """Where the host is; behind a proxy, which resolves names itself, one that is not known here is the proxy's to judge.
+
+        Raises `Forbidden` for what may not be reached.
+        """
         try:
             addresses = await self._resolve(repository.host)
         except OSError as error:
-            if _proxied(repository):
+            if by_proxy and not is_address(repository.host):
                 return []
-            raise complaints.unreachable(repository, "its name is not known.") from error
-        rules.check_addresses(repository, addresses)
-        return [] if _proxied(repository) else addresses
+            raise complaints.not_reached(repository) from error
+        if not self._egress.permits(repository.host, repository.reached_at, addresses):
+            _log.info(
+                "a repository is not read: an address of its host is not public, nor in repository_networks",
+                host=repository.host,
+                port=repository.reached_at,
+                addresses=addresses[:8],
+            )
+            raise complaints.not_reached(repository)
+        return addresses
 
     async def _pick(self, objects: Objects, repository: Repository, ref: str, path: str) -> Reading:
         commit = await objects.get("FETCH_HEAD^{commit}", most=_COMMIT_LIMIT)
@@ -126,16 +168,18 @@ class RepositoryReader:
             return Reading(url=repository.url, ref=ref, commit=commit.oid, path=candidate, text=text)
         raise complaints.no_devfile(path, (*FILE_NAMES, f"{FOLDER}/*.yaml", *DEVCONTAINER_NAMES), ref)
 
-    async def _redirect(self, repository: Repository, addresses: list[str], words: str) -> Repository | None:
+    async def _redirect(self, repository: Repository, way: Way, words: str) -> Repository | None:
         """Where the host sends Git instead, if it does. Git itself follows nothing: each place is checked as the first."""
         if "returned error: 30" not in words and "redirect" not in words.lower():
             return None
-        found = await redirects.target_of(repository, addresses, ca_bundle=self._settings.ca_bundle)
+        found = await redirects.target_of(repository, way)
         return None if found is None else rules.check_repository(found)
 
 
 async def addresses_of(host: str) -> list[str]:
     """Raises `OSError` when the name is not known."""
+    if host.endswith(".localhost"):
+        return ["127.0.0.1"]  # RFC 6761, 6.3: whatever a resolver says, programs may take it for this machine
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -171,14 +215,6 @@ async def _branches(git: Git) -> list[str]:
         return []
 
 
-def _proxied(repository: Repository) -> bool:
-    proxy = os.environ.get(f"{repository.scheme}_proxy") or os.environ.get(
-        f"{repository.scheme.upper()}_PROXY"
-    )
-    return bool(proxy) and repository.scheme != "ssh" and not _bypassed(repository.host)
-
-
-def _bypassed(host: str) -> bool:
-    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    names = [name.strip().lstrip(".") for name in listed.split(",") if name.strip()]
-    return any(name == "*" or host == name or host.endswith(f".{name}") for name in names)
+def _proxy(repository: Repository) -> str:
+    """The URL of the proxy on the way; "" when there is none."""
+    return proxy_of(f"{repository.scheme}://{bracketed(repository.host)}:{repository.reached_at}") or ""

@@ -57,7 +57,9 @@ async def create_workspace(
         await _check_limits(state, session, actor)
         if request.name and request.name in await _titles(session, actor):
             raise _taken(request.name)
-    reading = await state.repositories.read(request.repository, request.ref, request.devfile)
+    reading = await state.repositories.read(
+        request.repository, request.ref, request.devfile, person=str(actor.user_id)
+    )
     spec, warnings = await asyncio.to_thread(specs.translate, reading, editor, state.resolver)
     plan = _Plan(request, reading, spec, warnings, agent)
     for attempt in range(ATTEMPTS):
