@@ -248,8 +248,7 @@ class Workspace:
             "not done",
             workspace=self.name,
             code=cause.code,
-            cause=cause.message,
-            detail=cause.detail[-500:],
+            cause=cause.message,  # not its detail, which quotes what the owner's programs wrote
             final=final,
         )
         self._history = rules.after_fault(self._history, desired, cause, final=final, now=now, pause=pause)

@@ -115,14 +115,14 @@ async def _run_command(runtime: Runtime, desired: DesiredWorkspace, command: Com
     )
     try:
         async with runtime.execute(desired.name, request, desired.spec) as session:
-            text = b"".join([chunk.data async for chunk in session.output()])
+            async for _ in session.output():  # the owner's own: not for the agent's log
+                pass
             if code := await session.exit_code():
                 _log.warning(
                     "a preStop command failed",
                     workspace=desired.name,
                     command=command.id,
                     code=code,
-                    said=text.decode(errors="replace")[-500:],
                 )
     except (RuntimeFault, MoorageError) as error:
         _log.warning("a preStop command could not be run", workspace=desired.name, error=error.message)

@@ -25,6 +25,8 @@ class Action(StrEnum):
     CREATE_WORKSPACE = "create-workspace"
     LIST_WORKSPACES = "list-workspaces"
     SEE_WORKSPACE = "see-workspace"
+    SEE_INSIDE_WORKSPACE = "see-inside-workspace"
+    """What its programs wrote and its files say, as far as it stands in its state: see `workspaces.outside`."""
     START_WORKSPACE = "start-workspace"
     STOP_WORKSPACE = "stop-workspace"
     RESTART_WORKSPACE = "restart-workspace"
@@ -76,6 +78,7 @@ _EVERYBODY = frozenset(
         Action.CREATE_WORKSPACE,
         Action.LIST_WORKSPACES,
         Action.SEE_WORKSPACE,
+        Action.SEE_INSIDE_WORKSPACE,
         Action.START_WORKSPACE,
         Action.STOP_WORKSPACE,
         Action.RESTART_WORKSPACE,

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import msgspec
 import websockets
+from fastapi.routing import iter_route_contexts
 from sqlalchemy import event, insert
 from websockets.asyncio.client import ClientConnection, unix_connect
 
@@ -249,3 +250,11 @@ def counted(server: Server) -> Iterator[list[str]]:
         yield statements
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+def addresses(server: Server) -> set[tuple[str, str]]:
+    """Method and address, with names of parameters, of all that the server answers: API, pages and what machines ask."""
+    routes = iter_route_contexts(make_application(server.state).routes)
+    found = {(method, r.path) for r in routes for method in getattr(r, "methods", None) or {"WEBSOCKET"}}
+    assert len(found) > 60
+    return found

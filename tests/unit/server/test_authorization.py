@@ -12,6 +12,7 @@ TABLE = {
     Action.CREATE_WORKSPACE: (True, False, True, False),
     Action.LIST_WORKSPACES: (True, False, True, True),
     Action.SEE_WORKSPACE: (True, False, True, True),
+    Action.SEE_INSIDE_WORKSPACE: (True, False, True, False),
     Action.START_WORKSPACE: (True, False, True, False),
     Action.STOP_WORKSPACE: (True, False, True, True),
     Action.RESTART_WORKSPACE: (True, False, True, False),

@@ -119,6 +119,8 @@ class Detail:
     commands: tuple[tuple[str, str], ...]
     """(what it does, command line)"""
     can: Abilities
+    inside: bool
+    """Whether what the workspace's programs wrote is among this; else only its owner sees that."""
     gone: bool
 
 
@@ -198,6 +200,7 @@ def detail(workspace: schemas.Workspace, actor: Actor, now: float) -> Detail:
         post_start=tuple(_outcome(name, said) for name, said in workspace.post_start.items()),
         commands=commands(workspace, actor),
         can=can,
+        inside=may(actor, Action.SEE_INSIDE_WORKSPACE, workspace.owner),
         gone=workspace.state is ActualState.TERMINATED,
     )
 

@@ -84,7 +84,7 @@ async def create_workspace(
                 raise _taken(request.name) from error
             if attempt == ATTEMPTS - 1:
                 raise Unavailable("Too much is created at once.", hint="Try again.") from error
-    return view(Row(workspace, agent, actor.name), state.clock.now())
+    return view(Row(workspace, agent, actor.name), actor, state.clock.now())
 
 
 def _workspace(state: ServerState, actor: Actor, plan: _Plan) -> tuple[Workspace, Changed]:

@@ -39,7 +39,7 @@ class WatchedWorkspace:
             else:
                 row = await loading.find(session, self._actor, self._name, Action.SEE_WORKSPACE)
                 self._name, self._agent = row.workspace.name, str(row.agent.id)
-        return view(row, self._state.clock.now())
+        return view(row, self._actor, self._state.clock.now())
 
     def concerns(self, change: Changed) -> bool:
         if change.kind == "resync":

@@ -13,7 +13,7 @@ from moorage.server.workspaces import intents, loading, schemas, specs
 from moorage.server.workspaces.creation import create_workspace
 from moorage.server.workspaces.decisions import Request, next_intent
 from moorage.server.workspaces.models import Workspace
-from moorage.server.workspaces.view import Row, ports_of, spec_of, view
+from moorage.server.workspaces.view import Row, ports_view, spec_of, view
 
 __all__ = [
     "create_workspace",
@@ -38,19 +38,19 @@ async def list_workspaces(
     async with state.database.read() as session:
         found = await loading.fetch(session, query)
     now = state.clock.now()
-    return [view(row, now) for row in found]
+    return [view(row, actor, now) for row in found]
 
 
 async def get_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
     async with state.database.read() as session:
         row = await loading.find(session, actor, name, Action.SEE_WORKSPACE)
-    return view(row, state.clock.now())
+    return view(row, actor, state.clock.now())
 
 
 async def list_ports(state: ServerState, actor: Actor, name: str) -> list[schemas.Port]:
     async with state.database.read() as session:
         row = await loading.find(session, actor, name, Action.SEE_WORKSPACE)
-    return ports_of(row.workspace.name, spec_of(row.workspace), row.agent.zone_url)
+    return ports_view(row, actor)
 
 
 async def start_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
@@ -85,7 +85,7 @@ async def _request(
                 spec = specs.moved_to(spec_of(workspace), name=workspace.name, zone_url=row.agent.zone_url)
                 workspace.spec = specs.encoded(spec)
             announce(session, Changed(kind="desired", key=workspace.name, agent=workspace.agent_id))
-    return view(row, now)
+    return view(row, actor, now)
 
 
 async def _lock(session: AsyncSession, row: Row) -> None:

@@ -19,8 +19,10 @@ from moorage.contract import (
 )
 from moorage.contract.hosts import host_of
 from moorage.server.agents.models import Agent
+from moorage.server.authorization import Action, Actor, may
 from moorage.server.workspaces import hours, schemas
 from moorage.server.workspaces.models import Workspace
+from moorage.server.workspaces.outside import outside, ports_outside
 
 SILENCE = 60.0
 """Seconds without a word from the agent after which nobody knows how its workspaces are."""
@@ -52,7 +54,13 @@ def is_silent(agent: Agent, now: float) -> bool:
     return now - agent.last_seen > SILENCE
 
 
-def view(row: Row, now: float) -> schemas.Workspace:
+def view(row: Row, actor: Actor, now: float) -> schemas.Workspace:
+    """As `actor` sees it, who may see it: all of it, or what is outside."""
+    whole = _view(row, now)
+    return whole if may(actor, Action.SEE_INSIDE_WORKSPACE, row.workspace.owner_id) else outside(whole)
+
+
+def _view(row: Row, now: float) -> schemas.Workspace:
     workspace = row.workspace
     spec, actual = spec_of(workspace), actual_of(workspace)
     url = port_url(row.agent.zone_url, workspace.name, spec.editor.port) if spec.editor else ""
@@ -163,6 +171,12 @@ def port_url(zone_url: str, workspace: str, port: int) -> str:
     parts = urlsplit(zone_url)
     host = host_of(workspace, port, parts.hostname or "")
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+
+
+def ports_view(row: Row, actor: Actor) -> list[schemas.Port]:
+    """As in `view`."""
+    ports = ports_of(row.workspace.name, spec_of(row.workspace), row.agent.zone_url)
+    return ports if may(actor, Action.SEE_INSIDE_WORKSPACE, row.workspace.owner_id) else ports_outside(ports)
 
 
 def ports_of(workspace: str, spec: WorkspaceSpec, zone_url: str) -> list[schemas.Port]:
