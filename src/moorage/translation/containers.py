@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from moorage.contract.images import parse_image
 from moorage.contract.spec import (
     EDITOR_PORT,
     PROJECTS_ROOT,
@@ -36,7 +37,6 @@ _LABEL_KEY = re.compile(
     r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_IMAGE = re.compile(r"[A-Za-z0-9][^\s]{0,510}")
 _SYSTEM_PATHS = ("/", "/proc", "/sys", "/dev", "/etc", "/bin", "/lib", "/usr", "/sbin", "/run")
 """Nothing is mounted over these; below /etc, /usr and /run it may be."""
 _CLOSED_PATHS = ("/proc", "/sys", "/dev", TOOLS_ROOT)
@@ -107,12 +107,12 @@ class Maker:
         )
 
     def _image(self, body: ContainerComponent, path: Path) -> None:
-        if not _IMAGE.fullmatch(body.image or ""):
+        if parse_image(body.image or "") is None:
             self.report.add(
                 "bad-image",
                 f"{(body.image or '')[:60]!r} names no image.",
                 (*path, "image"),
-                hint="An image is written registry/name:tag.",
+                hint="An image is written registry.example.com/team/name:tag, its name in small letters.",
             )
 
     def _mount_sources(self, body: ContainerComponent, path: Path, *, is_main: bool) -> bool:

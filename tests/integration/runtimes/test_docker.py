@@ -48,6 +48,15 @@ from moorage.kernel.ids import short_id
 pytestmark = pytest.mark.docker
 
 
+async def test_an_image_that_leads_elsewhere_is_refused(docker_world: DockerWorld) -> None:
+    """An image that would lead to another part of the engine's API fails its workspace in words, and nothing is asked of the engine."""
+    agent = await docker_world.agent()
+    main = Container(name="py", image="x/../../containers", override_command=True)
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.start(desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,))))
+    assert caught.value.cause.code == "image-name-invalid"
+
+
 async def test_confinement(docker_world: DockerWorld) -> None:
     """Every container runs as uid 5001 of group 0, without a capability or a way to get one, within its limits."""
     agent = await docker_world.agent()

@@ -221,9 +221,11 @@ def test_what_cannot_run_is_refused(text: str, code: str, path: str) -> None:
     assert _problems(text) == [(code, f"components[0].container.{path}")]
 
 
-@pytest.mark.parametrize("image", ["''", "'a b'", "-x", "'\\t'"])
+@pytest.mark.parametrize(
+    "image", ["''", "'a b'", "-x", "'\\t'", "x/../../containers", "../x", "x?all=1", "x%2f..", "App"]
+)
 def test_an_image_must_be_a_name(image: str) -> None:
-    """No blank, no option, not nothing."""
+    """No blank, no option, not nothing, and no way out of its place in a URL."""
     text = f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: {image}}}\n"
     assert _problems(text) == [("bad-image", "components[0].container.image")]
 

@@ -186,7 +186,7 @@ def _itself(workspace: schemas.Workspace) -> schemas.Workspace:
     return workspace
 
 
-_Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z", max_length=100)]
 
 
 class _Start(msgspec.Struct):

@@ -14,7 +14,7 @@ from moorage.agent.runtimes.kubernetes.client import ApiError, Client
 from moorage.agent.runtimes.kubernetes.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.resources import POD, SECRET
 from moorage.kernel.clock import SystemClock
-from moorage.kernel.errors import Forbidden, Misconfigured, MoorageError, Unavailable
+from moorage.kernel.errors import Forbidden, InvalidInput, Misconfigured, MoorageError, Unavailable
 from unit.agent.runtimes_kubernetes.api_server import serving
 
 
@@ -61,10 +61,26 @@ async def client(server: Server) -> AsyncIterator[Client]:
         yield client
 
 
-def test_a_name_is_one_part_of_a_path() -> None:
-    """Whatever an object is called, it is asked for under its own kind, and in its own namespace."""
-    assert POD.path("n", "../../secrets/x") == "/api/v1/namespaces/n/pods/..%2F..%2Fsecrets%2Fx"
-    assert POD.path("a/b", "c") == "/api/v1/namespaces/a%2Fb/pods/c"
+def test_names_stay_in_their_segment() -> None:
+    """A name never becomes another path of the API, whatever is in it."""
+    assert POD.path("n", "a.b-c") == "/api/v1/namespaces/n/pods/a.b-c"
+    for name in (
+        "..",
+        ".",
+        "../../secrets/x",
+        "a/b",
+        "a%2fb",
+        "a?b",
+        "a#b",
+        "a b",
+        "a\n",
+        "a..b",
+        "\r\nHost: x",
+        "ä",
+    ):
+        for namespace, pod in ((name, "c"), ("n", name)):
+            with pytest.raises(InvalidInput, match="is no name of an object"):
+                POD.path(namespace, pod)
 
 
 async def test_lists_page_by_page(client: Client, server: Server) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ REQUEST_SECONDS = 120.0
 LASTING = ("/create", "/start")
 """An engine goes on making a thing when its client goes away; then it could come after somebody looked for it."""
 LASTING_SECONDS = 5.0
+_PATH = re.compile(r"[a-z]+(/[A-Za-z0-9_.:@+=\[\]-]+)*")
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 
@@ -133,6 +135,7 @@ class Engine:
     ) -> Any:
         """The answer's JSON; None for a 404 when `missing_ok`."""
         doing = doing or f"{method} {path}"
+        path = _checked(doing, path)
         try:
             with ENGINE_SECONDS.labels(method).time():
                 async with asyncio.timeout(timeout):
@@ -149,7 +152,9 @@ class Engine:
         """Unpacks a tar archive in a container, running or not."""
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                await self._client.put(f"containers/{container}/archive", {"path": path}, archive)
+                await self._client.put(
+                    _checked(doing, f"containers/{container}/archive"), {"path": path}, archive
+                )
         except aiodocker.DockerError as error:
             raise self._refused(doing, error) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -160,6 +165,7 @@ class Engine:
         self, method: str, path: str, *, doing: str, headers: Mapping[str, str] | None = None, **params: Any
     ) -> AsyncIterator[aiohttp.StreamReader]:
         try:
+            path = _checked(doing, path)
             async with self._client.stream(method, path, _encoded(params), headers or {}) as response:
                 yield response.content
         except aiodocker.DockerError as error:
@@ -190,9 +196,10 @@ class Engine:
     @asynccontextmanager
     async def attach_exec(self, exec_id: str, *, tty: bool) -> AsyncIterator[Attached]:
         """Starts the command of that exec."""
+        path = _checked("starting a command", f"exec/{exec_id}/start")
 
         async def setup() -> tuple[URL, bytes, bool]:
-            return URL(f"exec/{exec_id}/start"), msgspec.json.encode({"Detach": False, "Tty": tty}), tty
+            return URL(path), msgspec.json.encode({"Detach": False, "Tty": tty}), tty
 
         attached = Attached(self._client, setup, NO_TIMEOUT)
         try:
@@ -218,6 +225,15 @@ class Engine:
         else:
             verdict = causes.engine_unreachable(self.host, str(error) or repr(error))
         return RuntimeFault(verdict.cause, final=verdict.final)
+
+
+def _checked(doing: str, path: str) -> str:
+    """The path as it is. Names and ids are parts of paths: what could leave its part, or begin a query, goes to no engine.
+
+    Raises `EngineError` (400)."""
+    if not _PATH.fullmatch(path) or any(part in (".", "..") for part in path.split("/")):
+        raise EngineError(doing, 400, f"{path[:200]!r} is no path of the engine's API")
+    return path
 
 
 async def _to_its_end(asked: Coroutine[Any, Any, Any]) -> Any:

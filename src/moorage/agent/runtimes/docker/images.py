@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from moorage.agent import causes
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.objects import ImageConfig, image_config
 from moorage.agent.runtimes.port import RuntimeFault
+from moorage.contract.images import ImageReference, parse_image
 
 TRIES = 3
 """Pulls, when a registry does not answer."""
@@ -30,7 +30,7 @@ class Images:
     async def find(self, reference: str) -> ImageConfig | None:
         answer = await self._engine.request(
             "GET",
-            f"images/{quote(reference, safe='/:@')}/json",
+            f"images/{_parsed(reference)}/json",
             doing=f"looking for {reference}",
             missing_ok=True,
         )
@@ -38,6 +38,7 @@ class Images:
 
     async def ensure(self, reference: str, said: Callable[[str], None]) -> ImageConfig:
         """The image, pulled when it is not there; `said` hears how far that is. Raises `RuntimeFault`."""
+        _parsed(reference)
         try:
             found = await self.find(reference)
         except EngineError as error:  # the engine refuses what is no image's name
@@ -75,11 +76,11 @@ class Images:
 
     async def _pull(self, reference: str, said: Callable[[str], None]) -> None:
         said(f"Pulling {reference}.")
-        name, tag = _split(reference)
+        parsed = _parsed(reference)
         layers: dict[str, tuple[int, int]] = {}
         headers = self._auth(reference)
         async with self._engine.stream(
-            "POST", "images/create", doing=f"pulling {reference}", headers=headers, fromImage=name, tag=tag
+            "POST", "images/create", doing=f"pulling {reference}", headers=headers, **_wanted(parsed)
         ) as content:
             async for raw in content:
                 if not raw.strip():
@@ -97,10 +98,7 @@ class Images:
             auths = json.loads(self._docker_config.read_text()).get("auths") or {}
         except (OSError, ValueError):
             return {}
-        first = reference.split("/", 1)[0]
-        registry = (
-            first if "/" in reference and ("." in first or ":" in first or first == "localhost") else HUB
-        )
+        registry = _parsed(reference).domain or HUB
         entry = auths.get(registry) or auths.get(f"https://{registry}")
         if not isinstance(entry, dict) or not entry.get("auth"):
             return {}
@@ -109,14 +107,19 @@ class Images:
         return {"X-Registry-Auth": base64.urlsafe_b64encode(value).decode()}
 
 
-def _split(reference: str) -> tuple[str, str | None]:
-    """Name and tag; a digest stays with the name. Without a tag it is `latest`, as everywhere."""
-    if "@" in reference:
-        return reference, None
-    name, colon, tag = reference.rpartition(":")
-    if colon and "/" not in tag:
-        return name, tag
-    return reference, "latest"
+def _parsed(reference: str) -> ImageReference:
+    """Raises `RuntimeFault` (final) for what is no reference: nothing else becomes a part of a request to the engine."""
+    found = parse_image(reference)
+    if found is None:
+        raise _fault(causes.of_pull(reference, 400, "invalid reference format"))
+    return found
+
+
+def _wanted(image: ImageReference) -> dict[str, str | None]:
+    """The parameters of a pull: a digest stays with the name. Without a tag it is `latest`, as everywhere."""
+    if image.digest:
+        return {"fromImage": str(image), "tag": None}
+    return {"fromImage": image.name, "tag": image.tag or "latest"}
 
 
 def _far(line: dict[str, Any], layers: dict[str, tuple[int, int]]) -> str:

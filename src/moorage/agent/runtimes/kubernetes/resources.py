@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
+from moorage.kernel.errors import InvalidInput
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
 Object = dict[str, Any]
 """A Kubernetes object as the API server's JSON has it."""
 
@@ -19,11 +22,20 @@ class Kind:
     namespaced: bool = True
 
     def path(self, namespace: str = "", name: str = "") -> str:
-        """The path of one object, of a namespace's, or of all."""
+        """The path of one object, of a namespace's, or of all. Raises `InvalidInput` for what is no object's name."""
         root = f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
         if self.namespaced and namespace:
-            root += f"/namespaces/{quote(namespace, safe='')}"
-        return f"{root}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
+            root += f"/namespaces/{_segment(namespace)}"
+        return f"{root}/{self.plural}" + (f"/{_segment(name)}" if name else "")
+
+
+def _segment(name: str) -> str:
+    """The name as it is: it is one segment of a path, and must not become another path."""
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise InvalidInput(
+            f"{name[:100]!r} is no name of an object in a cluster.", code="object-name-invalid"
+        )
+    return name
 
 
 NAMESPACE = Kind("Namespace", "v1", "namespaces", namespaced=False)
