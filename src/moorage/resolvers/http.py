@@ -23,6 +23,7 @@ import httpcore
 
 from moorage.devfile import Reference, ResolutionError, Resolved
 from moorage.devfile.limits import MAX_BYTES
+from moorage.devfile.recognition import CODE, HINT, is_devfile
 from moorage.kernel.addresses import Egress, bracketed, canonical_host
 
 Lookup = Callable[[str, int], Sequence[str]]
@@ -92,6 +93,9 @@ class HttpResolver:
         if (known := self.cache.get(url, self.limits.fresh)) is not None:
             return Resolved(known, url)
         content = self._fetch(url)
+        if not is_devfile(content):
+            # An error in it would show lines of a page that whoever wrote the reference may not be able to open.
+            raise ResolutionError(CODE, f"{url[:200]} is no devfile.", HINT)
         self.cache.put(url, content)
         return Resolved(content, url)
 

@@ -10,7 +10,7 @@ Must not: do I/O, or know a runtime.
 """
 
 from moorage.translation.devcontainer import Converted, from_devcontainer
-from moorage.translation.sources import FILE_NAMES, read
+from moorage.translation.sources import FILE_NAMES, read, shown
 from moorage.translation.workspace import Settings, Translation, to_workspace_spec
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "Translation",
     "from_devcontainer",
     "read",
+    "shown",
     "to_workspace_spec",
 ]

@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from moorage.devfile import Devfile, DevfileError, Problem, parse, to_yaml
 from moorage.devfile.limits import MAX_NODES, MOST_PROBLEMS
@@ -24,6 +24,10 @@ FILE_NAMES = (".devcontainer/devcontainer.json", ".devcontainer.json")
 COMPONENT = "dev"
 MAX_CHARACTERS = 1024 * 1024
 
+_MARKS = frozenset(
+    {"image", "build", "dockerFile", "dockerComposeFile", "features", "customizations", "postCreateCommand"}
+)
+"""One of these is in every devcontainer.json that says anything (the specification's reference)."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z]+)(?::([^}:]*))?(?::([^}]*))?\}")
 _FOLDER = "$(PROJECT_SOURCE)"
 _MEMORY = re.compile(r"([0-9]+)\s*([kmgt]?)b?", re.IGNORECASE)
@@ -75,6 +79,15 @@ def from_devcontainer(text: str | bytes, *, source: str = FILE_NAMES[0]) -> Conv
 def is_devcontainer(path: str) -> bool:
     """Whether a file of that path is read by this module."""
     return path.endswith(("/devcontainer.json", "/.devcontainer.json")) or path in FILE_NAMES
+
+
+def kind_of(text: str) -> Literal["devcontainer", "broken", "other"]:
+    """Whether a text is a devcontainer.json by what it says, JSON of another kind, or none."""
+    try:
+        found = loads(text)
+    except NotJson:
+        return "broken"
+    return "devcontainer" if isinstance(found, dict) and _MARKS & found.keys() else "other"
 
 
 def _read(text: str | bytes, source: str) -> dict[str, Any]:

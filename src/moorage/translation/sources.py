@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from moorage import devfile
-from moorage.devfile import Flattened, Resolver
+from moorage.devfile import DevfileError, Flattened, Resolver
+from moorage.devfile.recognition import is_devfile, not_a_devfile
 from moorage.translation import devcontainer
 
 FILE_NAMES = (*devfile.FILE_NAMES, *devcontainer.FILE_NAMES)
@@ -20,3 +21,18 @@ def read(text: str | bytes, *, path: str, resolver: Resolver | None = None, base
         flat = devfile.flatten(converted.devfile)
         return Flattened(flat.devfile, (*converted.warnings, *flat.warnings))
     return devfile.flatten(devfile.parse(text), resolver, base=base)
+
+
+def shown(error: DevfileError, text: str, *, path: str) -> DevfileError:
+    """What may be told of a file that was fetched for somebody: `error` with the text that it is about, or, when that is no
+    devfile, that alone. A devcontainer.json that is no JSON is told by the place, and nothing of it is shown."""
+    if devcontainer.is_devcontainer(path):
+        kind = devcontainer.kind_of(text)
+        if kind == "other":
+            return not_a_devfile(path)
+        error.text = text if kind == "devcontainer" else ""
+        return error
+    if not is_devfile(text):
+        return not_a_devfile(path)
+    error.text = text
+    return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import ssl
 import subprocess
@@ -18,6 +19,7 @@ from moorage.devfile import DevfileError, Reference, ResolutionError, flatten, p
 from moorage.resolvers.http import DigestCache, HttpResolver, Limits
 
 PARENT = b"schemaVersion: 2.2.0\ncomponents: [{name: py, container: {image: i}}]\n"
+OTHER = b"password: s3cret\ntoken: [s3cret\n"
 LOOPBACK = ("127.0.0.0/8",)
 
 
@@ -45,6 +47,8 @@ class Handler(BaseHTTPRequestHandler):
             self.slow_headers()
         elif name == "packed":
             self.answer(200, b"x", **{"Content-Encoding": "gzip"})
+        elif name == "other.yaml":
+            self.answer(200, OTHER)
         elif name in ("devfiles", "parent.yaml", "dir"):
             self.answer(200, PARENT)
         else:
@@ -194,6 +198,18 @@ def test_what_is_not_fetched(server: Server, resolver: Make, url: str, code: str
     """Only allowed hosts, schemes, sizes and redirects; each failure says which."""
     assert _code(resolver(), url.replace("{port}", str(server.port))) == code
     assert all(host.startswith("devfiles.example") for host, _, _ in server.asked)
+
+
+def test_nothing_is_shown_of_a_page_that_is_no_devfile(server: Server, resolver: Make) -> None:
+    """A page of an allowed host that is something else is named, and not a word of it is in the error."""
+    url = f"http://devfiles.example:{server.port}/other.yaml"
+    with pytest.raises(DevfileError) as caught:
+        flatten(parse(f"schemaVersion: 2.2.0\nparent: {{uri: '{url}'}}"), resolver())
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message) == ("not-a-devfile", f"{url} is no devfile.")
+    assert problem.line == 2, "where the devfile names it"
+    told = f"{caught.value} {caught.value.details} {problem}"
+    assert not {"password", "s3cret", "token"} & set(re.findall("[a-z0-9]+", told))
 
 
 def test_a_redirect_within_the_rules_is_followed(server: Server, resolver: Make) -> None:

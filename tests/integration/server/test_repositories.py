@@ -278,6 +278,64 @@ async def test_nothing_stays_behind(
     assert contents(tmp_path) == []
 
 
+OTHERS = {
+    "secrets.yaml": "password: s3cret\ntokens: [s3cret]\n",
+    "broken.yaml": "password: s3cret\ntokens: [s3cret\n",
+    "duplicate.yaml": "s3cret: 1\ns3cret: 2\n",
+    ".env": "PASSWORD=s3cret\n",
+    "list.yaml": "- s3cret\n",
+    "id_rsa": "-----BEGIN PRIVATE KEY-----\ns3cret\n",
+    "README.md": "# About\n\n```yaml\nschemaVersion: 2.2.0\n```\ns3cret: [\n",
+    "secret-object.yaml": "apiVersion: v1\nkind: Secret\nstringData: {password: s3cret}\n",
+    "deep/devcontainer.json": '{"s3cret": "s3cret", "mounts": "s3cret"}',
+    "wrong/devcontainer.json": '{"image": "i", "s3cret": }',
+    "link.yaml": "-> secrets.yaml",
+    "link/devcontainer.json": "-> ../.env",
+    "link/devfile.yaml": "-> ../broken.yaml",
+}
+
+
+@pytest.mark.parametrize("path", OTHERS)
+async def test_nothing_is_shown_of_a_file_that_is_no_devfile(
+    git_host: GitHost, folder: Path, path: str
+) -> None:
+    """Of a private repository that the installation can read, no other file can be read through errors: neither a value, a
+    key, a line nor its number is in the API's answer, on the page or in the log, also not by a link in the repository."""
+    if not (git_host.folder / "others.git").exists():
+        git_host.make("others", OTHERS)
+    asked = {"repository": git_host.url("others"), "devfile": path}
+    async with serving(folder, Settings()) as server:
+        answer = await server.post("/workspaces", asked)
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem["field"]) == (422, "devfile-invalid", "devfile")
+        (told,) = problem["problems"]
+        if path != "wrong/devcontainer.json" and path != "link/devcontainer.json":
+            assert (told["code"], told["message"]) == ("not-a-devfile", f"{path} is no devfile.")
+            assert told["line"] == 0
+        assert "s3cret" not in answer.text.lower()
+        assert "password" not in answer.text.lower()
+        cookie = await server.session("admin")
+        headers = {"Origin": server.state.settings.origin, "Accept": "text/html"}
+        async with server.client(None, cookies={"moorage": cookie}, headers=headers) as browser:
+            page = await browser.post("/new", data=asked)
+        assert page.status_code == 422
+        assert "s3cret" not in page.text.lower()
+        assert "BEGIN" not in page.text
+
+
+@pytest.mark.parametrize("rest", ["marked: 1", "metadata: 'marked' x"])
+async def test_the_lines_of_a_devfile_are_shown(git_host: GitHost, folder: Path, rest: str) -> None:
+    """What is one, be it wrong or not even YAML, is shown to whoever wrote it."""
+    url = git_host.make(f"wrong-{rest[:4]}", {".devfile.yaml": f"schemaVersion: 2.2.0\n{rest}\n"})
+    async with serving(folder, Settings()) as server:
+        cookie = await server.session("admin")
+        headers = {"Origin": server.state.settings.origin, "Accept": "text/html"}
+        async with server.client(None, cookies={"moorage": cookie}, headers=headers) as browser:
+            page = await browser.post("/new", data={"repository": url})
+        assert page.status_code == 422
+        assert "marked" in page.text
+
+
 async def test_bad_devfiles_through_the_api(git_host: GitHost, folder: Path) -> None:
     """Broken YAML and two editors come back with what, where and what to do; nothing is stored."""
     broken = git_host.make("broken-yaml", {".devfile.yaml": "schemaVersion: 2.2.0\ncomponents: [\n"})

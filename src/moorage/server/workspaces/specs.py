@@ -28,8 +28,7 @@ def translate(
         flat = translation.read(reading.text, path=reading.path, resolver=resolver)
         made = translation.to_workspace_spec(flat.devfile, project=project, editor=editor)
     except DevfileError as error:
-        error.text = reading.text  # for the page that shows the lines at fault
-        raise
+        raise translation.shown(error, reading.text, path=reading.path) from None
     return made.spec, [_warning(problem) for problem in (*flat.warnings, *made.warnings)]
 
 
