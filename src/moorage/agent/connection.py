@@ -132,6 +132,8 @@ class Connection:
                 group.create_task(self._reports(send, snapshots), name="reports")
                 group.create_task(self._tell_capacity(send), name="capacity")
                 group.create_task(_send_all(answers, send), name="answers")
+                if welcome.takes_found:
+                    group.create_task(self._tell_found(send), name="found")
                 await self._listen(websocket, channels, snapshots, answers)
         finally:
             await channels.close()
@@ -194,6 +196,8 @@ class Connection:
                     snapshots.put_nowait(None)
                 case contract.Change():
                     self._fleet.change(message.workspace)
+                case contract.RemoveFound():
+                    self._fleet.remove_found(message.name, message.mark)
                 case _:
                     channels.on(message)
 
@@ -210,6 +214,13 @@ class Connection:
                     await self._report_news(send, asked)
             finally:
                 asked.cancel()
+
+    async def _tell_found(self, send: Callable[[contract.FromAgent], Awaitable[None]]) -> None:
+        """At first, and whenever it changes; nothing, too, so that the server forgets what it was told before."""
+        found = None
+        while True:
+            found = await self._fleet.found(found)
+            await send(contract.Found(workspaces=found))
 
     async def _report_news(
         self, send: Callable[[contract.FromAgent], Awaitable[None]], asked: asyncio.Task[None]

@@ -24,6 +24,8 @@ class Action(StrEnum):
     HALT = "halt"
     """End the processes of a failed start; their output stays to be read."""
     STOP = "stop"
+    NOTE = "note"
+    """Keep the server's word at the data."""
     REMOVE = "remove"
 
 
@@ -67,16 +69,65 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide(
-    desired: DesiredWorkspace | None, observed: Observed, history: History, now: float, limits: Limits
+    desired: DesiredWorkspace | None,
+    observed: Observed,
+    history: History,
+    now: float,
+    limits: Limits,
+    *,
+    removal: str = "",
+    here: str = "",
 ) -> Decision:
-    """`desired` None: the server knows of no such workspace."""
-    if desired is None or desired.desired is DesiredState.TERMINATED:
-        decision = _terminated(observed)
+    """`desired` None: the server knows of no such workspace; `removal` is then the mark of what it wants to be removed all the
+    same. `here`: this agent's place."""
+    if desired is None:
+        decision = _unlisted(observed, removal, here)
+    elif observed.generation > desired.generation:
+        decision = _held(observed, causes.server_set_back(_elsewhere(observed, here)))
+    elif desired.desired is DesiredState.TERMINATED:
+        decision = _terminated(observed, here)
     elif desired.desired is DesiredState.STOPPED:
         decision = _stopped(observed)
     else:
         decision = _running(desired, observed, history, now, limits)
-    return _if_reached(_in_time(decision, history, now), observed.run)
+    return _if_reached(_in_time(_noted(decision, desired, observed), history, now), observed.run)
+
+
+def _unlisted(observed: Observed, removal: str, here: str) -> Decision:
+    """That a server does not list it is no reason to remove anything: it may have lost what it knew. Its processes end, and all
+    else stays until somebody says what is to become of it. What another agent works on is left alone altogether."""
+    if not observed.present:
+        return Decision(action=Action.NONE, state=ActualState.TERMINATED)
+    elsewhere = bool(_elsewhere(observed, here))
+    if removal and removal == observed.mark and not elsewhere:
+        return Decision(action=Action.REMOVE, state=ActualState.TERMINATING)
+    if observed.run is not None and observed.run.alive and not elsewhere:
+        return Decision(action=Action.HALT, state=ActualState.STOPPING)
+    return _held(observed, None)
+
+
+def _held(observed: Observed, cause: Cause | None) -> Decision:
+    """Goes on as it is."""
+    up = observed.run is not None and observed.run.alive
+    state = state_of(observed.run) if up and observed.run is not None else ActualState.STOPPED
+    return Decision(action=Action.NONE, state=state, cause=cause)
+
+
+def _elsewhere(observed: Observed, here: str) -> str:
+    """The place of another agent that wrote the newest word about it; "": there is none."""
+    place = observed.known.place if observed.known is not None else ""
+    return place if place and here and place != here else ""
+
+
+def _noted(decision: Decision, desired: DesiredWorkspace | None, observed: Observed) -> Decision:
+    """When nothing else is to be done, the server's word is written to the data, unless there is a newer one."""
+    if decision.action is not Action.NONE or decision.gives_up or desired is None or not observed.data:
+        return decision
+    if desired.desired is DesiredState.TERMINATED or observed.generation > desired.generation:
+        return decision
+    if observed.recorded and observed.known is not None and observed.known.generation == desired.generation:
+        return decision
+    return msgspec.structs.replace(decision, action=Action.NOTE, repair=True)
 
 
 def _in_time(decision: Decision, history: History, now: float) -> Decision:
@@ -103,7 +154,9 @@ def _if_reached(decision: Decision, run: Run | None) -> Decision:
     return msgspec.structs.replace(decision, state=ActualState.ERROR, cause=run.unreachable)
 
 
-def _terminated(observed: Observed) -> Decision:
+def _terminated(observed: Observed, here: str) -> Decision:
+    if observed.present and (place := _elsewhere(observed, here)):
+        return _held(observed, causes.works_elsewhere(place))
     if observed.present:
         return Decision(action=Action.REMOVE, state=ActualState.TERMINATING)
     return Decision(action=Action.NONE, state=ActualState.TERMINATED)
@@ -207,6 +260,8 @@ def after_decision(
 
 def after_success(history: History, decision: Decision, now: float, limits: Limits) -> History:
     """`decision`'s action has been done."""
+    if decision.action is Action.NOTE:
+        return msgspec.structs.replace(history, error=None, retry_at=0.0)
     crashes = recent_crashes(history, now, limits)
     if decision.crash:
         crashes = (*crashes, now)

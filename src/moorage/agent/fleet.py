@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 
 import msgspec
 
@@ -14,7 +15,15 @@ from moorage.agent import metrics
 from moorage.agent.loop import Workspace
 from moorage.agent.runtimes.port import Identity, Runtime, RuntimeFault
 from moorage.agent.settings import AgentSettings
-from moorage.contract import ActualState, ActualWorkspace, Cause, DesiredWorkspace, WorkspaceSpec, hosts
+from moorage.contract import (
+    ActualState,
+    ActualWorkspace,
+    Cause,
+    DesiredWorkspace,
+    FoundWorkspace,
+    WorkspaceSpec,
+    hosts,
+)
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import Misconfigured
@@ -33,15 +42,22 @@ REFUSED_NAME = Cause(
 class Fleet:
     """Also the runtime's `Listener`."""
 
-    def __init__(self, runtime: Runtime, settings: AgentSettings, clock: Clock) -> None:
+    def __init__(self, runtime: Runtime, settings: AgentSettings, clock: Clock, place: str = "") -> None:
+        """`place`: see `agent.place`."""
         self._runtime = runtime
         self._settings = settings
         self._clock = clock
+        self._place = place
         self._workspaces: dict[str, Workspace] = {}
         self._identity: asyncio.Future[Identity] = asyncio.get_running_loop().create_future()
         self._listed = False
-        """Whether a snapshot has come: only then it is known what belongs to nobody."""
-        self._collect = asyncio.Event()
+        """Whether a snapshot has come: only then it is known what it does not list."""
+        self._sweep = asyncio.Event()
+        self._swept = asyncio.Event()
+        """Set once the engine has been asked, since the last snapshot, what there is."""
+        self._looked = asyncio.Event()
+        self._found_again = False
+        """The server is mistaken about what was found."""
         self._engine_known = asyncio.Event()
         self._lost: Cause | None = None
         self._refused: dict[str, ActualWorkspace] = {}
@@ -59,12 +75,12 @@ class Fleet:
         return {name: w.actual.state.value for name, w in self._workspaces.items() if w.actual is not None}
 
     async def run(self) -> None:
-        """Follows the engine, collects what belongs to nobody, and looks at everything now and then; until cancelled."""
+        """Follows the engine, finds what the server does not list, and looks at everything now and then; until cancelled."""
         identity = await asyncio.shield(self._identity)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._runtime.run(identity, self), name="engine events")
-                group.create_task(self._collecting(), name="collecting")
+                group.create_task(self._sweeping(), name="sweeping")
                 group.create_task(self._resyncing(), name="resync")
         finally:
             await asyncio.gather(*(workspace.close() for workspace in self._workspaces.values()))
@@ -72,6 +88,7 @@ class Fleet:
     # ------------------------------------------------------------------------------------------ from the server
     def introduce(self, identity: Identity) -> None:
         """Raises `Misconfigured` when the server is not the one whose workspaces these are."""
+        identity = msgspec.structs.replace(identity, place=self._place)
         if not self._identity.done():
             self._identity.set_result(identity)
         elif self._identity.result() != identity:
@@ -90,7 +107,8 @@ class Fleet:
             if name not in listed:
                 workspace.want(None)
         self._listed = True
-        self._collect.set()
+        self._swept.clear()
+        self._sweep.set()
 
     def change(self, desired: DesiredWorkspace) -> None:
         """Names become those of objects: one that no server gives could be that of somebody else's, which would be changed and,
@@ -139,6 +157,30 @@ class Fleet:
         self._forget_gone()
         return pending
 
+    async def found(self, last: tuple[FoundWorkspace, ...] | None) -> tuple[FoundWorkspace, ...]:
+        """All that the server does not know, once it is known and is something else than `last`."""
+        while True:
+            await self._swept.wait()
+            self._looked.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    while not all(workspace.looked_at for workspace in self._workspaces.values()):
+                        await self._looked.wait()
+                        self._looked.clear()
+            found = tuple(f for _, w in sorted(self._workspaces.items()) if (f := w.found) is not None)
+            if found != last or self._found_again:
+                self._found_again = False
+                return found
+            await self._looked.wait()
+
+    def remove_found(self, name: str, mark: str) -> None:
+        """Only what the server does not list, and what is still as it was told."""
+        workspace = self._workspaces.get(name)
+        if workspace is None or not workspace.remove_found(mark):
+            _log.warning("not removed: it is not what the server takes it for", workspace=name)
+            self._found_again = True
+            self._looked.set()
+
     def _report(self, actual: ActualWorkspace) -> None:
         self._pending[actual.name] = actual
         self._some_pending.set()
@@ -149,7 +191,7 @@ class Fleet:
         if (known := self._workspaces.get(workspace)) is not None:
             known.changed()
         elif self._listed:
-            self._collect.set()
+            self._sweep.set()
 
     def progressed(self, workspace: str) -> None:
         if (known := self._workspaces.get(workspace)) is not None:
@@ -172,15 +214,15 @@ class Fleet:
         self._engine_known.set()
         for workspace in self._workspaces.values():
             workspace.recovered()
-        self._collect.set()
+        self._sweep.set()
 
     # ------------------------------------------------------------------------------------------ housekeeping
-    async def _collecting(self) -> None:
-        """What carries our labels and is not listed gets a task of its own, which removes it; not what carries a name that no
+    async def _sweeping(self) -> None:
+        """What carries our labels and is not listed gets a task of its own, which stops and keeps it; not what carries a name that no
         workspace of ours has: somebody else put the labels there."""
         while True:
-            await self._collect.wait()
-            self._collect.clear()
+            await self._sweep.wait()
+            self._sweep.clear()
             if not self._listed:
                 continue
             try:
@@ -188,16 +230,18 @@ class Fleet:
             except RuntimeFault:
                 continue  # `recovered` asks again
             for name in sorted(filter(self._accepts, names - self._workspaces.keys())):
-                _log.warning("collecting what belongs to no workspace", workspace=name)
+                _log.warning("found what the server does not list", workspace=name)
                 self._workspace(name).changed()
             self._forget_gone()
+            self._swept.set()
+            self._looked.set()
 
     async def _resyncing(self) -> None:
         while True:
             await asyncio.sleep(self._settings.resync)
             for workspace in self._workspaces.values():
                 workspace.changed()
-            self._collect.set()
+            self._sweep.set()
 
     def _forget_gone(self) -> None:
         for name, workspace in list(self._workspaces.items()):
@@ -217,6 +261,8 @@ class Fleet:
                 clock=self._clock,
                 report=self._report,
                 engine_known=self._engine_known,
+                place=self._place,
+                looked=self._looked.set,
             )
             self._workspaces[name] = workspace
             if self._lost is not None:

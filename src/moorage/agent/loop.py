@@ -16,6 +16,7 @@ import msgspec
 from moorage.agent import decide as rules
 from moorage.agent import metrics, stages
 from moorage.agent.decide import Action, Decision, History, Limits
+from moorage.agent.found import found_of
 from moorage.agent.runtimes.port import Observed, Run, Runtime, RuntimeFault
 from moorage.agent.settings import AgentSettings
 from moorage.agent.steps import PostStart, run_pre_stop
@@ -26,6 +27,7 @@ from moorage.contract import (
     ContainerStatus,
     DesiredState,
     DesiredWorkspace,
+    FoundWorkspace,
     Stage,
     StageName,
 )
@@ -53,13 +55,24 @@ class Workspace:
         clock: Clock,
         report: Report,
         engine_known: asyncio.Event,
+        place: str = "",
+        looked: Callable[[], None] = lambda: None,
     ) -> None:
-        """Does nothing before `engine_known`: until then, nobody knows whether there is an engine."""
+        """Does nothing before `engine_known`: until then, nobody knows whether there is an engine. `place`: the agent's; `looked` is
+        called after each look at it."""
         self.name = name
         self.desired: DesiredWorkspace | None = None
         self.actual: ActualWorkspace | None = None
         self.gone = False
         """Nothing is left of it, and nobody wants it."""
+        self.looked_at = False
+        """Whether it has been looked at since the server changed its word."""
+        self._said = 0
+        """The generation in which the server says it now: an older one than `desired` when it was set back."""
+        self._removal = ""
+        """Mark of what the server wants to be removed though it does not list it."""
+        self._place = place
+        self._looked = looked
         self._runtime = runtime
         self._settings = settings
         self._clock = clock
@@ -82,15 +95,38 @@ class Workspace:
 
     # ------------------------------------------------------------------------------------------ notes
     def want(self, desired: DesiredWorkspace | None) -> None:
-        """An older generation than one that has been seen is ignored."""
+        """An older generation than one that has been seen is not acted on, but told: see `found`."""
+        said = desired.generation if desired is not None else 0
+        if said != self._said:
+            self._said = said
+            self.looked_at = False
+            self.changed()
         if desired is not None and self.desired is not None and desired.generation < self.desired.generation:
             return
         if desired == self.desired:
             return
+        self._removal = ""
+        self.looked_at = False
         if desired is None or self.desired is None or _wish(desired) != _wish(self.desired):
             self._received = self._clock.now()
         self.desired = desired
         self.changed()
+
+    def remove_found(self, mark: str) -> bool:
+        """Whether that is what is found, and this agent's to remove; then it is removed, unless it changes before."""
+        found = self.found if self.desired is None else None
+        if found is None or found.mark != mark or found.elsewhere:
+            return False
+        self._removal = mark
+        self.changed()
+        return True
+
+    @property
+    def found(self) -> FoundWorkspace | None:
+        """What the server does not know of it, as of the last look."""
+        if self._observed is None:
+            return None
+        return found_of(self._observed, self.desired, self._said, self._place)
 
     def changed(self) -> None:
         self._look = True
@@ -164,12 +200,17 @@ class Workspace:
 
     def _act_on(self, observed: Observed) -> None:
         now = self._clock.now()
-        decision = rules.decide(self.desired, observed, self._history, now, self._limits)
+        decision = rules.decide(
+            self.desired, observed, self._history, now, self._limits, removal=self._removal, here=self._place
+        )
         self._history = rules.after_decision(self._history, decision, self.desired, now)
         self._decision = decision
         if decision.again_in is not None:
             self._again_at = now + decision.again_in
         self._say(decision.state, decision.cause if not decision.gives_up else self._history.failed)
+        self.gone = decision.state is ActualState.TERMINATED
+        self.looked_at = True
+        self._looked()
         if decision.action is not Action.NONE:
             _log.info("acting", workspace=self.name, action=decision.action.value)
             self._acting_for = self.desired
@@ -181,7 +222,6 @@ class Workspace:
             if decision.cause is None:
                 self._backoff.reset()
             self._post_start.ensure(self.desired, observed.run)
-        self.gone = decision.state is ActualState.TERMINATED
 
     async def _while_acting(self) -> None:
         """The action goes on, unless it serves a wish that is no more."""
@@ -235,6 +275,9 @@ class Workspace:
                 if running is not None and running.progress.ready:
                     await run_pre_stop(self._runtime, desired, self._settings.pre_stop_timeout)
                 await self._runtime.stop(self.name)
+                await self._runtime.note(desired)
+            case Action.NOTE if desired is not None:
+                await self._runtime.note(desired)
             case Action.REMOVE:
                 await self._runtime.remove(self.name)
                 if desired is None:

@@ -13,6 +13,7 @@ from moorage.agent import bounds
 from moorage.agent.bounds import Bounds
 from moorage.agent.connection import Connection, server_address, websocket_url
 from moorage.agent.fleet import Fleet
+from moorage.agent.place import place_of
 from moorage.agent.runtimes.port import Runtime
 from moorage.agent.settings import AgentSettings
 from moorage.agent.status import Status, listening_address
@@ -73,7 +74,7 @@ async def run(home: Home, chosen: AgentSettings) -> None:
         loop.add_signal_handler(number, stop.set)
     runtime = make_runtime(chosen)
     workspace_settings = WorkspaceSettings(chosen, runtime, make_bounds(chosen))
-    fleet = Fleet(runtime, chosen, SystemClock())
+    fleet = Fleet(runtime, chosen, SystemClock(), _place(home, chosen))
     address = server_address(chosen.server, home.socket("server"))
     connection = Connection(address, home.secret("agent-token"), fleet, runtime, workspace_settings)
     try:
@@ -105,6 +106,14 @@ def make_runtime(chosen: AgentSettings) -> Runtime:
     from moorage.agent.runtimes.docker.runtime import DockerRuntime
 
     return DockerRuntime(chosen, SystemClock())
+
+
+def _place(home: Home, chosen: AgentSettings) -> str:
+    if chosen.runtime != "kubernetes" or chosen.kubeconfig:
+        return place_of(home.path)
+    from moorage.agent.runtimes.kubernetes.access import own_namespace
+
+    return place_of(home.path, own_namespace())
 
 
 def make_bounds(chosen: AgentSettings) -> Bounds | None:

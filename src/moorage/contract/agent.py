@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from moorage.contract.spec import Message
-from moorage.contract.states import ActualWorkspace, DesiredWorkspace
+from moorage.contract.states import ActualWorkspace, DesiredWorkspace, FoundWorkspace
 
 PROTOCOL = 1
 PATH = "/internal/agents/connect"
@@ -60,6 +60,13 @@ class Report(Message, frozen=True, tag="report"):
     full: bool = False
 
 
+class Found(Message, frozen=True, tag="found"):
+    """All that this agent has and no snapshot lists, and what it knows in a newer generation than the server says. It takes the
+    place of the one before. Sent only to a server whose `Welcome` says that it understands it."""
+
+    workspaces: tuple[FoundWorkspace, ...]
+
+
 class ChannelOutput(Message, frozen=True, tag="output"):
     channel: str
     data: bytes
@@ -83,10 +90,12 @@ class ChannelExit(Message, frozen=True, tag="exit"):
 
 class Welcome(Message, frozen=True, tag="welcome"):
     installation: str
-    """Id of the server's installation; objects are labelled with it, and only such are collected."""
+    """Id of the server's installation; objects are labelled with it, and only such are touched."""
     agent_id: int
     agent_name: str
     version: str
+    takes_found: bool = False
+    """Whether the server understands `Found`."""
 
 
 class Settings(Message, frozen=True, tag="settings"):
@@ -100,13 +109,22 @@ class Settings(Message, frozen=True, tag="settings"):
 
 
 class Snapshot(Message, frozen=True, tag="snapshot"):
-    """Every workspace that this agent should have. What it has beyond these is collected."""
+    """Every workspace that this agent should have. What it has beyond these is stopped, kept, and told (`Found`): the server may
+    have lost what it knew. Only its own word removes anything: `Terminated`, or `RemoveFound`."""
 
     workspaces: tuple[DesiredWorkspace, ...]
 
 
 class Change(Message, frozen=True, tag="change"):
     workspace: DesiredWorkspace
+
+
+class RemoveFound(Message, frozen=True, tag="remove-found"):
+    """Remove what was found, with its data. The agent does it only to what the server does not list, and what has the same `mark`;
+    else it says anew what it found."""
+
+    name: str
+    mark: str
 
 
 class OpenLogs(Message, frozen=True, tag="open-logs"):
@@ -157,12 +175,13 @@ class ChannelClose(Message, frozen=True, tag="close"):
     channel: str
 
 
-FromAgent = Hello | Capacity | SettingsTaken | Report | ChannelOutput | ChannelTaken | ChannelExit
+FromAgent = Hello | Capacity | SettingsTaken | Report | Found | ChannelOutput | ChannelTaken | ChannelExit
 ToAgent = (
     Welcome
     | Settings
     | Snapshot
     | Change
+    | RemoveFound
     | OpenLogs
     | OpenExec
     | ChannelInput

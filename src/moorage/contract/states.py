@@ -113,6 +113,8 @@ class DesiredWorkspace(Message, frozen=True):
     restarts: int = 0
     owner: int = 0
     """User id; for labels only."""
+    memo: dict[str, str] = {}
+    """What the server wants to be given back with it, should it lose its own record (`title`, `repository`, …). No agent acts on it."""
 
 
 class ActualWorkspace(Message, frozen=True):
@@ -131,3 +133,28 @@ class ActualWorkspace(Message, frozen=True):
     post_start: dict[str, str] = {}
     """Outcome per postStart step id: "" while it runs, "done", or the reason it failed."""
     observed_at: float = 0.0
+
+
+class FoundWorkspace(Message, frozen=True):
+    """What an agent has, and the server does not know, or only in an older generation."""
+
+    name: str
+    mark: str
+    """Stands for what was found: other objects of the same name, or a newer word about them, have another."""
+    generation: int = 0
+    """The newest that is known of it."""
+    owner: int = 0
+    """User id, of the server that it was made for; 0: not known."""
+    since: float = 0.0
+    """When its oldest object was made (seconds since the epoch); 0: not known."""
+    desired: DesiredState | None = None
+    """What was last wanted of it; None: not known."""
+    restarts: int = 0
+    running: bool = False
+    objects: tuple[str, ...] = ()
+    """What there is of it, as its engine calls it: `volume workspace-…`, `container workspace-….py`."""
+    elsewhere: str = ""
+    """Which other agent wrote the newest word about it, as a person knows that one; "": this one."""
+    spec: WorkspaceSpec | None = None
+    """Without credentials; None: not known, as of a workspace that an agent of an earlier version made."""
+    memo: dict[str, str] = {}

@@ -15,6 +15,7 @@ from moorage.server import housekeeping, metrics, web
 from moorage.server.accounts import routes as accounts
 from moorage.server.agents import connections
 from moorage.server.agents import routes as agents
+from moorage.server.found import routes as found
 from moorage.server.http import problems
 from moorage.server.http.context import State
 from moorage.server.http.middleware import Surround
@@ -50,7 +51,7 @@ def make_application(state: ServerState) -> FastAPI:
     )
     app.state.moorage = state
     api = APIRouter(prefix=API)
-    for router in (accounts.api, agents.api, workspaces.api):
+    for router in (accounts.api, agents.api, found.api, workspaces.api):
         api.include_router(router)
     for router in (api, accounts.pages, connections.internal, routing_routes.internal, _own):
         app.include_router(router)

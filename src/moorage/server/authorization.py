@@ -44,6 +44,10 @@ class Action(StrEnum):
     """Add, switch on and off and remove them, and their tokens."""
     SEE_AGENT_SETTINGS = "see-agent-settings"
     CHANGE_AGENT_SETTINGS = "change-agent-settings"
+    SEE_FOUND = "see-found"
+    """What agents have and nobody lists."""
+    ADOPT_FOUND = "adopt-found"
+    REMOVE_FOUND = "remove-found"
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,9 @@ _INSTALLATION = frozenset(
         Action.MANAGE_AGENTS,
         Action.SEE_AGENT_SETTINGS,
         Action.CHANGE_AGENT_SETTINGS,
+        Action.SEE_FOUND,
+        Action.ADOPT_FOUND,
+        Action.REMOVE_FOUND,
     }
 )
 """What belongs to nobody, and is an administrator's alone."""

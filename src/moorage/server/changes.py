@@ -15,12 +15,14 @@ from typing import Literal, Protocol
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-Kind = Literal["desired", "actual", "session", "user", "grant", "agent", "settings", "token", "resync"]
+Kind = Literal[
+    "desired", "actual", "session", "user", "grant", "agent", "settings", "token", "found", "resync"
+]
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`desired`, `actual`: a workspace; `session`: its id, "" for many; `user`, `agent`, `settings` (of an agent): the id;
-    `token` (of an agent or its gateway): the name."""
+    `token` (of an agent or its gateway): the name; `found`: the id of the agent that is to be told what becomes of it."""
 
     kind: Kind
     key: str = ""

@@ -11,6 +11,7 @@ from moorage.server.accounts.models import Code, Pass, Session, SignInLink
 from moorage.server.agents.models import Agent
 from moorage.server.changes import Changed
 from moorage.server.database import announce
+from moorage.server.found import services as found
 from moorage.server.routing import services as routing
 from moorage.server.state import ServerState
 from moorage.server.workspaces import limits
@@ -41,6 +42,7 @@ async def keep_limits(state: ServerState) -> None:
     agents must not seem to be gone."""
     while True:
         await limits.enforce(state)
+        await found.remove_due(state)
         await asyncio.sleep(ENFORCE_SECONDS)
 
 

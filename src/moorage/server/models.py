@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from moorage.server.accounts.models import ApiToken, Code, Pass, Session, SignInLink, User
 from moorage.server.agents.models import Agent, AgentSettingsVersion
 from moorage.server.database import Base
+from moorage.server.found.models import Found
 from moorage.server.routing.models import Gateway, Grant
 from moorage.server.workspaces.models import Workspace
 
@@ -26,6 +27,7 @@ __all__ = [
     "ApiToken",
     "Base",
     "Code",
+    "Found",
     "Gateway",
     "Grant",
     "Installation",

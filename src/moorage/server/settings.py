@@ -44,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     looks at needs none."""
     channels_per_person: int = 64
     """Logs and commands of one person that are open at once, on each agent."""
+    found_days: float = 14.0
+    """Days after which what an agent has and nobody lists is removed by itself, counted from when an administrator saw it first. 0: never."""
     request_limit: int = 1_000_000
     """Bytes of a request's body."""
     repository_hosts: tuple[str, ...] = ("*",)

@@ -54,13 +54,13 @@ async def start_agent(
     """Starts an agent on Docker; what it made is removed at the end. Its log is shown when the test fails."""
     started: list[AgentProcess] = []
 
-    async def start(**settings: Any) -> AgentProcess:
+    async def start(folder: Path = home, **settings: Any) -> AgentProcess:
         defaults = {
             "tools_image": request.getfixturevalue("image"),
             "network_pool": "10.214.0.0/16",
             "stop_timeout": 2,
         }
-        agent = AgentProcess(home, **{**defaults, **settings})
+        agent = AgentProcess(folder, **{**defaults, **settings})
         await agent.start()
         started.append(agent)
         return agent

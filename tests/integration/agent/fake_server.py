@@ -12,7 +12,14 @@ import msgspec
 from websockets.asyncio.server import Server, ServerConnection, unix_serve
 from websockets.exceptions import ConnectionClosed
 
-from moorage.contract import ActualState, ActualWorkspace, DesiredState, DesiredWorkspace, WorkspaceSpec
+from moorage.contract import (
+    ActualState,
+    ActualWorkspace,
+    DesiredState,
+    DesiredWorkspace,
+    FoundWorkspace,
+    WorkspaceSpec,
+)
 from moorage.contract import agent as contract
 from moorage.kernel.ids import short_id
 
@@ -43,6 +50,8 @@ class FakeServer:
         self.settings = contract.Settings(version=0, text="")
         self.taken: list[contract.SettingsTaken] = []
         self.capacities: list[contract.Capacity] = []
+        self.found: dict[str, FoundWorkspace] | None = None
+        """As the agent told it last."""
         self.refused = 0
         self._news = asyncio.Event()
         self._connection: ServerConnection | None = None
@@ -135,7 +144,11 @@ class FakeServer:
         assert isinstance(hello, contract.Hello)
         self.hellos.append(hello)
         welcome = contract.Welcome(
-            installation=self.installation, agent_id=self.agent_id, agent_name="test", version="0"
+            installation=self.installation,
+            agent_id=self.agent_id,
+            agent_name="test",
+            version="0",
+            takes_found=True,
         )
         await connection.send(contract.encode(welcome))
         self._connection = connection
@@ -165,6 +178,8 @@ class FakeServer:
                 self.taken.append(message)
             case contract.Capacity():
                 self.capacities.append(message)
+            case contract.Found():
+                self.found = {found.name: found for found in message.workspaces}
             case contract.Hello():
                 raise AssertionError("a second hello")
         self._news.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -182,35 +183,120 @@ async def test_one_bad_workspace_hinders_no_other(
         assert not any(stage.state is StageState.RUNNING for stage in failed.stages)
 
 
-async def test_orphans_are_collected(
+async def test_what_no_snapshot_lists_is_stopped_and_kept(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
 ) -> None:
-    """What carries this agent's labels and is in no snapshot is removed, once there is a snapshot; other things are not."""
+    """A server that was set back lists it no more: its processes end, and volume, network and containers stay, told as found with all
+    that is known of it. Taken up again, it has its files; removed by the server's word, nothing is left. What is another installation's
+    is left alone."""
     agent = await start_agent()
-    kept, orphan = new_name(), new_name()
+    kept, found = new_name(), new_name()
     await server.want(kept, spec)
-    await server.want(orphan, spec)
-    await server.until_state(kept, ActualState.RUNNING)
-    await server.until_state(orphan, ActualState.RUNNING)
+    await server.want(found, spec, owner=5, memo={"title": "app"})
+    for name in (kept, found):
+        await server.until_state(name, ActualState.RUNNING)
+    await server.run(found, "sh", "-c", "echo precious >~/file")
     await agent.kill()
     other = f"mrtest-other-{short_id()}"
     labels = ["--label=app.kubernetes.io/managed-by=moorage", "--label=moorage.dev/installation=another"]
-    docker("volume", "create", *labels, f"--label=moorage.dev/workspace={orphan}", other)
+    docker("volume", "create", *labels, f"--label=moorage.dev/workspace={found}", other)
     try:
         await server.stop()
+        lost = server.desired.pop(found)
         await start_agent()
-        await asyncio.sleep(1.0)
-        assert orphan in things(server)["volumes"]
-        del server.desired[orphan]
         await server.start()
-        async with asyncio.timeout(60):
-            while things(server)["volumes"] != [kept]:  # noqa: ASYNC110 - nobody tells of an orphan's end
-                await asyncio.sleep(0.1)
-        assert things(server)["networks"] == [kept]
+        told = await server.until(
+            lambda: server.found is not None and found in server.found and server.found[found]
+        )
+        told = await server.until(lambda: not server.found[found].running and server.found[found])
+        assert (told.generation, told.owner, told.memo, told.elsewhere) == (1, 5, {"title": "app"}, "")
+        assert told.spec == spec
+        assert things(server)["volumes"] == sorted([kept, found])
+        assert things(server)["networks"] == sorted([kept, found])
+        assert f"volume {found}" in told.objects
+        server.desired[found] = lost
+        await server.change(found, DesiredState.RUNNING)
+        await server.until_state(found, ActualState.RUNNING)
+        assert (await server.run(found, "sh", "-c", "cat ~/file"))[0] == b"precious\n"
+        await server.until(lambda: not server.found)
+        await server.stop()
+        del server.desired[found]
+        await server.start()
+        await server.until(lambda: server.found and found in server.found and not server.found[found].running)
+        mark = server.found[found].mark
+        await server.send(contract.RemoveFound(name=found, mark="of something else"))
+        await server.send(contract.RemoveFound(name=kept, mark=mark))
+        await server.send(contract.RemoveFound(name=found, mark=mark))
+        await server.until(lambda: not server.found)
+        assert things(server)["volumes"] == things(server)["networks"] == [kept]
         assert docker("volume", "ls", "-q", "--filter", f"name={other}") == other
         await server.until_state(kept, ActualState.RUNNING)
     finally:
         docker("volume", "rm", other)
+
+
+async def test_an_agent_that_knows_newer_generations(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
+) -> None:
+    """A server that was set back says that a workspace is to be deleted, as of an earlier generation: it goes on running, the agent says
+    why, and what is newer still is done. An agent that starts anew knows it from the engine."""
+    agent = await start_agent()
+    name = new_name()
+    await server.want(name, spec)
+    await server.change(name, DesiredState.STOPPED)
+    await server.change(name, DesiredState.RUNNING)
+    await server.until_state(name, ActualState.RUNNING)
+    await agent.kill()
+    await server.stop()
+    now = server.desired[name]
+    server.desired[name] = msgspec.structs.replace(now, generation=2, desired=DesiredState.TERMINATED)
+    server.actual.clear()
+    await server.start()
+    await start_agent()
+    actual = await server.until_state(name, ActualState.RUNNING)
+    assert actual.cause is not None
+    assert actual.cause.code == "server-set-back"
+    await server.until(lambda: server.found and server.found[name].generation == 3)
+    assert things(server)["volumes"] == [name]
+    server.desired[name] = now
+    await server.change(name, DesiredState.STOPPED)
+    await server.until_state(name, ActualState.STOPPED)
+    await server.until(lambda: not server.found)
+
+
+async def test_a_copied_state_folder_beside_the_first(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec, home: Path, tmp_path: Path
+) -> None:
+    """Two agents of one identity on one engine: neither stops or removes what the other works on, and each tells of it."""
+    await start_agent()
+    copied = tmp_path / "copy"
+    shutil.copytree(home, copied, ignore=lambda _, names: [n for n in names if n.endswith(".sock")])
+    second = FakeServer(copied / "run" / "server.sock", server.installation, server.agent_id)
+    await second.start()
+    copy = await start_agent(copied)
+    first_name, second_name = new_name(), new_name()
+    try:
+        await server.want(first_name, spec)
+        await second.want(second_name, spec)
+        await server.until_state(first_name, ActualState.RUNNING)
+        await second.until_state(second_name, ActualState.RUNNING)
+        await second.until(lambda: second.found and first_name in second.found)
+        told = await second.until(
+            lambda: second.found and second.found[first_name].elsewhere and second.found[first_name]
+        )
+        assert str(home) in told.elsewhere
+        assert told.running
+        await second.send(contract.RemoveFound(name=first_name, mark=told.mark))
+        theirs = await server.until(
+            lambda: server.found and second_name in server.found and server.found[second_name].elsewhere
+        )
+        assert str(copied) in theirs
+        for each, name in ((server, first_name), (second, second_name)):
+            assert (await each.run(name, "echo", "up"))[0] == b"up\n"
+        assert things(server)["volumes"] == sorted([first_name, second_name])
+    finally:
+        await copy.stop()
+        await second.stop()
 
 
 @pytest.mark.parametrize("container", ["py", "sandbox"])

@@ -7,10 +7,18 @@ import asyncio
 import msgspec
 import pytest
 
-from integration.runtimes.worlds import Agent, World, desired_of, simple_spec
-from moorage.agent.runtimes.port import ExecRequest, LogChunk, RuntimeFault, StepRequest, digest_of
+from integration.runtimes.worlds import PLACE, Agent, World, desired_of, simple_spec
+from moorage.agent.runtimes.port import ExecRequest, Known, LogChunk, RuntimeFault, StepRequest, digest_of
 from moorage.agent_settings import RemoteDevelopment, Storage
-from moorage.contract import Container, ContainerState, Project, StageName, StageState
+from moorage.contract import (
+    Container,
+    ContainerState,
+    Credential,
+    DesiredState,
+    Project,
+    StageName,
+    StageState,
+)
 
 
 async def test_knows_nothing_at_first(world: World) -> None:
@@ -104,6 +112,78 @@ async def test_stop_leaves_data_only(world: World) -> None:
     assert (observed.data, observed.leftovers, observed.run) == (True, False, None)
     assert await agent.runtime.names() == {desired.name}
     assert (await agent.start(desired)).ready
+
+
+async def test_the_newest_word_is_kept(world: World) -> None:
+    """What a server said last outlives a stop, and an agent that starts anew reads it: all of it but credentials. An older word does
+    not replace it; a removal takes it away."""
+    agent = await world.agent()
+    project = Project(
+        name="app",
+        clone_path="app",
+        url=world.repository(),
+        credential=Credential(host="git.test", username="u", password="secret-word"),
+    )
+    spec = msgspec.structs.replace(simple_spec(world), projects=(project,))
+    desired = msgspec.structs.replace(
+        desired_of(world), spec=spec, generation=4, restarts=2, owner=9, memo={"title": "app"}
+    )
+    plain = msgspec.structs.replace(spec, projects=(msgspec.structs.replace(project, credential=None),))
+    await agent.start(desired)
+    assert (await agent.runtime.observe(desired.name, desired)).generation == 4
+    await agent.runtime.note(desired)
+    await agent.runtime.stop(desired.name)
+    stopped = msgspec.structs.replace(desired, generation=5, desired=DesiredState.STOPPED)
+    for word in (stopped, stopped, desired):
+        await agent.runtime.note(word)
+    again = await world.agent()
+
+    async def has_it() -> bool:
+        found = await again.runtime.observe(desired.name, None)
+        return found.known is not None and found.known.generation == 5
+
+    await again.hearing.until_true(has_it)
+    observed = await again.runtime.observe(desired.name, None)
+    assert (observed.data, observed.leftovers, observed.run, observed.recorded) == (True, False, None, True)
+    assert observed.known == Known(
+        generation=5,
+        desired=DesiredState.STOPPED,
+        restarts=2,
+        owner=9,
+        place=PLACE,
+        spec=plain,
+        memo={"title": "app"},
+    )
+    assert observed.objects
+    assert await again.runtime.names() == {desired.name}
+    await again.runtime.remove(desired.name)
+    assert not (await again.runtime.observe(desired.name, None)).present
+    assert await again.runtime.names() == frozenset()
+
+
+async def test_a_mark_tells_data_apart(world: World) -> None:
+    """It stays the same while a workspace starts and stops, and is another one for a newer word, and for other data of that name."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+    await agent.runtime.note(desired)
+
+    async def mark() -> str:
+        return (await agent.runtime.observe(desired.name, None)).mark
+
+    first = await mark()
+    await agent.runtime.halt(desired.name)
+    assert await mark() == first
+    await agent.runtime.stop(desired.name)
+    assert await mark() == first
+    newer = msgspec.structs.replace(desired, generation=2)
+    await agent.runtime.note(newer)
+    assert await mark() != first
+    await agent.runtime.remove(desired.name)
+    await asyncio.sleep(1.1)  # engines write down when a volume was made in whole seconds
+    await agent.start(desired)
+    await agent.runtime.note(desired)
+    assert await mark() != first
 
 
 async def test_remove_leaves_nothing(world: World) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from integration.runtimes.git_server import PASSWORD, USER, GitServer
 from integration.runtimes.registry import EmptyRegistry
 from moorage.agent.runtimes.docker.runtime import DockerRuntime
@@ -40,6 +42,9 @@ EDITOR = EditorSpec(
     needs="any",
 )
 """An editor as far as the agent is concerned: a program that answers on its port."""
+
+
+PLACE = "the state folder of a test"
 
 
 class Hearing:
@@ -90,7 +95,8 @@ class Agent:
     def __init__(self, runtime: Runtime, identity: Identity) -> None:
         self.runtime = runtime
         self.hearing = Hearing()
-        self._task = asyncio.create_task(runtime.run(identity, self.hearing))
+        placed = msgspec.structs.replace(identity, place=PLACE)
+        self._task = asyncio.create_task(runtime.run(placed, self.hearing))
 
     async def start(self, desired: DesiredWorkspace, *, fresh: bool = False) -> Progress:
         """Starts it and waits until it is ready, or never will be."""
@@ -244,7 +250,7 @@ def docker(*arguments: str, check: bool = True) -> str:
 
 
 def objects_of(identity: Identity) -> dict[str, list[str]]:
-    """What there is of that installation's workspaces, by kind; what they share is left out."""
+    """What there is of that installation's workspaces, by kind; what they share is left out, and the records of what was wanted."""
     ours = f"label=moorage.dev/installation={identity.installation}"
 
     def names(*command: str) -> list[str]:
@@ -254,7 +260,9 @@ def objects_of(identity: Identity) -> dict[str, list[str]]:
     return {
         "containers": names("ps", "-a", "--format", "{{.Names}}"),
         "networks": names("network", "ls", "--format", "{{.Name}}"),
-        "volumes": names("volume", "ls", "--format", "{{.Name}}"),
+        "volumes": [
+            name for name in names("volume", "ls", "--format", "{{.Name}}") if ".record_" not in name
+        ],
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from moorage.agent import decide as rules
 from moorage.agent.decide import Action, Decision, History, Limits, decide
-from moorage.agent.runtimes.port import Observed, ObservedContainer, Progress, Run, digest_of
+from moorage.agent.runtimes.port import Known, Observed, ObservedContainer, Progress, Run, digest_of
 from moorage.contract import (
     ActualState,
     Cause,
@@ -57,8 +57,27 @@ def run(*containers: ObservedContainer, **fields: Any) -> Run:
     return Run(**given)
 
 
-def seen(found: Run | None = None, *, data: bool = True, leftovers: bool = True) -> Observed:
-    return Observed(name=NAME, data=data, leftovers=leftovers, run=found)
+HERE = "the state folder /a"
+
+
+def noted(generation: int = 3, place: str = HERE) -> Known:
+    return Known(generation=generation, desired=DesiredState.RUNNING, place=place, spec=SPEC)
+
+
+def seen(
+    found: Run | None = None, *, data: bool = True, leftovers: bool = True, known: Known | None = None
+) -> Observed:
+    """Where there is data, the server's word is kept beside it, unless `known` says something else."""
+    known = known or (noted() if data else None)
+    return Observed(
+        name=NAME, data=data, leftovers=leftovers, run=found, known=known, recorded=known is not None
+    )
+
+
+def unnoted(found: Run | None = None) -> Observed:
+    """As an agent of an earlier version left it."""
+    known = Known(generation=found.generation) if found is not None else None
+    return Observed(name=NAME, data=True, leftovers=found is not None, run=found, known=known)
 
 
 NOTHING = seen(data=False, leftovers=False)
@@ -67,9 +86,53 @@ HALTED = run(ended(), ended("sandbox"))
 FAILED = History(failed=BOOM, failed_generation=3)
 
 TABLE: dict[str, tuple[DesiredWorkspace | None, Observed, Action, ActualState]] = {
-    "wanted by nobody, there": (None, seen(run()), Action.REMOVE, ActualState.TERMINATING),
-    "wanted by nobody, only data": (None, STOPPED, Action.REMOVE, ActualState.TERMINATING),
-    "wanted by nobody, gone": (None, NOTHING, Action.NONE, ActualState.TERMINATED),
+    "not listed, runs": (None, seen(run()), Action.HALT, ActualState.STOPPING),
+    "not listed, runs, of an earlier version": (None, unnoted(run()), Action.HALT, ActualState.STOPPING),
+    "not listed, halted": (None, seen(HALTED), Action.NONE, ActualState.STOPPED),
+    "not listed, only data": (None, STOPPED, Action.NONE, ActualState.STOPPED),
+    "not listed, only data, of an earlier version": (None, unnoted(), Action.NONE, ActualState.STOPPED),
+    "not listed, only a network": (None, seen(data=False), Action.NONE, ActualState.STOPPED),
+    "not listed, only a record": (
+        None, seen(data=False, leftovers=False, known=noted()), Action.NONE, ActualState.STOPPED,
+    ),
+    "not listed, runs, of another agent": (
+        None, seen(run(), known=noted(place="elsewhere")), Action.NONE, ActualState.RUNNING,
+    ),
+    "listed older, to be terminated, runs": (
+        wish(DesiredState.TERMINATED, generation=2), seen(run()), Action.NONE, ActualState.RUNNING,
+    ),
+    "listed older, to be terminated, only data": (
+        wish(DesiredState.TERMINATED, generation=2), STOPPED, Action.NONE, ActualState.STOPPED,
+    ),
+    "listed older, to be terminated, of an earlier version": (
+        wish(DesiredState.TERMINATED, generation=2), unnoted(run()), Action.NONE, ActualState.RUNNING,
+    ),
+    "listed older, to be stopped": (
+        wish(DesiredState.STOPPED, generation=2), seen(run()), Action.NONE, ActualState.RUNNING,
+    ),
+    "listed older, another spec and restart": (
+        wish(generation=2, spec=OTHER, restarts=7), seen(run()), Action.NONE, ActualState.RUNNING,
+    ),
+    "listed older, to run, is stopped since": (
+        wish(generation=2), STOPPED, Action.NONE, ActualState.STOPPED,
+    ),
+    "listed older, to run, a container ended": (
+        wish(generation=2), seen(HALTED), Action.NONE, ActualState.STOPPED,
+    ),
+    "to be terminated, of another agent": (
+        wish(DesiredState.TERMINATED, generation=4), seen(run(), known=noted(place="elsewhere")),
+        Action.NONE, ActualState.RUNNING,
+    ),
+    "to be stopped, of another agent before": (
+        wish(DesiredState.STOPPED, generation=4), seen(run(), known=noted(place="elsewhere")),
+        Action.STOP, ActualState.STOPPING,
+    ),
+    "runs, a newer word": (wish(generation=4), seen(run()), Action.NOTE, ActualState.RUNNING),
+    "runs, of an earlier version": (wish(), unnoted(run()), Action.NOTE, ActualState.RUNNING),
+    "stopped, of an earlier version": (
+        wish(DesiredState.STOPPED), unnoted(), Action.NOTE, ActualState.STOPPED,
+    ),
+    "not listed, gone": (None, NOTHING, Action.NONE, ActualState.TERMINATED),
     "to be terminated, runs": (
         wish(DesiredState.TERMINATED), seen(run()), Action.REMOVE, ActualState.TERMINATING,
     ),
@@ -120,7 +183,7 @@ TABLE: dict[str, tuple[DesiredWorkspace | None, Observed, Action, ActualState]] 
 def test_without_history(case: str) -> None:
     """What is desired and observed decides what is done, and what is said meanwhile."""
     desired, observed, action, state = TABLE[case]
-    decision = decide(desired, observed, History(), NOW, LIMITS)
+    decision = decide(desired, observed, History(), NOW, LIMITS, here=HERE)
     assert (decision.action, decision.state) == (action, state)
 
 
@@ -317,3 +380,43 @@ def test_success_forgets_trouble() -> None:
     halt = Decision(action=Action.HALT, state=ActualState.FAILED)
     assert rules.after_success(history, start, NOW, LIMITS) == History()
     assert rules.after_success(history, halt, NOW, LIMITS).failed == BOOM
+
+
+def test_what_is_removed_though_nobody_lists_it() -> None:
+    """Only what is just as the server was told; not what has another word about it by now, nor what another agent works on."""
+    for found in (STOPPED, seen(run()), unnoted(run())):
+        decision = decide(None, found, History(), NOW, LIMITS, removal=found.mark, here=HERE)
+        assert decision.action is Action.REMOVE
+    newer = seen(leftovers=False, known=noted(4))
+    assert newer.mark != STOPPED.mark
+    assert decide(None, newer, History(), NOW, LIMITS, removal=STOPPED.mark, here=HERE).action is Action.NONE
+    other = msgspec.structs.replace(STOPPED, ids=("another volume of this name",))
+    assert decide(None, other, History(), NOW, LIMITS, removal=STOPPED.mark, here=HERE).action is Action.NONE
+    theirs = seen(leftovers=False, known=noted(place="elsewhere"))
+    assert decide(None, theirs, History(), NOW, LIMITS, removal=theirs.mark, here=HERE).action is Action.NONE
+
+
+def test_an_older_word_is_told() -> None:
+    """A server that was set back is told so; where another agent wrote the newer word, that one is named."""
+    old = wish(DesiredState.TERMINATED, generation=2)
+    cause = decide(old, seen(run()), History(), NOW, LIMITS, here=HERE).cause
+    assert cause is not None
+    assert cause.code == "server-set-back"
+    cause = decide(
+        old, seen(run(), known=noted(place="the state folder /b")), History(), NOW, LIMITS, here=HERE
+    ).cause
+    assert cause is not None
+    assert cause.code == "workspace-elsewhere"
+    assert "/b" in cause.message
+
+
+def test_a_record_that_cannot_be_kept() -> None:
+    """It takes nothing away from a workspace that is up, is tried again after a pause, and ends no failure's memory."""
+    decision = decide(wish(generation=4), seen(run()), History(), NOW, LIMITS)
+    assert decision.action is Action.NOTE
+    history = rules.after_fault(History(), wish(generation=4), BOOM, final=False, now=NOW, pause=5)
+    decision = decide(wish(generation=4), seen(run()), history, NOW + 1, LIMITS)
+    assert (decision.action, decision.state) == (Action.NONE, ActualState.RUNNING)
+    failed = decide(wish(generation=3), unnoted(HALTED), FAILED, NOW, LIMITS)
+    assert (failed.action, failed.state) == (Action.NOTE, ActualState.FAILED)
+    assert rules.after_success(FAILED, failed, NOW, LIMITS).failed == BOOM

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from moorage.agent.fleet import Fleet
@@ -18,6 +20,7 @@ from moorage.contract import (
     Container,
     DesiredState,
     DesiredWorkspace,
+    FoundWorkspace,
     WorkspaceSpec,
 )
 from moorage.kernel.clock import SystemClock
@@ -46,6 +49,22 @@ async def fleet(engine: MemoryEngine) -> AsyncIterator[Fleet]:
     await asyncio.gather(task, return_exceptions=True)
 
 
+@asynccontextmanager
+async def running(fleet: Fleet) -> AsyncIterator[None]:
+    task = asyncio.create_task(fleet.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 - an engine in memory tells nobody of its records
+            await asyncio.sleep(0.01)
+
+
 async def until_state(fleet: Fleet, name: str, state: ActualState) -> dict[str, ActualWorkspace]:
     """All that is said until `name` is in that state: the last of each."""
     said: dict[str, ActualWorkspace] = {}
@@ -71,14 +90,116 @@ async def test_a_name_that_no_server_gives(fleet: Fleet, engine: MemoryEngine, n
     assert engine.workspaces.keys() == {GOOD}
 
 
+async def found_when(
+    fleet: Fleet, holds: Callable[[tuple[FoundWorkspace, ...]], bool]
+) -> tuple[FoundWorkspace, ...]:
+    """What is told of what the server does not know, once `holds`."""
+    last = None
+    async with asyncio.timeout(20):
+        while last is None or not holds(last):
+            last = await fleet.found(last)
+    return last
+
+
 async def test_what_carries_our_labels_under_another_name(fleet: Fleet, engine: MemoryEngine) -> None:
-    """What belongs to no workspace is removed, unless its name is one that this agent's workspaces cannot have."""
+    """What no snapshot lists is kept and told, unless its name is one that this agent's workspaces cannot have: that is left alone."""
     engine.workspaces["kube-system"] = MemoryWorkspace(data=True)
     engine.workspaces[GOOD] = MemoryWorkspace(data=True)
-    removed = asyncio.Event()
-    engine.listen(lambda name: removed.set() if name == GOOD else None)
     fleet.snapshot([])
-    async with asyncio.timeout(20):
-        await removed.wait()
-    await asyncio.sleep(0.2)  # several further looks
-    assert engine.workspaces.keys() == {"kube-system"}
+    (found,) = await found_when(fleet, bool)
+    assert found.name == GOOD
+    fleet.remove_found("kube-system", found.mark)
+    await found_when(fleet, bool)
+    assert engine.workspaces.keys() == {"kube-system", GOOD}
+
+
+async def test_what_no_snapshot_lists_is_stopped_and_kept(fleet: Fleet, engine: MemoryEngine) -> None:
+    """A server that was set back lists it no more: its processes end, its data stays, and all that is needed to take it up again is
+    told; nothing is told to the server as a workspace's state."""
+    wanted = msgspec.structs.replace(wish(GOOD, generation=3), owner=1, memo={"title": "app"})
+    fleet.snapshot([wanted])
+    await until_state(fleet, GOOD, ActualState.RUNNING)
+    await until(lambda: engine.workspaces[GOOD].known is not None)
+    fleet.snapshot([])
+    (found,) = await found_when(fleet, lambda found: bool(found) and not found[0].running)
+    assert (found.generation, found.owner, found.desired, found.memo) == (
+        3,
+        1,
+        DesiredState.RUNNING,
+        {"title": "app"},
+    )
+    assert found.spec == SPEC
+    assert engine.workspaces[GOOD].data
+    assert await fleet.everything() == ()
+    fleet.snapshot([msgspec.structs.replace(wanted, generation=4, desired=DesiredState.STOPPED)])
+    await until_state(fleet, GOOD, ActualState.STOPPED)
+    assert await found_when(fleet, lambda found: not found) == ()
+
+
+async def test_a_removal_hits_only_what_was_found(fleet: Fleet, engine: MemoryEngine) -> None:
+    """A removal of what has been listed meanwhile, or of something else than what is there, does nothing, and what is there is told anew;
+    the right one removes all of it, and may come twice."""
+    engine.workspaces[GOOD] = MemoryWorkspace(data=True)
+    fleet.snapshot([])
+    (found,) = await found_when(fleet, bool)
+    fleet.remove_found(GOOD, "another mark")
+    assert await fleet.found((found,)) == (found,)
+    fleet.snapshot([wish(GOOD)])
+    await until_state(fleet, GOOD, ActualState.RUNNING)
+    fleet.remove_found(GOOD, found.mark)
+    await found_when(fleet, lambda found: not found)
+    assert engine.workspaces[GOOD].data
+    fleet.snapshot([])
+    (found,) = await found_when(fleet, lambda found: bool(found) and not found[0].running)
+    for _ in range(2):
+        fleet.remove_found(GOOD, found.mark)
+    assert await found_when(fleet, lambda found: not found) == ()
+    assert GOOD not in engine.workspaces
+    fleet.remove_found(GOOD, found.mark)
+
+
+async def test_an_agent_that_knows_more_than_its_server(engine: MemoryEngine) -> None:
+    """Whether it heard the newer word itself or finds it in the engine, it does nothing on the strength of the older one, and tells the
+    newer; the next word that is newer still is done."""
+    fleet = Fleet(MemoryRuntime(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock())
+    fleet.introduce(Identity("inst", 7))
+    async with running(fleet):
+        fleet.snapshot([wish(GOOD, generation=5)])
+        await until_state(fleet, GOOD, ActualState.RUNNING)
+        await until(lambda: engine.workspaces[GOOD].known is not None)
+        fleet.snapshot([wish(GOOD, DesiredState.TERMINATED, generation=4)])
+        (ahead,) = await found_when(fleet, bool)
+        assert (ahead.generation, ahead.desired, ahead.running) == (5, DesiredState.RUNNING, True)
+
+    late = Fleet(MemoryRuntime(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock())
+    late.introduce(Identity("inst", 7))
+    async with running(late):
+        late.snapshot([wish(GOOD, DesiredState.TERMINATED, generation=4)])
+        said = await until_state(late, GOOD, ActualState.RUNNING)
+        assert said[GOOD].cause is not None
+        assert said[GOOD].cause.code == "server-set-back"
+        assert [f.generation for f in await found_when(late, bool)] == [5]
+        assert engine.workspaces[GOOD].data
+        late.change(wish(GOOD, DesiredState.TERMINATED, generation=6))
+        await until_state(late, GOOD, ActualState.TERMINATED)
+    assert GOOD not in engine.workspaces
+
+
+async def test_a_copy_leaves_alone_what_the_first_works_on(fleet: Fleet, engine: MemoryEngine) -> None:
+    """An agent that was started from a copy of another's state neither stops nor removes what that one has made since; it tells whose it
+    is."""
+    first = Fleet(MemoryRuntime(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder a")
+    copy = Fleet(MemoryRuntime(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder b")
+    for each in (first, copy):
+        each.introduce(Identity("inst", 7))
+    async with running(first), running(copy):
+        first.snapshot([wish(GOOD)])
+        await until_state(first, GOOD, ActualState.RUNNING)
+        await until(lambda: engine.workspaces[GOOD].known is not None)
+        copy.snapshot([])
+        (found,) = await found_when(copy, bool)
+        assert (found.elsewhere, found.running) == ("folder a", True)
+        copy.remove_found(GOOD, found.mark)
+        assert await copy.found((found,)) == (found,)
+        assert await first.found(None) == ()
+    assert engine.workspaces[GOOD].data

@@ -29,6 +29,9 @@ TABLE = {
     Action.MANAGE_AGENTS: (False, False, True, False),
     Action.SEE_AGENT_SETTINGS: (False, False, True, False),
     Action.CHANGE_AGENT_SETTINGS: (False, False, True, False),
+    Action.SEE_FOUND: (False, False, True, False),
+    Action.ADOPT_FOUND: (False, False, True, False),
+    Action.REMOVE_FOUND: (False, False, True, False),
 }
 COLUMNS = (
     (Role.DEVELOPER, Relation.OWN),

@@ -15,6 +15,7 @@ from moorage.agent.causes.containers import (
     sandbox_ended,
 )
 from moorage.agent.causes.engines import engine_slow, engine_unreachable, of_engine, pool_exhausted
+from moorage.agent.causes.found import server_set_back, works_elsewhere
 from moorage.agent.causes.images import of_pull, pull_timeout, tools_image, wrong_architecture
 from moorage.agent.causes.verdict import DETAIL_LIMIT, Verdict, no_space
 
@@ -37,7 +38,9 @@ __all__ = [
     "pool_exhausted",
     "pull_timeout",
     "sandbox_ended",
+    "server_set_back",
     "tools_image",
     "without_password",
+    "works_elsewhere",
     "wrong_architecture",
 ]

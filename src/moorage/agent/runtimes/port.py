@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from moorage.agent_settings import RemoteDevelopment
-from moorage.contract import Cause, ContainerState, DesiredWorkspace, Stage, WorkspaceSpec
+from moorage.contract import Cause, ContainerState, DesiredState, DesiredWorkspace, Stage, WorkspaceSpec
 from moorage.kernel.errors import MoorageError
 
 Role = Literal["sandbox", "init", "main", "sidecar"]
@@ -26,6 +26,8 @@ class Identity(msgspec.Struct, frozen=True):
 
     installation: str
     agent: int
+    place: str = ""
+    """Tells two agents apart that have both: see `agent.place`. No part of what objects are labelled with."""
 
 
 class RuntimeInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,19 +93,58 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return any(container.state is not ContainerState.EXITED for container in self.containers)
 
 
+class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The newest word of a server about a workspace, as its engine keeps it: it outlives a stop, the agent, and the server's database."""
+
+    generation: int
+    desired: DesiredState | None = None
+    """None: not known."""
+    restarts: int = 0
+    owner: int = 0
+    place: str = ""
+    """Which agent wrote it; see `agent.place`. "": not known."""
+    spec: WorkspaceSpec | None = None
+    """Without credentials; None: not known."""
+    memo: dict[str, str] = {}
+
+
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine has of one workspace."""
 
     name: str
     data: bool = False
     """Volumes, or whatever else a stop leaves."""
+    known: Known | None = None
+    """What `note` has written last, or, of a run without that, what its labels tell; None: nothing is known."""
+    recorded: bool = False
+    """Whether `note` has written anything that is still there."""
+    since: float = 0.0
+    """When the oldest of what there is was made (seconds since the epoch); 0: not known."""
+    objects: tuple[str, ...] = ()
+    """What there is, as a person would look for it in the engine."""
+    ids: tuple[str, ...] = ()
+    """Tells its data from other data of the same name."""
     leftovers: bool = False
     """Something beside containers that a stop removes (a network, an ephemeral volume)."""
     run: Run | None = None
 
     @property
     def present(self) -> bool:
-        return self.data or self.leftovers or self.run is not None
+        return self.data or self.leftovers or self.recorded or self.run is not None
+
+    @property
+    def generation(self) -> int:
+        """The newest that the engine knows of it; 0: none."""
+        return max(self.known.generation if self.known else 0, self.run.generation if self.run else 0)
+
+    @property
+    def mark(self) -> str:
+        """Stands for its data and the newest word about it: 16 hexadecimal digits."""
+        import hashlib
+
+        place = self.known.place if self.known else ""
+        text = msgspec.json.encode((self.name, self.generation, place, sorted(self.ids)))
+        return hashlib.sha256(text).hexdigest()[:16]
 
 
 class RuntimeFault(MoorageError):
@@ -201,10 +242,15 @@ class Runtime(Protocol):
 
     async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
         """Makes and starts what is missing, and leaves alone what is as it should be. `fresh`: with new containers.
-        `received`: when it was asked for (seconds since the epoch), the start of its timeline.
+        `received`: when it was asked for (seconds since the epoch), the start of its timeline. Before anything runs, the word is kept
+        as by `note`.
 
         Raises `RuntimeFault`.
         """
+
+    async def note(self, desired: DesiredWorkspace) -> None:
+        """Keeps the server's word at the workspace's data, without credentials, until `remove`. What is there in a higher generation
+        stays. Raises `RuntimeFault`."""
 
     async def halt(self, name: str) -> None:
         """Ends the processes and leaves their output to be read. Raises `RuntimeFault`."""
@@ -238,7 +284,31 @@ def digest_of(spec: WorkspaceSpec) -> str:
     """What of a spec decides how containers are made: 16 hexadecimal digits. Credentials are no part of it."""
     import hashlib
 
-    plain = msgspec.structs.replace(
+    plain = without_credentials(spec)
+    return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()[:16]
+
+
+def without_credentials(spec: WorkspaceSpec) -> WorkspaceSpec:
+    return msgspec.structs.replace(
         spec, projects=tuple(msgspec.structs.replace(p, credential=None) for p in spec.projects)
     )
-    return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()[:16]
+
+
+def known_of(desired: DesiredWorkspace, place: str) -> Known:
+    return Known(
+        generation=desired.generation,
+        desired=desired.desired,
+        restarts=desired.restarts,
+        owner=desired.owner,
+        place=place,
+        spec=without_credentials(desired.spec),
+        memo=desired.memo,
+    )
+
+
+def read_known(text: str | bytes) -> Known | None:
+    """What `note` has written, by whatever version; None for what is none of it."""
+    try:
+        return msgspec.json.decode(text, type=Known)
+    except msgspec.DecodeError:
+        return None

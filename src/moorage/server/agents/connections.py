@@ -17,6 +17,7 @@ from moorage.kernel.errors import NotSignedIn, Unavailable
 from moorage.server.agents import models, services, settings
 from moorage.server.agents.hub import AgentConnection
 from moorage.server.changes import Changed, Subscription
+from moorage.server.found import services as found
 from moorage.server.http.context import bearer, state_of
 from moorage.server.state import ServerState
 from moorage.server.tasks import until_one_ends
@@ -96,7 +97,7 @@ async def _serve(
 ) -> None:
     connection = AgentConnection(agent.id, websocket.send_text, state.metrics)
     # Older than the first look, so that nothing is missed, not even the end of the token.
-    with state.changes.subscribe("desired", "settings", "token") as changes:
+    with state.changes.subscribe("desired", "settings", "token", "found") as changes:
         if not await services.connected(state, agent, hello):
             await _refuse_token(websocket)
             return
@@ -125,12 +126,16 @@ async def _serve(
 
 def _welcome(state: ServerState, agent: models.Agent) -> contract.Welcome:
     return contract.Welcome(
-        installation=state.installation, agent_id=agent.id, agent_name=agent.name, version=__version__
+        installation=state.installation,
+        agent_id=agent.id,
+        agent_name=agent.name,
+        version=__version__,
+        takes_found=True,
     )
 
 
-Note = contract.Capacity | contract.SettingsTaken
-"""What an agent says of itself."""
+Note = contract.Capacity | contract.SettingsTaken | contract.Found
+"""What an agent says beside reports: the newest of each kind counts."""
 
 
 class _Reports:
@@ -186,10 +191,13 @@ async def _store(state: ServerState, agent_id: int, reports: _Reports) -> None:
         actuals, notes = await reports.take()
         await services.report(state, agent_id, actuals)
         for note in notes:
-            if isinstance(note, contract.Capacity):
-                await services.capacity_is(state, agent_id, note.capacity)
-            else:
-                await settings.note_taken(state, agent_id, note)
+            match note:
+                case contract.Capacity():
+                    await services.capacity_is(state, agent_id, note.capacity)
+                case contract.SettingsTaken():
+                    await settings.note_taken(state, agent_id, note)
+                case contract.Found():
+                    await found.take(state, agent_id, note)
 
 
 async def _push(
@@ -217,6 +225,9 @@ async def _push(
             continue
         if _has(own, "settings"):
             await connection.send(await settings.message_for(state, connection.agent_id))
+        if _has(own, "found"):
+            for order in await found.orders(state, connection.agent_id):
+                await connection.send(order)
         names = [change.key for change in own if change.kind == "desired"]
         workspaces = await services.desired_named(state, connection.agent_id, names) if names else []
         at = state.clock.now()

@@ -27,6 +27,8 @@ class Agent(Base):
     """Nobody has its token: it was taken back, and `fingerprint` is that of a secret that nobody has seen."""
     capacity: Mapped[str] = mapped_column(default="{}", server_default="{}")
     """JSON: as in the contract's `Hello`."""
+    set_back_at: Mapped[float | None]
+    """When it last told something that shows that this database was set back."""
     second_seen: Mapped[float | None]
     """When another process with the same token was last told to wait."""
     replica: Mapped[str] = mapped_column(default="", server_default="")

@@ -17,6 +17,8 @@ LOCAL = "local"
 """The agent of `moor up`, and its gateway."""
 FRESH = 40.0
 """Seconds after its last sign of life for which an agent counts as connected."""
+SET_BACK = 7 * 86400.0
+"""Seconds for which it is said that the database was set back."""
 SECOND = 60.0
 """Seconds for which another process with the same token is worth a word."""
 
@@ -34,10 +36,10 @@ async def agent_named(session: AsyncSession, name: str, *, lock: bool = False) -
     return agent, await session.scalar(count) or 0
 
 
-def view_of(state: ServerState, agent: models.Agent, workspaces: int) -> schemas.Agent:
-    """`workspaces`: how many are on it."""
+def view_of(state: ServerState, agent: models.Agent, workspaces: int, found: int = 0) -> schemas.Agent:
+    """`workspaces`: how many are on it; `found`: how many it has beyond these."""
     now = state.clock.now()
-    second = agent.second_seen
+    second, back = agent.second_seen, agent.set_back_at
     return schemas.Agent(
         id=agent.id,
         name=agent.name,
@@ -50,6 +52,8 @@ def view_of(state: ServerState, agent: models.Agent, workspaces: int) -> schemas
         connected=is_connected(agent, now),
         last_seen=agent.last_seen or None,
         second_seen=second if second is not None and now - second < SECOND else None,
+        set_back_at=back if back is not None and now - back < SET_BACK else None,
+        found=found,
         capacity=schemas.Capacity.model_validate(msgspec.json.decode(agent.capacity)),
         settings=schemas.Taken(version=agent.settings_taken, problem=agent.settings_problem),
         workspaces=workspaces,

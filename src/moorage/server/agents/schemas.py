@@ -46,6 +46,10 @@ class Agent(BaseModel):
     last_seen: float | None
     second_seen: float | None
     """When another process with the same token was last told to wait; None: within the last minute, there was none."""
+    set_back_at: float | None = None
+    """When it last told something that shows that the server's database was set back; None: not in the last week."""
+    found: int = 0
+    """How many workspaces it has that nobody lists, as far as the asker may know."""
     capacity: Capacity
     settings: Taken
     workspaces: int

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.contract import (
     ActualState,
@@ -20,11 +21,13 @@ from moorage.contract import (
 from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.ids import fingerprint
+from moorage.server.accounts.models import User
 from moorage.server.agents import models, schemas
 from moorage.server.agents.rows import agent_named, view_of
-from moorage.server.authorization import Action, Actor, require
+from moorage.server.authorization import Action, Actor, may, require
 from moorage.server.changes import Changed
 from moorage.server.database import announce
+from moorage.server.found import services as found
 from moorage.server.settings import Credentials
 from moorage.server.state import ServerState
 from moorage.server.workspaces import decisions
@@ -51,14 +54,21 @@ async def list_agents(state: ServerState, actor: Actor) -> list[schemas.Agent]:
     )
     async with state.database.read() as session:
         rows = (await session.execute(query)).all()
-    return [view_of(state, agent, number) for agent, number in rows]
+        beyond = await _beyond(session, actor)
+    return [view_of(state, agent, number, beyond.get(agent.id, 0)) for agent, number in rows]
 
 
 async def get_agent(state: ServerState, actor: Actor, name: str) -> schemas.Agent:
     require(actor, Action.LIST_AGENTS)
     async with state.database.read() as session:
         agent, workspaces = await agent_named(session, name)
-    return view_of(state, agent, workspaces)
+        beyond = await _beyond(session, actor)
+    return view_of(state, agent, workspaces, beyond.get(agent.id, 0))
+
+
+async def _beyond(session: AsyncSession, actor: Actor) -> dict[int, int]:
+    """How many workspaces each agent has that nobody lists, for who may see them."""
+    return await found.counts(session) if may(actor, Action.SEE_FOUND) else {}
 
 
 async def agent_of_token(state: ServerState, token: str | None) -> models.Agent | None:
@@ -141,19 +151,22 @@ async def _note(state: ServerState, agent_id: int, **values: object) -> None:
 
 async def desired_of(state: ServerState, agent_id: int) -> list[DesiredWorkspace]:
     """All that the agent should have; those to be deleted too, until it says that nothing is left of them."""
-    query = select(Workspace).where(Workspace.agent_id == agent_id, Workspace.terminated_at.is_(None))
-    async with state.database.read() as session:
-        rows = (await session.scalars(query.order_by(Workspace.id))).all()
-    return [_desired(row, state.credentials) for row in rows]
+    return await _desired_where(state, Workspace.agent_id == agent_id)
 
 
 async def desired_named(state: ServerState, agent_id: int, names: Sequence[str]) -> list[DesiredWorkspace]:
-    query = select(Workspace).where(
-        Workspace.agent_id == agent_id, Workspace.name.in_(names), Workspace.terminated_at.is_(None)
+    return await _desired_where(state, (Workspace.agent_id == agent_id) & Workspace.name.in_(names))
+
+
+async def _desired_where(state: ServerState, condition: ColumnElement[bool]) -> list[DesiredWorkspace]:
+    query = (
+        select(Workspace, User.name)
+        .join(User, User.id == Workspace.owner_id)
+        .where(condition, Workspace.terminated_at.is_(None))
     )
     async with state.database.read() as session:
-        rows = (await session.scalars(query)).all()
-    return [_desired(row, state.credentials) for row in rows]
+        rows = (await session.execute(query.order_by(Workspace.id))).all()
+    return [_desired(row, owner, state.credentials) for row, owner in rows]
 
 
 async def sent(state: ServerState, workspaces: Sequence[DesiredWorkspace], at: float) -> None:
@@ -234,7 +247,7 @@ def _store(state: ServerState, row: Workspace, actual: ActualWorkspace, now: flo
     return True
 
 
-def _desired(row: Workspace, credentials: Credentials) -> DesiredWorkspace:
+def _desired(row: Workspace, owner_name: str, credentials: Credentials) -> DesiredWorkspace:
     return DesiredWorkspace(
         name=row.name,
         generation=row.generation,
@@ -242,6 +255,14 @@ def _desired(row: Workspace, credentials: Credentials) -> DesiredWorkspace:
         spec=with_credentials(spec_of(row), credentials),
         restarts=row.restarts,
         owner=row.owner_id,
+        memo={
+            "title": row.title,
+            "owner": owner_name,
+            "repository": row.repository,
+            "ref": row.ref,
+            "commit": row.commit,
+            "devfile_path": row.devfile_path,
+        },
     )
 
 

@@ -57,11 +57,15 @@ class WatchedList:
         require(actor, Action.LIST_WORKSPACES, EVERYBODY if everyones else actor.user_id)
         self.key: Hashable = ("workspaces", actor.user_id, actor.role, everyones)
         self._state, self._actor, self._everyones = state, actor, everyones
+        self._names: frozenset[str] = frozenset()
 
     async def load(self) -> list[schemas.Workspace]:
-        return await services.list_workspaces(self._state, self._actor, self._everyones)
+        found = await services.list_workspaces(self._state, self._actor, self._everyones)
+        self._names = frozenset(workspace.name for workspace in found)
+        return found
 
     def concerns(self, change: Changed) -> bool:
+        """One that was adopted may be named for somebody else."""
         if change.kind in ("desired", "actual") and not self._everyones:
-            return owner_of(change.key) in (None, self._actor.user_id)
+            return change.key in self._names or owner_of(change.key) in (None, self._actor.user_id)
         return True

@@ -24,4 +24,5 @@ def apply(workspace: Workspace, intent: Intent, now: float, *, why: str = "") ->
         workspace.sent_at = None
         workspace.received_at = None
     workspace.delete_at = None
+    workspace.set_back_at = None
     workspace.stopped_at = now if intent.desired is DesiredState.STOPPED else None

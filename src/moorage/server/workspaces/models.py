@@ -54,5 +54,7 @@ class Workspace(Base):
     """When it was last asked to stop; None while it should run."""
     stopped_by: Mapped[str] = mapped_column(default="", server_default="")
     """Why nobody asked for it, in plain words: a limit of the agent's settings. "" when a person stopped it."""
+    set_back_at: Mapped[float | None]
+    """When the server took over from the agent what it had lost; None once somebody asked for something since."""
     delete_at: Mapped[float | None]
     """When the server deletes it, of which its owner has been told; None: not in sight."""

@@ -44,10 +44,10 @@ class Cause(BaseModel):
 
 
 class Notice(BaseModel):
-    """What a limit of the agent's settings did, or is about to do."""
+    """What a limit of the agent's settings did, or is about to do, or what the server has lost."""
 
     code: str
-    """`stopped-by-limit`, `deletion-ahead`."""
+    """`stopped-by-limit`, `deletion-ahead`, `server-set-back`."""
     message: str
     hint: str
     at: float

@@ -119,7 +119,14 @@ def cause_of(workspace: Workspace, actual: ActualWorkspace | None, agent: Agent,
 
 
 def notice_of(workspace: Workspace, agent: Agent) -> schemas.Notice | None:
-    """What a limit of the agent's settings is about to do, or has done."""
+    """What a limit of the agent's settings is about to do, or has done; and what the server has lost."""
+    if workspace.set_back_at is not None and workspace.delete_at is None:
+        return schemas.Notice(
+            code="server-set-back",
+            message="Moorage's database was set back to an earlier state. This workspace goes on as it was before that.",
+            hint="Its files are as you left them. What was asked of it since may be lost: stop, start or delete it again.",
+            at=workspace.set_back_at,
+        )
     if workspace.stopped_at is None or workspace.desired != DesiredState.STOPPED.value:
         return None
     if workspace.delete_at is not None:

@@ -11,7 +11,7 @@ import msgspec
 from moorage.agent.runtimes import trust
 from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.docker import limits
-from moorage.agent.runtimes.port import Identity, Role, digest_of
+from moorage.agent.runtimes.port import Identity, Known, Role, digest_of
 from moorage.agent.runtimes.projects import project_lines
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import encode
@@ -48,6 +48,9 @@ CA = f"{PREFIX}ca"
 RECEIVED = f"{PREFIX}received"
 """Seconds since the epoch at which this run was asked for: the start of its timeline."""
 EPHEMERAL = f"{PREFIX}ephemeral"
+RECORD = f"{PREFIX}record"
+"""On a volume that holds nothing else: `Known`, as JSON. An engine changes no label of what is there, so that a newer word is another
+volume."""
 SHARED = f"{PREFIX}shared"
 """On a volume that workspaces share: `tools` or `ca`."""
 
@@ -93,6 +96,11 @@ def network_name(workspace: str) -> str:
 
 def volume_name(workspace: str, volume: str = "") -> str:
     return f"{workspace}.{volume}" if volume else workspace
+
+
+def record_name(workspace: str, generation: int) -> str:
+    """A volume's name in a devfile is a DNS label: what has an underscore cannot meet one."""
+    return f"{workspace}.record_{generation}"
 
 
 def sandbox_name(workspace: str) -> str:
@@ -153,6 +161,12 @@ def volume_bodies(desired: DesiredWorkspace, identity: Identity) -> list[Body]:
         extra = {EPHEMERAL: "true"} if volume.ephemeral else {}
         bodies.append({"Name": volume_name(desired.name, volume.name), "Labels": {**labels, **extra}})
     return bodies
+
+
+def record_body(name: str, known: Known, identity: Identity) -> Body:
+    labels = {**identity_labels(identity), WORKSPACE: name, OWNER: str(known.owner)}
+    text = msgspec.json.encode(known).decode()
+    return {"Name": record_name(name, known.generation), "Labels": {**labels, RECORD: text}}
 
 
 # ---------------------------------------------------------------------------------------------- containers

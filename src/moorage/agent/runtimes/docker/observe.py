@@ -26,15 +26,15 @@ def run_of(
         return None
     labels = labels_of(next((c for c in containers if role_of(c) == "sandbox"), containers[0]))
     return Run(
-        restarts=_number(labels.get(objects.RESTARTS)),
+        restarts=number(labels.get(objects.RESTARTS)),
         spec=labels.get(objects.SPEC, ""),
-        generation=_number(labels.get(objects.GENERATION)),
+        generation=number(labels.get(objects.GENERATION)),
         containers=tuple(
             sorted((container_of(c, last_lines.get(c["Id"], "")) for c in containers), key=_in_order)
         ),
         missing=tuple(missing(containers, desired)),
         address=address_of(containers),
-        settings=_number(labels.get(objects.SETTINGS_VERSION)),
+        settings=number(labels.get(objects.SETTINGS_VERSION)),
         progress=progress,
     )
 
@@ -148,5 +148,5 @@ def _in_order(container: ObservedContainer) -> tuple[int, str]:
     return ("main", "sidecar", "init", "sandbox").index(container.role), container.name
 
 
-def _number(text: str | None) -> int:
+def number(text: str | None) -> int:
     return int(text) if text and text.isdigit() else 0

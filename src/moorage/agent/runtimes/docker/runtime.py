@@ -9,7 +9,7 @@ from typing import Any
 
 from moorage.agent import causes
 from moorage.agent.runtimes.chosen import Chosen, filled
-from moorage.agent.runtimes.docker import commands, objects
+from moorage.agent.runtimes.docker import commands, objects, records
 from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults, find_host
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.networks import Networks
@@ -156,20 +156,18 @@ class DockerRuntime:
             return await self._observe(name, desired)
 
     async def _observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
-        containers = await self._inspect(name)
-        if containers:
+        containers, volumes, networks = await asyncio.gather(
+            self._inspect(name), self._list("volumes", name), self._list("networks", name)
+        )
+        found = list(containers.values())
+        run = None
+        if found:
             lines = await self._last_lines(containers)
             self._attend(name, desired, containers)
-            run = run_of(list(containers.values()), desired, lines, self.progress(name))
-            return Observed(name=name, data=True, leftovers=True, run=run)
-        self._forget(name)
-        volumes, networks = await asyncio.gather(self._list("volumes", name), self._list("networks", name))
-        found = [labels_of(volume) for volume in volumes]
-        return Observed(
-            name=name,
-            data=bool(found),
-            leftovers=bool(networks) or any(objects.EPHEMERAL in labels for labels in found),
-        )
+            run = run_of(found, desired, lines, self.progress(name))
+        else:
+            self._forget(name)
+        return records.observed(name, volumes, networks, found, run)
 
     def progress(self, name: str) -> Progress:
         track = self._tracks.get(name)
@@ -239,7 +237,7 @@ class DockerRuntime:
     # ------------------------------------------------------------------------------------------ apply
     async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
         with faults():
-            existing = await self._inspect(desired.name)
+            existing, _ = await asyncio.gather(self._inspect(desired.name), self.note(desired))
             stale = [n for n, c in existing.items() if fresh or not may_stay(c, desired)]
             if stale:
                 await self._remove_containers([existing[n] for n in stale], gently=True)
@@ -252,6 +250,11 @@ class DockerRuntime:
             track.end(StageName.RECEIVED, self._clock.now())
             await Start(self._require_tools(), desired, track, kept, began, chosen=self._chosen).run()
             self._attend(desired.name, desired, await self._inspect(desired.name))
+
+    async def note(self, desired: DesiredWorkspace) -> None:
+        with faults():
+            volumes = await self._list("volumes", desired.name)
+            await records.write(self._engine, self._require_tools().identity, desired, volumes)
 
     async def halt(self, name: str) -> None:
         with faults():

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from moorage.agent.runtimes.kubernetes import causes, drift, resources
+from moorage.agent.runtimes.kubernetes import causes, drift, records, resources
 from moorage.agent.runtimes.kubernetes.client import ApiError, Client
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.resources import BY_NAME, NAMESPACE, Object, key_of
@@ -17,8 +17,6 @@ from moorage.agent.runtimes.kubernetes.states import annotations_of, seconds
 from moorage.agent.runtimes.kubernetes.store import FOREIGN, REPAIRED, Store
 from moorage.agent.runtimes.port import RuntimeFault
 
-KEPT = frozenset({"Namespace", "PersistentVolumeClaim"})
-"""What a stop leaves."""
 IMMUTABLE = frozenset({"PersistentVolumeClaim"})
 """What is made once and never changed: its spec may not be, and a setting that changed since is for new workspaces."""
 YOUNG_CLAIM = 60.0
@@ -71,8 +69,12 @@ def changes(wanted: Sequence[Object], found: Sequence[Object]) -> Changes:
             elif foreign := there["metadata"].get(FOREIGN):
                 clean.append((there, tuple(foreign)))
     keys = {key_of(item) for item in wanted}
-    kinds = {kind.name for kind in resources.GENERATED} - KEPT
-    prune = [item for key, item in by_key.items() if item["kind"] in kinds and key not in keys]
+    kinds = {kind.name for kind in resources.GENERATED}
+    prune = [
+        item
+        for key, item in by_key.items()
+        if item["kind"] in kinds and not records.is_kept(item) and key not in keys
+    ]
     return Changes(apply=tuple(apply), clean=tuple(clean), prune=tuple(prune))
 
 
@@ -155,6 +157,10 @@ class Writer:
                 tasks.create_task(self.delete(item))
         for item in last:
             await self._apply(item)
+
+    async def keep(self, item: Object) -> None:
+        """Applies one object alone. Raises what the client raises."""
+        self._store.put(await self._client.apply(item))
 
     async def delete(self, item: Object, *, exact: bool = False) -> bool:
         """False when it was gone already, or is another one by now. `exact`: also when it is not just as it is in `item`."""

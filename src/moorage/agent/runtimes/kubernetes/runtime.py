@@ -24,7 +24,7 @@ from moorage.agent.runtimes.kubernetes import (
     planning,
     pull_secrets,
     reconcile,
-    resources,
+    records,
     states,
 )
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
@@ -36,7 +36,7 @@ from moorage.agent.runtimes.kubernetes.objects import Plan, objects_of
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.pull_secrets import PullSecrets
 from moorage.agent.runtimes.kubernetes.rate import TokenBucket
-from moorage.agent.runtimes.kubernetes.reconcile import KEPT, Writer
+from moorage.agent.runtimes.kubernetes.reconcile import Writer
 from moorage.agent.runtimes.kubernetes.resources import DEPLOYMENT, NAMESPACE, POD, VOLUME_CLAIM, Object
 from moorage.agent.runtimes.kubernetes.store import Store
 from moorage.agent.runtimes.kubernetes.waiting import Waiting
@@ -176,12 +176,7 @@ class KubernetesRuntime:
             run = states.run_of(facts, self.progress(name))
         else:
             self._forget(name)
-        return Observed(
-            name=name,
-            data=bool(kinds & KEPT),
-            leftovers=bool(kinds - KEPT - {"Deployment", "Pod"}),
-            run=run,
-        )
+        return records.observed(name, found, run)
 
     def _forget(self, name: str) -> None:
         """It has no run any more."""
@@ -231,7 +226,8 @@ class KubernetesRuntime:
                 halted = deployment is not None and states.halted_of(deployment) is not None
                 await self._discard_claims(desired.name, objects, failed=halted)
                 found = states.present(store.of(desired.name))
-            await writer.write(writer.settled(reconcile.changes(objects, found)))
+            word = records.newer(desired, self._identity, plan.namespace, found)
+            await writer.write(writer.settled(reconcile.changes([*word, *objects], found)))
             await self._end_former_run(desired.name, run)
             # What a node gave up stays in the way of nothing but readers; the Deployment has made another.
             await self._delete([pod for pod in store.of(desired.name, POD) if states.failed(pod)])
@@ -267,12 +263,23 @@ class KubernetesRuntime:
         await self._until(name, lambda: not states.living(former()))
         await self._forget_pods(former())
 
+    async def note(self, desired: DesiredWorkspace) -> None:
+        found = states.present(self._known().of(desired.name))
+        if not (namespace := records.namespace_in(found)):
+            return
+        with faults("keeping a record of the workspace"):
+            for item in records.newer(desired, self._identity, namespace, found):
+                await self._written().keep(item)
+
     async def halt(self, name: str) -> None:
         store = self._known()
         deployment = next(iter(store.of(name, DEPLOYMENT)), None)
-        if deployment is None:
-            return
         pods = store.of(name, POD)
+        if deployment is None:
+            with faults("ending what was left of the workspace"):
+                await self._delete(pods)
+                await self._until(name, lambda: not states.living(store.of(name, POD)))
+            return
         with faults("ending a failed workspace's processes"):
             if states.halted_of(deployment) is None:
                 assert self._attendant is not None
@@ -282,14 +289,15 @@ class KubernetesRuntime:
 
     async def stop(self, name: str) -> None:
         store = self._known()
-        kinds = {kind.name for kind in resources.WATCHED} - KEPT
+
+        def left() -> list[Object]:
+            return [item for item in states.present(store.of(name)) if not records.is_kept(item)]
+
         with faults("stopping the workspace"):
-            await self._delete([item for item in store.of(name) if item["kind"] in kinds - {"Pod"}])
+            await self._delete([item for item in left() if item["kind"] != "Pod"])
             orphans = [pod for pod in store.of(name, POD) if not pod["metadata"].get("ownerReferences")]
             await self._delete(orphans)
-            await self._until(
-                name, lambda: not any(item["kind"] in kinds for item in states.present(store.of(name)))
-            )
+            await self._until(name, lambda: not left())
         self._forget(name)
 
     async def remove(self, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from moorage.agent.runtimes.port import Role
+from moorage.agent.runtimes.port import Known, Role
 from moorage.contract import Cause, ContainerState, DesiredWorkspace
 from moorage.kernel.clock import Clock
 
@@ -36,6 +36,7 @@ class MemoryWorkspace:
     fault: Cause | None = None
     settings: int = 0
     """Version of the settings that the containers were made by."""
+    known: Known | None = None
 
 
 class MemoryEngine:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+import msgspec
+
 from moorage.agent import causes
 from moorage.agent.runtimes.memory.engine import MemoryContainer, MemoryEngine, MemoryWorkspace
 from moorage.agent.runtimes.memory.programs import MemoryExec
@@ -24,6 +26,7 @@ from moorage.agent.runtimes.port import (
     RuntimeInfo,
     StepRequest,
     digest_of,
+    known_of,
 )
 from moorage.agent.stages import Timeline
 from moorage.agent_settings import RemoteDevelopment
@@ -39,12 +42,15 @@ class MemoryRuntime:
         self.engine = engine or MemoryEngine()
         self._clock = clock
         self._settings = 0
+        self._place = ""
 
     async def describe(self) -> RuntimeInfo:
         self._ask()
         return RuntimeInfo(kind="memory", version="1", cpu=1000, memory=1 << 30)
 
     async def run(self, identity: Identity, listener: Listener) -> None:
+        self._place = identity.place
+
         def hear(name: str) -> None:
             listener.changed(name)
             listener.progressed(name)
@@ -82,7 +88,20 @@ class MemoryRuntime:
                 settings=found.settings,
                 progress=self.progress(name),
             )
-        return Observed(name=name, data=found.data, leftovers=found.network, run=run)
+        known = found.known
+        if known is None and found.made_for is not None:
+            known = msgspec.structs.replace(known_of(found.made_for, ""), desired=None, spec=None, memo={})
+        return Observed(
+            name=name,
+            data=found.data,
+            leftovers=found.network,
+            run=run,
+            known=known,
+            recorded=found.known is not None,
+            since=found.received,
+            objects=(*(("volume",) if found.data else ()), *(f"container {c}" for c in found.containers)),
+            ids=(str(id(found)),),
+        )
 
     def progress(self, name: str) -> Progress:
         found = self.engine.workspaces.get(name)
@@ -112,6 +131,7 @@ class MemoryRuntime:
             found.containers.clear()
             found.made_for, found.received, found.fault = desired, received, None
             found.settings = self._settings
+        self._keep(found, desired)
         found.data = found.network = True
         found.address = found.address or self.engine.new_address()
         self._bring_up(found, SANDBOX, "sandbox", "tools")
@@ -127,6 +147,16 @@ class MemoryRuntime:
                 verdict = causes.of_clone(project.url, project.ref, "list", "Authentication failed")
                 found.fault = verdict.cause
         self.engine.changed(desired.name)
+
+    async def note(self, desired: DesiredWorkspace) -> None:
+        self._ask()
+        if (found := self.engine.workspaces.get(desired.name)) is not None:
+            self._keep(found, desired)
+            self.engine.changed(desired.name)
+
+    def _keep(self, found: MemoryWorkspace, desired: DesiredWorkspace) -> None:
+        if found.known is None or found.known.generation <= desired.generation:
+            found.known = known_of(desired, self._place)
 
     async def halt(self, name: str) -> None:
         self._ask()

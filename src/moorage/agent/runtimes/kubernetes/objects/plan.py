@@ -30,6 +30,8 @@ MAIN = "moorage.dev/main"
 HALTED = "moorage.dev/halted"
 RUN = "moorage.dev/run"
 """Of the pod template: seconds since the epoch at which this run was asked for. Another value makes new containers."""
+RECORD = "moorage.dev/record"
+"""On the Secret that keeps the server's newest word about a workspace."""
 TEMPLATE = "moorage.dev/template"
 """Digest of the pod template as it was applied. An agent of another version, which would write it otherwise, sees from it
 that nothing is wrong: a run keeps its template until it is restarted."""
@@ -144,6 +146,10 @@ def pull_secret_name(plan: Plan, source: PullSecret) -> str:
     if any(other.name == name and other != source for other in plan.settings.image_pull_secrets):
         name = part_name(name, hashlib.sha256(source.namespace.encode()).hexdigest()[:8])
     return name if plan.has_own_namespace else part_name(plan.name, f"pull-{name}")
+
+
+def record_name(workspace: str) -> str:
+    return part_name(workspace, "record")
 
 
 def bundle_name(workspace: str) -> str:
