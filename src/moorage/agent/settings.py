@@ -54,8 +54,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     default_cpu_limit: int = 0
     """Millicores of a container whose devfile sets none; 0: no limit. No limit is ever above what the engine has."""
-    default_memory_limit: int = 0
-    """Bytes of a container whose devfile sets none; 0: no limit."""
+    default_memory_limit: int = -1
+    """Bytes of a container whose devfile sets none; -1: the containers of one workspace share half of the machine's memory; 0: no
+    limit. On Docker; on Kubernetes the workspaces' settings say it (`default_resources_per_workspace_container`)."""
     default_pids_limit: int = 4096
     """Processes and threads of one container."""
     clone_memory_limit: int = 1 << 30

@@ -37,6 +37,10 @@ _LABEL_KEY = re.compile(
     r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+MANY_CORES = 64
+"""From so many whole processors on, a `cpuRequest` is more likely thousandths without their `m`."""
+LEAST_MEMORY = 6 << 20
+"""Bytes: container engines start nothing with less."""
 _SYSTEM_PATHS = ("/", "/proc", "/sys", "/dev", "/etc", "/bin", "/lib", "/usr", "/sbin", "/run")
 """Nothing is mounted over these; below /etc, /usr and /run it may be."""
 _CLOSED_PATHS = ("/proc", "/sys", "/dev", TOOLS_ROOT)
@@ -260,7 +264,27 @@ class Maker:
         wanted = component.attributes.get("container-overrides")
         if isinstance(wanted, Mapping):
             asked = _overridden(asked, wanted.get("resources"))
+        self._check_resources(component.name, asked, ("components", index, "container"))
         return _with_defaults(asked, self.defaults)
+
+    def _check_resources(self, name: str, asked: Resources, path: Path) -> None:
+        """Amounts that nobody means: a number without its unit is the usual mistake."""
+        for field, amount in (("cpuRequest", asked.cpu_request), ("cpuLimit", asked.cpu_limit)):
+            if amount and amount >= MANY_CORES * 1000:
+                number = f"{amount / 1000:g}"
+                self.report.warn(
+                    "many-processors",
+                    f"{name!r} asks for {number} whole processors.",
+                    (*path, field),
+                    hint=f"If thousandths of one are meant, write {number}m.",
+                )
+        if asked.memory_limit and asked.memory_limit < LEAST_MEMORY:
+            self.report.add(
+                "memory-too-small",
+                f"With {asked.memory_limit} bytes of memory, {name!r} cannot even start.",
+                (*path, "memoryLimit"),
+                hint="A number alone means bytes: write 512Mi or 2Gi.",
+            )
 
     def _metadata(
         self, component: Component, body: ContainerComponent, index: int

@@ -57,6 +57,23 @@ async def test_an_image_that_leads_elsewhere_is_refused(docker_world: DockerWorl
     assert caught.value.cause.code == "image-name-invalid"
 
 
+async def test_nobody_takes_the_whole_machine(docker_world: DockerWorld) -> None:
+    """Without a word about memory, a workspace gets half of the machine's; a claim beyond the machine is refused in words."""
+    agent = await docker_world.agent()
+    total = int(docker("info", "--format", "{{.MemTotal}}"))
+    main = Container(name="py", image=docker_world.image, override_command=True)
+    side = Container(name="side", image=docker_world.image, override_command=True)
+    desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main, side)))
+    assert (await agent.start(desired)).ready
+    for name in ("py", "side"):
+        host = inspect(f"{desired.name}.{name}")["HostConfig"]
+        assert host["Memory"] == host["MemorySwap"] == total // 4
+    greedy = msgspec.structs.replace(main, resources=Resources(cpu_request=200_000))
+    with pytest.raises(RuntimeFault) as caught:
+        await agent.start(desired_of(docker_world, spec=simple_spec(docker_world, containers=(greedy,))))
+    assert caught.value.cause.code == "machine-too-small"
+
+
 async def test_confinement(docker_world: DockerWorld) -> None:
     """Every container runs as uid 5001 of group 0, without a capability or a way to get one, within its limits."""
     agent = await docker_world.agent()

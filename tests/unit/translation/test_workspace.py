@@ -221,6 +221,27 @@ def test_what_cannot_run_is_refused(text: str, code: str, path: str) -> None:
     assert _problems(text) == [(code, f"components[0].container.{path}")]
 
 
+@pytest.mark.parametrize("field", ["cpuRequest", "cpuLimit"])
+@pytest.mark.parametrize(
+    ("amount", "hint"), [("200", "200m"), ("1e3", "1000m"), ("64", "64m"), ("200m", ""), ("63", "")]
+)
+def test_a_forgotten_m_is_told(field: str, amount: str, hint: str) -> None:
+    """`cpuRequest: 200` means two hundred processors, which is hardly what anybody means: a warning says what to write."""
+    text = f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: i, {field}: '{amount}'}}\n"
+    found = [w for w in _translate(text).warnings if w.code == "many-processors"]
+    assert [w.path for w in found] == ([f"components[0].container.{field}"] if hint else [])
+    assert all(hint in w.hint for w in found)
+
+
+@pytest.mark.parametrize("limit", ["10", "512", "5M"])
+def test_memory_without_a_unit_is_refused(limit: str) -> None:
+    """A limit of some bytes, where no container starts, is an error that says how it is written."""
+    text = (
+        f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: i, memoryLimit: '{limit}'}}\n"
+    )
+    assert _problems(text) == [("memory-too-small", "components[0].container.memoryLimit")]
+
+
 @pytest.mark.parametrize(
     "image", ["''", "'a b'", "-x", "'\\t'", "x/../../containers", "../x", "x?all=1", "x%2f..", "App"]
 )

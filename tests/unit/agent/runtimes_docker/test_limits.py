@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from moorage.agent.runtimes.docker.limits import excess, resources_of
+from moorage.agent.runtimes.docker.limits import Machine, beyond, default_memory, excess, resources_of
 from moorage.agent_settings import RemoteDevelopment, parse
 from moorage.contract import Container, Resources, WorkspaceSpec
 
@@ -90,3 +90,46 @@ def test_what_is_too_much(wanted: WorkspaceSpec, words: str) -> None:
         assert words in cause.message
         assert cause.code == "max-resources-exceeded"
     assert excess(wanted, settings()) is None
+
+
+@pytest.mark.parametrize(
+    ("own", "machine", "words"),
+    [
+        (
+            {"cpu_request": 200_000},
+            Machine(cpu=2000, memory=GI),
+            "claims 200 of processors; this machine has 2.",
+        ),
+        (
+            {"memory_request": 2 * GI},
+            Machine(cpu=2000, memory=GI),
+            "claims 2 GiB of memory; this machine has 1 GiB.",
+        ),
+        ({"cpu_request": 2000, "memory_request": GI}, Machine(cpu=2000, memory=GI), None),
+        ({"cpu_request": 200_000}, Machine(), None),
+        ({"cpu_limit": 200_000}, Machine(cpu=2000, memory=GI), None),
+    ],
+)
+def test_more_than_the_machine_has_is_refused(
+    own: dict[str, Any], machine: Machine, words: str | None
+) -> None:
+    """A claim that the machine can never meet is refused with what it has; a limit above it is no claim."""
+    for given in (spec(own), spec({}, init=(own,))):
+        cause = beyond(given, settings(), machine)
+        assert (cause is None) == (words is None)
+        if cause is not None and words is not None:
+            assert cause.code == "machine-too-small"
+            assert words in cause.message
+            assert cause.hint
+
+
+@pytest.mark.parametrize(
+    ("setting", "containers", "expected"),
+    [(-1, 1, 4 * GI), (-1, 2, 2 * GI), (0, 2, 0), (GI, 2, GI)],
+)
+def test_a_workspace_without_limits_leaves_the_machine_half(
+    setting: int, containers: int, expected: int
+) -> None:
+    """Where nobody limits memory, a workspace's containers share half of what the machine has; 0 takes that away."""
+    assert default_memory(setting, spec(*[{}] * containers), Machine(memory=8 * GI)) == expected
+    assert default_memory(-1, spec({}), Machine()) == 0

@@ -9,6 +9,7 @@ import pytest
 from moorage.agent.runtimes import trust
 from moorage.agent.runtimes.chosen import Chosen, filled
 from moorage.agent.runtimes.docker import objects
+from moorage.agent.runtimes.docker.limits import Machine
 from moorage.agent.runtimes.docker.objects import Host, ImageConfig
 from moorage.agent.runtimes.port import Identity, Role, digest_of
 from moorage.agent.settings import AgentSettings
@@ -43,7 +44,7 @@ def host(**settings: Any) -> Host:
         settings=own,
         tools_image="sha256:tools",
         tools_volume="moorage-tools-1",
-        cpu=2000,
+        machine=Machine(cpu=2000, memory=8 << 30),
         chosen=Chosen(filled(RemoteDevelopment(labels={"team": "a", "moorage.dev/agent": "9"}), own), 3),
     )
 
@@ -205,7 +206,11 @@ def test_confinement() -> None:
 
 
 LIMITS = [
-    (Resources(), {}, {"PidsLimit": 4096}),
+    (Resources(), {}, {"PidsLimit": 4096, "Memory": 4 << 30, "MemorySwap": 4 << 30}),
+    (Resources(memory_request=6 << 30), {}, {"Memory": 6 << 30, "MemoryReservation": 6 << 30}),
+    (Resources(memory_limit=64 << 30), {}, {"Memory": 8 << 30, "MemorySwap": 8 << 30}),
+    (Resources(), {"default_memory_limit": 0}, {"Memory": None, "MemorySwap": None}),
+    (Resources(cpu_request=200_000), {}, {"CpuShares": 2048}),
     (Resources(cpu_limit=1500, cpu_request=500), {}, {"NanoCpus": 1_500_000_000, "CpuShares": 512}),
     (Resources(cpu_limit=64000), {}, {"NanoCpus": 2_000_000_000}),
     (Resources(memory_limit=100, memory_request=200), {}, {"Memory": 100, "MemorySwap": 100, "MemoryReservation": 100}),
@@ -220,8 +225,6 @@ def test_limits(resources: Resources, settings: dict[str, Any], expected: dict[s
     created = body(desired(Container(name="py", image="i", resources=resources)), **settings)
     given = created["HostConfig"]
     assert {name: given.get(name) for name in expected} == expected
-    if not resources.memory_limit and not settings:
-        assert "Memory" not in given
 
 
 def test_no_credential_in_any_body() -> None:

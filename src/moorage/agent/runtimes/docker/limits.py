@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -54,6 +56,53 @@ def excess(spec: WorkspaceSpec, settings: RemoteDevelopment) -> Cause | None:
                 hint="Lower it in the devfile, or have max_resources_per_workspace raised.",
             )
     return None
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine's machine has."""
+
+    cpu: int = 0
+    """Millicores; 0: not known."""
+    memory: int = 0
+    """Bytes; 0: not known."""
+
+
+def machine_of(info: Mapping[str, Any]) -> Machine:
+    """Out of the engine's answer to `GET /info`."""
+    return Machine(cpu=int(info.get("NCPU") or 0) * 1000, memory=int(info.get("MemTotal") or 0))
+
+
+def beyond(spec: WorkspaceSpec, settings: RemoteDevelopment, machine: Machine) -> Cause | None:
+    """Why this workspace is not started: a container claims more than the machine has, and would never get it."""
+    for container in (*spec.containers, *spec.init_containers):
+        claimed = resources_of(container, spec, settings)
+        for what, wanted, there, written, hint in (
+            ("processors", claimed.cpu_request, machine.cpu, quantities.cpu, _CPU_HINT),
+            ("memory", claimed.memory_request, machine.memory, quantities.in_words, _MEMORY_HINT),
+        ):
+            if wanted and there and wanted > there:
+                return Cause(
+                    code="machine-too-small",
+                    message=f"The container {container.name} claims {written(wanted)} of {what}; this machine has "
+                    f"{written(there)}.",
+                    hint=hint,
+                )
+    return None
+
+
+_CPU_HINT = (
+    "Lower cpuRequest in the devfile: a number alone means whole processors, and 200m is a fifth of one."
+)
+_MEMORY_HINT = "Lower memoryRequest in the devfile, or take an agent on a larger machine."
+
+
+def default_memory(setting: int, spec: WorkspaceSpec, machine: Machine) -> int:
+    """Bytes of a container for which nobody has said anything; 0: no limit. `setting`: `default_memory_limit`.
+
+    By itself no workspace takes more than half of the machine's memory, so that the machine and others go on."""
+    if setting >= 0:
+        return setting
+    return machine.memory // 2 // max(1, len(spec.containers))
 
 
 def _cpu(amount: str) -> int:

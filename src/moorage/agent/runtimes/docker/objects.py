@@ -26,6 +26,8 @@ SANDBOX_RUN = "/tmp/moorage"  # noqa: S108 - inside the container
 CREDENTIALS_FILE = f"{SANDBOX_RUN}/credentials"
 VOLUMES_FOLDER = "/run/volumes"
 """Where the sandbox has the devfile's volumes, for making them writable."""
+MOST_CPU_SHARES = 262_144
+"""The engine takes no more."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SHELL = (f"{TOOLS_ROOT}/bin/busybox", "sh")
 
@@ -65,8 +67,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     ca_volume: str = ""
     chosen: Chosen = Chosen()
     """Settings of the workspaces, filled from the agent's own."""
-    cpu: int = 0
-    """Millicores that the engine has; 0: not known."""
+    machine: limits.Machine = limits.Machine()
 
 
 class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,7 +235,7 @@ def container_body(
         },
         "StopTimeout": host.settings.stop_timeout,
         "HostConfig": {
-            **_confined(host, limits.resources_of(container, spec, host.chosen.settings)),
+            **_confined(host, _resources(container, spec, host)),
             "NetworkMode": f"container:{sandbox_name(desired.name)}",
             "Mounts": _mounts(desired, host, container, role),
         },
@@ -323,6 +324,17 @@ def _volume_mount(volume: str, target: str, *, read_only: bool = False, copy: bo
     return mount
 
 
+def _resources(container: Container, spec: WorkspaceSpec, host: Host) -> Resources:
+    """What the devfile and the settings say, and where they say nothing of memory, what the machine has to spare."""
+    said = limits.resources_of(container, spec, host.chosen.settings)
+    if said.memory_limit:
+        return said
+    default = limits.default_memory(host.settings.default_memory_limit, spec, host.machine)
+    return msgspec.structs.replace(
+        said, memory_limit=max(default, said.memory_request or 0) if default else None
+    )
+
+
 def _confined(host: Host, resources: Resources) -> Body:
     """What holds for every container: no privilege, and limits."""
     settings = host.settings
@@ -335,15 +347,20 @@ def _confined(host: Host, resources: Resources) -> Body:
         "LogConfig": {"Type": "json-file", "Config": {"max-size": settings.log_limit, "max-file": "2"}},
     }
     if cpu := resources.cpu_limit or settings.default_cpu_limit:
-        body["NanoCpus"] = (min(cpu, host.cpu) if host.cpu else cpu) * 1_000_000
+        body["NanoCpus"] = _at_most(cpu, host.machine.cpu) * 1_000_000
     if resources.cpu_request:
-        body["CpuShares"] = max(2, resources.cpu_request * 1024 // 1000)
-    memory = resources.memory_limit or settings.default_memory_limit
-    if memory:
+        # A weight beside others': who claims more than there is must not push everybody else aside.
+        weight = _at_most(resources.cpu_request, host.machine.cpu) * 1024 // 1000
+        body["CpuShares"] = min(max(2, weight), MOST_CPU_SHARES)
+    if memory := _at_most(resources.memory_limit or 0, host.machine.memory):
         body["Memory"] = body["MemorySwap"] = memory
     if resources.memory_request:
         body["MemoryReservation"] = min(resources.memory_request, memory or resources.memory_request)
     return body
+
+
+def _at_most(amount: int, there: int) -> int:
+    return min(amount, there) if there else amount
 
 
 def _env_list(env: Mapping[str, str]) -> list[str]:

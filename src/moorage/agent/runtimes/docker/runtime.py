@@ -12,6 +12,7 @@ from moorage.agent.runtimes.chosen import Chosen, filled
 from moorage.agent.runtimes.docker import commands, objects, records
 from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults, find_host
 from moorage.agent.runtimes.docker.images import Images
+from moorage.agent.runtimes.docker.limits import machine_of
 from moorage.agent.runtimes.docker.networks import Networks
 from moorage.agent.runtimes.docker.observe import (
     address_of,
@@ -75,11 +76,12 @@ class DockerRuntime:
                 self._request("GET", "version", timeout=10), self._request("GET", "info", timeout=10)
             )
         podman = any("podman" in part.get("Name", "").lower() for part in version.get("Components") or ())
+        machine = machine_of(info)
         return RuntimeInfo(
             kind="podman" if podman else "docker",
             version=str(version["Version"]),
-            cpu=int(info.get("NCPU") or 0) * 1000,
-            memory=int(info.get("MemTotal") or 0),
+            cpu=machine.cpu,
+            memory=machine.memory,
         )
 
     def configure(self, settings: RemoteDevelopment, version: int) -> None:
@@ -127,7 +129,7 @@ class DockerRuntime:
             watches=self._watches,
             settings=self._settings,
             identity=identity,
-            cpu=int(info.get("NCPU") or 0) * 1000,
+            machine=machine_of(info),
             architecture=_ARCHITECTURES.get(architecture, architecture),
         )
         return shared

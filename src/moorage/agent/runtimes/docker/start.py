@@ -44,7 +44,7 @@ class Tools:
         watches: Watches,
         settings: AgentSettings,
         identity: Identity,
-        cpu: int,
+        machine: limits.Machine,
         architecture: str,
     ) -> None:
         self.engine = engine
@@ -54,7 +54,7 @@ class Tools:
         self.watches = watches
         self.settings = settings
         self.identity = identity
-        self.cpu = cpu
+        self.machine = machine
         self.architecture = architecture
         self.slots = asyncio.Semaphore(settings.parallel_starts)
 
@@ -87,7 +87,9 @@ class Start:
     async def run(self) -> None:
         """Raises `RuntimeFault`."""
         self._track.begin(StageName.IMAGE)
-        if (cause := limits.excess(self._spec, self._chosen.settings)) is not None:
+        cause = limits.excess(self._spec, self._chosen.settings)
+        cause = cause or limits.beyond(self._spec, self._chosen.settings, self._tools.machine)
+        if cause is not None:
             raise RuntimeFault(cause, final=True)
         try:
             async with await self._turn():
@@ -141,7 +143,7 @@ class Start:
             tools_volume=volume,
             ca_volume=ca_volume,
             chosen=self._chosen,
-            cpu=self._tools.cpu,
+            machine=self._tools.machine,
         )
 
     async def _ca_volume(self) -> str:
