@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import time
 import zlib
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,11 @@ from typing import Any
 import pytest
 
 from integration.server.git_host import DEVFILE, PASSWORD, USER, GitHost
-from integration.server.harness import LOOPBACK, serving
+from integration.server.harness import LOOPBACK, eventually, serving
 from moorage.kernel.errors import MoorageError
 from moorage.server.metrics import Metrics
 from moorage.server.repositories.git import MEMORY
+from moorage.server.repositories.line import Bounds, Line
 from moorage.server.repositories.services import RepositoryReader
 from moorage.server.settings import Credentials, Settings, load_credentials
 
@@ -266,6 +269,52 @@ async def test_a_redirect_to_what_is_no_url(place: str) -> None:
     finally:
         other.stop()
     assert error.code in ("repository-unreachable", "repository-unreadable", "repository-invalid")
+
+
+def processes_of(name: str) -> list[bytes]:
+    """What Git has started to read it, which has the repository's URL among its arguments."""
+    return [line for line in command_lines() if f"/{name}.git".encode() in line]
+
+
+async def test_forty_at_once_are_two_at_a_time(git_host: GitHost, folder: Path) -> None:
+    """Forty requests of one person's for a host that does not answer: Git runs twice at a time, those that wait are told what for
+    when their time in line is over, and nothing runs on."""
+    settings = Settings(repository_seconds=2.0)
+    async with serving(folder, settings) as server:
+        server.state.repositories._line = Line(Bounds(4, 2, waiting_each=10, seconds=1.0))
+        asked = {"repository": git_host.url("forty", "slow/")}
+        tasks = [asyncio.create_task(server.post("/workspaces", asked)) for _ in range(40)]
+        most = 0
+        while not all(task.done() for task in tasks):
+            most = max(
+                most,
+                sum(line.split(b"\0")[0].endswith(b"git-remote-http") for line in processes_of("slow/forty")),
+            )
+            await asyncio.sleep(0.05)
+        problems = [task.result().json() for task in tasks]
+    codes = Counter(problem["code"] for problem in problems)
+    assert codes == {"repository-timeout": 2, "reads-waiting": 38}
+    assert most == 2
+    assert Counter(problem["status"] for problem in problems)[429] == 38
+    assert all(problem["hint"] for problem in problems)
+    assert processes_of("slow/forty") == []
+
+
+async def test_who_hangs_up_ends_git(git_host: GitHost, folder: Path) -> None:
+    """Whoever asked closes the connection, or the server's request is cancelled: Git and all that it has started end at once, and no
+    workspace is made."""
+    async with serving(folder, Settings(repository_seconds=60.0)) as server:
+        asked = {"repository": git_host.url("left", "slow/")}
+        asking = asyncio.create_task(server.post("/workspaces", asked))
+        await eventually(lambda: _true(processes_of("slow/left")))
+        asking.cancel()
+        await eventually(lambda: _true(not processes_of("slow/left")))
+        await eventually(lambda: _true(not server.state.repositories._line._running))
+        assert (await server.get("/workspaces")).json() == {"items": []}
+
+
+async def _true(value: Any) -> Any:
+    return value
 
 
 async def test_nothing_stays_behind(

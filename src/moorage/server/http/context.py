@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, cast
 
 from fastapi import Depends
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 
 from moorage.kernel.errors import NotSignedIn
 from moorage.server.accounts import passes, services
@@ -53,6 +53,12 @@ async def actor(connection: HTTPConnection) -> Actor:
     if found is None:
         raise NotSignedIn("Nobody is signed in.", hint="Sign in, or send an API token.")
     return found
+
+
+async def hung_up(request: Request) -> None:
+    """Ends when whoever asked closes the connection. The request's body has been read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 State = Annotated[ServerState, Depends(state_of)]

@@ -77,7 +77,7 @@ class Line:
         if not self._running[person]:
             del self._running[person]
         for waiting in list(self._line):
-            if self._has_room(waiting.person):
+            if not waiting.turn.done() and self._has_room(waiting.person):
                 self._line.remove(waiting)
                 self._running[waiting.person] += 1
                 waiting.turn.set_result(None)
@@ -86,7 +86,7 @@ class Line:
         """Its turn may have come in the same moment: then it is passed on."""
         if waiting in self._line:
             self._line.remove(waiting)
-        elif waiting.turn.done():
+        elif waiting.turn.done() and not waiting.turn.cancelled():
             self._leave(waiting.person)
 
     def _check_length(self, person: str) -> None:

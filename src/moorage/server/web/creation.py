@@ -11,6 +11,7 @@ from starlette.responses import Response
 from moorage.kernel.errors import MoorageError
 from moorage.server.agents.services import list_agents
 from moorage.server.authorization import Actor
+from moorage.server.http import context
 from moorage.server.http.context import State
 from moorage.server.state import ServerState
 from moorage.server.web import forms, pages, views
@@ -33,7 +34,9 @@ async def create(request: Request, state: State, actor: Visitor) -> Response:
     sent = await request.form()
     form = forms.NewWorkspace.of({name: value for name, value in sent.items() if isinstance(value, str)})
     try:
-        workspace = await services.create_workspace(state, actor, form.request())
+        workspace = await services.create_workspace(
+            state, actor, form.request(), gone=lambda: context.hung_up(request)
+        )
     except MoorageError as error:
         return await _page(request, state, actor, form, error)
     return pages.redirect(f"/workspaces/{workspace.name}")

@@ -22,6 +22,7 @@ from moorage.server.changes import Changed
 from moorage.server.database import announce, one_at_a_time
 from moorage.server.repositories.services import Reading
 from moorage.server.state import ServerState
+from moorage.server.tasks import Gone, unless_gone
 from moorage.server.workspaces import decisions, schemas, specs
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import Row, view
@@ -44,9 +45,11 @@ class _Plan:
 
 
 async def create_workspace(
-    state: ServerState, actor: Actor, request: schemas.CreateWorkspace
+    state: ServerState, actor: Actor, request: schemas.CreateWorkspace, *, gone: Gone | None = None
 ) -> schemas.Workspace:
-    """Raises `InvalidInput` (`field` says which), `Conflict` for a name that is taken, `LimitReached`, `Unavailable`."""
+    """`gone`: reading the repository ends when it does, and nothing is made.
+
+    Raises `InvalidInput` (`field` says which), `Conflict` for a name that is taken, `LimitReached`, `Unavailable`."""
     require(actor, Action.CREATE_WORKSPACE)
     if request.name:
         decisions.check_title(request.name)
@@ -57,9 +60,10 @@ async def create_workspace(
         await _check_limits(state, session, actor)
         if request.name and request.name in await _titles(session, actor):
             raise _taken(request.name)
-    reading = await state.repositories.read(
+    read = state.repositories.read(
         request.repository, request.ref, request.devfile, person=str(actor.user_id)
     )
+    reading = await (unless_gone(gone, read) if gone else read)
     spec, warnings = await asyncio.to_thread(specs.translate, reading, editor, state.resolver)
     plan = _Plan(request, reading, spec, warnings, agent)
     for attempt in range(ATTEMPTS):

@@ -41,8 +41,11 @@ async def list_workspaces(state: State, actor: Signed, all: bool = False) -> sch
 
 
 @api.post("", status_code=201)
-async def create_workspace(state: State, actor: Signed, body: schemas.CreateWorkspace) -> schemas.Workspace:
-    return await services.create_workspace(state, actor, body)
+async def create_workspace(
+    request: Request, state: State, actor: Signed, body: schemas.CreateWorkspace
+) -> schemas.Workspace:
+    """Nothing is made when whoever asks hangs up before the repository is read."""
+    return await services.create_workspace(state, actor, body, gone=lambda: context.hung_up(request))
 
 
 @api.get("/events", response_class=Response, responses=_EVENTS)
