@@ -115,7 +115,9 @@ def gateway(stack: contextlib.ExitStack, home: Home, port: int, upstream: int) -
     home.make()
     key = new_secret()
     write_private(home.secret_file("gateway-key"), key)
-    write_private(home.settings, f"[gateway]\nport = {port}\nthreads = 1\n")
+    write_private(
+        home.settings, f'[gateway]\nport = {port}\nthreads = 1\nworkspace_networks = ["127.0.0.0/8"]\n'
+    )
     table = Table()
     last = WORKSPACES - 1
     routes = tuple(

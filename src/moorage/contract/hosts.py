@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 _LABEL = re.compile(r"(?P<port>[1-9][0-9]{0,4})-(?P<workspace>workspace-[0-9]+-[0-9]+-[0-9a-z]{6})")
-_NAME = re.compile(r"workspace-[0-9]+-(?P<owner>[0-9]+)-[0-9a-z]{6}")
+_NAME = re.compile(r"workspace-[0-9]{1,19}-(?P<owner>[0-9]{1,19})-[0-9a-z]{6}")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ def parse_host(host: str, zone: str) -> WorkspaceHost | None:
     if match is None or int(match["port"]) > 65535:
         return None
     return WorkspaceHost(workspace=match["workspace"], port=int(match["port"]))
+
+
+def is_name(workspace: str) -> bool:
+    """Whether it is a workspace's name, of whatever agent."""
+    return _NAME.fullmatch(workspace) is not None
 
 
 def is_workspace_name(name: str, agent_id: int) -> bool:

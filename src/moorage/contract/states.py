@@ -124,7 +124,7 @@ class ActualWorkspace(Message, frozen=True):
     generation: int
     state: ActualState
     address: str = ""
-    """Where the gateway reaches its ports: an IP address or a DNS name; "" when it runs nowhere."""
+    """Where the gateway reaches its ports: an IP address (`kernel.addresses.workspace_address`); "" when it runs nowhere."""
     stages: tuple[Stage, ...] = ()
     cause: Cause | None = None
     containers: tuple[ContainerStatus, ...] = ()

@@ -63,7 +63,7 @@ async def serve(home: Home, settings: GatewaySettings) -> None:
     home.make()
     clock = SystemClock()
     zone = settings.as_zone
-    table = store.load(home, clock.now())
+    table = store.load(home, clock.now(), settings.networks)
     metrics = Metrics(table, clock)
     runtime = Runtime(home.socket("haproxy"))
     upkeep = Upkeep(

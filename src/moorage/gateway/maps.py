@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from moorage.contract.gateway import Route
 from moorage.contract.hosts import host_of, parse_host
 from moorage.gateway.table import Table
-from moorage.gateway.zone import is_address
+from moorage.kernel.addresses import is_address
 
 PASSES = "passes.map"
 
@@ -83,8 +83,3 @@ def read_back(show_map: str, zone: str) -> Entries:
                 if host is not None:
                     found.setdefault(host.workspace, {})[key] = address
     return found
-
-
-def as_file(entries: Entries) -> str:
-    """The text of a map file."""
-    return "".join(f"{key} {address}\n" for key, address in flat(entries).items())

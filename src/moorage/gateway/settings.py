@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from moorage.gateway.zone import Zone, is_address
+from moorage.gateway.haproxy import words
+from moorage.gateway.zone import Zone
+from moorage.kernel.addresses import Network, is_address
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
 from moorage.kernel.log import Format
@@ -60,6 +62,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     agents' WebSockets have that host. False: browsers are sent to the server's own address."""
     server_ca_bundle: str = ""
     """PEM file with further CAs that an https server's certificate may be of, beside those that the system trusts."""
+    workspace_networks: tuple[str, ...] = ()
+    """Networks (CIDR) that workspaces are in: the gateway leads to no other address, whatever an agent reports. (): to all but loopback,
+    link-local, multicast and metadata addresses, of which only loopback ones can be listed."""
     threads: int = 0
     """HAProxy's threads. 0: one per processor."""
     connections: int = 8192
@@ -97,6 +102,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     def tls_certificates(self) -> tuple[str, ...]:
         """The entries of `tls_certificate`."""
         return tuple(entry for entry in self.tls_certificate.split(",") if entry)
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """`workspace_networks`, understood."""
+        return tuple(ipaddress.ip_network(entry, strict=False) for entry in self.workspace_networks)
 
     @property
     def lameduck(self) -> float:
@@ -141,7 +151,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             raise _wrong(
                 f"lameduck_seconds = {self.lameduck_seconds} is not between 0 and {_MOST_DRAIN_SECONDS}."
             )
-        self._check_proxy_protocol()
+        self._check_networks()
         if self.server_on_zone:
             self._check_server_on_zone()
         elif self.server and not _is_address_of_a_server(self.server):
@@ -149,19 +159,24 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def _check_texts(self) -> None:
         for name in ("address", "metrics_address", "tls_certificate", "server", "server_ca_bundle"):
-            if re.search(r"[\s\"'\\#]", getattr(self, name)):
+            text = getattr(self, name)
+            if re.search(r"[\s\"'\\#]", text):
                 raise _wrong(f"{name} may hold no space, quote, backslash or #.")
+            # HAProxy's files take paths and names alone; browsers and Python read the rest of a URL.
+            if name != "server" and text and not words.is_word(text):
+                raise _wrong(f"{name} may hold letters, digits and . _ : / @ * + = , - alone.")
         if relative := [entry for entry in self.tls_certificates if not entry.startswith("/")]:
             raise _wrong(f"tls_certificate: {relative[0]} is no absolute path.")
 
-    def _check_proxy_protocol(self) -> None:
+    def _check_networks(self) -> None:
         if self.proxy_protocol_from and not self.proxy_protocol:
             raise _wrong("proxy_protocol_from says whose header counts, but proxy_protocol is not true.")
-        for entry in self.proxy_protocol_from:
-            try:
-                ipaddress.ip_network(entry, strict=False)
-            except ValueError:
-                raise _wrong(f"proxy_protocol_from: {entry!r} is no address and no range (CIDR).") from None
+        for name in ("proxy_protocol_from", "workspace_networks"):
+            for entry in getattr(self, name):
+                try:
+                    ipaddress.ip_network(entry, strict=False)
+                except ValueError:
+                    raise _wrong(f"{name}: {entry!r} is no address and no range (CIDR).") from None
 
     def _check_server_on_zone(self) -> None:
         try:

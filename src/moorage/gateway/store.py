@@ -7,8 +7,10 @@ from pathlib import Path
 import msgspec
 
 from moorage.contract.gateway import RouteTable
+from moorage.gateway.signing import usable_session_id
 from moorage.gateway.table import Table
 from moorage.kernel import log
+from moorage.kernel.addresses import Network
 from moorage.kernel.home import Home, write_private
 
 _log = log.get(part="gateway.store")
@@ -37,9 +39,9 @@ def save(home: Home, table: Table) -> None:
     write(home, snapshot(table))
 
 
-def load(home: Home, now: float) -> Table:
-    """The last table; one that is not `known` when there is none that can be read."""
-    table = Table()
+def load(home: Home, now: float, networks: tuple[Network, ...] = ()) -> Table:
+    """The last table; one that is not `known` when there is none that can be read. `networks`: as of `Table`."""
+    table = Table(networks=networks)
     try:
         stored = msgspec.json.decode(path(home).read_bytes(), type=Stored)
     except FileNotFoundError:
@@ -47,6 +49,8 @@ def load(home: Home, now: float) -> Table:
     except (OSError, msgspec.DecodeError) as error:
         _log.warning("the last route table cannot be read; waiting for the server's", error=str(error))
         return table
-    table.ended = {key: until for key, until in stored.ended.items() if until > now}
+    table.ended = {
+        key: until for key, until in stored.ended.items() if until > now and usable_session_id(key)
+    }
     table.replace(stored.table, now, confirmed=False)
     return table

@@ -8,14 +8,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
-from moorage.contract.hosts import parse_host
+from moorage.contract.hosts import is_name
+from moorage.contract.states import ActualState, Cause
 from moorage.gateway.signing import usable_session_id
+from moorage.gateway.zone import usable_origin
+from moorage.kernel import log
+from moorage.kernel.addresses import Network, workspace_address
 
 CONFIRM_SECONDS = 30.0
 """The server tells every gateway of a session well within a second; replicas of the server may be a little apart."""
 GONE_SECONDS = 600.0
 """Longer than any code lives."""
+
+_log = log.get(part="gateway.table")
 
 
 @dataclass
@@ -34,6 +42,8 @@ class Touched:
 class Table:
     """What may pass, and who."""
 
+    networks: tuple[Network, ...] = ()
+    """Those that workspaces are in, and no others; (): see `workspace_address`."""
     known: bool = False
     """There is a table at all, if only the one from the disk."""
     confirmed: bool = False
@@ -84,8 +94,9 @@ class Table:
         before = set(self.routes) | set(self.grants)
         users = {session.user for session in self.sessions.values()}
         self.known, self.confirmed = True, confirmed
-        self.revision, self.server_url = message.revision, message.server_url
-        self.routes = {route.workspace: route for route in message.routes if _usable(route)}
+        self.revision, self.server_url = message.revision, usable_origin(message.server_url)
+        usable = (usable_route(route, self.networks) for route in message.routes)
+        self.routes = {route.workspace: route for route in usable if route is not None}
         known = set(self.sessions)
         self.sessions = {s.id: s for s in message.sessions if self._wanted(s, now)}
         self._are_gone(known - self.sessions.keys(), now)
@@ -187,8 +198,9 @@ class Table:
         )
 
     def _take_routes(self, change: RouteChange, touched: Touched) -> None:
-        for route in change.routes:
-            if not _usable(route):
+        for told in change.routes:
+            route = usable_route(told, self.networks)
+            if route is None:
                 continue
             before = self.routes.get(route.workspace)
             touched.lost |= before is not None and before.owner != route.owner
@@ -228,6 +240,25 @@ class Table:
         return usable_session_id(session.id) and session.id not in self.ended and session.expires_at > now
 
 
-def _usable(route: Route) -> bool:
-    """Names go into map files and runtime commands: one that is no workspace's name is refused at the door."""
-    return parse_host(f"1-{route.workspace}.z", "z") is not None
+def usable_route(route: Route, networks: tuple[Network, ...] = ()) -> Route | None:
+    """As it may be written into HAProxy's maps. None for a name that is no workspace's; one whose address may not be led to has no
+    address, and says why. All others are as useful as before."""
+    if not is_name(route.workspace):
+        _log.error("a route is left out: that is no workspace's name", workspace=route.workspace[:80])
+        return None
+    if not route.address:
+        return route
+    try:
+        address = workspace_address(route.address, networks)
+    except ValueError as error:
+        _log.error("a workspace's address is refused", workspace=route.workspace, cause=str(error))
+        return structs.replace(route, address="", state=ActualState.FAILED, cause=_refused(error))
+    return route if address == route.address else structs.replace(route, address=address)
+
+
+def _refused(error: ValueError) -> Cause:
+    return Cause(
+        code="address-refused",
+        message=f"The gateway does not lead to the address that the agent reports: {error}.",
+        hint="Ask whoever runs the agent; the gateway's setting workspace_networks names the networks that workspaces are in.",
+    )

@@ -250,7 +250,7 @@ class Upkeep:
         if not self.table.known:
             return
         # In this order: a request that is refused while we look has taken its connection's tags away.
-        answer = await self._runtime.ask(f"show sess;show table {CONNECTIONS_TABLE}")
+        answer = await self._runtime.ask("show sess", f"show table {CONNECTIONS_TABLE}")
         ids = streams(answer, FRONTEND)
         open_now = (found for found in connections(answer) if found.source in ids)
         closing = forbidden(open_now, self.table, self._zone, self._clock.now(), self._ended)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -10,6 +10,7 @@ from moorage.contract.hosts import WorkspaceHost, parse_host
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NEXT_LIMIT = 4096
+_ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,6 @@ def own_path(text: str) -> str:
     return "/" if any(c <= " " or c in "\\\x7f" for c in text) else text
 
 
-def is_address(text: str) -> bool:
-    """Whether it is an IP address, which HAProxy can be told as it is."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+def usable_origin(url: str) -> str:
+    """`url` when it is an http(s) origin that HAProxy's configuration and a Location can hold as it is; else ""."""
+    return url if _ORIGIN.fullmatch(url) else ""

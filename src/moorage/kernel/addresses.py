@@ -2,7 +2,7 @@
 
 What a person names (a repository, a devfile's parent) is fetched from public addresses, and from others only where the
 operator lists them: that is `Egress`, the one rule of all that fetches. Sources: IANA's registries of special-purpose
-addresses (RFC 6890), and what clouds keep their metadata on.
+addresses (RFC 6890), and what clouds keep their metadata on. `workspace_address` is the rule for where a workspace may be.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _NEVER = _networks(
 )
 """No list of an operator's opens these: this host by no name of its own, link-local and multicast addresses, and what Alibaba,
 Azure, Oracle, AWS and Google tell a machine about itself on."""
+_LOOPBACK = _networks("127.0.0.0/8 ::1/128")
 _SPECIAL = _networks(
     "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24"
     " 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24"
@@ -89,8 +90,7 @@ class Egress:
         return bool(found) and all(address and self._permits(host, port, address) for address in found)
 
     def _permits(self, host: str, port: int, address: Address) -> bool:
-        forms = {address, *_packed(address)}
-        if any(form.version == network.version and form in network for form in forms for network in _NEVER):
+        if _any_in({address, *_packed(address)}, _NEVER):
             return False
         meant = _meant(address)
         return is_public(meant) or any(
@@ -101,7 +101,7 @@ class Egress:
 def is_public(address: Address) -> bool:
     """Whether it is an address of the Internet's, as far as that can be told from it."""
     meant = _meant(address)
-    if any(meant.version == network.version and meant in network for network in _SPECIAL):
+    if _any_in({meant}, _SPECIAL):
         return False
     if isinstance(meant, IPv4Address):
         return True
@@ -140,6 +140,28 @@ def is_address(host: str) -> bool:
     return _parsed(host) is not None
 
 
+def workspace_address(text: str, networks: Iterable[Network] = ()) -> str:
+    """The address at which a workspace is said to be, in its one form; an IPv4 address in IPv6's form becomes that IPv4 address.
+
+    Raises `ValueError`, which says why, for what is no address, has a scope, or is no place for a workspace: this machine itself,
+    a link, a group, or where clouds tell their machines about themselves, in every form that leads there. `networks`: those that
+    workspaces are in, and no others; an operator may list loopback ones, but none of the rest.
+    """
+    address = _parsed(text) if text.isascii() else None
+    if address is None:
+        raise ValueError("it is no IP address without a scope")
+    meant = _meant(address)
+    forms = {address, meant, *_packed(address)}
+    if _any_in(forms, _NEVER):
+        raise ValueError("it is link-local, of a group, unspecified, or where a cloud's metadata is")
+    allowed = tuple(networks)
+    if allowed and not _any_in({meant}, allowed):
+        raise ValueError("it is in none of the networks that workspaces are in here")
+    if not allowed and _any_in(forms, _LOOPBACK):
+        raise ValueError("it is a loopback address, which is another machine for each who reads it")
+    return str(meant)
+
+
 def everywhere() -> tuple[str, ...]:
     """The addresses that stand for all of a family: IPv4's always, IPv6's where the kernel has IPv6. They are for two sockets,
     the second for IPv6 alone: one socket for both would show IPv4's peers as `::ffff:192.0.2.1`."""
@@ -168,6 +190,14 @@ def _parsed(address: str) -> Address | None:
     except ValueError:
         return None
     return None if getattr(found, "scope_id", None) else found
+
+
+def _any_in(addresses: Iterable[Address], networks: tuple[Network, ...]) -> bool:
+    return any(
+        address.version == network.version and address in network
+        for address in addresses
+        for network in networks
+    )
 
 
 def _meant(address: Address) -> Address:

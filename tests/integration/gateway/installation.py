@@ -314,7 +314,7 @@ class Gateway:
         home.make()
         for name in ("gateway-key", "gateway-token"):
             write_private(home.secret_file(name), new_secret() + "\n")
-        table = {"port": port, "threads": 1, **settings}
+        table = {"port": port, "threads": 1, "workspace_networks": ["127.0.0.0/8"], **settings}
         lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
         write_private(home.settings, "[gateway]\n" + "\n".join(lines) + "\n")
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
-from moorage.gateway.maps import Difference, as_file, difference, entries_of, flat, passes_of, read_back
+from moorage.gateway.haproxy.runtime import map_file
+from moorage.gateway.maps import Difference, difference, entries_of, flat, passes_of, read_back
 from moorage.gateway.table import Table
 
 ZONE = "z"
@@ -71,7 +72,7 @@ def test_what_haproxy_says_is_read_back():
         WS: {f"{WS}.z/s1": "10.0.0.1", f"80-{WS}.z/s2": "10.0.0.1"},
         "workspace-1-2-bbbbbb": {"workspace-1-2-bbbbbb.z/s1": "::1"},
     }
-    shown = "".join(f"0x55d0 {line}\n" for line in as_file(entries).splitlines()) + "\n"
+    shown = "".join(f"0x55d0 {line}\n" for line in map_file(flat(entries).items()).splitlines()) + "\n"
     assert read_back(shown, ZONE) == entries
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session, apply
+from moorage.contract.states import ActualState
 from moorage.gateway.table import Table
 
 WS, OTHER = "workspace-1-1-aaaaaa", "workspace-1-2-bbbbbb"
@@ -112,6 +113,63 @@ def test_what_could_be_something_else_to_haproxy_stays_out():
         NOW,
     )
     assert (ours.routes, ours.sessions) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "workspace-1-1-aaaaaa.z:;disable frontend web", "workspace-1-1-AAAAAA", "1-workspace-1-1-aaaaaa", "workspace-1-1-aaaaaa.",
+        "workspace-1-1-aaaaaa;x", "workspace-١-1-aaaaaa", "",
+    ],
+)  # fmt: skip
+def test_a_route_has_a_workspaces_name(name: str):
+    """Nothing is made of a name but what it is: a port at its end, a dot and capitals are no part of one."""
+    ours = table()
+    ours.apply(RouteChange(revision=8, routes=(Route(workspace=name, owner=ANA, address="10.0.0.9"),)), NOW)
+    assert ours.routes == table().routes
+
+
+@pytest.mark.parametrize(
+    "address", ["::1%x;disable frontend web", "10.0.0.1;x", "127.0.0.1", "169.254.169.254", "host", "ff02::1"]
+)
+def test_an_address_that_nobody_is_led_to_says_so(address: str):
+    """The route is there, leads nowhere and has a cause; the others of the same message are as they were."""
+    ours = table()
+    bad, good = (
+        Route(workspace=WS, owner=ANA, address=address),
+        Route(workspace=OTHER, owner=BOB, address="10.0.0.2"),
+    )
+    ours.apply(RouteChange(revision=8, routes=(bad, good)), NOW)
+    found = ours.routes[WS]
+    assert (found.address, found.state, found.cause and found.cause.code) == (
+        "",
+        ActualState.FAILED,
+        "address-refused",
+    )
+    assert ours.routes[OTHER] == good
+
+
+def test_addresses_are_kept_in_their_one_form():
+    """However they are written."""
+    ours = table()
+    told = Route(workspace=WS, owner=ANA, address="FD00:0::0001")
+    ours.apply(RouteChange(revision=8, routes=(told,)), NOW)
+    assert ours.routes[WS].address == "fd00::1"
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://moorage.example.com", True), ("http://[fd00::1]:8080", True), ("", True),
+        ("https://x/ if FALSE\n  stats enable", False), ("https://x/%[env(HOME)]", False), ("javascript:alert(1)", False),
+        ("https://user@x", False), ("https://x y", False),
+    ],
+)  # fmt: skip
+def test_the_servers_address_is_an_origin(url: str, kept: bool):
+    """It is written into HAProxy's configuration: what is more than an origin is as good as none."""
+    ours = Table()
+    ours.replace(RouteTable(revision=1, server_url=url), NOW)
+    assert ours.server_url == (url if kept else "")
 
 
 NEW = Session(id="session-new", user=BOB, user_name="bob", expires_at=2000.0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 from contextlib import ExitStack
 from socket import AF_INET, AF_INET6
 
 import pytest
 
-from moorage.kernel.addresses import Egress, canonical_host, everywhere
+from moorage.kernel.addresses import Egress, canonical_host, everywhere, workspace_address
 
 
 def test_all_are_listened_on_at_once() -> None:
@@ -170,3 +171,57 @@ def test_what_is_no_host(host: str) -> None:
     """Other spellings of addresses, on which programs differ, are refused rather than guessed."""
     with pytest.raises(ValueError, match=r"."):
         canonical_host(host)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10.0.0.1", "10.0.0.1"), ("192.168.1.5", "192.168.1.5"), ("172.18.0.2", "172.18.0.2"), ("100.64.3.4", "100.64.3.4"),
+        ("8.8.8.8", "8.8.8.8"), ("fd00::1", "fd00::1"), ("FD00:0:0::0001", "fd00::1"), ("2001:db8::1", "2001:db8::1"),
+        ("::ffff:10.0.0.1", "10.0.0.1"), ("64:ff9b::a00:1", "10.0.0.1"),
+    ],
+)  # fmt: skip
+def test_a_workspaces_address_has_one_form(text: str, expected: str):
+    """Private networks are what workspaces live in; an address is written in one way only, whoever reports it."""
+    assert workspace_address(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # No address, or more than one.
+        "", " ", "host", "10.0.0.1 ", "10.0.0.1\n", "10.0.0.1;disable frontend web", "10.0.0.1/8", "10.1", "0x0a000001", "010.0.0.1",
+        "167772161", "[fd00::1]", "10.0.0.1:80", "١0.0.0.1", "fd00::1%eth0", "::1%x;disable frontend web", "fe80::1%\n", "fd00::1%",
+        # This machine, in every form.
+        "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "::ffff:7f00:1", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::7f00:1",
+        "2002:7f00:1::", "::ffff:0:7f00:1", "0.0.0.0", "0.1.2.3", "::", "::ffff:0.0.0.0",
+        # A link's own, a group's, everybody's.
+        "169.254.1.1", "fe80::1", "febf::1", "::ffff:169.254.1.1", "224.0.0.1", "239.1.1.1", "ff02::1", "255.255.255.255",
+        # Where clouds tell their machines about themselves.
+        "169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1", "::a9fe:a9fe", "::ffff:a83f:8110", "fd00::5efe:a9fe:a9fe",
+    ],
+)  # fmt: skip
+def test_no_workspace_is_there(text: str):
+    """Nobody is led to the machine itself, a link, a group or a cloud's metadata, and to nothing but an address."""
+    with pytest.raises(ValueError, match="it is"):
+        workspace_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "networks", "expected"),
+    [
+        ("10.1.2.3", "10.1.0.0/16", "10.1.2.3"), ("::ffff:10.1.2.3", "10.1.0.0/16", "10.1.2.3"), ("10.2.0.1", "10.1.0.0/16", ""),
+        ("fd00::1", "10.1.0.0/16", ""), ("fd00::1", "fd00::/8", "fd00::1"), ("127.0.0.2", "127.0.0.0/8", "127.0.0.2"),
+        ("10.0.0.1", "127.0.0.0/8", ""), ("169.254.169.254", "169.254.0.0/16", ""), ("169.254.169.254", "0.0.0.0/0", ""),
+        ("fd00:ec2::254", "::/0", ""), ("127.0.0.1", "10.0.0.0/8", ""),
+    ],
+)  # fmt: skip
+def test_an_operator_names_the_networks_of_workspaces(text: str, networks: str, expected: str):
+    """Nothing else is led to then; loopback can be named, metadata and links cannot."""
+    named = [ipaddress.ip_network(networks)]
+    if expected:
+        assert workspace_address(text, named) == expected
+    else:
+        with pytest.raises(ValueError, match="it is"):
+            workspace_address(text, named)

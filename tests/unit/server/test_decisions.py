@@ -142,3 +142,28 @@ def test_limits() -> None:
     assert refused.value.message == "You have 2 workspaces, and 2 are allowed."
     with pytest.raises(LimitReached, match="This installation has 9"):
         decisions.check_limits(own=0, total=9, per_user=2, at_all=9)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("", ""), ("172.18.0.2", "172.18.0.2"), ("FD00::0:1", "fd00::1"), ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("::1%x;disable frontend web", None), ("127.0.0.1", None), ("169.254.169.254", None), ("pod.svc", None),
+    ],
+)  # fmt: skip
+def test_what_an_agent_says_of_an_address(address: str, expected: str | None):
+    """It is stored in its one form; one that nobody is led to is not, and the workspace says what is the matter."""
+    report = ActualWorkspace(
+        name="w", generation=1, state=ActualState.RUNNING, address=address, observed_at=7.0
+    )
+    taken = decisions.with_usable_address(report)
+    assert (taken.address, decisions.address_to_lead_to(report)) == (expected or "", expected or "")
+    if expected is None:
+        assert taken.cause is not None
+        assert (taken.state, taken.cause.code, taken.cause.since) == (
+            ActualState.ERROR,
+            "address-refused",
+            7.0,
+        )
+    else:
+        assert (taken.state, taken.cause) == (ActualState.RUNNING, None)

@@ -11,6 +11,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from moorage.gateway.haproxy import words
 from moorage.kernel.errors import Misconfigured
 
 PAYLOAD_LIMIT = 15_000
@@ -68,9 +69,12 @@ def locate(entries: tuple[str, ...]) -> list[Files]:
     """The files that the setting `tls_certificate` means: each entry a combined PEM file, a `.crt` with a `.key` beside it, or
     a folder that holds `tls.crt` and `tls.key` (a mounted Secret), or combined PEM files (`*.pem`).
 
-    Raises `Misconfigured` for an entry that is none of these.
+    Raises `Misconfigured` for an entry that is none of these, and for a name that HAProxy cannot be told.
     """
-    return [files for entry in entries for files in _locate(Path(entry))]
+    found = [files for entry in entries for files in _locate(Path(entry))]
+    for files in found:
+        words.line(str(files.certificate))
+    return found
 
 
 def read(files: Files) -> Pem:
@@ -107,6 +111,11 @@ def fault_of_pem(pem: Pem) -> str:
         return (
             f"With its chain it has more than {PAYLOAD_LIMIT} bytes, which HAProxy takes at its start only."
         )
+    try:
+        for line in pem.text.splitlines():
+            words.line(line)
+    except Misconfigured:
+        return "There is something in it that is no part of a certificate or key."
     return _fault_of_pair(pem)
 
 

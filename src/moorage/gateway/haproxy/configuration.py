@@ -19,7 +19,7 @@ from moorage.contract.agent import PATH as AGENTS_PATH
 from moorage.contract.gateway import EXCHANGE_PATH, SESSION_PATH, START_PATH
 from moorage.contract.gateway import PATH as GATEWAYS_PATH
 from moorage.contract.spec import EDITOR_PORT
-from moorage.gateway.haproxy import metrics_port
+from moorage.gateway.haproxy import metrics_port, words
 from moorage.gateway.haproxy.drain import CLOSED, ENDING, STAGES
 from moorage.gateway.haproxy.upstream import Upstream
 from moorage.gateway.maps import PASSES
@@ -33,6 +33,13 @@ RUNTIME_SOCKET = "../run/haproxy.sock"
 """As HAProxy's folder sees it."""
 ERRORS = "errors"
 """Folder with the pages that HAProxy answers with by itself."""
+
+
+_FROM_OUTSIDE = (
+    "binds", "tls", "metrics_binds", "proxy_from", "key", "zone", "cookie", "binding", "runtime", "controller", "agent",
+    "server_lines", "name_servers", "server_url",
+)  # fmt: skip
+"""Values that settings, other files or the server have a part in."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,8 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
         ),
         "server_url": around.server_url,
     }
+    for name in _FROM_OUTSIDE:
+        words.configured(str(values[name]))
     backends = (_WORKSPACE, _CONTROLLER, _SERVER if around.server else _SERVER_ELSEWHERE)
     resolvers = _RESOLVERS if around.server and around.server.name_servers else ""
     parts = [_filled(text, values) for text in (_GLOBAL, resolvers, _FRONTEND)]

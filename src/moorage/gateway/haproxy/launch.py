@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from moorage.gateway import maps, pages, store, trust
-from moorage.gateway.haproxy import certificates, drain, upstream
+from moorage.gateway.haproxy import certificates, drain, runtime, upstream
 from moorage.gateway.haproxy.configuration import ERRORS, FRONTEND, RUNTIME_SOCKET, Surroundings, render
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel.addresses import EVERYWHERE, everywhere
@@ -57,9 +57,9 @@ def prepare(home: Home, settings: GatewaySettings) -> None:
     """Writes configuration, pages, maps and CAs into `<home>/gateway`. Raises `Misconfigured` when there are none to write."""
     home.make()
     now = time.time()
-    table = store.load(home, now)
+    table = store.load(home, now, settings.networks)
     entries = maps.entries_of(table, settings.zone, now)
-    write_private(home.gateway / maps.PASSES, maps.as_file(entries))
+    write_private(home.gateway / maps.PASSES, runtime.map_file(maps.flat(entries).items()))
     write_private(home.gateway / drain.STAGES, "")
     for name, text in pages.static_files(settings.as_zone).items():
         write_private(home.gateway / ERRORS / name, text)

@@ -1,4 +1,8 @@
-"""HAProxy's runtime API (management guide, section 9.3): a question, an answer, each on a connection of its own."""
+"""HAProxy's runtime API (management guide, section 9.3): a question, an answer, each on a connection of its own.
+
+Nothing reaches it that `words` does not allow, whoever asks. An entry of a map that cannot be written is left out and said, and
+keeps no other away: what is not in the map does not pass.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from moorage.gateway.haproxy import words
 from moorage.gateway.maps import Difference
+from moorage.kernel import log
 from moorage.kernel.errors import Unavailable
 
 _LINE_LIMIT = 12_000
@@ -16,18 +22,28 @@ _LINE_LIMIT = 12_000
 _ANSWER_SECONDS = 10.0
 _VERSION = re.compile(r"New version created: (\d+)")
 
+_log = log.get(part="gateway.haproxy")
+
 
 class Runtime:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
 
-    async def ask(self, command: str) -> str:
-        """The answer to one line (commands joined by `;`, or one with a payload). Raises `Unavailable`."""
+    async def ask(self, *commands: str) -> str:
+        """The answers, one after the other. Raises `Unavailable`, and `Misconfigured` for what is no command."""
+        return await self._send(";".join(words.line(command) for command in commands))
+
+    async def _give(self, command: str, payload: Iterable[str]) -> str:
+        """The answer to a command that comes with lines. Raises as `ask`."""
+        lines = "\n".join(words.line(line) for line in payload)
+        return await self._send(f"{words.line(command)} <<\n{lines}\n")
+
+    async def _send(self, text: str) -> str:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 reader, writer = await asyncio.open_unix_connection(self._socket)
                 try:
-                    writer.write(command.encode() + b"\n")
+                    writer.write(text.encode() + b"\n")
                     await writer.drain()
                     return (await reader.read()).decode()
                 finally:
@@ -52,8 +68,8 @@ class Runtime:
 
     async def change(self, name: str, difference: Difference) -> None:
         """Changes a map in place: first what goes, so that a failure leaves too little in it rather than too much."""
-        await self._run(f"del map {name} {key}" for key in difference.removed)
-        await self._run(f"set map {name} {key} {value}" for key, value in difference.changed)
+        await self._run(f"del map {name} {key}" for key in difference.removed if words.is_word(key))
+        await self._run(f"set map {name} {key} {value}" for key, value in writable(difference.changed))
         await self._add(f"add map {name}", difference.added)
 
     async def replace(self, name: str, entries: Iterable[tuple[str, str]]) -> None:
@@ -67,8 +83,8 @@ class Runtime:
 
     async def shutdown(self, streams: Iterable[str]) -> None:
         """Ends requests (and WebSockets) by the ids that `show sess` gives. One that has ended meanwhile is no error."""
-        for chunk in _chunks((f"shutdown session {stream}" for stream in streams), ";"):
-            await self.ask(chunk)
+        for chunk in _chunks(f"shutdown session {stream}" for stream in streams):
+            await self.ask(*chunk)
 
     async def stage_certificate(self, name: str, pem: str) -> str:
         """Reads a new content for a certificate that is in use, and returns what `show ssl cert` says of it. It is used once it
@@ -76,7 +92,7 @@ class Runtime:
 
         `pem`: no empty line, and a line's end at its end.
         """
-        answer = await self.ask(f"set ssl cert {name} <<\n{pem}")
+        answer = await self._give(f"set ssl cert {name}", pem.splitlines())
         if "Transaction created" not in answer and "Transaction updated" not in answer:
             raise _refused("HAProxy does not take it", answer)
         return await self.ask(f"show ssl cert *{name}")
@@ -92,12 +108,28 @@ class Runtime:
         await self.ask(f"abort ssl cert {name}")
 
     async def _run(self, commands: Iterable[str]) -> None:
-        for chunk in _chunks(commands, ";"):
-            _check(await self.ask(chunk))
+        for chunk in _chunks(commands):
+            _check(await self.ask(*chunk))
 
     async def _add(self, command: str, entries: Iterable[tuple[str, str]]) -> None:
-        for chunk in _chunks((f"{key} {value}" for key, value in entries), "\n"):
-            _check(await self.ask(f"{command} <<\n{chunk}\n"))
+        for chunk in _chunks(f"{key} {value}" for key, value in writable(entries)):
+            _check(await self._give(command, chunk))
+
+
+def writable(entries: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Those that can stand in a map."""
+    for key, value in entries:
+        if words.is_word(key) and words.is_word(value):
+            yield key, value
+        else:
+            _log.error(
+                "an entry of HAProxy's map is left out: it cannot be written", key=key[:80], value=value[:80]
+            )
+
+
+def map_file(entries: Iterable[tuple[str, str]]) -> str:
+    """The text of the file that a map begins with."""
+    return "".join(f"{words.line(f'{key} {value}')}\n" for key, value in writable(entries))
 
 
 async def _until_end(reader: asyncio.StreamReader) -> None:
@@ -108,18 +140,18 @@ async def _until_end(reader: asyncio.StreamReader) -> None:
         pass
 
 
-def _chunks(lines: Iterable[str], joint: str) -> Iterator[str]:
-    """The lines, joined, in pieces that HAProxy takes."""
+def _chunks(lines: Iterable[str]) -> Iterator[list[str]]:
+    """The lines, in portions that HAProxy takes."""
     pending: list[str] = []
     size = 0
     for line in lines:
         if pending and size + len(line) + 1 > _LINE_LIMIT:
-            yield joint.join(pending)
+            yield pending
             pending, size = [], 0
         pending.append(line)
         size += len(line) + 1
     if pending:
-        yield joint.join(pending)
+        yield pending
 
 
 def _check(answer: str) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from moorage.gateway.zone import is_address
+from moorage.kernel.addresses import is_address
 
 _PORTS = {"http": 80, "https": 443}
 _NAME_SERVERS = 3
@@ -73,7 +73,7 @@ def _name_servers(resolv_conf: str) -> tuple[str, ...]:
     """With their port; those with a zone index (link-local ones) are left out, as HAProxy cannot reach them."""
     lines = (line.split() for line in resolv_conf.splitlines())
     addresses = [line[1] for line in lines if len(line) > 1 and line[0] == "nameserver"]
-    usable = [address for address in addresses if is_address(address) and "%" not in address]
+    usable = [address for address in addresses if is_address(address)]
     return tuple(f"{f'[{a}]' if ':' in a else a}:53" for a in usable[:_NAME_SERVERS])
 
 

@@ -213,7 +213,7 @@ async def report(state: ServerState, agent_id: int, workspaces: Sequence[ActualW
         # In the order of ids, as `sent`: two that lock the same rows in other orders would wait for each other.
         rows = (await session.scalars(query.order_by(Workspace.id).with_for_update())).all()
         for row in rows:
-            actual = reports.pop(row.name)
+            actual = decisions.with_usable_address(reports.pop(row.name))
             if _store(state, row, actual, now):
                 announce(session, Changed(kind="actual", key=row.name, agent=agent_id))
     if reports:

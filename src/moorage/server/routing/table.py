@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from moorage.contract import ActualState, DesiredState
 from moorage.contract.gateway import Grant, Route, Session
 from moorage.contract.spec import EDITOR_PORT
+from moorage.server.workspaces.decisions import address_to_lead_to
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import actual_of, open_path, spec_of, stages_of
 
@@ -27,7 +28,7 @@ def route_of(workspace: Workspace) -> Route:
         title=workspace.title,
         desired=DesiredState(workspace.desired),
         state=state,
-        address=actual.address if actual and state in _ROUTED else "",
+        address=address_to_lead_to(actual) if actual and state in _ROUTED else "",
         editor_port=spec.editor.port if spec.editor else EDITOR_PORT,
         open_path=open_path(spec),
         stages=stages_of(workspace, actual),

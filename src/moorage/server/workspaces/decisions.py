@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from moorage.contract import ActualState, ActualWorkspace, DesiredState
+import msgspec
+
+from moorage.contract import ActualState, ActualWorkspace, Cause, DesiredState
+from moorage.kernel.addresses import workspace_address
 from moorage.kernel.errors import Conflict, InvalidInput, LimitReached
 
 Request = Literal["start", "stop", "restart", "delete"]
@@ -53,6 +56,28 @@ def next_intent(now: Intent, request: Request, *, state: ActualState) -> Intent 
 def accepts(*, known: int, report: ActualWorkspace) -> bool:
     """Whether a report is news: reports may come late or twice. `known`: the newest generation reported before."""
     return report.generation >= known
+
+
+def with_usable_address(report: ActualWorkspace) -> ActualWorkspace:
+    """The report with its address in its one form. An address that nobody may be led to is left out, and is what is the matter with
+    that workspace: gateways, to which it would go, trust no agent's word for it."""
+    if not report.address:
+        return report
+    try:
+        return msgspec.structs.replace(report, address=workspace_address(report.address))
+    except ValueError as error:
+        cause = Cause(
+            code="address-refused",
+            message=f"The agent reports an address that nobody is led to: {error}.",
+            hint="Ask whoever runs the agent: its machine may have been tampered with, or its networks set up wrongly.",
+            since=report.observed_at,
+        )
+        return msgspec.structs.replace(report, address="", state=ActualState.ERROR, cause=cause)
+
+
+def address_to_lead_to(report: ActualWorkspace) -> str:
+    """Of a report that may have been stored before its address was looked at; "" when there is none to lead to."""
+    return with_usable_address(report).address
 
 
 def has_ended(*, desired: DesiredState, generation: int, report: ActualWorkspace) -> bool:
