@@ -184,7 +184,7 @@ def _running(
         return _after_end(desired, run, history, now, limits)
     if run.missing:
         return _repair(desired, run)
-    return Decision(action=Action.NONE, state=state_of(run))
+    return Decision(action=Action.NONE, state=state_of(run), cause=run.progress.warning)
 
 
 def _after_end(desired: DesiredWorkspace, run: Run, history: History, now: float, limits: Limits) -> Decision:

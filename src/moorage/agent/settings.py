@@ -57,6 +57,12 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_memory_limit: int = -1
     """Bytes of a container whose devfile sets none; -1: the containers of one workspace share half of the machine's memory; 0: no
     limit. On Docker; on Kubernetes the workspaces' settings say it (`default_resources_per_workspace_container`)."""
+    disk_limit: int = -1
+    """Bytes that one workspace may take of the engine's disk, on Docker; -1: half of the disk; 0: no limit. Who takes more is stopped."""
+    disk_every: float = 300.0
+    """Seconds between two measurements of it; one comes sooner when much was filled."""
+    disk_grace: float = 900.0
+    """Seconds that a workspace which was stopped for it has to make room, when it is started again."""
     default_pids_limit: int = 4096
     """Processes and threads of one container."""
     clone_memory_limit: int = 1 << 30

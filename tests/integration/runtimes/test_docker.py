@@ -74,6 +74,22 @@ async def test_nobody_takes_the_whole_machine(docker_world: DockerWorld) -> None
     assert caught.value.cause.code == "machine-too-small"
 
 
+async def test_nobody_fills_the_disk(docker_world: DockerWorld) -> None:
+    """A workspace that takes more of the disk than it may is given up in words; its files are there when it starts again."""
+    settings = msgspec.structs.replace(docker_world.settings, disk_limit=50 << 20, disk_every=0.5)
+    agent = await docker_world.agent(settings)
+    desired = desired_of(docker_world)
+    assert (await agent.start(desired)).ready
+    await sh(agent, desired, "head -c 60000000 /dev/zero >/projects/large")
+    fault = await agent.hearing.until(lambda: agent.runtime.progress(desired.name).fault)
+    assert fault.code == "disk-limit"
+    assert "may take 50 MiB" in fault.message
+    await agent.runtime.halt(desired.name)
+    again = msgspec.structs.replace(desired, restarts=1, generation=2)
+    assert (await agent.start(again, fresh=True)).ready
+    assert "large" in await sh(agent, again, "ls /projects")
+
+
 async def test_confinement(docker_world: DockerWorld) -> None:
     """Every container runs as uid 5001 of group 0, without a capability or a way to get one, within its limits."""
     agent = await docker_world.agent()

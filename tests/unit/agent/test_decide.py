@@ -420,3 +420,12 @@ def test_a_record_that_cannot_be_kept() -> None:
     failed = decide(wish(generation=3), unnoted(HALTED), FAILED, NOW, LIMITS)
     assert (failed.action, failed.state) == (Action.NOTE, ActualState.FAILED)
     assert rules.after_success(FAILED, failed, NOW, LIMITS).failed == BOOM
+
+
+def test_what_goes_on_with_something_wrong_says_so() -> None:
+    """A run that is well but for a warning runs, with the warning as its cause."""
+    warning = Cause(code="disk-nearly-full", message="…")
+    decision = decide(
+        wish(), seen(run(progress=Progress(ready=True, warning=warning))), History(), NOW, LIMITS
+    )
+    assert (decision.action, decision.state, decision.cause) == (Action.NONE, ActualState.RUNNING, warning)

@@ -67,7 +67,9 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool = False
     """Projects are complete and the editor has answered."""
     fault: Cause | None = None
-    """Why this run will never be ready."""
+    """Why this run will never be ready, or must end."""
+    warning: Cause | None = None
+    """What is wrong, or soon will be, with one that goes on."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from typing import Any
 from moorage.agent import causes
 from moorage.agent.runtimes.chosen import Chosen, filled
 from moorage.agent.runtimes.docker import commands, objects, records
+from moorage.agent.runtimes.docker.disk import DiskWatch
 from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults, find_host
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.limits import machine_of
@@ -69,6 +70,7 @@ class DockerRuntime:
         self._listener: Listener | None = None
         self._identity: Identity | None = None
         self._tools: Tools | None = None
+        self._disk = DiskWatch(self._engine, settings)
 
     async def describe(self) -> RuntimeInfo:
         with faults():
@@ -98,15 +100,19 @@ class DockerRuntime:
         backoff = Backoff(0.2, 5.0)
         while True:
             try:
-                shared = await self._prepare(identity)
+                shared, root = await self._prepare(identity)
                 listener.recovered()
                 backoff.reset()
                 async with asyncio.TaskGroup() as group:
                     warming = group.create_task(
                         _warm(shared, self._chosen.settings.ca_bundle), name="shared volumes"
                     )
+                    measuring = group.create_task(
+                        self._disk.run(identity, root, lambda: self._tracks), name="disk"
+                    )
                     await self._follow_events(identity, listener)
                     warming.cancel()
+                    measuring.cancel()
                 listener.lost(causes.engine_unreachable(self._engine.host, "its event stream ended").cause)
             except (RuntimeFault, EngineError) as error:
                 listener.lost(_cause_of(error))
@@ -117,7 +123,8 @@ class DockerRuntime:
                 listener.lost(_cause_of(found.exceptions[0]))
             await asyncio.sleep(backoff.delay())
 
-    async def _prepare(self, identity: Identity) -> Shared:
+    async def _prepare(self, identity: Identity) -> tuple[Shared, str]:
+        """What starts need, and the engine's folder; "" when that is not on this machine."""
         info = await self._request("GET", "info", timeout=10)
         architecture = info.get("Architecture", "")
         shared = Shared(self._engine, self._images, identity, self._settings)
@@ -132,7 +139,8 @@ class DockerRuntime:
             machine=machine_of(info),
             architecture=_ARCHITECTURES.get(architecture, architecture),
         )
-        return shared
+        local = self._engine.host.startswith("unix://")
+        return shared, str(info.get("DockerRootDir") or "") if local else ""
 
     async def _follow_events(self, identity: Identity, listener: Listener) -> None:
         filters = {

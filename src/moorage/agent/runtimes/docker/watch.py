@@ -49,6 +49,8 @@ class Track:
     def __init__(self, clock: Clock, notify: Callable[[], None]) -> None:
         self.timeline = Timeline()
         self.fault: Cause | None = None
+        self.warning: Cause | None = None
+        self._began = clock.now()
         self.cloned = False
         self.settled = asyncio.Event()
         """Set once it is known whether the projects are complete or never will be."""
@@ -59,7 +61,7 @@ class Track:
     @property
     def progress(self) -> Progress:
         ready = self.cloned and self.answered and self.fault is None
-        return Progress(stages=self.timeline.stages(), ready=ready, fault=self.fault)
+        return Progress(stages=self.timeline.stages(), ready=ready, fault=self.fault, warning=self.warning)
 
     def now(self) -> float:
         return self._clock.now()
@@ -85,6 +87,24 @@ class Track:
         self.timeline.fail(stage, now, cause.message)
         self.settled.set()
         self._notify()
+
+    def age(self) -> float:
+        """Seconds since this run began, or since the agent found it."""
+        return self._clock.now() - self._began
+
+    def warn(self, cause: Cause | None) -> None:
+        """Of what goes on. `None`: it is well again. The same code again changes nothing."""
+        if (cause and cause.code) == (self.warning and self.warning.code):
+            return
+        self.warning = cause and msgspec.structs.replace(cause, since=self._clock.now())
+        self._notify()
+
+    def end_with(self, cause: Cause) -> None:
+        """The run must end, ready as it may be. The first cause stays."""
+        if self.fault is None:
+            self.fault = msgspec.structs.replace(cause, since=self._clock.now())
+            self.settled.set()
+            self._notify()
 
     def changed(self) -> None:
         self._notify()

@@ -1,0 +1,99 @@
+"""What a workspace may take of the engine's disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from moorage.agent.runtimes.docker import disk
+from moorage.agent.runtimes.docker.disk import DiskWatch, Space
+from moorage.agent.runtimes.docker.engine import Engine
+from moorage.agent.runtimes.docker.objects import identity_labels
+from moorage.agent.runtimes.docker.watch import Track
+from moorage.agent.runtimes.port import Identity
+from moorage.agent.settings import AgentSettings
+from moorage.kernel.clock import FakeClock
+
+IDENTITY = Identity("inst", 1)
+GI = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("setting", "space", "expected"),
+    [
+        (-1, Space(total=100 * GI, free=GI), 50 * GI),
+        (-1, None, 0),
+        (0, Space(total=100 * GI, free=GI), 0),
+        (7, None, 7),
+        (7, Space(total=100 * GI, free=GI), 7),
+    ],
+)
+def test_by_itself_a_workspace_leaves_half_of_the_disk(
+    setting: int, space: Space | None, expected: int
+) -> None:
+    """The limit is the setting, else half of the disk; there is none for a disk that is not on this machine, or by the setting 0."""
+    assert disk.limit_of(setting, space) == expected
+
+
+def _item(workspace: str, identity: Identity = IDENTITY, **fields: Any) -> dict[str, Any]:
+    return {"Labels": {**identity_labels(identity), "moorage.dev/workspace": workspace}, **fields}
+
+
+def test_volumes_and_layers_count() -> None:
+    """A workspace takes what its volumes hold and what its containers wrote beside them; other installations' do not count."""
+    answer = {
+        "Volumes": [
+            _item("a", UsageData={"Size": 100}),
+            _item("a", UsageData={"Size": 20}),
+            _item("b", UsageData={"Size": -1}),
+            _item("a", Identity("other", 1), UsageData={"Size": 5000}),
+            {"Labels": None, "UsageData": {"Size": 9}},
+        ],
+        "Containers": [_item("a", SizeRw=3), _item("b"), _item("b", SizeRw=8), {"Labels": {}}],
+    }
+    assert disk.used_by(answer, IDENTITY) == {"a": 123, "b": 8}
+    assert disk.used_by({"Volumes": None}, IDENTITY) == {}
+
+
+@pytest.mark.parametrize(
+    ("since", "filled", "due"),
+    [(300, 0, True), (10, 0, False), (10, 1, False), (10, 2, True), (10, -50, False)],
+)
+def test_who_fills_the_disk_is_measured_soon(since: float, filled: int, due: bool) -> None:
+    """It is measured now and then, and at once when more than a hundredth of the disk was filled since."""
+    before, now = Space(total=100 * GI, free=60 * GI), Space(total=100 * GI, free=(60 - filled) * GI)
+    assert disk.is_due(since, 300, before, now) is due
+    assert disk.is_due(10, 300, None, None) is False
+
+
+async def test_it_is_told_then_stopped_then_given_time() -> None:
+    """Near its limit a workspace is told so, above it it is stopped; started again, it has time to make room, and no more than that."""
+    engine, clock = Engine("unix:///nonexistent/engine.sock"), FakeClock()
+    watch = DiskWatch(engine, AgentSettings(disk_grace=900))
+    try:
+        track = Track(clock, lambda: None)
+        watch._judge("a", track, 70, 100)
+        assert (track.progress.warning, track.progress.fault) == (None, None)
+        watch._judge("a", track, 81, 100)
+        assert track.progress.warning is not None
+        assert track.progress.warning.code == "disk-nearly-full"
+        watch._judge("a", track, 79, 100)
+        assert track.progress.warning is None
+        watch._judge("a", track, 101, 100)
+        assert track.progress.fault is not None
+        assert track.progress.fault.code == "disk-limit"
+
+        again = Track(clock, lambda: None)
+        watch._judge("a", again, 101, 100)
+        assert again.progress.fault is None
+        clock.advance(901)
+        watch._judge("a", again, 101, 100)
+        assert again.progress.fault is not None
+
+        cleaned = Track(clock, lambda: None)
+        watch._judge("a", cleaned, 50, 100)
+        watch._judge("a", cleaned, 101, 100)
+        assert cleaned.progress.fault is not None
+    finally:
+        await engine.close()
