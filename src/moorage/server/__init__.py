@@ -35,6 +35,7 @@ Services, which the API and the pages (`web`) call alike. `state` is the `Server
     accounts.services.sign_in_with_link(state, token) -> SignedIn                      .token .user .expires_at
     accounts.services.sign_out(state, actor) -> None
     accounts.services.create_token / list_tokens / delete_token                        API tokens
+    accounts.services.ending_of(state, cookie) -> str                                  why a session is over
 
     workspaces.services.list_workspaces(state, actor, everyones=False) -> list[Workspace]
     workspaces.services.get_workspace(state, actor, name) -> Workspace

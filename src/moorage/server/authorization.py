@@ -34,6 +34,8 @@ class Action(StrEnum):
     OPEN_WORKSPACE = "open-workspace"
     READ_LOGS = "read-logs"
     RUN_COMMANDS = "run-commands"
+    SEE_USER = "see-user"
+    """Learn that they exist: for whom one may not see, one gets the same answers as for nobody."""
     LIST_USERS = "list-users"
     ADD_USER = "add-user"
     BLOCK_USER = "block-user"
@@ -90,6 +92,7 @@ _EVERYBODY = frozenset(
         Action.OPEN_WORKSPACE,
         Action.READ_LOGS,
         Action.RUN_COMMANDS,
+        Action.SEE_USER,
         Action.CREATE_SIGN_IN_LINK,
         Action.MANAGE_TOKENS,
         Action.LIST_AGENTS,
@@ -120,6 +123,7 @@ _TABLE: dict[tuple[Role, Relation], frozenset[Action]] = {
             Action.SEE_WORKSPACE,
             Action.STOP_WORKSPACE,
             Action.DELETE_WORKSPACE,
+            Action.SEE_USER,
             Action.BLOCK_USER,
             Action.CREATE_SIGN_IN_LINK,
             Action.MANAGE_TOKENS,

@@ -7,7 +7,7 @@ import asyncio
 from sqlalchemy import delete, func, select, update
 
 from moorage.contract import ActualState
-from moorage.server.accounts.models import Code, Pass, Session, SignInLink
+from moorage.server.accounts.models import ApiToken, Code, Pass, Session, SignInLink
 from moorage.server.agents.models import Agent
 from moorage.server.changes import Changed
 from moorage.server.database import announce
@@ -22,7 +22,7 @@ LOOK_SECONDS = 10.0
 ENFORCE_SECONDS = 60.0
 CLEAN_SECONDS = 3600.0
 REMEMBER_SECONDS = 30 * 86400.0
-"""How long a deleted workspace's row is kept."""
+"""How long a deleted workspace's row is kept, and an expired API token's."""
 
 
 async def look_after(state: ServerState) -> None:
@@ -80,4 +80,5 @@ async def clean(state: ServerState) -> None:
         await session.execute(delete(Pass).where(Pass.expires_at < now - 86400))
         await session.execute(delete(SignInLink).where(SignInLink.expires_at < now - 86400))
         await session.execute(delete(Session).where(Session.expires_at < now - 86400))
+        await session.execute(delete(ApiToken).where(ApiToken.expires_at < now - REMEMBER_SECONDS))
         await session.execute(delete(Workspace).where(Workspace.terminated_at < now - REMEMBER_SECONDS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections to the database, at most."""
     session_hours: float = 12.0
     """A session ends when nobody has used it at the server for so long."""
+    session_longest_days: float = 7.0
+    """A session ends so long after signing in, however much it is used, here and at every gateway."""
+    token_days: float = 90.0
+    """After so long an API token expires for which nobody has said anything else."""
+    token_longest_days: float = 365.0
+    """Nobody may say more. What a token makes (tokens, sign-in links, sessions) ends with it in any case."""
+    tokens_per_person: int = 50
+    """API tokens of one person that have not expired."""
     sign_in_link_minutes: float = 10.0
     workspaces_per_user: int | None = None
     """None: no limit. Terminated ones do not count."""
@@ -106,6 +115,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raises `Misconfigured` for values that are well-formed but make no sense."""
+        for name in ("session_hours", "session_longest_days", "token_days", "token_longest_days"):
+            if not 0 < (value := getattr(self, name)) < math.inf:
+                raise Misconfigured(
+                    f"{name} must be more than 0, not {value}.",
+                    code="settings-invalid",
+                    hint="There is always an end: set a large number for a late one.",
+                )
         if self.public_url and not origin_of(self.public_url):
             raise Misconfigured(
                 f"public_url must be an origin such as https://moorage.example.com, not {self.public_url!r}.",

@@ -3,17 +3,20 @@ agent and gateway, known by the fingerprints of their tokens."""
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
 from moorage.kernel.ids import fingerprint, short_id
-from moorage.server.accounts.models import ApiToken, User
+from moorage.server.accounts.lifetimes import DAY
+from moorage.server.accounts.models import ApiToken, Session, User
+from moorage.server.accounts.tokens import end_tokens
 from moorage.server.agents.models import Agent, AgentSettingsVersion
 from moorage.server.agents.rows import LOCAL
 from moorage.server.authorization import Role
-from moorage.server.database import Database, one_at_a_time
+from moorage.server.changes import Changed
+from moorage.server.database import Database, announce, one_at_a_time
 from moorage.server.models import Installation
 from moorage.server.routing.models import Gateway
 from moorage.server.settings import Settings
@@ -43,6 +46,7 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
             installation = Installation(id=short_id(12), created_at=now)
             session.add(installation)
         await _administrator(session, home, now)
+        await _shorten_sessions(session, settings)
         if not settings.database:
             # There was one server, and it has ended, perhaps without a word: none of its agents is connected.
             await session.execute(update(Agent).values(connected=False))
@@ -86,20 +90,30 @@ async def _administrator(session: AsyncSession, home: Home, now: float) -> None:
             )
         session.add(User(name=FIRST_ADMINISTRATOR, role=Role.ADMINISTRATOR.value, created_at=now))
         await session.flush()
-    if not token:
-        return
     user = await session.scalar(select(User).where(User.name == FIRST_ADMINISTRATOR))
-    known = (
-        await session.scalar(select(ApiToken).where(ApiToken.label == LABEL, ApiToken.user_id == user.id))
-        if user
-        else None
-    )
-    if user is None:
+    if not token or user is None:
         return
+    known = await session.scalar(select(ApiToken).where(ApiToken.bootstrap))
+    if known is not None and known.fingerprint != fingerprint(token):
+        # Somebody has written another one, perhaps because this one is in wrong hands: what came from it ends, too.
+        await end_tokens(session, [known.id])
+        known = None
     if known is None:
-        known = ApiToken(user_id=user.id, label=LABEL, created_at=now)
-        session.add(known)
-    known.fingerprint = fingerprint(token)
+        session.add(
+            ApiToken(
+                user_id=user.id, label=LABEL, created_at=now, fingerprint=fingerprint(token), bootstrap=True
+            )
+        )
+
+
+async def _shorten_sessions(session: AsyncSession, settings: Settings) -> None:
+    """To their longest life since they began: those of before there was one, too, and when it has been set to less."""
+    longest = Session.created_at + settings.session_longest_days * DAY
+    late = or_(Session.ends_at == 0.0, Session.ends_at > longest)
+    await session.execute(update(Session).where(late).values(ends_at=longest))
+    shorten = update(Session).where(Session.expires_at > Session.ends_at).values(expires_at=Session.ends_at)
+    if (await session.scalars(shorten.returning(Session.id))).all():
+        announce(session, Changed(kind="session"))
 
 
 def _secret(home: Home, name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from integration.server.harness import GATEWAY, ORIGIN, Server
 from moorage.contract import gateway as contract
-from moorage.kernel.errors import Forbidden, NotFound
+from moorage.kernel.errors import NotFound
 from moorage.server.accounts import services
 
 CALLBACK = f"{ORIGIN}/auth/callback"
@@ -62,9 +62,10 @@ async def test_developers_manage_nobody_but_themselves(server: Server) -> None:
     ann, _ = await server.user("ann"), await server.user("bob")
     assert (await server.get("/users", ann)).status_code == 403
     assert (await server.post("/users", {"name": "eve"}, ann)).status_code == 403
-    assert (await server.post("/users/bob/block", None, ann)).status_code == 403
-    assert (await server.post("/users/bob/sign-in-links", None, ann)).status_code == 403
-    assert (await server.post("/users/bob/tokens", {}, ann)).status_code == 403
+    assert (await server.post("/users/ann/block", None, ann)).status_code == 403
+    assert (await server.post("/users/bob/block", None, ann)).status_code == 404
+    assert (await server.post("/users/bob/sign-in-links", None, ann)).status_code == 404
+    assert (await server.post("/users/bob/tokens", {}, ann)).status_code == 404
     assert (await server.post("/users/ann/sign-in-links", None, ann)).status_code == 201
     refused = await server.post("/users/admin/block")
     assert refused.json()["detail"] == "Nobody can block themselves."
@@ -76,7 +77,7 @@ async def test_api_tokens_are_shown_once_and_can_be_taken_away(server: Server) -
     made = (await server.post("/users/ann/tokens", {"label": "laptop", "days": 1}, ann)).json()
     assert (await server.get("/me", made["token"])).json()["name"] == "ann"
     listed = (await server.get("/users/ann/tokens", ann)).json()["items"]
-    assert [set(item) for item in listed] == [{"id", "label", "created_at", "expires_at"}] * 2
+    assert [set(item) for item in listed] == [{"id", "label", "created_at", "expires_at", "made_by"}] * 2
     server.clock.ahead = 86401
     assert (await server.get("/me", made["token"])).status_code == 401
     assert (await server.get("/me", ann)).status_code == 200
@@ -154,7 +155,7 @@ async def test_signing_out_ends_the_session_everywhere(server: Server) -> None:
 
 
 async def test_blocking_ends_everything_at_once(server: Server) -> None:
-    """A blocked user's sessions leave the route table; token, link and code are refused; unblocking gives the token back."""
+    """A blocked user's sessions leave the route table; token, link and code are refused; unblocking gives none of them back."""
     ann = await server.user("ann")
     cookie = await server.session("ann")
     link = (await server.post("/users/ann/sign-in-links")).json()["url"].rsplit("/", 1)[1]
@@ -164,15 +165,17 @@ async def test_blocking_ends_everything_at_once(server: Server) -> None:
         assert (await server.post("/users/ann/block")).json()["blocked"] is True
         await gateway.until(lambda table: table.sessions == ())
     refused = await server.get("/me", ann)
-    assert (refused.status_code, refused.json()["code"]) == (403, "user-blocked")
+    assert (refused.status_code, refused.json()["code"]) == (401, "token-invalid")
     assert await services.actor_of_session(server.state, cookie) is None
-    with pytest.raises(Forbidden):
+    with pytest.raises(NotFound):
         await services.sign_in_with_link(server.state, link)
     assert (await exchange(server, code)).status_code == 403
     assert (await server.post("/users/ann/sign-in-links")).json()["code"] == "user-blocked"
     await server.post("/users/ann/unblock")
-    assert (await server.get("/me", ann)).status_code == 200
+    assert (await server.get("/me", ann)).status_code == 401
     assert await services.actor_of_session(server.state, cookie) is None
+    with pytest.raises(NotFound):
+        await services.sign_in_with_link(server.state, link)
 
 
 async def test_a_gateway_takes_a_session_over(server: Server) -> None:

@@ -328,6 +328,19 @@ async def test_a_state_folder_of_the_version_before(folder: Path, repository: st
         database.execute("DROP TABLE found_workspaces")
         for table in ("agents", "workspaces"):
             database.execute(f"ALTER TABLE {table} DROP COLUMN set_back_at")
+        for table, column in (
+            ("api_tokens", "parent_id"),
+            ("sessions", "token_id"),
+            ("sign_in_links", "token_id"),
+        ):
+            database.execute(f"DROP INDEX ix_{table}_{column}")
+            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        for table, column in (
+            ("api_tokens", "bootstrap"),
+            ("sessions", "ends_at"),
+            ("sign_in_links", "ends_at"),
+        ):
+            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         database.execute("UPDATE alembic_version SET version_num = '0003'")
     async with serving(folder, Settings()) as server, server.agent() as agent:
         assert [workspace.name for workspace in agent.snapshot.workspaces] == [name]

@@ -20,6 +20,7 @@ TABLE = {
     Action.OPEN_WORKSPACE: (True, False, True, False),
     Action.READ_LOGS: (True, False, True, False),
     Action.RUN_COMMANDS: (True, False, True, False),
+    Action.SEE_USER: (True, False, True, True),
     Action.LIST_USERS: (False, False, True, False),
     Action.ADD_USER: (False, False, True, False),
     Action.BLOCK_USER: (False, False, False, True),

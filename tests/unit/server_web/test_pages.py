@@ -368,10 +368,12 @@ def test_an_agent_and_what_may_be_done_with_it() -> None:
 
 def test_sign_in_pages() -> None:
     """Both ways in carry on to where somebody wanted to go; an error stands beside the field."""
-    page = Page(draw("sign_in.html", actor=None, next="/new?x=1", link="abc", error="Used.", minutes="10"))
+    values = {"actor": None, "next": "/new?x=1", "link": "abc", "minutes": "10"}
+    page = Page(draw("sign_in.html", **values, error="Used.", ended=""))
     hidden = {i.get("name"): i.get("value") for i in page.all("input")}
     assert hidden == {"next": "/new?x=1", "link": "abc"}
     assert "Used." in page.text
+    assert "signed out" in Page(draw("sign_in.html", **values, error="", ended="You were signed out.")).text
     link = Page(draw("sign_in_link.html", actor=None, name="ana", token="abc", next="/new"))
     assert link.actions() == {"/sign-in/link/abc"}
 
@@ -380,7 +382,7 @@ def test_navigation_shows_what_one_may_see() -> None:
     """Only administrators are led to the users; nobody is led anywhere before signing in."""
     assert "/users" not in {a.get("href") for a in Page(listed()).all("a")}
     assert "/users" in {a.get("href") for a in Page(listed(actor=ADMINISTRATOR)).all("a")}
-    signed_out = Page(draw("sign_in.html", actor=None, next="/", link="", error="", minutes="10"))
+    signed_out = Page(draw("sign_in.html", actor=None, next="/", link="", error="", ended="", minutes="10"))
     assert "/agents" not in {a.get("href") for a in signed_out.all("a")}
 
 
@@ -453,7 +455,15 @@ def test_notices_come_from_a_fixed_table() -> None:
         ),
         pytest.param(lambda: one_agent(agent(), settings=HOSTILE), id="agent-settings"),
         pytest.param(
-            lambda: draw("sign_in.html", actor=None, next=HOSTILE, link=HOSTILE, error=HOSTILE, minutes="10"),
+            lambda: draw(
+                "sign_in.html",
+                actor=None,
+                next=HOSTILE,
+                link=HOSTILE,
+                error=HOSTILE,
+                ended=HOSTILE,
+                minutes="10",
+            ),
             id="sign-in",
         ),
         pytest.param(

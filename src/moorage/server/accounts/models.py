@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moorage.server.database import Base
@@ -25,6 +25,11 @@ class ApiToken(Base):
     label: Mapped[str] = mapped_column(default="")
     created_at: Mapped[float]
     expires_at: Mapped[float | None]
+    """None: that of the state folder alone."""
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id", ondelete="CASCADE"), index=True)
+    """The token that it was made by, also by way of a session: it ends with that one."""
+    bootstrap: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """That of the file `admin-token` in the state folder."""
 
 
 class SignInLink(Base):
@@ -34,6 +39,10 @@ class SignInLink(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     expires_at: Mapped[float]
     used_at: Mapped[float | None]
+    token_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id", ondelete="CASCADE"), index=True)
+    """As `ApiToken.parent_id`; so is the session's."""
+    ends_at: Mapped[float | None]
+    """When what it signs in ends at the latest; None: nothing says so."""
 
 
 class Session(Base):
@@ -45,7 +54,11 @@ class Session(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     fingerprint: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[float]
+    """When its person signed in."""
     expires_at: Mapped[float] = mapped_column(index=True)
+    """Moves on with its use, up to `ends_at`: whoever compares this with the time has heeded both."""
+    ends_at: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    token_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id", ondelete="CASCADE"), index=True)
 
 
 class Code(Base):

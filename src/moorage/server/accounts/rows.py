@@ -7,14 +7,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Forbidden, NotFound
 from moorage.server.accounts import models, schemas
-from moorage.server.authorization import Actor, Role
+from moorage.server.authorization import Action, Actor, Role, may, require
 
 
-async def user_named(session: AsyncSession, name: str) -> models.User:
-    """Raises `NotFound`."""
+async def find_user(session: AsyncSession, actor: Actor, name: str, action: Action) -> models.User:
+    """The user, if the actor may do `action` with them.
+
+    Raises `NotFound`, which is the same for somebody who does not exist and somebody whom the actor may not see; and `Forbidden`.
+    """
     user = await session.scalar(select(models.User).where(models.User.name == name))
-    if user is None:
+    if user is None or not may(actor, Action.SEE_USER, user.id):
         raise NotFound(f"There is no user {name}.", code="user-not-found")
+    require(actor, action, user.id)
     return user
 
 

@@ -47,7 +47,7 @@ class SignedIn(BaseModel):
 class CreateToken(BaseModel):
     label: str = Field(default="", max_length=100)
     days: float | None = Field(default=None, gt=0, le=3660)
-    """Until it expires; None: never."""
+    """Until it expires; None: as the installation has it."""
 
 
 class Token(BaseModel):
@@ -55,6 +55,8 @@ class Token(BaseModel):
     label: str
     created_at: float
     expires_at: float | None
+    made_by: int | None = None
+    """Id of the token by which it was made, and with which it ends."""
 
 
 class NewToken(Token):

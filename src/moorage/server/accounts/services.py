@@ -1,26 +1,29 @@
-"""Users and API tokens; and who the bearer of a token or cookie is. Sign-in is in `sign_in`, re-exported here."""
+"""Users; and who the bearer of a token or cookie is. API tokens are in `tokens` and sign-in is in `sign_in`, re-exported here."""
 
 from __future__ import annotations
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Conflict, NotFound, NotSignedIn
-from moorage.kernel.ids import fingerprint, new_secret
+from moorage.kernel.ids import fingerprint
 from moorage.server.accounts import models, schemas
 from moorage.server.accounts.names import check_user_name
 from moorage.server.accounts.revocation import has_expired
-from moorage.server.accounts.rows import as_actor, as_user, user_named
+from moorage.server.accounts.rows import as_actor, as_user, find_user
 from moorage.server.accounts.sign_in import (
     actor_of_session,
     create_code,
     create_sign_in_link,
     end_session,
+    ending_of,
     exchange_code,
     find_sign_in_link,
     sign_in_with_link,
     sign_out,
 )
+from moorage.server.accounts.tokens import create_token, delete_token, end_tokens, list_tokens
 from moorage.server.authorization import Action, Actor, Role, require
 from moorage.server.changes import Changed
 from moorage.server.database import announce
@@ -36,6 +39,7 @@ __all__ = [
     "create_token",
     "delete_token",
     "end_session",
+    "ending_of",
     "exchange_code",
     "find_sign_in_link",
     "list_tokens",
@@ -44,8 +48,6 @@ __all__ = [
     "sign_in_with_link",
     "sign_out",
 ]
-
-TOKEN_PREFIX = "moor_"  # noqa: S105 - a prefix, no secret
 
 
 async def actor_of_token(state: ServerState, token: str) -> Actor:
@@ -99,60 +101,22 @@ async def add_user(state: ServerState, actor: Actor, name: str, role: Role = Rol
 
 
 async def set_blocked(state: ServerState, actor: Actor, name: str, blocked: bool = True) -> schemas.User:
-    """Blocking ends the user's sessions at once, here and at every gateway; API tokens rest until unblocked."""
+    """Blocking ends what the user can come in by, at once, here and at every gateway: sessions, links and API tokens, with what
+    was made by these. The state folder's own token rests until its user is unblocked."""
     async with state.database.write() as session:
-        user = await user_named(session, name)
-        require(actor, Action.BLOCK_USER, user.id)
+        user = await find_user(session, actor, name, Action.BLOCK_USER)
         user.blocked = blocked
         if blocked:
-            await session.execute(delete(models.Session).where(models.Session.user_id == user.id))
-            announce(session, Changed(kind="session"))
+            await _end_all(session, user.id)
         announce(session, Changed(kind="user", key=str(user.id)))
     return as_user(user)
 
 
-async def create_token(
-    state: ServerState, actor: Actor, name: str, label: str = "", days: float | None = None
-) -> schemas.NewToken:
-    """An API token of the user `name`. Its value is in the answer and nowhere else."""
-    now = state.clock.now()
-    secret = new_secret(TOKEN_PREFIX)
-    async with state.database.write() as session:
-        user = await user_named(session, name)
-        require(actor, Action.MANAGE_TOKENS, user.id)
-        token = models.ApiToken(
-            user_id=user.id,
-            fingerprint=fingerprint(secret),
-            label=label,
-            created_at=now,
-            expires_at=None if days is None else now + days * 86400,
-        )
-        session.add(token)
-        await session.flush()
-    return schemas.NewToken(token=secret, **as_token(token).model_dump())
-
-
-async def list_tokens(state: ServerState, actor: Actor, name: str) -> list[schemas.Token]:
-    async with state.database.read() as session:
-        user = await user_named(session, name)
-        require(actor, Action.MANAGE_TOKENS, user.id)
-        query = select(models.ApiToken).where(models.ApiToken.user_id == user.id).order_by(models.ApiToken.id)
-        return [as_token(token) for token in await session.scalars(query)]
-
-
-async def delete_token(state: ServerState, actor: Actor, name: str, token_id: int) -> None:
-    """Raises `NotFound` when the user has no such token."""
-    async with state.database.write() as session:
-        user = await user_named(session, name)
-        require(actor, Action.MANAGE_TOKENS, user.id)
-        token = await session.get(models.ApiToken, token_id)
-        if token is None or token.user_id != user.id:
-            raise NotFound(f"{name} has no API token {token_id}.", code="token-not-found")
-        await session.delete(token)
-        announce(session, Changed(kind="user", key=str(user.id)))
-
-
-def as_token(token: models.ApiToken) -> schemas.Token:
-    return schemas.Token(
-        id=token.id, label=token.label, created_at=token.created_at, expires_at=token.expires_at
+async def _end_all(session: AsyncSession, user_id: int) -> None:
+    query = select(models.ApiToken.id).where(
+        models.ApiToken.user_id == user_id, models.ApiToken.bootstrap.is_(False)
     )
+    await end_tokens(session, (await session.scalars(query)).all())
+    await session.execute(delete(models.SignInLink).where(models.SignInLink.user_id == user_id))
+    await session.execute(delete(models.Session).where(models.Session.user_id == user_id))
+    announce(session, Changed(kind="session"))

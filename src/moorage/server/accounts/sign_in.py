@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.contract import gateway as contract
-from moorage.kernel.errors import Forbidden, NotFound
+from moorage.kernel.errors import Forbidden, LimitReached, NotFound
 from moorage.kernel.ids import fingerprint, new_secret, short_id
 from moorage.server.accounts import models, schemas
-from moorage.server.accounts.rows import as_actor, as_user, user_named
-from moorage.server.authorization import Action, Actor, require
+from moorage.server.accounts.lifetimes import extended, latest_end, session_end
+from moorage.server.accounts.rows import as_actor, as_user, find_user
+from moorage.server.accounts.tokens import authority_of, one_person_at_a_time
+from moorage.server.authorization import Action, Actor
 from moorage.server.changes import Changed
 from moorage.server.database import announce
 from moorage.server.state import ServerState
 
 CALLBACK_PATH = "/auth/callback"
+LINKS = 20
+"""Sign-in links of one person that nobody has used yet, at most."""
+SESSIONS = 50
+"""Of one person at once, at most; all gateways know them."""
 _EXTEND_AFTER = 0.05
-"""Part of a session's length that must have passed before its use is written down: not every request writes."""
+"""Part of the time that a session may rest, which must be gained before its use is written down: not every request writes."""
 
 
 async def create_sign_in_link(state: ServerState, actor: Actor, name: str) -> schemas.SignInLink:
-    """A link that signs `name` in: once, within minutes. Raises `Forbidden` when that user is blocked."""
-    secret = new_secret()
-    expires_at = state.clock.now() + state.settings.sign_in_link_minutes * 60
+    """A link that signs `name` in: once, within minutes. Raises `Forbidden` when that user is blocked, `LimitReached`."""
+    secret, now = new_secret(), state.clock.now()
     async with state.database.write() as session:
-        user = await user_named(session, name)
-        require(actor, Action.CREATE_SIGN_IN_LINK, user.id)
+        user = await find_user(session, actor, name, Action.CREATE_SIGN_IN_LINK)
         as_actor(user)
-        link = models.SignInLink(fingerprint=fingerprint(secret), user_id=user.id, expires_at=expires_at)
+        authority = await authority_of(session, actor)
+        await _check_links(session, user, now)
+        ends_at = latest_end(authority, own=user.id == actor.user_id)
+        expires_at = now + state.settings.sign_in_link_minutes * 60
+        link = models.SignInLink(
+            fingerprint=fingerprint(secret),
+            user_id=user.id,
+            expires_at=expires_at if ends_at is None else min(expires_at, ends_at),
+            token_id=authority.token_id,
+            ends_at=ends_at,
+        )
         session.add(link)
-    return schemas.SignInLink(url=f"{state.settings.origin}/sign-in/link/{secret}", expires_at=expires_at)
+    return schemas.SignInLink(
+        url=f"{state.settings.origin}/sign-in/link/{secret}", expires_at=link.expires_at
+    )
 
 
 async def find_sign_in_link(state: ServerState, token: str) -> schemas.User:
     """Whom the link would sign in. Burns nothing. Raises `NotFound`, as `sign_in_with_link` does."""
     async with state.database.read() as session:
-        user = await _user_of_link(state, session, token)
+        _, user = await _user_of_link(state, session, token)
     return as_user(user)
 
 
@@ -45,7 +61,8 @@ async def sign_in_with_link(state: ServerState, token: str) -> schemas.SignedIn:
     """Uses the link up and begins a session. Raises `NotFound` when it is wrong, used or expired."""
     now = state.clock.now()
     async with state.database.write() as session:
-        user = await _user_of_link(state, session, token)
+        await one_person_at_a_time(session)
+        link, user = await _user_of_link(state, session, token)
         used = await session.execute(
             update(models.SignInLink)
             .where(models.SignInLink.fingerprint == fingerprint(token), models.SignInLink.used_at.is_(None))
@@ -53,13 +70,17 @@ async def sign_in_with_link(state: ServerState, token: str) -> schemas.SignedIn:
         )
         if not _one(used):
             raise _link_error("used")
+        await _make_room(session, user, now)
         secret = new_secret()
+        ends_at = session_end(link.ends_at, now=now, longest_days=state.settings.session_longest_days)
         row = models.Session(
             id=short_id(20),
             user_id=user.id,
             fingerprint=fingerprint(secret),
             created_at=now,
-            expires_at=now + state.settings.session_hours * 3600,
+            expires_at=min(now + state.settings.session_hours * 3600, ends_at),
+            ends_at=ends_at,
+            token_id=link.token_id,
         )
         session.add(row)
         announce(session, Changed(kind="session", key=row.id))
@@ -67,7 +88,7 @@ async def sign_in_with_link(state: ServerState, token: str) -> schemas.SignedIn:
 
 
 async def actor_of_session(state: ServerState, cookie: str) -> Actor | None:
-    """Who the cookie's session belongs to; None when it is unknown or over. Its use keeps it alive.
+    """Who the cookie's session belongs to; None when it is unknown or over. Its use keeps it alive, up to its longest life.
 
     Raises `Forbidden` when the user is blocked.
     """
@@ -81,10 +102,35 @@ async def actor_of_session(state: ServerState, cookie: str) -> Actor | None:
         row = (await session.execute(query)).one_or_none()
     if row is None:
         return None
-    length = state.settings.session_hours * 3600
-    if row.Session.expires_at - now < length * (1 - _EXTEND_AFTER):
-        await _extend(state, row.Session.id, now + length)
-    return as_actor(row.User, row.Session.id)
+    actor = as_actor(row.User, row.Session.id)
+    later = extended(
+        row.Session.expires_at,
+        row.Session.ends_at,
+        now=now,
+        idle_hours=state.settings.session_hours,
+        unless_gained=_EXTEND_AFTER,
+    )
+    if later is not None:
+        await _extend(state, row.Session.id, row.Session.expires_at, later)
+    return actor
+
+
+async def ending_of(state: ServerState, cookie: str) -> str:
+    """Why the cookie's session is over, in a sentence, for a day after its end; "" when it is not, or nobody knows."""
+    now = state.clock.now()
+    query = select(models.Session).where(models.Session.fingerprint == fingerprint(cookie))
+    async with state.database.read() as session:
+        row = await session.scalar(query)
+        token = await session.get(models.ApiToken, row.token_id) if row is not None and row.token_id else None
+    if row is None or row.expires_at > now:
+        return ""
+    settings = state.settings
+    if row.expires_at < row.ends_at:
+        return f"You were signed out: nobody has used your session for {settings.session_hours:g} hours."
+    if token is not None and token.expires_at is not None and token.expires_at <= now:
+        return "You were signed out: the API token that your sign-in link was made by has expired."
+    days = f"{settings.session_longest_days:g} days"
+    return f"You were signed out: a session lasts {days} at most, however much it is used."
 
 
 async def sign_out(state: ServerState, actor: Actor) -> None:
@@ -154,15 +200,49 @@ async def exchange_code(
     return contract.Session(id=found.id, user=user.id, user_name=user.name, expires_at=found.expires_at)
 
 
-async def _extend(state: ServerState, session_id: str, expires_at: float) -> None:
+async def _extend(state: ServerState, session_id: str, known: float, expires_at: float) -> None:
+    """Once, however many requests find at the same time that it is due."""
     async with state.database.write() as session:
-        await session.execute(
-            update(models.Session).where(models.Session.id == session_id).values(expires_at=expires_at)
+        moved = await session.execute(
+            update(models.Session)
+            .where(models.Session.id == session_id, models.Session.expires_at == known)
+            .values(expires_at=expires_at)
         )
-        announce(session, Changed(kind="session", key=session_id))
+        if _one(moved):
+            announce(session, Changed(kind="session", key=session_id))
 
 
-async def _user_of_link(state: ServerState, session: AsyncSession, token: str) -> models.User:
+async def _check_links(session: AsyncSession, user: models.User, now: float) -> None:
+    query = select(func.count()).where(
+        models.SignInLink.user_id == user.id,
+        models.SignInLink.used_at.is_(None),
+        models.SignInLink.expires_at > now,
+    )
+    if (await session.scalar(query) or 0) >= LINKS:
+        raise LimitReached(
+            f"There are {LINKS} sign-in links for {user.name} already that nobody has used.",
+            code="too-many-sign-in-links",
+            hint="Use one of them, or wait until they have expired.",
+            limit=LINKS,
+        )
+
+
+async def _make_room(session: AsyncSession, user: models.User, now: float) -> None:
+    """Ends those of the user's sessions that would end first anyway, when there are too many."""
+    query = (
+        select(models.Session)
+        .where(models.Session.user_id == user.id, models.Session.expires_at > now)
+        .order_by(models.Session.expires_at.desc())
+        .offset(SESSIONS - 1)
+    )
+    for old in (await session.scalars(query)).all():
+        await session.delete(old)
+        announce(session, Changed(kind="session", key=old.id))
+
+
+async def _user_of_link(
+    state: ServerState, session: AsyncSession, token: str
+) -> tuple[models.SignInLink, models.User]:
     """Raises `NotFound`, and `Forbidden` when the user is blocked."""
     link = await session.get(models.SignInLink, fingerprint(token))
     if link is None:
@@ -173,7 +253,7 @@ async def _user_of_link(state: ServerState, session: AsyncSession, token: str) -
         raise _link_error("expired")
     user = await session.get_one(models.User, link.user_id)
     as_actor(user)
-    return user
+    return link, user
 
 
 def _link_error(why: str) -> NotFound:

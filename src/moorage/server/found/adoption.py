@@ -13,7 +13,7 @@ from moorage.contract import ActualState, DesiredState, WorkspaceSpec
 from moorage.kernel import log
 from moorage.kernel.errors import Conflict, InvalidInput
 from moorage.server.accounts.models import User
-from moorage.server.accounts.rows import user_named
+from moorage.server.accounts.rows import find_user
 from moorage.server.authorization import Action, Actor, require
 from moorage.server.changes import Changed
 from moorage.server.database import announce
@@ -56,7 +56,7 @@ async def adopt(
         row = await the_found(session, agent_name, name, body.mark)
         listed = _is_listed(row)
         if not listed:
-            await _owner(session, row, body.owner)
+            await _owner(session, actor, row, body.owner)
     made = None if listed else await _made(state, row, body)
     now = state.clock.now()
     async with state.database.write() as session:
@@ -70,7 +70,7 @@ async def adopt(
         elif made is None:
             raise Conflict(f"{name} has changed meanwhile.", code="found-changed", hint="Look at it again.")
         else:
-            owner = await _owner(session, row, body.owner)
+            owner = await _owner(session, actor, row, body.owner)
             workspace = await _add(session, row, made, owner, now)
         await session.delete(row.found)
         announce(session, Changed(kind="agent", key=str(row.agent.id)))
@@ -84,10 +84,10 @@ def _is_listed(row: Row) -> bool:
     return row.workspace is not None and row.workspace.terminated_at is None
 
 
-async def _owner(session: AsyncSession, row: Row, name: str) -> User:
+async def _owner(session: AsyncSession, actor: Actor, row: Row, name: str) -> User:
     """Whom the administrator names; else who it was made for, if that is certain. Raises `InvalidInput`, `NotFound`."""
     if name:
-        return await user_named(session, name)
+        return await find_user(session, actor, name, Action.SEE_USER)
     if row.owner is None:
         raise InvalidInput(
             "It is not known here whose it is.",

@@ -48,9 +48,11 @@ async def actor_or_none(connection: HTTPConnection) -> Actor | None:
 
 
 async def actor(connection: HTTPConnection) -> Actor:
-    """Raises `NotSignedIn` when nobody is signed in."""
+    """Raises `NotSignedIn` when nobody is signed in (any more)."""
     found = await actor_or_none(connection)
     if found is None:
+        if ended := await ending(connection):
+            raise NotSignedIn(ended, code="session-ended", hint="Sign in anew.")
         raise NotSignedIn("Nobody is signed in.", hint="Sign in, or send an API token.")
     return found
 
@@ -59,6 +61,13 @@ async def hung_up(request: Request) -> None:
     """Ends when whoever asked closes the connection. The request's body has been read before."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def ending(connection: HTTPConnection) -> str:
+    """Why the session of the browser's cookie is over, in a sentence; "" when there is none, or nobody knows."""
+    state = state_of(connection)
+    cookie = connection.cookies.get(cookies.name(state))
+    return await services.ending_of(state, cookie) if cookie else ""
 
 
 State = Annotated[ServerState, Depends(state_of)]

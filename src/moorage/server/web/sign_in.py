@@ -29,7 +29,7 @@ async def sign_in_page(request: Request, state: State, actor: MaybeActor, next: 
     """How to sign in; whoever is signed in goes on at once."""
     if actor is not None and actor.session:
         return pages.redirect(forms.safe_next(next))
-    return _page(request, state, next)
+    return _page(request, state, next, ended=await context.ending(request))
 
 
 @router.post("/sign-in")
@@ -90,7 +90,13 @@ async def _sign_in(request: Request, state: ServerState, token: str, then: str, 
 
 
 def _page(
-    request: Request, state: ServerState, then: str, *, error: MoorageError | None = None, link: str = ""
+    request: Request,
+    state: ServerState,
+    then: str,
+    *,
+    error: MoorageError | None = None,
+    link: str = "",
+    ended: str = "",
 ) -> Response:
     return pages.page(
         request,
@@ -100,5 +106,6 @@ def _page(
         next=forms.safe_next(then),
         link=link,
         error=str(error) if error else "",
+        ended=ended,
         minutes=f"{state.settings.sign_in_link_minutes:g}",
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Conflict, Forbidden, NotFound
 from moorage.server.accounts.models import User
 from moorage.server.agents.models import Agent
-from moorage.server.authorization import Action, Actor, may, require
+from moorage.server.authorization import EVERYBODY, Action, Actor, may, require
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import Row
 
@@ -35,13 +35,15 @@ async def find(session: AsyncSession, actor: Actor, name: str, action: Action) -
     `Forbidden`, and `Conflict` when several of other people's have the title.
     """
     candidates: list[Row] = []
+    mine = Workspace.owner_id == actor.user_id
+    seen = true() if may(actor, Action.SEE_WORKSPACE, EVERYBODY) else mine
     # One after the other: the first two have an index, and find almost everything.
     for means in (
         Workspace.name == name,
-        (Workspace.owner_id == actor.user_id) & (Workspace.title == name),
+        mine & (Workspace.title == name),
         Workspace.title == name,
     ):
-        found = await fetch(session, rows().where(means))
+        found = await fetch(session, rows().where(means, seen))
         candidates = [r for r in found if may(actor, Action.SEE_WORKSPACE, r.workspace.owner_id)]
         if candidates:
             break
