@@ -5,6 +5,8 @@ Sizes are bytes, CPU is millicores, ports are numbers, paths are absolute POSIX 
 
 from __future__ import annotations
 
+import posixpath
+import re
 from typing import Literal
 
 import msgspec
@@ -31,6 +33,32 @@ def is_reserved(name: str) -> bool:
     """Whether a label or annotation is not a devfile's to set; asked by who reads devfiles, and by agents, which trust nobody."""
     domain, slash, _ = name.partition("/")
     return bool(slash) and any(domain == d or domain.endswith(f".{d}") for d in RESERVED_DOMAINS)
+
+
+_OWN_FOLDERS = (".home", ".moorage")
+_INVISIBLE = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+"""What a Mac's file system overlooks in a name (Git, `next_hfs_char`)."""
+
+
+def clone_path_fault(path: str) -> str:
+    """Why a project cannot be cloned into the folder `path` below the projects' folder, in words that follow "it"; "": it can.
+    Asked by who reads devfiles, and by agents, which trust nobody."""
+    clean = posixpath.normpath(path)
+    if not path or clean.startswith(("/", "..")) or clean == ".":
+        return "does not lie below the projects' folder"
+    if path.startswith("-") or re.search(r"[\x00-\x1f\x7f]", path):
+        return "begins with a dash or has a control character in it"
+    if clean.split("/")[0] in _OWN_FOLDERS:
+        return "is Moorage's own folder"
+    if any(_is_git_folder(name) for name in re.split(r"[/\\]", path)):
+        return "has a part that Git takes for its own folder .git"
+    return ""
+
+
+def _is_git_folder(name: str) -> bool:
+    """As Git itself refuses such names in a tree (`verify_path`), for the file systems of Linux, Mac and Windows."""
+    plain = _INVISIBLE.sub("", name).partition(":")[0].rstrip(" .").lower()
+    return plain in (".git", "git~1")
 
 
 Exposure = Literal["public", "internal", "none"]
@@ -99,7 +127,7 @@ class Container(Message, frozen=True):
 
 
 class Credential(Message, frozen=True):
-    """What opens `host`, and no other. Never logged: its text form shows no password."""
+    """What opens the repository of the project that it stands at, on `host`, and no other. Never logged: its text form shows no password."""
 
     host: str
     username: str

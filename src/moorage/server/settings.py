@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from moorage.contract.repositories import place_of
 from moorage.kernel.addresses import Egress
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.log import Format
@@ -83,7 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     devfile_networks: tuple[str, ...] = ()
     """What of these hosts may be reached although it has no public address; as `repository_networks`."""
     git_credentials: str = ""
-    """TOML file, readable by its owner alone: `["git.example.com"]` with `username` and `password`, per host."""
+    """TOML file, readable by its owner alone: a table per host, `["git.example.com"]`, `["git.example.com:8443"]`, with `username`
+    and `password`. They are given by https alone; by http to a host whose table says so: `["http://git.internal:3000"]`."""
     git_ssh: str = ""
     """TOML file: `["git.example.com"]` with `host_keys` and `key`, the path of a private key, per host (docs/repositories.md).
     From others nothing is read by SSH."""
@@ -146,16 +148,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What opens Git hosts, by host name (with `:port` when it is not the scheme's own)."""
+    """What opens Git hosts, by origin: `https://host`, with `:port` when it is not the protocol's own."""
 
-    by_host: dict[str, tuple[str, str]]
+    by_origin: dict[str, tuple[str, str]]
 
     def __repr__(self) -> str:
-        return f"Credentials(hosts={sorted(self.by_host)})"
+        return f"Credentials(origins={sorted(self.by_origin)})"
 
-    def of(self, host: str) -> tuple[str, str] | None:
-        """User name and password for exactly this host, or None."""
-        return self.by_host.get(host.lower())
+    def of(self, url: str, *, asked: str) -> tuple[str, str] | None:
+        """User name and password for the repository at `url`, or None: they are for the repository that somebody has asked for
+        (`asked`), and not for another that its devfile, a redirect or a link names."""
+        place = place_of(url)
+        if place is None or place != place_of(asked):
+            return None
+        return self.by_origin.get(place.origin)
 
 
 def load_credentials(path: str) -> Credentials:
@@ -173,14 +179,22 @@ def load_credentials(path: str) -> Credentials:
                 hint=f"Run: chmod 600 {path}",
             )
         entries = msgspec.toml.decode(file.read_bytes(), type=dict[str, dict[str, str]])
-        return Credentials({host.lower(): (e["username"], e["password"]) for host, e in entries.items()})
-    except (OSError, msgspec.MsgspecError, KeyError) as error:
+        return Credentials({_origin(host): (e["username"], e["password"]) for host, e in entries.items()})
+    except (OSError, ValueError, KeyError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise Misconfigured(
             f"The file of Git credentials {path} cannot be used: {reason}.",
             code="credentials-unreadable",
-            hint='It has a table per host: ["git.example.com"], username = "…", password = "…".',
+            hint='It has a table per host: ["git.example.com"], username = "…", password = "…"; for http ["http://git.example.com"].',
         ) from error
+
+
+def _origin(host: str) -> str:
+    """Raises `ValueError`."""
+    place = place_of(f"{host if '://' in host else f'https://{host}'}/any")
+    if place is None or place.path != "any":
+        raise ValueError(f"{host!r} is no host")
+    return place.origin
 
 
 def load_helm_values(path: str) -> dict[str, Any] | None:

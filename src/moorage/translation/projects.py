@@ -6,7 +6,7 @@ import posixpath
 import re
 from urllib.parse import urlsplit
 
-from moorage.contract.spec import Project
+from moorage.contract.spec import Project, clone_path_fault
 from moorage.devfile import Devfile
 from moorage.devfile import model as devfile_model
 from moorage.devfile.problems import Path, short
@@ -16,7 +16,6 @@ _URL = re.compile(r"(https?|ssh)://([^\s/@]+@)?[A-Za-z0-9\[][^\s/@]*(/\S*)?")
 """The host must not look like an option: Git hands it to ssh."""
 _SCP = re.compile(r"([A-Za-z0-9._]+@)([A-Za-z0-9][A-Za-z0-9.-]*):(?!/?/)([^\s:-][^\s]*)")
 _REVISION = re.compile(r"[^\s~^:?*\[\\-][^\s~^:?*\[\\]*")
-_RESERVED = (".home",)
 
 
 def translate(devfile: Devfile, project: Project | None, report: Report) -> tuple[Project, ...]:
@@ -110,16 +109,14 @@ def _is_readable(url: str) -> bool:
 
 
 def _clone_path(text: str, path: Path, report: Report) -> str:
-    clean = posixpath.normpath(text)
-    first = clean.split("/", 1)[0]
-    if text.startswith(("/", "-")) or clean == "." or first in ("..", *_RESERVED) or "\0" in text:
+    if fault := clone_path_fault(text):
         report.add(
             "bad-clone-path",
-            f"clonePath {text[:60]!r} does not lie below the projects' folder.",
+            f"clonePath {text[:60]!r} {fault}.",
             path,
             hint="Write a relative path such as 'services/api'.",
         )
-    return clean
+    return posixpath.normpath(text)
 
 
 def _identity(url: str) -> str:

@@ -131,7 +131,8 @@ async def test_an_unknown_ref(git_host: GitHost, repository: str) -> None:
 
 
 async def test_a_private_repository_and_its_credential(git_host: GitHost, tmp_path: Path) -> None:
-    """Without a credential it is private; with one for its host and port it is read, and no other host gets to see it."""
+    """Without a credential it is private; with one for its host and port it is read, and no other host gets to see it. By http it is
+    used when the file says so, and not for a repository that another one redirects to."""
     git_host.make("secret", {".devfile.yaml": DEVFILE})
     url = git_host.url("secret", "private/")
     error = await failure(reader().read(url))
@@ -140,6 +141,10 @@ async def test_a_private_repository_and_its_credential(git_host: GitHost, tmp_pa
     file = tmp_path / "credentials.toml"
     file.write_text(f'["127.0.0.1:{git_host.port}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n')
     file.chmod(0o600)
+    error = await failure(reader(load_credentials(str(file))).read(url))
+    assert error.code == "repository-private"
+    assert "https" in error.hint
+    file.write_text(file.read_text().replace("127.0.0.1", "http://127.0.0.1"))
     opened = reader(load_credentials(str(file)))
     assert (await opened.read(url)).text == DEVFILE
     other = GitHost()
@@ -150,6 +155,10 @@ async def test_a_private_repository_and_its_credential(git_host: GitHost, tmp_pa
         redirected = f"http://127.0.0.1:{git_host.port}/elsewhere/http/127.0.0.1:{other.port}/spy.git"
         assert (await opened.read(redirected)).url == other_url
         assert set(other.authorizations) == {""}
+        lured = f"http://127.0.0.1:{other.port}/elsewhere/http/127.0.0.1:{git_host.port}/private/secret.git"
+        git_host.authorizations.clear()
+        assert (await failure(opened.read(lured))).code == "repository-private"
+        assert set(git_host.authorizations) == {""}
     finally:
         other.stop()
 
@@ -415,7 +424,7 @@ async def test_credentials_go_to_the_agent_and_nowhere_else(
     if not (git_host.folder / "sealed.git").exists():
         git_host.make("sealed", {".devfile.yaml": DEVFILE})
     file = tmp_path / "credentials.toml"
-    file.write_text(f'["127.0.0.1:{git_host.port}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n')
+    file.write_text(f'["http://127.0.0.1:{git_host.port}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n')
     file.chmod(0o600)
     async with serving(folder, Settings(git_credentials=str(file))) as server, server.agent() as agent:
         answer = await server.post("/workspaces", {"repository": git_host.url("sealed", "private/")})

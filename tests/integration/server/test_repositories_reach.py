@@ -185,7 +185,7 @@ async def test_a_host_by_ipv6(git_host_6: GitHost, tmp_path: Path, host: str) ->
 
     file = tmp_path / "credentials.toml"
     place = f"{host if host[0] != '[' else '[::1]'}:{git_host_6.port}"
-    file.write_text(f'["{place}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n')
+    file.write_text(f'["http://{place}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n')
     file.chmod(0o600)
     read = reader(resolve=resolve, repository_networks=("::1",), credentials=load_credentials(str(file)))
     for prefix in ("", "moved/", "private/"):

@@ -170,28 +170,73 @@ def test_credentials_must_be_private(tmp_path: Path) -> None:
         load_credentials(str(file))
     file.chmod(0o600)
     credentials = load_credentials(str(file))
-    assert credentials.of("git.example.com") == ("u", "p")
-    assert credentials.of("evil.example.com") is None
-    assert "p" not in repr(credentials).removeprefix("Credentials(hosts=['git.example.com'])")
+    url = "https://git.example.com/team/app.git"
+    assert credentials.of(url, asked=url) == ("u", "p")
+    assert repr(credentials) == "Credentials(origins=['https://git.example.com'])"
     file.write_text('["git.example.com"]\nusername = "u"\n')
     with pytest.raises(Misconfigured, match="password"):
         load_credentials(str(file))
-    assert load_credentials("").of("x") is None
+    file.write_text('["git.example.com/team"]\nusername = "u"\npassword = "p"\n')
+    with pytest.raises(Misconfigured, match="no host"):
+        load_credentials(str(file))
+    assert load_credentials("").of(url, asked=url) is None
 
 
-def test_credentials_reach_their_host_alone() -> None:
-    """Also when the port differs, or the scheme is ssh."""
-    urls = ("https://h/x", "https://h:444/x", "https://other/x", "ssh://h/x", "https://h.evil.com/x")
-    projects = tuple(Project(name="p", clone_path="p", url=url) for url in urls)
+@pytest.mark.parametrize(
+    ("table", "url", "given"),
+    [
+        ("h", "https://h/x", True),
+        ("h", "http://h/x", False),
+        ("h", "https://h:444/x", False),
+        ("h", "ssh://h/x", False),
+        ("H:443", "https://h/x", True),
+        ("h:444", "https://h:444/x", True),
+        ("h:444", "http://h:444/x", False),
+        ("https://h", "https://h/x", True),
+        ("http://h", "http://h/x", True),
+        ("http://h", "https://h/x", False),
+        ("http://h:3000", "http://h:3000/x", True),
+        ("http://h:3000", "http://h/x", False),
+    ],
+)
+def test_credentials_are_for_https_unless_the_file_says_http(
+    tmp_path: Path, table: str, url: str, given: bool
+) -> None:
+    """A table names a host for https, or says http itself; it opens that host on that port by that protocol."""
+    file = tmp_path / "git.toml"
+    file.touch(mode=0o600)
+    file.write_text(f'["{table}"]\nusername = "u"\npassword = "p"\n')
+    assert (load_credentials(str(file)).of(url, asked=url) is not None) == given
+
+
+@pytest.mark.parametrize(
+    ("asked", "opened"),
+    [
+        ("https://h/team/app.git", ["https://h/team/app", "https://H:443/team/app.git/"]),
+        ("https://h/team/secret", ["https://h/team/secret"]),
+        ("https://evil.org/team/app.git", []),
+        ("http://h/team/app.git", []),
+    ],
+)
+def test_a_credential_is_for_the_project_that_was_asked_for(asked: str, opened: list[str]) -> None:
+    """A foreign repository's devfile may name projects on the company's host: it gets no credential for them. One that names its
+    own repository keeps it, however it writes that."""
+    urls = (
+        "https://h/team/app",
+        "https://H:443/team/app.git/",
+        "https://h/team/secret",
+        "http://h/team/app.git",
+        "https://h:444/team/app.git",
+        "https://me@h/team/app.git",
+        "https://h@evil.org/team/app.git",
+        "ssh://h/team/app.git",
+        "https://h.evil.org/team/app.git",
+        "https://[x/team/app.git",
+    )
+    projects = tuple(Project(name="p", clone_path="p", url=url, remotes={"r": url}) for url in urls)
     spec = WorkspaceSpec(containers=(), main_container="", projects=projects)
-    given = with_credentials(spec, Credentials({"h": ("u", "p")}))
-    assert [project.credential is not None for project in given.projects] == [
-        True,
-        False,
-        False,
-        False,
-        False,
-    ]
+    given = with_credentials(spec, Credentials({"https://h": ("u", "p")}), asked=asked)
+    assert [project.url for project in given.projects if project.credential is not None] == opened
 
 
 def test_problems() -> None:
@@ -257,7 +302,8 @@ def test_credentials_that_a_pod_was_given(tmp_path: Path, monkeypatch: pytest.Mo
     file.write_text('["git.example.com"]\nusername = "u"\npassword = "p"\n')
     monkeypatch.setattr("os.geteuid", lambda: file.stat().st_uid + 1)
     file.chmod(0o440)
-    assert load_credentials(str(file)).of("git.example.com") == ("u", "p")
+    url = "https://git.example.com/app"
+    assert load_credentials(str(file)).of(url, asked=url) == ("u", "p")
     for mode in (0o444, 0o460):
         file.chmod(mode)
         with pytest.raises(Misconfigured) as refused:

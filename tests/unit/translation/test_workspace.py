@@ -370,6 +370,9 @@ def test_without_a_repository_the_first_project_is_the_main_one() -> None:
         ("clonePath: /x, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
         ("clonePath: ., git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
         ("clonePath: .home/x, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
+        ("clonePath: .moorage/clone, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
+        ("clonePath: .git/hooks, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
+        ("clonePath: app/.GIT, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
         ("clonePath: app, git: {remotes: {o: 'https://x/y'}}", "clone-path-twice"),
     ],
 )

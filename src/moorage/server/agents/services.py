@@ -252,7 +252,7 @@ def _desired(row: Workspace, owner_name: str, credentials: Credentials) -> Desir
         name=row.name,
         generation=row.generation,
         desired=DesiredState(row.desired),
-        spec=with_credentials(spec_of(row), credentials),
+        spec=with_credentials(spec_of(row), credentials, asked=row.repository),
         restarts=row.restarts,
         owner=row.owner_id,
         memo={
@@ -266,17 +266,15 @@ def _desired(row: Workspace, owner_name: str, credentials: Credentials) -> Desir
     )
 
 
-def with_credentials(spec: WorkspaceSpec, credentials: Credentials) -> WorkspaceSpec:
-    """The spec with what opens its projects' hosts: added on the way out, stored nowhere."""
+def with_credentials(spec: WorkspaceSpec, credentials: Credentials, *, asked: str) -> WorkspaceSpec:
+    """The spec with what opens the repository that its owner has asked for: added on the way out, stored nowhere. Other projects
+    are the devfile's wish, and that may be anybody's."""
 
     def opened(project: Project) -> Project:
-        try:
-            host = urlsplit(project.url).netloc.rpartition("@")[2].lower()
-        except ValueError:  # one workspace's address must not keep its agent from all others
-            return project
-        found = credentials.of(host) if project.url.startswith(("http://", "https://")) else None
+        found = credentials.of(project.url, asked=asked)
         if found is None:
             return project
+        host = urlsplit(project.url).netloc.lower()
         credential = Credential(host=host, username=found[0], password=found[1])
         return msgspec.structs.replace(project, credential=credential)
 

@@ -79,7 +79,12 @@ def error_of(words: str, repository: Repository, *, limit: int) -> MoorageError:
         return _error(
             "repository-private",
             f"{repository.host} does not show this repository without signing in.",
-            f"It is private, or it is not there. An administrator can set what opens this host, by the setting {setting}.",
+            f"It is private, or it is not there. An administrator can set what opens this host, by the setting {setting}"
+            + (
+                ", and has to allow http there, as this URL does not say https."
+                if repository.scheme == "http"
+                else "."
+            ),
         )
     if any(mark in said for mark in _TLS):
         return _error(

@@ -92,8 +92,9 @@ class RepositoryReader:
         return reading
 
     async def _read(self, repository: Repository, ref: str, path: str) -> Reading:
+        asked = repository.url
         for _ in range(REDIRECTS):
-            way = await self._way(repository)
+            way = await self._way(repository, asked)
             limits = Limits(self._settings.repository_transfer)
             async with repository_of(repository, way, limits) as git:
                 try:
@@ -111,8 +112,8 @@ class RepositoryReader:
             repository = target
         raise complaints.error_of("it redirects too often", repository, limit=0)
 
-    async def _way(self, repository: Repository) -> Way:
-        """How it is reached. Raises `Forbidden` for what the settings do not allow."""
+    async def _way(self, repository: Repository, asked: str) -> Way:
+        """How it is reached; `asked`: the URL that came before any redirect. Raises `Forbidden` for what the settings do not allow."""
         settings = self._settings
         rules.check_host(
             repository, allowed=settings.repository_hosts, denied=settings.repository_hosts_denied
@@ -127,7 +128,7 @@ class RepositoryReader:
         return Way(
             addresses=addresses if not proxy else (),
             proxy=proxy,
-            credential=self._credentials.of(repository.authority),
+            credential=self._credentials.of(repository.url, asked=asked),
             ssh=known,
             ca_bundle=settings.ca_bundle,
         )
