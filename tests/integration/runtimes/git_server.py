@@ -29,6 +29,10 @@ class GitServer:
     def __init__(self, folder: Path, tls: ssl.SSLContext | None = None) -> None:
         self.folder = folder
         self.requests: list[str] = []
+        self.told: list[str] = []
+        """Paths that somebody asked for with a credential, or, as of a proxy, URLs."""
+        self.redirects: dict[str, str] = {}
+        """Beginning of a path → where the host sends whoever asks for it."""
         handler = type("Handler", (_Handler,), {"server_of": self})
         self._http = QuietServer(("0.0.0.0", 0), handler)
         if tls is not None:
@@ -105,6 +109,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")
         self.server_of.requests.append(self.path)
+        if self.headers.get("Authorization") or self.headers.get("Proxy-Authorization"):
+            self.server_of.told.append(self.path)
+        for start, target in self.server_of.redirects.items():
+            if path.startswith(start):
+                self.send_response(301)
+                self.send_header("Location", f"{target}{self.path.removeprefix(start)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
         expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         if path.startswith(f"/{PRIVATE}") and self.headers.get("Authorization") != expected:
             self.send_response(401)

@@ -4,7 +4,7 @@ Each function returns a `Verdict`: the cause, and whether it is final (nothing c
 `Cause.since` is left to the caller, who has the clock.
 """
 
-from moorage.agent.causes.clones import clone_timeout, of_clone, without_password
+from moorage.agent.causes.clones import clone_timeout, credential_not_taken, of_clone, without_password
 from moorage.agent.causes.containers import (
     ca_bundle,
     crash_loop,
@@ -25,6 +25,7 @@ __all__ = [
     "ca_bundle",
     "clone_timeout",
     "crash_loop",
+    "credential_not_taken",
     "editor_not_answering",
     "engine_slow",
     "engine_unreachable",

@@ -12,7 +12,11 @@ def of_clone(url: str, ref: str, code: str, said: str) -> Verdict:
     where = without_password(url)
     if matches(said, *NO_SPACE):
         return no_space("on the workspace's volume", said)
-    if matches(said, "can't create directory", "cannot mkdir", "could not create work tree"):
+    # Whoever makes folders, and moves the clone there, says so in other words than Git.
+    ours = code in ("prepare", "place")
+    if matches(said, "can't create directory", "cannot mkdir", "could not create work tree") or (
+        ours and matches(said, "permission denied", "not permitted", "read-only file system")
+    ):
         return Verdict(
             make_cause(
                 "volume-not-writable",
@@ -93,6 +97,18 @@ def of_clone(url: str, ref: str, code: str, said: str) -> Verdict:
         )
     return Verdict(
         make_cause("clone-failed", f"Cloning {where} failed.", said, "Git's last words are below."), True
+    )
+
+
+def credential_not_taken() -> Verdict:
+    """Of a sandbox that gives no sign that it would keep a credential to itself."""
+    return Verdict(
+        make_cause(
+            "credential-not-taken",
+            "The workspace's tools are of an earlier version, or do not answer: the repository's credential was not handed over.",
+            hint="Restart the workspace. If that does not help, give the agent the tools image of its own version (tools_image).",
+        ),
+        True,
     )
 
 

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import ipaddress
 import posixpath
 import re
 
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import Cause, Project
+from moorage.contract.repositories import RepositoryPlace, place_of
+from moorage.contract.spec import TOOLS_ROOT, clone_path_fault
+
+STAGE = "/clone"
+"""In the sandbox, on disk and its alone: where Git works, out of reach of the other containers."""
+RECEIVE = f"""
+receive={TOOLS_ROOT}/bin/workspace-receive
+[ ! -e $receive ] || exec {TOOLS_ROOT}/bin/busybox sh $receive
+[ -z "${{MOORAGE_CREDENTIALS_FOR:-}}" ] && [ -e "${{MOORAGE_RUN:-/run/moorage}}/projects" ] && exit 0
+exit 9
+"""
+"""Run in the sandbox, with `credential_lines` on standard input. Tools of an earlier version would clone where the workspace's
+containers can reach it: they get nothing. A sandbox that an agent of an earlier version made, and gave it to, works on."""
+
+
+def sandbox_environment(projects: tuple[Project, ...]) -> dict[str, str]:
+    """What `workspace-clone` is told. Raises `RuntimeFault` (final)."""
+    env = {"MOORAGE_PROJECTS": project_lines(projects), "MOORAGE_STAGE": STAGE}
+    if paths := [fields[0] for fields in map(_credential_fields, projects) if fields]:
+        env["MOORAGE_CREDENTIALS_FOR"] = "\n".join(paths)
+    return env
 
 
 def project_lines(projects: tuple[Project, ...]) -> str:
-    """What `workspace-clone` reads: a line per project, fields apart by a tab. Raises `RuntimeFault` (final)."""
-    return "\n".join(_project_line(project) for project in projects)
+    """A line per project, fields apart by a tab; what lies in another's folder comes after it. Raises `RuntimeFault` (final)."""
+    paths = sorted(projects, key=lambda project: posixpath.normpath(project.clone_path).count("/"))
+    return "\n".join(_project_line(project) for project in paths)
 
 
 def _project_line(project: Project) -> str:
     path = posixpath.normpath(project.clone_path)
-    if path.startswith(("/", "..")) or path == ".":
-        raise _unusable(project, "its folder is not inside of the projects' folder")
-    if path.split("/")[0] in (".home", ".moorage"):
-        raise _unusable(project, "its folder is Moorage's own")
+    if fault := clone_path_fault(project.clone_path):
+        raise _unusable(project, f"its folder {fault}")
     remotes = [f"{name}={url}" for name, url in project.remotes.items()]
     fields = [path, project.url, project.ref, project.remote, " ".join(remotes)]
     words = [*fields[:4], *project.remotes.keys(), *project.remotes.values()]
@@ -31,16 +52,45 @@ def _project_line(project: Project) -> str:
 
 
 def credential_lines(projects: tuple[Project, ...]) -> str:
-    """What `workspace-credential` reads; never in an argument or a variable."""
-    lines = []
-    for project in projects:
-        if (credential := project.credential) is None:
-            continue
-        fields = (credential.host, credential.username, credential.password)
-        if any(re.search(r"[\x00-\x1f]", field) for field in fields):
-            raise _unusable(project, "its credential has a control character in it")
-        lines.append("\t".join(fields) + "\n")
-    return "".join(lines)
+    """What `workspace-credential` reads; never in an argument or a variable. Raises `RuntimeFault` (final)."""
+    return "".join("\t".join(fields) + "\n" for fields in map(_credential_fields, projects) if fields)
+
+
+def _credential_fields(project: Project) -> tuple[str, ...]:
+    """(): it has none, or one that is not its host's, or that would be told to an address that leads back into the workspace, where
+    anybody may listen."""
+    place, credential = place_of(project.url), project.credential
+    if (
+        credential is None
+        or place is None
+        or _is_here(place)
+        or place.host != _host_of(project, credential.host)
+    ):
+        return ()
+    fields = (posixpath.normpath(project.clone_path), *place, credential.username, credential.password)
+    if any(re.search(r"[\x00-\x1f]", field) for field in fields):
+        raise _unusable(project, "its credential has a control character in it")
+    return fields
+
+
+def _host_of(project: Project, host: str) -> str:
+    """As a `RepositoryPlace` has it."""
+    place = place_of(f"{project.url.partition('://')[0]}://{host}/any")
+    return "" if place is None else place.host
+
+
+def _is_here(place: RepositoryPlace) -> bool:
+    host = re.sub(r":[0-9]+$", "", place.host).strip("[]")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return (
+            re.fullmatch(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*", host) is not None
+        )  # 127.1, 0x7f000001
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
 
 
 def _unusable(project: Project, why: str) -> RuntimeFault:

@@ -228,14 +228,29 @@ def test_limits(resources: Resources, settings: dict[str, Any], expected: dict[s
 
 
 def test_no_credential_in_any_body() -> None:
-    """A credential is in no body, digest or label; that there is one is all that the sandbox is told."""
+    """A credential is in no body, digest or label; for which project there is one is all that the sandbox is told."""
     secret = Credential(host="x.org", username="u", password="hunter2")
     wish, same = desired(projects=(project(credential=secret),)), desired()
     sandbox = objects.sandbox_body(wish, host(), 1)
     assert "hunter2" not in str(sandbox) + str(body(wish))
-    assert env(sandbox)["MOORAGE_CREDENTIALS"] == "1"
-    assert "MOORAGE_CREDENTIALS" not in env(objects.sandbox_body(same, host(), 1))
+    assert env(sandbox)["MOORAGE_CREDENTIALS_FOR"] == "app"
+    assert "MOORAGE_CREDENTIALS_FOR" not in env(objects.sandbox_body(same, host(), 1))
     assert digest_of(wish.spec) == digest_of(same.spec)
+
+
+def test_only_the_sandbox_reaches_where_git_works() -> None:
+    """The volume in which Git clones is mounted in the sandbox alone, and goes with the run."""
+    wish = desired()
+    stage = objects.stage_name(NAME)
+    made = [
+        volume
+        for volume in objects.volume_bodies(wish, host().identity)
+        if objects.EPHEMERAL in volume["Labels"]
+    ]
+    assert [volume["Name"] for volume in made] == [stage]
+    mounts = {m["Source"]: m["Target"] for m in objects.sandbox_body(wish, host(), 1)["HostConfig"]["Mounts"]}
+    assert mounts[stage] == env(objects.sandbox_body(wish, host(), 1))["MOORAGE_STAGE"]
+    assert stage not in str(body(wish))
 
 
 def test_names_do_not_meet() -> None:

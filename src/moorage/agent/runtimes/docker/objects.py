@@ -12,7 +12,7 @@ from moorage.agent.runtimes import trust
 from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.docker import limits
 from moorage.agent.runtimes.port import Identity, Known, Role, digest_of
-from moorage.agent.runtimes.projects import project_lines
+from moorage.agent.runtimes.projects import STAGE, sandbox_environment
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import encode
 from moorage.contract import Container, DesiredWorkspace, EditorSpec, Resources, WorkspaceSpec
@@ -23,7 +23,6 @@ Body = dict[str, Any]
 SANDBOX = "sandbox"
 USER = f"{RUN_AS_USER}:{RUN_AS_GROUP}"
 SANDBOX_RUN = "/tmp/moorage"  # noqa: S108 - inside the container
-CREDENTIALS_FILE = f"{SANDBOX_RUN}/credentials"
 VOLUMES_FOLDER = "/run/volumes"
 """Where the sandbox has the devfile's volumes, for making them writable."""
 MOST_CPU_SHARES = 262_144
@@ -104,6 +103,11 @@ def record_name(workspace: str, generation: int) -> str:
     return f"{workspace}.record_{generation}"
 
 
+def stage_name(workspace: str) -> str:
+    """Of the volume that the sandbox alone has. A devfile's volume is a DNS label: what has an underscore cannot meet one."""
+    return volume_name(workspace, "clone_")
+
+
 def sandbox_name(workspace: str) -> str:
     return f"{workspace}.{SANDBOX}"
 
@@ -155,9 +159,12 @@ def network_body(desired: DesiredWorkspace, identity: Identity, subnet: str) -> 
 
 
 def volume_bodies(desired: DesiredWorkspace, identity: Identity) -> list[Body]:
-    """The first is the workspace's own, for projects and home."""
+    """The first is the workspace's own, for projects and home; the second the sandbox's, in which Git works while it clones."""
     labels = workspace_labels(desired, identity)
-    bodies: list[Body] = [{"Name": volume_name(desired.name), "Labels": labels}]
+    bodies: list[Body] = [
+        {"Name": volume_name(desired.name), "Labels": labels},
+        {"Name": stage_name(desired.name), "Labels": {**labels, EPHEMERAL: "true"}},
+    ]
     for volume in desired.spec.volumes:
         extra = {EPHEMERAL: "true"} if volume.ephemeral else {}
         bodies.append({"Name": volume_name(desired.name, volume.name), "Labels": {**labels, **extra}})
@@ -172,18 +179,17 @@ def record_body(name: str, known: Known, identity: Identity) -> Body:
 
 # ---------------------------------------------------------------------------------------------- containers
 def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body:
-    """Owns the network, clones the projects. Of the tools image, whose `/projects` gives the fresh volume its owner."""
+    """Owns the network, clones the projects. Of the tools image, whose folders give fresh volumes their owner."""
     spec = desired.spec
     env = {
         **machine_env(host),
         "PROJECTS_ROOT": PROJECTS_ROOT,
-        "MOORAGE_PROJECTS": project_lines(spec.projects),
         "MOORAGE_RUN": SANDBOX_RUN,
+        **sandbox_environment(spec.projects),
     }
-    if any(project.credential for project in spec.projects):
-        env["MOORAGE_CREDENTIALS"] = "1"
     mounts = [
         _volume_mount(volume_name(desired.name), PROJECTS_ROOT, copy=True),
+        _volume_mount(stage_name(desired.name), STAGE, copy=True),
         *(
             _volume_mount(volume_name(desired.name, v.name), f"{VOLUMES_FOLDER}/{v.name}")
             for v in spec.volumes

@@ -329,7 +329,7 @@ class DockerRuntime:
     async def logs(
         self, name: str, container: str = "", *, follow: bool = False, tail: int | None = None
     ) -> AsyncIterator[LogChunk]:
-        found = await self._find(name, objects.SANDBOX if container == "clone" else container)
+        found = await self._find(name, objects.SANDBOX if container == "clone" else container, sandbox=True)
         clone = role_of(found) == "sandbox"  # its standard output is for the agent
         with faults():
             async for chunk in container_log(
@@ -350,8 +350,8 @@ class DockerRuntime:
         found = await self._find(name, request.container, running=True)
         return await commands.run_step(self._engine, found["Id"], request)
 
-    async def _find(self, name: str, container: str, *, running: bool = False) -> Any:
-        """Raises `NotFound`."""
+    async def _find(self, name: str, container: str, *, running: bool = False, sandbox: bool = False) -> Any:
+        """Raises `NotFound`. `sandbox`: its log is for everybody; but nobody runs anything where the credentials are."""
         with faults():
             containers = await self._inspect(name)
         if not containers:
@@ -362,6 +362,8 @@ class DockerRuntime:
             )
         for item in containers.values():
             called = labels_of(item).get(objects.CONTAINER, "")
+            if role_of(item) == "sandbox" and not sandbox:
+                continue
             if called == container or (not container and role_of(item) == "main"):
                 if running and state_of(item) is not ContainerState.RUNNING:
                     raise NotFound(f"Container {called} does not run now.", code="container-not-running")

@@ -17,11 +17,12 @@ from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.networks import Networks
 from moorage.agent.runtimes.docker.objects import Body, Host, ImageConfig
-from moorage.agent.runtimes.docker.observe import labels_of, seconds, state_of
+from moorage.agent.runtimes.docker.observe import labels_of, role_of, seconds, state_of
 from moorage.agent.runtimes.docker.shared import Shared, tar_of_folders
 from moorage.agent.runtimes.docker.streams import last_lines
 from moorage.agent.runtimes.docker.watch import Track, Watches
 from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
+from moorage.agent.runtimes.projects import STAGE
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import decode
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName
@@ -327,13 +328,22 @@ class Start:
 
 
 def may_stay(inspected: Mapping[str, Any], desired: DesiredWorkspace) -> bool:
-    """Whether a container was made for this very run."""
+    """Whether a container was made for this very run, and may run (on)."""
     labels = labels_of(inspected)
     return (
-        labels.get(objects.SPEC) == digest_of(desired.spec)
+        not _clones_in_reach(inspected)
+        and labels.get(objects.SPEC) == digest_of(desired.spec)
         and labels.get(objects.RESTARTS) == str(desired.restarts)
         and inspected["State"].get("Status") not in ("dead", "removing")
     )
+
+
+def _clones_in_reach(inspected: Mapping[str, Any]) -> bool:
+    """Whether it is a sandbox that, started again, would clone where the other containers can reach it: an agent of an earlier
+    version made it."""
+    if role_of(inspected) != "sandbox" or state_of(inspected) is ContainerState.RUNNING:
+        return False
+    return not any(mount.get("Destination") == STAGE for mount in inspected.get("Mounts") or ())
 
 
 def kept_settings(existing: Mapping[str, Any]) -> Chosen | None:

@@ -15,11 +15,12 @@ import msgspec
 
 from moorage.agent import causes
 from moorage.agent.runtimes.docker import objects, probe
+from moorage.agent.runtimes.docker.commands import DockerExec
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.observe import received_at, seconds
 from moorage.agent.runtimes.docker.streams import container_log, last_lines
 from moorage.agent.runtimes.port import Progress, RuntimeFault
-from moorage.agent.runtimes.projects import credential_lines
+from moorage.agent.runtimes.projects import RECEIVE, credential_lines
 from moorage.agent.settings import AgentSettings
 from moorage.agent.stages import Timeline
 from moorage.contract import Cause, DesiredWorkspace, StageName
@@ -29,13 +30,6 @@ from moorage.kernel.clock import Clock
 
 _log = log.get(part="agent.docker.watch")
 _PROGRESS = re.compile(rb"(Receiving objects|Resolving deltas|Updating files): +(\d+)%")
-DELIVER = f"""
-[ -e {objects.SANDBOX_RUN}/projects ] && exit 0
-umask 077
-cat >{objects.CREDENTIALS_FILE}.new && mv {objects.CREDENTIALS_FILE}.new {objects.CREDENTIALS_FILE}
-"""
-"""In the sandbox: takes the credentials from standard input, unless the clone has begun already."""
-
 
 AGAIN_SECONDS = 2.0
 """After which a workspace is looked at again, when what followed it ended without a result."""
@@ -287,8 +281,9 @@ class Watches:
         return False
 
     async def _deliver(self, sandbox: str, credentials: str) -> None:
+        """Raises `RuntimeFault` when the sandbox cannot take them."""
         body = {
-            "Cmd": [*objects.SHELL, "-c", DELIVER],
+            "Cmd": [*objects.SHELL, "-c", RECEIVE],
             "User": objects.USER,
             "AttachStdin": True,
             "AttachStdout": True,
@@ -300,6 +295,8 @@ class Watches:
             attached.end_input()
             while await attached.read_out() is not None:
                 pass
+            if await DockerExec(self._engine, exec_id, attached).exit_code() != 0:
+                raise RuntimeFault(causes.credential_not_taken().cause, final=True)
 
     # ------------------------------------------------------------------------------------------ editor
     async def _editor(

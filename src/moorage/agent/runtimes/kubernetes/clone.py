@@ -13,12 +13,12 @@ import msgspec
 from moorage.agent import causes
 from moorage.agent.runtimes.kubernetes import commands
 from moorage.agent.runtimes.kubernetes.client import Client
-from moorage.agent.runtimes.kubernetes.objects.pod import BUSYBOX, RUN_FOLDER
-from moorage.agent.runtimes.projects import credential_lines
+from moorage.agent.runtimes.kubernetes.objects.pod import BUSYBOX
+from moorage.agent.runtimes.port import RuntimeFault
+from moorage.agent.runtimes.projects import RECEIVE, credential_lines
 from moorage.contract import Cause, DesiredWorkspace
 
 _PROGRESS = re.compile(rb"(Receiving objects|Resolving deltas|Updating files): +(\d+)%")
-_DELIVER = f"umask 077; {BUSYBOX} cat >{RUN_FOLDER}/credentials.new && {BUSYBOX} mv {RUN_FOLDER}/credentials.new {RUN_FOLDER}/credentials"
 
 
 class Heard(msgspec.Struct, kw_only=True):
@@ -32,7 +32,9 @@ class Heard(msgspec.Struct, kw_only=True):
 async def deliver(client: Client, place: commands.Place, desired: DesiredWorkspace) -> None:
     """Hands over what opens the repositories, on standard input. Raises `RuntimeFault`."""
     if lines := credential_lines(desired.spec.projects):
-        await commands.run(client, place, [BUSYBOX, "sh", "-c", _DELIVER], lines.encode())
+        code, _ = await commands.run(client, place, [BUSYBOX, "sh", "-c", RECEIVE], lines.encode())
+        if code != 0:
+            raise RuntimeFault(causes.credential_not_taken().cause, final=True)
 
 
 async def follow(

@@ -51,13 +51,13 @@ async def logs(
 
 
 def place(store: Store, name: str, container: str) -> commands.Place:
-    """Where a command can run. Raises `NotFound`."""
+    """Where a command can run: not in containers of ours, where the credentials are. Raises `NotFound`."""
     pod = states.current_pod(states.living(store.of(name, POD)))
     if pod is None:
         raise _not_running()
     called = _called(_deployment(store, name), container)
     for entry in states.statuses(pod):
-        if entry["name"] == called:
+        if entry["name"] == called and called not in states.OURS:
             if "running" not in (entry.get("state") or {}):
                 raise NotFound(f"Container {called} does not run now.", code="container-not-running")
             return commands.Place(pod["metadata"]["namespace"], pod["metadata"]["name"], called)

@@ -182,7 +182,7 @@ class MemoryRuntime:
     async def logs(
         self, name: str, container: str = "", *, follow: bool = False, tail: int | None = None
     ) -> AsyncIterator[LogChunk]:
-        found = self._find(name, SANDBOX if container == "clone" else container)
+        found = self._find(name, SANDBOX if container == "clone" else container, sandbox=True)
         for line in found.output[-tail if tail else 0 :]:
             yield LogChunk(line)
         while follow and found.state is ContainerState.RUNNING:
@@ -234,11 +234,15 @@ class MemoryRuntime:
             output=[f"{name} has started\n".encode()],
         )
 
-    def _find(self, name: str, container: str, *, running: bool = False) -> MemoryContainer:
+    def _find(
+        self, name: str, container: str, *, running: bool = False, sandbox: bool = False
+    ) -> MemoryContainer:
         found = self.engine.workspaces.get(name)
         if found is None or not found.containers:
             raise NotFound("The workspace has no containers: it does not run.", code="workspace-not-running")
         for item in found.containers.values():
+            if item.role == "sandbox" and not sandbox:
+                continue
             if item.name == container or (not container and item.role == "main"):
                 if running and item.state is not ContainerState.RUNNING:
                     raise NotFound(f"Container {item.name} does not run now.", code="container-not-running")

@@ -13,7 +13,7 @@ from typing import Any
 from moorage.agent.runtimes.kubernetes.objects import amounts, trust
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects.plan import CLONE_STEP, SANDBOX, TOOLS_STEP, Plan, part_name
-from moorage.agent.runtimes.projects import project_lines
+from moorage.agent.runtimes.projects import STAGE, sandbox_environment
 from moorage.agent.runtimes.trust import CA_FOLDER, joined
 from moorage.agent_settings import Toleration
 from moorage.contract import Container, EditorSpec
@@ -146,7 +146,7 @@ def _sandbox(plan: Plan) -> dict[str, Any]:
     body = _cloning(plan, SANDBOX, f"{copy}{_CLONE}")
     if plan.spec.init_containers:
         # It has been cloned before them: this finds everything as it should be.
-        body["env"] = [entry for entry in body["env"] if entry["name"] != "MOORAGE_CREDENTIALS"]
+        body["env"] = [entry for entry in body["env"] if entry["name"] != "MOORAGE_CREDENTIALS_FOR"]
     if not plan.mounts_tools:
         body["volumeMounts"].append({"name": "tools", "mountPath": COPY_ROOT})
     # Once projects are complete, the pod's own status says so for good.
@@ -163,10 +163,8 @@ def _cloning(plan: Plan, name: str, script: str) -> dict[str, Any]:
     env = {
         "HOME": RUN_FOLDER,
         "PROJECTS_ROOT": PROJECTS_ROOT,
-        "MOORAGE_PROJECTS": project_lines(plan.spec.projects),
+        **sandbox_environment(plan.spec.projects),
     }
-    if any(project.credential for project in plan.spec.projects):
-        env["MOORAGE_CREDENTIALS"] = "1"
     return {
         "name": name,
         "image": plan.tools_image,
@@ -181,6 +179,7 @@ def _cloning(plan: Plan, name: str, script: str) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "projects", "mountPath": PROJECTS_ROOT},
             {"name": "run", "mountPath": RUN_FOLDER},
+            {"name": "clone", "mountPath": STAGE},
             *_trust_mount(plan),
         ],
     }
@@ -310,6 +309,7 @@ def _volumes(plan: Plan) -> list[dict[str, Any]]:
     volumes: list[dict[str, Any]] = [
         {"name": "projects", "persistentVolumeClaim": {"claimName": plan.name}},
         {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+        {"name": "clone", "emptyDir": {}},
         {
             "name": "tools",
             **(

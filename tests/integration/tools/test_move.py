@@ -1,0 +1,203 @@
+"""How a clone comes from the sandbox's own volume into the shared one, and for what a credential is given, in the tools image itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from integration.tools.containers import Workspace, docker, unique
+
+pytestmark = pytest.mark.docker
+
+MOVE = "/opt/moorage/bin/workspace-move"
+
+
+@pytest.fixture
+def box(tools_image: str) -> Iterator[Workspace]:
+    """A sandbox with both volumes, and a whole clone in /clone/1 whose folders, files, links, modes and names are of all kinds."""
+    name = unique("move")
+    docker("run", "-d", "--name", name, "-v", "/clone", "-v", "/projects", tools_image)
+    box = Workspace(name, "")
+    box.shell(
+        "set -e; umask 002; mkdir -p /clone/1/deep/er /outside 2>/dev/null || mkdir -p /clone/1/deep/er /tmp/outside; cd /clone/1;"
+        "echo read >README; echo x >deep/er/file; echo run >deep/run; chmod 755 deep/run; ln -s /clone out; ln -s ../README deep/up;"
+        "echo y >\"$(printf 'na\\377me')\"; git init -q; git add -A; git -c user.name=T -c user.email=t@x commit -q -m one"
+    )
+    yield box
+    docker("rm", "-f", "-v", name)
+
+
+def look(box: Workspace, *paths: str) -> list[str]:
+    return box.shell(f"{MOVE} look /projects {' '.join(paths)}").split("\n")
+
+
+def place(box: Workspace, path: str = "app") -> int:
+    return int(box.shell(f"{MOVE} place /projects {path} /clone/1 >/dev/null; echo $?"))
+
+
+IS_WHOLE = 'git diff-index --quiet HEAD && git diff-files --quiet && [ -z "$(git status --porcelain)" ] && git fsck --no-progress 2>&1'
+
+
+def test_a_clone_is_whole_in_its_folder(box: Workspace) -> None:
+    """Files, modes, links and names that are no UTF-8 are as they were; Git sees nothing changed, and nothing of ours is left there."""
+    assert look(box, "app", "libs/two") == ["free", "free"]
+    assert place(box) == 0
+    assert box.shell(f"cd /projects/app && {IS_WHOLE}") == ""
+    assert box.shell(
+        "cd /projects/app; stat -c %a deep/run README; readlink out deep/up || true; ls | wc -l"
+    ).split("\n")[:2] == ["755", "664"]
+    assert box.shell("cd /projects/app; for l in out deep/up; do readlink $l; done") == "/clone\n../README"
+    assert box.shell("ls -A /projects/.moorage/clone") == ""
+    assert look(box, "app") == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("made", "state"),
+    [
+        ("true", "free"),
+        ("mkdir -p app", "free"),
+        ("mkdir -p app/deep/cache app/node_modules/x", "free"),
+        ("mkdir -p app/deep; touch app/deep/file", "kept"),
+        ("mkdir app; ln -s x app/link", "kept"),
+        ("mkdir app; mkfifo app/pipe", "kept"),
+        ("mkdir app; echo 'gitdir: /clone' >app/.git", "kept"),
+        ("mkdir -p app/.git/objects", "free"),
+        ("touch app", "kept"),
+        ("mkdir other; ln -s other app", "kept"),
+        ("ln -s /clone app", "kept"),
+        ("ln -s /nowhere app", "kept"),
+    ],
+)
+def test_whose_a_folder_is(box: Workspace, made: str, state: str) -> None:
+    """One with a file, a link or anything else in it is somebody's, and so is whatever stands in its place; folders alone are no work.
+    Somebody's is not written to, also when it has become that only while the clone was made."""
+    box.shell(f"cd /projects; {made}")
+    before = box.shell("ls -lRA /clone; cd /projects; find app other 2>/dev/null || true")
+    assert look(box, "app") == [state]
+    if state == "kept":
+        assert place(box) == 3
+        assert box.shell("ls -lRA /clone; cd /projects; find app other 2>/dev/null || true") == before
+    else:
+        assert place(box) == 0
+        assert box.shell(f"cd /projects/app && {IS_WHOLE}") == ""
+
+
+def test_links_among_the_folders_above(box: Workspace) -> None:
+    """A folder of the path that is a link, a file or Moorage's own folder as a link is not passed through."""
+    box.shell("cd /projects; mkdir real; ln -s real libs; touch file; ln -s /clone deep")
+    assert look(box, "libs/app", "file/app", "deep/app") == ["kept", "kept", "kept"]
+    assert [place(box, path) for path in ("libs/app", "deep/app")] == [3, 3]
+    box.shell("rm -rf /projects/.moorage; ln -s /clone /projects/.moorage")
+    assert box.shell(f"{MOVE} look /projects app || echo refused $?") == "refused 1"
+    assert place(box) == 3
+    assert box.shell("ls -A /projects/real /clone") == "/clone:\n1\n\n/projects/real:"
+
+
+def test_a_project_inside_of_another(box: Workspace) -> None:
+    """The outer one comes first and its files stay; a folder in it that has files by then is the outer project's."""
+    assert look(box, "app", "app/sub", "app/deep") == ["free", "free", "free"]
+    assert [place(box, path) for path in ("app", "app/sub", "app/deep")] == [0, 0, 3]
+    assert box.shell(
+        "cd /projects/app; git status --porcelain; cat deep/er/file; git -C sub rev-parse --show-toplevel"
+    ) == ("?? sub/\nx\n/projects/app/sub")
+
+
+def test_what_an_earlier_version_left(box: Workspace) -> None:
+    """An unfinished clone of its, or a folder that somebody made look like one, is set aside whole, and a new clone takes its place."""
+    box.shell(
+        "cd /projects; mkdir -p app/.git app/vol; touch app/.git/moorage-incomplete; echo mine >app/work; mkdir -p b/.git.moorage; touch b/.git.moorage/x"
+    )
+    assert look(box, "app", "b") == ["free", "free"]
+    assert (
+        box.shell("cat /projects/.moorage/set-aside/*/work; ls -A /projects/app /projects/b")
+        == "mine\n/projects/app:\nvol\n\n/projects/b:"
+    )
+    assert place(box) == 0
+    assert box.shell(f"cd /projects/app && {IS_WHOLE}") == ""
+    box.shell("touch /projects/app/.git/moorage-incomplete; echo again >/projects/app/work")
+    assert look(box, "app") == ["free"]
+    assert box.shell("cat /projects/.moorage/set-aside/*/work") == "mine\nagain"
+
+
+def test_killed_at_any_moment(box: Workspace) -> None:
+    """Whenever moving is killed: the folder is either free, and the next clone comes, or has the whole clone; what was on its way when it
+    was whole is brought to its end, around what somebody has made meanwhile."""
+    box.shell(
+        "cd /clone/1; for i in $(seq 300); do mkdir -p many/$((i % 30)); echo $i >many/$((i % 30))/$i; done; git add -A; git -c user.name=T -c user.email=t@x commit -q -m two"
+    )
+    seen = set()
+    for pause in range(3, 60, 4):
+        box.shell(f"timeout -s KILL 0.{pause:02d} {MOVE} place /projects app /clone/1 2>/dev/null || true")
+        left = box.shell(
+            "cd /projects; ls -d app/.git .moorage/clone/*.whole .moorage/clone/*.part 2>/dev/null || true"
+        )
+        (state,) = look(box, "app")
+        seen.add((state, "whole" in left, "part" in left))
+        if state == "kept":
+            # When the index was not brought up to date any more, this does it.
+            assert box.shell("cd /projects/app; git status --porcelain; git fsck --no-progress 2>&1") == ""
+        assert box.shell("ls -A /projects/.moorage/clone") == ""
+        box.shell("rm -rf /projects/app")
+    assert {state for state, *_ in seen} == {"free", "kept"}
+    assert any(part for _, _, part in seen)
+
+
+def test_the_rest_of_a_move(box: Workspace) -> None:
+    """What was killed between two folders is moved to its end, and what somebody has made in its place meanwhile stays."""
+    assert place(box) == 0
+    key = "a172cedcae47474b"  # of `app`
+    box.shell(
+        f"cd /projects; whole=.moorage/clone/{key}.whole; mkdir $whole; mv app/.git app/deep app/README $whole/; mkdir -p app/deep/er; echo mine >app/README"
+    )
+    assert look(box, "app") == ["kept"]
+    assert (
+        box.shell("cd /projects/app; cat README; git status --porcelain; ls -A ../.moorage/clone")
+        == "mine\n M README"
+    )
+
+
+def test_links_that_appear_while_a_clone_is_moved(box: Workspace) -> None:
+    """Folders become links to elsewhere while files are copied into them, as fast as it goes: nothing ever appears elsewhere."""
+    box.shell(
+        "cd /clone/1; for i in $(seq 400); do mkdir -p many/$((i % 40)); echo $i >many/$((i % 40))/$i; done; git add -A; git -c user.name=T -c user.email=t@x commit -q -m two"
+    )
+    box.shell("mkdir /clone/elsewhere")
+    swap = (
+        "while :; do for f in /projects/app/many/* /projects/app /projects/.moorage/clone/*/many/* /projects/.moorage/clone/*/.git /projects/.moorage/clone;"
+        "do [ -d $f ] && [ ! -L $f ] && mv $f $f.away && ln -s /clone/elsewhere $f; done; for l in $(find /projects -type l); do rm -f $l; [ -d $l.away ] && mv $l.away $l; done; done"
+    )
+    docker("exec", "-d", box.name, "sh", "-c", f"({swap}) 2>/dev/null")
+    for _ in range(25):
+        box.shell(
+            f"{MOVE} look /projects app >/dev/null 2>&1; {MOVE} place /projects app /clone/1 2>/dev/null; rm -rf /projects/app /projects/.moorage; true"
+        )
+    assert box.shell("ls -A /clone/elsewhere; ls -A /clone") == "1\nelsewhere"
+
+
+LINE = "app\\thttps\\tgit.example.com\\tteam/app\\tu\\tp"
+
+
+@pytest.mark.parametrize(
+    ("project", "asked", "given"),
+    [
+        ("app", "protocol=https\nhost=git.example.com\npath=team/app.git", True),
+        ("app", "protocol=https\nhost=git.example.com\npath=team/app", True),
+        ("app", "protocol=https\nhost=GIT.example.com:443\npath=team/app.git", True),
+        ("", "protocol=https\nhost=git.example.com\npath=team/app.git", False),
+        ("other", "protocol=https\nhost=git.example.com\npath=team/app.git", False),
+        ("app", "protocol=http\nhost=git.example.com\npath=team/app.git", False),
+        ("app", "protocol=https\nhost=git.example.com:8443\npath=team/app.git", False),
+        ("app", "protocol=https\nhost=git.example.com.evil.org\npath=team/app.git", False),
+        ("app", "protocol=https\nhost=git.example.com\npath=team/other.git", False),
+        ("app", "protocol=https\nhost=git.example.com\npath=team/app.git/sub", False),
+        ("app", "protocol=https\nhost=git.example.com", False),
+        ("app", "protocol=https\nhost=git.example.com\npath=Team/app.git", False),
+        ("app", "protocol=cert\nhost=git.example.com\npath=team/app.git", False),
+    ],
+)
+def test_for_what_a_credential_is_given(box: Workspace, project: str, asked: str, given: bool) -> None:
+    """For the project that is being cloned, by the protocol, at the host and for the repository that it was made for; for nothing else."""
+    box.shell(f"mkdir -p /tmp/inbox; printf '{LINE}\\n' >/tmp/inbox/credentials")
+    helper = f"MOORAGE_INBOX=/tmp/inbox MOORAGE_PROJECT={project} /opt/moorage/bin/workspace-credential get"
+    assert box.shell(f"printf '%s\\n\\n' '{asked}' | {helper}") == ("username=u\npassword=p" if given else "")
