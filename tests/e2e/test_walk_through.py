@@ -102,6 +102,74 @@ def test_the_app_is_installed_and_started_in_the_terminal(
     app.close()
 
 
+def test_a_preview_works_in_the_editor(walk: Walk):
+    """What VS Code shows in a frame of its own (a webview, with its service worker and resources) is shown."""
+    walk.shell("printf '# Heading of mine\\n' > /projects/python-http-simple/preview.md")
+    walk.page.keyboard.press("Control+p")
+    walk.page.locator(".quick-input-widget input").fill("preview.md")
+    walk.page.get_by_role("option", name=re.compile("preview.md")).first.click()
+    expect(walk.page.locator(".tab", has_text="preview.md").first).to_be_visible(timeout=WITHIN)
+    walk.page.locator(".monaco-editor .view-lines").first.click()
+    walk.page.keyboard.press("Control+Shift+v")
+    preview = walk.page.frame_locator("iframe.webview").frame_locator("iframe#active-frame")
+    expect(preview.get_by_role("heading", name="Heading of mine")).to_be_visible(timeout=WITHIN)
+
+
+_FROM_ANOTHER_PORT = """
+async editor => {
+  const found = {};
+  const heard = (element, name) => new Promise(tell => {
+    element.onload = () => tell("load"); element.onerror = () => tell("error");
+    element.src = editor + name; document.body.append(element);
+  });
+  found.script = await heard(document.createElement("script"), "_static/src/browser/pages/error.css");
+  found.image = await heard(document.createElement("img"), "_static/src/browser/media/pwa-icon-192.png");
+  await heard(document.createElement("iframe"), "");
+  const address = editor.replace("http", "ws");
+  found.socket = await new Promise(tell => {
+    const socket = new WebSocket(address); socket.onopen = () => tell("open"); socket.onerror = () => tell("error");
+  });
+  for (const method of ["GET", "POST"])
+    found[method] = await fetch(editor, {method, mode: "cors", credentials: "include"}).then(() => "answer", () => "error");
+  await fetch(editor, {method: "POST", mode: "no-cors", credentials: "include"}).catch(() => "error");
+  return found;
+}
+"""
+
+
+def test_another_port_neither_loads_nor_drives_the_editor(walk: Walk):
+    """A page of the same workspace's other port: its frame, script, picture, requests and WebSocket are refused; a window that it opens shows the
+    editor to the person, and is none of its any more."""
+    app = walk.page.context.new_page()
+    visit(app, walk.url(8080))
+    statuses: list[tuple[str, int]] = []
+    app.on("response", lambda r: statuses.append((r.request.method, r.status)))
+    found = app.evaluate(_FROM_ANOTHER_PORT, walk.url(60001))
+    assert set(found.values()) == {"error"}, found
+    assert statuses
+    assert {status for _, status in statuses} == {403}, statuses
+    assert all(frame.locator(".monaco-workbench").count() == 0 for frame in app.frames[1:])
+    with app.context.expect_page() as opened:
+        app.evaluate(
+            "editor => { window.opened = window.open(editor) }",
+            walk.url(60001, "/?folder=/projects/python-http-simple"),
+        )
+    wait_until_loaded(opened.value)
+    assert opened.value.evaluate("window.opener") is None
+    assert app.evaluate("window.opened.closed") is True, "the handle leads nowhere"
+    opened.value.close()
+    app.close()
+
+
+def test_the_editors_paths_are_no_way_to_a_port(walk: Walk):
+    """`/proxy/8080/` on the editor's host is a page that says where ports are, not the app."""
+    page = walk.page.context.new_page()
+    for path in ("/proxy/8080/", "/absproxy/8080/"):
+        assert visit(page, walk.url(60001, path)).status == 404
+        expect(page.get_by_text("Ports have addresses of their own")).to_be_visible()
+    page.close()
+
+
 def test_whoever_has_no_session_is_sent_to_sign_in(walk: Walk, new_context: Callable[..., BrowserContext]):
     """A fresh browser gets the sign-in page for the editor and for any port, and nothing of the workspace."""
     for port in (60001, 8080):

@@ -54,6 +54,9 @@ class Application:
             return self._inside(path)
         if path.startswith(f"{ASSETS_AT}/"):
             return _asset(path)
+        planted = self.sign_in.without_planted(request)
+        if planted is not None:
+            return planted
         if self.zone.is_own_host(request.headers.get("host", "")):
             return await self._on_zone(request, path)
         return await self._on_workspace(request, path)

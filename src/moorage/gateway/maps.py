@@ -12,10 +12,16 @@ from dataclasses import dataclass
 
 from moorage.contract.gateway import Route
 from moorage.contract.hosts import host_of, parse_host
+from moorage.contract.spec import EDITOR_PORT
 from moorage.gateway.table import Table
 from moorage.kernel.addresses import is_address
 
 PASSES = "passes.map"
+EDITOR_MARK = "editor"
+"""Stands for a session's id, which is longer, where an editor is not at the usual port: `<port>-<workspace>.<zone>/editor`. It lets
+nobody pass, and says that this port is the editor's."""
+
+_LAST_PORT = 65535
 
 Entries = dict[str, dict[str, str]]
 """By workspace: key → address."""
@@ -43,11 +49,14 @@ def passes_of(
     if route is None or not is_address(route.address):
         return {}
     rights = {(route.owner, 0), *grants}
-    return {
+    found = {
         f"{host_of(route.workspace, port, zone) if port else f'{route.workspace}.{zone}'}/{session}": route.address
         for user, port in sorted(rights)
         for session in sessions.get(user, ())
     }
+    if route.editor_port != EDITOR_PORT and 0 < route.editor_port <= _LAST_PORT:
+        found[f"{host_of(route.workspace, route.editor_port, zone)}/{EDITOR_MARK}"] = route.address
+    return found
 
 
 def entries_of(table: Table, zone: str, now: float, workspaces: Iterable[str] | None = None) -> Entries:

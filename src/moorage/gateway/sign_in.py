@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from moorage.contract import gateway as contract
+from moorage.gateway import cookies
 from moorage.gateway.codes import Codes
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.pages import Pages
@@ -35,6 +36,8 @@ from moorage.kernel.ids import new_secret
 
 CALLBACK_PATH = "/auth/callback"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+"""As `new_secret` makes them."""
 _BINDING_SECONDS = 3600
 
 _log = log.get(part="gateway.sign-in")
@@ -57,12 +60,13 @@ class SignIn:
         """Who is signed in on the host of this request."""
         host = host_name(request.headers.get("host", ""))
         name = self.zone.gateway_cookie if host == self.zone.name else self.zone.session_cookie
-        session_id = self.signer.session_id(request.cookies.get(name, ""), host)
-        return self.table.session(session_id, self.clock.now())
+        found = (self.signer.session_id(value, host) for value in cookies.values(_headers(request), name))
+        live = (self.table.session(session_id, self.clock.now()) for session_id in found)
+        return next((session for session in live if session is not None), None)
 
     def begin(self, request: Request, wanted: Wanted) -> Response:
         """On a workspace's host, for somebody who is not signed in there."""
-        binding = request.cookies.get(self.zone.binding_cookie) or new_secret()
+        binding = _secret(request, self.zone.binding_cookie) or new_secret()
         query = urlencode({"next": wanted.url(self.zone), "binding": digest(binding)})
         answer = _redirect(f"{self.zone.origin}/auth/start?{query}")
         self._set_cookie(answer, self.zone.binding_cookie, binding, seconds=_BINDING_SECONDS)
@@ -81,7 +85,7 @@ class SignIn:
             return self._hand_over(session, wanted, binding)
         if not self.table.server_url:
             return self._unheard_of(request)
-        browser = request.cookies.get(self.zone.state_cookie) or new_secret()
+        browser = _secret(request, self.zone.state_cookie) or new_secret()
         state = SignInState(
             next=wanted.url(self.zone),
             browser=digest(browser),
@@ -97,7 +101,7 @@ class SignIn:
         """`<zone>/auth/callback`"""
         now = self.clock.now()
         state = self.signer.unseal(request.query_params.get("state", ""), now)
-        if state is None or digest(request.cookies.get(self.zone.state_cookie, "")) != state.browser:
+        if state is None or digest(_secret(request, self.zone.state_cookie)) != state.browser:
             return self._stale(request, "state", self.pages.home)
         wanted = self.zone.wanted(state.next)
         if wanted is None:
@@ -122,7 +126,7 @@ class SignIn:
     async def arrive(self, request: Request) -> Response:
         """`<workspace host>/.moorage/callback`"""
         host = host_name(request.headers.get("host", ""))
-        binding = digest(request.cookies.get(self.zone.binding_cookie, ""))
+        binding = digest(_secret(request, self.zone.binding_cookie))
         found = self.codes.take(request.query_params.get("code", ""), host, binding)
         touched = self.table.introduce(found.session, self.clock.now()) if found else None
         if found is None or touched is None:
@@ -133,6 +137,31 @@ class SignIn:
         answer = _redirect(found.path)
         self._set_cookie(answer, self.zone.session_cookie, self.signer.session_cookie(found.session.id, host))
         self._drop_cookie(answer, self.zone.binding_cookie)
+        return answer
+
+    def without_planted(self, request: Request) -> Response | None:
+        """An answer that takes planted cookies away, to be asked for again at once. None when there is none to be told from ours: one
+        of our name alone."""
+        host = host_name(request.headers.get("host", ""))
+        names = cookies.doubled(_headers(request), self.zone.cookies_of(host))
+        if not names:
+            return None
+        self.metrics.sign_ins.labels("planted-cookie").inc()
+        _log.warning("a cookie of ours came twice: another page has set one", host=host, names=list(names))
+        answer = self.pages.message(
+            request,
+            400,
+            code="cookie-planted",
+            title="One moment",
+            message="Another page has set a cookie of Moorage's name. It is taken away, and this page opens again by itself.",
+            hint="If this happens again and again, close the other pages of this zone.",
+        )
+        if request.method in ("GET", "HEAD"):
+            answer.headers["Refresh"] = "1"
+        path = request.scope.get("raw_path", b"/").decode("latin-1")
+        for name in names:
+            for removal in cookies.removals(name, host, self.zone.name, path):
+                answer.headers.append("Set-Cookie", f"{removal}{'; Secure' if self.zone.secure else ''}")
         return answer
 
     async def sign_out(self, request: Request) -> Response:
@@ -218,6 +247,16 @@ class SignIn:
         )
         answer.headers["Refresh"] = "2"
         return answer
+
+
+def _headers(request: Request) -> list[str]:
+    return request.headers.getlist("cookie")
+
+
+def _secret(request: Request, name: str) -> str:
+    """What such a cookie of ours says; "" without one, and for what we cannot have set."""
+    found = cookies.values(_headers(request), name)
+    return found[0] if found and _SECRET.fullmatch(found[0]) else ""
 
 
 def _redirect(url: str) -> Response:

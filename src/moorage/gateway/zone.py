@@ -57,9 +57,24 @@ class Zone:
         """On the zone's own host, while somebody signs in: ties the server's answer to the browser that asked."""
         return self._cookie("moorage_state")
 
-    def _cookie(self, name: str) -> str:
+    @property
+    def server_cookie(self) -> str:
+        """On the zone's own host, where the server is behind it: who is signed in at the server."""
+        return self._cookie("moorage")
+
+    def cookies_of(self, host: str) -> tuple[str, ...]:
+        """Names of ours that a browser may send to that host."""
+        if self.is_own_host(host):
+            return self.gateway_cookie, self.state_cookie, self.server_cookie
+        return self.session_cookie, self.binding_cookie
+
+    @property
+    def cookie_prefix(self) -> str:
         """`__Host-` (RFC 6265bis, 4.1.3.2): no other host of the zone can plant it. Browsers take it over TLS only."""
-        return f"__Host-{name}" if self.secure else name
+        return "__Host-" if self.secure else ""
+
+    def _cookie(self, name: str) -> str:
+        return f"{self.cookie_prefix}{name}"
 
     def workspace_host(self, host: str) -> WorkspaceHost | None:
         """What a `Host` header names; None when it is no workspace's host here."""

@@ -164,7 +164,7 @@ async def test_neither_cookie_nor_forged_headers_reach_the_workspace(world: Worl
         (f"a=1; {ours}; {ours}; b=2; moorage_binding=x", "a=1; b=2"),
         (f"{ours};a=1", "a=1"),
         (f"{ours}; {ours}", None),
-        (f"my{ours}; {ours}; moorage_session2=x", f"my{ours}; moorage_session2=x"),
+        (f"my{ours}; {ours}; moorage_session2=x", f"my{ours}"),
     ]:
         for _ in range(2):  # as the connection's first request, and when it is known
             status, _ = await world.raw(host, {"Cookie": cookies, **forged})

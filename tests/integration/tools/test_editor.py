@@ -140,6 +140,17 @@ def test_page_takes_links_to_ports_from_the_gateway(
     assert '"enableWorkspaceTrust":false' in html
 
 
+@pytest.mark.parametrize("path", ["/proxy/60001/healthz", "/absproxy/60001/healthz", "/PROXY/60001/"])
+def test_the_editor_passes_no_port_on(
+    start_editor: Callable[..., Workspace], base_image: str, path: str
+) -> None:
+    """A program's page under the editor's paths would be one of the editor's; links to ports lead to hosts of their own."""
+    workspace = start_editor(base_image)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(workspace.origin + path, timeout=30)
+    assert refused.value.code in (403, 404)
+
+
 def test_home_keeps_what_a_person_changed(start_editor: Callable[..., Workspace], base_image: str) -> None:
     """A new home gets the image's skeleton files once; a second start leaves them alone."""
     workspace = start_editor(base_image)

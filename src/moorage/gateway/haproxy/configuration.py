@@ -19,10 +19,10 @@ from moorage.contract.agent import PATH as AGENTS_PATH
 from moorage.contract.gateway import EXCHANGE_PATH, SESSION_PATH, START_PATH
 from moorage.contract.gateway import PATH as GATEWAYS_PATH
 from moorage.contract.spec import EDITOR_PORT
-from moorage.gateway.haproxy import metrics_port, words
+from moorage.gateway.haproxy import editor, metrics_port, words
 from moorage.gateway.haproxy.drain import CLOSED, ENDING, STAGES
 from moorage.gateway.haproxy.upstream import Upstream
-from moorage.gateway.maps import PASSES
+from moorage.gateway.maps import EDITOR_MARK, PASSES
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel.addresses import EVERYWHERE
 
@@ -31,6 +31,8 @@ CONNECTIONS_TABLE = "connections"
 FRONTEND = "web"
 RUNTIME_SOCKET = "../run/haproxy.sock"
 """As HAProxy's folder sees it."""
+_OURS = r"(?:__Host-|__Secure-)?moorage(?:_[^=;\s]*)?"
+"""Names of cookies of ours, the server's included, as a regular expression: no workspace gets or sets one."""
 ERRORS = "errors"
 """Folder with the pages that HAProxy answers with by itself."""
 
@@ -87,8 +89,10 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
         "scheme": zone.scheme,
         "cookie": zone.session_cookie,
         "binding": zone.binding_cookie,
-        "ours": rf"(?:{zone.session_cookie}|{zone.binding_cookie})",
+        "ours": _OURS,
+        "prefix": zone.cookie_prefix,
         "editor_port": EDITOR_PORT,
+        "editor_mark": EDITOR_MARK,
         "passes": PASSES,
         "table": CONNECTIONS_TABLE,
         "frontend": FRONTEND,
@@ -112,7 +116,10 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
             for number, address in enumerate(around.server.name_servers if around.server else (), 1)
         ),
         "server_url": around.server_url,
+        "proxied": editor.PROXIED,
+        "editor_answers": editor.ANSWERS,
     }
+    values["editor_rules"] = _filled(editor.REQUESTS, values)
     for name in _FROM_OUTSIDE:
         words.configured(str(values[name]))
     backends = (_WORKSPACE, _CONTROLLER, _SERVER if around.server else _SERVER_ELSEWHERE)
@@ -228,6 +235,11 @@ frontend $frontend
 $proxy_from
   tcp-request session track-sc0 var(sess.source) table $table
 
+  # Cookies that come in pieces (RFC 9113, 8.2.3) are one again for whoever reads them.
+  http-request set-header Cookie "%[req.fhdr(cookie,1)]; %[req.fhdr(cookie,2)]" if { req.fhdr_cnt(cookie) eq 2 }
+  http-request set-header Cookie "%[req.fhdr(cookie,1)]; %[req.fhdr(cookie,2)]; %[req.fhdr(cookie,3)]" if { req.fhdr_cnt(cookie) eq 3 }
+  http-request return status 400 content-type text/plain string "The request has too many Cookie headers." if { req.fhdr_cnt(cookie) gt 3 }
+
   # The short way. Cookies and host are the same as at this connection's last request: what was found out then still
   # holds. Whether the session lives, and may open this, is looked up each time.
   acl same_cookies req.fhdr(cookie),strcmp(sess.cookies) eq 0
@@ -236,19 +248,30 @@ $proxy_from
   acl has_origin req.fhdr(origin) -m found
   acl same_site req.fhdr(sec-fetch-site) -m str same-site
   http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if same_cookies same_authority
-  http-request allow if passes !has_origin !same_site
+  acl editor var(sess.editor) -m found
+  http-request allow if passes !has_origin !same_site !editor
 
   # The long way: from the host's name to port and place, from the cookie to the session.
   http-request unset-var(sess.cookies) if !passes
   http-request set-var(txn.host) req.fhdr(host),host_only
   http-request set-var(txn.place) var(txn.host),field(2,-,0)
   http-request set-var(sess.port) var(txn.host),field(1,-) if !passes
-  http-request set-var(txn.cookie) req.cook($cookie) if !passes
+  # An editor that is not at the usual port has an entry that says so.
+  http-request unset-var(sess.editor) if !passes
+  http-request set-var(sess.editor) bool(true) if !passes { var(sess.port) -m str $editor_port }
+  http-request set-var(sess.editor) bool(true) if !passes { var(txn.host),concat(/$editor_mark),map_str_ip($passes) -m found }
+  # Cookies are apart by semicolons, whatever stands in between (RFC 6265bis, 5.8.3): quotes mean nothing. The last of that name,
+  # else the first; the controller (`gateway.cookies`) reads them in the same way, and takes planted ones away.
+  http-request set-var(txn.cookie) 'req.fhdr(cookie),regsub("^(?:.*;)?[ \t]*$cookie[ \t]*=[ \t]*([^; \t]*).*$$","\1")' if !passes
+  # The cookie is ours, and of this host: HMAC-SHA-256 over "<session id>@<host>".
   http-request set-var(txn.session) var(txn.cookie),field(1,.) if !passes
   http-request set-var(txn.mac) var(txn.cookie),field(2,.) if !passes
-  # The cookie is ours, and of this host: HMAC-SHA-256 over "<session id>@<host>".
   http-request unset-var(txn.session) if !passes !{ var(txn.session),concat(@,txn.host),hmac(sha256,$key),hex,secure_memcmp(txn.mac) }
   acl signed var(txn.session) -m found
+  http-request set-var(txn.cookie) 'req.fhdr(cookie),regsub("^(?:.*?;)?[ \t]*$cookie[ \t]*=[ \t]*([^; \t]*).*$$","\1")' if !passes !signed
+  http-request set-var(txn.mac) var(txn.cookie),field(2,.) if !passes !signed
+  http-request set-var(txn.session) var(txn.cookie),field(1,.) if !passes !signed
+  http-request unset-var(txn.session) if !passes !{ var(txn.session),concat(@,txn.host),hmac(sha256,$key),hex,secure_memcmp(txn.mac) }
   # Session and workspace, or session, workspace and port -> address.
   http-request set-var(sess.pass) var(txn.place),concat(/,txn.session) if !passes signed
   http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if !passes signed
@@ -267,7 +290,7 @@ $proxy_from
   http-request sc-set-gpt(0,0) int(0) if !passes
   http-request sc-set-gpt(1,0) int(0) if !passes
   # Remember it for the connection's next request; last of all the cookies, without which nothing is remembered.
-  http-request set-var(sess.others) 'req.fhdr(cookie),regsub("(?:^|;)\s*$ours\s*=[^;]*","",g),regsub("^[;\s]+","")' if passes !remembered
+  http-request set-var(sess.others) 'req.fhdr(cookie),regsub("(?:^|;)\s*$ours\s*=[^;]*","",gi),regsub("^[;\s]+","")' if passes !remembered
   http-request set-var-fmt(sess.client) "%[src]" if passes !remembered
   http-request set-var(sess.authority) req.fhdr(host) if passes !remembered
   http-request set-var(sess.cookies) req.fhdr(cookie) if passes !remembered
@@ -279,7 +302,6 @@ $proxy_from
   acl theirs var(txn.origin_host) -m str $zone
   acl theirs var(txn.origin_host) -m end .$zone
   acl kin var(txn.kin) -m found
-  acl editor var(sess.port) -m str $editor_port
   acl websocket req.fhdr(upgrade) -m str -i websocket
   acl unsafe method POST PUT PATCH DELETE
   acl nameless var(txn.origin) -m str null
@@ -290,13 +312,14 @@ $proxy_from
   http-request set-var(txn.origin_host) var(txn.origin),field(3,/),host_only if has_origin
   http-request set-var(txn.kin) bool(true) if has_origin { var(txn.origin) -m beg $scheme:// } { var(txn.origin),field(3,/),field(2,-,0),strcmp(txn.authority_place) eq 0 }
   http-request set-var(txn.refused) bool(true) if has_origin !own_origin theirs !kin
-  http-request set-var(txn.refused) bool(true) if has_origin !own_origin kin editor
+  http-request set-var(txn.refused) bool(true) if has_origin !own_origin editor
   http-request set-var(txn.refused) bool(true) if has_origin !own_origin websocket !kin
   http-request set-var(txn.refused) bool(true) if has_origin nameless unsafe !from_here
   # The same for what carries no Origin: pictures, scripts and frames of another workspace's page.
   acl top_level req.fhdr(sec-fetch-dest) -m str document
   acl referred_by_kin req.fhdr(referer),field(3,/),field(2,-,0),strcmp(txn.authority_place) eq 0
   http-request set-var(txn.refused) bool(true) if same_site !top_level !has_origin !referred_by_kin
+$editor_rules
   acl refused var(txn.refused) -m found
   acl page req.fhdr(accept) -m beg text/html
   http-request return status 403 content-type "text/html;charset=utf-8" file $errors/foreign_origin.html hdr cache-control no-store hdr content-security-policy "$policy" if refused page
@@ -305,11 +328,14 @@ $proxy_from
   acl reserved path_beg /.moorage/
   use_backend workspace_page if passes page !reserved
   use_backend workspace_data if passes !reserved
+  # A cookie of ours that is there twice was planted once: nobody goes on before it is gone. Where a workspace's host has one that
+  # passes, that one counts.
+  acl planted req.fhdr(cookie) -m reg '(?:^|;)[ \t]*(?<name>$prefix(?:moorage|moorage_gateway|moorage_state))[ \t]*=.*;[ \t]*\k<name>[ \t]*='
   acl for_controller path_beg /.moorage/ /auth/
   use_backend controller_page if !zone_host page
   use_backend controller_data if !zone_host
-  use_backend controller_page if for_controller page
-  use_backend controller_data if for_controller
+  use_backend controller_page if for_controller page or planted page
+  use_backend controller_data if for_controller or planted
   use_backend server_page if page
   default_backend server_data
 """
@@ -328,8 +354,11 @@ $nothing_listens
   http-request del-header Forwarded
   http-request add-header X-Forwarded-Proto $scheme
   http-request add-header X-Forwarded-For %[var(sess.client)]
-  # No cookie of ours comes out; a nameless cookie `=name=value` would be sent back as one of ours.
-  http-response replace-header Set-Cookie '^\s*=?\s*(?:__Host-|__Secure-)?moorage_.*$$' '%[str()]' if { res.fhdr(set-cookie) -m found }
+  # No cookie of ours comes out; a nameless cookie `=name=value` would be sent back as one of ours. Nor one for the zone or what is
+  # above it, which other workspaces and Moorage itself would get: a Domain is the workspace's own host, or none.
+  http-response replace-header Set-Cookie '(?i)^[\s=]*$ours(?:[\s=;].*)?$$' '%[str()]' if { res.fhdr(set-cookie) -m found }
+  http-response replace-header Set-Cookie '(?i)^.*;\s*domain\s*=\s*(?!\.?[0-9]+-workspace-[0-9]+-[0-9]+-[0-9a-z]{6}\.)[^;\s].*$$' '%[str()]' if { res.fhdr(set-cookie) -m found }
+$editor_answers
   server address 0.0.0.0:0
 """
 

@@ -57,6 +57,13 @@ _TEXTS = {
         "A page of one workspace may not act on another workspace, nor on Moorage itself, in your name.",
         "If you meant to come here, open the address by itself.",
     ),
+    "proxied": _Text(
+        404,
+        "ports-have-hosts",
+        "Ports have addresses of their own",
+        "The editor's address shows the editor alone, and passes no other port on.",
+        "Open the port from the editor's view Ports, or from the workspace's page.",
+    ),
     "not_found": _Text(404, "not-found", "Not found", "There is nothing at this address.", ""),
     "too_large": _Text(413, "too-large", "Too large", "The request is larger than is accepted here.", ""),
     "length_required": _Text(

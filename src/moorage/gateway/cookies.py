@@ -1,0 +1,61 @@
+"""Cookies as browsers send them, and how a planted one is taken away. Pure.
+
+HAProxy reads them by the same rule (`haproxy.configuration`): apart by semicolons, without spaces around; quotes, `$Version` and odd
+bytes mean nothing. Two parsers that disagree would let nobody in and send nobody to sign in, for ever.
+
+Without TLS, a page of any workspace can set a cookie of our name for the whole zone, by a script. The browser then sends two of that
+name. Which one is ours cannot be told from outside; but a browser forgets one that is set again, with the same Domain and Path, to
+have ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_MOST_PATHS = 24
+_MOST_DOMAINS = 4
+
+
+def values(headers: Iterable[str], name: str) -> tuple[str, ...]:
+    """What `Cookie` headers say of that name, in their order; usually one at most."""
+    found = []
+    for header in headers:
+        for pair in header.split(";"):
+            key, equals, value = pair.partition("=")
+            if equals and key.strip(" \t") == name:
+                found.append(value.strip(" \t"))
+    return tuple(found)
+
+
+def doubled(headers: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the names that come more than once."""
+    known = tuple(headers)
+    return tuple(name for name in names if len(values(known, name)) > 1)
+
+
+def removals(name: str, host: str, zone: str, path: str) -> list[str]:
+    """`Set-Cookie` headers that end every cookie of that name which a browser sends to `path` of `host`, but for the one that is set
+    for this host alone and for all its paths: ours."""
+    domains = [*([] if host == zone else [host]), *_above(zone)][:_MOST_DOMAINS]
+    paths = list(_paths(path))[:_MOST_PATHS]
+    places = [("", each) for each in paths if each != "/"]
+    places += [(f"; Domain={domain}", each) for domain in domains if domain != host for each in paths]
+    places += [(f"; Domain={host}", each) for each in paths if each != "/"]
+    return [f"{name}=; Max-Age=0; Path={each}{domain}" for domain, each in places]
+
+
+def _above(zone: str) -> list[str]:
+    """The zone, and what is above it; browsers refuse what is a registry's."""
+    labels = zone.split(".")
+    return [".".join(labels[number:]) for number in range(len(labels) - 1)] or [zone]
+
+
+def _paths(path: str) -> Iterable[str]:
+    """Values of Path by which a cookie is sent there (RFC 6265bis, 5.1.4)."""
+    yield "/"
+    folder = ""
+    for part in path.split("?", maxsplit=1)[0].split("/")[1:]:
+        folder += f"/{part}"
+        if part and not any(c in folder for c in ";,") and folder.isprintable():
+            yield folder
+            yield f"{folder}/"
