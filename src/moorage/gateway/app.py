@@ -21,8 +21,9 @@ from moorage.gateway.server import Server
 from moorage.gateway.sign_in import SignIn
 from moorage.gateway.table import Table
 from moorage.gateway.upkeep import Upkeep
-from moorage.gateway.zone import Wanted, Zone, host_name, own_path
+from moorage.gateway.zone import Wanted, Zone, host_name
 from moorage.kernel.errors import MoorageError
+from moorage.kernel.links import own_path
 
 FRONT = "x-moorage-front"
 """HAProxy sets it on all that comes from browsers; what lacks it comes over the Unix socket from this machine."""

@@ -33,6 +33,7 @@ from moorage.kernel import log
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import Forbidden, MoorageError
 from moorage.kernel.ids import new_secret
+from moorage.kernel.links import own_path
 
 CALLBACK_PATH = "/auth/callback"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -134,7 +135,7 @@ class SignIn:
         if touched.users:
             await self.upkeep.took(touched)
         self.metrics.sign_ins.labels("handed-over").inc()
-        answer = _redirect(found.path)
+        answer = _redirect(own_path(found.path))
         self._set_cookie(answer, self.zone.session_cookie, self.signer.session_cookie(found.session.id, host))
         self._drop_cookie(answer, self.zone.binding_cookie)
         return answer

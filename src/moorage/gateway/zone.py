@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from moorage.contract.hosts import WorkspaceHost, parse_host
+from moorage.kernel.links import own_path
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NEXT_LIMIT = 4096
@@ -102,8 +103,7 @@ class Zone:
         if found is None:
             return None
         host = f"{found.port}-{found.workspace}.{self.name}"
-        path = parts.path or "/"
-        return Wanted(host, path + (f"?{parts.query}" if parts.query else ""))
+        return Wanted(host, own_path((parts.path or "/") + (f"?{parts.query}" if parts.query else "")))
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,6 @@ def host_name(host: str) -> str:
     """A `Host` header without its port, in lower case."""
     name, colon, port = host.lower().rpartition(":")
     return name if colon and port.isdigit() else host.lower()
-
-
-def own_path(text: str) -> str:
-    """`text` when it is a path (and query) on whatever host it is used on; else `/`. Never leads to another host."""
-    if not text.startswith("/") or text.startswith("//") or not text.isascii():
-        return "/"
-    return "/" if any(c <= " " or c in "\\\x7f" for c in text) else text
 
 
 def usable_origin(url: str) -> str:

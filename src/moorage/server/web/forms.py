@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from pydantic import BaseModel, ValidationError
 
 from moorage.kernel.errors import InvalidInput, MoorageError
+from moorage.kernel.links import own_path
 from moorage.server.workspaces.schemas import CreateWorkspace, Workspace
 
 B = TypeVar("B", bound=BaseModel)
@@ -104,13 +105,8 @@ def token_of(text: str) -> str:
 
 def safe_next(address: str) -> str:
     """A path of this server to go on to; `/` for anything that a browser might take for another site's."""
-    if not address.startswith("/") or address.startswith("//"):
-        return "/"
-    if any(ord(c) <= 0x20 or c in '\\"<>' or ord(c) == 0x7F for c in address):
-        return "/"
-    if address.startswith("/sign-in/link/"):
-        return "/"
-    return address
+    path = own_path(address)
+    return "/" if path.startswith("/sign-in/link/") else path
 
 
 def sign_in_address(path: str, query: str) -> str:
