@@ -6,13 +6,13 @@ import asyncio
 import html
 import re
 import time
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 import httpx
 import pytest
 
 from integration.gateway.installation import ANA, BOB, browser, eventually
-from integration.gateway.world import ANAS, World
+from integration.gateway.world import ANAS, ASLEEP, World
 from moorage.contract.gateway import Session
 
 pytestmark = [pytest.mark.haproxy, pytest.mark.asyncio(loop_scope="module")]
@@ -86,6 +86,37 @@ async def test_next_leads_nowhere_else(world: World):
         answer = await step(client, url)
         assert answer.status_code == 400, wanted
         assert "not a workspace here" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example/", "///evil.example", "//evil.example@x/", "/.//evil.example/", "/x/..//evil.example", "/%2e//evil.example/",
+        "/%2f/evil.example", "/%5cevil.example", "/%09/evil.example", "//evil.example/.moorage/callback",
+    ],
+)  # fmt: skip
+async def test_a_path_leads_to_no_other_host(world: World, path: str):
+    """Whoever begins a sign-in, by a link to it or to the workspace, ends on that workspace's host; so does a form's `next`."""
+    for begin in (
+        f"{world.gateway.url}/auth/start?next={quote(world.at(path=path), safe='')}&binding={'0' * 64}",
+        f"{world.gateway.url}/auth/start?next={quote(world.at(path=path), safe='')}",
+        world.at(path=path),
+        world.at(path=f"/.moorage/nothing?next={quote(path, safe='')}"),
+    ):
+        client, url = await world.person(), begin
+        for _ in range(8):
+            answer = await step(client, url)
+            if answer.status_code not in (302, 303, 307):
+                break
+            url = urljoin(url, answer.headers["location"])
+            assert (urlsplit(url).hostname or "").endswith("localhost"), answer.headers["location"]
+            assert not answer.headers["location"].startswith(("//", "/\\"))
+    ana = await world.signed_in(ANA, world.at(ASLEEP))
+    own = {"Origin": world.at(ASLEEP).rstrip("/")}
+    started = await ana.post(
+        world.at(ASLEEP, "/.moorage/start"), data={"next": path}, headers=own, follow_redirects=False
+    )
+    assert (started.status_code, started.headers["location"]) == (303, "/")
 
 
 async def test_a_start_that_began_elsewhere_begins_anew_on_the_workspace(world: World):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
 from moorage.gateway.haproxy.runtime import map_file
-from moorage.gateway.maps import Difference, difference, entries_of, flat, passes_of, read_back
+from moorage.gateway.maps import EDITOR_MARK, Difference, difference, entries_of, flat, passes_of, read_back
+from moorage.gateway.signing import usable_session_id
 from moorage.gateway.table import Table
 
 ZONE = "z"
@@ -38,6 +39,18 @@ def test_who_passes(address: str, grants: list[Any], sessions: dict[int, list[st
     found = passes_of(Route(workspace=WS, owner=1, address=address), grants, sessions, ZONE)
     assert set(found) == expected
     assert set(found.values()) <= {address}
+
+
+@pytest.mark.parametrize(
+    ("port", "marked"),
+    [(60001, set()), (8443, {f"8443-{WS}.z/editor"}), (0, set()), (-1, set()), (65536, set())],
+)
+def test_an_editor_at_another_port_is_marked(port: int, marked: set[str]):
+    """By an entry that no session can have, as their ids are longer: HAProxy knows by it whose rules hold there."""
+    route = Route(workspace=WS, owner=1, address="10.0.0.1", editor_port=port)
+    assert set(passes_of(route, [], {1: ["session-1"]}, ZONE)) == {f"{WS}.z/session-1", *marked}
+    assert set(passes_of(route, [], {}, ZONE)) == marked
+    assert not usable_session_id(EDITOR_MARK)
 
 
 def test_an_unknown_workspace_has_no_entries():

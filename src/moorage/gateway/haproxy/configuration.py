@@ -268,7 +268,7 @@ $proxy_from
   http-request set-var(txn.mac) var(txn.cookie),field(2,.) if !passes
   http-request unset-var(txn.session) if !passes !{ var(txn.session),concat(@,txn.host),hmac(sha256,$key),hex,secure_memcmp(txn.mac) }
   acl signed var(txn.session) -m found
-  http-request set-var(txn.cookie) 'req.fhdr(cookie),regsub("^(?:.*?;)?[ \t]*$cookie[ \t]*=[ \t]*([^; \t]*).*$$","\1")' if !passes !signed
+  http-request set-var(txn.cookie) 'req.fhdr(cookie),regsub("^(?:.*?;)??[ \t]*$cookie[ \t]*=[ \t]*([^; \t]*).*$$","\1")' if !passes !signed
   http-request set-var(txn.mac) var(txn.cookie),field(2,.) if !passes !signed
   http-request set-var(txn.session) var(txn.cookie),field(1,.) if !passes !signed
   http-request unset-var(txn.session) if !passes !{ var(txn.session),concat(@,txn.host),hmac(sha256,$key),hex,secure_memcmp(txn.mac) }
