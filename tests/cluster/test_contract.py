@@ -9,6 +9,7 @@ import msgspec
 from cluster.worlds import KubernetesWorld
 from integration.runtimes.test_contract import (
     started,
+    test_a_mark_tells_data_apart,
     test_a_run_keeps_its_settings,
     test_another_agent_process_sees_the_same,
     test_cancelled_start_is_taken_up,
@@ -27,11 +28,13 @@ from integration.runtimes.test_contract import (
     test_starts_until_ready,
     test_steps_run_once,
     test_stop_leaves_data_only,
+    test_the_newest_word_is_kept,
 )
 from integration.runtimes.worlds import desired_of, simple_spec
 from moorage.contract import Container
 
 __all__ = [
+    "test_a_mark_tells_data_apart",
     "test_a_run_keeps_its_settings",
     "test_another_agent_process_sees_the_same",
     "test_cancelled_start_is_taken_up",
@@ -50,6 +53,7 @@ __all__ = [
     "test_starts_until_ready",
     "test_steps_run_once",
     "test_stop_leaves_data_only",
+    "test_the_newest_word_is_kept",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,9 +16,17 @@ from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.worlds import desired_of, simple_spec
 from moorage.agent.runtimes.kubernetes import client, commands, inside, resources, waiting
 from moorage.agent.runtimes.kubernetes.objects import plan as names
-from moorage.agent.runtimes.port import RuntimeFault
+from moorage.agent.runtimes.port import ExecRequest, RuntimeFault
 from moorage.agent_settings import Amounts, ResourceSettings
-from moorage.contract import ActualState, Container, DesiredState, Project, Volume, VolumeMount
+from moorage.contract import (
+    ActualState,
+    Container,
+    DesiredState,
+    FoundWorkspace,
+    Project,
+    Volume,
+    VolumeMount,
+)
 
 WRITES = ("apply", "patch", "create", "delete")
 
@@ -141,17 +150,21 @@ async def test_a_new_agent_writes_nothing(world: KubernetesWorld) -> None:
     await second.kill()
 
 
-async def test_what_belongs_to_nobody_is_collected(world: KubernetesWorld) -> None:
-    """A workspace that the server no longer knows goes, wholly; another installation's stays."""
-    desired = desired_of(world)
+async def test_what_no_snapshot_lists_is_stopped_and_kept(world: KubernetesWorld) -> None:
+    """A server that was set back lists a workspace no more: its pod ends; namespace and claim stay, with all that is needed to take it up
+    again, and so they do for an agent that starts anew. Taken up, it has its files. Only the server's word, by what was found, removes
+    it; another installation's is left alone."""
+    desired = msgspec.structs.replace(desired_of(world), generation=3, owner=5, memo={"title": "app"})
+    name = desired.name
     first = WholeAgent(world, [desired])
-    await first.until_state(desired.name, ActualState.RUNNING)
+    await first.until_state(name, ActualState.RUNNING)
+    assert await file_in(first, name, "echo precious >/projects/file") == b""
     await first.kill()
     other = {
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {
-            "name": f"other-{desired.name}",
+            "name": f"other-{name}",
             "labels": {
                 "app.kubernetes.io/managed-by": "moorage",
                 "moorage.dev/installation": "somebody-else",
@@ -159,7 +172,29 @@ async def test_what_belongs_to_nobody_is_collected(world: KubernetesWorld) -> No
         },
     }
     await world.client.create(other)
+    claims = [claim["metadata"]["uid"] for claim in await world.of(resources.VOLUME_CLAIM)]
     second = WholeAgent(world, [])
+    found = await found_when(second, lambda found: bool(found) and not found[0].running)
+    assert (found.generation, found.owner, found.memo) == (3, 5, {"title": "app"})
+    assert found.spec == desired.spec
+
+    async def no_pod() -> bool:
+        return not await world.of(resources.POD)
+
+    await eventually(no_pod, 60)
+    await second.kill()
+    third = WholeAgent(world, [])
+    assert (await found_when(third, bool)).mark == found.mark
+    assert [claim["metadata"]["uid"] for claim in await world.of(resources.VOLUME_CLAIM)] == claims
+    third.fleet.snapshot([msgspec.structs.replace(desired, generation=4)])
+    await third.until_state(name, ActualState.RUNNING)
+    assert await file_in(third, name, "cat /projects/file") == b"precious\n"
+    third.fleet.snapshot([])
+    again = await found_when(third, lambda found: bool(found) and not found[0].running)
+    third.fleet.remove_found(name, found.mark)  # as it was found before it was taken up
+    await asyncio.sleep(1)
+    assert await world.of(resources.VOLUME_CLAIM)
+    third.fleet.remove_found(name, again.mark)
 
     async def gone() -> bool:
         return not await world.everything()
@@ -167,7 +202,50 @@ async def test_what_belongs_to_nobody_is_collected(world: KubernetesWorld) -> No
     await eventually(gone, 60)
     assert await world.client.get(resources.NAMESPACE, "", other["metadata"]["name"]) is not None
     await world.client.delete(resources.NAMESPACE, "", other["metadata"]["name"])
-    await second.kill()
+    await third.kill()
+
+
+async def test_a_server_that_says_what_was_so_earlier(world: KubernetesWorld) -> None:
+    """An agent that starts anew finds in the cluster that a workspace was stopped since; that an older word wants it to be deleted, or to
+    run, changes nothing: namespace and claim stay as they are."""
+    desired = desired_of(world)
+    first = WholeAgent(world, [desired])
+    await first.until_state(desired.name, ActualState.RUNNING)
+    first.fleet.snapshot([msgspec.structs.replace(desired, generation=2, desired=DesiredState.STOPPED)])
+    await first.until_state(desired.name, ActualState.STOPPED)
+
+    async def recorded() -> bool:
+        found = await first.runtime.observe(desired.name, None)
+        return found.generation == 2
+
+    await eventually(recorded)
+    await first.kill()
+    before = await world.everything()
+    for older in (DesiredState.TERMINATED, DesiredState.RUNNING):
+        agent = WholeAgent(world, [msgspec.structs.replace(desired, desired=older)])
+        ahead = await found_when(agent, bool)
+        assert (ahead.generation, ahead.desired) == (2, DesiredState.STOPPED)
+        await agent.until_state(desired.name, ActualState.STOPPED)
+        assert await world.everything() == before
+        await agent.kill()
+
+
+async def found_when(
+    agent: WholeAgent, holds: Callable[[tuple[FoundWorkspace, ...]], bool]
+) -> FoundWorkspace:
+    """The first of what is told of what the server does not know, once `holds`."""
+    last = None
+    async with asyncio.timeout(60):
+        while last is None or not holds(last):
+            last = await agent.fleet.found(last)
+    return last[0]
+
+
+async def file_in(agent: WholeAgent, name: str, command: str) -> bytes:
+    """What a command in its main container says."""
+    request = ExecRequest(argv=("sh", "-c", command), stdin=False)
+    async with agent.runtime.execute(name, request) as session:
+        return b"".join([chunk.data async for chunk in session.output()])
 
 
 async def test_a_namespace_that_cannot_go(world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,6 +243,16 @@ def _show(agent: dict[str, Any]) -> None:
         output.say(f"{name + ':':<13}{value}")
     if taken["problem"]:
         output.say(f"Problem:     {taken['problem']}")
+    if agent.get("set_back_at"):
+        output.say(
+            f"Warning:     the server's database was set back to an earlier state (seen {since(agent['set_back_at'])} ago): "
+            "what the agent knows better goes on as it is. [server-set-back]"
+        )
+    if agent.get("found"):
+        output.say(
+            f"Found:       {agent['found']} that the server does not list, stopped and kept: "
+            f"`moor agents found {agent['name']}`."
+        )
     if agent["second_seen"]:
         output.say(
             f"Warning:     another process with this agent's token waits ({since(agent['second_seen'])} ago)."

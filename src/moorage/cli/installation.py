@@ -184,6 +184,7 @@ def _show_status(found: Status) -> None:
         facts["Workspaces"] = counts or "none"
     for name, value in facts.items():
         output.say(f"{name + ':':<18}{value}")
+    _show_agents(found)
     for part in found.parts:
         if part.problem:
             output.say(f"{part.name}: {part.problem}")
@@ -192,3 +193,21 @@ def _show_status(found: Status) -> None:
             output.say(f"\nLast lines of {process.name}:")
             for line in process.last_exit["lines"]:
                 output.say(f"  {line}")
+
+
+def _show_agents(found: Status) -> None:
+    """What agents know and the server does not."""
+    from moorage.cli.words import since
+
+    for agent in found.agents:
+        if agent.set_back_at:
+            output.say(
+                f"\n{agent.name}: the server's database was set back to an earlier state (seen {since(agent.set_back_at)} ago): "
+                "what the agent knows better goes on as it is. [server-set-back]"
+            )
+        if agent.found:
+            output.say(
+                f"\n{agent.name} has what the server does not list; it is kept. `moor agents found {agent.name}`:"
+            )
+            for item in agent.found:
+                output.say(f"  {item['name']}  {item['title']}".rstrip())

@@ -12,6 +12,7 @@ from moorage.cli import (
     agents,
     creation,
     devfile,
+    found,
     installation,
     logs,
     output,
@@ -58,6 +59,7 @@ for _noun in (creation, workspaces, ports, logs, terminal, sign_in, installation
     app.add_typer(_noun.app)
 app.add_typer(devfile.app, name="devfile", rich_help_panel="Devfiles")
 app.add_typer(users.app, name="users", rich_help_panel="People and agents")
+agents.app.add_typer(found.app)
 app.add_typer(agents.app, name="agents", rich_help_panel="People and agents")
 
 

@@ -28,6 +28,14 @@ class ProcessStatus(msgspec.Struct, frozen=True, omit_defaults=False):
     last_exit: dict[str, Any] | None
 
 
+class AgentStatus(msgspec.Struct, frozen=True):
+    name: str
+    set_back_at: float | None
+    """When it last told something that shows that the database was set back (seconds since the epoch)."""
+    found: list[dict[str, Any]]
+    """What it has and the server does not list, as the API says it."""
+
+
 class Status(msgspec.Struct, frozen=True):
     running: bool
     healthy: bool
@@ -42,6 +50,8 @@ class Status(msgspec.Struct, frozen=True):
     """Bytes left where the home is."""
     workspaces: dict[str, int] | None
     """How many are in which state; None when the server does not say."""
+    agents: list[AgentStatus]
+    """Of those that have something to say of: what the server does not list, or that it was set back."""
 
 
 def status(home: Home) -> Status:
@@ -61,6 +71,7 @@ def status(home: Home) -> Status:
         engine=_engine(wanted),
         disk_free=shutil.disk_usage(_existing(home)).free,
         workspaces=asyncio.run(_workspaces(home)) if running else None,
+        agents=asyncio.run(_agents(home)) if running else [],
     )
 
 
@@ -111,6 +122,26 @@ async def _workspaces(home: Home) -> dict[str, int] | None:
     except (httpx.HTTPError, MoorageError):
         return None
     return counts
+
+
+async def _agents(home: Home) -> list[AgentStatus]:
+    """Asking for what was found tells the server that somebody has seen it."""
+    said = []
+    try:
+        headers = {"Authorization": f"Bearer {home.secret('admin-token')}"}
+        async with readiness.over(home.socket("server")) as client:
+            answer = await client.get("/api/v1/agents", headers=headers)
+            for agent in answer.raise_for_status().json()["items"]:
+                found = []
+                if agent.get("found"):
+                    path = f"/api/v1/agents/{agent['name']}/found"
+                    found = (await client.get(path, headers=headers)).raise_for_status().json()["items"]
+                back = agent.get("set_back_at")
+                if found or back:
+                    said.append(AgentStatus(agent["name"], back, found))
+    except (httpx.HTTPError, MoorageError):
+        return []
+    return said
 
 
 def _existing(home: Home) -> str:

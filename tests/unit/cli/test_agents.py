@@ -29,6 +29,8 @@ def agent(**changes: Any) -> dict[str, Any]:
         "connected": True,
         "last_seen": None,
         "second_seen": None,
+        "set_back_at": None,
+        "found": 0,
         "capacity": {"cpu": 3500, "memory": 8_000_000_000, "workspaces": 2},
         "settings": {"version": 4, "problem": ""},
         "workspaces": 3,

@@ -168,6 +168,14 @@ def notes(agent: schemas.Agent) -> tuple[Note, ...]:
                 "Each agent needs a token of its own: add another agent, or end the second process.",
             )
         )
+    if agent.set_back_at is not None:
+        found.append(
+            Note(
+                "bad",
+                "This server’s database was set back to an earlier state: the agent knows of newer things.",
+                "Was a backup restored, or did the database fail over? Workspaces go on as the agent has them, and nothing is deleted for it.",
+            )
+        )
     if not agent.enabled:
         found.append(Note("busy", "It takes no new workspaces. Those that it has go on."))
     return tuple(found)

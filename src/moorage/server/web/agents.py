@@ -14,6 +14,7 @@ from starlette.responses import Response
 from moorage.kernel.errors import Conflict, InvalidInput, MoorageError
 from moorage.server.agents import registration, schemas, services, settings
 from moorage.server.authorization import Action, Actor, may, require
+from moorage.server.found import services as found_services
 from moorage.server.http.context import State
 from moorage.server.state import ServerState
 from moorage.server.web import agent_views, forms, pages
@@ -148,12 +149,14 @@ async def _agent(
     error: MoorageError | None = None,
 ) -> Response:
     agent = await services.get_agent(state, actor, name)
-    values: dict[str, Any] = {"settings": None, "versions": ()}
+    values: dict[str, Any] = {"settings": None, "versions": (), "found": ()}
     found = None
     if may(actor, Action.SEE_AGENT_SETTINGS):
         found = await settings.get_settings(state, actor, name, version)
         values["settings"] = agent_views.settings_panel(found, written)
         values["versions"] = agent_views.versions(await settings.list_versions(state, actor, name))
+    if may(actor, Action.SEE_FOUND):
+        values["found"] = await found_services.list_found(state, actor, name)
     return pages.page(
         request,
         "agent.html",

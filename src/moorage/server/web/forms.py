@@ -28,6 +28,8 @@ NOTICES = {
     "agent-disabled": "It takes no new workspaces. Those that it has go on.",
     "agent-revoked": "Its tokens are revoked; what was connected is cut off.",
     "agent-removed": "The agent is removed.",
+    "adopted": "It is a workspace again, with its files.",
+    "found-removed": "It is being removed, with its files.",
     "settings-saved": "The settings are saved. Workspaces that start from now on are made by them.",
     "signed-out": "You are signed out.",
 }
