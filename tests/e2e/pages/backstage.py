@@ -31,6 +31,7 @@ from moorage.contract import (
     ContainerStatus,
     DesiredState,
     DesiredWorkspace,
+    FoundWorkspace,
     Stage,
     StageName,
     StageState,
@@ -227,6 +228,8 @@ class Agent:
     logs: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """What a container has written so far, by workspace and container."""
     followers: list[Follower] = field(default_factory=list)
+    removed: list[tuple[str, str]] = field(default_factory=list)
+    """Names and marks of what it was told to remove of what it found."""
     socket: ClientConnection | None = None
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -274,6 +277,10 @@ class Agent:
             if (follower.workspace, follower.container) == key:
                 self._send(contract.ChannelOutput(channel=follower.channel, data=data))
 
+    def find(self, *found: FoundWorkspace) -> None:
+        """All that it has and the server does not list."""
+        self._send(contract.Found(workspaces=found))
+
     def _listen(self, socket: ClientConnection) -> None:
         try:
             for text in socket:
@@ -288,6 +295,8 @@ class Agent:
                 self._send(contract.Report(workspaces=(), full=True))
             case contract.Change(workspace=workspace):
                 self.wanted[workspace.name] = workspace
+            case contract.RemoveFound(name=name, mark=mark):
+                self.removed.append((name, mark))
             case contract.OpenLogs():
                 self._open_logs(message)
             case contract.ChannelClose(channel=channel):

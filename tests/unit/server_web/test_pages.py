@@ -13,6 +13,7 @@ from moorage.contract import ActualState, ContainerState, DesiredState, StageNam
 from moorage.server.accounts.schemas import User
 from moorage.server.agents.schemas import Agent, AgentSettings, SettingsVersion, Taken
 from moorage.server.authorization import Role
+from moorage.server.found.schemas import Found
 from moorage.server.web import agent_views, forms, pages, views
 from moorage.server.workspaces import schemas
 
@@ -73,8 +74,25 @@ def one_agent(shown: Agent, *, manages: bool = True, settings: str = "") -> str:
             [SettingsVersion(version=1, source="api", author=settings, created_at=NOW)]
         ),
         errors={"text": settings} if settings else {},
+        found=(),
         manages=manages,
         now=NOW,
+    )
+
+
+def found_with(said: str) -> Found:
+    """`said`: stands wherever an agent's words do."""
+    return Found(
+        name="workspace-1-1-abc123", agent="local", mark=said, generation=3, owner=5, owner_name=said, owner_now="",
+        title=said, repository=said, ref=said, since=NOW, found_at=NOW, shown_at=NOW, remove_at=None, removing=False,
+        running=False, desired=None, objects=[said], elsewhere=said, complete=False, listed=False,
+    )  # fmt: skip
+
+
+def one_found(said: str) -> str:
+    form = {"owner": said, "repository": said, "ref": said, "devfile": said}
+    return draw(
+        "agent_found.html", item=found_with(said), users=["ana"], form=form, errors={"owner": said}, now=NOW
     )
 
 
@@ -466,6 +484,7 @@ def test_notices_come_from_a_fixed_table() -> None:
             ),
             id="sign-in",
         ),
+        pytest.param(lambda: one_found(HOSTILE), id="found"),
         pytest.param(
             lambda: draw(
                 "theme/message.html",
