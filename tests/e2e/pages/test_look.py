@@ -91,6 +91,25 @@ def test_pictures_of_workspaces(fleet: tuple[Person, dict[str, str]], pictures: 
     take(ana.page, pictures, "workspace-delete")
 
 
+def test_an_administrator_looks_at_others_from_outside(
+    fleet: tuple[Person, dict[str, str]], person: Callable, pictures: Path
+):
+    """State, cause and containers; in the place of what its programs wrote, a word on whose that is."""
+    ana, names = fleet
+    admin = person(name="admin")
+    for state, hidden, shown in (
+        ("failed", "manifest unknown", "does not exist"),
+        ("running", "psql: refused", "postgres:16"),
+    ):
+        ana.goto(f"/workspaces/{names[state]}")
+        expect(ana.page.locator("#live")).to_contain_text(hidden)
+        admin.goto(f"/workspaces/{names[state]}")
+        expect(admin.page.locator("#live")).to_contain_text(shown)
+        expect(admin.page.locator("#outside")).to_contain_text(f"for {ana.name} alone")
+        assert hidden not in admin.page.content()
+        take(admin.page, pictures, f"workspace-outside-{state}")
+
+
 def test_pictures_of_forms(
     person: Callable, pictures: Path, repository: str, broken_repository: str, agent: Agent
 ):

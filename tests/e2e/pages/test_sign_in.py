@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from e2e.pages.backstage import Agent, Server
+from e2e.pages.test_look import take
 
 
 @pytest.fixture
@@ -107,3 +112,22 @@ def test_a_form_of_another_site_is_refused(server: Server, person: Callable):
     expect(other.get_by_text("comes from another site")).to_be_visible()
     ana.goto("/")
     expect(ana.page.get_by_role("heading", name="Workspaces")).to_be_visible()
+
+
+def test_a_session_that_has_lasted_long_enough(person: Callable, server: Server, pictures: Path):
+    """A page that is open leads to signing in when the session's longest life is over, and says that this is why."""
+    ana = person(expected=(401,))
+    expect(ana.page.get_by_text("Nothing is moored here yet")).to_be_visible()
+    with closing(sqlite3.connect(server.home / "moorage.db", timeout=30)) as database, database:
+        whose = "user_id = (SELECT id FROM users WHERE name = ?)"
+        soon = time.time() + 2
+        database.execute(
+            f"UPDATE sessions SET ends_at = ?, expires_at = ? WHERE {whose}", (soon, soon, ana.name)
+        )
+    ana.goto("/")
+    expect(ana.page.locator("#ended")).to_contain_text("a session lasts 7 days at most")
+    expect(ana.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    take(ana.page, pictures, "sign-in-ended")
+    ana.page.goto(server.sign_in_link(ana.name))
+    ana.page.get_by_role("button", name="Sign in").click()
+    expect(ana.page.get_by_text("Nothing is moored here yet")).to_be_visible()
