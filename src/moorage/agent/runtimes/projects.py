@@ -52,8 +52,10 @@ def _project_line(project: Project) -> str:
 
 
 def credential_lines(projects: tuple[Project, ...]) -> str:
-    """What `workspace-credential` reads; never in an argument or a variable. Raises `RuntimeFault` (final)."""
-    return "".join("\t".join(fields) + "\n" for fields in map(_credential_fields, projects) if fields)
+    """What `workspace-receive` reads, an empty line at its end; never in an argument or a variable. "": there is nothing to hand over.
+    Raises `RuntimeFault` (final)."""
+    lines = ["\t".join(fields) + "\n" for fields in map(_credential_fields, projects) if fields]
+    return "".join([*lines, "\n"]) if lines else ""
 
 
 def _credential_fields(project: Project) -> tuple[str, ...]:

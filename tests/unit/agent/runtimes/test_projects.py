@@ -16,10 +16,11 @@ def project(**fields: Any) -> Project:
 
 
 def test_credential_lines() -> None:
-    """A credential is a line of clone path, protocol, host, repository, user and password; a project without one has none."""
+    """A credential is a line of clone path, protocol, host, repository, user and password; a project without one has none. An empty
+    line ends them."""
     secret = Credential(host="X.org", username="u", password="hunter2")
     given = (project(credential=secret), project(clone_path="b"))
-    assert projects.credential_lines(given) == "app\thttps\tx.org\tapp\tu\thunter2\n"
+    assert projects.credential_lines(given) == "app\thttps\tx.org\tapp\tu\thunter2\n\n"
     assert projects.sandbox_environment(given)["MOORAGE_CREDENTIALS_FOR"] == "app"
 
 

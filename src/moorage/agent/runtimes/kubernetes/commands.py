@@ -111,11 +111,11 @@ class ClusterExec:
 
 @asynccontextmanager
 async def running(
-    client: Client, place: Place, request: ExecRequest, folder: str
+    client: Client, place: Place, request: ExecRequest, folder: str, *, whole: bool = False
 ) -> AsyncIterator[ClusterExec]:
-    """Raises `RuntimeFault`."""
+    """Raises `RuntimeFault`. `whole`: the command knows by itself where its input ends."""
     mark = short_id(12)
-    framed = request.stdin and not request.tty
+    framed = request.stdin and not request.tty and not whole
     pipe = f"/dev/shm/moorage-{mark}" if framed else ""  # noqa: S108 - inside the container
     words = [f"{name}={value}" for name, value in request.env.items()]
     argv = [
@@ -137,13 +137,13 @@ async def running(
         await socket.close()
 
 
-async def run(client: Client, place: Place, argv: list[str], data: bytes = b"") -> tuple[int, str]:
-    """Runs a command to its end → exit code and what it wrote. Raises `RuntimeFault`."""
-    request = ExecRequest(argv=tuple(argv), stdin=bool(data))
-    async with running(client, place, request, "/") as session:
-        if data:
-            await session.write(data)
-            await session.end_input()
+async def run(client: Client, place: Place, argv: list[str], secret: bytes = b"") -> tuple[int, str]:
+    """Runs a command to its end → exit code and what it wrote. Raises `RuntimeFault`. `secret`: its input, of which it sees the end by
+    itself: the pipe through which pieces go would lie in `/dev/shm`, which all containers of a pod share."""
+    request = ExecRequest(argv=tuple(argv), stdin=bool(secret))
+    async with running(client, place, request, "/", whole=True) as session:
+        if secret:
+            await session.write(secret)
         text = b"".join([chunk.data async for chunk in session.output()])
         return await session.exit_code(), text.decode(errors="replace")
 
