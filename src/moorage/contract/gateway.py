@@ -20,7 +20,8 @@ EXCHANGE_PATH = "/internal/gateways/exchange"
 START_PATH = "/internal/gateways/workspaces/{workspace}/start"
 """`POST` `StartRequest` → 204, or a problem; the server decides whether that user may."""
 SESSION_PATH = "/internal/gateways/sessions/{session}"
-"""`DELETE` → 204 (also when there is none any more): somebody signed out at the gateway, and is signed out everywhere."""
+"""`DELETE` → 204 (also when there is none any more): somebody signed out at the gateway, and is signed out everywhere. One that this
+gateway did not exchange stays as it is."""
 AUTHORIZE_PATH = "/sign-in/authorize"
 """On the server, for browsers: `GET ?redirect_uri=<zone>/auth/callback&state=…` → signs in when nobody is, then
 redirects there with `code` and `state`."""
@@ -71,6 +72,7 @@ class RouteTable(Message, frozen=True, tag="table"):
     """Where browsers reach the server: its origin, without a slash at the end."""
     routes: tuple[Route, ...] = ()
     sessions: tuple[Session, ...] = ()
+    """Those that were exchanged through this gateway, or a replica of it."""
     grants: tuple[Grant, ...] = ()
 
 

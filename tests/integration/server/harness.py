@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import msgspec
@@ -91,6 +92,18 @@ class Server:
 
         link = (await self.post(f"/users/{name}/sign-in-links")).json()["url"]
         return (await services.sign_in_with_link(self.state, link.rsplit("/", 1)[1])).token
+
+    async def hand_over(self, cookie: str, token: str = GATEWAY, zone: str = ORIGIN) -> str:
+        """Has the gateway of that zone take the session over, as a browser's way through it does; returns the session's id."""
+        redirect_uri = f"{zone}/auth/callback"
+        async with self.client(None, cookies={"moorage": cookie}) as client:
+            query = {"redirect_uri": redirect_uri, "state": "s"}
+            answer = await client.get(gateway_contract.AUTHORIZE_PATH, params=query)
+        code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+        body = {"code": code, "redirect_uri": redirect_uri}
+        taken = await self.call("POST", gateway_contract.EXCHANGE_PATH, token, json=body)
+        assert taken.status_code == 200, taken.text
+        return str(taken.json()["id"])
 
     def websocket(self, path: str, token: str | None = None, **headers: str) -> unix_connect:
         added = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}

@@ -316,7 +316,7 @@ async def test_a_database_of_a_newer_version(
             pass
     assert refused.value.code == "database-newer"
     assert refused.value.message == (
-        "The database is from a newer version of Moorage: it has revision 9999, and this one knows 0005."
+        "The database is from a newer version of Moorage: it has revision 9999, and this one knows 0006."
     )
     assert (home.database.read_bytes() if not database else b"") == before
 
@@ -389,8 +389,7 @@ async def test_replicas_hear_of_each_other(folder: Path, postgres: Postgres, rep
             return bool((await one.get(f"/workspaces/{name}")).json()["state"] == "Running")
 
         await eventually(running)
-        cookie = await one.session("admin")
-        assert cookie
+        await one.hand_over(await one.session("admin"))
         await gateway.until(lambda table: len(table.sessions) == 1)
 
 

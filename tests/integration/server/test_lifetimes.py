@@ -49,6 +49,7 @@ async def works(server: Server, token: str = "", cookie: str = "") -> bool:
 async def test_a_session_ends_however_much_it_is_used(server: Server) -> None:
     """Seven days after signing in: at the server, at gateways, for what is open; the page says so, and leads back afterwards."""
     cookie = await server.session("admin")
+    await server.hand_over(cookie)
     async with browser(server, cookie) as client, server.gateway() as gateway:
         signed_in = time.time()
         for hour in range(11, 168, 11):
@@ -206,6 +207,8 @@ async def test_removing_a_token_ends_all_that_came_from_it(server: Server) -> No
     staying = await session_by(server, "ann", other)
     _, theirs = await token_of(server, "ann", other)
     assert all([await works(server, t) for t in (token, child, grandchild, theirs)])
+    for each in (cookie, staying):
+        await server.hand_over(each)
     async with (
         server.gateway() as gateway,
         browser(server, cookie) as client,

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from pathlib import Path
 
-from integration.server.harness import ConnectionRefused, Server
+import pytest
+from sqlalchemy import select, text
+
+from integration.server.harness import ConnectionRefused, Server, serving
 from moorage.contract import ActualState, Cause, DesiredState
 from moorage.contract import gateway as contract
+from moorage.server.accounts import services
+from moorage.server.accounts.models import Exchange
+from moorage.server.routing.models import Gateway
+from moorage.server.settings import Settings
 
 
 async def start(server: Server, workspace: str, user: int) -> tuple[int, str]:
@@ -64,7 +72,7 @@ async def test_a_wrong_token_is_refused_before_the_upgrade(sqlite_server: Server
 
 async def test_a_sign_out_at_a_gateway_ends_the_session(sqlite_server: Server) -> None:
     """The gateway names the session; it ends here and at every gateway. One that has ended already is no error."""
-    await sqlite_server.session("admin")
+    await sqlite_server.hand_over(await sqlite_server.session("admin"))
     async with sqlite_server.gateway() as gateway:
         table = await gateway.until(lambda t: len(t.sessions) == 1)
         path = contract.SESSION_PATH.format(session=table.sessions[0].id)
@@ -74,11 +82,68 @@ async def test_a_sign_out_at_a_gateway_ends_the_session(sqlite_server: Server) -
         await gateway.until(lambda t: t.sessions == ())
 
 
+async def test_a_gateway_knows_and_ends_what_it_took_over_alone(server: Server) -> None:
+    """Another gateway is told of no session that it did not exchange, and does not end one that it names all the same; it is told of one
+    once it has, also of one that somebody has at both. Signing out at the server, or at either, ends it everywhere."""
+    _, far_token = await add_far_agent(server)
+    await server.user("ann")
+    admins, anns = await server.session("admin"), await server.session("ann")
+    async with server.gateway() as near, server.gateway(far_token) as far:
+        mine = await server.hand_over(admins)
+        hers = await server.hand_over(anns, far_token, FAR)
+        await near.until(lambda t: [s.id for s in t.sessions] == [mine])
+        await far.until(lambda t: [s.id for s in t.sessions] == [hers])
+        for session, token in ((mine, far_token), (hers, "gateway-secret"), ("nobodys-session", far_token)):
+            path = contract.SESSION_PATH.format(session=session)
+            assert (await server.call("DELETE", path, token)).status_code == 204
+        for cookie in (admins, anns):
+            assert await services.actor_of_session(server.state, cookie) is not None
+        assert await server.hand_over(admins, far_token, FAR) == mine
+        assert await server.hand_over(admins, far_token, FAR) == mine
+        await far.until(lambda t: {s.id for s in t.sessions} == {mine, hers})
+        assert [s.id for s in near.table.sessions] == [mine]
+        path = contract.SESSION_PATH.format(session=mine)
+        assert (await server.call("DELETE", path, far_token)).status_code == 204
+        await near.until(lambda t: t.sessions == ())
+        await far.until(lambda t: [s.id for s in t.sessions] == [hers])
+        actor = await services.actor_of_session(server.state, anns)
+        assert actor is not None
+        await services.sign_out(server.state, actor)
+        await far.until(lambda t: t.sessions == ())
+        assert await services.actor_of_session(server.state, admins) is None
+
+
+async def test_codes_of_one_session_at_once(server: Server) -> None:
+    """Two tabs that come through the same gateway together both arrive."""
+    cookie = await server.session("admin")
+    ids = await asyncio.gather(*(server.hand_over(cookie) for _ in range(4)))
+    assert len(set(ids)) == 1
+    async with server.gateway() as gateway:
+        await gateway.until(lambda t: [s.id for s in t.sessions] == [ids[0]])
+
+
+async def test_sessions_of_before_stay_at_the_own_gateway(folder: Path, database: str) -> None:
+    """A database of before has nothing about who took a session over: this installation's own gateway keeps all, others none."""
+    async with serving(folder, Settings(database=database)) as server:
+        await add_far_agent(server)
+        cookie = await server.session("admin")
+        async with server.state.database.write() as session:
+            await session.execute(text("DROP TABLE exchanges"))
+            await session.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+    async with serving(folder, Settings(database=database)) as server, server.gateway() as gateway:
+        actor = await services.actor_of_session(server.state, cookie)
+        assert actor is not None
+        await gateway.until(lambda t: [s.id for s in t.sessions] == [actor.session])
+        async with server.state.database.read() as session:
+            names = select(Gateway.name).join(Exchange, Exchange.gateway_id == Gateway.id)
+            assert (await session.scalars(names)).all() == ["local"]
+
+
 async def test_an_expired_session_leaves_the_table(sqlite_server: Server) -> None:
     """Nobody has to do anything for it."""
     from moorage.server.routing import services
 
-    await sqlite_server.session("admin")
+    await sqlite_server.hand_over(await sqlite_server.session("admin"))
     async with sqlite_server.gateway() as gateway:
         await gateway.until(lambda t: len(t.sessions) == 1)
         sqlite_server.clock.ahead = 13 * 3600
@@ -112,7 +177,7 @@ async def add_far_agent(server: Server) -> tuple[str, str]:
 
 async def test_a_gateway_knows_its_own_zone_alone(server: Server, repository: str) -> None:
     """Agents and their gateways may be added at any time: a route, and a grant, appears at the gateway of its agent's zone at
-    once, and at no other; sessions are everybody's."""
+    once, and at no other."""
     async with server.gateway() as near, server.agent() as near_agent:
         here = (await server.post("/workspaces", {"repository": repository, "agent": "local"})).json()["name"]
         agent_token, gateway_token = await add_far_agent(server)
@@ -126,7 +191,9 @@ async def test_a_gateway_knows_its_own_zone_alone(server: Server, repository: st
             await near_agent.report(here, 1, ActualState.RUNNING, address="10.0.0.7")
             await near.until(lambda t: t.routes and t.routes[0].address == "10.0.0.7")
             await server.user("ann")
-            await server.session("ann")
+            anns = await server.session("ann")
+            await server.hand_over(anns)
+            await server.hand_over(anns, gateway_token, FAR)
             for name in (here, there):
                 await grant(server, 2, name)
             for gateway, own in ((near, here), (far, there)):
@@ -143,8 +210,6 @@ async def test_a_gateway_knows_its_own_zone_alone(server: Server, repository: st
 
 
 async def grant(server: Server, user: int, workspace: str) -> None:
-    from sqlalchemy import select
-
     from moorage.server.changes import Changed
     from moorage.server.database import announce
     from moorage.server.routing.models import Grant
@@ -172,7 +237,7 @@ async def test_a_gateway_starts_workspaces_of_its_zone_alone(sqlite_server: Serv
 
 async def test_grants_of_the_table_are_told(server: Server, repository: str) -> None:
     """What stands in `grants` reaches gateways, until it is taken away or the user is blocked."""
-    from sqlalchemy import delete, select
+    from sqlalchemy import delete
 
     from moorage.server.changes import Changed
     from moorage.server.database import announce

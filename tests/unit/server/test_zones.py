@@ -26,31 +26,32 @@ def test_changes_and_tables_agree() -> None:
     """A gateway that applies every change has the table that a new gateway of its zone is given; no news is told."""
     session = Session(id="s", user=1, user_name="a", expires_at=1.0)
     grant, early = Grant(user=2, workspace="w", port=80), Grant(user=2, workspace="later")
-    steps: list[tuple[Facts, set[str], bool]] = [
+    steps: list[tuple[Facts, set[str]]] = [
         (
-            Facts(routes={"w": placed("w")}, sessions={"s": session}, grants={key_of(grant): grant}),
-            {NEAR},
-            True,
+            Facts(routes={"w": placed("w")}, sessions={(FAR, "s"): session}, grants={key_of(grant): grant}),
+            {NEAR, FAR},
         ),
-        (Facts(routes={"w": placed("w", address="")}), {NEAR}, False),
-        (Facts(routes={"w": placed("w", address=""), "unknown": None}), set(), False),
-        (Facts(sessions={"s": session}), set(), False),
-        (granted(early), set(), False),
-        (Facts(routes={"later": placed("later", FAR)}), {FAR}, False),
-        (Facts(routes={"w": placed("w", FAR)}), {NEAR, FAR}, False),
-        (granted(gone=(grant,)), {FAR}, False),
-        (Facts(sessions={"s": None}, routes={"later": None}), {FAR}, True),
-        (granted(gone=(early, grant)), set(), False),
-        (Facts(routes={"w": None}), {FAR}, False),
+        (Facts(routes={"w": placed("w", address="")}), {NEAR}),
+        (Facts(routes={"w": placed("w", address=""), "unknown": None}), set()),
+        (Facts(sessions={(FAR, "s"): session, (NEAR, "unknown"): None}), set()),
+        (Facts(sessions={(NEAR, "s"): session}), {NEAR}),
+        (granted(early), set()),
+        (Facts(routes={"later": placed("later", FAR)}), {FAR}),
+        (Facts(routes={"w": placed("w", FAR)}), {NEAR, FAR}),
+        (granted(gone=(grant,)), {FAR}),
+        (Facts(sessions={(NEAR, "s"): None}), {NEAR}),
+        (Facts(sessions={(FAR, "s"): None, (NEAR, "s"): None}, routes={"later": None}), {FAR}),
+        (granted(gone=(early, grant)), set()),
+        (Facts(routes={"w": None}), {FAR}),
     ]
     zones = Zones()
     tables = {zone: RouteTable(revision=0, server_url=OWN) for zone in (NEAR, FAR)}
-    for news, concerned, all_of_them in steps:
+    for news, concerned in steps:
         difference = zones.learn(news)
-        assert (set(difference.zones), difference.concerns_all) == (concerned, all_of_them)
+        assert set(difference) == concerned
         for zone, table in tables.items():
-            if difference.concerns_all or zone in difference.zones:
-                tables[zone] = apply(table, difference.change(zone, table.revision + 1))
+            if zone in difference:
+                tables[zone] = apply(table, difference[zone].change(table.revision + 1))
             assert tables[zone] == zones.table(zone, tables[zone].revision, OWN)
     for table in tables.values():
         assert table.routes == table.sessions == table.grants == ()
@@ -70,8 +71,8 @@ def test_any_order_of_news_comes_to_the_same() -> None:
             grants={key_of(grant): chance.choice((None, grant))} if chance.random() < 0.6 else {},
         )
         difference = zones.learn(news)
-        for zone in difference.zones:
-            tables[zone] = apply(tables[zone], difference.change(zone, tables[zone].revision + 1))
+        for zone in difference:
+            tables[zone] = apply(tables[zone], difference[zone].change(tables[zone].revision + 1))
         for zone, table in tables.items():
             ours = zones.table(zone, table.revision, OWN)
             assert (set(table.routes), set(table.grants)) == (set(ours.routes), set(ours.grants))
@@ -85,8 +86,8 @@ def test_facts_are_replaced_as_a_whole() -> None:
     difference = zones.learn(
         zones.news_of(Facts(routes={"two": placed("two"), "three": placed("three", FAR)}))
     )
-    assert set(difference.zones) == {NEAR}
-    change = difference.change(NEAR, 2)
+    assert set(difference) == {NEAR}
+    change = difference[NEAR].change(2)
     assert (change.routes, change.removed_routes) == ((), ("one",))
 
 
@@ -100,9 +101,9 @@ async def test_a_gateway_hears_of_its_own_zone_without_a_gap() -> None:
     for _ in range(2):
         for zone in zones[:5]:
             feed.learn(Facts(routes={zone: placed(zone, zone, str(random.random()))}))
-    feed.learn(Facts(sessions={"s": Session(id="s", user=1, user_name="a", expires_at=1.0)}))
+    feed.learn(Facts(sessions={(zones[3], "s"): Session(id="s", user=1, user_name="a", expires_at=1.0)}))
     told = [[decode(text) for text in listener._queue] for _, listener in opened]
-    assert [len(changes) for changes in told] == [3] * 5 + [1] * 995 + [3]
+    assert [len(changes) for changes in told] == [2] * 3 + [3, 2] + [0] * 995 + [3]
     assert told[3] == told[1000]
     for (begun, _), changes in zip(opened, told, strict=True):
         reduce(apply, changes, begun)  # raises at a gap

@@ -73,6 +73,17 @@ class Code(Base):
     used_at: Mapped[float | None]
 
 
+class Exchange(Base):
+    """A session that a gateway has taken over by a code: that gateway is told of it, and may end it."""
+
+    __tablename__ = "exchanges"
+
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True)
+    gateway_id: Mapped[int] = mapped_column(
+        ForeignKey("gateways.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
 class Pass(Base):
     """Lets a replica ask another in somebody's name: see `passes`. `session_id`, `token_id`: as in `Actor`."""
 

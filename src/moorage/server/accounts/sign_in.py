@@ -148,6 +148,16 @@ async def end_session(state: ServerState, session_id: str) -> None:
             announce(session, Changed(kind="session", key=row.id))
 
 
+async def end_exchanged_session(state: ServerState, session_id: str, gateway_id: int) -> bool:
+    """As `end_session`, for a gateway that took the session over; False when it did not: then nothing is ended."""
+    async with state.database.read() as session:
+        exchanged = await session.get(models.Exchange, (session_id, gateway_id))
+    if exchanged is None:
+        return False
+    await end_session(state, session_id)
+    return True
+
+
 async def create_code(state: ServerState, actor: Actor, redirect_uri: str) -> str:
     """A code by which a gateway takes the actor's session over. `redirect_uri` has been checked by the caller."""
     secret = new_secret()
@@ -164,9 +174,9 @@ async def create_code(state: ServerState, actor: Actor, redirect_uri: str) -> st
 
 
 async def exchange_code(
-    state: ServerState, request: contract.ExchangeRequest, callback: str
+    state: ServerState, request: contract.ExchangeRequest, callback: str, gateway_id: int
 ) -> contract.Session:
-    """The session behind a code. `callback`: the only `redirect_uri` of the gateway that asks.
+    """The session behind a code, which is that gateway's to know from now on. `callback`: the gateway's only `redirect_uri`.
 
     Raises `Forbidden`, code `code-invalid`, when it is wrong, used, expired, or was made for another address; a code
     that was shown once is used up, whatever came of it.
@@ -182,15 +192,19 @@ async def exchange_code(
             .values(used_at=now)
         )
         code = await session.get(models.Code, digest) if _one(used) else None
-        found = await session.get(models.Session, code.session_id) if code else None
+        # Locked, so that two codes of one session do not note the same at once.
+        found = await session.get(models.Session, code.session_id, with_for_update=True) if code else None
         user = await session.get(models.User, found.user_id) if found else None
-    if (
-        code is None
-        or found is None
-        or user is None
-        or found.expires_at <= now
-        or not code.redirect_uri == request.redirect_uri == callback
-    ):
+        good = (
+            code is not None
+            and found is not None
+            and found.expires_at > now
+            and code.redirect_uri == request.redirect_uri == callback
+        )
+        if good and found is not None and user is not None and not user.blocked:
+            await session.merge(models.Exchange(session_id=found.id, gateway_id=gateway_id))
+            announce(session, Changed(kind="session", key=found.id))
+    if not good or found is None or user is None:
         raise Forbidden(
             "The code is wrong, has been used, or has expired.",
             code="code-invalid",

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from moorage.kernel import log
 from moorage.kernel.errors import Misconfigured
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision; a test holds it to the folder `versions`."""
 
 _LOCK = 0x6D6F6F72

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from moorage.contract.gateway import RouteTable, encode
-from moorage.server.routing.table import Facts, GrantKey
+from moorage.server.routing.table import Facts, GrantKey, SessionKey
 from moorage.server.routing.zones import Zones
 
 BEHIND = 10_000
@@ -57,10 +57,10 @@ class RouteFeed:
     def learn(self, news: Facts) -> None:
         """Takes news in, and tells the gateways that they concern."""
         difference = self._zones.learn(news)
-        for zone in list(self._listeners) if difference.concerns_all else list(difference.zones):
+        for zone in difference:
             self._revisions[zone] = revision = self._revisions.get(zone, 0) + 1
             if listeners := self._listeners.get(zone):
-                text = encode(difference.change(zone, revision))
+                text = encode(difference[zone].change(revision))
                 for listener in listeners:
                     listener.offer(text)
 
@@ -72,8 +72,8 @@ class RouteFeed:
     async def ready(self) -> None:
         await self._ready.wait()
 
-    def session_ids(self) -> frozenset[str]:
-        return self._zones.session_ids()
+    def session_keys(self) -> frozenset[SessionKey]:
+        return self._zones.session_keys()
 
     def grant_keys(self) -> frozenset[GrantKey]:
         return self._zones.grant_keys()

@@ -68,7 +68,7 @@ async def connect(websocket: WebSocket) -> None:
 @internal.post(contract.EXCHANGE_PATH)
 async def exchange(request: Request, state: State, gateway: Asking) -> Response:
     asked = await _body(request, contract.ExchangeRequest)
-    session = await accounts.exchange_code(state, asked, services.callback_of(gateway.zone_url))
+    session = await accounts.exchange_code(state, asked, services.callback_of(gateway.zone_url), gateway.id)
     return Response(contract.encode(session), media_type="application/json")
 
 
@@ -83,9 +83,10 @@ async def start(request: Request, state: State, gateway: Asking, workspace: str)
 
 
 @internal.delete(contract.SESSION_PATH, status_code=204)
-async def end_session(state: State, _gateway: Asking, session: str) -> None:
-    """Somebody signed out at a gateway."""
-    await accounts.end_session(state, session)
+async def end_session(state: State, gateway: Asking, session: str) -> None:
+    """Somebody signed out at a gateway, and is signed out everywhere. A session that is another gateway's does not exist for it."""
+    if not await accounts.end_exchanged_session(state, session, gateway.id):
+        _log.info("a gateway ends a session that it does not have", gateway=gateway.name)
 
 
 async def _tell(websocket: WebSocket, listener: Listener) -> None:

@@ -9,12 +9,12 @@ from sqlalchemy import Select, select
 from moorage.contract import gateway as contract
 from moorage.kernel.errors import Unavailable
 from moorage.kernel.ids import fingerprint
-from moorage.server.accounts.models import Session, User
+from moorage.server.accounts.models import Exchange, Session, User
 from moorage.server.accounts.sign_in import CALLBACK_PATH
 from moorage.server.agents.models import Agent
 from moorage.server.changes import Changed
 from moorage.server.routing.models import Gateway, Grant
-from moorage.server.routing.table import Facts, Placed, key_of, route_of
+from moorage.server.routing.table import Facts, Placed, SessionKey, key_of, route_of
 from moorage.server.state import ServerState
 from moorage.server.workspaces.models import Workspace
 
@@ -83,12 +83,12 @@ async def follow(state: ServerState) -> None:
             if any(change.kind == "resync" for change in pending):
                 state.feed.begin(await _everything(state))
             else:
-                state.feed.learn(await _news(state, pending, state.feed.session_ids()))
+                state.feed.learn(await _news(state, pending, state.feed.session_keys()))
 
 
 async def forget_expired(state: ServerState) -> None:
     """Sessions that are over by now leave the table."""
-    state.feed.learn(await _sessions(state, state.feed.session_ids()))
+    state.feed.learn(await _sessions(state, state.feed.session_keys()))
 
 
 async def _everything(state: ServerState) -> Facts:
@@ -100,7 +100,7 @@ async def _everything(state: ServerState) -> Facts:
     return facts
 
 
-async def _news(state: ServerState, pending: list[Changed], known_sessions: frozenset[str]) -> Facts:
+async def _news(state: ServerState, pending: list[Changed], known_sessions: frozenset[SessionKey]) -> Facts:
     names = {change.key for change in pending if change.kind in ("desired", "actual")}
     facts = Facts(routes=dict.fromkeys(names))
     if names:
@@ -120,17 +120,20 @@ def _workspaces() -> Select[Workspace, str]:
     return query.where(Workspace.terminated_at.is_(None))
 
 
-async def _sessions(state: ServerState, known: frozenset[str]) -> Facts:
-    """All live sessions of people who are not blocked; those of `known` that are not among them are gone."""
+async def _sessions(state: ServerState, known: frozenset[SessionKey]) -> Facts:
+    """The live sessions of people who are not blocked, with the zone of each gateway that took one over; those of `known` that are not
+    among them are gone."""
     query = (
-        select(Session, User.name)
+        select(Session, User.name, Gateway.zone_url)
         .join(User, User.id == Session.user_id)
+        .join(Exchange, Exchange.session_id == Session.id)
+        .join(Gateway, Gateway.id == Exchange.gateway_id)
         .where(Session.expires_at > state.clock.now(), User.blocked.is_(False))
     )
     facts = Facts(sessions=dict.fromkeys(known))
     async with state.database.read() as session:
-        for row, name in await session.execute(query):
-            facts.sessions[row.id] = contract.Session(
+        for row, name, zone in await session.execute(query):
+            facts.sessions[zone, row.id] = contract.Session(
                 id=row.id, user=row.user_id, user_name=name, expires_at=row.expires_at
             )
     return facts

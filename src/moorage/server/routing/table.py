@@ -12,6 +12,8 @@ from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import actual_of, open_path, spec_of, stages_of
 
 GrantKey = tuple[int, str, int]
+SessionKey = tuple[str, str]
+"""Zone and session id: a gateway knows the sessions that it took over, and a zone has one gateway (with replicas)."""
 
 _ROUTED = frozenset({ActualState.RUNNING, ActualState.ERROR, ActualState.UNKNOWN})
 """States in which a workspace that had an address is probably still there: trouble of the agent, or its silence, takes
@@ -53,5 +55,5 @@ class Facts:
     """What is so. As news, None says that something is gone."""
 
     routes: dict[str, Placed | None] = field(default_factory=dict)
-    sessions: dict[str, Session | None] = field(default_factory=dict)
+    sessions: dict[SessionKey, Session | None] = field(default_factory=dict)
     grants: dict[GrantKey, Grant | None] = field(default_factory=dict)

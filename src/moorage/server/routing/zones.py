@@ -1,6 +1,6 @@
 """What is so, by zone: a gateway carries the workspaces of one zone, and is told of no other. Pure.
 
-Sessions are everybody's. A grant belongs where its workspace is. Taking news in costs what the news are, however many zones
+A session belongs where a gateway took it over, and may be in several zones. A grant belongs where its workspace is. Taking news in costs what the news are, however many zones
 there are and whatever they hold.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
-from moorage.server.routing.table import Facts, GrantKey, Placed, key_of
+from moorage.server.routing.table import Facts, GrantKey, Placed, SessionKey, key_of
 
 
 @dataclass
@@ -22,31 +22,24 @@ class Delta:
     removed_routes: list[str] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
     removed_grants: list[Grant] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    removed_sessions: list[str] = field(default_factory=list)
 
-
-@dataclass(frozen=True)
-class Difference:
-    zones: dict[str, Delta]
-    """Those in which something has changed."""
-    sessions: tuple[Session, ...]
-    removed_sessions: tuple[str, ...]
-
-    @property
-    def concerns_all(self) -> bool:
-        return bool(self.sessions or self.removed_sessions)
-
-    def change(self, zone: str, revision: int) -> RouteChange:
+    def change(self, revision: int) -> RouteChange:
         """As the gateways of that zone are told of it."""
-        delta = self.zones.get(zone, Delta())
         return RouteChange(
             revision=revision,
-            routes=tuple(delta.routes),
-            sessions=self.sessions,
-            grants=tuple(delta.grants),
-            removed_routes=tuple(delta.removed_routes),
-            removed_sessions=self.removed_sessions,
-            removed_grants=tuple(delta.removed_grants),
+            routes=tuple(self.routes),
+            sessions=tuple(self.sessions),
+            grants=tuple(self.grants),
+            removed_routes=tuple(self.removed_routes),
+            removed_sessions=tuple(self.removed_sessions),
+            removed_grants=tuple(self.removed_grants),
         )
+
+
+Difference = dict[str, Delta]
+"""By zone: those in which something has changed."""
 
 
 class Zones:
@@ -56,10 +49,11 @@ class Zones:
         """By zone: its workspaces, in the order in which they came."""
         self._grants: defaultdict[str, dict[GrantKey, Grant]] = defaultdict(dict)
         """By workspace, also of one that is in no zone (yet, or any more)."""
-        self._sessions: dict[str, Session] = {}
+        self._sessions: defaultdict[str, dict[str, Session]] = defaultdict(dict)
+        """By zone and id."""
 
-    def session_ids(self) -> frozenset[str]:
-        return frozenset(self._sessions)
+    def session_keys(self) -> frozenset[SessionKey]:
+        return frozenset((zone, key) for zone, sessions in self._sessions.items() for key in sessions)
 
     def grant_keys(self) -> frozenset[GrantKey]:
         return frozenset(key for grants in self._grants.values() for key in grants)
@@ -71,7 +65,7 @@ class Zones:
             revision=revision,
             server_url=server_url,
             routes=tuple(self._places[name].route for name in names),
-            sessions=tuple(self._sessions.values()),
+            sessions=tuple(self._sessions.get(zone, {}).values()),
             grants=tuple(grant for name in names for grant in self._granted(name)),
         )
 
@@ -79,7 +73,7 @@ class Zones:
         """The news that make what is known into `whole`."""
         return Facts(
             routes={**dict.fromkeys(self._places), **whole.routes},
-            sessions={**dict.fromkeys(self._sessions), **whole.sessions},
+            sessions={**dict.fromkeys(self.session_keys()), **whole.sessions},
             grants={**dict.fromkeys(self.grant_keys()), **whole.grants},
         )
 
@@ -90,12 +84,24 @@ class Zones:
             self._learn_route(name, placed, zones)
         for key, grant in news.grants.items():
             self._learn_grant(key, grant, zones)
-        begun = tuple(s for s in news.sessions.values() if s is not None and self._sessions.get(s.id) != s)
-        ended = tuple(key for key, s in news.sessions.items() if s is None and key in self._sessions)
-        self._sessions.update({session.id: session for session in begun})
-        for session_id in ended:
-            del self._sessions[session_id]
-        return Difference(dict(zones), begun, ended)
+        for (zone, session_id), session in news.sessions.items():
+            self._learn_session(zone, session_id, session, zones)
+        return dict(zones)
+
+    def _learn_session(
+        self, zone: str, session_id: str, session: Session | None, zones: defaultdict[str, Delta]
+    ) -> None:
+        known = self._sessions.get(zone, {}).get(session_id)
+        if session == known:
+            return
+        if session is not None:
+            self._sessions[zone][session_id] = session
+            zones[zone].sessions.append(session)
+            return
+        del self._sessions[zone][session_id]
+        if not self._sessions[zone]:
+            del self._sessions[zone]
+        zones[zone].removed_sessions.append(session_id)
 
     def _learn_route(self, name: str, placed: Placed | None, zones: defaultdict[str, Delta]) -> None:
         before = self._places.get(name)
