@@ -162,8 +162,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             text = getattr(self, name)
             if re.search(r"[\s\"'\\#]", text):
                 raise _wrong(f"{name} may hold no space, quote, backslash or #.")
-            # HAProxy's files take paths and names alone; browsers and Python read the rest of a URL.
-            if name != "server" and text and not words.is_word(text):
+            # These stand in HAProxy's configuration as they are; a server's URL is put together anew, a bundle is not HAProxy's.
+            if name not in ("server", "server_ca_bundle") and text and not words.is_word(text):
                 raise _wrong(f"{name} may hold letters, digits and . _ : / @ * + = , - alone.")
         if relative := [entry for entry in self.tls_certificates if not entry.startswith("/")]:
             raise _wrong(f"tls_certificate: {relative[0]} is no absolute path.")

@@ -37,7 +37,7 @@ async def test_everything_else_goes_to_the_server(world: World):
 @pytest.mark.parametrize(
     "path",
     [
-        "/internal", "/internal/", "/internal/other", "/%69nternal/other", "/internal%2fother", "/internal/gateways/exchange",
+        "/internal", "/internal/", "/internal/other", "/%69nternal/other", "/%69nternal/other/%zz", "/internal%2fother", "/internal/gateways/exchange",
         f"{GATEWAYS_PATH}/x", "/metrics", "/metrics/", "/%6detrics", "/healthz",
     ],
 )  # fmt: skip

@@ -235,21 +235,22 @@ frontend $frontend
 $proxy_from
   tcp-request session track-sc0 var(sess.source) table $table
 
-  # Cookies that come in pieces (RFC 9113, 8.2.3) are one again for whoever reads them.
-  http-request set-header Cookie "%[req.fhdr(cookie,1)]; %[req.fhdr(cookie,2)]" if { req.fhdr_cnt(cookie) eq 2 }
-  http-request set-header Cookie "%[req.fhdr(cookie,1)]; %[req.fhdr(cookie,2)]; %[req.fhdr(cookie,3)]" if { req.fhdr_cnt(cookie) eq 3 }
-  http-request return status 400 content-type text/plain string "The request has too many Cookie headers." if { req.fhdr_cnt(cookie) gt 3 }
-
   # The short way. Cookies and host are the same as at this connection's last request: what was found out then still
   # holds. Whether the session lives, and may open this, is looked up each time.
   acl same_cookies req.fhdr(cookie),strcmp(sess.cookies) eq 0
+  acl in_pieces req.fhdr_cnt(cookie) gt 1
   acl same_authority req.fhdr(host),strcmp(sess.authority) eq 0
   acl passes var(txn.address) -m found
   acl has_origin req.fhdr(origin) -m found
   acl same_site req.fhdr(sec-fetch-site) -m str same-site
-  http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if same_cookies same_authority
+  http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if same_cookies same_authority !in_pieces
   acl editor var(sess.editor) -m found
   http-request allow if passes !has_origin !same_site !editor
+
+  # Cookies that come in pieces (RFC 9113, 8.2.3) are one again for whoever reads them.
+  http-request set-header Cookie "%[req.fhdr(cookie,1)]; %[req.fhdr(cookie,2)]" if { req.fhdr_cnt(cookie) eq 2 }
+  http-request set-header Cookie "%[req.fhdr(cookie,1)]; %[req.fhdr(cookie,2)]; %[req.fhdr(cookie,3)]" if { req.fhdr_cnt(cookie) eq 3 }
+  http-request return status 400 content-type text/plain string "The request has too many Cookie headers." if { req.fhdr_cnt(cookie) gt 3 }
 
   # The long way: from the host's name to port and place, from the cookie to the session.
   http-request unset-var(sess.cookies) if !passes
@@ -386,6 +387,8 @@ $server_away
   # What processes tell each other is nobody else's; paths are compared as the server reads them.
   acl internal path,url_dec -m beg /internal/ /metrics/ /healthz/
   acl internal path,url_dec -m str /internal /metrics /healthz
+  # What cannot be decoded is no path of the server's, which might read it in another way.
+  http-request return status 404 content-type application/problem+json file $errors/not_found.json if !{ path,url_dec -m found }
   acl connect path $agents_path $gateways_path
   # What gateways of other clusters ask, each with its token.
   acl with_token req.fhdr(authorization) -m beg Bearer
