@@ -37,5 +37,7 @@ ENGINE_ERRORS = Counter(
 )
 CONNECTED = Gauge("moorage_agent_connected", "1 while the agent is connected to its server.")
 RECONNECTS = Counter("moorage_agent_reconnects_total", "Connections to the server that ended.")
-COLLECTED = Counter("moorage_agent_collected_total", "Workspaces that were removed because nobody knew them.")
+COLLECTED = Counter(
+    "moorage_agent_collected_total", "Workspaces that were not listed and were removed by the server's word."
+)
 CHANNELS = Gauge("moorage_agent_channels", "Logs and commands that are open.", ["kind"])

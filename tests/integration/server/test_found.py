@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import delete, select, update
 
-from integration.server.harness import ADMIN, Agent, Server, eventually, new_home, serving
+from integration.server.harness import ADMIN, Agent, Server, eventually, serving
 from moorage.contract import ActualState, Container, DesiredState, FoundWorkspace, WorkspaceSpec
 from moorage.contract import agent as contract
 from moorage.server import housekeeping
@@ -318,30 +316,3 @@ async def test_an_agent_of_an_earlier_version(sqlite_server: Server) -> None:
     async with sqlite_server.agent() as agent:
         await agent.report(NAME, 1, ActualState.RUNNING)
         assert (await sqlite_server.get(PATH, ADMIN)).json()["items"] == []
-
-
-async def test_a_state_folder_of_the_version_before(folder: Path, repository: str) -> None:
-    """Its database is upgraded, and its workspaces are listed as they were."""
-    async with serving(folder, Settings()) as server:
-        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
-    with sqlite3.connect(new_home(folder).database) as database:
-        database.execute("DROP TABLE found_workspaces")
-        for table in ("agents", "workspaces"):
-            database.execute(f"ALTER TABLE {table} DROP COLUMN set_back_at")
-        for table, column in (
-            ("api_tokens", "parent_id"),
-            ("sessions", "token_id"),
-            ("sign_in_links", "token_id"),
-        ):
-            database.execute(f"DROP INDEX ix_{table}_{column}")
-            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        for table, column in (
-            ("api_tokens", "bootstrap"),
-            ("sessions", "ends_at"),
-            ("sign_in_links", "ends_at"),
-        ):
-            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        database.execute("UPDATE alembic_version SET version_num = '0003'")
-    async with serving(folder, Settings()) as server, server.agent() as agent:
-        assert [workspace.name for workspace in agent.snapshot.workspaces] == [name]
-    shutil.rmtree(folder / "run", ignore_errors=True)

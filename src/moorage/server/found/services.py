@@ -85,6 +85,7 @@ def _follow(session: AsyncSession, row: Workspace, found: FoundWorkspace, now: f
     if found.generation <= row.generation:
         return False
     follow(session, row, found, now)
+    row.set_back_at = now
     _log.warning(
         "the database was set back: a workspace goes on as its agent has it",
         code="server-set-back",
@@ -95,8 +96,8 @@ def _follow(session: AsyncSession, row: Workspace, found: FoundWorkspace, now: f
 
 
 def follow(session: AsyncSession, row: Workspace, found: FoundWorkspace, now: float) -> None:
+    """The row says again what the agent has, above its generation."""
     intents.apply(row, decisions.followed(found), now)
-    row.set_back_at = now
     announce(session, Changed(kind="desired", key=row.name, agent=row.agent_id))
 
 
