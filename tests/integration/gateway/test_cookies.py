@@ -203,14 +203,16 @@ KEPT = [
 
 
 @contextlib.asynccontextmanager
-async def setting(address: str, port: int, cookies: list[str]) -> AsyncIterator[None]:
+async def setting(
+    address: str, port: int, cookies: list[str], header: str = "Set-Cookie"
+) -> AsyncIterator[None]:
     """A program that sets these cookies, byte for byte: no library tidies them up."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         lines = [
             "HTTP/1.1 200 OK",
-            *(f"Set-Cookie:{cookie}" for cookie in cookies),
+            *(f"{header}:{cookie}" for cookie in cookies),
             "Content-Length: 0",
             "Connection: close",
             "",
@@ -239,3 +241,24 @@ async def test_what_a_workspace_may_set(world: World):
         found = [line[11:].strip() for line in head.split("\r\n") if line.lower().startswith("set-cookie:")]
         kept = [cookie.replace("{host}", host) for cookie in batch if cookie in KEPT]
         assert [cookie for cookie in found if cookie] == kept
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ('"cookies"', False),
+        ('"*"', False),
+        ('"cache", "Cookies"', False),
+        ('"storage"', True),
+        ('"cache", "storage"', True),
+    ],
+)
+async def test_a_workspace_signs_nobody_out(world: World, value: str, kept: bool):
+    """A browser that clears cookies for one host clears those of the whole zone, ours included; what is the host's own it may clear."""
+    ana = await world.signed_in(ANA, world.at())
+    host = world.gateway.host(ANAS, world.port)
+    world.server.push(routes=(route(ANAS, ANA, "127.0.0.3"),))
+    await eventually("the gateway knows", lambda: world.knows(world.server.revision))
+    async with setting("127.0.0.3", world.port, [value], "Clear-Site-Data"):
+        status, head = await ask(world, host, world.cookie(ana, host))
+    assert (status, "clear-site-data" in head.lower()) == (200, kept)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
 from moorage.contract.gateway import Grant, Route, RouteTable, Session
 from moorage.gateway import store
+from moorage.gateway.haproxy.runtime import map_file
+from moorage.gateway.maps import entries_of, flat
 from moorage.gateway.table import Table
 from moorage.kernel.home import Home
 
@@ -40,6 +43,34 @@ def test_what_ended_meanwhile_is_left_out(tmp_path: Path):
     ours.replace(MESSAGE, NOW)
     store.save(home, ours)
     assert store.load(home, 1500.0).sessions.keys() == {"session-ana"}
+
+
+def test_a_copy_is_looked_at_as_a_message_is(tmp_path: Path):
+    """What an older version, or somebody else, wrote there leads nowhere it should not, and is no more than text in the map that HAProxy
+    begins with."""
+    home = Home(tmp_path)
+    home.make()
+    names = [f"workspace-1-1-aaaaa{number}" for number in range(4)]
+    addresses = ["::1%x;disable frontend web", "169.254.169.254", "FD00:0::1", "10.0.0.1"]
+    routes = [
+        Route(workspace=name, owner=1, address=address)
+        for name, address in zip(names, addresses, strict=True)
+    ]
+    evil = Route(workspace="workspace-1-1-aaaaaa.z:;x", owner=1, address="10.0.0.2")
+    sessions = (*MESSAGE.sessions, Session(id="a b;c 12345", user=1, user_name="", expires_at=2000.0))
+    message = RouteTable(
+        revision=1, server_url="http://s\n  stats enable", routes=(*routes, evil), sessions=sessions
+    )
+    store.write(home, store.Stored(message, {"x y;z": 2000.0, "session-bob": 2000.0}))
+    found = store.load(home, NOW)
+    assert {name: route.address for name, route in found.routes.items()} == dict(
+        zip(names, ["", "", "fd00::1", "10.0.0.1"], strict=True)
+    )
+    assert (found.server_url, found.ended) == ("", {"session-bob": 2000.0})
+    text = map_file(flat(entries_of(found, "z", NOW)).items())
+    assert text == f"{names[2]}.z/session-ana fd00::1\n{names[3]}.z/session-ana 10.0.0.1\n"
+    narrowed = store.load(home, NOW, (ip_network("fd00::/8"),))
+    assert [route.address for route in narrowed.routes.values()] == ["", "", "fd00::1", ""]
 
 
 def test_no_copy_or_a_broken_one_is_no_table(tmp_path: Path):

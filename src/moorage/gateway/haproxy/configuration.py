@@ -359,6 +359,8 @@ $nothing_listens
   # above it, which other workspaces and Moorage itself would get: a Domain is the workspace's own host, or none.
   http-response replace-header Set-Cookie '(?i)^[\s=]*$ours(?:[\s=;].*)?$$' '%[str()]' if { res.fhdr(set-cookie) -m found }
   http-response replace-header Set-Cookie '(?i)^.*;\s*domain\s*=\s*(?!\.?[0-9]+-workspace-[0-9]+-[0-9]+-[0-9a-z]{6}\.)[^;\s].*$$' '%[str()]' if { res.fhdr(set-cookie) -m found }
+  # Nor does it clear the cookies of the whole zone, as a browser understands this one.
+  http-response del-header Clear-Site-Data if { res.fhdr(clear-site-data) -m reg -i 'cookies|\*' }
 $editor_answers
   server address 0.0.0.0:0
 """
