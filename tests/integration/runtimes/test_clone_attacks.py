@@ -144,6 +144,20 @@ async def test_no_program_of_the_owners_runs_beside_the_credential(
     )
 
 
+async def test_a_sandbox_that_the_engine_starts_again(docker_world: DockerWorld) -> None:
+    """It is given the credential anew when a clone is to be made, and runs nothing of the owner's either; when the clone is there, it waits
+    for nothing."""
+    agent, desired = await planted(docker_world, attacks.HOOKS)
+    for folder in ("set-aside", "clone"):
+        docker("restart", "-t", "1", f"{desired.name}.sandbox")
+        progress = await agent.settled(desired)
+        assert progress.ready, progress.fault
+        assert (await agent.start(desired)).ready
+        assert folder in await sh(agent, desired, "cat hello.txt; ls /projects/.moorage")
+        assert await sh(agent, desired, "ls /projects/leak 2>/dev/null | wc -l") == "0"
+        assert_kept(desired)
+
+
 @pytest.mark.parametrize("how", ["proxy", "insteadOf", "remote", "pushurl"])
 async def test_no_host_of_the_owners_is_told_the_credential(
     docker_world: DockerWorld, evil: GitServer, how: str

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from integration.tools.containers import Workspace, docker, unique
+from integration.tools.containers import Workspace, docker, unique, until
 
 pytestmark = pytest.mark.docker
 
@@ -173,6 +174,58 @@ def test_links_that_appear_while_a_clone_is_moved(box: Workspace) -> None:
             f"{MOVE} look /projects app >/dev/null 2>&1; {MOVE} place /projects app /clone/1 2>/dev/null; rm -rf /projects/app /projects/.moorage; true"
         )
     assert box.shell("ls -A /clone/elsewhere; ls -A /clone") == "1\nelsewhere"
+
+
+def sandbox_says(tools_image: str, *flags: str) -> Iterator[str]:
+    """The events of a sandbox with these variables and volumes, until its clone has ended."""
+    name = unique("sandbox")
+    command = (
+        "--entrypoint",
+        "/opt/moorage/bin/busybox",
+        tools_image,
+        "sh",
+        "/opt/moorage/bin/workspace-clone",
+    )
+    docker(
+        "run",
+        "-d",
+        "--name",
+        name,
+        "-v",
+        "/projects",
+        "--tmpfs",
+        "/tmp:mode=1777",
+        "-e",
+        "MOORAGE_RUN=/tmp/moorage",
+        *flags,
+        *command,
+    )
+    try:
+        until("the clone ends", lambda: re.search('"(done|failed)"', docker("logs", name)))
+        yield docker("logs", name)
+        yield docker(
+            "exec", name, "sh", "-c", "ls -A /projects; cat /tmp/moorage/credentials 2>/dev/null | wc -c"
+        )
+    finally:
+        docker("rm", "-f", "-v", name)
+
+
+def test_an_agent_of_an_earlier_version(tools_image: str) -> None:
+    """It has no place for Git that is the sandbox's alone: a credential of its is not waited for, and no Git runs beside it; what needs
+    none goes on."""
+    said, left = sandbox_says(
+        tools_image,
+        "-e",
+        "MOORAGE_CREDENTIALS=1",
+        "-e",
+        "MOORAGE_PROJECTS=app\thttps://x.invalid/app\t\torigin\t",
+    )
+    assert '"code":"older-agent"' in said
+    assert "it has to be upgraded" in said
+    assert '"cloning"' not in said
+    assert left == "0"
+    said, left = sandbox_says(tools_image)
+    assert '"event":"done"' in said
 
 
 LINE = "app\\thttps\\tgit.example.com\\tteam/app\\tu\\tp"
