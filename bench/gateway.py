@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from ipaddress import ip_network
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -118,7 +119,7 @@ def gateway(stack: contextlib.ExitStack, home: Home, port: int, upstream: int) -
     write_private(
         home.settings, f'[gateway]\nport = {port}\nthreads = 1\nworkspace_networks = ["127.0.0.0/8"]\n'
     )
-    table = Table()
+    table = Table(networks=(ip_network("127.0.0.0/8"),))
     last = WORKSPACES - 1
     routes = tuple(
         contract.Route(workspace=name_of(i), owner=i, state=ActualState.RUNNING, address="127.0.0.1")

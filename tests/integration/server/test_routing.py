@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import select, text
 
 from integration.server.harness import ConnectionRefused, Server, serving
-from moorage.contract import ActualState, Cause, DesiredState
+from moorage.contract import ActualState, ActualWorkspace, Cause, DesiredState
 from moorage.contract import gateway as contract
 from moorage.server.accounts import services
 from moorage.server.accounts.models import Exchange
+from moorage.server.changes import Changed
+from moorage.server.database import announce
 from moorage.server.routing.models import Gateway
 from moorage.server.settings import Settings
+from moorage.server.workspaces.models import Workspace
 
 
 async def start(server: Server, workspace: str, user: int) -> tuple[int, str]:
@@ -59,6 +63,39 @@ async def test_a_silent_agent_takes_no_route_away(server: Server, repository: st
     server.clock.ahead = 3600
     async with server.gateway() as gateway:
         assert gateway.table.routes[0].address == "10.0.0.7"
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("::1%x;disable frontend web", ""),
+        ("169.254.169.254", ""),
+        ("127.0.0.1", ""),
+        ("FD00::0:7", "fd00::7"),
+    ],
+)
+async def test_an_address_that_no_workspace_has_goes_no_further(
+    sqlite_server: Server, repository: str, address: str, told: str
+) -> None:
+    """Gateways are not told of it; the workspace shows what is the matter, also where it was stored before anybody looked."""
+    server = sqlite_server
+    async with server.gateway() as gateway, server.agent() as agent:
+        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+        await agent.report(name, 1, ActualState.RUNNING, address=address)
+        state = ActualState.RUNNING if told else ActualState.ERROR
+        route = (await gateway.until(lambda t: t.routes and t.routes[0].state is state)).routes[0]
+        assert (route.address, route.cause and route.cause.code) == (
+            told,
+            None if told else "address-refused",
+        )
+        assert (await server.get(f"/workspaces/{name}")).json()["state"] == state.value
+        async with server.state.database.write() as session:
+            row = (await session.scalars(select(Workspace).where(Workspace.name == name))).one()
+            actual = ActualWorkspace(name=name, generation=1, state=ActualState.RUNNING, address=address)
+            row.actual, row.state = msgspec.json.encode(actual).decode(), "Running"
+            announce(session, Changed(kind="actual", key=name))
+        route = (await gateway.until(lambda t: t.routes[0].state is ActualState.RUNNING)).routes[0]
+        assert route.address == told
 
 
 async def test_a_wrong_token_is_refused_before_the_upgrade(sqlite_server: Server) -> None:
@@ -210,10 +247,7 @@ async def test_a_gateway_knows_its_own_zone_alone(server: Server, repository: st
 
 
 async def grant(server: Server, user: int, workspace: str) -> None:
-    from moorage.server.changes import Changed
-    from moorage.server.database import announce
     from moorage.server.routing.models import Grant
-    from moorage.server.workspaces.models import Workspace
 
     async with server.state.database.write() as session:
         row = (await session.scalars(select(Workspace).where(Workspace.name == workspace))).one()
@@ -239,10 +273,7 @@ async def test_grants_of_the_table_are_told(server: Server, repository: str) -> 
     """What stands in `grants` reaches gateways, until it is taken away or the user is blocked."""
     from sqlalchemy import delete
 
-    from moorage.server.changes import Changed
-    from moorage.server.database import announce
     from moorage.server.routing.models import Grant
-    from moorage.server.workspaces.models import Workspace
 
     await server.user("ann")
     name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
