@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -226,6 +227,40 @@ def test_an_agent_of_an_earlier_version(tools_image: str) -> None:
     assert left == "0"
     said, left = sandbox_says(tools_image)
     assert '"event":"done"' in said
+
+
+def test_credentials_are_taken_though_the_input_stays_open(tools_image: str) -> None:
+    """A cluster's exec cannot end a command's input: an empty line does."""
+    name = unique("sandbox")
+    variables = ("MOORAGE_RUN=/tmp/moorage", "MOORAGE_STAGE=/clone", "MOORAGE_CREDENTIALS_FOR=app")
+    project = "MOORAGE_PROJECTS=app\thttps://x.invalid/app\t\torigin\t"
+    flags = [word for variable in (*variables, project) for word in ("-e", variable)]
+    box = ("--entrypoint", "/opt/moorage/bin/busybox", tools_image, "sh", "/opt/moorage/bin/workspace-clone")
+    docker(
+        "run",
+        "-d",
+        "--name",
+        name,
+        "-v",
+        "/projects",
+        "-v",
+        "/clone",
+        "--tmpfs",
+        "/tmp:mode=1777",
+        *flags,
+        *box,
+    )
+    receive = ["docker", "exec", "-i", name, "/opt/moorage/bin/workspace-receive"]
+    try:
+        with subprocess.Popen(receive, stdin=subprocess.PIPE) as taking:
+            assert taking.stdin is not None
+            taking.stdin.write(b"app\thttps\tx.invalid\tapp\tu\tp\n\n")
+            taking.stdin.flush()
+            assert taking.wait(20) == 0
+        until("the clone ends", lambda: '"failed"' in docker("logs", name))
+        assert docker("exec", name, "sh", "-c", "ls -d /tmp/moorage/inbox* 2>/dev/null | wc -l") == "0"
+    finally:
+        docker("rm", "-f", "-v", name)
 
 
 LINE = "app\\thttps\\tgit.example.com\\tteam/app\\tu\\tp"
