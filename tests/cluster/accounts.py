@@ -18,24 +18,25 @@ NAME = "moorage-test-agent"
 NAMESPACE = "default"
 ROLE = Kind("ClusterRole", "rbac.authorization.k8s.io/v1", "clusterroles", namespaced=False)
 BINDING = Kind("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False)
+LOCAL_ROLE = Kind("Role", "rbac.authorization.k8s.io/v1", "roles")
+LOCAL_BINDING = Kind("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings")
 TOKEN = Kind("TokenRequest", "authentication.k8s.io/v1", "tokenrequests")
 
 
-async def make(kubeconfig: Path) -> str:
-    """Makes the account, as the administrator of `kubeconfig` → its own kubeconfig."""
+async def make(kubeconfig: Path, name: str = NAME, *, only: str = "") -> str:
+    """Makes the account, as the administrator of `kubeconfig` → its own kubeconfig. `only`: the namespace that all its workspaces share."""
     admin = access.from_kubeconfig(kubeconfig)
     async with Client(admin, TokenBucket(100, 100, SystemClock())) as client:
-        account = {"metadata": {"name": NAME, "namespace": NAMESPACE}}
-        await put(client, BY_NAME["ServiceAccount"], account)
-        await put(client, ROLE, rights.cluster_role(NAME))
-        binding = {
-            "metadata": {"name": NAME},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
-            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
-        }
-        await put(client, BINDING, binding)
+        await put(client, BY_NAME["ServiceAccount"], {"metadata": {"name": name, "namespace": NAMESPACE}})
+        await put(client, ROLE, rights.cluster_role(name, shared=bool(only)))
+        await put(client, BINDING, _binding("ClusterRole", name))
+        if only:
+            await put(client, LOCAL_ROLE, rights.workspaces_role(name, only))
+            await put(client, LOCAL_BINDING, _binding("Role", name, only))
+        else:
+            await read_pull_secrets(client, NAMESPACE)
         asked = {"apiVersion": TOKEN.api, "kind": TOKEN.name, "spec": {"expirationSeconds": 24 * 3600}}
-        path = BY_NAME["ServiceAccount"].path(NAMESPACE, NAME) + "/token"
+        path = BY_NAME["ServiceAccount"].path(NAMESPACE, name) + "/token"
         answer = await client._json(
             "create", TOKEN, path, method="POST", body=asked, content="application/json"
         )
@@ -56,6 +57,22 @@ async def make(kubeconfig: Path) -> str:
         "contexts": [{"name": "agent", "context": {"cluster": "tests", "user": "agent"}}],
     }
     return yaml.safe_dump(document)
+
+
+async def read_pull_secrets(client: Client, namespace: str) -> None:
+    """Gives the account what the chart gives it where sources of image pull secrets lie. `client`: an administrator's."""
+    name = f"{NAME}-pull-secrets"
+    await put(client, LOCAL_ROLE, rights.sources_role(name, namespace))
+    await put(client, LOCAL_BINDING, _binding("Role", name, namespace))
+
+
+def _binding(kind: str, role: str, namespace: str = "") -> dict[str, Any]:
+    account = role.removesuffix("-pull-secrets")
+    return {
+        "metadata": {"name": role} | ({"namespace": namespace} if namespace else {}),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}],
+    }
 
 
 async def put(client: Client, kind: Kind, item: dict[str, Any]) -> None:

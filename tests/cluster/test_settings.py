@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cluster.accounts import put
+from cluster.accounts import put, read_pull_secrets
 from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.languages.image import languages_image
 from integration.runtimes.private_site import SECRET, PrivateSite
@@ -190,6 +190,7 @@ async def registry_secret(world: KubernetesWorld, token: str) -> PullSecret:
     """As a platform team keeps it, in a namespace of their own."""
     space = f"platform-{world.identity.installation}"
     await put(world.client, resources.NAMESPACE, {"metadata": {"name": space}})
+    await read_pull_secrets(world.client, space)
     secret = {
         "metadata": {"name": "registry", "namespace": space},
         "type": "kubernetes.io/dockerconfigjson",

@@ -37,7 +37,7 @@ def of_agent(own: AgentSettings, namespace: str) -> Bounds:
     return Bounds(
         pull_secret_namespaces=frozenset(own.pull_secret_namespaces)
         | ({namespace} if namespace else frozenset()),
-        shared_namespaces=frozenset(own.shared_namespaces),
+        shared_namespaces=frozenset((own.only_namespace,) if own.only_namespace else own.shared_namespaces),
         privilege_escalation=own.accept_privilege_escalation,
         network_changes=own.accept_network_changes,
         gateway_namespace=own.gateway_namespace,

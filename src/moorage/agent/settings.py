@@ -32,6 +32,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Namespaces out of which settings from the server may have image pull secrets copied, beside the agent's own."""
     shared_namespaces: tuple[str, ...] = ()
     """Namespaces that settings from the server may name as `shared_namespace`."""
+    only_namespace: str = ""
+    """The one namespace in which the agent has rights, so that all workspaces share it (`shared_namespace`, unless that is set). "":
+    the agent's rights go over the whole cluster."""
     accept_privilege_escalation: bool = False
     """Whether settings from the server may allow it, or set labels and annotations that change what the cluster does."""
     accept_network_changes: bool = False

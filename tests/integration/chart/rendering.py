@@ -65,7 +65,10 @@ class Rendered:
         done = helm("template", release, str(CHART), "-n", namespace, *flags, values=merged(DOMAIN, *values))
         assert done.returncode == 0, done.stderr
         self.objects: list[Object] = [item for item in yaml.safe_load_all(done.stdout) if item]
-        keys = [(item["apiVersion"], item["kind"], item["metadata"]["name"]) for item in self.objects]
+        keys = [
+            (item["apiVersion"], item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"])
+            for item in self.objects
+        ]
         assert len(keys) == len(set(keys))
 
     def kinds(self) -> set[str]:

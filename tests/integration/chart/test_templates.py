@@ -333,6 +333,8 @@ def test_an_agent_alone() -> None:
         "Deployment",
         "NetworkPolicy",
         "PodDisruptionBudget",
+        "Role",
+        "RoleBinding",
         "Secret",
         "ServiceAccount",
     }
@@ -396,6 +398,9 @@ def test_the_agents_rights() -> None:
         for kind in ("ClusterRole", "ClusterRoleBinding")
     )
     assert allowed(role["rules"]) == allowed(rights.cluster_role("agent")["rules"])
+    sources = next(item for item in rendered.objects if item["kind"] == "Role")
+    assert sources["metadata"]["namespace"] == "places"
+    assert sources["rules"] == rights.sources_role("agent", "places")["rules"]
     assert binding["subjects"] == [
         {"kind": "ServiceAccount", "name": "rel-moorage-agent", "namespace": "places"}
     ]
@@ -403,8 +408,57 @@ def test_the_agents_rights() -> None:
     without = Rendered(
         {"agent": {"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "mine"}}}
     )
-    assert not without.kinds() & {"ClusterRole", "ClusterRoleBinding", "ServiceAccount"}
+    assert not without.kinds() & {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Role",
+        "RoleBinding",
+        "ServiceAccount",
+    }
     assert without.pod("agent")["serviceAccountName"] == "mine"
+
+
+def test_the_agents_rights_in_one_namespace() -> None:
+    """With `onlyNamespace`, what the agent does with workspaces is a Role's there, and of the cluster it lists nodes alone. Of the
+    release's own namespace, where Moorage's secrets are, it reads the pull secrets that the values name."""
+    rendered = Rendered(
+        {"agent": {"onlyNamespace": "shared"}, "imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}]}
+    )
+    role = next(item for item in rendered.objects if item["kind"] == "ClusterRole")
+    assert allowed(role["rules"]) == {("", "nodes", "list")}
+    roles = {
+        item["metadata"]["namespace"]: item["rules"] for item in rendered.objects if item["kind"] == "Role"
+    }
+    assert roles.keys() == {"shared", "places"}
+    assert allowed(roles["shared"]) == allowed(rights.workspaces_role("agent", "shared")["rules"])
+    assert roles["places"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "verbs": ["get"],
+            "resourceNames": ["registry", "mirror"],
+        }
+    ]
+    bindings = [item for item in rendered.objects if item["kind"] == "RoleBinding"]
+    assert {(b["metadata"]["namespace"], b["roleRef"]["name"]) for b in bindings} == {
+        (r["metadata"]["namespace"], r["metadata"]["name"]) for r in rendered.objects if r["kind"] == "Role"
+    }
+    assert {b["subjects"][0]["name"] for b in bindings} == {"rel-moorage-agent"}
+    assert rendered.settings("agent")["only_namespace"] == "shared"
+
+
+def test_where_the_agent_reads_pull_secrets() -> None:
+    """In the namespaces that its settings name, all; of those that a file of its own names, these alone, and nothing else."""
+    given = {"remote_development": {"image_pull_secrets": [{"name": "registry", "namespace": "platform"}]}}
+    rendered = Rendered(
+        {"agent": {"workspaceSettings": given, "settings": {"pull_secret_namespaces": ["team"]}}}
+    )
+    names = {
+        item["metadata"]["namespace"]: item["rules"][0].get("resourceNames")
+        for item in rendered.objects
+        if item["kind"] == "Role"
+    }
+    assert names == {"platform": ["registry"], "team": None}
 
 
 def allowed(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:

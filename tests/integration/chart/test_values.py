@@ -36,6 +36,8 @@ TOKEN = "moor_agent_0123456789"
         ({"server": {"extraEnv": {"A": "b"}}}, ["server/extraEnv", "got object, want array"]),
         ({"certManager": {"issuerRef": {"kind": "Issuer"}}}, ["certManager/issuerRef", "name"]),
         ({"agent": {"workspaceSettings": {"remote_developments": {}}}}, ["agent/workspaceSettings"]),
+        ({"agent": {"admissionPolicy": "sometimes"}}, ["agent/admissionPolicy", "'always'"]),
+        ({"agent": {"onlyNamespace": "Team"}}, ["agent/onlyNamespace", "pattern"]),
         ({"servers": {}}, ["additional properties 'servers' not allowed"]),
     ],
 )
@@ -50,6 +52,17 @@ def test_a_wrong_type_or_name(values: Object, words: list[str]) -> None:
     ("values", "words"),
     [
         ({"ingress": {"host": {"workspaceDomain": ""}}}, "ingress.host.workspaceDomain is missing"),
+        ({"agent": {"settings": {"only_namespace": "x"}}}, "set agent.onlyNamespace instead"),
+        ({"agent": {"onlyNamespace": "default"}}, "the release's own namespace"),
+        (
+            {
+                "agent": {
+                    "onlyNamespace": "team",
+                    "workspaceSettings": {"remote_development": {"shared_namespace": "other"}},
+                }
+            },
+            "in which the agent would have no rights",
+        ),
         ({"ingress": {"host": {"wildcardDomain": "*.other.test"}}}, "workspaces are found at *.ws.test"),
         ({"server": {"replicas": 2}}, "SQLite, which takes exactly one. Set server.replicas to 1"),
         (merged(POSTGRES, {"database": {"existingSecret": "db"}}), "both set: give one of them"),

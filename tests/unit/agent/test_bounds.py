@@ -100,3 +100,11 @@ def test_what_the_server_may_set(text: str) -> None:
 def test_whose_word_it_is(own: dict[str, Any], namespace: str, bounds: Bounds) -> None:
     """The agent's own settings, and the namespace that it is in."""
     assert of_agent(AgentSettings(**own), namespace) == bounds
+
+
+def test_an_agent_that_has_rights_in_one_namespace() -> None:
+    """Settings from the server name no shared namespace but that one, whatever else was once allowed."""
+    bounds = of_agent(AgentSettings(only_namespace="mine", shared_namespaces=("other",)), "moorage")
+    for namespace, refused in (("mine", False), ("", False), ("other", True), ("kube-system", True)):
+        wanted = parse(f'remote_development: {{shared_namespace: "{namespace}"}}', "x").remote_development
+        assert bool(excess(wanted, bounds)) is refused, namespace

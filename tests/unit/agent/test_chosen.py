@@ -29,3 +29,10 @@ def test_a_bundle_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot be read") as refused:
         filled(RemoteDevelopment(), AgentSettings(ca_bundle=str(tmp_path / "none")))
     assert refused.value.hint == "Correct ca_bundle under [agent]."
+
+
+def test_the_namespace_of_an_agent_that_has_rights_in_one() -> None:
+    """An agent with rights in one namespace runs all workspaces in it, unless the settings say where."""
+    own = AgentSettings(only_namespace="mine")
+    assert filled(RemoteDevelopment(), own).shared_namespace == "mine"
+    assert filled(RemoteDevelopment(shared_namespace="named"), own).shared_namespace == "named"

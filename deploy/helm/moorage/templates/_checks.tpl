@@ -54,6 +54,16 @@
 {{- fail "ingress.tls names a Secret for one of workspaceDomain and wildcardDomain only: give both (the same one twice, where it is for both names)." -}}
 {{- end -}}
 {{- if $v.gateway.enabled }}{{ include "moorage.checkGatewayService" . }}{{ end -}}
+{{- if $v.agent.settings.only_namespace -}}
+{{- fail "agent.settings.only_namespace is set, of which the agent's rights would know nothing: set agent.onlyNamespace instead." -}}
+{{- end -}}
+{{- if eq $v.agent.onlyNamespace .Release.Namespace -}}
+{{- fail (printf "agent.onlyNamespace is %q, the release's own namespace: the agent would read Moorage's own Secrets in it. Name another one." $v.agent.onlyNamespace) -}}
+{{- end -}}
+{{- $shared := (default dict $v.agent.workspaceSettings.remote_development).shared_namespace -}}
+{{- if and $v.agent.onlyNamespace $shared (ne $shared $v.agent.onlyNamespace) -}}
+{{- fail (printf "agent.onlyNamespace is %q, but agent.workspaceSettings has the shared_namespace %q, in which the agent would have no rights. Leave one of them out." $v.agent.onlyNamespace $shared) -}}
+{{- end -}}
 {{- $sources := 0 -}}
 {{- range $given := list $tls.workspaceDomainCert $tls.workspaceDomainSecret $v.certManager.issuerRef -}}
 {{- if $given -}}{{- $sources = add1 $sources -}}{{- end -}}

@@ -18,12 +18,14 @@ class Chosen(msgspec.Struct, frozen=True):
 
 
 def filled(settings: RemoteDevelopment, own: AgentSettings) -> RemoteDevelopment:
-    """What they leave out of proxies and CA bundle is the agent's own. Raises `Misconfigured` when its file is not there."""
+    """What they leave out of proxies, CA bundle and shared namespace is the agent's own. Raises `Misconfigured` when its file is not there."""
     if own.ca_bundle and not settings.ca_bundle:
         settings = msgspec.structs.replace(settings, ca_bundle=text_of(own.ca_bundle, "ca_bundle"))
     proxy = Proxy(http=own.http_proxy, https=own.https_proxy, no_proxy=own.no_proxy)
     if settings.proxy == Proxy() != proxy:
         settings = msgspec.structs.replace(settings, proxy=proxy)
+    if own.only_namespace and not settings.shared_namespace:
+        settings = msgspec.structs.replace(settings, shared_namespace=own.only_namespace)
     return settings
 
 

@@ -26,9 +26,13 @@ def allowed(resource: str, group: str = "") -> set[str]:
 def test_the_documentation_has_the_same_table() -> None:
     """The ClusterRole in docs/kubernetes.md is the one that the code needs."""
     text = (ROOT / "docs/kubernetes.md").read_text()
-    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
-    roles = [block for block in blocks if block.get("kind") == "ClusterRole"]
-    assert roles == [rights.cluster_role("moorage-agent")]
+    blocks = [
+        block
+        for text in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+        for block in yaml.safe_load_all(text)
+    ]
+    roles = [block for block in blocks if block.get("kind") in ("ClusterRole", "Role")]
+    assert roles == [rights.cluster_role("moorage-agent"), rights.sources_role("moorage-agent", "moorage")]
 
 
 def test_everything_that_is_watched_may_be() -> None:

@@ -114,7 +114,7 @@ class Client:
             query["continue"] = token
 
     async def watch(
-        self, kind: Kind, *, labels: str, since: str, opened: Callable[[], None]
+        self, kind: Kind, *, namespace: str = "", labels: str, since: str, opened: Callable[[], None]
     ) -> AsyncIterator[tuple[str, Object]]:
         """(ADDED | MODIFIED | DELETED | BOOKMARK, object) after the version `since`, until the server ends the watch.
         `opened` is called once it has begun.
@@ -129,7 +129,9 @@ class Client:
             "labelSelector": labels,
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=WATCH_SECONDS + 30)
-        async with self._request("watch", kind, "GET", kind.path(), query=query, timeout=timeout) as answer:
+        async with self._request(
+            "watch", kind, "GET", kind.path(namespace), query=query, timeout=timeout
+        ) as answer:
             opened()
             async for line in _lines(answer.content):
                 event = msgspec.json.decode(line)
@@ -343,7 +345,8 @@ class Client:
             return Forbidden(
                 f"The agent may not do this in the cluster: {refusal.text}",
                 code="cluster-forbidden",
-                hint="Its ClusterRole lacks this right; `helm upgrade` of the chart puts it back.",
+                hint="Its role lacks this right; `helm upgrade` of the chart puts it back. Image pull secrets are read where "
+                "pull_secret_namespaces of the agent's settings says.",
             )
         return refusal
 

@@ -20,22 +20,27 @@ ASK_EVERY = 300.0
 """Seconds between two looks at what the cluster can do."""
 
 
-async def abilities_of(client: Client, *, again: bool = False) -> Abilities:
-    """Raises when the API server does not answer. Whatever it refuses to tell counts as not there; `again`: but for what it may
+async def abilities_of(client: Client, *, namespace: str = "", again: bool = False) -> Abilities:
+    """`namespace`: where a Deployment may be made; "": where the agent is. Raises when the API server does not answer. Whatever it refuses to tell counts as not there; `again`: but for what it may
     tell a little later (a webhook that is away), for which this raises, too."""
     version, groups, nodes, answer = await asyncio.gather(
-        client.read("/version"), client.read("/apis"), _nodes(client, again), _dry_run(client, again)
+        client.read("/version"),
+        client.read("/apis"),
+        _nodes(client, again),
+        _dry_run(client, namespace, again),
     )
     names = [group["name"] for group in groups.get("groups") or ()]
     return abilities.read(version, answer, nodes, names)
 
 
-async def follow(client: Client, known: Abilities, learned: Callable[[Abilities], None]) -> None:
+async def follow(
+    client: Client, known: Abilities, learned: Callable[[Abilities], None], *, namespace: str = ""
+) -> None:
     """Asks again and again, until cancelled: clusters are upgraded, and nodes come and go. `learned` with what is new."""
     while True:
         await asyncio.sleep(ASK_EVERY)
         try:
-            now = await abilities_of(client, again=True)
+            now = await abilities_of(client, namespace=namespace, again=True)
         except MoorageError as error:
             _log.info("what the cluster can do is not known anew", error=str(error))
             continue
@@ -68,8 +73,8 @@ async def _nodes(client: Client, again: bool = False) -> list[Object]:
         return []
 
 
-async def _dry_run(client: Client, again: bool = False) -> Object | None:
-    namespace = client.access.namespace
+async def _dry_run(client: Client, namespace: str, again: bool) -> Object | None:
+    namespace = namespace or client.access.namespace
     for image_volume in (True, False):
         try:
             return await client.create(abilities.probe(namespace, image_volume=image_volume), dry_run=True)

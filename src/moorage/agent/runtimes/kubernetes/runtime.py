@@ -108,7 +108,8 @@ class KubernetesRuntime:
         while self._abilities is None:
             try:
                 await self._open()
-                self._abilities = await discovery.abilities_of(self.client)
+                only = self._options.only_namespace
+                self._abilities = await discovery.abilities_of(self.client, namespace=only)
             except MoorageError as error:
                 listener.lost(cause_of(error))
                 await asyncio.sleep(backoff.delay())
@@ -121,13 +122,15 @@ class KubernetesRuntime:
             changed=self._changed,
             lost=lambda error: listener.lost(cause_of(error)),
             found=listener.recovered,
+            namespace=self._options.only_namespace,
         )
         self._writer = Writer(self.client, self._store)
         self._attendant = Attendant(self.client, self._options, self._clock, listener, self._store.of)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._store.run(), name="store")
             tasks.create_task(self._pull_secrets.follow(), name="pull secrets")
-            following = discovery.follow(self.client, self._abilities, self._learn)
+            only = self._options.only_namespace
+            following = discovery.follow(self.client, self._abilities, self._learn, namespace=only)
             tasks.create_task(following, name="abilities")
 
     def _learn(self, abilities: Abilities) -> None:

@@ -36,7 +36,7 @@ _REMEMBERED = 5000
 
 
 class Store:
-    """`changed(workspace)` is called after each change of one of its objects, `lost` when the API server stops to answer
+    """`namespace`: the only one that is looked at; "": all. `changed(workspace)` is called after each change of one of its objects, `lost` when the API server stops to answer
     a watch, and `found` when all kinds have been listed (again)."""
 
     def __init__(
@@ -47,12 +47,14 @@ class Store:
         changed: Callable[[str], None],
         lost: Callable[[MoorageError], None],
         found: Callable[[], None],
+        namespace: str = "",
         kinds: Sequence[Kind] = WATCHED,
     ) -> None:
         self.ready = asyncio.Event()
         """Set while every kind has been listed and is watched."""
         self.relists = 0
-        self._client, self._selector, self._kinds = client, selector, tuple(kinds)
+        self._client, self._selector, self._namespace = client, selector, namespace
+        self._kinds = tuple(kind for kind in kinds if kind.namespaced or not namespace)
         self._changed, self._lost, self._found = changed, lost, found
         self._items: dict[Key, bytes] = {}
         self._versions: dict[Key, int] = {}
@@ -134,7 +136,11 @@ class Store:
                 if not since:
                     since = await self._list(kind)
                 watched = self._client.watch(
-                    kind, labels=self._selector, since=since, opened=lambda: self._is_current(kind.name)
+                    kind,
+                    namespace=self._namespace,
+                    labels=self._selector,
+                    since=since,
+                    opened=lambda: self._is_current(kind.name),
                 )
                 async for event, item in watched:
                     since = item["metadata"]["resourceVersion"]
@@ -159,7 +165,7 @@ class Store:
     async def _list(self, kind: Kind) -> str:
         found: set[Key] = set()
         version = ""
-        async for items, at in self._client.pages(kind, labels=self._selector):
+        async for items, at in self._client.pages(kind, namespace=self._namespace, labels=self._selector):
             version = version or at
             for item in items:
                 found.add(key_of(item))
