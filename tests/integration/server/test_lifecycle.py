@@ -22,7 +22,17 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, select, text
 
-from integration.server.harness import ADMIN, AGENT, ORIGIN, Server, events, eventually, new_home, serving
+from integration.server.harness import (
+    ADMIN,
+    AGENT,
+    LOOPBACK,
+    ORIGIN,
+    Server,
+    events,
+    eventually,
+    new_home,
+    serving,
+)
 from integration.server.postgres import Postgres
 from moorage.contract import ActualState, WorkspaceSpec
 from moorage.contract import agent as contract
@@ -98,7 +108,7 @@ async def two_replicas(folder: Path, url: str) -> AsyncIterator[tuple[Server, Se
 async def test_a_kill_loses_nothing(folder: Path, database: str, repository: str) -> None:
     """After kill -9, the next server has all that was answered, and its socket takes the old one's place."""
     home = new_home(folder)
-    settings = {"database": database} if database else {}
+    settings = {"repository_networks": ",".join(LOOPBACK)} | ({"database": database} if database else {})
     with process(home, **settings) as first:
         client = await ready(home, first)
         made = (await client.post("/api/v1/workspaces", json={"repository": repository})).json()
