@@ -170,10 +170,17 @@
       && !(name === "title" && element.hasAttribute("data-epoch"));
   }
 
-  /* An element with data-go leads elsewhere as soon as it arrives ("": this page anew). */
+  /* An element with data-go leads elsewhere as soon as it arrives ("": this page anew). Who is on the way elsewhere already, as
+     after signing out on this very page, goes on there. */
+  let leaving = false;
+  window.addEventListener("beforeunload", () => {
+    leaving = true;
+    window.setTimeout(() => { leaving = false; go(); }, 5000);
+  });
+
   function go() {
     const found = document.querySelector("[data-go]");
-    if (!found || found.dataset.going) return;
+    if (!found || found.dataset.going || leaving) return;
     found.dataset.going = "1";
     if (found.dataset.go) window.location.replace(found.dataset.go);
     else window.location.reload();
