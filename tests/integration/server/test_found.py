@@ -192,8 +192,8 @@ async def test_what_another_agent_works_on(server: Server) -> None:
 
 
 async def test_what_the_server_ended_is_removed(server: Server, repository: str) -> None:
-    """Of a workspace that was deleted here, something comes up again: nobody has to do anything. One that the agent knows in a newer
-    generation than the one that was deleted is kept."""
+    """Of a workspace that was deleted here, something comes up again: nobody has to do anything. What the agent knows in a newer generation
+    than the one that was deleted is kept, and what was made since, as a namespace that somebody restored."""
     async with server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         await server.call("DELETE", f"/api/v1/workspaces/{name}")
@@ -203,15 +203,18 @@ async def test_what_the_server_ended_is_removed(server: Server, repository: str)
             return bool((await server.get(f"/workspaces/{name}")).status_code == 404)
 
         await eventually(ended)
-        assert await tell(server, agent, found(name, generation=2)) == []
+        began = server.clock.now() - 60
+        assert await tell(server, agent, found(name, generation=2, since=began)) == []
         change = await agent.expect(contract.Change)
         while change.workspace.desired is not DesiredState.TERMINATED or change.workspace.generation != 2:
             change = await agent.expect(contract.Change)
         assert await tell(server, agent) == []
-        (item,) = await tell(server, agent, found(name, generation=3))
+        (item,) = await tell(server, agent, found(name, generation=3, since=began))
+        assert item["removing"] is False
+        (item,) = await tell(server, agent, found(name, generation=1, since=server.clock.now() + 60))
         assert item["removing"] is False
         made = await server.post(f"{PATH}/{name}/adopt", {"mark": "as-it-is"})
-        assert (made.status_code, made.json()["generation"]) == (201, 4)
+        assert (made.status_code, made.json()["generation"]) == (201, 3)
 
 
 async def test_a_month_without_the_agent(server: Server, repository: str) -> None:

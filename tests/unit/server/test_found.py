@@ -75,6 +75,23 @@ def test_what_an_agent_may_have_found(told: FoundWorkspace, plausible: bool) -> 
     assert decisions.is_plausible(told, 1) is plausible
 
 
+@pytest.mark.parametrize(
+    ("told", "terminated_at", "ended"),
+    [
+        (found(since=50.0), 100.0, True),
+        (found(since=150.0), 100.0, False),
+        (found(since=0.0), 100.0, False),
+        (found(since=50.0), None, False),
+        (found(since=50.0, generation=6), 100.0, False),
+        (found(since=50.0, elsewhere="the state folder /b"), 100.0, False),
+    ],
+)
+def test_what_this_server_has_deleted(told: FoundWorkspace, terminated_at: float | None, ended: bool) -> None:
+    """Only what was there when it was deleted, in a generation that was known then: a namespace or volume that somebody put back later is
+    kept."""
+    assert decisions.is_ended(told, generation=5, terminated_at=terminated_at) is ended
+
+
 def test_whose_it_was() -> None:
     """A user who is younger than the workspace has got the id of somebody who was lost."""
     assert decisions.is_kin(user_created_at=10, since=11)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from sqlalchemy import select
@@ -133,7 +133,8 @@ async def _made(state: ServerState, row: Row, body: schemas.Adopt) -> _Made:
 async def _add(session: AsyncSession, row: Row, made: _Made, owner: User, now: float) -> Workspace:
     told = row.told
     intent = decisions.followed(msgspec.structs.replace(told, desired=None))
-    if row.workspace is not None:  # of the same name, ended in an older generation than the agent knows
+    if row.workspace is not None:  # of the same name, which this server has deleted
+        intent = replace(intent, generation=max(intent.generation, row.workspace.generation + 1))
         await session.delete(row.workspace)
         await session.flush()
     titles = select(Workspace.title).where(Workspace.owner_id == owner.id, Workspace.terminated_at.is_(None))

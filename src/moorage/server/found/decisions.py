@@ -27,6 +27,14 @@ def followed(found: FoundWorkspace) -> Intent:
     return Intent(desired, found.generation + 1, found.restarts)
 
 
+def is_ended(found: FoundWorkspace, *, generation: int, terminated_at: float | None) -> bool:
+    """Whether what was found is what this server deleted, of which something is left: in a generation that it knew, and made before
+    that. What is younger was put back by somebody, who wants it."""
+    if terminated_at is None or found.elsewhere or found.generation > generation:
+        return False
+    return 0 < found.since <= terminated_at
+
+
 def removal_at(*, shown_at: float | None, elsewhere: bool, days: float, started_at: float) -> float | None:
     """When what was found is removed by itself; None: never. Not before it was shown for so many days (0: never), nor what another
     agent works on. What fell due while the server was away is put off by a day: a clock or a database may have been set back."""

@@ -154,13 +154,9 @@ async def orders(state: ServerState, agent_id: int) -> list[contract.ToAgent]:
 
 
 def _has_ended(row: Row) -> bool:
-    """Whether this server deleted it, in what the agent knows or later: of that, something is left."""
     workspace = row.workspace
-    return (
-        workspace is not None
-        and workspace.terminated_at is not None
-        and row.told.generation <= workspace.generation
-        and not row.told.elsewhere
+    return workspace is not None and decisions.is_ended(
+        row.told, generation=workspace.generation, terminated_at=workspace.terminated_at
     )
 
 
