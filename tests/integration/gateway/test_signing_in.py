@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import html
 import re
 import time
@@ -86,6 +87,27 @@ async def test_next_leads_nowhere_else(world: World):
         answer = await step(client, url)
         assert answer.status_code == 400, wanted
         assert "not a workspace here" in answer.text
+
+
+@pytest.mark.parametrize("known", ["", "x", "moorage"])
+async def test_a_hand_over_is_bound_to_no_known_text(world: World, known: str):
+    """Bob has a code made for the digest of nothing, or of a text that he knows, and hands it to somebody else's browser: nobody is signed in
+    as Bob by it."""
+    bob = await world.signed_in(BOB, world.at())
+    binding = hashlib.sha256(known.encode()).hexdigest()
+    begun = await step(
+        bob, f"{world.gateway.url}/auth/start?next={quote(world.at(), safe='')}&binding={binding}"
+    )
+    arrival = urlsplit(begun.headers["location"])
+    assert arrival.path == "/.moorage/callback"
+    headers = {"Cookie": f"moorage_binding={known}"} if known else {}
+    status, answered = await world.raw(
+        world.gateway.host(ANAS, world.port), headers, f"{arrival.path}?{arrival.query}"
+    )
+    assert status == 400
+    assert not any(
+        value.startswith("moorage_session=") for name, value in answered if name.lower() == "set-cookie"
+    )
 
 
 @pytest.mark.parametrize(
