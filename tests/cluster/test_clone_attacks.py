@@ -38,7 +38,7 @@ async def test_nobody_in_the_workspace_learns_the_credential(world: KubernetesWo
         name="app", clone_path="app", url=git.url("private-deep", host), credential=world.credential()
     )
     agent = await world.agent()
-    search = f"grep -r -l -s -e {attacks.FORMS[0]} -e {attacks.FORMS[1]} /projects; ls /projects/leak /clone 2>/dev/null; true"
+    search = f"grep -r -l -s -e {attacks.FORMS[0]} -e {attacks.FORMS[1]} /projects; ls -d /projects/leak /clone/* 2>/dev/null; true"
     meddled = desired_of(world, spec=simple_spec(world, containers=(main, side), projects=(project,)))
     await agent.start(meddled)
     assert await sh(agent, meddled, search) == ""
