@@ -134,8 +134,10 @@ class Shared:
                 raise _fill_failed(ended["StatusCode"])
 
     def _fill_name(self, volume: str) -> str:
-        """One per agent: what one left that was killed, the next finds and removes."""
-        return f"{volume}.fill.{self._identity.agent}.{self._identity.installation[:16]}"
+        """One per agent: what one left that was killed, the next finds and removes. Two of one identity, as a copied state folder
+        makes them, must not end each other's."""
+        place = hashlib.sha256(self._identity.place.encode()).hexdigest()[:8]
+        return f"{volume}.fill.{self._identity.agent}.{self._identity.installation[:16]}.{place}"
 
     async def _fill_ca(self, volume: str, image: str, bundle: bytes) -> None:
         body: Body = {
