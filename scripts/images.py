@@ -2,7 +2,7 @@
 
 An image's tag is a hash of its recipe (`deploy/images/<name>`, and what it copies), so that it costs nothing to know whether the right one is there. Where
 from, in this order: the engine itself; a tar of an earlier build in the cache; built from the recipe. The recipe starts from Debian,
-which is pulled where a registry can be reached and made by mmdebstrap where not. A setting names an image of your own instead.
+which is pulled where a registry can be reached, by the digest that the recipe has, and made by mmdebstrap where not. A setting names an image of your own instead.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -23,8 +24,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DEBIAN_SUITE = "bookworm"
-DEBIAN_PUBLIC = "docker.io/library/debian:12-slim"
 DEBIAN_LOCAL = "moorage/debian:12-slim"
+HUB = "docker.io/library"
 PROBE_SECONDS = 4
 PULL_SECONDS = 300
 CA_BUNDLE = "ca-bundle.crt"
@@ -66,6 +67,19 @@ class Recipe:
             for path in (place.rglob("*") if place.is_dir() else [place])
             if path.is_file() and path.suffix != ".pyc"
         }
+
+    @property
+    def debian(self) -> str:
+        """The Debian that the recipe starts from, as a registry has it: never by a tag alone, which may be another image tomorrow.
+        Raises `ImageError`."""
+        text = (self.folder / "Dockerfile").read_text()
+        found = re.search(r"^ARG DEBIAN=(debian:\S+@sha256:[0-9a-f]{64})$", text, re.MULTILINE)
+        if found is None:
+            raise ImageError(
+                f"{self.folder}/Dockerfile does not say which Debian it starts from: it needs a line "
+                f"`ARG DEBIAN=debian:12-slim@sha256:…` (deploy/images/README.md says where the digest is from)."
+            )
+        return f"{HUB}/{found[1]}"
 
     @property
     def tag(self) -> str:
@@ -225,7 +239,7 @@ def needs_mmdebstrap(recipe: Recipe, engine: Engine) -> bool:
     """Whether the image would have to be built, with no registry to start from."""
     if os.environ.get(recipe.setting) or engine.has(recipe.tag) or recipe.cached.exists():
         return False
-    return not (engine.has(DEBIAN_LOCAL) or engine.has(DEBIAN_PUBLIC) or registry_answers(DEBIAN_PUBLIC))
+    return not (engine.has(DEBIAN_LOCAL) or engine.has(recipe.debian) or registry_answers(recipe.debian))
 
 
 def _obtain(recipe: Recipe, engine: Engine, *, rebuild: bool) -> None:
@@ -242,7 +256,7 @@ def _obtain(recipe: Recipe, engine: Engine, *, rebuild: bool) -> None:
         if engine.load(recipe.cached) and engine.has(recipe.tag):
             return
         say("that file is of no use: building anew")
-    debian = _debian(engine)
+    debian = _debian(recipe, engine)
     say(f"building {recipe.tag}")
     engine.build(recipe, debian)
     engine.save(recipe.tag, recipe.cached)
@@ -252,17 +266,20 @@ def _obtain(recipe: Recipe, engine: Engine, *, rebuild: bool) -> None:
     say(f"built {recipe.tag} in {time.monotonic() - started:.0f} s")
 
 
-def _debian(engine: Engine) -> str:
-    """The name of a Debian image that the engine has."""
+def _debian(recipe: Recipe, engine: Engine) -> str:
+    """The name of a Debian image that the engine has: one that this machine made of packages that Debian signed, or the registry's, which
+    the engine verifies by its digest."""
     if engine.has(DEBIAN_LOCAL):
         return DEBIAN_LOCAL
-    if engine.has(DEBIAN_PUBLIC) or engine.pull(DEBIAN_PUBLIC):
-        return DEBIAN_PUBLIC
+    public = recipe.debian
+    if engine.has(public) or engine.pull(public):
+        return public
+    reason = f"{public} cannot be pulled" if registry_answers(public) else "no registry can be reached"
     if shutil.which("mmdebstrap") is None:
         raise ImageError(
-            "no registry can be reached, and mmdebstrap is not there to do without one: `apt-get install mmdebstrap`."
+            f"{reason}, and mmdebstrap is not there to do without: `apt-get install mmdebstrap`."
         )
-    say(f"no registry can be reached: making Debian {DEBIAN_SUITE} with mmdebstrap")
+    say(f"{reason}: making Debian {DEBIAN_SUITE} with mmdebstrap")
     with tempfile.TemporaryDirectory(prefix="moorage-debian-") as scratch:
         tar = Path(scratch) / "root.tar"
         options = [

@@ -447,6 +447,26 @@ def test_the_agents_rights_in_one_namespace() -> None:
     assert rendered.settings("agent")["only_namespace"] == "shared"
 
 
+def test_images_by_their_digest() -> None:
+    """An image with a digest is named by it, beside its tag; a second cluster gets the same ones."""
+    digest = "sha256:" + "ab" * 32
+    values = {part: {"image": {"digest": digest}} for part in PARTS}
+    tools = f"registry.example.com/tools:1@{digest}"
+    rendered = Rendered(
+        values, {"image": {"registry": "registry.example.com"}, "agent": {"toolsImage": tools}}
+    )
+    for part in PARTS:
+        for container in rendered.pod(part)["containers"]:
+            assert container["image"] == f"registry.example.com/moorage/{part}:{__version__}@{digest}"
+    assert rendered.settings("agent")["tools_image"] == tools
+    config = next(
+        i
+        for i in rendered.objects
+        if i["metadata"]["name"] == "rel-moorage-server" and i["kind"] == "ConfigMap"
+    )
+    assert sum(text.count(digest) for text in config["data"].values()) == 3
+
+
 def test_where_the_agent_reads_pull_secrets() -> None:
     """In the namespaces that its settings name, all; of those that a file of its own names, these alone, and nothing else."""
     given = {"remote_development": {"image_pull_secrets": [{"name": "registry", "namespace": "platform"}]}}

@@ -12,6 +12,7 @@ from pathlib import Path
 import images
 import pytest
 
+from integration.runtimes.registry import EmptyRegistry
 from integration.tools.containers import SCRIPTS, Workspace, docker, run, unique
 
 pytestmark = pytest.mark.docker
@@ -175,3 +176,26 @@ def test_build_knows_the_machines_authorities_and_keeps_them_out_of_the_tag(
         == bundle.stat().st_size
     )
     assert [path.name for path in recipe.folder.iterdir()] == ["Dockerfile"]
+
+
+def test_a_tag_of_the_same_name_is_not_the_debian(
+    recipe: images.Recipe, base_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image that somebody tagged like the one to start from is not taken: only the digest counts, and a registry that does not
+    have it is named."""
+    registry = EmptyRegistry()
+    tag = f"{registry.address}/debian:12-slim"
+    digest = "sha256:" + "0" * 64
+    (recipe.folder / "Dockerfile").write_text(f"ARG DEBIAN=debian:12-slim@{digest}\nFROM ${{DEBIAN}}\n")
+    monkeypatch.setattr(images, "HUB", registry.address)
+    monkeypatch.setattr(images, "DEBIAN_LOCAL", unique("none"))
+    monkeypatch.setattr(
+        images.shutil, "which", lambda name: None if name == "mmdebstrap" else f"/usr/bin/{name}"
+    )
+    try:
+        docker("tag", base_image, tag)
+        with pytest.raises(images.ImageError, match=f"12-slim@{digest} cannot be pulled"):
+            images.ensure(recipe, images.Engine())
+    finally:
+        docker("rmi", tag)
+        registry.close()

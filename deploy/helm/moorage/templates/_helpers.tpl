@@ -37,7 +37,7 @@ labels:
 {{- define "moorage.image" -}}
 {{- $registry := .root.Values.image.registry | trimSuffix "/" -}}
 {{- $tag := default (default .root.Chart.AppVersion .root.Values.image.tag) .image.tag -}}
-{{- if $registry }}{{ $registry }}/{{ end }}{{ .image.repository }}:{{ $tag }}
+{{- if $registry }}{{ $registry }}/{{ end }}{{ .image.repository }}:{{ $tag }}{{ with .image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 
 {{- define "moorage.toolsImage" -}}
@@ -61,6 +61,7 @@ labels:
 {{- $own := dict -}}
 {{- if ne $given.repository (printf "moorage/%s" $name) }}{{ $_ := set $own "repository" $given.repository }}{{ end -}}
 {{- with $given.tag }}{{ $_ := set $own "tag" . }}{{ end -}}
+{{- with $given.digest }}{{ $_ := set $own "digest" . }}{{ end -}}
 {{- with $own }}{{ $_ := set $values $name (dict "image" .) }}{{ end -}}
 {{- end -}}
 {{- with $v.agent.toolsImage }}{{ $_ := set $values "agent" (merge (dict "toolsImage" .) (default dict $values.agent)) }}{{ end -}}
