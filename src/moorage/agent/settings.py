@@ -58,8 +58,12 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_cpu_limit: int = 0
     """Millicores of a container whose devfile sets none; 0: no limit. No limit is ever above what the engine has."""
     default_memory_limit: int = -1
-    """Bytes of a container whose devfile sets none; -1: the containers of one workspace share half of the machine's memory; 0: no
-    limit. On Docker; on Kubernetes the workspaces' settings say it (`default_resources_per_workspace_container`)."""
+    """Bytes of a container whose devfile sets none; 0: no limit; -1: on Docker, the containers of one workspace share half of the
+    machine's memory; on Kubernetes each gets 4 GiB. There, what the workspaces' settings say goes before
+    (`default_resources_per_workspace_container`, and a share of `max_resources_per_workspace`)."""
+    ephemeral_limit: int = 10 << 30
+    """Bytes that a container on Kubernetes may write outside of its volumes, and to each ephemeral volume for which the devfile sets no
+    size; 0: no limit. Whose pod takes more is put out by its node and made anew."""
     disk_limit: int = -1
     """Bytes that one workspace may take of the engine's disk, on Docker; -1: half of the disk; 0: no limit. Who takes more is stopped."""
     disk_every: float = 300.0

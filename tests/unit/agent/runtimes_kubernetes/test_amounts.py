@@ -10,9 +10,10 @@ import pytest
 
 from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.kubernetes import planning
-from moorage.agent.runtimes.kubernetes.objects import objects_of
+from moorage.agent.runtimes.kubernetes.objects import amounts, objects_of
+from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import Amounts, RemoteDevelopment, ResourceSettings
-from moorage.contract import Container, Resources
+from moorage.contract import Container, Resources, Volume
 from moorage.kernel import quantities
 from unit.agent.runtimes_kubernetes.test_planning import DESIRED, frame
 
@@ -121,9 +122,80 @@ def test_too_much_is_the_quotas_to_refuse(asked: tuple[Resources, ...]) -> None:
         admitted(objects(MOST, *asked), "memory")
 
 
-def test_without_a_maximum_nothing_is_added() -> None:
-    """A devfile's request stays a request."""
+def test_without_a_maximum_nothing_is_shared() -> None:
+    """A devfile's request stays a request, and no LimitRange is made."""
     made = objects(RemoteDevelopment(), Resources(memory_request=3072 * MI), Resources())
     main = made["Deployment"]["spec"]["template"]["spec"]["containers"][1]
-    assert main["resources"] == {"requests": {"memory": "3Gi"}}
+    assert main["resources"]["requests"]["memory"] == "3Gi"
     assert "LimitRange" not in made
+
+
+def limited(limits: Amounts, requests: Amounts | None = None) -> RemoteDevelopment:
+    defaults = ResourceSettings(limits=limits, requests=requests or Amounts())
+    return RemoteDevelopment(default_resources_per_workspace_container=defaults)
+
+
+def memory_of(settings: RemoteDevelopment, own: Resources, **options: Any) -> tuple[str | None, str | None]:
+    """Request and limit of a workspace's one container."""
+    spec = msgspec.structs.replace(
+        DESIRED.spec, containers=(Container(name="py", image="i:1", resources=own),), main_container="py"
+    )
+    desired = msgspec.structs.replace(DESIRED, spec=spec)
+    used = frame(chosen=Chosen(settings), options=AgentSettings(tools_image="tools:1", **options))
+    found = amounts.of_container(planning.plan_of(used, desired, None, [], run="1"), spec.containers[0])
+    return tuple(found.get(key, {}).get("memory") for key in ("requests", "limits"))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("settings", "own", "options", "expected"),
+    [
+        (RemoteDevelopment(), Resources(), {}, ("64Mi", "4Gi")),
+        (RemoteDevelopment(), Resources(memory_limit=6144 * MI), {}, (None, "6Gi")),
+        (RemoteDevelopment(), Resources(memory_request=1024 * MI), {}, ("1Gi", "4Gi")),
+        (RemoteDevelopment(), Resources(memory_request=6144 * MI), {}, ("6Gi", "6Gi")),
+        (RemoteDevelopment(), Resources(), {"default_memory_limit": 32 * MI}, ("32Mi", "32Mi")),
+        (RemoteDevelopment(), Resources(), {"default_memory_limit": 2048 * MI}, ("64Mi", "2Gi")),
+        (RemoteDevelopment(), Resources(), {"default_memory_limit": 0}, (None, None)),
+        (limited(Amounts(memory="16Gi")), Resources(), {}, (None, "16Gi")),
+        (limited(Amounts(), Amounts(memory="1Gi")), Resources(), {}, ("1Gi", "4Gi")),
+        (limited(Amounts(cpu="1")), Resources(), {}, ("64Mi", "4Gi")),
+        # The LimitRange gives it its share.
+        (MOST, Resources(), {}, (None, None)),
+    ],
+)
+def test_no_container_is_without_a_limit(
+    settings: RemoteDevelopment,
+    own: Resources,
+    options: dict[str, Any],
+    expected: tuple[str | None, str | None],
+) -> None:
+    """What devfile and settings say goes before the agent's own limit, which else holds; what is not asked for is not held back."""
+    assert memory_of(settings, own, **options) == expected
+
+
+def test_no_container_writes_a_nodes_disk_full() -> None:
+    """Each container has a limit on what it writes outside of its volumes, and each volume on the node's disk has a size; the kubelet holds
+    their sum against all that the pod writes."""
+    volumes = (
+        Volume(name="scratch", ephemeral=True),
+        Volume(name="large", ephemeral=True, size=40 << 30),
+        Volume(name="kept"),
+    )
+    spec = msgspec.structs.replace(DESIRED.spec, volumes=volumes)
+    desired = msgspec.structs.replace(DESIRED, spec=spec)
+
+    def pod(**options: Any) -> dict[str, Any]:
+        used = frame(options=AgentSettings(tools_image="tools:1", **options))
+        made = objects_of(planning.plan_of(used, desired, None, [], run="1"))[-1]
+        found: dict[str, Any] = made["spec"]["template"]["spec"]
+        return found
+
+    bounded = pod()
+    sizes = [v["emptyDir"]["sizeLimit"] for v in bounded["volumes"] if "emptyDir" in v]
+    assert sizes == ["16Mi", "50Gi", "4Gi", "10Gi", "40Gi"]
+    sandbox, main = (container["resources"] for container in bounded["containers"])
+    assert (main["requests"][amounts.DISK], main["limits"][amounts.DISK]) == ("64Mi", "10Gi")
+    assert (sandbox["requests"][amounts.DISK], sandbox["limits"][amounts.DISK]) == ("64Mi", "105Gi")
+    free = pod(ephemeral_limit=0)
+    assert not [c for c in free["containers"] if amounts.DISK in c.get("resources", {}).get("limits", {})]
+    assert {"name": "volume-scratch", "emptyDir": {}} in free["volumes"]

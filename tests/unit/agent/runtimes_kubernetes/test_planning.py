@@ -66,6 +66,15 @@ def test_nothing_is_written_twice() -> None:
     assert again(frame(), made(frame())).none
 
 
+def test_a_run_of_before_the_limits_goes_on() -> None:
+    """Limits of the agent's own, new or changed, are for what is started from then on: nothing of a run is written anew."""
+    none = AgentSettings(tools_image="tools:1", default_memory_limit=0, ephemeral_limit=0)
+    before = made(frame(options=none))
+    assert again(frame(), before).none
+    assert again(frame(options=none), made(frame())).none
+    assert before[-1] != made(frame())[-1]
+
+
 def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
     """New settings, another tools image and a cluster that learned something leave a run alone."""
     newer = frame(

@@ -71,6 +71,10 @@ def plan_of(
         tools_image=tools,
         gateway_namespace=options.gateway_namespace,
         clone_memory_limit=options.clone_memory_limit,
+        default_memory_limit=names.MEMORY_LIMIT
+        if options.default_memory_limit < 0
+        else options.default_memory_limit,
+        ephemeral_limit=options.ephemeral_limit,
         stop_timeout=options.stop_timeout,
         run=run,
     )

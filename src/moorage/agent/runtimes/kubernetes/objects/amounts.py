@@ -1,5 +1,5 @@
 """How much of a node a workspace's containers get: what the devfile asks for, the settings' defaults, and an equal share of what these
-leave of the workspace's maximum. Pure.
+leave of the workspace's maximum; where nobody says anything, the agent's own limits, so that no workspace takes a whole node. Pure.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from moorage.agent_settings import Amounts
 from moorage.contract import Container
 from moorage.kernel import quantities
 
+DISK = "ephemeral-storage"
+LEAST_DISK_REQUEST = 64 << 20
+"""Of what a container writes outside of its volumes: a request that is left out would be the limit."""
 LEAST_REQUEST = Amounts(cpu="50m", memory="64Mi")
 """Of a container for which nobody set a request: else it would be its limit, and hold that much of a node for nothing."""
 
@@ -30,17 +33,40 @@ def of_container(plan: Plan, container: Container) -> dict[str, Any]:
             table["cpu"] = quantities.cpu(cpu) if cpu is not None else default.cpu
         if memory is not None or default.memory:
             table["memory"] = quantities.size(memory) if memory is not None else default.memory
-    for name in requests.keys() & limits.keys():
-        # A default may contradict what the devfile sets.
-        if quantities.parse(requests[name]) > quantities.parse(limits[name]):
-            requests[name] = limits[name]
-    for name, share in shares(plan).items():
+    _settle(requests, limits)
+    shared = shares(plan)
+    for name, share in shared.items():
         if name in requests and name not in limits and quantities.parse(requests[name]) > share:
             if _asked(container, name) is not None:
                 limits[name] = requests[name]
             else:
                 requests[name] = written(name, share)
+    if plan.default_memory_limit and "memory" not in limits and "memory" not in shared:
+        _limit_memory(plan.default_memory_limit, requests, limits)
+    if plan.ephemeral_limit:
+        of_disk(plan.ephemeral_limit, requests, limits)
     return {key: table for key, table in (("requests", requests), ("limits", limits)) if table}
+
+
+def of_disk(most: int, requests: dict[str, str], limits: dict[str, str]) -> None:
+    """What a container may write outside of its volumes."""
+    requests[DISK] = quantities.size(min(LEAST_DISK_REQUEST, most))
+    limits[DISK] = quantities.size(most)
+
+
+def _settle(requests: dict[str, str], limits: dict[str, str]) -> None:
+    for name in requests.keys() & limits.keys():
+        # A default may contradict what the devfile sets.
+        if quantities.parse(requests[name]) > quantities.parse(limits[name]):
+            requests[name] = limits[name]
+
+
+def _limit_memory(most: int, requests: dict[str, str], limits: dict[str, str]) -> None:
+    """Who asks for more gets that much, and no less than it asks for. A request that is left out would be the limit."""
+    asked = requests.setdefault(
+        "memory", quantities.size(min(int(quantities.parse(LEAST_REQUEST.memory)), most))
+    )
+    limits["memory"] = asked if quantities.parse(asked) > most else quantities.size(most)
 
 
 def shares(plan: Plan) -> dict[str, Decimal]:

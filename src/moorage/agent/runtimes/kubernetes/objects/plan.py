@@ -9,6 +9,7 @@ import msgspec
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.resources import Kind, Object
 from moorage.agent.runtimes.port import Identity, digest_of
+from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import PullSecret, RemoteDevelopment
 from moorage.contract import DesiredWorkspace, WorkspaceSpec
 
@@ -43,6 +44,8 @@ TOOLS_STEP = "moorage-tools"
 CLONE_STEP = "moorage-clone"
 """Name of the init container that clones, when the devfile has preStart steps: these may work on the projects."""
 NAME_LIMIT = 63
+MEMORY_LIMIT = 4 << 30
+"""What a container gets at most that nobody thought of: enough for an editor with its language servers, and less than a node has."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +62,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Where the gateway's pods are, unless the settings say so."""
     clone_memory_limit: int = 1 << 30
     """Bytes of the container that clones."""
+    default_memory_limit: int = MEMORY_LIMIT
+    """Bytes of a container for which neither the devfile nor the settings set a limit; 0: none."""
+    ephemeral_limit: int = AgentSettings().ephemeral_limit
+    """Bytes that a container may write outside of its volumes, and to an ephemeral volume without a size; 0: no limit."""
     stop_timeout: int = 5
     """Seconds between SIGTERM and SIGKILL."""
     run: str = ""

@@ -30,6 +30,9 @@ COMPLETE = ".complete"
 BUSYBOX = f"{TOOLS_ROOT}/bin/busybox"
 
 SANDBOX_CPU = "2"
+SANDBOX_DISK = 1 << 30
+TOOLS_SIZE, TRUST_SIZE = 4 << 30, 64 << 20
+"""Of the copied tree, while an older one is replaced, and of the joined CAs: only the sandbox writes there."""
 
 MAPPED = (
     "read -r _ outside _ </proc/self/uid_map && [ $outside != 0 ] || "
@@ -149,6 +152,10 @@ def _sandbox(plan: Plan) -> dict[str, Any]:
         body["env"] = [entry for entry in body["env"] if entry["name"] != "MOORAGE_CREDENTIALS_FOR"]
     if not plan.mounts_tools:
         body["volumeMounts"].append({"name": "tools", "mountPath": COPY_ROOT})
+    if plan.ephemeral_limit:
+        # The kubelet holds all that a pod writes, its ephemeral volumes included, against the sum of its containers' limits.
+        most = SANDBOX_DISK + sum(_ephemeral_sizes(plan).values())
+        amounts.of_disk(most, body["resources"]["requests"], body["resources"]["limits"])
     # Once projects are complete, the pod's own status says so for good.
     body["startupProbe"] = {
         "exec": {"command": [BUSYBOX, "sh", "-c", _CLONED]},
@@ -309,25 +316,42 @@ def _volumes(plan: Plan) -> list[dict[str, Any]]:
     volumes: list[dict[str, Any]] = [
         {"name": "projects", "persistentVolumeClaim": {"claimName": plan.name}},
         {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
-        {"name": "clone", "emptyDir": {}},
+        {
+            "name": "clone",
+            "emptyDir": {"sizeLimit": quantities.size(_ephemeral_sizes(plan)["moorage/clone"])},
+        },
         {
             "name": "tools",
             **(
                 {"image": {"reference": plan.tools_image, "pullPolicy": "IfNotPresent"}}
                 if plan.mounts_tools
-                else {"emptyDir": {}}
+                else {"emptyDir": {"sizeLimit": quantities.size(TOOLS_SIZE)}}
             ),
         },
     ]
     if plan.settings.ca_bundle:
-        volumes.append({"name": "trust", "emptyDir": {}})
+        volumes.append({"name": "trust", "emptyDir": {"sizeLimit": quantities.size(TRUST_SIZE)}})
         volumes.append({"name": "extra-ca", "secret": {"secretName": names.bundle_name(plan.name)}})
     for volume in plan.spec.volumes:
         source: dict[str, Any] = {"persistentVolumeClaim": {"claimName": part_name(plan.name, volume.name)}}
         if volume.ephemeral:
-            source = {"emptyDir": {"sizeLimit": quantities.size(volume.size)} if volume.size else {}}
+            size = _ephemeral_sizes(plan)[volume.name]
+            source = {"emptyDir": {"sizeLimit": quantities.size(size)} if size else {}}
         volumes.append({"name": volume_name(volume.name), **source})
     return volumes
+
+
+def _ephemeral_sizes(plan: Plan) -> dict[str, int]:
+    """Bytes of the volumes on the node's own disk, by name; 0: no limit."""
+    # What is cloned there moves to the workspace's volume, which holds no more.
+    ours = {"moorage/clone": int(quantities.parse(plan.settings.storage.size))}
+    if not plan.mounts_tools:
+        ours["moorage/tools"] = TOOLS_SIZE
+    if plan.settings.ca_bundle:
+        ours["moorage/trust"] = TRUST_SIZE
+    return ours | {
+        volume.name: volume.size or plan.ephemeral_limit for volume in plan.spec.volumes if volume.ephemeral
+    }
 
 
 def _init_containers(plan: Plan) -> list[dict[str, Any]]:
