@@ -31,7 +31,7 @@ MARKER = ".moorage-complete"
 FILL = f"""
 set -e
 [ -e /to/{MARKER} ] && exit 0
-cp -a {TOOLS_ROOT}/. /to/
+cp -af {TOOLS_ROOT}/. /to/
 : > /to/{MARKER}
 """
 
