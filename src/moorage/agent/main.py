@@ -79,7 +79,10 @@ async def run(home: Home, chosen: AgentSettings) -> None:
     connection = Connection(address, home.secret("agent-token"), fleet, runtime, workspace_settings)
     try:
         listen = listening_address(chosen.status_listen)
-        async with Status(home.socket("agent"), listen, fleet, connection), asyncio.TaskGroup() as group:
+        async with (
+            Status(home.socket("agent"), listen, fleet, connection, lambda: runtime.caveat),
+            asyncio.TaskGroup() as group,
+        ):
             tasks = [
                 group.create_task(fleet.run(), name="fleet"),
                 group.create_task(connection.run(), name="connection"),

@@ -48,6 +48,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Image with the editors and helpers (`/opt/moorage`); also the image of each workspace's first container."""
     network_pool: str = "10.213.0.0/16"
     """IPv4 network that the workspaces' own networks (a /28 each) are taken from."""
+    reachable_by: tuple[str, ...] = ()
+    """On Docker: who on this machine may connect to workspaces, each a user's number or `user:group` (`moor up` names HAProxy's and the
+    agent's own). (): whoever is on it."""
     ca_bundle: str = ""
     """File with CA certificates (PEM) that programs in workspaces trust beside this machine's own; "": none are added."""
     http_proxy: str = ""

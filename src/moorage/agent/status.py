@@ -3,6 +3,7 @@ the settings say so, on a TCP port."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -33,7 +34,12 @@ def listening_address(text: str) -> tuple[str | None, int] | None:
 
 class Status:
     def __init__(
-        self, socket: Path, listen: tuple[str | None, int] | None, fleet: Fleet, connection: Connection
+        self,
+        socket: Path,
+        listen: tuple[str | None, int] | None,
+        fleet: Fleet,
+        connection: Connection,
+        caveat: Callable[[], str],
     ) -> None:
         """`listen`: as of `listening_address`."""
         self._socket = socket
@@ -41,6 +47,7 @@ class Status:
         self._listening = ExitStack()
         self._fleet = fleet
         self._connection = connection
+        self._caveat = caveat
         app = web.Application()
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._health)
@@ -80,5 +87,6 @@ class Status:
             "server": self._connection.problem,
             "engine": msgspec.to_builtins(fault) if fault is not None else None,
             "workspaces": len(self._fleet.states),
+            "caveat": self._caveat(),
         }
         return web.Response(body=msgspec.json.encode(body), content_type="application/json")

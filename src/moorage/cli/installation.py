@@ -177,17 +177,22 @@ def _show_status(found: Status) -> None:
         headings = ["PROCESS", "STATE", "PID", "SINCE", "RESTARTS", "MEMORY", "LAST EXIT"]
         output.show_table(headings, rows, empty="")
         output.say("")
-    facts = {"URL": found.url, "State folder": f"{found.home} ({size(found.disk_free)} free)"}
-    facts["Container engine"] = found.engine or "none answers"
+    facts = {
+        "URL": found.url,
+        "State folder": f"{found.home} ({size(found.disk_free)} free)",
+        "Accounts": found.accounts or "nothing runs",
+        "Container engine": found.engine or "none answers",
+    }
     if found.workspaces is not None:
         counts = ", ".join(f"{count} {name}" for name, count in sorted(found.workspaces.items()))
         facts["Workspaces"] = counts or "none"
     for name, value in facts.items():
         output.say(f"{name + ':':<18}{value}")
     _show_agents(found)
-    for part in found.parts:
-        if part.problem:
-            output.say(f"{part.name}: {part.problem}")
+    problems = (f"{part.name}: {part.problem}" for part in found.parts if part.problem)
+    for note in (found.caveat, *problems):
+        if note:
+            output.say(note)
     for process in found.processes:
         if process.state in ("waiting", "failed") and process.last_exit:
             output.say(f"\nLast lines of {process.name}:")

@@ -32,7 +32,8 @@ def snapshot(table: Table) -> Stored:
 
 
 def write(home: Home, stored: Stored) -> None:
-    write_private(path(home), msgspec.json.encode(stored).decode())
+    # HAProxy begins with it: where that has an account of its own, it reads this by the gateway's group.
+    write_private(path(home), msgspec.json.encode(stored).decode(), mode=0o640)
 
 
 def save(home: Home, table: Table) -> None:

@@ -13,6 +13,13 @@ SOCKET_PATH_LIMIT = 107
 """Bytes of a Unix socket's path that Linux takes (unix(7))."""
 
 
+GIVEN = "MOORAGE_GIVEN"
+"""Names, for a process that runs under an account of its own, the folder with what it may read of the state folder's secrets and
+settings: `supervisor.handover` writes it."""
+FINGERPRINT = ".sha256"
+"""Ends the name of a secret's fingerprint in there."""
+
+
 def default_home() -> Path:
     """`MOORAGE_HOME`, else `/var/lib/moorage` for root, else `moorage` under `XDG_STATE_HOME` (`~/.local/state`)."""
     if given := os.environ.get("MOORAGE_HOME"):
@@ -34,6 +41,11 @@ class Home:
     def settings(self) -> Path:
         """`settings.toml`, one table per process; it need not exist."""
         return self.path / "settings.toml"
+
+    @property
+    def editors(self) -> Path:
+        """`editors.toml`: further editors; it need not exist."""
+        return given("editors.toml") or self.path / "editors.toml"
 
     @property
     def client(self) -> Path:
@@ -65,7 +77,18 @@ class Home:
         return path
 
     def secret_file(self, name: str) -> Path:
-        return self.path / "secrets" / name
+        return given(name) or self.path / "secrets" / name
+
+    def fingerprint(self, name: str) -> str:
+        """Of the secret in `secrets/<name>`; "" when there is none. A process may know this without knowing the secret."""
+        known = given(f"{name}{FINGERPRINT}")
+        if known is not None and known.exists():
+            return known.read_text().strip()
+        from moorage.kernel import (
+            ids,
+        )  # it brings OpenSSL with it, which the resident supervisor does without
+
+        return ids.fingerprint(self.secret(name)) if self.secret_file(name).exists() else ""
 
     def secret(self, name: str) -> str:
         """The secret in `secrets/<name>`. Raises `Misconfigured` when it is not there."""
@@ -88,6 +111,12 @@ class Home:
                 code="home-not-writable",
                 hint=f"It must be a folder that user {os.geteuid()} or group {os.getegid()} may write to.",
             ) from error
+
+
+def given(name: str) -> Path | None:
+    """Where this process finds what it was given by that name; None when it reads the state folder itself."""
+    folder = os.environ.get(GIVEN)
+    return Path(folder) / name if folder else None
 
 
 def write_private(path: Path, text: str, *, mode: int = 0o600) -> None:

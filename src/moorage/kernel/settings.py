@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_origin
 import msgspec
 
 from moorage.kernel.errors import Misconfigured
+from moorage.kernel.home import given
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -39,7 +40,7 @@ def load(kind: type[S], table: str, file: Path, environ: dict[str, str] | None =
 
 def _from_file(kind: type[msgspec.Struct], table: str, file: Path) -> dict[str, Any]:
     try:
-        document = tomllib.loads(file.read_text())
+        document = tomllib.loads((given(file.name) or file).read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

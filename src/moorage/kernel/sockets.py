@@ -16,11 +16,17 @@ BACKLOG = 1024
 @contextmanager
 def listening(path: Path) -> Iterator[socket.socket]:
     """The one that was inherited, or one that is bound here. One that an earlier process left behind is replaced at once."""
-    inherited = os.environ.pop(INHERITED, "")
-    with socket.socket(fileno=int(inherited)) if inherited else bind(path, 0o600) as found:
+    there = inherited()
+    with socket.socket(fileno=there[0]) if there else bind(path, 0o600) as found:
         found.set_inheritable(False)
         found.listen(BACKLOG)
         yield found
+
+
+def inherited() -> tuple[int, ...]:
+    """The descriptor of the inherited one, if there is one."""
+    text = os.environ.get(INHERITED, "")
+    return (int(text),) if text else ()
 
 
 def bind(path: Path, mode: int, *, group: int = -1) -> socket.socket:

@@ -124,7 +124,7 @@ async def running_state(
     credentials = load_credentials(settings.git_credentials)
     ssh_hosts = load_hosts(settings.git_ssh)
     helm_values = load_helm_values(settings.helm_values)
-    editors = load_editors(home.path / "editors.toml")
+    editors = load_editors(home.editors)
     resolver = make_resolver(settings)
     where = database_address(settings.database, home.database)
     engine = make_engine(where, pool=settings.database_pool)

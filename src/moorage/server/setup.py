@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
-from moorage.kernel.ids import fingerprint, short_id
+from moorage.kernel.ids import short_id
 from moorage.server.accounts.lifetimes import DAY
 from moorage.server.accounts.models import ApiToken, Session, User
 from moorage.server.accounts.tokens import end_tokens
@@ -51,19 +51,19 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
             # There was one server, and it has ended, perhaps without a word: none of its agents is connected.
             await session.execute(update(Agent).values(connected=False))
         zone_url = settings.zone_url
-        if token := _secret(home, "agent-token"):
+        if known := home.fingerprint("agent-token"):
             agent = await session.scalar(select(Agent).where(Agent.name == LOCAL))
             if agent is None:
                 agent = Agent(name=LOCAL, created_at=now)
                 session.add(agent)
-            agent.fingerprint, agent.zone_url = fingerprint(token), zone_url
+            agent.fingerprint, agent.zone_url = known, zone_url
             await _first_settings(session, agent, now)
-        if token := _secret(home, "gateway-token"):
+        if known := home.fingerprint("gateway-token"):
             gateway = await session.scalar(select(Gateway).where(Gateway.name == LOCAL))
             if gateway is None:
                 gateway = Gateway(name=LOCAL, created_at=now)
                 session.add(gateway)
-            gateway.fingerprint, gateway.zone_url = fingerprint(token), zone_url
+            gateway.fingerprint, gateway.zone_url = known, zone_url
         await session.flush()
         return installation.id
 
@@ -79,10 +79,10 @@ async def _first_settings(session: AsyncSession, agent: Agent, now: float) -> No
 
 
 async def _administrator(session: AsyncSession, home: Home, now: float) -> None:
-    token = _secret(home, "admin-token")
+    mark = home.fingerprint("admin-token")
     count = await session.scalar(select(func.count()).select_from(User))
     if not count:
-        if not token:
+        if not mark:
             raise Misconfigured(
                 f"There is no {home.secret_file('admin-token')} for the first administrator.",
                 code="secret-missing",
@@ -91,18 +91,16 @@ async def _administrator(session: AsyncSession, home: Home, now: float) -> None:
         session.add(User(name=FIRST_ADMINISTRATOR, role=Role.ADMINISTRATOR.value, created_at=now))
         await session.flush()
     user = await session.scalar(select(User).where(User.name == FIRST_ADMINISTRATOR))
-    if not token or user is None:
+    if not mark or user is None:
         return
     known = await session.scalar(select(ApiToken).where(ApiToken.bootstrap))
-    if known is not None and known.fingerprint != fingerprint(token):
+    if known is not None and known.fingerprint != mark:
         # Somebody has written another one, perhaps because this one is in wrong hands: what came from it ends, too.
         await end_tokens(session, [known.id])
         known = None
     if known is None:
         session.add(
-            ApiToken(
-                user_id=user.id, label=LABEL, created_at=now, fingerprint=fingerprint(token), bootstrap=True
-            )
+            ApiToken(user_id=user.id, label=LABEL, created_at=now, fingerprint=mark, bootstrap=True)
         )
 
 
@@ -114,8 +112,3 @@ async def _shorten_sessions(session: AsyncSession, settings: Settings) -> None:
     shorten = update(Session).where(Session.expires_at > Session.ends_at).values(expires_at=Session.ends_at)
     if (await session.scalars(shorten.returning(Session.id))).all():
         announce(session, Changed(kind="session"))
-
-
-def _secret(home: Home, name: str) -> str:
-    """ "" when there is none: not every server has a local agent."""
-    return home.secret(name) if home.secret_file(name).exists() else ""

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from moorage.kernel.errors import MoorageError
-from moorage.kernel.home import Home, narrow_umask
-from moorage.supervisor import children, folder, state
+from moorage.kernel.home import GIVEN, Home, narrow_umask
+from moorage.supervisor import children, folder, privileges, state
 from moorage.supervisor.logs import Console
 from moorage.supervisor.loop import Supervisor
 
@@ -28,13 +28,16 @@ def main() -> int:
     try:
         home.make()
         held = state.lock(home)
+        os.environ.pop(GIVEN, None)
         folder.tighten(home)
+        chosen = privileges.choose(home)
     except MoorageError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     console = Console(None if arguments.quiet else sys.stdout.fileno())
     specs = children.specs(home)
-    code = Supervisor(home, specs, console=console, fmt=arguments.log_format).run()
+    code = Supervisor(home, specs, console=console, fmt=arguments.log_format, privileges=chosen).run()
+    folder.rest(home)
     os.close(held)
     return code
 

@@ -7,14 +7,22 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-import shutil
-import subprocess
-import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 NAMES = ("server", "gateway", "haproxy", "agent")
 PREFIX = "moorage-"
+FRONT = f"{PREFIX}front"
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+_NEW_USER = (
+    "--system",
+    "--user-group",
+    "--no-create-home",
+    "--home-dir",
+    "/nonexistent",
+    "--shell",
+    "/usr/sbin/nologin",
+)
 _TRIES = 20
 _PAUSE = 0.25
 """Seconds; `useradd` gives up at once while another one has the list of accounts."""
@@ -31,13 +39,14 @@ class Accounts(NamedTuple):
     server: Account
     gateway: Account
     haproxy: Account
-    """Its group of the gateway's lets it read the last route table, and the gateway's sockets know it by that."""
     agent: Account
     """Root, as whoever has the engine is; its group of its own tells it from root's other programs."""
+    front: int
+    """The group of gateway and HAProxy, for what they share: the last route table, certificates, and the way to the server."""
 
     @property
     def uids(self) -> frozenset[int]:
-        return frozenset(account.uid for account in self)
+        return frozenset((self.server.uid, self.gateway.uid, self.haproxy.uid, self.agent.uid))
 
     @property
     def reach_workspaces(self) -> tuple[str, ...]:
@@ -53,48 +62,62 @@ def find() -> Accounts:
     """Raises `Missing`."""
     try:
         server, gateway, haproxy = (_account(name) for name in NAMES[:3])
-        agent = grp.getgrnam(f"{PREFIX}agent").gr_gid
+        agent, front = (grp.getgrnam(name).gr_gid for name in (f"{PREFIX}agent", FRONT))
     except KeyError as error:
         raise Missing(f"there is no account {error.args[0].rsplit(' ', 1)[-1]}") from error
-    if 0 in (server.uid, gateway.uid, haproxy.uid, server.gid, gateway.gid, haproxy.gid, agent):
+    users, groups = (
+        {server.uid, gateway.uid, haproxy.uid},
+        {server.gid, gateway.gid, haproxy.gid, agent, front},
+    )
+    if 0 in users | groups:
         raise Missing("an account of Moorage's is root's")
-    if (
-        len({server.uid, gateway.uid, haproxy.uid}) < 3
-        or len({server.gid, gateway.gid, haproxy.gid, agent}) < 4
-    ):
+    if len(users) < 3 or len(groups) < 5:
         raise Missing("two accounts of Moorage's are the same")
-    return Accounts(server, gateway, haproxy._replace(groups=(gateway.gid,)), Account(0, agent))
+    shared = (front,)
+    return Accounts(
+        server, gateway._replace(groups=shared), haproxy._replace(groups=shared), Account(0, agent), front
+    )
 
 
 def ensure() -> Accounts:
     """Makes those that are missing. Only for root. Raises `Missing`."""
     for name in NAMES:
-        _ensure(f"{PREFIX}{name}")
+        _ensure(f"{PREFIX}{name}", _user, "useradd", *_NEW_USER)
+    _ensure(FRONT, _group, "groupadd", "--system")
     return find()
 
 
-def _ensure(name: str) -> None:
-    if _there(name):
+def _ensure(name: str, there: Callable[[str], bool], program: str, *options: str) -> None:
+    if there(name):
         return
-    program = shutil.which("useradd", path=SYSTEM_FOLDERS)
-    if program is None:
-        raise Missing(f"there is no account {name}, and no useradd to make it with")
-    command = [program, "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
+    # Imported only here: the resident process, which comes by at each start, stays without them.
+    import shutil
+    import subprocess
+    import time
+
+    path = shutil.which(program, path=SYSTEM_FOLDERS)
+    if path is None:
+        raise Missing(f"there is no account {name}, and no {program} to make it with")
     said = ""
     for _ in range(_TRIES):
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            [*command, "--shell", "/usr/sbin/nologin", name], capture_output=True, text=True, check=False
-        )
-        if done.returncode == 0 or _there(name):
+        done = subprocess.run([path, *options, name], capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
+        if done.returncode == 0 or there(name):
             return
         said = done.stderr.strip()
         time.sleep(_PAUSE)
     raise Missing(f"the account {name} cannot be made ({said})")
 
 
-def _there(name: str) -> bool:
+def _user(name: str) -> bool:
     try:
         return pwd.getpwnam(name).pw_gid == grp.getgrnam(name).gr_gid
+    except KeyError:
+        return False
+
+
+def _group(name: str) -> bool:
+    try:
+        return bool(grp.getgrnam(name))
     except KeyError:
         return False
 

@@ -6,8 +6,10 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
+from moorage.kernel.errors import MoorageError
 from moorage.kernel.home import Home
 
 _PR_SET_PDEATHSIG = 1
@@ -28,7 +30,7 @@ class Started(NamedTuple):
 def specs(home: Home) -> list[ChildSpec]:
     """Each connects to the others by itself and tries until it succeeds, so that no order is needed."""
     return [
-        ChildSpec(name, [sys.executable, "-m", f"moorage.{module}", "--home", str(home.path)])
+        ChildSpec(name, [sys.executable, "-P", "-m", f"moorage.{module}", "--home", str(home.path)])
         for name, module in (
             ("server", "server"),
             ("agent", "agent"),
@@ -38,9 +40,14 @@ def specs(home: Home) -> list[ChildSpec]:
     ]
 
 
-def start(argv: list[str], environment: dict[str, str]) -> Started:
+Enter = Callable[[dict[str, str], int], dict[str, str]]
+"""What a child does before its program: takes its environment and its parent's id, and returns the program's environment."""
+
+
+def start(argv: list[str], environment: dict[str, str], enter: Enter | None = None) -> Started:
     """Starts `argv` in a session of its own, so that a Ctrl-C at the console reaches the supervisor alone.
 
+    An error of `enter` is the child's last words, and its exit code that of the error.
     A program that cannot be run ends with exit code 127 and says why on its output.
     """
     output, inner = os.pipe()
@@ -50,14 +57,15 @@ def start(argv: list[str], environment: dict[str, str]) -> Started:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     pid = os.fork()
     if pid == 0:
-        _run(argv, environment, inner, parent)
+        _run(argv, environment, inner, parent, enter)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(inner)
     return Started(pid, output)
 
 
-def _run(argv: list[str], environment: dict[str, str], output: int, parent: int) -> None:
+def _run(argv: list[str], environment: dict[str, str], output: int, parent: int, enter: Enter | None) -> None:
     """The child between fork and exec. Never returns."""
+    code = 127
     try:
         os.setsid()
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
@@ -67,11 +75,16 @@ def _run(argv: list[str], environment: dict[str, str], output: int, parent: int)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
+        if enter is not None:
+            environment = enter(environment, parent)
         os.execve(argv[0], argv, environment)  # noqa: S606 - the argument list is our own
+    except MoorageError as error:
+        os.write(2, f"{error}\n".encode())
+        code = error.exit_code
     except OSError as error:
-        os.write(2, f"{argv[0]} cannot be run: {error.strerror}\n".encode())
+        os.write(2, f"{argv[0]} cannot be run: {error}\n".encode())
     finally:
-        os._exit(127)
+        os._exit(code)
 
 
 def _reset_signals() -> None:

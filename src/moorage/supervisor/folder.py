@@ -36,7 +36,8 @@ def rule(parts: tuple[str, ...], *, folder: bool, split: Accounts | None) -> Rul
     """Whose something in the state folder is, by its path from there; (): the folder itself. Pure. `split`: the accounts that the
     processes run under; None: they all run as the present user.
 
-    The sticky bit keeps who may add a file from taking another's away: without it, the server could replace settings.toml.
+    The sticky bit keeps who may add a file from taking another's away: without it, the server could replace settings.toml. What is
+    made in the gateway's folder is its group's.
     """
     if split is None:
         return Rule(-1, -1, 0o700 if folder else 0o600)
@@ -51,9 +52,9 @@ def rule(parts: tuple[str, ...], *, folder: bool, split: Accounts | None) -> Rul
         case ("run", "server.lock"):
             return Rule(server.uid, server.gid, 0o600)
         case ("gateway",):
-            return Rule(0, gateway.gid, 0o1770)
+            return Rule(0, split.front, 0o3770)
         case ("gateway", "routes.json"):
-            return Rule(gateway.uid, gateway.gid, 0o640)
+            return Rule(gateway.uid, split.front, 0o640)
         case ("gateway", *_):
             return Rule(haproxy.uid, haproxy.gid, 0o700 if folder else 0o600)
     return Rule(0, 0, 0o700 if folder else 0o600)

@@ -16,6 +16,7 @@ from moorage.kernel.home import Home
 from moorage.supervisor import children, policy, state
 from moorage.supervisor.children import ChildSpec
 from moorage.supervisor.logs import Console, Lines, RotatingFile, event_line
+from moorage.supervisor.privileges import Privileges
 from moorage.supervisor.proc import Identity, identify
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -54,13 +55,22 @@ class Child:
 class Supervisor:
     """Runs `specs` until a stop signal comes; `run` returns the exit code.
 
-    `fmt` is the log format of all of them; None leaves it to their settings.
+    `fmt` is the log format of all of them; None leaves it to their settings. `privileges`: whom they run as.
     """
 
-    def __init__(self, home: Home, specs: list[ChildSpec], *, console: Console, fmt: str | None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        specs: list[ChildSpec],
+        *,
+        console: Console,
+        fmt: str | None,
+        privileges: Privileges | None = None,
+    ) -> None:
         self._home = home
         self._console = console
         self._fmt = fmt or "console"
+        self._privileges = privileges or Privileges()
         self._own_log = RotatingFile(home.logs / "supervisor.log")
         self._children = [Child(spec, RotatingFile(home.logs / f"{spec.name}.log")) for spec in specs]
         self._environment = dict(os.environ) | {"PYTHONUNBUFFERED": "1"}
@@ -76,8 +86,12 @@ class Supervisor:
     def run(self) -> int:
         wakeup = self._listen()
         self._say("info", "starting", home=str(self._home.path), pid=self._identity.pid)
+        level = "warning" if self._privileges.obstacle else "info"
+        self._say(level, "accounts", they_run=self._privileges.text)
         while True:
             self._start_due()
+            if (renewals := self._privileges.renewals) and (problem := renewals.follow()):
+                self._say("error", "certificates cannot be read", error=problem)
             if self._stop_began is not None and not self._send_stops():
                 break
             for descriptor, _ in self._poll.poll(self._timeout()):
@@ -104,6 +118,8 @@ class Supervisor:
         if self._stop_began is not None:
             return 200.0
         due = [child.due for child in self._children if child.due is not None]
+        if self._privileges.renewals is not None:
+            due.append(self._privileges.renewals.due)
         return max(0.0, min(due) - time.monotonic()) * 1000 + 1 if due else None
 
     def _start_due(self) -> None:
@@ -118,7 +134,9 @@ class Supervisor:
 
     def _start(self, child: Child) -> None:
         again = child.last_exit is not None
-        started = children.start(child.spec.argv, self._environment)
+        started = children.start(
+            child.spec.argv, self._environment, self._privileges.enter(self._home, child.spec.name)
+        )
         child.process = identify(started.pid) or Identity(started.pid, 0)
         child.output = started.output
         child.lines = Lines()
@@ -251,7 +269,12 @@ class Supervisor:
         try:
             state.write(
                 self._home,
-                state.Report(self._identity, self._since, [child.report() for child in self._children]),
+                state.Report(
+                    self._identity,
+                    self._since,
+                    [child.report() for child in self._children],
+                    self._privileges.text,
+                ),
             )
         except OSError as error:  # a full disk must not end what runs
             self._say("error", "its state cannot be written", error=str(error))

@@ -47,6 +47,8 @@ class Report(NamedTuple):
     supervisor: Identity
     since: float
     children: list[ChildReport]
+    accounts: str = ""
+    """Under which the processes run, for a person."""
 
     @property
     def alive(self) -> bool:
@@ -64,6 +66,7 @@ def write(home: Home, report: Report) -> None:
         "pid": report.supervisor.pid,
         "started": report.supervisor.started,
         "since": report.since,
+        "accounts": report.accounts,
         "children": [_child_document(child) for child in report.children],
     }
     write_private(state_file(home), json.dumps(document, indent=1) + "\n")
@@ -80,6 +83,7 @@ def read(home: Home) -> Report | None:
             supervisor=Identity(document["pid"], document["started"]),
             since=document["since"],
             children=[_child(item) for item in document["children"]],
+            accounts=document.get("accounts", ""),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

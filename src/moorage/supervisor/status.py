@@ -44,6 +44,10 @@ class Status(msgspec.Struct, frozen=True):
     url: str
     processes: list[ProcessStatus]
     parts: list[readiness.Part]
+    accounts: str
+    """Whom the processes run as, in words; "" when none does."""
+    caveat: str
+    """What the agent says is less protected on this machine than it should be; "": nothing."""
     engine: str
     """`Docker 20.10.24`; "" when none answers."""
     disk_free: int
@@ -68,6 +72,8 @@ def status(home: Home) -> Status:
         url=wanted.url,
         processes=processes,
         parts=parts,
+        accounts=report.accounts if report and running else "",
+        caveat=asyncio.run(_caveat(home)) if running else "",
         engine=_engine(wanted),
         disk_free=shutil.disk_usage(_existing(home)).free,
         workspaces=asyncio.run(_workspaces(home)) if running else None,
@@ -108,6 +114,14 @@ def _engine(wanted: Plan) -> str:
     try:
         return preflight.find_engine(wanted.docker_host).name
     except Misconfigured:
+        return ""
+
+
+async def _caveat(home: Home) -> str:
+    try:
+        async with readiness.over(home.socket("agent")) as client:
+            return str((await client.get("/healthz")).raise_for_status().json().get("caveat", ""))
+    except (httpx.HTTPError, ValueError):
         return ""
 
 

@@ -14,7 +14,7 @@ from moorage.supervisor import folder
 from moorage.supervisor.accounts import Account, Accounts
 from moorage.supervisor.folder import Rule, rule
 
-ACCOUNTS = Accounts(Account(11, 21), Account(12, 22), Account(13, 23, (22,)), Account(0, 24))
+ACCOUNTS = Accounts(Account(11, 21), Account(12, 22, (25,)), Account(13, 23, (25,)), Account(0, 24), 25)
 
 
 def mode(path: Path) -> int:
@@ -37,8 +37,8 @@ def mode(path: Path) -> int:
         ("run", True, Rule(0, 0, 0o711)),
         ("run/server.lock", False, Rule(11, 21, 0o600)),
         ("run/supervisor.json", False, Rule(0, 0, 0o600)),
-        ("gateway", True, Rule(0, 22, 0o1770)),
-        ("gateway/routes.json", False, Rule(12, 22, 0o640)),
+        ("gateway", True, Rule(0, 25, 0o3770)),
+        ("gateway/routes.json", False, Rule(12, 25, 0o640)),
         ("gateway/haproxy.cfg", False, Rule(13, 23, 0o600)),
         ("gateway/errors", True, Rule(13, 23, 0o700)),
         ("gateway/errors/nothing_listens.html", False, Rule(13, 23, 0o600)),

@@ -224,6 +224,10 @@ class Listener(Protocol):
 
 
 class Runtime(Protocol):
+    @property
+    def caveat(self) -> str:
+        """What is less protected on this machine than it should be, as a sentence for its administrator; "": nothing."""
+
     async def describe(self) -> RuntimeInfo:
         """Raises `RuntimeFault` when the engine does not answer."""
 

@@ -33,6 +33,8 @@ RUNTIME_SOCKET = "../run/haproxy.sock"
 """As HAProxy's folder sees it."""
 _OURS = r"(?:__Host-|__Secure-)?moorage(?:_[^=;\s]*)?"
 """Names of cookies of ours, the server's included, as a regular expression: no workspace gets or sets one."""
+RUNTIME_LISTENS = f"unix@{RUNTIME_SOCKET} mode 600"
+"""Where nobody has bound it for HAProxy."""
 ERRORS = "errors"
 """Folder with the pages that HAProxy answers with by itself."""
 
@@ -59,7 +61,8 @@ class Surroundings:
     """The hard limit of this process."""
     certificates: tuple[str, ...] = ()
     """Files that it presents; a key that is in none of them is beside it, with `.key` in place of `.crt`."""
-    runtime_socket: str = RUNTIME_SOCKET
+    runtime_socket: str = RUNTIME_LISTENS
+    """What its runtime API listens on, and who may connect."""
     controller_socket: str = "../run/gateway.sock"
     agent_socket: str = "../run/agent.sock"
 
@@ -179,7 +182,7 @@ global
   maxconn $maxconn
 $threads
   noreuseport
-  stats socket unix@$runtime mode 600 level admin
+  stats socket $runtime level admin
   stats timeout 20d
   ssl-default-bind-options ssl-min-ver TLSv1.2
   tune.ssl.default-dh-param 2048

@@ -10,6 +10,7 @@ wait.
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -43,7 +44,9 @@ def command(
 def run(seconds: float, lameduck: float, frontend: str, runtime_socket: str, haproxy: list[str]) -> int:
     """Until HAProxy ends, or has ended after a signal. Returns the exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    child = subprocess.Popen(haproxy, preexec_fn=_before_haproxy)  # noqa: S603, PLW1509 - our own arguments; no threads
+    listening = os.environ.get("MOORAGE_LISTEN_FD", "")  # as in `kernel.sockets`
+    passed = (int(listening),) if listening else ()
+    child = subprocess.Popen(haproxy, preexec_fn=_before_haproxy, pass_fds=passed)  # noqa: S603, PLW1509 - our own arguments; no threads
     while child.poll() is None:
         if signal.sigwait(_SIGNALS) != signal.SIGCHLD:
             _drain(child, seconds, lameduck, frontend, runtime_socket)

@@ -17,11 +17,19 @@ from urllib.parse import urlsplit
 
 from moorage.gateway import maps, pages, store, trust
 from moorage.gateway.haproxy import certificates, drain, runtime, upstream
-from moorage.gateway.haproxy.configuration import ERRORS, FRONTEND, RUNTIME_SOCKET, Surroundings, render
+from moorage.gateway.haproxy.configuration import (
+    ERRORS,
+    FRONTEND,
+    RUNTIME_LISTENS,
+    RUNTIME_SOCKET,
+    Surroundings,
+    render,
+)
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel.addresses import EVERYWHERE, everywhere
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home, write_private
+from moorage.kernel.sockets import inherited
 
 CONFIGURATION = "haproxy.cfg"
 AUTHORITIES = "server-ca.pem"
@@ -46,7 +54,8 @@ def launch(home: Home, settings: GatewaySettings) -> None:
         check_port_is_free(address, settings.metrics)
     os.chdir(home.gateway)
     check(program)
-    command = [program, "-W", "-f", CONFIGURATION]
+    # By its whole path: whoever looks for what an installation left behind finds it by that.
+    command = [program, "-W", "-f", str(home.gateway / CONFIGURATION)]
     if settings.drain_seconds:
         alone = [program, "-db", "-f", CONFIGURATION]
         command = drain.command(settings.drain_seconds, settings.lameduck, FRONTEND, RUNTIME_SOCKET, alone)
@@ -76,6 +85,7 @@ def surroundings(home: Home, settings: GatewaySettings, server_url: str) -> Surr
         server=upstream_of(home, settings),
         server_url=server_url or _origin(settings.server),
         everywhere=everywhere(),
+        runtime_socket=next((f"fd@{each}" for each in inherited()), RUNTIME_LISTENS),
         open_files=_open_files(),
         certificates=tuple(
             str(files.certificate) for files in certificates.locate(settings.tls_certificates)
@@ -123,7 +133,11 @@ def _try_to_bind(host: str, port: int, address: str) -> None:
 def check(program: str) -> None:
     """Has HAProxy read its configuration in the current folder."""
     done = subprocess.run(  # noqa: S603 - our own arguments
-        [program, "-c", "-f", CONFIGURATION], capture_output=True, text=True, check=False
+        [program, "-c", "-f", CONFIGURATION],
+        capture_output=True,
+        text=True,
+        check=False,
+        pass_fds=inherited(),
     )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if "[ALERT]" in line] or [done.stderr.strip()]

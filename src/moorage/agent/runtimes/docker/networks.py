@@ -11,6 +11,7 @@ from typing import Any
 from moorage.agent import causes
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
+from moorage.agent.runtimes.docker.firewall import Firewall, bridge_of
 from moorage.agent.runtimes.port import Identity, RuntimeFault
 from moorage.contract import DesiredWorkspace
 
@@ -47,7 +48,11 @@ def subnets(networks: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 class Networks:
-    def __init__(self, engine: Engine, identity: Identity, pool: str) -> None:
+    def __init__(
+        self, engine: Engine, identity: Identity, pool: str, firewall: Firewall | None = None
+    ) -> None:
+        """`firewall`: what guards them, where there is one."""
+        self._firewall = firewall
         self._engine = engine
         self._identity = identity
         self._pool = pool
@@ -65,7 +70,7 @@ class Networks:
                 await self._engine.request(
                     "POST",
                     "networks/create",
-                    objects.network_body(desired, self._identity, subnet),
+                    objects.network_body(desired, self._identity, subnet, self._bridge(desired.name)),
                     doing="making the workspace's network",
                 )
             except EngineError as error:
@@ -90,12 +95,34 @@ class Networks:
                 await self._engine.request("DELETE", f"networks/{surplus['Id']}", missing_ok=True)
             if own:
                 return None
+            if self._firewall is not None:
+                # Before there is anything to be reached.
+                await self._firewall.ensure(self.own(networks))
             used = [*subnets(networks), *self._asked, *refused]
             subnet = free_subnet(self._pool, used, desired.name)
             if subnet is None:
                 raise self._exhausted()
             self._asked.add(subnet)
             return subnet
+
+    async def guard(self) -> None:
+        """Puts up again what another program has taken away of the rules. Raises `EngineError`, `RuntimeFault`."""
+        if self._firewall is not None:
+            networks = await self._engine.request("GET", "networks", doing="listing networks")
+            await self._firewall.ensure(self.own(networks))
+
+    async def leave(self) -> None:
+        """Takes the rules away when there is nothing any more that they guard."""
+        if self._firewall is not None:
+            networks = await self._engine.request("GET", "networks", doing="listing networks")
+            if not self.own(networks):
+                await self._firewall.remove()
+
+    def own(self, networks: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return [net for net in networks if objects.is_ours(net.get("Labels") or {}, self._identity)]
+
+    def _bridge(self, workspace: str) -> str:
+        return bridge_of(self._identity, workspace) if self._firewall is not None else ""
 
     def _exhausted(self) -> RuntimeFault:
         verdict = causes.pool_exhausted(self._pool)

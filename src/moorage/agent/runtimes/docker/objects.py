@@ -32,6 +32,8 @@ SHELL = (f"{TOOLS_ROOT}/bin/busybox", "sh")
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGED_BY_US = "moorage"
+BRIDGE_NAME = "com.docker.network.bridge.name"
+"""The option of a Docker network that names its bridge."""
 PREFIX = "moorage.dev/"
 INSTALLATION = f"{PREFIX}installation"
 AGENT = f"{PREFIX}agent"
@@ -147,10 +149,11 @@ def is_ours(labels: Mapping[str, str], identity: Identity) -> bool:
 
 
 # ---------------------------------------------------------------------------------------------- network and volumes
-def network_body(desired: DesiredWorkspace, identity: Identity, subnet: str) -> Body:
-    """A bridge of its own: the engine lets nothing pass between two of them."""
+def network_body(desired: DesiredWorkspace, identity: Identity, subnet: str, bridge: str = "") -> Body:
+    """A bridge of its own: the engine lets nothing pass between two of them. `bridge`: its name; "": the engine's choice."""
     return {
         "Name": network_name(desired.name),
+        **({"Options": {BRIDGE_NAME: bridge}} if bridge else {}),
         "Driver": "bridge",
         "CheckDuplicate": True,
         "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet}]},

@@ -12,6 +12,7 @@ from moorage.agent.runtimes.chosen import Chosen, filled
 from moorage.agent.runtimes.docker import commands, objects, records
 from moorage.agent.runtimes.docker.disk import DiskWatch
 from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults, find_host
+from moorage.agent.runtimes.docker.guard import Guard, keep, leave
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.limits import machine_of
 from moorage.agent.runtimes.docker.networks import Networks
@@ -71,16 +72,20 @@ class DockerRuntime:
         self._identity: Identity | None = None
         self._tools: Tools | None = None
         self._disk = DiskWatch(self._engine, settings)
+        self._guard = Guard(settings.reachable_by, self._engine.host)
+
+    @property
+    def caveat(self) -> str:
+        return self._guard.caveat
 
     async def describe(self) -> RuntimeInfo:
         with faults():
             version, info = await asyncio.gather(
                 self._request("GET", "version", timeout=10), self._request("GET", "info", timeout=10)
             )
-        podman = any("podman" in part.get("Name", "").lower() for part in version.get("Components") or ())
         machine = machine_of(info)
         return RuntimeInfo(
-            kind="podman" if podman else "docker",
+            kind="podman" if _is_podman(version) else "docker",
             version=str(version["Version"]),
             cpu=machine.cpu,
             memory=machine.memory,
@@ -91,6 +96,8 @@ class DockerRuntime:
 
     async def close(self) -> None:
         await self._watches.close()
+        if self._tools is not None:
+            await leave(self._tools.networks)
         await self._engine.close()
 
     # ------------------------------------------------------------------------------------------ events
@@ -110,9 +117,11 @@ class DockerRuntime:
                     measuring = group.create_task(
                         self._disk.run(identity, root, lambda: self._tracks), name="disk"
                     )
+                    guarding = group.create_task(keep(self._require_tools().networks), name="firewall")
                     await self._follow_events(identity, listener)
                     warming.cancel()
                     measuring.cancel()
+                    guarding.cancel()
                 listener.lost(causes.engine_unreachable(self._engine.host, "its event stream ended").cause)
             except (RuntimeFault, EngineError) as error:
                 listener.lost(_cause_of(error))
@@ -125,20 +134,24 @@ class DockerRuntime:
 
     async def _prepare(self, identity: Identity) -> tuple[Shared, str]:
         """What starts need, and the engine's folder; "" when that is not on this machine."""
-        info = await self._request("GET", "info", timeout=10)
+        version, info = await asyncio.gather(
+            self._request("GET", "version", timeout=10), self._request("GET", "info", timeout=10)
+        )
+        firewall = self._guard.firewall(identity, podman=_is_podman(version))
         architecture = info.get("Architecture", "")
         shared = Shared(self._engine, self._images, identity, self._settings)
         self._tools = Tools(
             engine=self._engine,
             images=self._images,
             shared=shared,
-            networks=Networks(self._engine, identity, self._settings.network_pool),
+            networks=Networks(self._engine, identity, self._settings.network_pool, firewall),
             watches=self._watches,
             settings=self._settings,
             identity=identity,
             machine=machine_of(info),
             architecture=_ARCHITECTURES.get(architecture, architecture),
         )
+        await self._tools.networks.guard()
         local = self._engine.host.startswith("unix://")
         return shared, str(info.get("DockerRootDir") or "") if local else ""
 
@@ -415,6 +428,10 @@ async def _warm(shared: Shared, extra_ca: str) -> None:
         await shared.prepare(extra_ca)
     except (MoorageError, EngineError) as error:
         _log.warning("the shared volumes are not ready", error=str(error))
+
+
+def _is_podman(version: Mapping[str, Any]) -> bool:
+    return any("podman" in part.get("Name", "").lower() for part in version.get("Components") or ())
 
 
 def _cause_of(error: BaseException) -> Cause:

@@ -67,6 +67,9 @@ class KubernetesRuntime:
     """`options`: what the agent was told about its own work; `settings`: about workspaces that start from now on (see
     `objects.plan` for those that run); `bounds`: what those that run may have kept."""
 
+    caveat = ""
+    """Who reaches its workspaces, NetworkPolicies decide."""
+
     def __init__(
         self,
         access: Access,

@@ -38,6 +38,8 @@ SANDBOX = "sandbox"
 
 
 class MemoryRuntime:
+    caveat = ""
+
     def __init__(self, clock: Clock, engine: MemoryEngine | None = None) -> None:
         self.engine = engine or MemoryEngine()
         self._clock = clock

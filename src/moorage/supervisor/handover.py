@@ -1,0 +1,247 @@
+"""What a process that runs under an account of its own is given of what is root's: its table of the settings, its secrets, the files
+that its settings name, its environment. Written anew at each of its starts, into `run/<process>`, which nobody else can read.
+
+A secret that a process only has to know again is given as a fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from moorage.kernel.errors import Misconfigured
+from moorage.kernel.home import FINGERPRINT, GIVEN, Home
+from moorage.kernel.ids import fingerprint
+from moorage.supervisor.accounts import Account, Accounts
+
+CERTIFICATES = "certificates"
+"""Folder in `run` with what `tls_certificate` names: the gateway's and HAProxy's, by one path, as they talk of it to each other."""
+
+
+class Given(NamedTuple):
+    table: str
+    secrets: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """Files of the state folder, where they are there."""
+    variables: tuple[str, ...] = ()
+    """Of the environment; a `*` at the end: all that begin so."""
+
+
+PASSED_ON = (
+    "PATH",
+    "LANG",
+    "LC_*",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "PYTHON*",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+)
+"""What every process gets of root's environment. Anything else there may be a secret of somebody's."""
+TABLE: dict[str, Given] = {
+    "server": Given(
+        "server",
+        fingerprints=("agent-token", "gateway-token", "admin-token"),
+        files=("editors.toml",),
+        variables=("MOORAGE_SERVER_*", "PG*"),
+    ),
+    "gateway": Given("gateway", secrets=("gateway-token", "gateway-key"), variables=("MOORAGE_GATEWAY_*",)),
+    "haproxy": Given("gateway", secrets=("gateway-key",), variables=("MOORAGE_GATEWAY_*",)),
+}
+"""Of each process that has an account of its own."""
+
+
+def give(home: Home, name: str, split: Accounts, environ: Mapping[str, str]) -> dict[str, str]:
+    """Writes it, and returns the process's environment. Only for root. Raises `Misconfigured`, `OSError`."""
+    entry, account = TABLE[name], getattr(split, name)
+    into = home.run / name
+    passed = environment(entry, environ)
+    values = table_of(home, entry.table)
+    files: dict[str, bytes] = {}
+    for key, value in values.items():
+        values[key] = _copied(value, account, into, files)
+    for key, text in passed.items():
+        if key.startswith("MOORAGE_") or key == "SSL_CERT_FILE":
+            passed[key] = str(_copied(text, account, into, files))
+    if entry.table == "gateway" and (entries := certificates(home, environ)):
+        passed["MOORAGE_GATEWAY_TLS_CERTIFICATE"] = ",".join(copy_certificates(home, split, entries))
+    files["settings.toml"] = f"[{entry.table}]\n{as_toml(values)}".encode()
+    for secret in entry.secrets:
+        files[secret] = home.secret(secret).encode()
+    for secret in entry.fingerprints:
+        files[f"{secret}{FINGERPRINT}"] = fingerprint(home.secret(secret)).encode()
+    for file in entry.files:
+        if (home.path / file).is_file():
+            files[file] = (home.path / file).read_bytes()
+    write_folder(into, files, account.gid)
+    return passed | {GIVEN: str(into), "HOME": "/nonexistent"}
+
+
+def environment(entry: Given, environ: Mapping[str, str]) -> dict[str, str]:
+    """What of the environment is this process's. Pure."""
+    patterns = (*PASSED_ON, *entry.variables)
+    return {
+        key: value
+        for key, value in environ.items()
+        if any(key.startswith(p[:-1]) if p.endswith("*") else key == p for p in patterns)
+    }
+
+
+def table_of(home: Home, table: str) -> dict[str, Any]:
+    """One table of `settings.toml`. Raises `Misconfigured`."""
+    try:
+        return dict(tomllib.loads(home.settings.read_text()).get(table, {}))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Misconfigured(
+            f"The settings file {home.settings} cannot be read: {error}.", code="settings-unreadable"
+        ) from error
+
+
+def as_toml(values: Mapping[str, Any]) -> str:
+    """Lines of a table. Pure."""
+    return "".join(f"{json.dumps(key)} = {_value(value)}\n" for key, value in values.items())
+
+
+def copy_certificates(home: Home, split: Accounts, entries: tuple[str, ...]) -> list[str]:
+    """Copies what `tls_certificate` names to where HAProxy and the gateway may read it; returns the copies' paths. What is the same
+    is left alone. Raises `OSError`."""
+    into = home.run / CERTIFICATES
+    files: dict[str, bytes] = {}
+    paths = []
+    for number, entry in enumerate(entries):
+        source = Path(entry)
+        paths.append(str(into / f"{number}-{source.name}"))
+        for file in _files_of(source):
+            name = f"{number}-{source.name}/{file.name}" if source.is_dir() else f"{number}-{file.name}"
+            files[name] = file.read_bytes()
+    write_folder(into, files, split.front)
+    return paths
+
+
+def certificates(home: Home, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The entries of the setting `tls_certificate`. Raises `Misconfigured`."""
+    text = (
+        environ.get("MOORAGE_GATEWAY_TLS_CERTIFICATE")
+        or table_of(home, "gateway").get("tls_certificate")
+        or ""
+    )
+    return tuple(entry for entry in str(text).split(",") if entry)
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes], gid: int) -> None:
+    """Makes the folder hold these files, for root and one group, and no others. `files`: by their path in it."""
+    _make(folder, gid)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        relative = str(path.relative_to(folder))
+        if path.is_dir() and not path.is_symlink():
+            if not any(name.startswith(f"{relative}/") for name in files):
+                path.rmdir()
+        elif relative not in files:
+            path.unlink()
+    for name, content in files.items():
+        target = folder / name
+        if target.parent != folder:
+            _make(target.parent, gid)
+        if _same(target, content, gid):
+            continue
+        new = target.with_name(f".{target.name}.{os.getpid()}.new")
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            os.fchown(descriptor, 0, gid)
+            os.fchmod(descriptor, 0o640)
+        new.replace(target)
+
+
+def reachable(path: Path, account: Account) -> bool:
+    """Whether the account may read that file, or list that folder, as the modes say."""
+    try:
+        resolved = path.resolve(strict=True)
+        folders = {*path.absolute().parents, *resolved.parents}
+        return allowed(resolved.stat(), account, 0o4) and all(
+            allowed(folder.stat(), account, 0o1) for folder in folders
+        )
+    except OSError:
+        return False
+
+
+def allowed(status: os.stat_result, account: Account, bit: int) -> bool:
+    """Whether the account has a right (4: read, 1: search) by owner, group or others, in this order (path_resolution(7)). Pure."""
+    if status.st_uid == account.uid:
+        return bool(status.st_mode & (bit << 6))
+    if status.st_gid in (account.gid, *account.groups):
+        return bool(status.st_mode & (bit << 3))
+    return bool(status.st_mode & bit)
+
+
+def _copied(value: Any, account: Account, into: Path, files: dict[str, bytes]) -> Any:
+    """A path of a file that the account may not read becomes that of a copy, which is added to `files`."""
+    if not isinstance(value, str) or not value.startswith("/"):
+        return value
+    path = Path(value)
+    try:
+        if not path.is_file() or reachable(path, account):
+            return value
+        name = f"{len(files)}-{path.name}"
+        files[name] = path.read_bytes()
+    except OSError:  # what is wrong with it, the process says
+        return value
+    return str(into / name)
+
+
+def _files_of(source: Path) -> Iterator[Path]:
+    """What an entry of `tls_certificate` consists of."""
+    if source.is_dir():
+        yield from (
+            file for file in source.iterdir() if file.is_file() and file.suffix in (".pem", ".crt", ".key")
+        )
+        return
+    yield source
+    key = source.with_suffix(".key")
+    if source.suffix == ".crt" and key.is_file():
+        yield key
+
+
+def _make(folder: Path, gid: int) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.chown(folder, 0, gid)
+    folder.chmod(0o750)
+
+
+def _same(target: Path, content: bytes, gid: int) -> bool:
+    try:
+        status = target.lstat()
+        return (
+            stat.S_ISREG(status.st_mode)
+            and (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, gid, 0o640)
+            and target.read_bytes() == content
+        )
+    except OSError:
+        return False
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value) if isinstance(value, bool | int) else str(value)
