@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from moorage.agent.runtimes.docker.engine import EngineError
 from moorage.agent.runtimes.docker.firewall import LOOK_EVERY, Firewall
@@ -40,12 +41,15 @@ class Guard:
     def caveat(self) -> str:
         return self._firewall.problem if self._firewall is not None else self._obstacle
 
-    def firewall(self, identity: Identity, *, podman: bool) -> Firewall | None:
-        """None where there can be no rules, which is logged once."""
+    async def firewall(self, identity: Identity, *, podman: bool) -> Firewall | None:
+        """None where there can be no rules, which is logged once; those of a time when there could are taken away, as they would
+        now keep HAProxy out, too."""
         found = obstacle(self._reachable_by, self._host, podman=podman)
         if found:
             if found != self._obstacle:
                 _log.warning("workspaces are open to this machine", why=found)
+                if os.geteuid() == 0:
+                    await Firewall(identity, ()).remove()
             self._obstacle = found
             return None
         if self._firewall is None:

@@ -137,7 +137,7 @@ class DockerRuntime:
         version, info = await asyncio.gather(
             self._request("GET", "version", timeout=10), self._request("GET", "info", timeout=10)
         )
-        firewall = self._guard.firewall(identity, podman=_is_podman(version))
+        firewall = await self._guard.firewall(identity, podman=_is_podman(version))
         architecture = info.get("Architecture", "")
         shared = Shared(self._engine, self._images, identity, self._settings)
         self._tools = Tools(
