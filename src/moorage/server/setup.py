@@ -99,9 +99,7 @@ async def _administrator(session: AsyncSession, home: Home, now: float) -> None:
         await end_tokens(session, [known.id])
         known = None
     if known is None:
-        session.add(
-            ApiToken(user_id=user.id, label=LABEL, created_at=now, fingerprint=mark, bootstrap=True)
-        )
+        session.add(ApiToken(user_id=user.id, label=LABEL, created_at=now, fingerprint=mark, bootstrap=True))
 
 
 async def _shorten_sessions(session: AsyncSession, settings: Settings) -> None:
