@@ -39,6 +39,8 @@ _LABEL_KEY = re.compile(
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 MANY_CORES = 64
 """From so many whole processors on, a `cpuRequest` is more likely thousandths without their `m`."""
+MOST = 1 << 53
+"""Bytes, or thousandths of a processor: beyond that, not every program reads the number as it is."""
 LEAST_MEMORY = 6 << 20
 """Bytes: container engines start nothing with less."""
 _SYSTEM_PATHS = ("/", "/proc", "/sys", "/dev", "/etc", "/bin", "/lib", "/usr", "/sbin", "/run")
@@ -277,6 +279,15 @@ class Maker:
                     f"{name!r} asks for {number} whole processors.",
                     (*path, field),
                     hint=f"If thousandths of one are meant, write {number}m.",
+                )
+        for field in ("cpu_request", "cpu_limit", "memory_request", "memory_limit"):
+            if (getattr(asked, field) or 0) > MOST:
+                words = field.partition("_")
+                self.report.add(
+                    "amount-too-large",
+                    f"{name!r} asks for more than any machine has.",
+                    (*path, words[0] + words[2].capitalize()),
+                    hint="Write for instance 500m or 2 for processors, 512Mi or 2Gi for memory.",
                 )
         if asked.memory_limit and asked.memory_limit < LEAST_MEMORY:
             self.report.add(

@@ -569,6 +569,50 @@ async def test_a_log_whose_words_are_lost(
         await agent.close()
 
 
+async def test_a_half_made_copy_of_the_tools_is_made_whole(docker_world: DockerWorld, tmp_path: Path) -> None:
+    """Several agents of one engine copy the tools at the same time, over what a killed one left: all get them, whole."""
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {docker_world.image}\nLABEL made.for={docker_world.new_name()}\n"
+    )
+    image = f"mrtest-tools:{short_id()}"
+    docker("build", "-q", "-t", image, str(tmp_path))
+    volume = f"moorage-tools-{docker('inspect', '-f', '{{.Id}}', image).removeprefix('sha256:')[:12]}"
+    half = "cp -a /opt/moorage/bin /opt/moorage/git /to/; : >/to/bin/busybox"
+    shell = (
+        "--user",
+        "0:0",
+        "-v",
+        f"{volume}:/to",
+        "--entrypoint",
+        "/opt/moorage/bin/busybox",
+        image,
+        "sh",
+        "-c",
+    )
+    docker("run", "--rm", *shell, half)
+    settings = msgspec.structs.replace(docker_world.settings, tools_image=image)
+    worlds = [
+        docker_world,
+        *(DockerWorld(image, "", docker_world.git, docker_world.registry) for _ in range(2)),
+    ]
+    try:
+        agents = [await world.agent(settings) for world in worlds]
+        wishes = [desired_of(world, spec=simple_spec(docker_world)) for world in worlds]
+        found = await asyncio.gather(*(agent.start(wish) for agent, wish in zip(agents, wishes, strict=True)))
+        assert all(progress.ready for progress in found)
+        docker(
+            "run",
+            "--rm",
+            *shell,
+            "cmp /to/bin/busybox /opt/moorage/bin/busybox && [ -e /to/.moorage-complete ]",
+        )
+    finally:
+        for world in worlds:
+            await world.close()
+        docker("volume", "rm", volume, check=False)
+        docker("rmi", image, check=False)
+
+
 async def test_copying_the_tools_is_told(docker_world: DockerWorld, tmp_path: Path) -> None:
     """The first start with a new tools image copies half a gigabyte: meanwhile the stage says so."""
     (tmp_path / "Dockerfile").write_text(

@@ -233,6 +233,21 @@ def test_a_forgotten_m_is_told(field: str, amount: str, hint: str) -> None:
     assert all(hint in w.hint for w in found)
 
 
+@pytest.mark.parametrize(
+    ("field", "amount"),
+    [
+        ("cpuLimit", "1e99"),
+        ("cpuRequest", "99999999E"),
+        ("memoryLimit", "99999999999Ei"),
+        ("memoryRequest", "8Ei"),
+    ],
+)
+def test_more_than_any_machine_has_is_refused(field: str, amount: str) -> None:
+    """Amounts beyond what numbers hold everywhere are errors at their place."""
+    text = f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: i, {field}: '{amount}'}}\n"
+    assert _problems(text) == [("amount-too-large", f"components[0].container.{field}")]
+
+
 @pytest.mark.parametrize("limit", ["10", "512", "5M"])
 def test_memory_without_a_unit_is_refused(limit: str) -> None:
     """A limit of some bytes, where no container starts, is an error that says how it is written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from moorage.agent.runtimes.docker.objects import identity_labels
 from moorage.agent.runtimes.docker.watch import Track
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
+from moorage.contract import Cause
 from moorage.kernel.clock import FakeClock
 
 IDENTITY = Identity("inst", 1)
@@ -67,33 +69,70 @@ def test_who_fills_the_disk_is_measured_soon(since: float, filled: int, due: boo
     assert disk.is_due(10, 300, None, None) is False
 
 
-async def test_it_is_told_then_stopped_then_given_time() -> None:
+@pytest.fixture
+async def watch() -> AsyncIterator[DiskWatch]:
+    engine = Engine("unix:///nonexistent/engine.sock")
+    yield DiskWatch(engine, AgentSettings(disk_grace=900))
+    await engine.close()
+
+
+def _code(cause: Cause | None) -> str:
+    return cause.code if cause is not None else ""
+
+
+async def test_it_is_told_then_stopped_then_given_time(watch: DiskWatch) -> None:
     """Near its limit a workspace is told so, above it it is stopped; started again, it has time to make room, and no more than that."""
-    engine, clock = Engine("unix:///nonexistent/engine.sock"), FakeClock()
-    watch = DiskWatch(engine, AgentSettings(disk_grace=900))
-    try:
+    clock = FakeClock()
+    track = Track(clock, lambda: None)
+    for used, warning in ((70, ""), (81, "disk-nearly-full"), (79, "")):
+        watch._judge("a", track, used, 100)
+        assert _code(track.progress.warning) == warning
+        assert track.progress.fault is None
+    watch._judge("a", track, 101, 100)
+    assert _code(track.progress.fault) == "disk-limit"
+
+    again = Track(clock, lambda: None)
+    watch._judge("a", again, 101, 100)
+    assert again.progress.fault is None
+    clock.advance(901)
+    watch._judge("a", again, 101, 100)
+    assert _code(again.progress.fault) == "disk-limit"
+
+    cleaned = Track(clock, lambda: None)
+    watch._judge("a", cleaned, 50, 100)
+    watch._judge("a", cleaned, 101, 100)
+    assert _code(cleaned.progress.fault) == "disk-limit"
+
+
+async def test_time_to_make_room_is_no_time_to_take_more(watch: DiskWatch) -> None:
+    """However often it is started again, a workspace above its limit is stopped as soon as it takes more than it took least since."""
+    clock = FakeClock()
+    for used, stopped in (
+        (200, True),
+        (200, False),
+        (201, True),
+        (150, False),
+        (151, True),
+        (150, False),
+        (400, True),
+    ):
         track = Track(clock, lambda: None)
-        watch._judge("a", track, 70, 100)
-        assert (track.progress.warning, track.progress.fault) == (None, None)
-        watch._judge("a", track, 81, 100)
-        assert track.progress.warning is not None
-        assert track.progress.warning.code == "disk-nearly-full"
-        watch._judge("a", track, 79, 100)
-        assert track.progress.warning is None
-        watch._judge("a", track, 101, 100)
-        assert track.progress.fault is not None
-        assert track.progress.fault.code == "disk-limit"
+        watch._judge("a", track, used, 100)
+        assert (track.progress.fault is not None) is stopped, used
 
-        again = Track(clock, lambda: None)
-        watch._judge("a", again, 101, 100)
-        assert again.progress.fault is None
-        clock.advance(901)
-        watch._judge("a", again, 101, 100)
-        assert again.progress.fault is not None
 
-        cleaned = Track(clock, lambda: None)
-        watch._judge("a", cleaned, 50, 100)
-        watch._judge("a", cleaned, 101, 100)
-        assert cleaned.progress.fault is not None
-    finally:
-        await engine.close()
+@pytest.mark.parametrize(
+    ("before", "used", "free", "expected"),
+    [
+        ({"a": 50, "b": 9}, {"a": 50, "b": 20}, 4, "b"),
+        ({"a": 50, "b": 9}, {"a": 50, "b": 20}, 5, None),
+        ({"a": 50}, {"a": 50}, 1, None),
+        ({}, {}, 1, None),
+    ],
+)
+def test_who_fills_the_last_of_the_disk_is_stopped(
+    before: dict[str, int], used: dict[str, int], free: int, expected: str | None
+) -> None:
+    """When hardly anything is free for all, the workspace that filled most of it since is stopped, and none that only lies there."""
+    assert disk.culprit(before, used, Space(total=100, free=free)) == expected
+    assert disk.culprit(before, used, None) is None

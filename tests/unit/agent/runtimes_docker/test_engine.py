@@ -17,6 +17,7 @@ ODD = [
     "a#b",
     "a%2f..%2fb",
     "a b",
+    "a/b",
     "a\n",
     "a\r\nHost: x",
     "a\\b",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from moorage.agent.runtimes.docker.limits import Machine, beyond, default_memory, excess, resources_of
+from moorage.agent.runtimes.docker.limits import Machine, beyond, excess, memory_of, resources_of
 from moorage.agent_settings import RemoteDevelopment, parse
 from moorage.contract import Container, Resources, WorkspaceSpec
 
@@ -98,12 +98,12 @@ def test_what_is_too_much(wanted: WorkspaceSpec, words: str) -> None:
         (
             {"cpu_request": 200_000},
             Machine(cpu=2000, memory=GI),
-            "claims 200 of processors; this machine has 2.",
+            "claim 200 of processors; this machine has 2.",
         ),
         (
             {"memory_request": 2 * GI},
             Machine(cpu=2000, memory=GI),
-            "claims 2 GiB of memory; this machine has 1 GiB.",
+            "claim 2 GiB of memory; this machine has 1 GiB.",
         ),
         ({"cpu_request": 2000, "memory_request": GI}, Machine(cpu=2000, memory=GI), None),
         ({"cpu_request": 200_000}, Machine(), None),
@@ -124,12 +124,30 @@ def test_more_than_the_machine_has_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("setting", "containers", "expected"),
-    [(-1, 1, 4 * GI), (-1, 2, 2 * GI), (0, 2, 0), (GI, 2, GI)],
+    ("default", "given", "expected"),
+    [
+        (-1, [{}], [4 * GI]),
+        (-1, [{}, {}], [2 * GI, 2 * GI]),
+        (-1, [{"memory_request": 5 * GI}], [5 * GI]),
+        (-1, [{"memory_limit": GI}, {}], [GI, 2 * GI]),
+        (-1, [{"memory_limit": 1000 * GI}], [6 * GI]),
+        (-1, [{"memory_limit": 8 * GI}, {"memory_limit": 4 * GI}], [4 * GI, 2 * GI]),
+        (0, [{}, {"memory_limit": 1000 * GI}], [0, 6 * GI]),
+        (GI, [{}, {}], [GI, GI]),
+    ],
 )
-def test_a_workspace_without_limits_leaves_the_machine_half(
-    setting: int, containers: int, expected: int
+def test_a_workspace_leaves_memory_to_the_machine(
+    default: int, given: list[dict[str, Any]], expected: list[int]
 ) -> None:
-    """Where nobody limits memory, a workspace's containers share half of what the machine has; 0 takes that away."""
-    assert default_memory(setting, spec(*[{}] * containers), Machine(memory=8 * GI)) == expected
-    assert default_memory(-1, spec({}), Machine()) == 0
+    """Unsaid it is half of the machine's memory for a workspace, and whatever is said three quarters, shared in proportion."""
+    wish = spec(*given)
+    machine = Machine(cpu=2000, memory=8 * GI)
+    assert [memory_of(c, wish, settings(), default, machine) for c in wish.containers] == expected
+    alone = spec({}, init=({"memory_limit": 1000 * GI},))
+    assert memory_of(alone.init_containers[0], alone, settings(), default, machine) == 6 * GI
+
+
+def test_an_unknown_machine_limits_nothing() -> None:
+    """Where the engine does not say what it has, what is said holds."""
+    wish = spec({}, {"memory_limit": GI})
+    assert [memory_of(c, wish, settings(), -1, Machine()) for c in wish.containers] == [0, GI]

@@ -208,7 +208,7 @@ def test_confinement() -> None:
 LIMITS = [
     (Resources(), {}, {"PidsLimit": 4096, "Memory": 4 << 30, "MemorySwap": 4 << 30}),
     (Resources(memory_request=6 << 30), {}, {"Memory": 6 << 30, "MemoryReservation": 6 << 30}),
-    (Resources(memory_limit=64 << 30), {}, {"Memory": 8 << 30, "MemorySwap": 8 << 30}),
+    (Resources(memory_limit=64 << 30), {}, {"Memory": 6 << 30, "MemorySwap": 6 << 30}),
     (Resources(), {"default_memory_limit": 0}, {"Memory": None, "MemorySwap": None}),
     (Resources(cpu_request=200_000), {}, {"CpuShares": 2048}),
     (Resources(cpu_limit=1500, cpu_request=500), {}, {"NanoCpus": 1_500_000_000, "CpuShares": 512}),

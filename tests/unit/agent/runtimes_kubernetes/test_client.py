@@ -81,6 +81,8 @@ def test_names_stay_in_their_segment() -> None:
         for namespace, pod in ((name, "c"), ("n", name)):
             with pytest.raises(InvalidInput, match="is no name of an object"):
                 POD.path(namespace, pod)
+    with pytest.raises(InvalidInput, match="is no name of an object"):
+        POD.one("n", "")
 
 
 async def test_lists_page_by_page(client: Client, server: Server) -> None:

@@ -32,6 +32,8 @@ FILLED = 0.01
 """Of the whole disk: filled since the last measurement, it is a reason for the next one."""
 NEAR = 0.8
 """Of the limit: from there on it is told."""
+SCARCE = 0.05
+"""Of the disk: with less than that free, whoever filled most of it since the last measurement is stopped."""
 MEASURE_SECONDS = 600.0
 """An engine looks at every file of its volumes for an answer."""
 
@@ -76,6 +78,24 @@ def is_due(since: float, every: float, before: Space | None, now: Space | None) 
     return before is not None and now is not None and before.free - now.free > FILLED * now.total
 
 
+def culprit(before: Mapping[str, int], used: Mapping[str, int], space: Space | None) -> str | None:
+    """Who is stopped because hardly anything is free: the workspace that filled most since the measurement before; None: nobody."""
+    if space is None or space.free >= SCARCE * space.total:
+        return None
+    grown = {name: size - before.get(name, 0) for name, size in used.items()}
+    name = max(grown, key=lambda name: grown[name], default=None)
+    return name if name is not None and grown[name] > 0 else None
+
+
+def scarce(free: int) -> Cause:
+    return Cause(
+        code="disk-scarce",
+        message=f"Only {quantities.in_words(free)} are free on the disk of all workspaces, and this one was filling it. It was stopped, "
+        "and its files are kept.",
+        hint="Whoever runs the machine makes room on it (images, old workspaces); then start it again.",
+    )
+
+
 def full(used: int, limit: int) -> Cause:
     return Cause(
         code="disk-limit",
@@ -99,8 +119,11 @@ class DiskWatch:
     def __init__(self, engine: Engine, settings: AgentSettings) -> None:
         self._engine = engine
         self._settings = settings
-        self._told: set[str] = set()
-        """Workspaces that were stopped for it: when they are started again, they have time to make room."""
+        self._marks: dict[str, int] = {}
+        """Of each workspace that was stopped for its limit: the least that it took since. Started again, it has time to make room, and
+        takes no more than that meanwhile, however often it is started."""
+        self._used: Mapping[str, int] = {}
+        """Of the measurement before."""
 
     async def run(self, identity: Identity, root: str, tracks: Callable[[], Mapping[str, Track]]) -> None:
         """Until cancelled. `root`: the engine's folder."""
@@ -114,11 +137,11 @@ class DiskWatch:
             at, now = asyncio.get_running_loop().time(), space_of(root)
             if is_due(at - measured, self._settings.disk_every, space, now):
                 space, measured = now, at
-                await self._measure(identity, limit, tracks)
+                await self._measure(identity, limit, now, tracks)
             await asyncio.sleep(min(LOOK_SECONDS, self._settings.disk_every))
 
     async def _measure(
-        self, identity: Identity, limit: int, tracks: Callable[[], Mapping[str, Track]]
+        self, identity: Identity, limit: int, space: Space | None, tracks: Callable[[], Mapping[str, Track]]
     ) -> None:
         try:
             answer = await self._engine.request(
@@ -130,14 +153,21 @@ class DiskWatch:
         used = used_by(answer, identity)
         for name, track in tracks().items():
             self._judge(name, track, used.get(name, 0), limit)
+        filling = culprit(self._used, used, space) if self._used else None
+        if space is not None and filling is not None and filling in tracks():
+            _log.warning("the disk is nearly full", filled_by=filling, free=space.free)
+            tracks()[filling].end_with(scarce(space.free))
+        self._used = used
 
     def _judge(self, name: str, track: Track, used: int, limit: int) -> None:
         near = used > limit * NEAR
         track.warn(nearly_full(used, limit) if near else None)
         if used <= limit:
-            self._told.discard(name)
-        elif track.age() > self._settings.disk_grace or name not in self._told:
-            self._told.add(name)
+            self._marks.pop(name, None)
+            return
+        mark = self._marks.get(name, 0)
+        self._marks[name] = min(mark, used) if mark else used
+        if track.age() > self._settings.disk_grace or used > mark:
             _log.warning(
                 "a workspace takes more of the disk than it may", workspace=name, used=used, limit=limit
             )

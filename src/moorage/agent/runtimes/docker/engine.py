@@ -30,7 +30,8 @@ REQUEST_SECONDS = 120.0
 LASTING = ("/create", "/start")
 """An engine goes on making a thing when its client goes away; then it could come after somebody looked for it."""
 LASTING_SECONDS = 5.0
-_PATH = re.compile(r"[a-z]+(/[A-Za-z0-9_.:@+=\[\]-]+)*")
+_SEGMENT = r"[A-Za-z0-9_.:@+=\[\]-]+"
+_PATH = re.compile(rf"images/{_SEGMENT}(/{_SEGMENT})*/json|[a-z]+(/{_SEGMENT}){{0,2}}")
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 

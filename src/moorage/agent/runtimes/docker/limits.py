@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -43,10 +43,7 @@ def excess(spec: WorkspaceSpec, settings: RemoteDevelopment) -> Cause | None:
         ("claim {} of processors", "cpu_request", _cpu(most.requests.cpu)),
         ("claim {} of memory", "memory_request", _memory(most.requests.memory)),
     ):
-        # PreStart containers run before the others, one after the other.
-        wanted = max(
-            [sum(getattr(r, field) or 0 for r in together), *(getattr(r, field) or 0 for r in alone)]
-        )
+        wanted = _most(field, together, alone)
         if allowed and wanted > allowed:
             written = quantities.cpu if field.startswith("cpu") else quantities.size
             return Cause(
@@ -73,21 +70,26 @@ def machine_of(info: Mapping[str, Any]) -> Machine:
 
 
 def beyond(spec: WorkspaceSpec, settings: RemoteDevelopment, machine: Machine) -> Cause | None:
-    """Why this workspace is not started: a container claims more than the machine has, and would never get it."""
-    for container in (*spec.containers, *spec.init_containers):
-        claimed = resources_of(container, spec, settings)
-        for what, wanted, there, written, hint in (
-            ("processors", claimed.cpu_request, machine.cpu, quantities.cpu, _CPU_HINT),
-            ("memory", claimed.memory_request, machine.memory, quantities.in_words, _MEMORY_HINT),
-        ):
-            if wanted and there and wanted > there:
-                return Cause(
-                    code="machine-too-small",
-                    message=f"The container {container.name} claims {written(wanted)} of {what}; this machine has "
-                    f"{written(there)}.",
-                    hint=hint,
-                )
+    """Why this workspace is not started: its containers claim more than the machine has, and would never get it."""
+    together = [resources_of(container, spec, settings) for container in spec.containers]
+    alone = [resources_of(container, spec, settings) for container in spec.init_containers]
+    for what, field, there, written, hint in (
+        ("processors", "cpu_request", machine.cpu, quantities.cpu, _CPU_HINT),
+        ("memory", "memory_request", machine.memory, quantities.in_words, _MEMORY_HINT),
+    ):
+        wanted = _most(field, together, alone)
+        if there and wanted > there:
+            return Cause(
+                code="machine-too-small",
+                message=f"The workspace's containers claim {written(wanted)} of {what}; this machine has {written(there)}.",
+                hint=hint,
+            )
     return None
+
+
+def _most(field: str, together: Sequence[Resources], alone: Sequence[Resources]) -> int:
+    """What is wanted of a resource at a time: preStart containers run before the others, one after the other."""
+    return max([sum(getattr(r, field) or 0 for r in together), *(getattr(r, field) or 0 for r in alone)])
 
 
 _CPU_HINT = (
@@ -96,13 +98,29 @@ _CPU_HINT = (
 _MEMORY_HINT = "Lower memoryRequest in the devfile, or take an agent on a larger machine."
 
 
-def default_memory(setting: int, spec: WorkspaceSpec, machine: Machine) -> int:
-    """Bytes of a container for which nobody has said anything; 0: no limit. `setting`: `default_memory_limit`.
+def memory_of(
+    container: Container, spec: WorkspaceSpec, settings: RemoteDevelopment, default: int, machine: Machine
+) -> int:
+    """Bytes that this container may have; 0: no limit. `default`: `default_memory_limit` under `[agent]`.
 
-    By itself no workspace takes more than half of the machine's memory, so that the machine and others go on."""
-    if setting >= 0:
-        return setting
-    return machine.memory // 2 // max(1, len(spec.containers))
+    For which nobody has said anything, the containers of a workspace share half of the machine's memory. What devfiles say together is
+    cut down to three quarters of it, each in proportion: the machine and others go on."""
+
+    def wanted(one: Container) -> int:
+        said = resources_of(one, spec, settings)
+        return said.memory_limit or max(_share(default, spec, machine), said.memory_request or 0)
+
+    if not (own := wanted(container)) or (
+        not default and not resources_of(container, spec, settings).memory_limit
+    ):
+        return 0
+    at_a_time = spec.containers if container in spec.containers else (container,)
+    ceiling, together = machine.memory * 3 // 4, sum(map(wanted, at_a_time))
+    return own * ceiling // together if ceiling and together > ceiling else own
+
+
+def _share(default: int, spec: WorkspaceSpec, machine: Machine) -> int:
+    return default if default >= 0 else machine.memory // 2 // max(1, len(spec.containers))
 
 
 def _cpu(amount: str) -> int:

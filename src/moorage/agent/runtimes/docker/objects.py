@@ -335,12 +335,10 @@ def _volume_mount(volume: str, target: str, *, read_only: bool = False, copy: bo
 
 def _resources(container: Container, spec: WorkspaceSpec, host: Host) -> Resources:
     """What the devfile and the settings say, and where they say nothing of memory, what the machine has to spare."""
-    said = limits.resources_of(container, spec, host.chosen.settings)
-    if said.memory_limit:
-        return said
-    default = limits.default_memory(host.settings.default_memory_limit, spec, host.machine)
+    settings, default = host.chosen.settings, host.settings.default_memory_limit
+    memory = limits.memory_of(container, spec, settings, default, host.machine)
     return msgspec.structs.replace(
-        said, memory_limit=max(default, said.memory_request or 0) if default else None
+        limits.resources_of(container, spec, settings), memory_limit=memory or None
     )
 
 
@@ -361,7 +359,7 @@ def _confined(host: Host, resources: Resources) -> Body:
         # A weight beside others': who claims more than there is must not push everybody else aside.
         weight = _at_most(resources.cpu_request, host.machine.cpu) * 1024 // 1000
         body["CpuShares"] = min(max(2, weight), MOST_CPU_SHARES)
-    if memory := _at_most(resources.memory_limit or 0, host.machine.memory):
+    if memory := resources.memory_limit:
         body["Memory"] = body["MemorySwap"] = memory
     if resources.memory_request:
         body["MemoryReservation"] = min(resources.memory_request, memory or resources.memory_request)

@@ -30,10 +30,13 @@ COPYING = "The editor and its tools are being copied for this engine's workspace
 MARKER = ".moorage-complete"
 FILL = f"""
 set -e
+exec 9>/to/.filling
+[ ! -x /usr/bin/flock ] || /usr/bin/flock 9
 [ -e /to/{MARKER} ] && exit 0
 cp -af {TOOLS_ROOT}/. /to/
 : > /to/{MARKER}
 """
+"""Fills the tools volume once: agents of one engine that do it at the same time take turns, and what one left half-made is made anew."""
 
 
 class Shared:

@@ -80,7 +80,7 @@ class Client:
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """None when there is no such object."""
         try:
-            return await self._json("get", kind, kind.path(namespace, name))
+            return await self._json("get", kind, kind.one(namespace, name))
         except ApiError as error:
             if error.http_status == 404:
                 return None
@@ -143,7 +143,7 @@ class Client:
     async def apply(self, item: Object) -> Object:
         """Server-side apply as `FIELD_MANAGER`; whoever else holds a field loses it. The object as it is then."""
         kind, metadata = kind_of(item), item["metadata"]
-        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        path = kind.one(metadata.get("namespace", ""), metadata["name"])
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._json("apply", kind, path, query, method="PATCH", body=item, content=_APPLY)
 
@@ -153,7 +153,7 @@ class Client:
         return await self._json(
             "patch",
             kind,
-            kind.path(namespace, name),
+            kind.one(namespace, name),
             query,
             method="PATCH",
             body=operations,
@@ -196,7 +196,7 @@ class Client:
             await self._json(
                 "delete",
                 kind,
-                kind.path(namespace, name),
+                kind.one(namespace, name),
                 method="DELETE",
                 body=body,
                 content="application/json",

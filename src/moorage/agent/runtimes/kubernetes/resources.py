@@ -28,6 +28,10 @@ class Kind:
             root += f"/namespaces/{_segment(namespace)}"
         return f"{root}/{self.plural}" + (f"/{_segment(name)}" if name else "")
 
+    def one(self, namespace: str, name: str) -> str:
+        """The path of one object; never that of all, which no name would stand for. Raises `InvalidInput` as `path` does."""
+        return f"{self.path(namespace)}/{_segment(name)}"
+
 
 def _segment(name: str) -> str:
     """The name as it is: it is one segment of a path, and must not become another path."""
