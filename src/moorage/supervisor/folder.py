@@ -92,14 +92,26 @@ def check(home: Home, status: os.stat_result) -> None:
         )
 
 
-def trusted() -> frozenset[int]:
-    """Users whose files in there are Moorage's: this one, and for root the accounts that an earlier start ran under."""
-    if not accounts.is_root():
+def owners(parts: tuple[str, ...], *, folder: bool, split: Accounts | None) -> frozenset[int]:
+    """Users who may own something in there before it is settled: the present one, and whose it is when there are accounts. Pure.
+
+    Nobody else: a file that the server put in the place of a missing settings.toml would become root's word by being given to root.
+    """
+    if split is None:
         return frozenset((os.geteuid(),))
+    if len(parts) > 1 and parts[0] == "gateway":  # what was half written when its process died is there, too
+        return frozenset((0, split.gateway.uid, split.haproxy.uid))
+    return frozenset((0, rule(parts, folder=folder, split=split).owner))
+
+
+def found() -> Accounts | None:
+    """The accounts that an earlier start may have run under."""
+    if not accounts.is_root():
+        return None
     try:
-        return accounts.find().uids | {0}
+        return accounts.find()
     except accounts.Missing:
-        return frozenset((0,))
+        return None
 
 
 @contextmanager
@@ -153,7 +165,7 @@ def _settle_open(home: Home, descriptor: int, parts: tuple[str, ...], split: Acc
     where = home.path.joinpath(*parts)
     if not folder and not stat.S_ISREG(status.st_mode):
         return
-    if status.st_uid not in trusted():
+    if status.st_uid not in owners(parts, folder=folder, split=found()):
         raise _foreign(str(where), status.st_uid)
     wanted = rule(parts, folder=folder, split=split)
     if not folder and status.st_nlink > 1:

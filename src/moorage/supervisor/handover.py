@@ -85,10 +85,37 @@ def give(home: Home, name: str, split: Accounts, environ: Mapping[str, str]) -> 
     for secret in entry.fingerprints:
         files[f"{secret}{FINGERPRINT}"] = fingerprint(home.secret(secret)).encode()
     for file in entry.files:
-        if (home.path / file).is_file():
-            files[file] = (home.path / file).read_bytes()
+        if (content := own_file(home.path / file)) is not None:
+            files[file] = content
     write_folder(into, files, account.gid)
     return passed | {GIVEN: str(into), "HOME": "/nonexistent"}
+
+
+def own_file(path: Path) -> bytes | None:
+    """What a file of root's in the state folder holds; None when there is none. The server may add to that folder: a link of its own, or a
+    second name of a file that it may not read, would make this its reader. Raises `Misconfigured` for those."""
+    try:
+        seen = path.lstat()
+        if seen.st_uid == 0 and stat.S_ISLNK(seen.st_mode):  # the operator's
+            return path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _not_roots(path) from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if status.st_uid != 0 or status.st_nlink > 1 or not stat.S_ISREG(status.st_mode):
+            raise _not_roots(path)
+        return file.read()
+
+
+def _not_roots(path: Path) -> Misconfigured:
+    return Misconfigured(
+        f"{path} is not a file of root's alone, and was perhaps put there by the server's account.",
+        code="home-foreign",
+        hint="Look at it, and remove it or make it root's.",
+    )
 
 
 def environment(entry: Given, environ: Mapping[str, str]) -> dict[str, str]:
@@ -197,13 +224,34 @@ def _copied(value: Any, account: Account, into: Path, files: dict[str, bytes]) -
         return value
     path = Path(value)
     try:
-        if not path.is_file() or reachable(path, account):
+        if not path.is_file():
             return value
-        name = f"{len(files)}-{path.name}"
-        files[name] = path.read_bytes()
+        content, changed = path.read_bytes(), False
+        if path.suffix == ".toml":
+            content, changed = _with_copies(content, account, into, files)
+        if not changed and reachable(path, account):
+            return value
     except OSError:  # what is wrong with it, the process says
         return value
+    name = f"{len(files)}-{path.name}"
+    files[name] = content
     return str(into / name)
+
+
+def _with_copies(content: bytes, account: Account, into: Path, files: dict[str, bytes]) -> tuple[bytes, bool]:
+    """A table of tables, as the files of Git hosts are, in which paths of files that the account may not read (keys) are those of copies;
+    and whether there is any."""
+    try:
+        document = tomllib.loads(content.decode())
+    except ValueError:  # what is wrong with it, the process says
+        return content, False
+    copied = {
+        name: {key: _copied(value, account, into, files) for key, value in table.items()}
+        if isinstance(table, dict)
+        else table
+        for name, table in document.items()
+    }
+    return (as_toml(copied).encode(), True) if copied != document else (content, False)
 
 
 def _files_of(source: Path) -> Iterator[Path]:

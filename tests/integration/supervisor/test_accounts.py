@@ -215,6 +215,39 @@ def free(port: int) -> bool:
     return True
 
 
+@pytest.mark.parametrize("kind", ["-s", "-P"])
+def test_a_trap_of_the_servers_in_the_state_folder(fresh: Installation, kind: str) -> None:
+    """It may add to the folder, and plants a link to the administrator's token where root looks for a file to hand over: root does not."""
+    fresh.started()
+    target, trap = fresh.home.secret_file("admin-token"), fresh.home.path / "editors.toml"
+    if kind == "-s":
+        assert as_process(fresh, "server", "ln", "-s", str(target), str(trap)).returncode == 0
+    else:  # where the kernel does not keep accounts from giving names to others' files
+        os.link(target, trap)
+    server = fresh.report()["server"].process
+    assert server
+    os.kill(server.pid, signal.SIGKILL)
+    until("it stays down", lambda: fresh.report()["server"].state == "failed")
+    assert "not a file of root's alone" in (fresh.home.logs / "server.log").read_text()
+    assert not (fresh.home.run / "server" / "editors.toml").exists()
+    trap.unlink()
+    assert "server" in fresh.json("up", "--detach")["restarted"]
+
+
+def test_settings_that_the_server_planted(fresh: Installation) -> None:
+    """Where somebody removed root's, the next start refuses those of the server instead of making them root's."""
+    fresh.started()
+    fresh.home.settings.unlink()
+    planted = f'echo "[agent]" >"{fresh.home.settings}"'
+    assert as_process(fresh, "server", "sh", "-c", planted).returncode == 0
+    fresh.moor("down")
+    done = fresh.up()
+    assert done.returncode == 9
+    assert f"{fresh.home.settings} belongs to somebody else" in done.stderr
+    fresh.home.settings.unlink()
+    fresh.started()
+
+
 def test_files_that_settings_name(fresh: Installation, tmp_path: Path) -> None:
     """One that root alone may read is the process's own copy: the installation starts as it did when all ran as root."""
     credentials = tmp_path / "git.toml"

@@ -142,3 +142,23 @@ def test_a_trap_for_what_is_written(tmp_path: Path) -> None:
     write_private(tmp_path / "client.json", "secret")
     assert not target.exists()
     assert (tmp_path / "client.json").read_text() == "secret"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("moorage.db-wal", {0, 11}),
+        ("settings.toml", {0}),
+        ("client.json", {0}),
+        ("editors.toml", {0}),
+        ("secrets/agent-token", {0}),
+        ("run/server.lock", {0, 11}),
+        ("run/server/settings.toml", {0}),
+        ("gateway/routes.json", {0, 12, 13}),
+        ("gateway/.routes.json.77.new", {0, 12, 13}),
+    ],
+)
+def test_who_may_have_put_it_there(path: str, expected: set[int]) -> None:
+    """What an account left where it may write; never something of its own in the place of root's."""
+    assert folder.owners(Path(path).parts, folder=False, split=ACCOUNTS) == expected
+    assert folder.owners(Path(path).parts, folder=False, split=None) == {os.geteuid()}

@@ -102,6 +102,26 @@ def test_what_bars_the_way() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_key_that_a_file_of_hosts_names(tmp_path: Path) -> None:
+    """The key goes over with the file, which then names the copy; a host's keys stay as they are."""
+    home = Home(tmp_path / "h")
+    home.make()
+    key, hosts = tmp_path / "id", tmp_path / "ssh.toml"
+    key.write_text("the key")
+    key.chmod(0o600)
+    hosts.write_text(f'["git.example.com:22"]\nhost_keys = ["ssh-ed25519 AAAA"]\nkey = "{key}"\n')
+    home.settings.write_text(f'[server]\ngit_ssh = "{hosts}"\n')
+    for name in ("agent-token", "gateway-token", "admin-token"):
+        home.secret_file(name).write_text(name)
+    handover.give(home, "server", OTHERS, {})
+    given = tomllib.loads((home.run / "server" / "settings.toml").read_text())["server"]["git_ssh"]
+    entry = tomllib.loads(Path(given).read_text())["git.example.com:22"]
+    assert entry["host_keys"] == ["ssh-ed25519 AAAA"]
+    assert Path(entry["key"]).parent == home.run / "server"
+    assert Path(entry["key"]).read_text() == "the key"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_what_is_written(tmp_path: Path) -> None:
     """A process's folder has its table, its secrets, copies of barred files, nothing of before; and is its group's alone."""
     home = Home(tmp_path / "h")
