@@ -247,7 +247,13 @@ async def test_metrics_and_health(home: Path, server: FakeServer) -> None:
     assert 'moorage_agent_reconcile_seconds_count{action="start"} 1.0' in text
     assert "moorage_agent_connected 1.0" in text
     _, body = await agent.get("/healthz")
-    assert json.loads(body) == {"connected": True, "server": "", "engine": None, "workspaces": 1}
+    assert json.loads(body) == {
+        "connected": True,
+        "server": "",
+        "engine": None,
+        "caveat": "",
+        "workspaces": 1,
+    }
     await agent.stop()
 
 
