@@ -227,6 +227,7 @@ def test_null_deep_inside_reads_as_absent() -> None:
         parse("schemaVersion: null")
 
 
+@published.marker
 def test_the_whole_registry_is_valid() -> None:
     """Every devfile of the public registry is valid by itself, or as far as one with a parent can be."""
     files = sorted((DATA / "registry").rglob("devfile.yaml"))
