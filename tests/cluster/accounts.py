@@ -61,13 +61,13 @@ async def make(kubeconfig: Path, name: str = NAME, *, only: str = "") -> str:
 
 async def read_pull_secrets(client: Client, namespace: str) -> None:
     """Gives the account what the chart gives it where sources of image pull secrets lie. `client`: an administrator's."""
-    name = f"{NAME}-pull-secrets"
+    name = f"{NAME}-pull"
     await put(client, LOCAL_ROLE, rights.sources_role(name, namespace))
     await put(client, LOCAL_BINDING, _binding("Role", name, namespace))
 
 
 def _binding(kind: str, role: str, namespace: str = "") -> dict[str, Any]:
-    account = role.removesuffix("-pull-secrets")
+    account = role.removesuffix("-pull")
     return {
         "metadata": {"name": role} | ({"namespace": namespace} if namespace else {}),
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},

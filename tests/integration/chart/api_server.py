@@ -16,7 +16,7 @@ KINDS = {
     "apps/v1": ["Deployment"],
     "networking.k8s.io/v1": ["NetworkPolicy"],
     "policy/v1": ["PodDisruptionBudget"],
-    "rbac.authorization.k8s.io/v1": ["ClusterRole", "ClusterRoleBinding"],
+    "rbac.authorization.k8s.io/v1": ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
 }
 
 

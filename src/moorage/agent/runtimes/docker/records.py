@@ -17,13 +17,14 @@ Listed = Sequence[Mapping[str, Any]]
 def observed(name: str, volumes: Listed, networks: Listed, containers: Listed, run: Run | None) -> Observed:
     """`volumes`, `networks`: as the engine lists them; `containers`: as it describes them. Pure."""
     data = [volume for volume in volumes if not is_record(volume)]
+    lasting = [volume for volume in data if objects.EPHEMERAL not in labels_of(volume)]
     known = newest(volumes)
     made = (*data, *containers, *networks)
     times = [at for item in made if (at := seconds(item.get("CreatedAt") or item.get("Created"))) is not None]
     return Observed(
         name=name,
-        data=bool(data) or bool(containers),
-        leftovers=bool(containers) or bool(networks) or any(objects.EPHEMERAL in labels_of(v) for v in data),
+        data=bool(lasting) or bool(containers),
+        leftovers=bool(containers) or bool(networks) or len(lasting) < len(data),
         run=run,
         known=known or _of_labels(run, containers),
         recorded=known is not None,
@@ -33,7 +34,7 @@ def observed(name: str, volumes: Listed, networks: Listed, containers: Listed, r
             *sorted(f"container {container['Name'].lstrip('/')}" for container in containers),
             *sorted(f"network {network['Name']}" for network in networks),
         ),
-        ids=tuple(f"{volume['Name']} {volume.get('CreatedAt', '')}" for volume in data),
+        ids=tuple(f"{volume['Name']} {volume.get('CreatedAt', '')}" for volume in lasting),
     )
 
 
