@@ -20,7 +20,16 @@ from sqlalchemy import update
 from websockets.asyncio.client import connect, unix_connect
 from websockets.utils import accept_key
 
-from integration.server.harness import ADMIN, AGENT, Agent, ConnectionRefused, eventually, new_home, serving
+from integration.server.harness import (
+    ADMIN,
+    AGENT,
+    LOOPBACK,
+    Agent,
+    ConnectionRefused,
+    eventually,
+    new_home,
+    serving,
+)
 from integration.server.postgres import Postgres
 from integration.server.test_lifecycle import process, ready
 from moorage.contract import ActualState
@@ -96,7 +105,7 @@ async def pair(folder: Path, url: str, repository: str, listen: str = "") -> Asy
                 f"ws://localhost:8080{contract.PATH}",
                 additional_headers={"Authorization": f"Bearer {AGENT}"},
             )
-        with process(two, database=url) as far_process:
+        with process(two, database=url, repository_networks=",".join(LOOPBACK)) as far_process:
             far = await ready(two, far_process)
             async with aclosing(near), aclosing(far), opening as connection:
                 agent = Agent(connection)
