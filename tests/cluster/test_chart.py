@@ -352,12 +352,13 @@ def test_tls(walk: Walk, tmp_path: Path) -> None:
 
     def answers() -> bool:
         try:
-            return names_of(ZONE) == [ZONE]
+            return names_of(ZONE) == [ZONE] and names_of(f"60001-workspace-1-1-abcdef.{ZONE}") == [
+                f"*.{ZONE}"
+            ]
         except OSError:  # an old pod may still be there for new connections
             return False
 
-    eventually("the zone's certificate", answers, within=30, every=0.5)
-    assert names_of(f"60001-workspace-1-1-abcdef.{ZONE}") == [f"*.{ZONE}"]
+    eventually("the zone's certificate, and that of its workspaces", answers, within=60, every=0.5)
     link = walk.release.json("sign-in-link", "admin")["url"]
     assert link.startswith(f"https://{ZONE}:{walk.release.port}/")
 

@@ -49,21 +49,22 @@ async def test_what_is_changed_by_hand_is_put_back(world: KubernetesWorld) -> No
     began = time.monotonic()
     policy = await world.only(resources.NETWORK_POLICY, desired.name)
     await world.edit(resources.NETWORK_POLICY, policy, {"op": "add", "path": "/spec/egress/-", "value": {}})
-    secret = await world.only(resources.SECRET, desired.name)
+    env = f"{desired.name}-env-py"
+    secret = await world.client.get(resources.SECRET, desired.name, env)
+    assert secret is not None
     await world.edit(resources.SECRET, secret, {"op": "add", "path": "/data/EXTRA", "value": "eA=="})
     service = await world.only(resources.SERVICE, desired.name)
     await world.client.delete(resources.SERVICE, desired.name, service["metadata"]["name"])
 
     async def mended() -> bool:
-        items = [
-            await world.of(kind, desired.name)
-            for kind in (resources.NETWORK_POLICY, resources.SECRET, resources.SERVICE)
-        ]
+        items = [await world.of(kind, desired.name) for kind in (resources.NETWORK_POLICY, resources.SERVICE)]
+        again = await world.client.get(resources.SECRET, desired.name, env)
         return (
             items[0][0]["spec"] == policy["spec"]
-            and items[1][0]["data"] == secret["data"]
-            and [item["metadata"]["name"] for item in items[2]] == [service["metadata"]["name"]]
-            and items[2][0]["metadata"]["uid"] != service["metadata"]["uid"]
+            and again is not None
+            and again["data"] == secret["data"]
+            and [item["metadata"]["name"] for item in items[1]] == [service["metadata"]["name"]]
+            and items[1][0]["metadata"]["uid"] != service["metadata"]["uid"]
         )
 
     await eventually(mended)

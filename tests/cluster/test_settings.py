@@ -97,7 +97,7 @@ async def test_every_setting_of_a_pod_at_once(world: KubernetesWorld) -> None:
         assert spec["affinity"] == affinity
         assert (spec["priorityClassName"], spec["priority"], spec["runtimeClassName"]) == (mark, 77, mark)
         assert spec["imagePullSecrets"] == [{"name": source.name}]
-        assert main["resources"]["limits"] == {"cpu": "1", "memory": "512Mi"}
+        assert main["resources"]["limits"] == {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "10Gi"}
         assert pod["metadata"]["labels"]["team"] == "blue"
         assert pod["metadata"]["annotations"]["example.com/cost-centre"] == "42"
         for kind in (resources.SECRET, resources.SERVICE, resources.QUOTA, resources.NETWORK_POLICY):
