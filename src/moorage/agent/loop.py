@@ -110,6 +110,9 @@ class Workspace:
         if desired is None or self.desired is None or _wish(desired) != _wish(self.desired):
             self._received = self._clock.now()
         self.desired = desired
+        self.gone = (
+            False  # until the next look: whoever forgets what is gone must not forget this word with it
+        )
         self.changed()
 
     def remove_found(self, mark: str) -> bool:

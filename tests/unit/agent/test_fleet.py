@@ -203,3 +203,16 @@ async def test_a_copy_leaves_alone_what_the_first_works_on(fleet: Fleet, engine:
         assert await copy.found((found,)) == (found,)
         assert await first.found(None) == ()
     assert engine.workspaces[GOOD].data
+
+
+async def test_a_new_word_about_what_is_gone_is_answered(fleet: Fleet) -> None:
+    """A word that comes just when a workspace is gone, and before that is told, is answered all the same."""
+    fleet.snapshot([wish(GOOD, DesiredState.TERMINATED, 2)])
+    await until(lambda: fleet._workspaces[GOOD].gone)
+    fleet.change(wish(GOOD, DesiredState.TERMINATED, 3))
+    async with asyncio.timeout(20):
+        said = await fleet.news()
+        assert [actual.generation for actual in said] == [2]
+        while said[-1].generation < 3:
+            said = await fleet.news()
+    assert said[-1].state is ActualState.TERMINATED
