@@ -129,8 +129,21 @@ def test_killed_at_any_moment(box: Workspace) -> None:
         "cd /clone/1; for i in $(seq 300); do mkdir -p many/$((i % 30)); echo $i >many/$((i % 30))/$i; done; git add -A; git -c user.name=T -c user.email=t@x commit -q -m two"
     )
     seen = set()
-    for pause in range(3, 60, 4):
-        box.shell(f"timeout -s KILL 0.{pause:02d} {MOVE} place /projects app /clone/1 2>/dev/null || true")
+    as_soon_as = (
+        "-e .moorage/clone/*.part",
+        "-e .moorage/clone/*.part/.git",
+        "-e .moorage/clone/*.whole",
+        "-e app/README",
+    )
+    waits = [f"sleep 0.{pause:02d}" for pause in range(3, 60, 4)]
+    waits += [
+        f"n=0; while [ $n -lt 20000 ] && ! [ {there} ]; do n=$((n+1)); done" for there in as_soon_as * 3
+    ]
+    waits.append("wait $!")
+    for wait in waits:
+        box.shell(
+            f"cd /projects; {{ {MOVE} place /projects app /clone/1 & {wait}; kill -9 $!; wait; }} >/dev/null 2>&1 || true"
+        )
         left = box.shell(
             "cd /projects; ls -d app/.git .moorage/clone/*.whole .moorage/clone/*.part 2>/dev/null || true"
         )

@@ -318,6 +318,16 @@ def _mounts(desired: DesiredWorkspace, host: Host, container: Container, role: R
     return mounts
 
 
+def mounts_in_projects(spec: WorkspaceSpec) -> bool:
+    """Whether a volume is mounted below the folder that the projects are in."""
+    return any(
+        mount.path.startswith(f"{root}/")
+        for container in spec.containers
+        for root in (PROJECTS_ROOT, container.source_mapping)
+        for mount in container.volume_mounts
+    )
+
+
 def _ca_mounts(host: Host) -> list[Body]:
     return [_volume_mount(host.ca_volume, trust.CA_FOLDER, read_only=True)] if host.ca_volume else []
 

@@ -216,9 +216,10 @@ class Start:
         images: Mapping[str, asyncio.Task[ImageConfig]],
         ready: asyncio.Event,
     ) -> None:
-        """PreStart steps: one after the other, each to its end. They may work on the projects: the clone comes first."""
+        """PreStart steps: one after the other, each to its end. They may work on the projects: the clone comes first. So it does
+        where a volume is mounted in a project's folder: the engine would make that folder root's."""
         steps = self._spec.init_containers
-        if steps:
+        if steps or objects.mounts_in_projects(self._spec):
             await self._sandbox_started
             await self._cloned()
         for container in steps:
