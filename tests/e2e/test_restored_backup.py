@@ -16,6 +16,7 @@ from e2e.installation import (
     docker_objects,
     end,
     eventually,
+    expect_nothing_left,
     free_ports,
     http_browser,
     new_home,
@@ -53,7 +54,7 @@ def test_yesterdays_state_folder(restorable: Installation, repository: str, tmp_
     """Saved, workspaces made and changed, put back, started: containers of what was made since are stopped, their volumes kept, and they
     are shown by the API, `moor status`, `moor agents show` and the page. Adopted, one has its files again; discarded, the other is gone. A
     workspace that is older than the backup goes on as it is, and does what is asked of it next."""
-    moor = restorable.run
+    moor, before = restorable.run, docker_objects(restorable.id)
     old = restorable.json("create", repository, "--name", "old")["name"]
     moor("exec", old, "--", "sh", "-c", "echo old >/projects/precious")
     moor("down")
@@ -120,4 +121,4 @@ def test_yesterdays_state_folder(restorable: Installation, repository: str, tmp_
     assert restorable.json("agents", "found")["items"] == []
     for name in (old, made["one"]):
         moor("delete", "--yes", name)
-    assert not any(docker_objects(restorable.id)["volumes"])
+    expect_nothing_left(restorable, before)
