@@ -380,6 +380,29 @@ async def test_commands(world: World) -> None:
     assert b"not found" in err
 
 
+async def test_a_command_that_does_not_read_its_input(world: World) -> None:
+    """Its end is told, also when more input waits for it than anything between here and it holds."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+    request = ExecRequest(argv=("sh", "-c", "exit 7"))
+    async with agent.runtime.execute(desired.name, request, desired.spec) as session:
+
+        async def write_on() -> None:
+            while True:
+                await session.write(bytes(32 * 1024))
+                await asyncio.sleep(0)
+
+        writing = asyncio.create_task(write_on())
+        try:
+            async with asyncio.timeout(60):
+                chunks = [chunk async for chunk in session.output()]
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+        assert (said(chunks, "stdout"), await session.exit_code()) == (b"", 7)
+
+
 async def test_commands_where_nothing_runs(world: World) -> None:
     """A command or logs for a workspace or container that is not there is an error that says so."""
     agent = await world.agent()

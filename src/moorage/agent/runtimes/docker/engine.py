@@ -88,8 +88,42 @@ class _Client(aiodocker.Docker):
             await response.read()
 
 
+class _EndWins(asyncio.Protocol):
+    """Passes all to aiohttp's protocol, and cuts the connection when the engine's side of it ends.
+
+    By itself asyncio closes such a connection only after everything has been sent that waits to be. An engine whose command
+    has ended reads no more: with input still waiting, nobody would ever be told of the end.
+    """
+
+    def __init__(self, inner: asyncio.Protocol, transport: asyncio.Transport) -> None:
+        self._inner = inner
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def eof_received(self) -> None:
+        self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._inner.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+
 class Attached(Stream):
-    """A running exec's standard streams. aiodocker's, and the end of input."""
+    """A running exec's standard streams. aiodocker's, with the end of input, and with that of output in any case."""
+
+    async def begin(self) -> None:
+        await self._init()
+        connection = self._resp.connection if self._resp is not None else None
+        protocol = connection.protocol if connection is not None else None
+        if protocol is not None and isinstance(protocol.transport, asyncio.Transport):
+            protocol.transport.set_protocol(_EndWins(protocol, protocol.transport))
 
     def end_input(self) -> None:
         if self._resp is None or self._resp.connection is None:
@@ -204,7 +238,7 @@ class Engine:
 
         attached = Attached(self._client, setup, NO_TIMEOUT)
         try:
-            await attached._init()  # noqa: SLF001 - what aiodocker's own context manager does
+            await attached.begin()
             yield attached
         except aiodocker.DockerError as error:
             raise self._refused("starting a command", error) from error
