@@ -27,10 +27,11 @@ def _networks(text: str) -> tuple[Network, ...]:
 
 _NEVER = _networks(
     "0.0.0.0/8 169.254.0.0/16 224.0.0.0/4 255.255.255.255/32 ::/128 fe80::/10 ff00::/8"
-    " 100.100.100.200/32 168.63.129.16/32 192.0.0.192/32 fd00:ec2::254/128 fd20:ce::254/128"
+    " 100.100.100.200/32 168.63.129.16/32 192.0.0.192/32 fd00:ec2::/32 fd20:ce::254/128 fd00:c1::a9fe:a9fe/128"
+    " fd00:100::100:200/128 fd00:42::42/128 fd00:a9fe:a9fe::1/128"
 )
 """No list of an operator's opens these: this host by no name of its own, link-local and multicast addresses, and what Alibaba,
-Azure, Oracle, AWS and Google tell a machine about itself on."""
+Azure, Oracle, AWS (with its pods' credentials), Google, Scaleway and Akamai tell a machine about itself on."""
 _LOOPBACK = _networks("127.0.0.0/8 ::1/128")
 _SPECIAL = _networks(
     "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24"

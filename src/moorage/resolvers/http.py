@@ -9,6 +9,7 @@ proxy of the environment, no cookies, no credentials; limits on time, size and r
 from __future__ import annotations
 
 import hashlib
+import re
 import socket
 import ssl
 import threading
@@ -30,6 +31,7 @@ Lookup = Callable[[str, int], Sequence[str]]
 """Host and port → addresses as text. Raises `OSError`."""
 
 _PORTS = {"https": 443, "http": 80}
+_HOST = re.compile(r"(?:\[(?P<address>[^\]]+)\]|(?P<name>[^:]+))(?::(?P<port>[0-9]+))?")
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -160,9 +162,10 @@ class HttpResolver:
 
     def _allowed(self, host: str, port: int, scheme: str) -> bool:
         for allowed in self.hosts:
-            name, _, allowed_port = allowed.rpartition(":") if ":" in allowed else (allowed, "", "")
-            if port != (int(allowed_port) if allowed_port.isdigit() else _PORTS[scheme]):
+            found = _HOST.fullmatch(allowed)
+            if found is None or port != int(found["port"] or _PORTS[scheme]):
                 continue
+            name = found["name"] or found["address"]
             if host == name or (name.startswith("*.") and host.endswith(name[1:]) and host != name[2:]):
                 return True
         return False

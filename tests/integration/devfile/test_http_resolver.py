@@ -290,6 +290,15 @@ def test_wildcards_are_for_hosts_below_a_domain(resolver: Make) -> None:
     assert _code(made, "http://badexample.org/x") == "host-not-allowed"
 
 
+def test_a_host_is_an_address_of_ipv6(server: Server, resolver: Make) -> None:
+    """In brackets, as URLs have it, with a port if need be; another port, or another address, is another host."""
+    made = resolver(("[2001:db8::1]:8443", "[2001:db8::2]"), networks=(), lookup=lambda host, port: [host])
+    assert _code(made, "https://[2001:DB8:0::1]:8443/x") == "address-not-allowed"
+    assert _code(made, "https://[2001:db8::2]/x") == "address-not-allowed"
+    assert _code(made, "https://[2001:db8::1]/x") == "host-not-allowed"
+    assert _code(made, "https://[2001:db8::3]:8443/x") == "host-not-allowed"
+
+
 def test_https_is_the_rule(server: Server, resolver: Make) -> None:
     """Plain http is refused unless it was allowed."""
     url = f"http://devfiles.example:{server.port}/parent.yaml"

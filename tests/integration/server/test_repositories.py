@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import threading
 import time
 import zlib
 from collections import Counter
@@ -14,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from integration.server.git_host import DEVFILE, PASSWORD, USER, GitHost
+from integration.server.git_host import DEVFILE, PASSWORD, USER, GitHost, git
 from integration.server.harness import LOOPBACK, eventually, serving
 from moorage.kernel.errors import MoorageError
 from moorage.server.metrics import Metrics
-from moorage.server.repositories.git import MEMORY
+from moorage.server.repositories.git import MEMORY, Blob
 from moorage.server.repositories.line import Bounds, Line
-from moorage.server.repositories.services import RepositoryReader
+from moorage.server.repositories.services import RepositoryReader, _candidates
 from moorage.server.settings import Credentials, Settings, load_credentials
 
 
@@ -81,6 +82,38 @@ async def test_names_and_paths(git_host: GitHost, files: dict[str, str], asked: 
     """The usual names in their order, then the folder `.devfile`; or the path that was asked for; links inside are followed."""
     url = git_host.make(f"names-{zlib.crc32(repr(files).encode())}", files)
     assert (await reader().read(url, "", asked)).path == found
+
+
+async def test_odd_names_beside_the_devfile(git_host: GitHost) -> None:
+    """A file whose name goes on in another line is asked for as no second file, which would be read in the next one's place."""
+    url = git_host.make("odd-names", {"other.yaml": f"{DEVFILE}# other\n", ".devfile/b.yaml": DEVFILE})
+    git_host.commit("odd-names", {".devfile/a\nFETCH_HEAD:other.yaml": "x"})
+    reading = await reader().read(url)
+    assert (reading.path, reading.text) == (".devfile/b.yaml", DEVFILE)
+
+
+async def test_what_is_too_large_is_no_answer_to_the_next_question(git_host: GitHost) -> None:
+    """A commit with a message of megabytes is read over, and the devfile behind it is that of the repository."""
+    url = git_host.make("wordy", {".devfile.yaml": DEVFILE})
+    work = git_host.folder / "wordy.work"
+    forged = f"{'0' * 40} tree 0\n\n{'0' * 40} blob 4\nnone\n"
+    (work / "message").write_text(forged * 40_000)
+    git(work, "commit", "-q", "--amend", "--cleanup=verbatim", "-F", "message")
+    git(work, "push", "-q", "--force", str(git_host.folder / "wordy.git"), "main")
+    reading = await reader().read(url)
+    assert (reading.commit, reading.text) == (git(work, "rev-parse", "HEAD"), DEVFILE)
+
+
+@pytest.mark.parametrize("rest", [b"100644", b"100644 half", b"no zero", b" \0"])
+async def test_what_a_host_calls_a_tree(rest: bytes) -> None:
+    """Git lets through what is none, from a host that is none: the names before it count."""
+    whole = b"100644 .devfile.yaml\0" + bytes(20)
+
+    class Host:
+        async def get(self, _name: str, *, most: int) -> Blob:
+            return Blob("tree", "0" * 40, most, whole + rest)
+
+    assert await _candidates(Host()) == [".devfile.yaml"]  # type: ignore[arg-type]
 
 
 async def test_branch_tag_and_commit(git_host: GitHost) -> None:
@@ -320,6 +353,37 @@ async def test_who_hangs_up_ends_git(git_host: GitHost, folder: Path) -> None:
         await eventually(lambda: _true(not processes_of("slow/left")))
         await eventually(lambda: _true(not server.state.repositories._line._running))
         assert (await server.get("/workspaces")).json() == {"items": []}
+
+
+async def test_slow_names_leave_the_servers_threads_alone() -> None:
+    """A thread that waits for the DNS cannot be ended: whoever hangs up keeps their turn until it has, so that nobody takes all of the
+    threads, which the rest of the server's work needs."""
+    answered = threading.Event()
+    asked = 0
+
+    async def resolve(_host: str) -> list[str]:
+        nonlocal asked
+        asked += 1
+        await asyncio.to_thread(answered.wait)
+        raise OSError
+
+    slow = reader(resolve=resolve)
+    reads = []
+    for number in range(20):
+        reads.append(asyncio.create_task(slow.read("http://slow.example.com/x", person="one")))
+        await asyncio.sleep(0.01)
+        for _ in range(1 + number % 2):  # who hangs up may have no time left, too
+            reads[-1].cancel()
+            await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            await asyncio.to_thread(time.monotonic)
+        assert asked == 2
+    finally:
+        answered.set()
+    ended = await asyncio.gather(*reads, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+    assert not slow._line._running
 
 
 async def _true(value: Any) -> Any:

@@ -115,10 +115,23 @@ def test_passwords_in_urls(text: str) -> None:
         ("git.example.com:3000", ("git.example.com:3000",), (), True),
         ("git.example.com:22", ("git.example.com:3000",), (), False),
         ("git.example.com", (), (), False),
+        ("git.example.com", ("git.example.com:443",), (), True),
+        ("git.example.com:443", ("git.example.com:443",), (), True),
+        ("git.example.com:8443", ("git.example.com:443",), (), False),
+        ("git.example.com", ("*",), ("git.example.com:443",), False),
+        ("git.example.com", ("*",), ("*.example.com:4*",), False),
+        ("git.example.com", ("*",), ("Git.Example.com.",), False),
+        ("git.example.com", ("*",), ("[a-g]it.example.com:443",), False),
+        ("[2001:db8::7]", ("*",), ("[2001:db8::7]",), False),
+        ("[2001:db8::7]", ("*",), ("2001:DB8:0::7",), False),
+        ("[2001:db8::7]", ("*",), ("[2001:DB8:0::7]:443",), False),
+        ("[2001:db8::7]:8443", ("*",), ("[2001:db8::7]:443",), True),
+        ("[2001:db8::7]:8443", ("[2001:db8::7]:8443",), (), True),
+        ("d", ("[2001:db8::7]",), (), False),
     ],
 )
 def test_hosts(host: str, allowed: tuple[str, ...], denied: tuple[str, ...], passes: bool) -> None:
-    """The settings' patterns; what is denied stays so, whatever is allowed."""
+    """The settings' patterns; what is denied stays so, whatever is allowed, and however the URL or the setting writes its host or port."""
     repository = rules.check_repository(f"https://{host}/x")
     if passes:
         rules.check_host(repository, allowed=allowed, denied=denied)

@@ -164,17 +164,21 @@ class Objects:
 
     async def get(self, name: str, *, most: int) -> Blob:
         """What `name` (gitrevisions(7)) is; its data, when they are `most` bytes or fewer. Raises `GitFailed`."""
+        try:
+            return await self._answer(name, most)
+        except (ConnectionError, EOFError, ValueError) as error:
+            raise await self._failure() from error
+
+    async def _answer(self, name: str, most: int) -> Blob:
+        """Raises `ConnectionError`, `EOFError`, `ValueError` when Git ends, or answers otherwise than it does."""
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        try:
-            process.stdin.write(f"{name}\n".encode())
-            await process.stdin.drain()
-            header = (await process.stdout.readline()).decode(errors="replace")
-        except (ConnectionError, ValueError) as error:
-            raise await self._failure() from error
+        process.stdin.write(f"{name}\n".encode())
+        await process.stdin.drain()
+        header = (await process.stdout.readline()).decode(errors="replace")
         if not header:
-            raise await self._failure()
+            raise EOFError
         words = header.split()
         if len(words) != 3 or not words[2].isdigit():
             # "<name> missing", or of a symbolic link that leads nowhere "dangling <size>" and the name on a line
@@ -182,10 +186,13 @@ class Objects:
                 await process.stdout.readexactly(int(words[1]) + 1)
             return Blob("missing", "", 0, b"")
         oid, kind, size = words[0], words[1], int(words[2])
-        if size > most:
-            return Blob(kind, oid, size, b"")
-        data = await process.stdout.readexactly(size + 1)
-        return Blob(kind, oid, size, data[:-1])
+        if size <= most:
+            data = await process.stdout.readexactly(size + 1)
+            return Blob(kind, oid, size, data[:-1])
+        left = size + 1
+        while left:  # or it would be taken for the next answer
+            left -= len(await process.stdout.readexactly(min(left, 65_536)))
+        return Blob(kind, oid, size, b"")
 
     async def _failure(self) -> GitFailed:
         assert self._process.stderr is not None

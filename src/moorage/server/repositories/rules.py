@@ -7,6 +7,7 @@ Whatever comes in here ends as an argument of Git: nothing may look like an opti
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from urllib.parse import SplitResult, urlsplit
@@ -19,6 +20,7 @@ _SCP = re.compile(
     r"(?P<user>[A-Za-z0-9._-]+@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*|\[[^\]\s]*\]):(?P<path>[^:\s-][^\s]*)"
 )
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_PORT = re.compile(r"(?P<place>\[.*\]|[^:]*):(?P<port>[^:]+)")
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
 
 
@@ -73,8 +75,7 @@ def check_repository(text: str) -> Repository:
 
 def check_host(repository: Repository, *, allowed: tuple[str, ...], denied: tuple[str, ...]) -> None:
     """Raises `Forbidden` for a host that the settings do not allow."""
-    names = {repository.host, repository.authority}
-    if _matches(names, denied) or not _matches(names, allowed):
+    if _matches(repository, denied) or not _matches(repository, allowed):
         raise Forbidden(
             f"This installation reads no repositories from {repository.authority}.",
             code="repository-host-denied",
@@ -150,8 +151,22 @@ def _check_parts(parts: SplitResult) -> str:
     return host
 
 
-def _matches(names: set[str], patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name.lower(), pattern.lower()) for name in names for pattern in patterns)
+def _matches(repository: Repository, patterns: tuple[str, ...]) -> bool:
+    """The protocol's own port counts as any other, whether or not the URL names it."""
+    names = (repository.host, f"{bracketed(repository.host)}:{repository.reached_at}")
+    return any(fnmatchcase(name, _canonical(pattern)) for name in names for pattern in patterns)
+
+
+def _canonical(pattern: str) -> str:
+    """Its host in the form that URLs' have, where it is one. The brackets of an address are no set of characters."""
+    place, port = pattern.lower(), ""
+    if found := _PORT.fullmatch(place):
+        place, port = found["place"], found["port"]
+    with suppress(ValueError):
+        place = canonical_host(place.removeprefix("[").removesuffix("]"))
+    if not port:
+        return place
+    return f"[[]{place}]:{port}" if ":" in place else f"{place}:{port}"
 
 
 def _refused(message: str, *, code: str = "repository-invalid", hint: str = "") -> InvalidInput:

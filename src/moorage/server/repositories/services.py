@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from moorage.devfile import FILE_NAMES, FOLDER
 from moorage.kernel import log
@@ -28,7 +29,7 @@ _COMMIT_LIMIT = 1_000_000
 
 _log = log.get(part="server.repositories")
 
-Resolve = Callable[[str], Awaitable[list[str]]]
+Resolve = Callable[[str], Coroutine[Any, Any, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class RepositoryReader:
         Raises `Forbidden` for what may not be reached.
         """
         try:
-            addresses = await self._resolve(repository.host)
+            addresses = await _to_its_end(self._resolve(repository.host))
         except OSError as error:
             if by_proxy and not is_address(repository.host):
                 return []
@@ -177,6 +178,23 @@ class RepositoryReader:
         return None if found is None else rules.check_repository(found)
 
 
+async def _to_its_end(asking: Coroutine[Any, Any, list[str]]) -> list[str]:
+    """A thread that asks the DNS cannot be ended, and all of the server's work shares a few: whoever hangs up, or has no time left,
+    keeps their turn until it has ended by itself. Or one person's slow names would have all of the threads."""
+    task = asyncio.create_task(asking, name="addresses")
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # nobody waits for it
+        raise cancelled
+    return task.result()
+
+
 async def addresses_of(host: str) -> list[str]:
     """Raises `OSError` when the name is not known."""
     if host.endswith(".localhost"):
@@ -203,8 +221,12 @@ async def _names(objects: Objects, tree: str) -> set[str]:
     names, data, place = set(), entry.data, 0
     width = len(entry.oid) // 2
     while place < len(data):
-        space, end = data.index(b" ", place), data.index(b"\0", place)
-        names.add(data[space + 1 : end].decode(errors="replace"))
+        space, end = data.find(b" ", place), data.find(b"\0", place)
+        if not place < space < end:
+            break  # no tree, whatever its host says
+        name = data[space + 1 : end].decode(errors="replace")
+        if name.isprintable():  # a line of its own for Git, and to be shown
+            names.add(name)
         place = end + 1 + width
     return names
 
