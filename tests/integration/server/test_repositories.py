@@ -301,6 +301,39 @@ async def test_a_host_that_says_too_much_of_itself(git_host: GitHost) -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < 1.2 * MEMORY
 
 
+async def test_git_is_never_dumped(git_host: GitHost) -> None:
+    """Whatever ends it, and whatever the server's own limit is: the credential in its environment goes into no core file."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except ValueError:
+        pytest.skip("none of this account's processes is dumped")
+    reading = asyncio.create_task(reader().read(git_host.url("dumped", "slow/")))
+    try:
+        found: list[Path] = []
+        async with asyncio.timeout(10):
+            while len(found) < 2:  # Git, and what speaks HTTP for it
+                await asyncio.sleep(0.02)
+                found = folders_of(b"slow/dumped")
+        limits = [(process / "limits").read_text() for process in found]
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+    for lines in limits:
+        assert next(line for line in lines.splitlines() if "core file" in line).split()[4:6] == ["0", "0"]
+
+
+def folders_of(mark: bytes) -> list[Path]:
+    """In /proc, of the processes that have it on their command line."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if mark in file.read_bytes():
+                found.append(file.parent)
+    return found
+
+
 @pytest.mark.parametrize("place", ["//[/x.git", "http://[/x.git", "https://[x]/x.git", "//127.0.0.1:x/x.git"])
 async def test_a_redirect_to_what_is_no_url(place: str) -> None:
     """It is the host that is at fault, and no error of ours."""
@@ -482,7 +515,7 @@ async def test_bad_devfiles_through_the_api(git_host: GitHost, folder: Path) -> 
 async def test_credentials_go_to_the_agent_and_nowhere_else(
     git_host: GitHost, folder: Path, tmp_path: Path
 ) -> None:
-    """The clone's credential is added on the way to the agent; database, API and log have nothing of it."""
+    """The clone's credential is added on the way to the agent, for workspaces that are to run; database, API and log have nothing of it."""
     from moorage.contract import agent as contract
 
     if not (git_host.folder / "sealed.git").exists():
@@ -501,4 +534,8 @@ async def test_credentials_go_to_the_agent_and_nowhere_else(
             PASSWORD,
         )
         assert PASSWORD not in repr(credential)
+        for verb, opens in (("stop", False), ("start", True)):
+            assert (await server.post(f"/workspaces/{answer.json()['name']}/{verb}")).status_code == 202
+            spec = (await agent.expect(contract.Change)).workspace.spec
+            assert (spec.projects[0].credential is not None) is opens
     assert all(PASSWORD.encode() not in file.read_bytes() for file in contents(folder) if file.is_file())

@@ -248,11 +248,14 @@ def _store(state: ServerState, row: Workspace, actual: ActualWorkspace, now: flo
 
 
 def _desired(row: Workspace, owner_name: str, credentials: Credentials) -> DesiredWorkspace:
+    spec, desired = spec_of(row), DesiredState(row.desired)
+    if desired is DesiredState.RUNNING:  # nothing else clones
+        spec = with_credentials(spec, credentials, asked=row.repository)
     return DesiredWorkspace(
         name=row.name,
         generation=row.generation,
-        desired=DesiredState(row.desired),
-        spec=with_credentials(spec_of(row), credentials, asked=row.repository),
+        desired=desired,
+        spec=spec,
         restarts=row.restarts,
         owner=row.owner_id,
         memo={

@@ -51,8 +51,9 @@ _CONFIG = """\
 [advice]
 \tdetachedHead = false
 """
-_LIMITED = 'ulimit -f "$1" && ulimit -d "$2" && shift 2 && exec git "$@"'
-"""Set by a shell, before Git or what it starts can do anything: a function that ran in the child would cost a copy of this process."""
+_LIMITED = 'ulimit -c 0 && ulimit -f "$1" && ulimit -d "$2" && shift 2 && exec git "$@"'
+"""Set by a shell, before Git or what it starts can do anything: a function that ran in the child would cost a copy of this process. Who
+meets a limit is ended by a signal that dumps the process, and its environment has the credential."""
 MEMORY = 512 * 1024 * 1024
 """Bytes of memory that each process of Git's may use: it holds what a host says of itself, packed a thousand times at that."""
 COMPLAINT = 10_000
