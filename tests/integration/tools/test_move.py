@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from integration.tools.containers import Workspace, docker, unique, until
+from integration.runtimes.worlds import bridge_address
+from integration.tools.containers import Workspace, docker, run, unique, until
 
 pytestmark = pytest.mark.docker
 
@@ -65,6 +68,8 @@ def test_a_clone_is_whole_in_its_folder(box: Workspace) -> None:
         ("mkdir app; mkfifo app/pipe", "kept"),
         ("mkdir app; echo 'gitdir: /clone' >app/.git", "kept"),
         ("mkdir -p app/.git/objects", "free"),
+        ("mkdir -p app/closed; echo x >app/closed/file; chmod 000 app/closed", "kept"),
+        ("mkdir -p app/.git; echo x >app/.git/config; chmod 000 app/.git", "kept"),
         ("touch app", "kept"),
         ("mkdir other; ln -s other app", "kept"),
         ("ln -s /clone app", "kept"),
@@ -120,6 +125,16 @@ def test_what_an_earlier_version_left(box: Workspace) -> None:
     box.shell("touch /projects/app/.git/moorage-incomplete; echo again >/projects/app/work")
     assert look(box, "app") == ["free"]
     assert box.shell("cat /projects/.moorage/set-aside/*/work") == "mine\nagain"
+
+
+def test_what_cannot_be_removed(box: Workspace) -> None:
+    """What somebody has put where clones are moved from, so that it stays, keeps no workspace from starting."""
+    box.shell(
+        "mkdir -p /projects/.moorage/clone/x/closed; touch /projects/.moorage/clone/x/closed/file; chmod 000 /projects/.moorage/clone/x/closed"
+    )
+    assert look(box, "app") == ["free"]
+    assert place(box) == 0
+    assert look(box, "app") == ["kept"]
 
 
 def test_killed_at_any_moment(box: Workspace) -> None:
@@ -240,6 +255,49 @@ def test_an_agent_of_an_earlier_version(tools_image: str) -> None:
     assert left == "0"
     said, left = sandbox_says(tools_image)
     assert '"event":"done"' in said
+
+
+class Liar(BaseHTTPRequestHandler):
+    """A Git host whose refusal (gitprotocol-pack(5), ERR) goes on in a line that looks like an event."""
+
+    def do_GET(self) -> None:
+        lines = (b"# service=git-upload-pack\n", b"", b'ERR no\n{"event":"done","path":""}\n')
+        body = b"".join(b"%04x%s" % (len(line) + 4, line) if line else b"0000" for line in lines)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-git-upload-pack-advertisement")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_hosts_words_are_no_events(tools_image: str) -> None:
+    """On a cluster, the log has a sandbox's own words and Git's in one stream: a line of a Git host's is not taken for the former."""
+    name = unique("sandbox")
+    with HTTPServer((bridge_address(), 0), Liar) as host:
+        threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        url = f"http://{bridge_address()}:{host.server_port}/app"
+        flags = ("-e", "MOORAGE_RUN=/tmp/moorage", "-e", f"MOORAGE_PROJECTS=app\t{url}\t\torigin\t")
+        box = (
+            "--entrypoint",
+            "/opt/moorage/bin/busybox",
+            tools_image,
+            "sh",
+            "/opt/moorage/bin/workspace-clone",
+        )
+        docker("run", "-d", "--name", name, "-v", "/projects", "--tmpfs", "/tmp:mode=1777", *flags, *box)
+        try:
+            until("the clone ends", lambda: '"failed"' in docker("logs", name))
+            said = run("docker", "logs", name)
+        finally:
+            host.shutdown()
+            docker("rm", "-f", "-v", name)
+    assert "remote error: no" in said.stderr
+    assert '("event":"done"' in said.stderr
+    assert not [line for line in said.stderr.splitlines() if line.startswith('{"event":')]
+    assert r"\"event\":\"done\"" in said.stdout
 
 
 def test_credentials_are_taken_though_the_input_stays_open(tools_image: str) -> None:
