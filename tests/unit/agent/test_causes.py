@@ -142,10 +142,16 @@ def test_details_are_limited_to_the_end() -> None:
         ("https://user:secret@x.org/a.git", "https://x.org/a.git"),
         ("https://x.org/a.git", "https://x.org/a.git"),
         ("git@x.org:a.git", "git@x.org:a.git"),
-        ("https://user:secret@[x.org/a.git", "[x.org/a.git"),
+        ("https://user:secret@[x.org/a.git", "https://[x.org/a.git"),
+        ("https://user:se@secret@x.org/a.git", "https://x.org/a.git"),
+        ("https://x.org/a@b.git", "https://x.org/a@b.git"),
     ],
 )
 def test_addresses_are_shown_without_password(url: str, shown: str) -> None:
     """An address in a cause never shows a password."""
     assert causes.without_password(url) == shown
-    assert "secret" not in str(causes.of_clone(url, "", "list", "x").cause)
+    assert "secret" not in str(
+        causes.of_clone(url, "", "list", f"fatal: unable to access '{url}': timed out").cause
+    )
+    said = "fatal: could not read Password for 'https://secret@x.org': terminal prompts disabled"
+    assert "secret" not in str(causes.of_clone(url, "", "list", said).cause)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+import re
 
 from moorage.agent.causes.verdict import NO_SPACE, Verdict, make_cause, matches, no_space
+
+_USERINFO = re.compile(r"(?<=://)[^\s/]+@")
+"""Of a URL. Some give a token for a name there."""
 
 
 def of_clone(url: str, ref: str, code: str, said: str) -> Verdict:
     """Of a project that could not be cloned. `code`: the step that failed; `said`: Git's last words."""
-    where = without_password(url)
+    where, said = without_password(url), without_password(said)
     if matches(said, *NO_SPACE):
         return no_space("on the workspace's volume", said)
     # Whoever makes folders, and moves the clone there, says so in other words than Git.
@@ -123,12 +126,6 @@ def clone_timeout(seconds: float) -> Verdict:
     )
 
 
-def without_password(url: str) -> str:
-    """The address without user and password."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url.rpartition("@")[2]
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+def without_password(text: str) -> str:
+    """Addresses in it without user and password."""
+    return _USERINFO.sub("", text)

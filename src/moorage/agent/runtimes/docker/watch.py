@@ -266,7 +266,9 @@ class Watches:
             case "cloning":
                 track.begin(StageName.CLONE, f"Cloning {causes.without_password(event.get('detail', ''))}.")
             case "retrying":
-                track.begin(StageName.CLONE, f"Trying again: {event.get('detail', '')}")
+                track.begin(
+                    StageName.CLONE, f"Trying again: {causes.without_password(event.get('detail', ''))}"
+                )
             case "empty":
                 track.begin(StageName.CLONE, "The repository is empty: so is its folder.")
             case "done":

@@ -71,7 +71,7 @@ def take(line: bytes, desired: DesiredWorkspace, heard: Heard) -> bool:
         case "cloning":
             heard.detail = f"Cloning {causes.without_password(event.get('detail', ''))}."
         case "retrying":
-            heard.detail = f"Trying again: {event.get('detail', '')}"
+            heard.detail = f"Trying again: {causes.without_password(event.get('detail', ''))}"
         case "empty":
             heard.detail = "The repository is empty: so is its folder."
         case "done":
