@@ -82,7 +82,7 @@ def decide(
     same. `here`: this agent's place."""
     if desired is None:
         decision = _unlisted(observed, removal, here)
-    elif observed.generation > desired.generation:
+    elif observed.knows_more(desired):
         decision = _held(observed, causes.server_set_back(_elsewhere(observed, here)))
     elif desired.desired is DesiredState.TERMINATED:
         decision = _terminated(observed, here)

@@ -13,7 +13,8 @@ def found_of(
     which the server says it now, `here`: this agent's place."""
     known = observed.known
     if desired is not None:
-        if max(observed.generation, desired.generation) <= said:
+        newest = max(observed.generation, desired.generation)
+        if newest <= said and not observed.knows_more(desired):
             place = known.place if known is not None else ""
             ours = not place or not here or place == here
             if ours or desired.desired is not DesiredState.TERMINATED:

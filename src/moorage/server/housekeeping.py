@@ -7,6 +7,7 @@ import asyncio
 from sqlalchemy import delete, func, select, update
 
 from moorage.contract import ActualState
+from moorage.kernel import log
 from moorage.server.accounts.models import ApiToken, Code, Pass, Session, SignInLink
 from moorage.server.agents.models import Agent
 from moorage.server.changes import Changed
@@ -18,9 +19,13 @@ from moorage.server.workspaces import limits
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import is_silent
 
+_log = log.get(part="server.housekeeping")
+
 LOOK_SECONDS = 10.0
 ENFORCE_SECONDS = 60.0
 CLEAN_SECONDS = 3600.0
+AWAY_SECONDS = 3600.0
+"""A clock that goes on by more than this between two looks was set, or the machine slept."""
 REMEMBER_SECONDS = 30 * 86400.0
 """How long a deleted workspace's row is kept, and an expired API token's."""
 
@@ -40,10 +45,22 @@ async def look_after(state: ServerState) -> None:
 async def keep_limits(state: ServerState) -> None:
     """Runs for as long as the server, beside `look_after`: a limit that many workspaces are over takes a while, in which
     agents must not seem to be gone."""
+    looked = state.clock.now()
     while True:
+        looked = note_time_away(state, looked)
         await limits.enforce(state)
         await found.remove_due(state)
         await asyncio.sleep(ENFORCE_SECONDS)
+
+
+def note_time_away(state: ServerState, before: float) -> float:
+    """A server whose clock jumped is like one that has just started: nobody was shown anything meanwhile, and no agent could have
+    connected. `before`: the time of the last look. Returns that of this one."""
+    now = state.clock.now()
+    if now - before > ENFORCE_SECONDS + AWAY_SECONDS:
+        state.started_at = now
+        _log.warning("the clock went on by more than this server saw of it", seconds=round(now - before))
+    return now
 
 
 async def look(state: ServerState, silent: frozenset[int]) -> frozenset[int]:

@@ -54,7 +54,7 @@ class ServerState:
     address: str = ""
     """Where other replicas reach this one."""
     started_at: float = 0.0
-    """Since when agents could have connected."""
+    """Since when agents could have connected: when it started, or when its clock jumped."""
     resolver: Resolver = field(default_factory=NoResolver)
     """Finds the parents and plugins of devfiles."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -179,6 +179,25 @@ async def test_it_is_removed_by_itself_only_after_it_was_shown(server: Server) -
         assert (await agent.expect(contract.RemoveFound)).name == NAME
 
 
+async def test_a_clock_that_jumps_removes_nothing(sqlite_server: Server) -> None:
+    """It was shown a minute ago, and the clock is set forward by a month: the days have not passed, and there is another one to look."""
+    server = sqlite_server
+    async with server.agent() as agent:
+        await tell(server, agent, found())
+        looked = server.clock.now()
+        server.clock.ahead = 30 * DAY
+        looked = housekeeping.note_time_away(server.state, looked)
+        await found_services.remove_due(server.state)
+        (item,) = (await server.get(PATH)).json()["items"]
+        assert item["removing"] is False
+        assert item["remove_at"] == pytest.approx(looked + DAY, abs=60)
+        for _ in range(25 * 60):
+            server.clock.ahead += 60
+            looked = housekeeping.note_time_away(server.state, looked)
+        await found_services.remove_due(server.state)
+        assert (await agent.expect(contract.RemoveFound)).name == NAME
+
+
 async def test_what_another_agent_works_on(server: Server) -> None:
     """It is told, and removed by nobody; adopted, it goes on running, as this one's."""
     async with server.agent() as agent:
@@ -204,13 +223,14 @@ async def test_what_the_server_ended_is_removed(server: Server, repository: str)
 
         await eventually(ended)
         began = server.clock.now() - 60
-        assert await tell(server, agent, found(name, generation=2, since=began)) == []
+        assert await tell(server, agent, found(name, generation=1, since=began)) == []
         change = await agent.expect(contract.Change)
         while change.workspace.desired is not DesiredState.TERMINATED or change.workspace.generation != 2:
             change = await agent.expect(contract.Change)
         assert await tell(server, agent) == []
-        (item,) = await tell(server, agent, found(name, generation=3, since=began))
-        assert item["removing"] is False
+        for generation in (2, 3):  # 2: counted again, by a server that was set back
+            (item,) = await tell(server, agent, found(name, generation=generation, since=began))
+            assert item["removing"] is False
         (item,) = await tell(server, agent, found(name, generation=1, since=server.clock.now() + 60))
         assert item["removing"] is False
         made = await server.post(f"{PATH}/{name}/adopt", {"mark": "as-it-is"})
@@ -274,6 +294,31 @@ async def test_a_database_that_was_set_back(server: Server, repository: str, old
         change = await agent.expect(contract.Change)
         assert (change.workspace.generation, change.workspace.desired) == (6, DesiredState.STOPPED)
         assert (await server.get(f"/workspaces/{name}")).json()["notice"] is None
+
+
+async def test_a_deletion_that_a_set_back_server_counted_again(server: Server, repository: str) -> None:
+    """The older row falls to a limit before its agent is back: the deletion has the number of a start that the server has lost. The workspace
+    goes on; who wants it deleted says so again."""
+    async with server.agent() as agent:
+        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+        for what in ("stop", "start"):
+            await server.post(f"/workspaces/{name}/{what}")
+        await agent.report(name, 3, ActualState.RUNNING)
+    async with server.state.database.write() as session:
+        await session.execute(
+            update(Workspace).where(Workspace.name == name).values(desired="Stopped", generation=2)
+        )
+    assert (await server.call("DELETE", f"/api/v1/workspaces/{name}")).json()["generation"] == 3
+    async with server.agent() as agent:
+        ahead = found(name, generation=3, restarts=0, running=True)
+        await agent.send(contract.Found(workspaces=(ahead,)))
+        change = await agent.expect(contract.Change)
+        assert (change.workspace.generation, change.workspace.desired) == (4, DesiredState.RUNNING)
+        await agent.report(name, 4, ActualState.RUNNING)
+        assert (await server.get(f"/workspaces/{name}")).json()["notice"]["code"] == "server-set-back"
+        assert (await server.call("DELETE", f"/api/v1/workspaces/{name}")).json()["generation"] == 5
+        change = await agent.expect(contract.Change)
+        assert (change.workspace.generation, change.workspace.desired) == (5, DesiredState.TERMINATED)
 
 
 @pytest.mark.postgres

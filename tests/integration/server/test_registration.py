@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from integration.server.harness import ConnectionRefused, Server, eventually, serving
 from integration.server.postgres import Postgres
-from moorage.contract import ActualState
+from moorage.contract import ActualState, FoundWorkspace
 from moorage.contract import agent as contract
 from moorage.contract import gateway as gateway_contract
 from moorage.server.agents import services
@@ -267,6 +267,25 @@ async def test_an_agent_is_removed_when_nothing_is_left_on_it(server: Server, re
     assert await refused(server, made["tokens"]["gateway"], gateway_contract.PATH)
     assert (await server.get("/agents/far")).status_code == 404
     await add(server)
+
+
+async def test_an_agent_is_not_removed_with_what_it_has_found(sqlite_server: Server) -> None:
+    """Nobody would be shown it any more. One whose tokens were taken away is removed all the same: nobody hears of it again."""
+    server = sqlite_server
+    made = await add(server)
+    name = f"workspace-{made['agent']['id']}-1-abc123"
+    async with server.agent(made["tokens"]["agent"]) as agent:
+        await agent.send(contract.Found(workspaces=(FoundWorkspace(name=name, mark="m"),)))
+
+        async def told() -> bool:
+            return bool((await server.get("/agents/far")).json()["found"])
+
+        await eventually(told)
+        answer = await server.call("DELETE", "/api/v1/agents/far")
+        assert (answer.status_code, answer.json()["code"]) == (409, "agent-has-found")
+        assert "moor agents found far" in answer.json()["hint"]
+    assert (await server.call("DELETE", "/api/v1/agents/far/token")).status_code == 200
+    assert (await server.call("DELETE", "/api/v1/agents/far")).status_code == 204
 
 
 async def test_only_administrators_manage_agents(sqlite_server: Server) -> None:

@@ -133,8 +133,17 @@ TABLE: dict[str, tuple[DesiredWorkspace | None, Observed, Action, ActualState]] 
         wish(DesiredState.STOPPED), unnoted(), Action.NOTE, ActualState.STOPPED,
     ),
     "not listed, gone": (None, NOTHING, Action.NONE, ActualState.TERMINATED),
+    "to be terminated in a generation that is another word here": (
+        wish(DesiredState.TERMINATED), seen(run()), Action.NONE, ActualState.RUNNING,
+    ),
+    "to be terminated in a generation that is another word here, only data": (
+        wish(DesiredState.TERMINATED), STOPPED, Action.NONE, ActualState.STOPPED,
+    ),
+    "to be terminated, runs, of an earlier version": (
+        wish(DesiredState.TERMINATED), unnoted(run()), Action.REMOVE, ActualState.TERMINATING,
+    ),
     "to be terminated, runs": (
-        wish(DesiredState.TERMINATED), seen(run()), Action.REMOVE, ActualState.TERMINATING,
+        wish(DesiredState.TERMINATED, generation=4), seen(run()), Action.REMOVE, ActualState.TERMINATING,
     ),
     "to be terminated, gone": (wish(DesiredState.TERMINATED), NOTHING, Action.NONE, ActualState.TERMINATED),
     "to be stopped, runs": (wish(DesiredState.STOPPED), seen(run()), Action.STOP, ActualState.STOPPING),

@@ -158,23 +158,24 @@ async def test_a_removal_hits_only_what_was_found(fleet: Fleet, engine: MemoryEn
     fleet.remove_found(GOOD, found.mark)
 
 
-async def test_an_agent_that_knows_more_than_its_server(engine: MemoryEngine) -> None:
-    """Whether it heard the newer word itself or finds it in the engine, it does nothing on the strength of the older one, and tells the
-    newer; the next word that is newer still is done."""
+@pytest.mark.parametrize("older", [4, 5])
+async def test_an_agent_that_knows_more_than_its_server(engine: MemoryEngine, older: int) -> None:
+    """Whether it heard the newer word itself or finds it in the engine, it does nothing on the strength of the older one, nor of a deletion
+    that has the newer one's number, and tells the newer; the next word that is newer still is done."""
     fleet = Fleet(MemoryRuntime(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock())
     fleet.introduce(Identity("inst", 7))
     async with running(fleet):
         fleet.snapshot([wish(GOOD, generation=5)])
         await until_state(fleet, GOOD, ActualState.RUNNING)
         await until(lambda: engine.workspaces[GOOD].known is not None)
-        fleet.snapshot([wish(GOOD, DesiredState.TERMINATED, generation=4)])
+        fleet.snapshot([wish(GOOD, DesiredState.TERMINATED, generation=older)])
         (ahead,) = await found_when(fleet, bool)
         assert (ahead.generation, ahead.desired, ahead.running) == (5, DesiredState.RUNNING, True)
 
     late = Fleet(MemoryRuntime(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock())
     late.introduce(Identity("inst", 7))
     async with running(late):
-        late.snapshot([wish(GOOD, DesiredState.TERMINATED, generation=4)])
+        late.snapshot([wish(GOOD, DesiredState.TERMINATED, generation=older)])
         said = await until_state(late, GOOD, ActualState.RUNNING)
         assert said[GOOD].cause is not None
         assert said[GOOD].cause.code == "server-set-back"

@@ -59,6 +59,23 @@ def test_when_it_is_removed_by_itself(
 
 
 @pytest.mark.parametrize(
+    ("told", "desired", "knows_more"),
+    [
+        (found(generation=6), DesiredState.STOPPED, True),
+        (found(generation=4), DesiredState.TERMINATED, False),
+        (found(desired=DesiredState.RUNNING), DesiredState.STOPPED, False),
+        (found(desired=DesiredState.RUNNING), DesiredState.TERMINATED, True),
+        (found(desired=DesiredState.STOPPED), DesiredState.TERMINATED, True),
+        (found(desired=DesiredState.TERMINATED), DesiredState.TERMINATED, False),
+        (found(), DesiredState.TERMINATED, False),
+    ],
+)
+def test_who_knows_more(told: FoundWorkspace, desired: DesiredState, knows_more: bool) -> None:
+    """Whoever has the higher generation; in the same one, an agent that was never told of the deletion which the server counted again."""
+    assert decisions.knows_more(told, generation=5, desired=desired) is knows_more
+
+
+@pytest.mark.parametrize(
     ("told", "plausible"),
     [
         (found(), True),
@@ -83,6 +100,8 @@ def test_what_an_agent_may_have_found(told: FoundWorkspace, plausible: bool) -> 
         (found(since=0.0), 100.0, False),
         (found(since=50.0), None, False),
         (found(since=50.0, generation=6), 100.0, False),
+        (found(since=50.0, desired=DesiredState.STOPPED), 100.0, False),
+        (found(since=50.0, generation=4, desired=DesiredState.STOPPED), 100.0, True),
         (found(since=50.0, elsewhere="the state folder /b"), 100.0, False),
     ],
 )

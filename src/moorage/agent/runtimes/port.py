@@ -139,6 +139,14 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
         """The newest that the engine knows of it; 0: none."""
         return max(self.known.generation if self.known else 0, self.run.generation if self.run else 0)
 
+    def knows_more(self, desired: DesiredWorkspace) -> bool:
+        """Whether the engine knows a newer word than that one; or another of the same generation, where that one is a deletion. A deletion
+        is a generation of its own: a server that was set back has counted the same number again."""
+        if self.generation != desired.generation or desired.desired is not DesiredState.TERMINATED:
+            return self.generation > desired.generation
+        known = self.known.desired if self.known else None
+        return known not in (None, DesiredState.TERMINATED)
+
     @property
     def mark(self) -> str:
         """Stands for its data and the newest word about it: 16 hexadecimal digits."""

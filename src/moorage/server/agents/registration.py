@@ -20,6 +20,7 @@ from moorage.server.agents.rows import LOCAL, agent_named, view_of
 from moorage.server.authorization import Action, Actor, require
 from moorage.server.changes import Changed
 from moorage.server.database import announce, one_at_a_time
+from moorage.server.found.services import counts
 from moorage.server.origins import origin_of
 from moorage.server.routing.models import Gateway
 from moorage.server.state import ServerState
@@ -108,7 +109,8 @@ async def change_agent(
 
 
 async def remove_agent(state: ServerState, actor: Actor, name: str) -> None:
-    """Raises `Conflict` while a workspace is left on it, and for the agent of `moor up`."""
+    """Raises `Conflict` while a workspace is left on it, or is found there that nobody lists, and for the agent of `moor up`. What an agent
+    without a token has found, nobody can adopt or discard any more: it stays where it is."""
     require(actor, Action.MANAGE_AGENTS)
     async with state.database.write() as session:
         agent, workspaces = await agent_named(session, name, lock=True)
@@ -120,6 +122,15 @@ async def remove_agent(state: ServerState, actor: Actor, name: str) -> None:
                 code="agent-in-use",
                 hint="Delete them first; `moor agents disable` keeps new ones away.",
                 workspaces=workspaces,
+            )
+        found = (await counts(session)).get(agent.id, 0)
+        if found and not agent.revoked:
+            raise Conflict(
+                f"The agent {name} has {'workspaces' if found > 1 else 'a workspace'} that this server does not list.",
+                code="agent-has-found",
+                hint=f"Adopt or discard what `moor agents found {name}` shows. Or leave it where it is, shown to nobody any more: "
+                f"`moor agents revoke {name}`, and remove the agent then.",
+                found=found,
             )
         # What is remembered of deleted workspaces goes with the agent that they were on.
         await session.execute(delete(Workspace).where(Workspace.agent_id == agent.id))

@@ -18,6 +18,14 @@ def is_plausible(found: FoundWorkspace, agent_id: int) -> bool:
     )
 
 
+def knows_more(found: FoundWorkspace, *, generation: int, desired: DesiredState) -> bool:
+    """Whether an agent knows a newer word about a workspace than the server's; or another of the same generation, where the server's is a
+    deletion. A deletion is a generation of its own: a server that was set back has counted the same number again."""
+    if found.generation != generation or desired is not DesiredState.TERMINATED:
+        return found.generation > generation
+    return found.desired not in (None, DesiredState.TERMINATED)
+
+
 def followed(found: FoundWorkspace) -> Intent:
     """The intent of a server that was set back, and takes over what its agent knows: what is, goes on. What an older word wanted to be
     deleted is not: whoever wants it may ask for it again."""
@@ -30,7 +38,9 @@ def followed(found: FoundWorkspace) -> Intent:
 def is_ended(found: FoundWorkspace, *, generation: int, terminated_at: float | None) -> bool:
     """Whether what was found is what this server deleted, of which something is left: in a generation that it knew, and made before
     that. What is younger was put back by somebody, who wants it."""
-    if terminated_at is None or found.elsewhere or found.generation > generation:
+    if terminated_at is None or found.elsewhere:
+        return False
+    if knows_more(found, generation=generation, desired=DesiredState.TERMINATED):
         return False
     return 0 < found.since <= terminated_at
 

@@ -82,7 +82,7 @@ async def take(state: ServerState, agent_id: int, message: contract.Found) -> No
 
 def _follow(session: AsyncSession, row: Workspace, found: FoundWorkspace, now: float) -> bool:
     """Whether the agent knows more: it may have told it before it heard the server's newest word."""
-    if found.generation <= row.generation:
+    if not decisions.knows_more(found, generation=row.generation, desired=DesiredState(row.desired)):
         return False
     follow(session, row, found, now)
     row.set_back_at = now
