@@ -57,7 +57,7 @@ class Fleet:
         """Set once the engine has been asked, since the last snapshot, what there is."""
         self._looked = asyncio.Event()
         self._found_again = False
-        """The server is mistaken about what was found."""
+        """The server is mistaken about what was found, or may have lost it."""
         self._engine_known = asyncio.Event()
         self._lost: Cause | None = None
         self._refused: dict[str, ActualWorkspace] = {}
@@ -106,7 +106,7 @@ class Fleet:
         for name, workspace in self._workspaces.items():
             if name not in listed:
                 workspace.want(None)
-        self._listed = True
+        self._listed = self._found_again = True
         self._swept.clear()
         self._sweep.set()
 

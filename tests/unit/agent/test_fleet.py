@@ -136,6 +136,20 @@ async def test_what_no_snapshot_lists_is_stopped_and_kept(fleet: Fleet, engine: 
     assert await found_when(fleet, lambda found: not found) == ()
 
 
+async def test_what_was_found_is_told_after_each_snapshot(fleet: Fleet, engine: MemoryEngine) -> None:
+    """A server says everything anew when its database was put back beneath it: then it may have lost what it was told, or an order."""
+    engine.workspaces[GOOD] = MemoryWorkspace(data=True)
+    fleet.snapshot([])
+    last = await found_when(fleet, bool)
+    for _ in range(2):
+        fleet.snapshot([])
+        async with asyncio.timeout(5):
+            assert await fleet.found(last) == last
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await fleet.found(last)
+
+
 async def test_a_removal_hits_only_what_was_found(fleet: Fleet, engine: MemoryEngine) -> None:
     """A removal of what has been listed meanwhile, or of something else than what is there, does nothing, and what is there is told anew;
     the right one removes all of it, and may come twice."""
