@@ -112,7 +112,15 @@ def test_what_this_server_has_deleted(told: FoundWorkspace, terminated_at: float
 
 
 def test_whose_it_was() -> None:
-    """A user who is younger than the workspace has got the id of somebody who was lost."""
-    assert decisions.is_kin(user_created_at=10, since=11)
-    assert not decisions.is_kin(user_created_at=12, since=11)
-    assert not decisions.is_kin(user_created_at=0, since=0)
+    """A user who is younger than the workspace, or has another name than its owner had, has got the id of somebody who was lost."""
+
+    def kin(user_created_at: float, since: float, told_name: str = "ana") -> bool:
+        return decisions.is_kin(
+            user_created_at=user_created_at, since=since, user_name="ana", told_name=told_name
+        )
+
+    assert kin(10, 11)
+    assert kin(11, 11, "")
+    assert not kin(12, 11)
+    assert not kin(0, 0)
+    assert not kin(10, 11, "eve")

@@ -54,6 +54,7 @@ def removal_at(*, shown_at: float | None, elsewhere: bool, days: float, started_
     return at if at > started_at else started_at + DAY
 
 
-def is_kin(*, user_created_at: float, since: float) -> bool:
-    """Whether a user can be the one that a workspace was made for: a server that was set back gives the same ids to others."""
-    return since > 0 and user_created_at <= since
+def is_kin(*, user_created_at: float, since: float, user_name: str, told_name: str) -> bool:
+    """Whether a user can be the one that a workspace was made for: a server that was set back gives the same ids to others. `since` may be
+    too late, as some engines date a volume by its last change; so the name counts, too. `told_name`: the owner's; "": not known."""
+    return 0 < since >= user_created_at and told_name in ("", user_name)

@@ -312,8 +312,14 @@ async def _rows(session: AsyncSession, condition: object) -> list[Row]:
 
     def kin(each: FoundWorkspace) -> User | None:
         user = users.get(each.owner)
-        known = user is not None and decisions.is_kin(user_created_at=user.created_at, since=each.since)
-        return user if known else None
+        if user is None or not decisions.is_kin(
+            user_created_at=user.created_at,
+            since=each.since,
+            user_name=user.name,
+            told_name=each.memo.get("owner", ""),
+        ):
+            return None
+        return user
 
     return [
         Row(row, agent, told[row.name], workspace, kin(told[row.name])) for row, agent, workspace in found
