@@ -4,16 +4,19 @@ HAProxy reads them by the same rule (`haproxy.configuration`): apart by semicolo
 bytes mean nothing. Two parsers that disagree would let nobody in and send nobody to sign in, for ever.
 
 Without TLS, a page of any workspace can set a cookie of our name for the whole zone, by a script. The browser then sends two of that
-name. Which one is ours cannot be told from outside; but a browser forgets one that is set again, with the same Domain and Path, to
-have ended.
+name. Which one is ours cannot be told from outside; but a browser forgets one that is set again, with the same Domain, Path and
+Partitioned, to have ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Sequence
 
 _MOST_PATHS = 24
-_MOST_DOMAINS = 4
+_MOST_DOMAINS = 8
+_MOST_HEADERS, _MOST_BYTES = 60, 8_000
+"""Of one answer: beyond 101 headers in all, or 15 KiB of them, HAProxy takes it for no answer."""
 
 
 def values(headers: Iterable[str], name: str) -> tuple[str, ...]:
@@ -35,13 +38,31 @@ def doubled(headers: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
 
 def removals(name: str, host: str, zone: str, path: str) -> list[str]:
     """`Set-Cookie` headers that end every cookie of that name which a browser sends to `path` of `host`, but for the one that is set
-    for this host alone and for all its paths: ours."""
-    domains = [*([] if host == zone else [host]), *_above(zone)][:_MOST_DOMAINS]
-    paths = list(_paths(path))[:_MOST_PATHS]
-    places = [("", each) for each in paths if each != "/"]
-    places += [(f"; Domain={domain}", each) for domain in domains if domain != host for each in paths]
-    places += [(f"; Domain={host}", each) for each in paths if each != "/"]
-    return [f"{name}=; Max-Age=0; Path={each}{domain}" for domain, each in places]
+    for this host alone and for all its paths: ours.
+
+    One with `Domain=<host>` is another cookie than ours (RFC 6265bis, 5.7: the host-only-flag tells them apart), and so is one that is
+    kept apart by the site that it was set on (`Partitioned`). A page of a workspace can set both, but none for the zone's host alone:
+    a browser that does not know `Partitioned` would take that one for ours.
+    """
+    domains = ["", *dict.fromkeys((host, *_above(zone)))][: _MOST_DOMAINS + 1]
+    places = [(domain, each) for domain in domains for each in list(_paths(path))[:_MOST_PATHS]]
+    ended = [(*place, "") for place in places if place != ("", "/")]
+    ended += [(*place, "; Secure; Partitioned") for place in places if place != ("", "/") or host != zone]
+    return [
+        f"{name}=; Max-Age=0; Path={each}{f'; Domain={domain}' if domain else ''}{apart}"
+        for domain, each, apart in ended
+    ]
+
+
+def portion(headers: Sequence[str]) -> list[str]:
+    """As many of these headers as one answer can have: all, or others at each time, so that none is left in the end."""
+    found: list[str] = []
+    room = _MOST_BYTES
+    for header in random.sample(headers, len(headers)):
+        if len(found) < _MOST_HEADERS and len(header) <= room:
+            found.append(header)
+            room -= len(header)
+    return found
 
 
 def _above(zone: str) -> list[str]:

@@ -164,9 +164,9 @@ class SignIn:
         if request.method in ("GET", "HEAD"):
             answer.headers["Refresh"] = "1"
         path = request.scope.get("raw_path", b"/").decode("latin-1")
-        for name in names:
-            for removal in cookies.removals(name, host, self.zone.name, path):
-                answer.headers.append("Set-Cookie", f"{removal}{'; Secure' if self.zone.secure else ''}")
+        planted = [each for name in names for each in cookies.removals(name, host, self.zone.name, path)]
+        for removal in cookies.portion(planted):
+            answer.headers.append("Set-Cookie", f"{removal}{'; Secure' if self.zone.secure else ''}")
         return answer
 
     async def sign_out(self, request: Request) -> Response:
