@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -27,6 +28,8 @@ from moorage.kernel.links import own_path
 
 FRONT = "x-moorage-front"
 """HAProxy sets it on all that comes from browsers; what lacks it comes over the Unix socket from this machine."""
+STREAMS = 40
+"""Pages of one person that follow workspaces at once, at most."""
 _BODY_LIMIT = 16_384
 _PING_SECONDS = 15.0
 _REACHABLE_SECONDS = 10.0
@@ -41,6 +44,8 @@ class Application:
     pages: Pages
     sign_in: SignIn
     metrics: Metrics
+    streams: Counter[int] = field(default_factory=Counter)
+    """Pages that follow a workspace now, by person."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,7 +102,7 @@ class Application:
         if decision.route is not None and path == "/.moorage/start" and request.method == "POST":
             return await self._start(request, decision)
         if decision.route is not None and path == "/.moorage/events" and request.method == "GET":
-            return self._events(request, decision.route.workspace, wanted)
+            return self._events(request, decision, wanted)
         if reserved and decision.route is not None:
             return self._nothing_here(request)
         return self.pages.of(request, decision, place, wanted)
@@ -136,12 +141,20 @@ class Application:
         self.metrics.starts.labels("started").inc()
         return Response(status_code=303, headers={"Location": wanted, "Cache-Control": "no-store"})
 
-    def _events(self, request: Request, workspace: str, wanted: str) -> Response:
-        return StreamingResponse(
-            self._live(request, workspace, wanted),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
-        )
+    def _events(self, request: Request, decision: Decision, wanted: str) -> Response:
+        assert decision.route is not None
+        assert decision.session is not None
+        if self.streams[decision.session.user] >= STREAMS:
+            return self.pages.message(
+                request,
+                429,
+                code="too-many-streams",
+                title="Too many live pages",
+                message=f"You have {STREAMS} live pages of workspaces, which is as many as one person may have at once.",
+                hint="Close some of them; a page that was refused tries again by itself.",
+            )
+        news = self._live(request, decision.route.workspace, wanted)
+        return _Events(news, self.streams, decision.session.user)
 
     async def _live(self, request: Request, workspace: str, wanted: str) -> AsyncIterator[str]:
         """The page's changing part, at once and at each change, until it leads on."""
@@ -181,6 +194,25 @@ class Application:
             message="There is nothing at this address.",
             actions=[{"href": self.pages.home, "label": "Your workspaces"}],
         )
+
+
+class _Events(StreamingResponse):
+    """Counts as open from the moment that it is made."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, content: AsyncIterator[str], streams: Counter[int], person: int) -> None:
+        super().__init__(content, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+        self._streams, self._person = streams, person
+        streams[person] += 1
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams[self._person] -= 1
+            if not self._streams[self._person]:
+                del self._streams[self._person]
 
 
 def _is_navigation(request: Request) -> bool:

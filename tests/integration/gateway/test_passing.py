@@ -155,6 +155,7 @@ async def test_neither_cookie_nor_forged_headers_reach_the_workspace(world: Worl
     forged = {
         "X-Moorage-User": "1", "x-moorage-front": "1", "X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "gopher",
         "X-Forwarded-Host": "evil.example", "Forwarded": "for=6.6.6.6",
+        "X_Forwarded_For": "6.6.6.6", "X-Forwarded_Host": "evil.example", "x_forwarded-proto": "gopher", "X_Moorage_User": "1",
     }  # fmt: skip
     for cookies, left in [
         (ours, None),
@@ -171,7 +172,7 @@ async def test_neither_cookie_nor_forged_headers_reach_the_workspace(world: Worl
             assert status == 200, cookies
             seen = world.anas.seen[-1]
             assert seen.get("cookie") == left, cookies
-            assert {name for name in seen if name.startswith(("x-", "forwarded"))} == {
+            assert {name for name in seen if name.startswith(("x-", "x_", "forwarded"))} == {
                 "x-forwarded-for",
                 "x-forwarded-proto",
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import re
 
@@ -10,8 +11,10 @@ import httpx
 import pytest
 
 from integration.gateway.installation import ANA, BOB, eventually, route
-from integration.gateway.world import ANAS, ASLEEP, World
+from integration.gateway.world import ANAS, ASLEEP, BOBS, World
 from moorage.contract import ActualState, Cause, DesiredState, Stage, StageName, StageState
+from moorage.gateway.app import STREAMS
+from moorage.kernel.ids import new_secret
 
 pytestmark = [pytest.mark.haproxy, pytest.mark.asyncio(loop_scope="module")]
 
@@ -170,6 +173,29 @@ async def test_the_live_page_of_somebody_who_lost_access_leads_away(world: World
         assert "stopped" in await anext(text)
         world.server.push(removed_sessions=tuple(world.server.sessions))
         assert "data-go" in "".join([piece async for piece in text])
+
+
+async def test_live_pages_of_one_person_are_limited(world: World):
+    """One person with many of them is told so; nobody else is, and whoever closes one may open another."""
+    ana, bob = await world.signed_in(ANA, world.at(ASLEEP)), await world.signed_in(BOB, world.at(BOBS))
+    world.server.push(routes=(route(BOBS, BOB, ""),))
+    url, bobs = world.at(ASLEEP, "/.moorage/events"), world.at(BOBS, "/.moorage/events")
+    async with contextlib.AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(ana.stream("GET", url)) for _ in range(STREAMS)]
+        assert {stream.status_code for stream in streams} == {200}
+        refused = await ana.get(url, headers=PROGRAM)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too-many-streams")
+        assert (await stack.enter_async_context(bob.stream("GET", bobs))).status_code == 200
+        await streams[0].aclose()
+
+        async def opens() -> bool:
+            """HAProxy notices that a browser has gone when it is told something."""
+            cause = Cause(code="x", message=new_secret())
+            world.server.push(routes=(route(ASLEEP, ANA, "", state=ActualState.FAILED, desired=DesiredState.RUNNING, cause=cause),))  # fmt: skip
+            async with ana.stream("GET", url, headers=PROGRAM) as stream:
+                return stream.status_code == 200
+
+        await eventually("there is room", opens)
 
 
 async def test_pages_bring_their_own_assets(world: World):

@@ -352,9 +352,9 @@ $nothing_listens
   # No cookie of ours goes in, however many cookies there are.
   http-request del-header Cookie
   http-request add-header Cookie %[var(sess.others)] if { var(sess.others) -m len gt 0 }
-  # Whatever the browser claims in these is gone. Host passes unchanged, so that X-Forwarded-Host would say nothing new.
-  http-request del-header X-Moorage- -m beg
-  http-request del-header X-Forwarded- -m beg
+  # Whatever the browser claims in these is gone, with underscores too, which CGI and WSGI take for the same. Host passes unchanged, so
+  # that X-Forwarded-Host would say nothing new.
+  http-request del-header (?i)^x[-_](?:moorage|forwarded)[-_] -m reg
   http-request del-header Forwarded
   http-request add-header X-Forwarded-Proto $scheme
   http-request add-header X-Forwarded-For %[var(sess.client)]
