@@ -265,6 +265,26 @@ async def test_pictures_scripts_and_frames_of_another_workspace(world: World):
         assert (await world.raw(host, headers))[0] == expected, (site, destination, referrer)
 
 
+async def test_other_hosts_of_the_same_site(world: World):
+    """Cookies come along with what a page beside the zone sends, as they do within it: it is refused, whatever the method is. What
+    another site sends has none."""
+    ana = await world.signed_in(ANA, world.at())
+    host, port = world.gateway.host(ANAS, world.port), world.gateway.port
+    cookie = world.cookie(ana, host)
+    kin = f"http://{world.gateway.host(ANAS, 3000)}:{port}"
+    world.anas.seen.clear()
+    for method in ("GET", "POST"):
+        for _ in range(2):
+            for origin in ("https://app.example.com", f"http://{host}:1", "http://example.com"):
+                headers = {"Cookie": cookie, "Origin": origin, "Sec-Fetch-Site": "same-site"}
+                assert (await world.raw(host, headers, method=method))[0] == 403, (method, origin)
+    assert world.anas.seen == []
+    for origin, site in [(kin, "same-site"), ("https://evil.example", "cross-site")]:
+        for method in ("GET", "POST"):
+            headers = {"Cookie": cookie, "Origin": origin, "Sec-Fetch-Site": site}
+            assert (await world.raw(host, headers, method=method))[0] == 200, (method, origin)
+
+
 async def test_nothing_listens_on_the_port_yet(world: World):
     """The page says which port, and what to do, and comes again; as soon as something listens, it is shown."""
     ana = await world.person()

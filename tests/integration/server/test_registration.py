@@ -212,6 +212,20 @@ async def test_one_token_alone_is_rotated(server: Server) -> None:
         assert await refused(server, made["tokens"]["gateway"], gateway_contract.PATH)
 
 
+async def test_nobody_is_led_to_a_revoked_gateway(server: Server) -> None:
+    """Whoever has that machine now gets no browser by a link to this server, nor a code; another token lets it have them again."""
+    made = await add(server)
+    asked = {"redirect_uri": f"{made['agent']['zone_url']}/auth/callback", "state": "x"}
+    for way, path, status in [
+        ("GET", "/api/v1/agents/far", 302),
+        ("DELETE", "/api/v1/agents/far/token", 422),
+        ("POST", "/api/v1/agents/far/token", 302),
+    ]:
+        assert (await server.call(way, path)).is_success
+        answer = await server.call("GET", gateway_contract.AUTHORIZE_PATH, None, params=asked)
+        assert answer.status_code == status, (way, path)
+
+
 async def test_a_revoked_agent_stays_out_until_it_gets_a_token(server: Server, repository: str) -> None:
     """Its connection is cut, and nobody connects any more; another token lets it in again."""
     made = await add(server)

@@ -316,6 +316,8 @@ $proxy_from
   http-request set-var(txn.origin_host) var(txn.origin),field(3,/),host_only if has_origin
   http-request set-var(txn.kin) bool(true) if has_origin { var(txn.origin) -m beg $scheme:// } { var(txn.origin),field(3,/),field(2,-,0),strcmp(txn.authority_place) eq 0 }
   http-request set-var(txn.refused) bool(true) if has_origin !own_origin theirs !kin
+  # Beside the zone are hosts that a browser takes for the same site, too (`app.example.com`, where the zone is `dev.example.com`).
+  http-request set-var(txn.refused) bool(true) if has_origin same_site !kin !nameless
   http-request set-var(txn.refused) bool(true) if has_origin !own_origin editor
   http-request set-var(txn.refused) bool(true) if has_origin !own_origin websocket !kin
   http-request set-var(txn.refused) bool(true) if has_origin nameless unsafe !from_here

@@ -65,9 +65,10 @@ async def carries(state: ServerState, gateway: Gateway, workspace: str) -> bool:
 
 
 async def callbacks(state: ServerState) -> frozenset[str]:
-    """The only addresses that hand-over codes are sent to."""
+    """The only addresses that hand-over codes are sent to: of gateways whose token has not been taken back."""
+    query = select(Gateway.zone_url).where(Gateway.revoked.is_(False))
     async with state.database.read() as session:
-        return frozenset(callback_of(url) for url in await session.scalars(select(Gateway.zone_url)))
+        return frozenset(callback_of(url) for url in await session.scalars(query))
 
 
 def callback_of(zone_url: str) -> str:
