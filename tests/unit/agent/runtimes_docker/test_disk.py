@@ -136,3 +136,18 @@ def test_who_fills_the_last_of_the_disk_is_stopped(
     """When hardly anything is free for all, the workspace that filled most of it since is stopped, and none that only lies there."""
     assert disk.culprit(before, used, Space(total=100, free=free)) == expected
     assert disk.culprit(before, used, None) is None
+
+
+async def test_who_cannot_be_stopped_hides_nobody(watch: DiskWatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that grew most and ended meanwhile is no reason to let the next one fill the disk."""
+    sizes = {"a": 100, "ended": 100}
+
+    async def request(*_args: object, **_more: object) -> dict[str, Any]:
+        return {"Volumes": [_item(name, UsageData={"Size": size}) for name, size in sizes.items()]}
+
+    monkeypatch.setattr(watch._engine, "request", request)
+    track = Track(FakeClock(), lambda: None)
+    for size in (100, 500):
+        sizes.update(a=size, ended=2 * size)
+        await watch._measure(IDENTITY, 10_000, Space(total=10_000, free=10), lambda: {"a": track})
+    assert _code(track.progress.fault) == "disk-scarce"

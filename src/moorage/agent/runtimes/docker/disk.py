@@ -150,13 +150,15 @@ class DiskWatch:
         except (EngineError, RuntimeFault) as error:
             _log.info("the disk cannot be measured", error=str(error))
             return
-        used = used_by(answer, identity)
-        for name, track in tracks().items():
+        used, now = used_by(answer, identity), tracks()
+        for name, track in now.items():
             self._judge(name, track, used.get(name, 0), limit)
-        filling = culprit(self._used, used, space) if self._used else None
-        if space is not None and filling is not None and filling in tracks():
+        # Of those that can be stopped: another may have grown more until it was.
+        running = {name: size for name, size in used.items() if name in now}
+        filling = culprit(self._used, running, space) if self._used else None
+        if space is not None and filling is not None:
             _log.warning("the disk is nearly full", filled_by=filling, free=space.free)
-            tracks()[filling].end_with(scarce(space.free))
+            now[filling].end_with(scarce(space.free))
         self._used = used
 
     def _judge(self, name: str, track: Track, used: int, limit: int) -> None:
