@@ -9,7 +9,6 @@ import msgspec
 from cluster.worlds import KubernetesWorld
 from integration.runtimes.test_contract import (
     started,
-    test_a_command_that_does_not_read_its_input,
     test_a_mark_tells_data_apart,
     test_a_run_keeps_its_settings,
     test_another_agent_process_sees_the_same,
@@ -36,7 +35,6 @@ from integration.runtimes.worlds import desired_of, simple_spec
 from moorage.contract import Container
 
 __all__ = [
-    "test_a_command_that_does_not_read_its_input",
     "test_a_mark_tells_data_apart",
     "test_a_run_keeps_its_settings",
     "test_another_agent_process_sees_the_same",

@@ -208,15 +208,15 @@ def test_a_refusal_that_passes_is_forgotten() -> None:
 
 def test_a_former_pod_takes_its_part_of_the_quota() -> None:
     """While the pod before it is still there, a quota that is exceeded says nothing about the next; a policy does. Nor does it
-    right after that one has gone: the cluster's next try comes after a pause as long as all before it."""
+    soon after that one has gone: the quota is counted anew, and the cluster tries again, some time later."""
     track = Track(f"{BEGAN:.3f}")
     stages = look(track, None, 5.0, deployment=refused(QUOTA), former=True)
     assert "former pod" in stages[StageName.CONTAINERS].detail
     look(track, None, 105.0, deployment=refused(QUOTA), former=True)
-    for at in (110.0, 141.0, 239.0):
+    for at in (110.0, 141.0, 199.0):
         look(track, None, at, deployment=refused(QUOTA))
         assert track.progress.fault is None
-    look(track, None, 241.0, deployment=refused(QUOTA))
+    look(track, None, 201.0, deployment=refused(QUOTA))
     assert track.progress.fault is not None
     other = Track(f"{BEGAN:.3f}")
     look(other, None, 5.0, deployment=refused(POLICY), former=True)

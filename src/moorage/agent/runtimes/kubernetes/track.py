@@ -27,9 +27,10 @@ SCALING, NOT_SCALING, STUCK, PUT_OUT = "\tscaling", "\tnot scaling", "\tstuck", 
 NO_POD = "The cluster has yet to make the workspace's pod."
 FORMER_POD = "The workspace's former pod must have gone before the quota leaves room for another."
 REFUSED_FOR = 30.0
-"""Seconds that a refusal of the pod must have stood: the cluster tries again, and what it was for may have gone by then.
-
-Its pauses double each time. So where a former pod was in the way, its next try comes within as long again as that took."""
+"""Seconds that a refusal of the pod must have stood: the cluster tries again, and what it was for may have gone by then."""
+COUNTED_FOR = 90.0
+"""The same of a quota, where the workspace had another pod: quotas are counted anew some time after that one has gone, and the
+cluster's pauses between its tries double each time."""
 FRESH = 3.0
 """Seconds within which a time of the cluster's is taken for now."""
 
@@ -70,8 +71,8 @@ class Track:
         self.refusal = ""
         """Why the cluster does not make the pod."""
         self.refused_since: float | None = None
-        self._in_the_way: tuple[float, float] | None = None
-        """When a former pod was seen first and last to leave the quota no room for this one."""
+        self._had_another = False
+        """Whether the workspace has had a pod before the one that is to come."""
         self.timeline = Timeline()
         self.heard = Heard()
         self.fault: Cause | None = None
@@ -117,7 +118,7 @@ class Track:
         if self.pod and uid != self.pod:
             self.timeline, self.heard = Timeline(), Heard()
             self.cloned = self.answered = False
-            self.began, self.pod = sight.now, ""
+            self.began, self.pod, self._had_another = sight.now, "", True
             self._seen.clear()
         self.pod = uid or self.pod
         if words := sight.words.get(PUT_OUT):
@@ -131,18 +132,20 @@ class Track:
     def _refused(self, sight: Sight, patience: Patience) -> None:
         message = _refusal(sight.deployment) if sight.pod is None else None
         if message is None:
-            self.refusal, self.refused_since, self._in_the_way = "", None, None
+            self.refusal, self.refused_since = "", None
             return
         verdict = causes.pod_refused(message)
         self.refusal = _said(verdict)
+        self._had_another |= sight.former
         if sight.former and verdict.cause.code == "quota-exceeded":
             self.refusal, self.refused_since = FORMER_POD, None
-            self._in_the_way = (self._in_the_way or (sight.now, 0.0))[0], sight.now
             return
         if self.refused_since is None:
             self.refused_since = sight.now
-        first, last = self._in_the_way or (0.0, 0.0)
-        patient_for = REFUSED_FOR + (last - first) if verdict.final else patience.schedule
+        patient_for = patience.schedule
+        if verdict.final:
+            counted = self._had_another and verdict.cause.code == "quota-exceeded"
+            patient_for = COUNTED_FOR if counted else REFUSED_FOR
         if sight.now - self.refused_since > patient_for:
             self.fail(StageName.CONTAINERS, verdict.cause, sight.now)
 
