@@ -31,6 +31,7 @@ from moorage.contract.states import (
     Stage,
     StageName,
     StageState,
+    stands_against,
 )
 
 __all__ = [
@@ -56,4 +57,5 @@ __all__ = [
     "Volume",
     "VolumeMount",
     "WorkspaceSpec",
+    "stands_against",
 ]

@@ -158,3 +158,14 @@ class FoundWorkspace(Message, frozen=True):
     spec: WorkspaceSpec | None = None
     """Without credentials; None: not known, as of a workspace that an agent of an earlier version made."""
     memo: dict[str, str] = {}
+
+
+def stands_against(
+    known: int, wanted: DesiredState | None, *, generation: int, desired: DesiredState
+) -> bool:
+    """Whether what an agent knows of a workspace (generation `known`, in which it was `wanted`; None: not known) is newer than the word
+    of its server; or another word of the same generation, where the server's is a deletion. A deletion is a generation of its own: a
+    server that was set back has counted the same number again."""
+    if known != generation or desired is not DesiredState.TERMINATED:
+        return known > generation
+    return wanted not in (None, DesiredState.TERMINATED)

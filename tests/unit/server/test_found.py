@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from moorage.contract import DesiredState, FoundWorkspace
+from moorage.contract import DesiredState, FoundWorkspace, stands_against
 from moorage.server.found import decisions
 from moorage.server.workspaces.decisions import Intent
 
@@ -72,7 +72,7 @@ def test_when_it_is_removed_by_itself(
 )
 def test_who_knows_more(told: FoundWorkspace, desired: DesiredState, knows_more: bool) -> None:
     """Whoever has the higher generation; in the same one, an agent that was never told of the deletion which the server counted again."""
-    assert decisions.knows_more(told, generation=5, desired=desired) is knows_more
+    assert stands_against(told.generation, told.desired, generation=5, desired=desired) is knows_more
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,15 @@ from typing import Literal, Protocol
 import msgspec
 
 from moorage.agent_settings import RemoteDevelopment
-from moorage.contract import Cause, ContainerState, DesiredState, DesiredWorkspace, Stage, WorkspaceSpec
+from moorage.contract import (
+    Cause,
+    ContainerState,
+    DesiredState,
+    DesiredWorkspace,
+    Stage,
+    WorkspaceSpec,
+    stands_against,
+)
 from moorage.kernel.errors import MoorageError
 
 Role = Literal["sandbox", "init", "main", "sidecar"]
@@ -140,12 +148,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.known.generation if self.known else 0, self.run.generation if self.run else 0)
 
     def knows_more(self, desired: DesiredWorkspace) -> bool:
-        """Whether the engine knows a newer word than that one; or another of the same generation, where that one is a deletion. A deletion
-        is a generation of its own: a server that was set back has counted the same number again."""
-        if self.generation != desired.generation or desired.desired is not DesiredState.TERMINATED:
-            return self.generation > desired.generation
-        known = self.known.desired if self.known else None
-        return known not in (None, DesiredState.TERMINATED)
+        """Than that word of the server's."""
+        wanted = self.known.desired if self.known else None
+        return stands_against(self.generation, wanted, generation=desired.generation, desired=desired.desired)
 
     @property
     def mark(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moorage.contract import DesiredState, FoundWorkspace
+from moorage.contract import DesiredState, FoundWorkspace, stands_against
 from moorage.contract.hosts import is_workspace_name
 from moorage.server.workspaces.decisions import Intent
 
@@ -16,14 +16,6 @@ def is_plausible(found: FoundWorkspace, agent_id: int) -> bool:
     return is_workspace_name(found.name, agent_id) and all(
         0 <= number < MOST for number in (found.generation, found.owner, found.restarts)
     )
-
-
-def knows_more(found: FoundWorkspace, *, generation: int, desired: DesiredState) -> bool:
-    """Whether an agent knows a newer word about a workspace than the server's; or another of the same generation, where the server's is a
-    deletion. A deletion is a generation of its own: a server that was set back has counted the same number again."""
-    if found.generation != generation or desired is not DesiredState.TERMINATED:
-        return found.generation > generation
-    return found.desired not in (None, DesiredState.TERMINATED)
 
 
 def followed(found: FoundWorkspace) -> Intent:
@@ -40,7 +32,9 @@ def is_ended(found: FoundWorkspace, *, generation: int, terminated_at: float | N
     that. What is younger was put back by somebody, who wants it."""
     if terminated_at is None or found.elsewhere:
         return False
-    if knows_more(found, generation=generation, desired=DesiredState.TERMINATED):
+    if stands_against(
+        found.generation, found.desired, generation=generation, desired=DesiredState.TERMINATED
+    ):
         return False
     return 0 < found.since <= terminated_at
 

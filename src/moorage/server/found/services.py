@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from moorage.contract import DesiredState, DesiredWorkspace, FoundWorkspace
+from moorage.contract import DesiredState, DesiredWorkspace, FoundWorkspace, stands_against
 from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import Conflict, NotFound
@@ -82,7 +82,8 @@ async def take(state: ServerState, agent_id: int, message: contract.Found) -> No
 
 def _follow(session: AsyncSession, row: Workspace, found: FoundWorkspace, now: float) -> bool:
     """Whether the agent knows more: it may have told it before it heard the server's newest word."""
-    if not decisions.knows_more(found, generation=row.generation, desired=DesiredState(row.desired)):
+    desired = DesiredState(row.desired)
+    if not stands_against(found.generation, found.desired, generation=row.generation, desired=desired):
         return False
     follow(session, row, found, now)
     row.set_back_at = now
