@@ -2,7 +2,8 @@
 
 What a person names (a repository, a devfile's parent) is fetched from public addresses, and from others only where the
 operator lists them: that is `Egress`, the one rule of all that fetches. Sources: IANA's registries of special-purpose
-addresses (RFC 6890), and what clouds keep their metadata on. `workspace_address` is the rule for where a workspace may be.
+addresses (RFC 6890), and what clouds keep their metadata on. `workspace_address` is the rule for where a workspace may be, and
+`leads_back` for what is whoever connects themselves. All three read the same forms in which IPv6 holds an IPv4 address.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _NEVER = _networks(
 """No list of an operator's opens these: this host by no name of its own, link-local and multicast addresses, and what Alibaba,
 Azure, Oracle, AWS (with its pods' credentials), Google, Scaleway and Akamai tell a machine about itself on."""
 _LOOPBACK = _networks("127.0.0.0/8 ::1/128")
+_UNSPECIFIED = _networks("0.0.0.0/8 ::/128")
+"""This host by no name of its own (RFC 1122, 3.2.1.3); a connection to 0.0.0.0 or :: goes to this machine."""
 _SPECIAL = _networks(
     "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24"
     " 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24"
@@ -43,8 +46,12 @@ _SPECIAL = _networks(
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 """All that IPv6 has of public addresses (RFC 4291, 2.4), but for what is IPv4 in its form."""
 _NAT64 = IPv6Network("64:ff9b::/96")
-"""RFC 6052. The local-use prefix 64:ff9b:1::/48 of RFC 8215 is private: where in it an IPv4 address stands is a network's own."""
-_HOLDING = (_NAT64, *_networks("::/96 ::ffff:0:0/96 ::ffff:0:0:0/96 64:ff9b:1::/48"))
+"""RFC 6052, 2.1: the well-known prefix. It holds public IPv4 addresses, so it is read as the address that it holds."""
+_NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
+"""RFC 8215: private, and each network chooses how long a prefix it takes of it."""
+_NAT64_PLACES = ((6, 7, 9, 10), (7, 9, 10, 11), (9, 10, 11, 12), (12, 13, 14, 15))
+"""RFC 6052, 2.2: the octets of the IPv4 address for prefixes of 48, 56, 64 and 96 bits. Octet 8 is never one of them."""
+_HOLDING = (_NAT64, *_networks("::/96 ::ffff:0:0/96 ::ffff:0:0:0/96"))
 """Their lowest 32 bits are, or may be, an IPv4 address; compatible, mapped and translated ones (RFC 4291, RFC 2765) beside NAT64's."""
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 """RFC 5214, 6.1: the upper half of the interface's id; the lower one is an IPv4 address."""
@@ -141,6 +148,20 @@ def is_address(host: str) -> bool:
     return _parsed(host) is not None
 
 
+def leads_back(host: str) -> bool:
+    """Whether a URL's host is the machine that connects to it: `localhost`, or a loopback or unspecified address in any form.
+
+    What ends in a number and is no address counts, too: some programs take `127.1` and `0x7f000001` for one.
+    """
+    name = host.lower().removeprefix("[").removesuffix("]").removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = _parsed(name)
+    if address is None:
+        return ":" in name or _NUMBER.fullmatch(name.rpartition(".")[2]) is not None
+    return _any_in({address, *_packed(address)}, (*_LOOPBACK, *_UNSPECIFIED))
+
+
 def workspace_address(text: str, networks: Iterable[Network] = ()) -> str:
     """The address at which a workspace is said to be, in its one form; an IPv4 address in IPv6's form becomes that IPv4 address.
 
@@ -219,6 +240,10 @@ def _packed(address: Address) -> tuple[Address, ...]:
     isatap = (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP
     if int(address) > 1 and (isatap or any(address in network for network in _HOLDING)):
         found.append(IPv4Address(int(address) & 0xFFFF_FFFF))
+    if address in _NAT64_LOCAL:
+        inners = [IPv4Address(bytes(address.packed[at] for at in places)) for places in _NAT64_PLACES]
+        # Where the address is not, by the length that the network chose, there are zeros.
+        found += [inner for inner in inners if not _any_in({inner}, _UNSPECIFIED)] or inners
     return tuple(inner for inner in found if inner is not None)
 
 

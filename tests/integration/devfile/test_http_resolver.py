@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from address_forms import forms_of
 from moorage.devfile import DevfileError, Reference, ResolutionError, flatten, parse
 from moorage.resolvers.http import DigestCache, HttpResolver, Limits
 
@@ -223,7 +224,7 @@ def test_a_redirect_within_the_rules_is_followed(server: Server, resolver: Make)
     "address",
     [
         "127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-        "224.0.0.1", "240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1",
+        *forms_of("169.254.169.254").values(), "224.0.0.1", "240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1",
         "fec0::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2002:a00:1::", "::127.0.0.1",
     ],
 )  # fmt: skip

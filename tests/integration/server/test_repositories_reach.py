@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from address_forms import METADATA, forms_of
 from integration.server.git_host import DEVFILE, PASSWORD, USER, GitHost
 from integration.server.harness import LOOPBACK
 from moorage.kernel.errors import MoorageError
@@ -117,7 +118,7 @@ async def test_the_refusal_says_what_an_administrator_does() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["169.254.169.254", "::ffff:169.254.169.254", "::a9fe:a9fe", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "fe80::1%eth0",
+    [METADATA, *forms_of(METADATA).values(), "fe80::1%eth0",
      "fd00:ec2::254", "168.63.129.16", "100.100.100.200", "10.0.0.1", "100.64.0.1", "192.0.0.1", "198.18.0.1", "127.0.0.1"],
 )  # fmt: skip
 async def test_a_name_that_leads_inside_is_not_reached(address: str) -> None:

@@ -10,7 +10,8 @@ from socket import AF_INET, AF_INET6
 
 import pytest
 
-from moorage.kernel.addresses import Egress, canonical_host, everywhere, workspace_address
+from address_forms import METADATA, forms_of
+from moorage.kernel.addresses import Egress, canonical_host, everywhere, leads_back, workspace_address
 
 
 def test_all_are_listened_on_at_once() -> None:
@@ -69,6 +70,20 @@ def test_what_is_not_public_is_not_reached(address: str) -> None:
     not public closes all that a name leads to."""
     assert not Egress().permits("git.example.com", 443, [address])
     assert not Egress().permits("git.example.com", 443, ["8.8.8.8", address])
+
+
+@pytest.mark.parametrize(
+    "inner", [METADATA, "100.100.100.200", "168.63.129.16", "192.0.0.192", "224.0.0.1", "169.254.1.1"]
+)
+def test_no_form_of_what_is_never_reached_is(inner: str) -> None:
+    """Neither without a list nor by one that opens everything: however an IPv6 address holds it, and for workspaces, too."""
+    for form, address in forms_of(inner).items():
+        assert not Egress().permits("git.example.com", 443, [address]), form
+        assert not Egress.of(["::/0", "0.0.0.0/0", "*.example.com"]).permits(
+            "git.example.com", 443, [address]
+        ), form
+        with pytest.raises(ValueError, match="it is"):
+            workspace_address(address)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +192,29 @@ def test_what_is_no_host(host: str) -> None:
     """Other spellings of addresses, on which programs differ, are refused rather than guessed."""
     with pytest.raises(ValueError, match=r"."):
         canonical_host(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost", "LocalHost.", "git.localhost", "127.0.0.1", "127.9.9.9", "0.0.0.0", "0.1.2.3", "::", "[::]", "::1", "[::1]",
+        "127.1", "0", "2130706433", "0x7f000001", "0x7f.1", "017700000001", "git.example.1", "::1%lo", "[fe80::1%25lo]",
+        *forms_of("127.0.0.1").values(), "::ffff:0.0.0.0", "64:ff9b::",
+    ],
+)  # fmt: skip
+def test_what_leads_back(host: str) -> None:
+    """To the machine that connects, in every form, and in every spelling that some program reads so."""
+    assert leads_back(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["git.example.com", "localhost.example.com", "mylocalhost", "10.0.0.1", "8.8.8.8", "fd00::1", "[2606:4700::1]",
+     "a_b.example", *forms_of("10.0.0.1").values()],
+)  # fmt: skip
+def test_what_does_not_lead_back(host: str) -> None:
+    """Other machines do not, in private networks either."""
+    assert not leads_back(host)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import posixpath
 import re
 
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import Cause, Project
-from moorage.contract.repositories import RepositoryPlace, place_of
+from moorage.contract.repositories import place_of
 from moorage.contract.spec import TOOLS_ROOT, clone_path_fault
+from moorage.kernel.addresses import leads_back
 
 STAGE = "/clone"
 """In the sandbox, on disk and its alone: where Git works, out of reach of the other containers."""
@@ -65,7 +65,7 @@ def _credential_fields(project: Project) -> tuple[str, ...]:
     if (
         credential is None
         or place is None
-        or _is_here(place)
+        or leads_back(re.sub(r":[0-9]+$", "", place.host))
         or place.host != _host_of(project, credential.host)
     ):
         return ()
@@ -79,20 +79,6 @@ def _host_of(project: Project, host: str) -> str:
     """As a `RepositoryPlace` has it."""
     place = place_of(f"{project.url.partition('://')[0]}://{host}/any")
     return "" if place is None else place.host
-
-
-def _is_here(place: RepositoryPlace) -> bool:
-    host = re.sub(r":[0-9]+$", "", place.host).strip("[]")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return (
-            re.fullmatch(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*", host) is not None
-        )  # 127.1, 0x7f000001
-    address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_loopback or address.is_unspecified
 
 
 def _unusable(project: Project, why: str) -> RuntimeFault:

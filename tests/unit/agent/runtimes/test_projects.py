@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from address_forms import forms_of
 from moorage.agent.runtimes import projects
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import Credential, Project
@@ -41,6 +42,7 @@ def test_credential_lines() -> None:
         ("http://0.0.0.0/app.git", "0.0.0.0"),
         ("http://[::1]:80/app.git", "[::1]"),
         ("http://[::ffff:127.0.0.1]/app.git", "[::ffff:127.0.0.1]"),
+        *((f"http://[{form}]/app.git", f"[{form}]") for form in forms_of("127.0.0.1").values()),
     ],
 )
 def test_credentials_that_are_handed_to_nobody(url: str, host: str) -> None:
