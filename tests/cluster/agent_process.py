@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from moorage.agent.fleet import Fleet
 from moorage.agent.runtimes.kubernetes import access
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
+from moorage.agent.workspaces.fleet import Fleet
 from moorage.agent_settings import RemoteDevelopment, Storage
 from moorage.contract import DesiredWorkspace
 from moorage.kernel.clock import SystemClock

@@ -13,7 +13,6 @@ from cluster.node import Cluster
 from integration.runtimes.git_server import PASSWORD, USER, GitServer
 from integration.runtimes.registry import EmptyRegistry
 from integration.runtimes.worlds import Agent
-from moorage.agent.fleet import Fleet
 from moorage.agent.runtimes.kubernetes import access, resources
 from moorage.agent.runtimes.kubernetes.client import Client
 from moorage.agent.runtimes.kubernetes.objects.plan import INSTALLATION
@@ -22,6 +21,7 @@ from moorage.agent.runtimes.kubernetes.resources import Kind, Object
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
+from moorage.agent.workspaces.fleet import Fleet
 from moorage.agent_settings import RemoteDevelopment, Storage
 from moorage.contract import ActualState, ActualWorkspace, Credential, DesiredWorkspace
 from moorage.kernel.clock import SystemClock

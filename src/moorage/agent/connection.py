@@ -15,9 +15,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from moorage import __version__
 from moorage.agent import metrics
 from moorage.agent.channels import Channels
-from moorage.agent.fleet import Fleet
 from moorage.agent.runtimes.port import Identity, Runtime, RuntimeFault, RuntimeInfo
-from moorage.agent.workspace_settings import WorkspaceSettings
+from moorage.agent.workspaces.fleet import Fleet
+from moorage.agent.workspaces.settings import SettingsReceiver
 from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import Misconfigured
@@ -43,7 +43,7 @@ _REFUSALS = {
 
 class Connection:
     def __init__(
-        self, server: str, token: str, fleet: Fleet, runtime: Runtime, settings: WorkspaceSettings
+        self, server: str, token: str, fleet: Fleet, runtime: Runtime, settings: SettingsReceiver
     ) -> None:
         """`server`: `unix:<path>` or a URL; see `AgentSettings.server`."""
         self.connected = False
@@ -189,7 +189,7 @@ class Connection:
             match message:
                 case contract.Settings():
                     # Before the snapshot that follows: what starts from now on is made by them.
-                    answers.put_nowait(self._settings.take(message))
+                    answers.put_nowait(self._settings.receive(message))
                 case contract.Snapshot():
                     self._fleet.snapshot(message.workspaces)
                     self._backoff.reset()

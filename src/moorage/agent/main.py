@@ -9,15 +9,15 @@ import signal
 import sys
 from pathlib import Path
 
-from moorage.agent import bounds
-from moorage.agent.bounds import Bounds
 from moorage.agent.connection import Connection, server_address, websocket_url
-from moorage.agent.fleet import Fleet
 from moorage.agent.place import place_of
+from moorage.agent.runtimes import bounds
+from moorage.agent.runtimes.bounds import Bounds
 from moorage.agent.runtimes.port import Runtime
 from moorage.agent.settings import AgentSettings
 from moorage.agent.status import Status, listening_address
-from moorage.agent.workspace_settings import WorkspaceSettings
+from moorage.agent.workspaces.fleet import Fleet
+from moorage.agent.workspaces.settings import SettingsReceiver
 from moorage.kernel import log, settings
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
@@ -73,7 +73,7 @@ async def run(home: Home, chosen: AgentSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     runtime = make_runtime(chosen)
-    workspace_settings = WorkspaceSettings(chosen, runtime, make_bounds(chosen))
+    workspace_settings = SettingsReceiver(chosen, runtime, make_bounds(chosen))
     fleet = Fleet(runtime, chosen, SystemClock(), _place(home, chosen))
     address = server_address(chosen.server, home.socket("server"))
     connection = Connection(address, home.secret("agent-token"), fleet, runtime, workspace_settings)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from moorage.contract import ActualState, ActualWorkspace, StageName
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 RECONCILE_SECONDS = Histogram(
@@ -41,3 +43,23 @@ COLLECTED = Counter(
     "moorage_agent_collected_total", "Workspaces that were not listed and were removed by the server's word."
 )
 CHANNELS = Gauge("moorage_agent_channels", "Logs and commands that are open.", ["kind"])
+
+
+def count_report(before: ActualWorkspace | None, after: ActualWorkspace) -> None:
+    """Counts a workspace's new state and, when it became ready, how long its start took.
+
+    `before` is None for a workspace's first report.
+    """
+    if before is not None:
+        WORKSPACES.labels(before.state.value).dec()
+    WORKSPACES.labels(after.state.value).inc()
+    if after.state is not ActualState.RUNNING or before is None or before.state is not ActualState.STARTING:
+        return
+    begun = None
+    for stage in after.stages:
+        if stage.name is StageName.RECEIVED:
+            begun = stage.started_at
+        if stage.duration is not None:
+            STAGE_SECONDS.labels(stage.name.value).observe(stage.duration)
+        if stage.name is StageName.READY and stage.finished_at is not None and begun is not None:
+            START_SECONDS.observe(stage.finished_at - begun)

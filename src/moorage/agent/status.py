@@ -13,7 +13,7 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from moorage.agent.connection import Connection
-from moorage.agent.fleet import Fleet
+from moorage.agent.workspaces.fleet import Fleet
 from moorage.kernel import sockets
 from moorage.kernel.errors import Misconfigured
 

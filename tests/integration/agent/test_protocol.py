@@ -16,10 +16,10 @@ from integration.agent.process import AgentProcess
 from integration.gateway.connect_proxy import connect_proxy
 from integration.gateway.installation import eventually
 from moorage.agent import connection
-from moorage.agent.fleet import Fleet
 from moorage.agent.runtimes.memory import MemoryRuntime
 from moorage.agent.settings import AgentSettings
-from moorage.agent.workspace_settings import WorkspaceSettings
+from moorage.agent.workspaces.fleet import Fleet
+from moorage.agent.workspaces.settings import SettingsReceiver
 from moorage.contract import (
     ActualState,
     Command,
@@ -134,7 +134,7 @@ async def test_capacity_is_told_when_it_changes(server: FakeServer, monkeypatch:
     monkeypatch.setattr(connection, "CAPACITY_SECONDS", 0.05)
     runtime = MemoryRuntime(SystemClock())
     fleet = Fleet(runtime, AgentSettings(), SystemClock())
-    settings = WorkspaceSettings(AgentSettings(), runtime)
+    settings = SettingsReceiver(AgentSettings(), runtime)
     to_server = connection.Connection(f"unix:{server.socket}", TOKEN, fleet, runtime, settings)
     tasks = [asyncio.create_task(fleet.run()), asyncio.create_task(to_server.run())]
     try:

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.kubernetes import planning
 from moorage.agent.runtimes.kubernetes.objects import amounts, objects_of
+from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import Amounts, RemoteDevelopment, ResourceSettings
 from moorage.contract import Container, Resources, Volume
@@ -30,7 +30,7 @@ def objects(
         DESIRED.spec, containers=tuple(made), init_containers=tuple(steps), main_container="c0"
     )
     desired = msgspec.structs.replace(DESIRED, spec=spec)
-    plan = planning.plan_of(frame(chosen=Chosen(settings)), desired, None, [], run="1")
+    plan = planning.plan_of(frame(chosen=VersionedSettings(settings)), desired, None, [], run="1")
     return {item["kind"]: item for item in objects_of(plan)}
 
 
@@ -141,7 +141,7 @@ def memory_of(settings: RemoteDevelopment, own: Resources, **options: Any) -> tu
         DESIRED.spec, containers=(Container(name="py", image="i:1", resources=own),), main_container="py"
     )
     desired = msgspec.structs.replace(DESIRED, spec=spec)
-    used = frame(chosen=Chosen(settings), options=AgentSettings(tools_image="tools:1", **options))
+    used = frame(chosen=VersionedSettings(settings), options=AgentSettings(tools_image="tools:1", **options))
     found = amounts.of_container(planning.plan_of(used, desired, None, [], run="1"), spec.containers[0])
     return tuple(found.get(key, {}).get("memory") for key in ("requests", "limits"))  # type: ignore[return-value]
 

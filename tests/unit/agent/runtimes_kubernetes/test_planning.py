@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from moorage.agent.bounds import Bounds
-from moorage.agent.runtimes.chosen import Chosen
+from moorage.agent.runtimes.bounds import Bounds
 from moorage.agent.runtimes.kubernetes import planning, reconcile
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.objects import objects_of
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.store import FOREIGN
 from moorage.agent.runtimes.port import Identity
+from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import (
     Amounts,
@@ -39,7 +39,7 @@ def frame(**changes: Any) -> planning.Frame:
     given: dict[str, Any] = {
         "identity": Identity("inst", 1),
         "options": AgentSettings(tools_image="tools:1"),
-        "chosen": Chosen(),
+        "chosen": VersionedSettings(),
         "abilities": Abilities(),
     }
     return planning.Frame(**(given | changes))
@@ -78,7 +78,7 @@ def test_a_run_of_before_the_limits_goes_on() -> None:
 def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
     """New settings, another tools image and a cluster that learned something leave a run alone."""
     newer = frame(
-        chosen=Chosen(RemoteDevelopment(priority_class="low", storage=Storage(size="1Gi")), 2),
+        chosen=VersionedSettings(RemoteDevelopment(priority_class="low", storage=Storage(size="1Gi")), 2),
         options=AgentSettings(tools_image="tools:2"),
         abilities=Abilities(image_volumes=True),
     )
@@ -103,8 +103,8 @@ def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
 def test_what_a_run_keeps_is_within_the_bounds(kept: RemoteDevelopment, accepted: bool) -> None:
     """Settings that somebody wrote onto a Deployment do not go further than those that the server may send; where the agent's
     owner set them by a file, they are the owner's."""
-    found = made(frame(chosen=Chosen(kept, 3)))
-    now = Chosen(RemoteDevelopment(), 4)
+    found = made(frame(chosen=VersionedSettings(kept, 3)))
+    now = VersionedSettings(RemoteDevelopment(), 4)
 
     def plan(used: planning.Frame) -> planning.Plan:
         return planning.plan_of(used, DESIRED, found[-1], found, run="1.000")
@@ -112,11 +112,11 @@ def test_what_a_run_keeps_is_within_the_bounds(kept: RemoteDevelopment, accepted
     bounded = plan(frame(chosen=now, bounds=Bounds()))
     assert (bounded.settings == kept, bounded.settings_version == 3) == (accepted, accepted)
     assert plan(frame(chosen=now)).settings == kept
-    assert plan(frame(chosen=Chosen(kept, 3), bounds=Bounds())).settings == kept
+    assert plan(frame(chosen=VersionedSettings(kept, 3), bounds=Bounds())).settings == kept
 
 
 BUNDLE, OTHER = (f"-----BEGIN CERTIFICATE-----\n{text}\n" for text in ("one", "other"))
-BUNDLED = Chosen(RemoteDevelopment(ca_bundle=BUNDLE, priority_class="low"), 3)
+BUNDLED = VersionedSettings(RemoteDevelopment(ca_bundle=BUNDLE, priority_class="low"), 3)
 
 
 def without(found: list[dict[str, Any]], *called: str) -> list[dict[str, Any]]:
@@ -128,10 +128,10 @@ def test_a_run_keeps_its_bundle() -> None:
     found = made(frame(chosen=BUNDLED))
     assert BUNDLE not in found[-1]["metadata"]["annotations"][names.SETTINGS]
     for bundle in (BUNDLE, OTHER, ""):
-        now = frame(chosen=Chosen(RemoteDevelopment(ca_bundle=bundle), 4))
+        now = frame(chosen=VersionedSettings(RemoteDevelopment(ca_bundle=bundle), 4))
         assert again(now, found).none
         assert planning.plan_of(now, DESIRED, found[-1], found, run="1.000").settings == BUNDLED.settings
-    bounded = frame(chosen=Chosen(), bounds=Bounds())
+    bounded = frame(chosen=VersionedSettings(), bounds=Bounds())
     assert again(bounded, found).none
 
 
@@ -147,7 +147,7 @@ def test_a_bundles_secret_is_put_back() -> None:
     for there in (edited, without(found, called)):
         (mended,) = again(frame(chosen=BUNDLED), there).apply
         assert mended == next(item for item in found if item["metadata"]["name"] == called)
-        newest = frame(chosen=Chosen(RemoteDevelopment(ca_bundle="newest"), 4))
+        newest = frame(chosen=VersionedSettings(RemoteDevelopment(ca_bundle="newest"), 4))
         *written, deployment = again(newest, there).apply
         assert [item["metadata"]["name"] for item in written] == [called]
         assert base64.b64decode(written[0]["data"]["extra.crt"]) == b"newest"
@@ -173,7 +173,7 @@ def test_where_the_gateway_is() -> None:
     """The workspaces' settings say in which namespace the gateway's pods are; where they do not, the agent's own."""
 
     def admitted(settings: RemoteDevelopment) -> str:
-        used = frame(options=AgentSettings(gateway_namespace="edge"), chosen=Chosen(settings))
+        used = frame(options=AgentSettings(gateway_namespace="edge"), chosen=VersionedSettings(settings))
         policy = next(item for item in made(used) if item["kind"] == "NetworkPolicy")
         peer = policy["spec"]["ingress"][0]["from"][0]["namespaceSelector"]["matchLabels"]
         return str(peer["kubernetes.io/metadata.name"])
@@ -185,7 +185,7 @@ def test_where_the_gateway_is() -> None:
 
 def test_a_volume_is_never_left_behind() -> None:
     """A workspace stays in the namespace that holds its volume, whatever the settings say now."""
-    shared = frame(chosen=Chosen(RemoteDevelopment(shared_namespace="teams")))
+    shared = frame(chosen=VersionedSettings(RemoteDevelopment(shared_namespace="teams")))
     assert planning.plan_of(shared, DESIRED, None, made(frame()), run="2").namespace == NAME
     assert planning.plan_of(shared, DESIRED, None, [], run="2").namespace == "teams"
     assert planning.plan_of(frame(), DESIRED, None, made(shared), run="2").namespace == "teams"
@@ -198,9 +198,11 @@ def test_a_shared_namespace_is_never_made_the_workspaces(volume_in: str, set_now
     are none of them, whatever the settings say now."""
     most = ResourceSettings(limits=Amounts(cpu="2"))
     of = {
-        "own": frame(chosen=Chosen(RemoteDevelopment(max_resources_per_workspace=most))),
+        "own": frame(chosen=VersionedSettings(RemoteDevelopment(max_resources_per_workspace=most))),
         "shared": frame(
-            chosen=Chosen(RemoteDevelopment(max_resources_per_workspace=most, shared_namespace="teams"))
+            chosen=VersionedSettings(
+                RemoteDevelopment(max_resources_per_workspace=most, shared_namespace="teams")
+            )
         ),
     }
     plan = planning.plan_of(of[set_now], DESIRED, None, made(of[volume_in]), run="2")
@@ -248,7 +250,7 @@ def test_claims_that_only_a_new_one_helps(now: str, asked: str, there: dict[str,
     be made anew; no claim that has a volume, or may have one, ever is."""
 
     def objects(class_: str) -> list[dict[str, Any]]:
-        return made(frame(chosen=Chosen(RemoteDevelopment(storage=Storage(class_=class_)))))
+        return made(frame(chosen=VersionedSettings(RemoteDevelopment(storage=Storage(class_=class_)))))
 
     found = objects(asked)
     claim = next(item for item in found if item["kind"] == "PersistentVolumeClaim")
@@ -301,7 +303,7 @@ def test_copies_of_pull_secrets() -> None:
     source = PullSecret(name="registry", namespace="platform")
     settings = RemoteDevelopment(image_pull_secrets=(source,))
     old, new = ({"type": "Opaque", "data": {"a": text}} for text in ("eA==", "eQ=="))
-    used = frame(chosen=Chosen(settings))
+    used = frame(chosen=VersionedSettings(settings))
     plan = planning.plan_of(used, DESIRED, None, [], run="1.000")
     found = objects_of(planning.with_sources(plan, [], {source: old}))
     without = [item for item in found if item["metadata"]["name"] != "registry"]
@@ -319,7 +321,7 @@ def test_copies_of_pull_secrets() -> None:
 def test_a_pull_secret_that_is_nowhere_is_not_written() -> None:
     """Of a pull secret with neither source nor copy, nothing empty is made; the rest is written, and it is named."""
     gone, there = (PullSecret(name=name, namespace="platform") for name in ("gone", "there"))
-    used = frame(chosen=Chosen(RemoteDevelopment(image_pull_secrets=(gone, there))))
+    used = frame(chosen=VersionedSettings(RemoteDevelopment(image_pull_secrets=(gone, there))))
     plan = planning.plan_of(used, DESIRED, None, [], run="1.000")
     sources = {there: {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "eA=="}}}
     rest, lacking = planning.without_lacking(planning.with_sources(plan, [], sources))
@@ -342,7 +344,7 @@ def test_workspaces_that_share_a_namespace_share_no_object() -> None:
     made = []
     for name in ("workspace-1-1-aaaaaa", "workspace-1-1-bbbbbb"):
         desired = msgspec.structs.replace(DESIRED, name=name)
-        plan = planning.plan_of(frame(chosen=Chosen(settings)), desired, None, [], run="1.000")
+        plan = planning.plan_of(frame(chosen=VersionedSettings(settings)), desired, None, [], run="1.000")
         objects = objects_of(planning.with_sources(plan, [], {source: secret, there: secret}))
         copy = f"{name}-pull-registry"
         assert objects[-1]["spec"]["template"]["spec"]["imagePullSecrets"] == [
@@ -366,7 +368,7 @@ def test_pull_secrets_of_one_name(shared: str) -> None:
         source: {"type": "Opaque", "data": {"a": base64.b64encode(source.namespace.encode()).decode()}}
         for source in sources
     }
-    plan = planning.plan_of(frame(chosen=Chosen(settings)), DESIRED, None, [], run="1.000")
+    plan = planning.plan_of(frame(chosen=VersionedSettings(settings)), DESIRED, None, [], run="1.000")
     objects = objects_of(planning.with_sources(plan, [], secrets))
     copies = {
         item["metadata"]["name"]: base64.b64decode(item["data"]["a"]).decode()
@@ -394,6 +396,8 @@ def test_what_the_cluster_cannot_do(
     settings: RemoteDevelopment, abilities: Abilities, code: str | None
 ) -> None:
     """A setting that the cluster cannot meet is refused in plain words, rather than dropped by the API server."""
-    plan = planning.plan_of(frame(chosen=Chosen(settings), abilities=abilities), DESIRED, None, [], run="1")
+    plan = planning.plan_of(
+        frame(chosen=VersionedSettings(settings), abilities=abilities), DESIRED, None, [], run="1"
+    )
     cause = planning.impossible(plan)
     assert (cause.code if cause is not None else None) == code

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from moorage.agent.runtimes import trust
-from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.docker import limits
 from moorage.agent.runtimes.port import Identity, Known, Role, digest_of
 from moorage.agent.runtimes.projects import STAGE, sandbox_environment
+from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import encode
 from moorage.contract import Container, DesiredWorkspace, EditorSpec, Resources, WorkspaceSpec
@@ -66,7 +66,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     tools_image: str
     tools_volume: str
     ca_volume: str = ""
-    chosen: Chosen = Chosen()
+    chosen: VersionedSettings = VersionedSettings()
     """Settings of the workspaces, filled from the agent's own."""
     machine: limits.Machine = limits.Machine()
 

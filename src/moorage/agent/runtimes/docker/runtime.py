@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from moorage.agent import causes
-from moorage.agent.runtimes.chosen import Chosen, filled
 from moorage.agent.runtimes.docker import commands, objects, records
 from moorage.agent.runtimes.docker.disk import DiskWatch
 from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults, find_host
@@ -41,6 +40,7 @@ from moorage.agent.runtimes.port import (
     RuntimeInfo,
     StepRequest,
 )
+from moorage.agent.runtimes.versioned_settings import VersionedSettings, completed
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import Cause, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
@@ -62,7 +62,7 @@ class DockerRuntime:
     def __init__(self, settings: AgentSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._chosen = Chosen(filled(RemoteDevelopment(), settings))
+        self._chosen = VersionedSettings(completed(RemoteDevelopment(), settings))
         self._engine = Engine(find_host(settings.docker_host))
         self._images = Images(self._engine, settings.pull_timeout)
         self._watches = Watches(self._engine, settings, clock, self._look_again)
@@ -92,7 +92,7 @@ class DockerRuntime:
         )
 
     def configure(self, settings: RemoteDevelopment, version: int) -> None:
-        self._chosen = Chosen(settings, version)
+        self._chosen = VersionedSettings(settings, version)
 
     async def close(self) -> None:
         await self._watches.close()

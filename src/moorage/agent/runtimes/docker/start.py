@@ -11,7 +11,6 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from moorage.agent import causes
-from moorage.agent.runtimes.chosen import Chosen
 from moorage.agent.runtimes.docker import limits, objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.images import Images
@@ -23,6 +22,7 @@ from moorage.agent.runtimes.docker.streams import last_lines
 from moorage.agent.runtimes.docker.watch import Track, Watches
 from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
 from moorage.agent.runtimes.projects import STAGE
+from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import decode
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName
@@ -71,7 +71,7 @@ class Start:
         existing: Mapping[str, Any],
         received: float,
         *,
-        chosen: Chosen,
+        chosen: VersionedSettings,
     ) -> None:
         """`existing`: inspected containers of this workspace that may stay, by name; what they were made by is kept.
         `chosen`: what a new run is made by."""
@@ -347,13 +347,13 @@ def _clones_in_reach(inspected: Mapping[str, Any]) -> bool:
     return not any(mount.get("Destination") == STAGE for mount in inspected.get("Mounts") or ())
 
 
-def kept_settings(existing: Mapping[str, Any]) -> Chosen | None:
+def kept_settings(existing: Mapping[str, Any]) -> VersionedSettings | None:
     """What the containers of a run were made by; None when there are none, or they do not say it."""
     for inspected in existing.values():
         labels = labels_of(inspected)
         settings, version = decode(labels.get(objects.SETTINGS, "")), labels.get(objects.SETTINGS_VERSION, "")
         if settings is not None:
-            return Chosen(settings, int(version) if version.isdigit() else 0)
+            return VersionedSettings(settings, int(version) if version.isdigit() else 0)
     return None
 
 

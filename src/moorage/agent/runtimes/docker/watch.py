@@ -21,8 +21,8 @@ from moorage.agent.runtimes.docker.observe import received_at, seconds
 from moorage.agent.runtimes.docker.streams import container_log, last_lines
 from moorage.agent.runtimes.port import Progress, RuntimeFault
 from moorage.agent.runtimes.projects import RECEIVE, credential_lines
+from moorage.agent.runtimes.timeline import Timeline
 from moorage.agent.settings import AgentSettings
-from moorage.agent.stages import Timeline
 from moorage.contract import Cause, DesiredWorkspace, StageName
 from moorage.contract.spec import EditorSpec
 from moorage.kernel import log

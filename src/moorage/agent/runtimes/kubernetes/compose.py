@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from moorage.agent.bounds import of_agent
-from moorage.agent.runtimes.chosen import filled
+from moorage.agent.runtimes.bounds import of_agent
 from moorage.agent.runtimes.kubernetes import access
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
+from moorage.agent.runtimes.versioned_settings import completed
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import RemoteDevelopment
 from moorage.kernel.clock import Clock
@@ -16,7 +16,7 @@ def runtime(chosen: AgentSettings, clock: Clock) -> KubernetesRuntime:
     return KubernetesRuntime(
         access.find(chosen.kubeconfig, chosen.kubernetes_context),
         chosen,
-        filled(RemoteDevelopment(), chosen),
+        completed(RemoteDevelopment(), chosen),
         clock,
         of_agent(chosen, access.own_namespace()),
     )

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from moorage.agent.bounds import Bounds, excess
-from moorage.agent.runtimes.chosen import Chosen
+from moorage.agent.runtimes.bounds import Bounds, excess
 from moorage.agent.runtimes.kubernetes import states
 from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.objects import Plan
@@ -17,6 +16,7 @@ from moorage.agent.runtimes.kubernetes.objects.plan import SANDBOX
 from moorage.agent.runtimes.kubernetes.objects.trust import EXTRA_FILE
 from moorage.agent.runtimes.kubernetes.resources import SECRET, VOLUME_CLAIM, Object
 from moorage.agent.runtimes.port import Identity, digest_of
+from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import PullSecret, RemoteDevelopment, decode
 from moorage.contract import Cause, DesiredWorkspace
@@ -27,7 +27,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
     identity: Identity
     options: AgentSettings
-    chosen: Chosen
+    chosen: VersionedSettings
     abilities: Abilities
     bounds: Bounds | None = None
     """Of what a run may have kept: its settings lie on its Deployment, which more people may edit than the agent's

@@ -12,9 +12,8 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from moorage.agent.bounds import Bounds
 from moorage.agent.causes import DETAIL_LIMIT
-from moorage.agent.runtimes.chosen import Chosen
+from moorage.agent.runtimes.bounds import Bounds
 from moorage.agent.runtimes.kubernetes import (
     causes,
     commands,
@@ -52,6 +51,7 @@ from moorage.agent.runtimes.port import (
     RuntimeInfo,
     StepRequest,
 )
+from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import DesiredState, DesiredWorkspace, WorkspaceSpec
@@ -78,7 +78,7 @@ class KubernetesRuntime:
         clock: Clock,
         bounds: Bounds | None = None,
     ) -> None:
-        self._chosen = Chosen(settings)
+        self._chosen = VersionedSettings(settings)
         rate = options.requests_per_second
         self.client = Client(access, TokenBucket(rate, max(1, int(rate * 2)), clock))
         self._options, self._clock, self._bounds = options, clock, bounds
@@ -93,7 +93,7 @@ class KubernetesRuntime:
         self._waiting = Waiting()
 
     def configure(self, settings: RemoteDevelopment, version: int) -> None:
-        self._chosen = Chosen(settings, version)
+        self._chosen = VersionedSettings(settings, version)
 
     async def describe(self) -> RuntimeInfo:
         with faults("asking what the cluster is"):

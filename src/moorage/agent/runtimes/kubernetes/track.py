@@ -19,7 +19,7 @@ from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects.plan import SANDBOX
 from moorage.agent.runtimes.kubernetes.resources import Object
 from moorage.agent.runtimes.port import Progress
-from moorage.agent.stages import Timeline
+from moorage.agent.runtimes.timeline import Timeline
 from moorage.contract import Cause, DesiredWorkspace, StageName
 
 SCALING, NOT_SCALING, STUCK, PUT_OUT = "\tscaling", "\tnot scaling", "\tstuck", "\tput out"

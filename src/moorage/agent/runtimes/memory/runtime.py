@@ -28,7 +28,7 @@ from moorage.agent.runtimes.port import (
     digest_of,
     known_of,
 )
-from moorage.agent.stages import Timeline
+from moorage.agent.runtimes.timeline import Timeline
 from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
 from moorage.kernel.clock import Clock

@@ -12,9 +12,9 @@ from contextlib import suppress
 import msgspec
 
 from moorage.agent import metrics
-from moorage.agent.loop import Workspace
 from moorage.agent.runtimes.port import Identity, Runtime, RuntimeFault
 from moorage.agent.settings import AgentSettings
+from moorage.agent.workspaces.loop import Workspace
 from moorage.contract import (
     ActualState,
     ActualWorkspace,

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from moorage.agent.runtimes import trust
-from moorage.agent.runtimes.chosen import Chosen, filled
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.limits import Machine
 from moorage.agent.runtimes.docker.objects import Host, ImageConfig
 from moorage.agent.runtimes.port import Identity, Role, digest_of
+from moorage.agent.runtimes.versioned_settings import VersionedSettings, completed
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import (
@@ -45,7 +45,9 @@ def host(**settings: Any) -> Host:
         tools_image="sha256:tools",
         tools_volume="moorage-tools-1",
         machine=Machine(cpu=2000, memory=8 << 30),
-        chosen=Chosen(filled(RemoteDevelopment(labels={"team": "a", "moorage.dev/agent": "9"}), own), 3),
+        chosen=VersionedSettings(
+            completed(RemoteDevelopment(labels={"team": "a", "moorage.dev/agent": "9"}), own), 3
+        ),
     )
 
 
@@ -109,7 +111,7 @@ def test_labels_of_a_devfile_do_not_replace_ours() -> None:
 
 
 def test_main_container_runs_the_editor() -> None:
-    """The main container's process keeps the editor running; of its placeholders, known ones are filled in."""
+    """The main container's process keeps the editor running; of its placeholders, known ones are completed in."""
     created = body(desired())
     assert created["Entrypoint"] == ["/opt/moorage/bin/busybox", "sh", "/opt/moorage/bin/workspace-main"]
     assert created["Cmd"] == [
@@ -165,7 +167,7 @@ def test_ca_bundle() -> None:
 
 
 def test_mounts() -> None:
-    """The workspace's volume, the tools read-only, and the devfile's volumes; none is filled from the image."""
+    """The workspace's volume, the tools read-only, and the devfile's volumes; none is completed from the image."""
     side = Container(
         name="db",
         image="i",

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from moorage.agent.bounds import Bounds
+from moorage.agent.runtimes.bounds import Bounds
 from moorage.agent.runtimes.memory import MemoryRuntime
 from moorage.agent.settings import AgentSettings
-from moorage.agent.workspace_settings import WorkspaceSettings
+from moorage.agent.workspaces.settings import SettingsReceiver
 from moorage.agent_settings import RemoteDevelopment
 from moorage.contract.agent import Settings, SettingsTaken
 from moorage.kernel.clock import SystemClock
@@ -34,9 +34,9 @@ class Listening(MemoryRuntime):
 def test_what_the_server_sends_is_taken() -> None:
     """The runtime begins with the defaults, and makes workspaces by each version that comes; no text means the defaults again."""
     runtime = Listening()
-    settings = WorkspaceSettings(AgentSettings(https_proxy="http://p:3128"), runtime, Bounds())
-    assert settings.take(Settings(version=3, text=TEXT)) == SettingsTaken(version=3)
-    assert settings.take(Settings(version=0, text="")) == SettingsTaken(version=0)
+    settings = SettingsReceiver(AgentSettings(https_proxy="http://p:3128"), runtime, Bounds())
+    assert settings.receive(Settings(version=3, text=TEXT)) == SettingsTaken(version=3)
+    assert settings.receive(Settings(version=0, text="")) == SettingsTaken(version=0)
     assert [(heard.storage.size, version) for heard, version in runtime.heard] == [
         ("50Gi", 0),
         ("9Gi", 3),
@@ -57,9 +57,9 @@ def test_what_the_server_sends_is_taken() -> None:
 def test_what_cannot_be_used_changes_nothing(text: str, words: str) -> None:
     """The answer says why, and the agent goes on with what it had."""
     runtime = Listening()
-    settings = WorkspaceSettings(AgentSettings(), runtime, Bounds())
-    settings.take(Settings(version=3, text=TEXT))
-    taken = settings.take(Settings(version=4, text=text))
+    settings = SettingsReceiver(AgentSettings(), runtime, Bounds())
+    settings.receive(Settings(version=3, text=TEXT))
+    taken = settings.receive(Settings(version=4, text=text))
     assert taken.version == 4
     assert words in taken.problem
     assert [version for _, version in runtime.heard] == [0, 3]
@@ -70,10 +70,10 @@ def test_a_file_of_its_own_is_free_and_alone(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(SHARED)
     runtime = Listening()
-    settings = WorkspaceSettings(AgentSettings(workspace_settings=str(file)), runtime, Bounds())
+    settings = SettingsReceiver(AgentSettings(workspace_settings=str(file)), runtime, Bounds())
     assert settings.file == SHARED
-    assert settings.take(Settings(version=7, text=SHARED)) == SettingsTaken(version=7)
-    assert "file of its own" in settings.take(Settings(version=8, text=TEXT)).problem
+    assert settings.receive(Settings(version=7, text=SHARED)) == SettingsTaken(version=7)
+    assert "file of its own" in settings.receive(Settings(version=8, text=TEXT)).problem
     assert [(heard.shared_namespace, version) for heard, version in runtime.heard] == [
         ("team", 0),
         ("team", 7),
@@ -91,4 +91,4 @@ def test_an_unusable_file_is_named(tmp_path: Path) -> None:
         if content is not None:
             file.write_bytes(content)
         with pytest.raises(Misconfigured, match=words):
-            WorkspaceSettings(AgentSettings(workspace_settings=str(file)), Listening())
+            SettingsReceiver(AgentSettings(workspace_settings=str(file)), Listening())

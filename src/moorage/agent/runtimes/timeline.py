@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from moorage.contract import Stage, StageName, StageState
 
 ORDER = tuple(StageName)
@@ -52,25 +50,3 @@ class Timeline:
             return False
         self._stages[stage.name] = stage
         return True
-
-
-def complete(stages: tuple[Stage, ...], *, ready: bool, failed: str = "", now: float) -> tuple[Stage, ...]:
-    """All stages from `received` on for a report: those not begun as waiting, `ready` at the end; of a failed start, no
-    stage is left running."""
-    known = {stage.name: stage for stage in stages}
-    whole = []
-    for name in ORDER[ORDER.index(StageName.RECEIVED) : ORDER.index(StageName.READY)]:
-        stage = known.get(name, Stage(name=name))
-        if failed and stage.state is StageState.RUNNING:
-            stage = msgspec.structs.replace(stage, state=StageState.FAILED, finished_at=now, detail=failed)
-        whole.append(stage)
-    whole.append(_ready_stage(tuple(whole), ready=ready))
-    return tuple(whole)
-
-
-def _ready_stage(stages: tuple[Stage, ...], *, ready: bool) -> Stage:
-    if not ready:
-        return Stage(name=StageName.READY)
-    ends = [stage.finished_at for stage in stages if stage.finished_at is not None]
-    at = max(ends, default=None)
-    return Stage(name=StageName.READY, state=StageState.DONE, started_at=at, finished_at=at)

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from moorage.agent.fleet import Fleet
 from moorage.agent.runtimes.memory import MemoryEngine, MemoryRuntime
 from moorage.agent.runtimes.memory.engine import MemoryWorkspace
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
+from moorage.agent.workspaces.fleet import Fleet
 from moorage.contract import (
     ActualState,
     ActualWorkspace,

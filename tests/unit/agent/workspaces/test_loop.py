@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from moorage.agent.loop import Workspace
 from moorage.agent.runtimes.memory import MemoryEngine, MemoryRuntime
 from moorage.agent.runtimes.port import Observed, RuntimeFault
 from moorage.agent.settings import AgentSettings
+from moorage.agent.workspaces.loop import Workspace
 from moorage.contract import (
     ActualState,
     ActualWorkspace,

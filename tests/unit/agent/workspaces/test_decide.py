@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from moorage.agent import decide as rules
-from moorage.agent.decide import Action, Decision, History, Limits, decide
 from moorage.agent.runtimes.port import Known, Observed, ObservedContainer, Progress, Run, digest_of
+from moorage.agent.workspaces import decide as rules
+from moorage.agent.workspaces.decide import Action, Decision, History, Limits, decide
 from moorage.contract import (
     ActualState,
     Cause,

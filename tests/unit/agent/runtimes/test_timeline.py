@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moorage.agent.stages import Timeline, complete
+from moorage.agent.runtimes.timeline import Timeline
 from moorage.contract import StageName, StageState
 
 
@@ -35,24 +35,3 @@ def test_what_has_ended_stays() -> None:
         assert not timeline.begin(stage, 6.0)
         assert not timeline.end(stage, 7.0)
         assert not timeline.fail(stage, 7.0, "no")
-
-
-def test_complete_timeline_of_a_start_that_is_ready() -> None:
-    """A report has every stage from `received` on; `ready` comes with the last one's end."""
-    timeline = Timeline()
-    timeline.end(StageName.RECEIVED, 1.0)
-    timeline.end(StageName.EDITOR, 9.0)
-    stages = complete(timeline.stages(), ready=True, now=10.0)
-    assert [stage.name for stage in stages] == list(StageName)[1:]
-    assert stages[-1].finished_at == 9.0
-    assert stages[1].state is StageState.WAITING
-
-
-def test_complete_timeline_of_a_failed_start() -> None:
-    """Of a start that failed, no stage is left running."""
-    timeline = Timeline()
-    timeline.begin(StageName.CLONE, 2.0)
-    stages = {s.name: s for s in complete(timeline.stages(), ready=False, failed="No space.", now=10.0)}
-    assert stages[StageName.CLONE].state is StageState.FAILED
-    assert stages[StageName.CLONE].detail == "No space."
-    assert stages[StageName.READY].state is StageState.WAITING

@@ -13,23 +13,21 @@ from collections.abc import Callable
 
 import msgspec
 
-from moorage.agent import decide as rules
-from moorage.agent import metrics, stages
-from moorage.agent.decide import Action, Decision, History, Limits
-from moorage.agent.found import found_of
-from moorage.agent.runtimes.port import Observed, Run, Runtime, RuntimeFault
+from moorage.agent import metrics
+from moorage.agent.runtimes.port import Observed, Runtime, RuntimeFault
 from moorage.agent.settings import AgentSettings
-from moorage.agent.steps import PostStart, run_pre_stop
+from moorage.agent.workspaces import decide as rules
+from moorage.agent.workspaces.actions import carry_out
+from moorage.agent.workspaces.decide import Action, Decision, History, Limits
+from moorage.agent.workspaces.found import found_of
+from moorage.agent.workspaces.reports import dated, report_of
+from moorage.agent.workspaces.steps import PostStart
 from moorage.contract import (
     ActualState,
     ActualWorkspace,
     Cause,
-    ContainerStatus,
-    DesiredState,
     DesiredWorkspace,
     FoundWorkspace,
-    Stage,
-    StageName,
 )
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
@@ -249,7 +247,15 @@ class Workspace:
     async def _run_action(self, decision: Decision, desired: DesiredWorkspace | None) -> None:
         began = time.monotonic()
         try:
-            await self._apply(decision.action, desired)
+            await carry_out(
+                decision.action,
+                self.name,
+                desired,
+                self._observed.run if self._observed is not None else None,
+                self._runtime,
+                received=self._received,
+                pre_stop_timeout=self._settings.pre_stop_timeout,
+            )
             self._history = rules.after_success(self._history, decision, self._clock.now(), self._limits)
         except RuntimeFault as fault:
             # What is up stays up: its repair is tried again, however it was refused.
@@ -263,28 +269,6 @@ class Workspace:
         finally:
             metrics.RECONCILE_SECONDS.labels(decision.action.value).observe(time.monotonic() - began)
             self._wake.set()
-
-    async def _apply(self, action: Action, desired: DesiredWorkspace | None) -> None:
-        running = self._observed.run if self._observed is not None else None
-        match action:
-            case Action.START | Action.RECREATE if desired is not None:
-                if action is Action.RECREATE and running is not None and running.alive:
-                    await run_pre_stop(self._runtime, desired, self._settings.pre_stop_timeout)
-                fresh = action is Action.RECREATE
-                await self._runtime.start(desired, received=self._received, fresh=fresh)
-            case Action.HALT:
-                await self._runtime.halt(self.name)
-            case Action.STOP if desired is not None:
-                if running is not None and running.progress.ready:
-                    await run_pre_stop(self._runtime, desired, self._settings.pre_stop_timeout)
-                await self._runtime.stop(self.name)
-                await self._runtime.note(desired)
-            case Action.NOTE if desired is not None:
-                await self._runtime.note(desired)
-            case Action.REMOVE:
-                await self._runtime.remove(self.name)
-                if desired is None:
-                    metrics.COLLECTED.inc()
 
     def _note_fault(self, cause: Cause, *, final: bool, desired: DesiredWorkspace | None = None) -> None:
         metrics.RECONCILE_ERRORS.labels(cause.code).inc()
@@ -313,41 +297,23 @@ class Workspace:
     def _say(self, state: ActualState, cause: Cause | None) -> None:
         if self.desired is None:
             return
-        progress = self._runtime.progress(self.name)
         run = self._observed.run if self._observed is not None else None
         now = self._clock.now()
-        wants_running = self.desired.desired is DesiredState.RUNNING
-        if cause is not None and not cause.since:
-            known = self.actual.cause if self.actual is not None else None
-            since = known.since if known is not None and known.code == cause.code else now
-            cause = msgspec.structs.replace(cause, since=since)
-        actual = ActualWorkspace(
-            name=self.name,
-            generation=self.desired.generation,
-            state=state,
-            address=run.address if run is not None and _is_reached(state, run) else "",
-            stages=self._stages(state, cause, progress.stages, ready=progress.ready) if wants_running else (),
-            cause=cause,
-            containers=_statuses(run),
-            settings=run.settings if run is not None else 0,
-            post_start=self._post_start.outcomes(run) if state is ActualState.RUNNING else {},
+        actual = report_of(
+            self.desired,
+            state,
+            dated(cause, self.actual, now),
+            run=run,
+            progress=self._runtime.progress(self.name),
+            post_start=self._post_start.outcomes(run),
+            received=self._received,
+            now=now,
         )
         if self.actual is not None and actual == msgspec.structs.replace(self.actual, observed_at=0.0):
             return
-        _measure(self.actual, actual)
+        metrics.count_report(self.actual, actual)
         self.actual = msgspec.structs.replace(actual, observed_at=now)
         self._report(self.actual)
-
-    def _stages(
-        self, state: ActualState, cause: Cause | None, known: tuple[Stage, ...], *, ready: bool
-    ) -> tuple[Stage, ...]:
-        if not known:
-            received = stages.Timeline()
-            received.begin(StageName.RECEIVED, self._received)
-            known = received.stages()
-        failed = cause.message if state is ActualState.FAILED and cause is not None else ""
-        ready = ready and state is ActualState.RUNNING
-        return stages.complete(known, ready=ready, failed=failed, now=self._clock.now())
 
 
 def _wish(desired: DesiredWorkspace) -> tuple[object, ...]:
@@ -372,54 +338,10 @@ def _with_progress(observed: Observed, runtime: Runtime) -> Observed:
     return msgspec.structs.replace(observed, run=run)
 
 
-def _statuses(run: Run | None) -> tuple[ContainerStatus, ...]:
-    if run is None:
-        return ()
-    return tuple(
-        ContainerStatus(
-            name=container.name,
-            image=container.image,
-            state=container.state,
-            exit_code=container.exit_code,
-            restarts=container.restarts,
-            started_at=container.started_at,
-            detail=container.fault.message if container.fault is not None else "",
-        )
-        for container in run.containers
-        if container.role != "sandbox"
-    )
-
-
 def _internal(error: Exception) -> Cause:
     return Cause(
         code="agent-fault",
         message="The agent stumbled over this workspace; it goes on trying.",
         detail=repr(error),
         hint="This is a defect in Moorage: the agent's log tells more.",
-    )
-
-
-def _measure(before: ActualWorkspace | None, after: ActualWorkspace) -> None:
-    if before is not None:
-        metrics.WORKSPACES.labels(before.state.value).dec()
-    metrics.WORKSPACES.labels(after.state.value).inc()
-    became_ready = after.state is ActualState.RUNNING and (
-        before is None or before.state is ActualState.STARTING
-    )
-    if not became_ready or before is None:
-        return
-    begun = None
-    for stage in after.stages:
-        if stage.name is StageName.RECEIVED:
-            begun = stage.started_at
-        if stage.duration is not None:
-            metrics.STAGE_SECONDS.labels(stage.name.value).observe(stage.duration)
-        if stage.name is StageName.READY and stage.finished_at is not None and begun is not None:
-            metrics.START_SECONDS.observe(stage.finished_at - begun)
-
-
-def _is_reached(state: ActualState, run: Run) -> bool:
-    """Trouble of the agent's, or of the way to engine or node, takes nothing away from those who work in what is up."""
-    return state is ActualState.RUNNING or (
-        state is ActualState.ERROR and rules.state_of(run) is ActualState.RUNNING
     )

@@ -1,11 +1,11 @@
-"""From what the server sends, or the agent's own file, to what the runtime makes workspaces by."""
+"""Receives the settings of workspaces, from the server or the agent's own file, and gives them to the runtime."""
 
 from __future__ import annotations
 
 from moorage import agent_settings
-from moorage.agent.bounds import Bounds, excess
-from moorage.agent.runtimes.chosen import filled, text_of
+from moorage.agent.runtimes.bounds import Bounds, excess
 from moorage.agent.runtimes.port import Runtime
+from moorage.agent.runtimes.versioned_settings import completed, text_of
 from moorage.agent.settings import AgentSettings
 from moorage.contract import agent as contract
 from moorage.kernel import log
@@ -14,7 +14,7 @@ from moorage.kernel.errors import InvalidInput, Misconfigured
 _log = log.get(part="agent.settings")
 
 
-class WorkspaceSettings:
+class SettingsReceiver:
     def __init__(self, own: AgentSettings, runtime: Runtime, bounds: Bounds | None = None) -> None:
         """`bounds`: of what the server sends; None: there is nothing to guard. Raises `Misconfigured` for an unusable file."""
         self.file: str | None = None
@@ -31,25 +31,25 @@ class WorkspaceSettings:
                 raise Misconfigured(
                     error.message, code=error.code, hint="Correct the file and start the agent again."
                 ) from error
-        runtime.configure(filled(first, own), 0)
+        runtime.configure(completed(first, own), 0)
 
-    def take(self, sent: contract.Settings) -> contract.SettingsTaken:
-        """Workspaces that start from now on are made by it. With a problem, everything is as before."""
-        problem = self._take(sent)
+    def receive(self, sent: contract.Settings) -> contract.SettingsTaken:
+        """Makes workspaces by these from now on; with a problem in them, everything stays as it was."""
+        problem = self._problem_of(sent)
         if problem:
             _log.warning("the server's settings are not taken", version=sent.version, problem=problem)
         else:
             _log.info("settings", version=sent.version)
         return contract.SettingsTaken(version=sent.version, problem=problem)
 
-    def _take(self, sent: contract.Settings) -> str:
+    def _problem_of(self, sent: contract.Settings) -> str:
         if self.file is not None and sent.text != self.file:
             return "This agent has its settings from a file of its own, and takes no others."
         try:
             wanted = agent_settings.parse(sent.text, f"version {sent.version}").remote_development
             if self.file is None and self._bounds is not None and (problem := excess(wanted, self._bounds)):
                 return problem
-            self._runtime.configure(filled(wanted, self._own), sent.version)
+            self._runtime.configure(completed(wanted, self._own), sent.version)
         except (InvalidInput, Misconfigured) as error:
             return str(error)
         return ""

@@ -1,4 +1,4 @@
-"""The settings by which workspaces are made from now on."""
+"""The settings by which workspaces are made, with their version. Pure but for reading the agent's own files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from moorage.agent_settings import Proxy, RemoteDevelopment
 from moorage.kernel.errors import Misconfigured
 
 
-class Chosen(msgspec.Struct, frozen=True):
+class VersionedSettings(msgspec.Struct, frozen=True):
+    """Settings of workspaces, and the version as which the server knows them."""
+
     settings: RemoteDevelopment = RemoteDevelopment()
     version: int = 0
-    """0: the defaults, or the agent's own before the server has said how it calls them."""
+    """0: the defaults, or the agent's own before the server has given them a version."""
 
 
-def filled(settings: RemoteDevelopment, own: AgentSettings) -> RemoteDevelopment:
-    """What they leave out of proxies, CA bundle and shared namespace is the agent's own. Raises `Misconfigured` when its file is not there."""
+def completed(settings: RemoteDevelopment, own: AgentSettings) -> RemoteDevelopment:
+    """The settings, with the agent's own proxies, CA bundle and shared namespace where they name none.
+
+    Raises `Misconfigured` when the agent's CA bundle cannot be read.
+    """
     if own.ca_bundle and not settings.ca_bundle:
         settings = msgspec.structs.replace(settings, ca_bundle=text_of(own.ca_bundle, "ca_bundle"))
     proxy = Proxy(http=own.http_proxy, https=own.https_proxy, no_proxy=own.no_proxy)
@@ -30,7 +35,7 @@ def filled(settings: RemoteDevelopment, own: AgentSettings) -> RemoteDevelopment
 
 
 def text_of(file: str, setting: str) -> str:
-    """Raises `Misconfigured`, which names the setting."""
+    """The text of a file that a setting names. Raises `Misconfigured`, which names the setting."""
     try:
         return Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from moorage.agent.bounds import Bounds, excess, of_agent
+from moorage.agent.runtimes.bounds import Bounds, excess, of_agent
 from moorage.agent.settings import AgentSettings
 from moorage.agent_settings import parse
 

@@ -1,0 +1,44 @@
+"""Carries out what was decided about one workspace, through its runtime."""
+
+from __future__ import annotations
+
+from moorage.agent import metrics
+from moorage.agent.runtimes.port import Run, Runtime
+from moorage.agent.workspaces.decide import Action
+from moorage.agent.workspaces.steps import run_pre_stop
+from moorage.contract import DesiredWorkspace
+
+
+async def carry_out(
+    action: Action,
+    name: str,
+    desired: DesiredWorkspace | None,
+    run: Run | None,
+    runtime: Runtime,
+    *,
+    received: float,
+    pre_stop_timeout: float,
+) -> None:
+    """Ends when the runtime has done it. `run`: what was observed before.
+
+    `received`: when the present wish arrived (seconds since the epoch). Raises `RuntimeFault`.
+    """
+    match action:
+        case Action.START | Action.RECREATE if desired is not None:
+            fresh = action is Action.RECREATE
+            if fresh and run is not None and run.alive:
+                await run_pre_stop(runtime, desired, pre_stop_timeout)
+            await runtime.start(desired, received=received, fresh=fresh)
+        case Action.HALT:
+            await runtime.halt(name)
+        case Action.STOP if desired is not None:
+            if run is not None and run.progress.ready:
+                await run_pre_stop(runtime, desired, pre_stop_timeout)
+            await runtime.stop(name)
+            await runtime.note(desired)
+        case Action.NOTE if desired is not None:
+            await runtime.note(desired)
+        case Action.REMOVE:
+            await runtime.remove(name)
+            if desired is None:
+                metrics.COLLECTED.inc()
