@@ -31,7 +31,6 @@ from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime  # noqa:
 from moorage.agent.runtimes.port import Identity  # noqa: E402
 from moorage.agent.settings import AgentSettings  # noqa: E402
 from moorage.agent.workspaces.fleet import Fleet  # noqa: E402
-from moorage.agent_settings import RemoteDevelopment, Storage  # noqa: E402
 from moorage.contract import (  # noqa: E402
     Container,
     DesiredState,
@@ -43,6 +42,7 @@ from moorage.contract import (  # noqa: E402
 from moorage.kernel.clock import SystemClock  # noqa: E402
 from moorage.kernel.home import write_private  # noqa: E402
 from moorage.kernel.ids import short_id  # noqa: E402
+from moorage.workspace_settings import RemoteDevelopment, Storage  # noqa: E402
 
 SAMPLES = 60
 IDLE_SECONDS = 15.0

@@ -17,10 +17,10 @@ from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.fleet import Fleet
-from moorage.agent_settings import RemoteDevelopment, Storage
 from moorage.contract import DesiredWorkspace
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.home import write_private
+from moorage.workspace_settings import RemoteDevelopment, Storage
 
 
 def read(file: Path) -> str:

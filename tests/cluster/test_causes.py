@@ -19,7 +19,6 @@ from integration.runtimes.private_site import PrivateCA
 from integration.runtimes.worlds import EDITOR, Agent, desired_of, simple_spec
 from moorage.agent.runtimes.kubernetes import commands, inside, resources, track
 from moorage.agent.runtimes.kubernetes.objects.plan import INSTALLATION
-from moorage.agent_settings import Amounts, ResourceSettings
 from moorage.contract import (
     ActualState,
     Container,
@@ -31,6 +30,7 @@ from moorage.contract import (
     VolumeMount,
     WorkspaceSpec,
 )
+from moorage.workspace_settings import Amounts, ResourceSettings
 
 GIB = 1024**3
 

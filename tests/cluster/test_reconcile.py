@@ -17,7 +17,6 @@ from integration.runtimes.worlds import desired_of, simple_spec
 from moorage.agent.runtimes.kubernetes import client, commands, inside, resources, waiting
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.port import ExecRequest, RuntimeFault
-from moorage.agent_settings import Amounts, ResourceSettings
 from moorage.contract import (
     ActualState,
     Container,
@@ -27,6 +26,7 @@ from moorage.contract import (
     Volume,
     VolumeMount,
 )
+from moorage.workspace_settings import Amounts, ResourceSettings
 
 WRITES = ("apply", "patch", "create", "delete")
 

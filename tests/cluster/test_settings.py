@@ -25,10 +25,18 @@ from moorage.agent.runtimes.kubernetes.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.resources import Kind, Object
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.port import RuntimeFault
-from moorage.agent_settings import Amounts, Proxy, PullSecret, ResourceSettings, Toleration, decode, encode
 from moorage.contract import ActualState, Container, DesiredWorkspace, Project, Resources
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.ids import short_id
+from moorage.workspace_settings import (
+    Amounts,
+    Proxy,
+    PullSecret,
+    ResourceSettings,
+    Toleration,
+    decode,
+    encode,
+)
 
 PRIORITY = Kind("PriorityClass", "scheduling.k8s.io/v1", "priorityclasses", namespaced=False)
 RUNTIME_CLASS = Kind("RuntimeClass", "node.k8s.io/v1", "runtimeclasses", namespaced=False)

@@ -22,10 +22,10 @@ from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.fleet import Fleet
-from moorage.agent_settings import RemoteDevelopment, Storage
 from moorage.contract import ActualState, ActualWorkspace, Credential, DesiredWorkspace
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.ids import short_id
+from moorage.workspace_settings import RemoteDevelopment, Storage
 
 T = TypeVar("T")
 SETTINGS = RemoteDevelopment(storage=Storage(size="1Gi"))

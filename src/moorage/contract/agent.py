@@ -36,7 +36,7 @@ class Hello(Message, frozen=True, tag="hello"):
     capacity: dict[str, int] = {}
     """`cpu` (millicores), `memory` (bytes), `workspaces` (how many run now)."""
     settings_file: str | None = None
-    """Text of the agent's own file of settings (`moorage.agent_settings`): the server stores it as a version, and lets nobody
+    """Text of the agent's own file of settings (`moorage.workspace_settings`): the server stores it as a version, and lets nobody
     set anything else. None: the agent has no such file."""
 
 
@@ -105,7 +105,7 @@ class Settings(Message, frozen=True, tag="settings"):
     version: int
     """Rises with every change. 0: nobody has set anything, and `text` is ""."""
     text: str
-    """YAML in the format of `moorage.agent_settings`."""
+    """YAML in the format of `moorage.workspace_settings`."""
 
 
 class Snapshot(Message, frozen=True, tag="snapshot"):

@@ -13,10 +13,10 @@ from integration.chart.rendering import CHART, DOMAIN, POSTGRES, Rendered, helm
 from moorage import __version__
 from moorage.agent.runtimes.kubernetes import rights
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import RemoteDevelopment
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel import settings as kernel_settings
 from moorage.server.settings import Settings
+from moorage.workspace_settings import RemoteDevelopment
 
 PARTS = ("server", "gateway", "agent")
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"

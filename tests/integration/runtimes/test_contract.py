@@ -9,7 +9,6 @@ import pytest
 
 from integration.runtimes.worlds import PLACE, Agent, World, desired_of, simple_spec
 from moorage.agent.runtimes.port import ExecRequest, Known, LogChunk, RuntimeFault, StepRequest, digest_of
-from moorage.agent_settings import RemoteDevelopment, Storage
 from moorage.contract import (
     Container,
     ContainerState,
@@ -20,6 +19,7 @@ from moorage.contract import (
     StageState,
 )
 from moorage.kernel.errors import NotFound
+from moorage.workspace_settings import RemoteDevelopment, Storage
 
 
 async def test_knows_nothing_at_first(world: World) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 import msgspec
 
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import EgressRule, Gateway, RemoteDevelopment
 from moorage.contract.spec import is_reserved
+from moorage.workspace_settings import EgressRule, Gateway, RemoteDevelopment
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

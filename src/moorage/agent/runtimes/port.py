@@ -14,7 +14,6 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import (
     Cause,
     ContainerState,
@@ -25,6 +24,7 @@ from moorage.contract import (
     stands_against,
 )
 from moorage.kernel.errors import MoorageError
+from moorage.workspace_settings import RemoteDevelopment
 
 Role = Literal["sandbox", "init", "main", "sidecar"]
 

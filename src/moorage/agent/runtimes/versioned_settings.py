@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import Proxy, RemoteDevelopment
 from moorage.kernel.errors import Misconfigured
+from moorage.workspace_settings import Proxy, RemoteDevelopment
 
 
 class VersionedSettings(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moorage import agent_settings
+from moorage import workspace_settings
 from moorage.agent.runtimes.bounds import Bounds, excess
 from moorage.agent.runtimes.port import Runtime
 from moorage.agent.runtimes.versioned_settings import completed, text_of
@@ -22,11 +22,11 @@ class SettingsReceiver:
         self._own = own
         self._runtime = runtime
         self._bounds = bounds
-        first = agent_settings.RemoteDevelopment()
+        first = workspace_settings.RemoteDevelopment()
         if own.workspace_settings:
             self.file = text_of(own.workspace_settings, "workspace_settings")
             try:
-                first = agent_settings.parse(self.file, own.workspace_settings).remote_development
+                first = workspace_settings.parse(self.file, own.workspace_settings).remote_development
             except InvalidInput as error:
                 raise Misconfigured(
                     error.message, code=error.code, hint="Correct the file and start the agent again."
@@ -46,7 +46,7 @@ class SettingsReceiver:
         if self.file is not None and sent.text != self.file:
             return "This agent has its settings from a file of its own, and takes no others."
         try:
-            wanted = agent_settings.parse(sent.text, f"version {sent.version}").remote_development
+            wanted = workspace_settings.parse(sent.text, f"version {sent.version}").remote_development
             if self.file is None and self._bounds is not None and (problem := excess(wanted, self._bounds)):
                 return problem
             self._runtime.configure(completed(wanted, self._own), sent.version)

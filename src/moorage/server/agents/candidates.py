@@ -5,13 +5,13 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from moorage.agent_settings import RemoteDevelopment
 from moorage.server.agents import settings
 from moorage.server.agents.choice import Candidate
 from moorage.server.agents.models import Agent
 from moorage.server.agents.rows import LOCAL, is_connected
 from moorage.server.state import ServerState
 from moorage.server.workspaces.models import Workspace
+from moorage.workspace_settings import RemoteDevelopment
 
 
 async def candidates_for(

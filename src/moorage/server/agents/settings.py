@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from moorage import agent_settings
+from moorage import workspace_settings
 from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import Conflict, InvalidInput, NotFound
@@ -75,7 +75,7 @@ async def set_settings(
             code="settings-invalid",
             field="text",
         )
-    await asyncio.to_thread(agent_settings.parse, text, f"settings of {name}")
+    await asyncio.to_thread(workspace_settings.parse, text, f"settings of {name}")
     try:
         async with state.database.write() as session:
             agent, _ = await agent_named(session, name, lock=True)
@@ -147,10 +147,10 @@ async def newest_of_all(
 
 
 @lru_cache(maxsize=256)
-def understood(text: str) -> agent_settings.RemoteDevelopment | None:
+def understood(text: str) -> workspace_settings.RemoteDevelopment | None:
     """What a stored text says. None when this version of Moorage does not understand it: then nothing is acted on."""
     try:
-        return agent_settings.parse(text).remote_development
+        return workspace_settings.parse(text).remote_development
     except InvalidInput:
         return None
 
@@ -160,7 +160,7 @@ def _problem_of(text: str) -> str:
     if len(text) > LONGEST:
         return f"The agent's file has {len(text)} characters; the server takes {LONGEST}, and does not act on it."
     try:
-        agent_settings.parse(text, "the agent's file")
+        workspace_settings.parse(text, "the agent's file")
     except InvalidInput as error:
         return f"{error.message} The server does not act on this file."
     return ""
@@ -209,10 +209,10 @@ def _as_settings(agent: models.Agent, row: AgentSettingsVersion | None, newest: 
     text = row.text if row is not None else ""
     warnings = []
     try:
-        parsed = agent_settings.parse(text)
-        effective = agent_settings.complete(parsed)
-        idle = agent_settings.without_effect(parsed.remote_development, agent.runtime)
-        warnings += [f"has no effect in Moorage: {name}" for name in agent_settings.left_aside(parsed)]
+        parsed = workspace_settings.parse(text)
+        effective = workspace_settings.complete(parsed)
+        idle = workspace_settings.without_effect(parsed.remote_development, agent.runtime)
+        warnings += [f"has no effect in Moorage: {name}" for name in workspace_settings.left_aside(parsed)]
         warnings += [f"has no effect on {agent.runtime.capitalize()}: {name}" for name in idle]
     except InvalidInput as error:  # written by another version of Moorage
         effective = ""

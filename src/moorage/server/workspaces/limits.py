@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import ActualState, DesiredState
 from moorage.kernel import log
 from moorage.server.agents import settings
@@ -16,6 +15,7 @@ from moorage.server.state import ServerState
 from moorage.server.workspaces import hours, intents
 from moorage.server.workspaces.decisions import Request, next_intent
 from moorage.server.workspaces.models import Workspace
+from moorage.workspace_settings import RemoteDevelopment
 
 _log = log.get(part="server.workspaces.limits")
 

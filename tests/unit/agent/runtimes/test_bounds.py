@@ -8,7 +8,7 @@ import pytest
 
 from moorage.agent.runtimes.bounds import Bounds, excess, of_agent
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import parse
+from moorage.workspace_settings import parse
 
 WIDE = Bounds(
     pull_secret_namespaces=frozenset({"team"}),

@@ -8,8 +8,8 @@ import pytest
 
 from moorage.agent.runtimes.versioned_settings import completed
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import Proxy, RemoteDevelopment
 from moorage.kernel.errors import Misconfigured
+from moorage.workspace_settings import Proxy, RemoteDevelopment
 
 
 def test_they_fill_what_is_left_out(tmp_path: Path) -> None:

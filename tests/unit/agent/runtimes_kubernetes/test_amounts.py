@@ -12,9 +12,9 @@ from moorage.agent.runtimes.kubernetes import planning
 from moorage.agent.runtimes.kubernetes.objects import amounts, objects_of
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import Amounts, RemoteDevelopment, ResourceSettings
 from moorage.contract import Container, Resources, Volume
 from moorage.kernel import quantities
+from moorage.workspace_settings import Amounts, RemoteDevelopment, ResourceSettings
 from unit.agent.runtimes_kubernetes.test_planning import DESIRED, frame
 
 MI = 1 << 20

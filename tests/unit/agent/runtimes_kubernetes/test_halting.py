@@ -8,8 +8,8 @@ import pytest
 from moorage.agent.runtimes.kubernetes import halting, states
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.port import ObservedContainer
-from moorage.agent_settings import RemoteDevelopment, decode, encode
 from moorage.contract import Cause, ContainerState
+from moorage.workspace_settings import RemoteDevelopment, decode, encode
 
 BOOM = Cause(code="container-crashed", message="Container py ended with exit code 1.", detail="boom " * 800)
 

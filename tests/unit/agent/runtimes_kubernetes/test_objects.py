@@ -10,8 +10,8 @@ from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.objects import Plan, objects_of
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.port import Identity
-from moorage.agent_settings import decode, parse
 from moorage.contract import DesiredWorkspace
+from moorage.workspace_settings import decode, parse
 
 CASES = Path(__file__).parent / "objects"
 ABILITIES = {"image_volume": Abilities(image_volumes=True, assigns_user=True)}

@@ -15,7 +15,8 @@ from moorage.agent.runtimes.kubernetes.store import FOREIGN
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import (
+from moorage.contract import Container, DesiredState, DesiredWorkspace, WorkspaceSpec
+from moorage.workspace_settings import (
     Amounts,
     PullSecret,
     RemoteDevelopment,
@@ -23,8 +24,7 @@ from moorage.agent_settings import (
     Storage,
     encode,
 )
-from moorage.agent_settings.model import EgressRule, Gateway, GitlabProxy, NetworkPolicySettings
-from moorage.contract import Container, DesiredState, DesiredWorkspace, WorkspaceSpec
+from moorage.workspace_settings.model import EgressRule, Gateway, GitlabProxy, NetworkPolicySettings
 
 NAME = "workspace-1-1-abcdef"
 DESIRED = DesiredWorkspace(

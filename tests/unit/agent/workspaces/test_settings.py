@@ -10,10 +10,10 @@ from moorage.agent.runtimes.bounds import Bounds
 from moorage.agent.runtimes.memory import MemoryRuntime
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.settings import SettingsReceiver
-from moorage.agent_settings import RemoteDevelopment
 from moorage.contract.agent import Settings, SettingsTaken
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.errors import Misconfigured
+from moorage.workspace_settings import RemoteDevelopment
 
 TEXT = "remote_development: {storage: {size: 9Gi}}\n"
 SHARED = "remote_development: {shared_namespace: team}\n"

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import Cause, Container, Resources, WorkspaceSpec
 from moorage.kernel import quantities
+from moorage.workspace_settings import RemoteDevelopment
 
 
 def resources_of(container: Container, spec: WorkspaceSpec, settings: RemoteDevelopment) -> Resources:

@@ -14,9 +14,9 @@ from moorage.agent.runtimes.port import Identity, Known, Role, digest_of
 from moorage.agent.runtimes.projects import STAGE, sandbox_environment
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import encode
 from moorage.contract import Container, DesiredWorkspace, EditorSpec, Resources, WorkspaceSpec
 from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT
+from moorage.workspace_settings import encode
 
 Body = dict[str, Any]
 

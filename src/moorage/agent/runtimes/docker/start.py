@@ -24,9 +24,9 @@ from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
 from moorage.agent.runtimes.projects import STAGE
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import decode
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName
 from moorage.contract.spec import RUN_AS_GROUP, RUN_AS_USER
+from moorage.workspace_settings import decode
 
 GONE_SECONDS = 20.0
 """How long a container that is being removed may take to go."""

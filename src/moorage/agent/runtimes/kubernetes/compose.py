@@ -7,8 +7,8 @@ from moorage.agent.runtimes.kubernetes import access
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.versioned_settings import completed
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import RemoteDevelopment
 from moorage.kernel.clock import Clock
+from moorage.workspace_settings import RemoteDevelopment
 
 
 def runtime(chosen: AgentSettings, clock: Clock) -> KubernetesRuntime:

@@ -13,8 +13,8 @@ from moorage.agent.runtimes.kubernetes.client import Client
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.resources import DEPLOYMENT, Object
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import decode, encode
 from moorage.contract import ContainerState
+from moorage.workspace_settings import decode, encode
 
 LOG_LINES = 200
 """Lines of each container that are kept."""

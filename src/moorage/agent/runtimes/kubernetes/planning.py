@@ -18,8 +18,8 @@ from moorage.agent.runtimes.kubernetes.resources import SECRET, VOLUME_CLAIM, Ob
 from moorage.agent.runtimes.port import Identity, digest_of
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import PullSecret, RemoteDevelopment, decode
 from moorage.contract import Cause, DesiredWorkspace
+from moorage.workspace_settings import PullSecret, RemoteDevelopment, decode
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):

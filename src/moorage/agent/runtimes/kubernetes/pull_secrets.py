@@ -8,10 +8,10 @@ from collections.abc import Callable
 from moorage.agent.runtimes.kubernetes.client import Client
 from moorage.agent.runtimes.kubernetes.resources import SECRET, Object
 from moorage.agent.runtimes.port import RuntimeFault
-from moorage.agent_settings import PullSecret, RemoteDevelopment
 from moorage.contract import Cause
 from moorage.kernel import log
 from moorage.kernel.errors import MoorageError
+from moorage.workspace_settings import PullSecret, RemoteDevelopment
 
 _log = log.get(part="agent.kubernetes.pull_secrets")
 LOOK_EVERY = 60.0

@@ -53,12 +53,12 @@ from moorage.agent.runtimes.port import (
 )
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import DesiredState, DesiredWorkspace, WorkspaceSpec
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import MoorageError, Unavailable
 from moorage.kernel.tasks import Backoff
+from moorage.workspace_settings import RemoteDevelopment
 
 _log = log.get(part="agent.kubernetes")
 

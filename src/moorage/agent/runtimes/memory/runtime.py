@@ -29,10 +29,10 @@ from moorage.agent.runtimes.port import (
     known_of,
 )
 from moorage.agent.runtimes.timeline import Timeline
-from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import NotFound
+from moorage.workspace_settings import RemoteDevelopment
 
 SANDBOX = "sandbox"
 

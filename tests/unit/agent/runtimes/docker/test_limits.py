@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from moorage.agent.runtimes.docker.limits import Machine, beyond, excess, memory_of, resources_of
-from moorage.agent_settings import RemoteDevelopment, parse
 from moorage.contract import Container, Resources, WorkspaceSpec
+from moorage.workspace_settings import RemoteDevelopment, parse
 
 GI = 1 << 30
 DEFAULTS = "default_resources_per_workspace_container: {limits: {cpu: 500m, memory: 1Gi}, requests: {cpu: 100m, memory: 256Mi}}"

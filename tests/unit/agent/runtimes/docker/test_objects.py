@@ -13,7 +13,6 @@ from moorage.agent.runtimes.docker.objects import Host, ImageConfig
 from moorage.agent.runtimes.port import Identity, Role, digest_of
 from moorage.agent.runtimes.versioned_settings import VersionedSettings, completed
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import RemoteDevelopment
 from moorage.contract import (
     Container,
     Credential,
@@ -26,6 +25,7 @@ from moorage.contract import (
     VolumeMount,
     WorkspaceSpec,
 )
+from moorage.workspace_settings import RemoteDevelopment
 
 NAME = "workspace-7-3-abc123"
 CA_VARIABLES = trust.environment(ca_bundle=True)

@@ -17,7 +17,7 @@ from moorage.agent.runtimes.kubernetes.objects import around, pod
 from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects.plan import Plan
 from moorage.agent.runtimes.kubernetes.resources import Object
-from moorage.agent_settings import encode
+from moorage.workspace_settings import encode
 
 __all__ = ["Plan", "data_objects", "deployment", "objects_of", "run_objects"]
 

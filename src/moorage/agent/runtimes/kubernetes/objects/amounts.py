@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from moorage.agent.runtimes.kubernetes.objects.plan import Plan
-from moorage.agent_settings import Amounts
 from moorage.contract import Container
 from moorage.kernel import quantities
+from moorage.workspace_settings import Amounts
 
 DISK = "ephemeral-storage"
 LEAST_DISK_REQUEST = 64 << 20

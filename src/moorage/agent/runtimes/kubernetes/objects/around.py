@@ -13,9 +13,9 @@ from moorage.agent.runtimes.kubernetes.objects.amounts import LEAST_REQUEST, nam
 from moorage.agent.runtimes.kubernetes.objects.plan import Plan, item, metadata, part_name
 from moorage.agent.runtimes.kubernetes.objects.pod import SANDBOX_CPU, environment_of, secret_name
 from moorage.agent.runtimes.kubernetes.resources import Object
-from moorage.agent_settings import PullSecret
 from moorage.contract.spec import EDITOR_PORT
 from moorage.kernel import quantities
+from moorage.workspace_settings import PullSecret
 
 NODE_LOCAL_DNS = "169.254.20.10/32"
 """Where NodeLocal DNSCache listens, when a cluster has it."""

@@ -10,8 +10,8 @@ from moorage.agent.runtimes.kubernetes.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.resources import Kind, Object
 from moorage.agent.runtimes.port import Identity, digest_of
 from moorage.agent.settings import AgentSettings
-from moorage.agent_settings import PullSecret, RemoteDevelopment
 from moorage.contract import DesiredWorkspace, WorkspaceSpec
+from moorage.workspace_settings import PullSecret, RemoteDevelopment
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 WORKSPACE = "moorage.dev/workspace"

@@ -15,10 +15,10 @@ from moorage.agent.runtimes.kubernetes.objects import plan as names
 from moorage.agent.runtimes.kubernetes.objects.plan import CLONE_STEP, SANDBOX, TOOLS_STEP, Plan, part_name
 from moorage.agent.runtimes.projects import STAGE, sandbox_environment
 from moorage.agent.runtimes.trust import CA_FOLDER, joined
-from moorage.agent_settings import Toleration
 from moorage.contract import Container, EditorSpec
 from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT, is_reserved
 from moorage.kernel import quantities
+from moorage.workspace_settings import Toleration
 
 RUN_FOLDER = "/run/moorage"
 """In the sandbox, in memory: credentials while cloning, and what it tells."""

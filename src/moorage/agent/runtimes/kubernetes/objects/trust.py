@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from moorage.agent.runtimes.trust import CA_FILE, MAKE_JAVA_STORE, environment
-from moorage.agent_settings import RemoteDevelopment
 from moorage.contract.spec import TOOLS_ROOT
+from moorage.workspace_settings import RemoteDevelopment
 
 EXTRA_FOLDER = "/run/moorage-ca"
 EXTRA_FILE = "extra.crt"

@@ -6,8 +6,8 @@ it was started with (`encode` puts them beside it, `decode` reads them back) unt
 Must not: do I/O, or know what becomes of a setting.
 """
 
-from moorage.agent_settings.model import (
-    AgentSettings,
+from moorage.workspace_settings.model import (
+    AgentConfiguration,
     Amounts,
     EgressRule,
     Gateway,
@@ -19,11 +19,11 @@ from moorage.agent_settings.model import (
     Storage,
     Toleration,
 )
-from moorage.agent_settings.reading import decode, encode, parse
-from moorage.agent_settings.writing import complete, left_aside, without_effect
+from moorage.workspace_settings.reading import decode, encode, parse
+from moorage.workspace_settings.writing import complete, left_aside, without_effect
 
 __all__ = [
-    "AgentSettings",
+    "AgentConfiguration",
     "Amounts",
     "EgressRule",
     "Gateway",

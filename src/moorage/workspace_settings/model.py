@@ -152,7 +152,9 @@ class Observability(Strict, frozen=True):
     logging: Logging = Logging()
 
 
-class AgentSettings(Strict, frozen=True):
+class AgentConfiguration(Strict, frozen=True):
+    """The whole file, which GitLab calls an agent's configuration."""
+
     remote_development: RemoteDevelopment = RemoteDevelopment()
     observability: Observability = Observability()
     # What else GitLab's file may hold says nothing about workspaces: it is taken, and left aside.

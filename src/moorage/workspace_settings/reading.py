@@ -1,4 +1,4 @@
-"""From text (YAML) to `AgentSettings`, with the line of every error. Pure."""
+"""From text (YAML) to `AgentConfiguration`, with the line of every error. Pure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from typing import Any
 import msgspec
 import yaml
 
-from moorage.agent_settings.model import AgentSettings, EgressRule, RemoteDevelopment, ResourceSettings
 from moorage.kernel import quantities
 from moorage.kernel.errors import InvalidInput
+from moorage.workspace_settings.model import (
+    AgentConfiguration,
+    EgressRule,
+    RemoteDevelopment,
+    ResourceSettings,
+)
 
 MOST_NODES = 100_000
 """Keys, values, tables and lists of one text, each as often as it is used."""
 
 
-def parse(text: str, name: str = "config.yaml") -> AgentSettings:
+def parse(text: str, name: str = "config.yaml") -> AgentConfiguration:
     """The settings that `text` (YAML) holds; `name` is what errors call it.
 
     Raises `InvalidInput` (code `settings-invalid`) with `line` and `field`.
@@ -35,7 +40,7 @@ def parse(text: str, name: str = "config.yaml") -> AgentSettings:
     except RecursionError as error:
         raise _invalid(name, 1, "", "its tables and lists stand too deep in each other") from error
     try:
-        settings = msgspec.convert({} if values is None else values, AgentSettings)
+        settings = msgspec.convert({} if values is None else values, AgentConfiguration)
     except msgspec.ValidationError as error:
         problem, path = _explain(str(error))
         raise _invalid(name, _line_of(text, path), ".".join(path), problem) from error

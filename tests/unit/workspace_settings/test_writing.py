@@ -6,8 +6,8 @@ import msgspec
 import pytest
 import yaml
 
-from moorage.agent_settings import (
-    AgentSettings,
+from moorage.workspace_settings import (
+    AgentConfiguration,
     RemoteDevelopment,
     complete,
     left_aside,
@@ -38,7 +38,7 @@ def test_complete_settings_are_the_same_settings(text: str) -> None:
 
 def test_complete_settings_name_everything() -> None:
     """Every setting is there, under the name that it is written with."""
-    written = yaml.safe_load(complete(AgentSettings()))
+    written = yaml.safe_load(complete(AgentConfiguration()))
     assert set(written["remote_development"]) == {
         field.encode_name for field in msgspec.structs.fields(RemoteDevelopment)
     }

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from moorage import agent_settings as settings
+from moorage import workspace_settings as settings
 from moorage.kernel.errors import InvalidInput
 
 REFERENCE = """\
@@ -31,7 +31,7 @@ def test_reads_the_reference_example() -> None:
 @pytest.mark.parametrize("text", ["", "{}", "# nothing\n", "remote_development: {}\n"])
 def test_nothing_set_is_all_defaults(text: str) -> None:
     """An empty file means the defaults."""
-    assert settings.parse(text) == settings.AgentSettings()
+    assert settings.parse(text) == settings.AgentConfiguration()
 
 
 def test_reads_every_setting() -> None:
