@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT / "tests")  # in place of this folder, whose own `cluster` would hide that of the tests
 
 from cluster.node import Cluster  # noqa: E402
-from moorage.agent.runtimes.kubernetes import access  # noqa: E402
+from moorage.agent.runtimes.kubernetes.api import access  # noqa: E402
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime  # noqa: E402
 from moorage.agent.runtimes.port import Identity  # noqa: E402
 from moorage.agent.settings import AgentSettings  # noqa: E402

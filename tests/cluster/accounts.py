@@ -8,10 +8,11 @@ from typing import Any
 
 import yaml
 
-from moorage.agent.runtimes.kubernetes import access, rights
-from moorage.agent.runtimes.kubernetes.client import Client
-from moorage.agent.runtimes.kubernetes.rate import TokenBucket
-from moorage.agent.runtimes.kubernetes.resources import BY_NAME, Kind
+from moorage.agent.runtimes.kubernetes.api import access
+from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
+from moorage.agent.runtimes.kubernetes.api.resources import BY_NAME, Kind
+from moorage.agent.runtimes.kubernetes.cluster import rights
 from moorage.kernel.clock import SystemClock
 
 NAME = "moorage-test-agent"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from moorage.agent.runtimes.kubernetes import access
+from moorage.agent.runtimes.kubernetes.api import access
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings

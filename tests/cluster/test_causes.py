@@ -17,8 +17,9 @@ from cluster.webhook import STORAGE_CLASS, WEBHOOK, RefusingWebhook
 from cluster.worlds import KubernetesWorld, WholeAgent
 from integration.runtimes.private_site import PrivateCA
 from integration.runtimes.worlds import EDITOR, Agent, desired_of, simple_spec
-from moorage.agent.runtimes.kubernetes import commands, inside, resources, track
-from moorage.agent.runtimes.kubernetes.objects.plan import INSTALLATION
+from moorage.agent.runtimes.kubernetes.api import commands, resources
+from moorage.agent.runtimes.kubernetes.observed import containers
+from moorage.agent.runtimes.kubernetes.wanted.names import INSTALLATION
 from moorage.contract import (
     ActualState,
     Container,
@@ -139,7 +140,7 @@ async def test_a_node_selector_that_no_node_meets(world: KubernetesWorld) -> Non
 
 async def test_a_refused_object(world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the cluster's admission refuses is told in its own words."""
-    monkeypatch.setattr(track, "REFUSED_FOR", 3.0)
+    monkeypatch.setattr("moorage.agent.runtimes.kubernetes.starting.progress.REFUSED_FOR", 3.0)
     settings = msgspec.structs.replace(world.settings, priority_class="urgent")
     agent = await world.agent(settings=settings)
     fault = await fault_of(agent, desired_of(world))
@@ -289,7 +290,7 @@ async def test_eviction_by_the_node(world: KubernetesWorld) -> None:
     agent = WholeAgent(world, [desired])
     await agent.until_state(desired.name, ActualState.RUNNING)
     pod = await world.pod(desired.name)
-    place = inside.place(agent.runtime._known(), desired.name, "")
+    place = containers.place(agent.runtime._known(), desired.name, "")
     script = "echo kept >~/file; head -c 30000000 /dev/zero >/scratch/big"
     assert (await commands.run(agent.runtime.client, place, ["sh", "-c", script]))[0] == 0
 
@@ -304,7 +305,7 @@ async def test_eviction_by_the_node(world: KubernetesWorld) -> None:
     await agent.until_state(desired.name, ActualState.RUNNING)
     FIGURES.note("put out by its node: runs again after", time.monotonic() - began, "s")
     assert (await world.pod(desired.name))["metadata"]["uid"] != pod["metadata"]["uid"]
-    place = inside.place(agent.runtime._known(), desired.name, "")
+    place = containers.place(agent.runtime._known(), desired.name, "")
     assert (await commands.run(agent.runtime.client, place, ["sh", "-c", "cat ~/file"])) == (0, "kept\n")
     await agent.kill()
 
@@ -352,7 +353,7 @@ async def test_a_policy_that_refuses(
     world: KubernetesWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An admission webhook that does not let a pod pass is named, with its own words."""
-    monkeypatch.setattr(track, "REFUSED_FOR", 3.0)
+    monkeypatch.setattr("moorage.agent.runtimes.kubernetes.starting.progress.REFUSED_FOR", 3.0)
     ca = PrivateCA(tmp_path)
     webhook = RefusingWebhook(ca.context("127.0.0.1"), "no workspaces on Fridays")
     name = f"mrtest-{world.identity.installation}"

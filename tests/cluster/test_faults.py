@@ -19,9 +19,9 @@ from cluster.node import FOLDER, run
 from cluster.test_reconcile import writes
 from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.worlds import desired_of
-from moorage.agent.runtimes.kubernetes import access, resources
-from moorage.agent.runtimes.kubernetes.client import Client
-from moorage.agent.runtimes.kubernetes.rate import TokenBucket
+from moorage.agent.runtimes.kubernetes.api import access, resources
+from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.contract import ActualState, DesiredState, DesiredWorkspace
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError, Unavailable

@@ -14,8 +14,10 @@ from cluster.accounts import put
 from cluster.figures import FIGURES
 from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.worlds import desired_of, simple_spec
-from moorage.agent.runtimes.kubernetes import client, commands, inside, resources, waiting
-from moorage.agent.runtimes.kubernetes.objects import plan as names
+from moorage.agent.runtimes.kubernetes.api import client, commands, resources
+from moorage.agent.runtimes.kubernetes.apply import waiting
+from moorage.agent.runtimes.kubernetes.observed import containers
+from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.port import ExecRequest, RuntimeFault
 from moorage.contract import (
     ActualState,
@@ -421,7 +423,7 @@ async def test_steps_volumes_credentials_and_sidecars(world: KubernetesWorld) ->
     desired = desired_of(world, spec=spec)
     agent = await world.agent()
     assert (await agent.start(desired)).fault is None
-    place = inside.place(agent.runtime._known(), desired.name, "")
+    place = containers.place(agent.runtime._known(), desired.name, "")
     # A shell hands on no variable whose name it could not have itself: what the container was given is in its first process.
     script = "cat /cache/from-step; tr '\\0' '\\n' </proc/1/environ; git -C /projects/app remote -v; id"
     code, text = await commands.run(agent.runtime.client, place, ["sh", "-c", script])

@@ -9,10 +9,10 @@ import msgspec
 from cluster import accounts
 from cluster.worlds import KubernetesWorld
 from integration.runtimes.worlds import Agent, desired_of
-from moorage.agent.runtimes.kubernetes import access, resources
-from moorage.agent.runtimes.kubernetes.client import Client
-from moorage.agent.runtimes.kubernetes.rate import TokenBucket
-from moorage.agent.runtimes.kubernetes.resources import Kind
+from moorage.agent.runtimes.kubernetes.api import access, resources
+from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
+from moorage.agent.runtimes.kubernetes.api.resources import Kind
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.kernel.clock import SystemClock
 

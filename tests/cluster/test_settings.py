@@ -17,13 +17,15 @@ from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.languages.image import languages_image
 from integration.runtimes.private_site import SECRET, PrivateSite
 from integration.runtimes.worlds import desired_of, docker, simple_spec
-from moorage.agent.runtimes.kubernetes import commands, discovery, inside, pull_secrets, resources
-from moorage.agent.runtimes.kubernetes.abilities import Abilities
-from moorage.agent.runtimes.kubernetes.client import Client
-from moorage.agent.runtimes.kubernetes.objects import plan as names
-from moorage.agent.runtimes.kubernetes.rate import TokenBucket
-from moorage.agent.runtimes.kubernetes.resources import Kind, Object
+from moorage.agent.runtimes.kubernetes.api import commands, resources
+from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
+from moorage.agent.runtimes.kubernetes.api.resources import Kind, Object
+from moorage.agent.runtimes.kubernetes.cluster import discovery, pull_secrets
+from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
+from moorage.agent.runtimes.kubernetes.observed import containers
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
+from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import ActualState, Container, DesiredWorkspace, Project, Resources
 from moorage.kernel.clock import SystemClock
@@ -44,7 +46,7 @@ RUNTIME_CLASS = Kind("RuntimeClass", "node.k8s.io/v1", "runtimeclasses", namespa
 
 async def in_pod(runtime: KubernetesRuntime, desired: DesiredWorkspace, script: str) -> str:
     """What a shell in the main container says."""
-    place = inside.place(runtime._known(), desired.name, "")
+    place = containers.place(runtime._known(), desired.name, "")
     code, text = await commands.run(runtime.client, place, ["sh", "-c", script])
     assert code == 0, text
     return text

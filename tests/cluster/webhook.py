@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from threading import Thread
 
 from integration.runtimes.git_server import QuietServer
-from moorage.agent.runtimes.kubernetes.resources import Kind
+from moorage.agent.runtimes.kubernetes.api.resources import Kind
 
 WEBHOOK = Kind(
     "ValidatingWebhookConfiguration",

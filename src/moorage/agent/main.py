@@ -103,9 +103,9 @@ def make_runtime(chosen: AgentSettings) -> Runtime:
 
         return MemoryRuntime(SystemClock())
     if chosen.runtime == "kubernetes":
-        from moorage.agent.runtimes.kubernetes import compose
+        from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 
-        return compose.runtime(chosen, SystemClock())
+        return KubernetesRuntime.from_settings(chosen, SystemClock())
     from moorage.agent.runtimes.docker.runtime import DockerRuntime
 
     return DockerRuntime(chosen, SystemClock())
@@ -114,7 +114,7 @@ def make_runtime(chosen: AgentSettings) -> Runtime:
 def _place(home: Home, chosen: AgentSettings) -> str:
     if chosen.runtime != "kubernetes" or chosen.kubeconfig:
         return place_of(home.path)
-    from moorage.agent.runtimes.kubernetes.access import own_namespace
+    from moorage.agent.runtimes.kubernetes.api.access import own_namespace
 
     return place_of(home.path, own_namespace())
 
@@ -123,7 +123,7 @@ def make_bounds(chosen: AgentSettings) -> Bounds | None:
     """Where there is a cluster to guard."""
     if chosen.runtime != "kubernetes":
         return None
-    from moorage.agent.runtimes.kubernetes.access import own_namespace
+    from moorage.agent.runtimes.kubernetes.api.access import own_namespace
 
     return bounds.of_agent(chosen, own_namespace())
 

@@ -13,8 +13,8 @@ from typing import Any
 import cel
 
 from integration.chart.rendering import Object, Rendered
-from moorage.agent.runtimes.kubernetes.resources import BY_NAME
-from moorage.agent.runtimes.kubernetes.rights import group_of
+from moorage.agent.runtimes.kubernetes.api.resources import BY_NAME
+from moorage.agent.runtimes.kubernetes.cluster.rights import group_of
 
 AGENT = "system:serviceaccount:places:rel-moorage-agent"
 

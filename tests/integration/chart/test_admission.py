@@ -11,11 +11,12 @@ import pytest
 
 from integration.chart.admission import AGENT, Admission
 from integration.chart.rendering import Object, Rendered
-from moorage.agent.runtimes.kubernetes import abilities, records
-from moorage.agent.runtimes.kubernetes.objects import objects_of
-from moorage.agent.runtimes.kubernetes.resources import GENERATED, POD
+from moorage.agent.runtimes.kubernetes.api.resources import GENERATED, POD
+from moorage.agent.runtimes.kubernetes.cluster import abilities
+from moorage.agent.runtimes.kubernetes.wanted import records
+from moorage.agent.runtimes.kubernetes.wanted.objects import objects_of
 from moorage.agent.runtimes.port import known_of
-from unit.agent.runtimes_kubernetes.test_objects import CASES, plan_of
+from unit.agent.runtimes.kubernetes.wanted.test_objects import CASES, plan_of
 
 ALWAYS = {"agent": {"admissionPolicy": "always"}}
 SERVED = ("--api-versions", "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy")

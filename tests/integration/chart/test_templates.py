@@ -11,7 +11,7 @@ import yaml
 
 from integration.chart.rendering import CHART, DOMAIN, POSTGRES, Rendered, helm
 from moorage import __version__
-from moorage.agent.runtimes.kubernetes import rights
+from moorage.agent.runtimes.kubernetes.cluster import rights
 from moorage.agent.settings import AgentSettings
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel import settings as kernel_settings

@@ -9,36 +9,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Self
 
 import msgspec
 
 from moorage.agent.causes import DETAIL_LIMIT
-from moorage.agent.runtimes.bounds import Bounds
-from moorage.agent.runtimes.kubernetes import (
-    causes,
-    commands,
-    discovery,
-    halting,
-    inside,
-    planning,
-    pull_secrets,
-    reconcile,
-    records,
-    states,
-)
-from moorage.agent.runtimes.kubernetes.abilities import Abilities
-from moorage.agent.runtimes.kubernetes.access import Access
-from moorage.agent.runtimes.kubernetes.attend import Attendant
-from moorage.agent.runtimes.kubernetes.client import Client
-from moorage.agent.runtimes.kubernetes.faults import cause_of, faults
-from moorage.agent.runtimes.kubernetes.objects import Plan, objects_of
-from moorage.agent.runtimes.kubernetes.objects import plan as names
-from moorage.agent.runtimes.kubernetes.pull_secrets import PullSecrets
-from moorage.agent.runtimes.kubernetes.rate import TokenBucket
-from moorage.agent.runtimes.kubernetes.reconcile import Writer
-from moorage.agent.runtimes.kubernetes.resources import DEPLOYMENT, NAMESPACE, POD, VOLUME_CLAIM, Object
-from moorage.agent.runtimes.kubernetes.store import Store
-from moorage.agent.runtimes.kubernetes.waiting import Waiting
+from moorage.agent.runtimes.bounds import Bounds, of_agent
+from moorage.agent.runtimes.kubernetes.api import commands
+from moorage.agent.runtimes.kubernetes.api.access import Access, own_namespace
+from moorage.agent.runtimes.kubernetes.api.access import find as find_access
+from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.faults import cause_of, faults, still_ending
+from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
+from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, NAMESPACE, POD, VOLUME_CLAIM, Object
+from moorage.agent.runtimes.kubernetes.apply import planning, reconcile, scale_down
+from moorage.agent.runtimes.kubernetes.apply.reconcile import Writer
+from moorage.agent.runtimes.kubernetes.apply.waiting import Waiting, left_over
+from moorage.agent.runtimes.kubernetes.cluster import discovery, pull_secrets
+from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
+from moorage.agent.runtimes.kubernetes.cluster.pull_secrets import PullSecrets
+from moorage.agent.runtimes.kubernetes.observed import containers, observation, states
+from moorage.agent.runtimes.kubernetes.observed.store import Store
+from moorage.agent.runtimes.kubernetes.starting.monitor import Attendant
+from moorage.agent.runtimes.kubernetes.wanted import names, records
+from moorage.agent.runtimes.kubernetes.wanted.names import Plan
+from moorage.agent.runtimes.kubernetes.wanted.objects import objects_of
 from moorage.agent.runtimes.port import (
     ExecRequest,
     ExecSession,
@@ -51,7 +46,7 @@ from moorage.agent.runtimes.port import (
     RuntimeInfo,
     StepRequest,
 )
-from moorage.agent.runtimes.versioned_settings import VersionedSettings
+from moorage.agent.runtimes.versioned_settings import VersionedSettings, completed
 from moorage.agent.settings import AgentSettings
 from moorage.contract import DesiredState, DesiredWorkspace, WorkspaceSpec
 from moorage.kernel import log
@@ -65,7 +60,7 @@ _log = log.get(part="agent.kubernetes")
 
 class KubernetesRuntime:
     """`options`: what the agent was told about its own work; `settings`: about workspaces that start from now on (see
-    `objects.plan` for those that run); `bounds`: what those that run may have kept."""
+    `apply.planning` for those that run); `bounds`: what those that run may have kept."""
 
     caveat = ""
     """Who reaches its workspaces, NetworkPolicies decide."""
@@ -91,6 +86,17 @@ class KubernetesRuntime:
         self._attendant: Attendant | None = None
         self._pull_secrets = PullSecrets(self.client, self._all_changed, self._pull_namespaces)
         self._waiting = Waiting()
+
+    @classmethod
+    def from_settings(cls, options: AgentSettings, clock: Clock) -> Self:
+        """Raises `Misconfigured` when the cluster's access or a file of the agent's settings is not usable."""
+        return cls(
+            find_access(options.kubeconfig, options.kubernetes_context),
+            options,
+            completed(RemoteDevelopment(), options),
+            clock,
+            of_agent(options, own_namespace()),
+        )
 
     def configure(self, settings: RemoteDevelopment, version: int) -> None:
         self._chosen = VersionedSettings(settings, version)
@@ -182,7 +188,7 @@ class KubernetesRuntime:
             run = states.run_of(facts, self.progress(name))
         else:
             self._forget(name)
-        return records.observed(name, found, run)
+        return observation.observed(name, found, run)
 
     def _forget(self, name: str) -> None:
         """It has no run any more."""
@@ -289,8 +295,8 @@ class KubernetesRuntime:
         with faults("ending a failed workspace's processes"):
             if states.halted_of(deployment) is None:
                 assert self._attendant is not None
-                halted = await halting.halted_of(self._attendant, self._options, name, deployment, pods)
-                store.put(await halting.scale_down(self.client, deployment, halted))
+                halted = await scale_down.halted_of(self._attendant, self._options, name, deployment, pods)
+                store.put(await scale_down.scale_down(self.client, deployment, halted))
             await self._until(name, lambda: not states.living(store.of(name, POD)))
 
     async def stop(self, name: str) -> None:
@@ -361,26 +367,28 @@ class KubernetesRuntime:
             if item["kind"] == "Namespace" and item["metadata"].get("deletionTimestamp")
         ]
         if ending:
-            raise RuntimeFault(causes.still_ending(causes.left_over(ending)), final=False)
+            raise RuntimeFault(still_ending(left_over(ending)), final=False)
 
     # ------------------------------------------------------------------------------------------ logs and commands
     async def logs(
         self, name: str, container: str = "", *, follow: bool = False, tail: int | None = None
     ) -> AsyncIterator[LogChunk]:
-        async for chunk in inside.logs(self.client, self._known(), name, container, follow=follow, tail=tail):
+        async for chunk in containers.logs(
+            self.client, self._known(), name, container, follow=follow, tail=tail
+        ):
             yield chunk
 
     @asynccontextmanager
     async def execute(
         self, name: str, request: ExecRequest, spec: WorkspaceSpec | None = None
     ) -> AsyncIterator[ExecSession]:
-        place = inside.place(self._known(), name, request.container)
+        place = containers.place(self._known(), name, request.container)
         folder = spec.folder if spec is not None and place.container == spec.main_container else ""
         async with commands.running(self.client, place, request, folder) as session:
             yield session
 
     async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
-        place = inside.place(self._known(), name, request.container)
+        place = containers.place(self._known(), name, request.container)
         code, text = await commands.run(self.client, place, commands.step_argv(request))
         return code, text[-DETAIL_LIMIT:]
 

@@ -1,0 +1,7 @@
+"""Step 1 on Kubernetes: requests to the API server, and what it answers.
+
+`access` finds the server, `client` asks it within the rate that `rate` allows, `resources` names the kinds of objects, `commands`
+runs a command in a container, `faults` turns refusals into what the port promises.
+
+Must not: know what a workspace is.
+"""

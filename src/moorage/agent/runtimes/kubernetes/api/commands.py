@@ -1,0 +1,205 @@
+"""Commands in a workspace's containers, through the API server's exec (subprotocol `v4.channel.k8s.io`).
+
+The protocol has no way to set variables or a folder, none to end a command, and none to end its input while its output
+goes on. So a shell of the tools tree sets the former, `workspace-end` does the second, and for the third the input of a
+command without a terminal comes in pieces, each after its length; the piece of length 0 is the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import msgspec
+
+from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.resources import POD, Object
+from moorage.agent.runtimes.port import ExecRequest, LogChunk, RuntimeFault, StepRequest
+from moorage.contract import Cause
+from moorage.contract.spec import TOOLS_ROOT
+from moorage.kernel import log
+from moorage.kernel.errors import MoorageError
+from moorage.kernel.ids import short_id
+
+_log = log.get(part="agent.kubernetes.commands")
+PROTOCOL = "v4.channel.k8s.io"
+STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)
+"""Channels: the first byte of each binary frame."""
+PIECE = 32 * 1024
+"""Bytes of input per frame."""
+END_SECONDS = 10.0
+END_OF_TRANSMISSION = b"\x04"
+BUSYBOX = f"{TOOLS_ROOT}/bin/busybox"
+
+_RUN = f"""
+export MOORAGE_EXEC="$1" PATH="${{PATH:-/usr/local/bin:/usr/bin:/bin}}:{TOOLS_ROOT}/bin"
+pipe=$2
+shift 2
+[ -n "$pipe" ] || exec "$@"
+{BUSYBOX} mkfifo -m 600 "$pipe" || exit 126
+exec 3<&0
+{{
+  while read -r size && [ "$size" -gt 0 ]; do {BUSYBOX} dd bs="$size" count=1 iflag=fullblock || break; done
+}} <&3 >"$pipe" 2>/dev/null &
+exec <"$pipe" 3<&-
+{BUSYBOX} rm -f "$pipe"
+exec "$@"
+"""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A container that runs."""
+
+    namespace: str
+    pod: str
+    container: str
+
+
+class ClusterExec:
+    """A command that runs: `ExecSession`. `framed`: its input goes in pieces after their lengths."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, *, tty: bool, framed: bool) -> None:
+        self._socket = socket
+        self._tty = tty
+        self._framed = framed
+        self._status: Object | None = None
+        self.ended = False
+
+    async def output(self) -> AsyncIterator[LogChunk]:
+        async for message in self._socket:
+            if message.type is not aiohttp.WSMsgType.BINARY or len(message.data) < 2:
+                continue
+            channel, data = message.data[0], message.data[1:]
+            if channel == ERROR:
+                self._status = _status(data)
+            elif channel in (STDOUT, STDERR):
+                yield LogChunk(data, "stderr" if channel == STDERR else "stdout")
+        self.ended = self._status is not None
+
+    async def write(self, data: bytes) -> None:
+        for start in range(0, len(data), PIECE):
+            piece = data[start : start + PIECE]
+            await self._send(b"%d\n" % len(piece) + piece if self._framed else piece)
+
+    async def end_input(self) -> None:
+        if self._tty:
+            await self._send(END_OF_TRANSMISSION)
+        elif self._framed:
+            await self._send(b"0\n")
+
+    async def _send(self, data: bytes) -> None:
+        try:
+            await self._socket.send_bytes(bytes([STDIN]) + data)
+        except (ConnectionError, aiohttp.ClientError):
+            return  # it has ended: whatever it did not read is lost, as with any pipe
+
+    async def resize(self, columns: int, rows: int) -> None:
+        size = msgspec.json.encode({"Width": columns, "Height": rows})
+        try:
+            await self._socket.send_bytes(bytes([RESIZE]) + size)
+        except (ConnectionError, aiohttp.ClientError) as error:
+            _log.debug("not resized", error=str(error))
+
+    async def exit_code(self) -> int:
+        """Raises `RuntimeFault` when the connection broke before the end."""
+        if self._status is None:
+            raise _broken("The connection to the cluster ended before the command did.")
+        return exit_code_of(self._status)
+
+
+@asynccontextmanager
+async def running(
+    client: Client, place: Place, request: ExecRequest, folder: str, *, whole: bool = False
+) -> AsyncIterator[ClusterExec]:
+    """Raises `RuntimeFault`. `whole`: the command knows by itself where its input ends."""
+    mark = short_id(12)
+    framed = request.stdin and not request.tty and not whole
+    pipe = f"/dev/shm/moorage-{mark}" if framed else ""  # noqa: S108 - inside the container
+    words = [f"{name}={value}" for name, value in request.env.items()]
+    argv = [
+        *(BUSYBOX, "sh", "-c", _RUN, "moorage", mark, pipe),
+        *(BUSYBOX, "env", *words),
+        *(BUSYBOX, "sh", f"{TOOLS_ROOT}/bin/workspace-exec", request.working_dir or folder, *request.argv),
+    ]
+    socket = await _open(client, place, argv, stdin=request.stdin, tty=request.tty)
+    try:
+        session = ClusterExec(socket, tty=request.tty, framed=framed)
+        if request.tty:
+            await session.resize(request.columns, request.rows)
+        try:
+            yield session
+        finally:
+            if not session.ended:
+                await asyncio.shield(_end(client, place, mark))
+    finally:
+        await socket.close()
+
+
+async def run(client: Client, place: Place, argv: list[str], secret: bytes = b"") -> tuple[int, str]:
+    """Runs a command to its end → exit code and what it wrote. Raises `RuntimeFault`. `secret`: its input, of which it sees the end by
+    itself: the pipe through which pieces go would lie in `/dev/shm`, which all containers of a pod share."""
+    request = ExecRequest(argv=tuple(argv), stdin=bool(secret))
+    async with running(client, place, request, "/", whole=True) as session:
+        if secret:
+            await session.write(secret)
+        text = b"".join([chunk.data async for chunk in session.output()])
+        return await session.exit_code(), text.decode(errors="replace")
+
+
+def step_argv(step: StepRequest) -> list[str]:
+    """See `Runtime.run_step`. The command's own output goes to a file in the workspace; what comes here is its end."""
+    words = [f"{name}={value}" for name, value in step.env.items()]
+    script = f"{TOOLS_ROOT}/bin/workspace-step"
+    return [BUSYBOX, "env", *words, BUSYBOX, "sh", script, step.key, step.folder, step.command_line]
+
+
+def exit_code_of(status: Object) -> int:
+    """Of the `Status` that ends an exec. Raises `RuntimeFault` when the command could not be run at all."""
+    if status.get("status") == "Success":
+        return 0
+    for cause in (status.get("details") or {}).get("causes") or ():
+        if cause.get("reason") == "ExitCode":
+            return int(cause["message"])
+    raise _broken(str(status.get("message") or "The command could not be run."))
+
+
+async def _open(
+    client: Client, place: Place, argv: list[str], *, stdin: bool = False, tty: bool = False
+) -> aiohttp.ClientWebSocketResponse:
+    query = [("container", place.container), ("stdout", "true")]
+    if stdin:
+        query.append(("stdin", "true"))
+    query.append(("tty", "true") if tty else ("stderr", "true"))
+    query += [("command", word) for word in argv]
+    path = POD.path(place.namespace, place.pod) + "/exec"
+    try:
+        return await client.websocket(path, query, (PROTOCOL,))
+    except MoorageError as error:
+        raise RuntimeFault(
+            Cause(code="exec-refused", message=error.message, hint=error.hint), final=False
+        ) from error
+
+
+async def _end(client: Client, place: Place, mark: str) -> None:
+    argv = [BUSYBOX, "sh", f"{TOOLS_ROOT}/bin/workspace-end", mark]
+    try:
+        async with asyncio.timeout(END_SECONDS):
+            socket = await _open(client, place, argv)
+            async for _ in socket:
+                pass
+            await socket.close()
+    except (RuntimeFault, TimeoutError) as error:
+        _log.info("a command could not be ended", error=str(error))
+
+
+def _status(data: bytes) -> Object:
+    try:
+        return msgspec.json.decode(data, type=dict)
+    except msgspec.DecodeError:
+        return {"status": "Failure", "message": data.decode(errors="replace")}
+
+
+def _broken(message: str) -> RuntimeFault:
+    return RuntimeFault(Cause(code="exec-broken", message=message), final=False)

@@ -1,0 +1,92 @@
+"""What the API server refuses becomes what the port promises: a `RuntimeFault`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from moorage.agent.causes import Verdict
+from moorage.agent.runtimes.kubernetes.api.client import ApiError
+from moorage.agent.runtimes.port import RuntimeFault
+from moorage.contract import Cause
+from moorage.kernel.errors import Forbidden, MoorageError, NotFound
+
+
+@contextmanager
+def faults(doing: str) -> Iterator[None]:
+    """Of several errors at the same time, the one that says most: final, any fault, whatever there is."""
+    try:
+        yield
+    except (RuntimeFault, NotFound):
+        raise
+    except MoorageError as error:
+        raise fault_of(doing, error) from error
+    except BaseExceptionGroup as group:
+        leaves = [
+            fault_of(doing, leaf) if isinstance(leaf, MoorageError) else leaf for leaf in _leaves(group)
+        ]
+        known = [leaf for leaf in leaves if isinstance(leaf, RuntimeFault)]
+        raise next((f for f in known if f.final), known[0] if known else leaves[0]) from group
+
+
+def fault_of(doing: str, error: MoorageError) -> RuntimeFault:
+    if isinstance(error, RuntimeFault):
+        return error
+    verdict = verdict_of(doing, error)
+    return RuntimeFault(verdict.cause, final=verdict.final)
+
+
+def cause_of(error: MoorageError) -> Cause:
+    return Cause(code=error.code, message=error.message, hint=error.hint)
+
+
+def refused(message: str) -> Verdict:
+    """Of an object that validation, a policy or a webhook did not let pass."""
+    if "violates PodSecurity" in message:
+        text = "The cluster's Pod Security does not allow this workspace."
+        hint = "The agent's settings (allow_privilege_escalation, runtime class) ask for more than the namespace may have."
+    elif found := re.search(r'admission webhook "([^"]+)" denied the request', message):
+        text = f"A policy of the cluster ({found[1]}) does not allow this workspace."
+        hint = "The policy's own words are below; the cluster's administrator can say more."
+    elif "no PriorityClass with name" in message:
+        text = "The cluster does not have the priority class that the agent's settings name."
+        hint = "Correct priority_class in the agent's settings."
+    elif "RuntimeClass" in message and "not found" in message:
+        text = "The cluster does not have the runtime class that the agent's settings name."
+        hint = "Correct default_runtime_class in the agent's settings."
+    else:
+        text = "The cluster refuses an object of this workspace."
+        hint = "Its own words are below."
+    return Verdict(Cause(code="admission-refused", message=text, detail=message, hint=hint), True)
+
+
+def verdict_of(doing: str, error: MoorageError) -> Verdict:
+    """Of a request that failed. Refusals for good are final; what may pass by itself is not."""
+    if isinstance(error, ApiError):
+        if "because it is being terminated" in error.text:
+            return Verdict(still_ending(error.text), False)
+        if error.http_status in (400, 403, 422):
+            return refused(error.text)
+        text = f"The cluster did not do this ({doing})."
+        return Verdict(Cause(code="cluster-refused", message=text, detail=error.text), False)
+    if isinstance(error, Forbidden):
+        return Verdict(Cause(code=error.code, message=error.message, hint=error.hint), False)
+    return Verdict(Cause(code=error.code, message=error.message, hint=error.hint), False)
+
+
+def still_ending(detail: str = "") -> Cause:
+    """Of a workspace that is wanted while what there was of it before is still being removed."""
+    return Cause(
+        code="still-ending",
+        message="The cluster is still removing what this workspace had before.",
+        detail=detail,
+        hint="It is made anew as soon as that is done.",
+    )
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

@@ -1,0 +1,181 @@
+"""Which plan a workspace has now: a run that goes on keeps what it was started with, a new one takes what is set. Pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+import msgspec
+
+from moorage.agent.runtimes.bounds import Bounds, excess
+from moorage.agent.runtimes.kubernetes.api.resources import SECRET, VOLUME_CLAIM, Object
+from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
+from moorage.agent.runtimes.kubernetes.observed import states
+from moorage.agent.runtimes.kubernetes.wanted import names
+from moorage.agent.runtimes.kubernetes.wanted.names import SANDBOX, Plan
+from moorage.agent.runtimes.kubernetes.wanted.trust import EXTRA_FILE
+from moorage.agent.runtimes.port import Identity, digest_of
+from moorage.agent.runtimes.versioned_settings import VersionedSettings
+from moorage.agent.settings import AgentSettings
+from moorage.contract import Cause, DesiredWorkspace
+from moorage.workspace_settings import PullSecret, RemoteDevelopment, decode
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """What all workspaces of an agent have in common."""
+
+    identity: Identity
+    options: AgentSettings
+    chosen: VersionedSettings
+    abilities: Abilities
+    bounds: Bounds | None = None
+    """Of what a run may have kept: its settings lie on its Deployment, which more people may edit than the agent's
+    settings. None: no bounds, as for those whose agent has a file of its own."""
+
+    def accepts(self, kept: RemoteDevelopment) -> bool:
+        """Pull secrets are no part of this: see `PullSecrets`."""
+        if self.bounds is None or kept == self.chosen.settings:
+            return True
+        try:
+            return not excess(msgspec.structs.replace(kept, image_pull_secrets=()), self.bounds)
+        except ValueError:  # a range that is none: what is set was checked, but not what somebody wrote there
+            return False
+
+
+def plan_of(
+    frame: Frame, desired: DesiredWorkspace, deployment: Object | None, found: list[Object], *, run: str
+) -> Plan:
+    """`deployment`: of a run that goes on; its settings and its tools are kept. `found`: all objects that there are."""
+    options, settings, abilities, tools = (
+        frame.options,
+        frame.chosen.settings,
+        frame.abilities,
+        frame.options.tools_image,
+    )
+    version = frame.chosen.version
+    if deployment is not None:
+        kept = _kept(frame, desired.name, deployment, found)
+        if kept is not None and frame.accepts(kept):
+            settings = kept
+            version = states.number(states.annotations_of(deployment).get(names.SETTINGS_VERSION))
+        tools, mounted = _tools_of(deployment, tools)
+        abilities = msgspec.structs.replace(abilities, image_volumes=mounted)
+    return Plan(
+        workspace=desired,
+        identity=frame.identity,
+        namespace=_namespace_in(found) or names.namespace_of(desired.name, settings),
+        settings=settings,
+        settings_version=version,
+        abilities=abilities,
+        tools_image=tools,
+        gateway_namespace=options.gateway_namespace,
+        clone_memory_limit=options.clone_memory_limit,
+        default_memory_limit=names.MEMORY_LIMIT
+        if options.default_memory_limit < 0
+        else options.default_memory_limit,
+        ephemeral_limit=options.ephemeral_limit,
+        stop_timeout=options.stop_timeout,
+        run=run,
+    )
+
+
+def with_sources(plan: Plan, found: list[Object], sources: Mapping[PullSecret, Object]) -> Plan:
+    """`sources`: image pull secrets as they are known now. Of the others, the copies count as they are; one that
+    is not there differs from whatever it should be."""
+    copies = {item["metadata"]["name"]: item for item in found if item["kind"] == SECRET.name}
+    secrets = []
+    for source in names.pull_secrets(plan.settings):
+        secret = sources.get(source) or copies.get(names.pull_secret_name(plan, source), {})
+        secrets.append(
+            {
+                "metadata": {"name": source.name, "namespace": source.namespace},
+                "type": secret.get("type", "Opaque"),
+                "data": secret.get("data") or {},
+            }
+        )
+    return msgspec.structs.replace(plan, pull_secrets=tuple(secrets))
+
+
+def without_lacking(plan: Plan) -> tuple[Plan, PullSecret | None]:
+    """Without the pull secrets of which there is neither source nor copy, so that nothing empty is written; and the first
+    of these."""
+    lacking = [
+        secret
+        for secret in plan.pull_secrets
+        if not secret["data"] and secret["metadata"]["namespace"] != plan.namespace
+    ]
+    if not lacking:
+        return plan, None
+    place = lacking[0]["metadata"]
+    rest = tuple(secret for secret in plan.pull_secrets if secret not in lacking)
+    first = PullSecret(name=place["name"], namespace=place["namespace"])
+    return msgspec.structs.replace(plan, pull_secrets=rest), first
+
+
+def impossible(plan: Plan) -> Cause | None:
+    """Why this cluster cannot do what the settings ask for, if it cannot."""
+    if plan.settings.use_kubernetes_user_namespaces and not plan.abilities.user_namespaces:
+        return Cause(
+            code="user-namespaces-unavailable",
+            message="The agent's settings want user namespaces, which this cluster's API server or nodes do not have.",
+            hint="Set use_kubernetes_user_namespaces to false, or upgrade Kubernetes and the nodes' container runtime.",
+        )
+    if plan.settings.editor_tree == "image" and not plan.abilities.image_volumes_accepted:
+        return Cause(
+            code="image-volumes-unavailable",
+            message="The agent's settings want the tools as an image volume, which this cluster's API server or nodes cannot mount.",
+            hint="Set editor_tree to auto or copy.",
+        )
+    return None
+
+
+def is_run_of(deployment: Object, desired: DesiredWorkspace) -> bool:
+    annotations = states.annotations_of(deployment)
+    return annotations.get(names.SPEC) == digest_of(desired.spec) and annotations.get(names.RESTARTS) == str(
+        desired.restarts
+    )
+
+
+def run_of(deployment: Object) -> str:
+    annotations = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+    return str(annotations.get(names.RUN, ""))
+
+
+def _kept(frame: Frame, name: str, deployment: Object, found: list[Object]) -> RemoteDevelopment | None:
+    """The settings that a run was started with, whole. When nobody has the CA bundle of then any more, the newest one counts, so that
+    there is one."""
+    annotations = states.annotations_of(deployment)
+    kept = decode(annotations.get(names.SETTINGS, ""))
+    digest = annotations.get(names.CA_BUNDLE, "")
+    if kept is None or not digest:
+        return kept  # an agent of an earlier version kept the bundle there, too
+    newest, there = frame.chosen.settings.ca_bundle, _bundle_in(name, found)
+    known = [bundle for bundle in (there, newest) if names.bundle_digest(bundle) == digest]
+    return msgspec.structs.replace(kept, ca_bundle=known[0] if known else newest or there)
+
+
+def _bundle_in(name: str, found: list[Object]) -> str:
+    called = names.bundle_name(name)
+    for item in found:
+        if item["kind"] == SECRET.name and item["metadata"]["name"] == called:
+            try:
+                return base64.b64decode((item.get("data") or {}).get(EXTRA_FILE, "")).decode()
+            except ValueError:
+                return ""
+    return ""
+
+
+def _namespace_in(found: list[Object]) -> str:
+    """Where the workspace's volume is: a setting that changed since moves nobody."""
+    for item in found:
+        if item["kind"] == VOLUME_CLAIM.name:
+            return str(item["metadata"]["namespace"])
+    return ""
+
+
+def _tools_of(deployment: Object, default: str) -> tuple[str, bool]:
+    """The tools image that a run was made with, and whether it is mounted."""
+    spec = deployment["spec"]["template"]["spec"]
+    image = next((c["image"] for c in spec["containers"] if c["name"] == SANDBOX), default)
+    mounted = any(volume["name"] == "tools" and "image" in volume for volume in spec.get("volumes") or ())
+    return image, mounted

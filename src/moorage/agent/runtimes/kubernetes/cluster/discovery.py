@@ -1,0 +1,89 @@
+"""Asks a cluster what it is and what it can do. See `abilities`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from moorage.agent.runtimes.kubernetes.api.client import ApiError, Client
+from moorage.agent.runtimes.kubernetes.api.resources import NODE, Object
+from moorage.agent.runtimes.kubernetes.cluster import abilities
+from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
+from moorage.agent.runtimes.port import RuntimeInfo
+from moorage.kernel import log, quantities
+from moorage.kernel.errors import Forbidden, MoorageError
+
+_log = log.get(part="agent.kubernetes.discovery")
+ASK_EVERY = 300.0
+"""Seconds between two looks at what the cluster can do."""
+
+
+async def abilities_of(client: Client, *, namespace: str = "", again: bool = False) -> Abilities:
+    """`namespace`: where a Deployment may be made; "": where the agent is. Raises when the API server does not answer. Whatever it refuses to tell counts as not there; `again`: but for what it may
+    tell a little later (a webhook that is away), for which this raises, too."""
+    version, groups, nodes, answer = await asyncio.gather(
+        client.read("/version"),
+        client.read("/apis"),
+        _nodes(client, again),
+        _dry_run(client, namespace, again),
+    )
+    names = [group["name"] for group in groups.get("groups") or ()]
+    return abilities.read(version, answer, nodes, names)
+
+
+async def follow(
+    client: Client, known: Abilities, learned: Callable[[Abilities], None], *, namespace: str = ""
+) -> None:
+    """Asks again and again, until cancelled: clusters are upgraded, and nodes come and go. `learned` with what is new."""
+    while True:
+        await asyncio.sleep(ASK_EVERY)
+        try:
+            now = await abilities_of(client, namespace=namespace, again=True)
+        except MoorageError as error:
+            _log.info("what the cluster can do is not known anew", error=str(error))
+            continue
+        if now != known:
+            _log.info("the cluster has changed", abilities=msgspec.to_builtins(now))
+            known = now
+            learned(now)
+
+
+async def describe(client: Client) -> RuntimeInfo:
+    """What the nodes that take pods have in all."""
+    version, nodes = await asyncio.gather(client.read("/version"), _nodes(client))
+    taking = [node for node in nodes if not node.get("spec", {}).get("unschedulable")]
+    amounts = [node.get("status", {}).get("allocatable") or {} for node in taking]
+    return RuntimeInfo(
+        kind="kubernetes",
+        version=str(version.get("gitVersion") or ""),
+        cpu=sum(int(quantities.parse(amount.get("cpu", "0")) * 1000) for amount in amounts),
+        memory=sum(int(quantities.parse(amount.get("memory", "0"))) for amount in amounts),
+    )
+
+
+async def _nodes(client: Client, again: bool = False) -> list[Object]:
+    try:
+        return await client.list_all(NODE)
+    except (ApiError, Forbidden) as error:
+        if again and _passing(error):
+            raise
+        _log.warning("the nodes cannot be listed: capacity and image volumes are unknown", error=str(error))
+        return []
+
+
+async def _dry_run(client: Client, namespace: str, again: bool) -> Object | None:
+    namespace = namespace or client.access.namespace
+    for image_volume in (True, False):
+        try:
+            return await client.create(abilities.probe(namespace, image_volume=image_volume), dry_run=True)
+        except (ApiError, Forbidden) as error:
+            if again and _passing(error):
+                raise
+            _log.info("a dry run was refused", image_volume=image_volume, error=str(error))
+    return None
+
+
+def _passing(error: MoorageError) -> bool:
+    return isinstance(error, ApiError) and (error.http_status >= 500 or error.http_status == 429)

@@ -1,0 +1,167 @@
+"""From a cluster's words about pods, claims and nodes to causes. Pure; what engines have in common is in `agent.causes`."""
+
+from __future__ import annotations
+
+import re
+
+from moorage.agent import causes
+from moorage.agent.causes import Verdict
+from moorage.agent.runtimes.kubernetes.api import faults
+from moorage.contract import Cause
+
+AUTOSCALER_SECONDS = 180
+"""What an autoscaler usually takes for a node."""
+
+_PASSING = r"internal error occurred|status unknown for quota|operation cannot be fulfilled|etcdserver:"
+"""Of a refusal that is none: the cluster was not able to decide."""
+_RESOURCES = {
+    "cpu": ("CPU", "cpuRequest"),
+    "memory": ("memory", "memoryRequest"),
+    "ephemeral-storage": ("disk space", "the size of ephemeral volumes"),
+    "pods": ("room for pods", ""),
+}
+
+
+def unschedulable(message: str, *, scaling: str = "", not_scaling: str = "") -> Verdict:
+    """Of the scheduler's words (`0/3 nodes are available: 3 Insufficient cpu.`). `scaling`: an autoscaler's, if it acts;
+    `not_scaling`: its reason not to."""
+    short = [
+        _RESOURCES.get(name, (name, ""))
+        for name in dict.fromkeys(re.findall(r"Insufficient ([\w./-]+?)[.,;]?(?=\s|$)", message))
+    ]
+    if "Too many pods" in message:
+        short.append(_RESOURCES["pods"])
+    if "unbound immediate PersistentVolumeClaims" in message or "persistentvolumeclaim" in message.lower():
+        return volume_pending("", message)
+    if short:
+        what = " and ".join(name for name, _ in short)
+        fields = [field for _, field in short if field]
+        text = f"No node of the cluster has enough {what} left for this workspace."
+        hint = (
+            f"Ask for less ({', '.join(fields)} in the devfile), or stop another workspace." if fields else ""
+        )
+        code = "insufficient-" + "-".join(name.lower().replace(" ", "-") for name, _ in short[:1])
+    elif re.search(r"node\(s\) (didn't match|had|were) ", message):
+        text = "No node of the cluster may take this workspace."
+        hint = "Node selector, tolerations and affinity of the agent's settings rule all of them out."
+        code = "no-suitable-node"
+    else:
+        text, hint, code = "The cluster has no node for this workspace yet.", "", "unschedulable"
+    if scaling:
+        text += f" A node is being added, which usually takes about {AUTOSCALER_SECONDS // 60} minutes."
+        message = f"{message}\n{scaling}"
+    elif not_scaling:
+        text += " The cluster's autoscaler adds none for it."
+        message = f"{message}\n{not_scaling}"
+    return Verdict(Cause(code=code, message=text, detail=message, hint=hint), False)
+
+
+def volume_pending(claim: str, message: str) -> Verdict:
+    """Of a volume that is not provided: the provisioner's or the controller's words."""
+    of = f" {claim}" if claim else ""
+    if found := re.search(r'storageclass\S* "([^"]+)" not found', message):
+        return Verdict(
+            Cause(
+                code="storage-class-not-found",
+                message=f"The cluster has no StorageClass {found[1]}.",
+                detail=message,
+                hint="Set storage.class in the agent's settings to one that it has, or to nothing for its default, and start "
+                "the workspace again.",
+            ),
+            True,
+        )
+    if "no persistent volumes available" in message and "no storage class is set" in message:
+        return Verdict(
+            Cause(
+                code="no-default-storage-class",
+                message="The cluster has no default StorageClass, so that nobody makes the workspace's volume.",
+                detail=message,
+                hint="Mark one as the default, or name one as storage.class in the agent's settings, and start the workspace "
+                "again.",
+            ),
+            True,
+        )
+    return Verdict(
+        Cause(
+            code="volume-pending",
+            message=f"The workspace's volume{of} is not there yet.",
+            detail=message,
+            hint="The cluster's storage provisioner makes it; its log says why it does not.",
+        ),
+        False,
+    )
+
+
+def pod_stuck(message: str) -> Verdict:
+    """Of a kubelet that cannot begin with a pod: its volumes, its sandbox."""
+    if re.search(r"runtime handler|no runtime for|RuntimeHandler", message):
+        code, text = "runtime-class-unusable", "The workspace's node cannot run its runtime class."
+        hint = "Correct default_runtime_class in the agent's settings, or set that runtime up on the nodes."
+    elif re.search(r"user ?namespace|idmap|ID-mapped", message, re.IGNORECASE):
+        code, text = "user-namespaces-unavailable", "The workspace's node cannot give it a user namespace."
+        hint = (
+            "Set use_kubernetes_user_namespaces to false, or upgrade the nodes' kernel and container runtime."
+        )
+    elif re.search(r"pod ?sandbox", message, re.IGNORECASE):
+        code, text = "pod-not-begun", "The workspace's node cannot begin with its pod."
+        hint = "The node's own words are below."
+    else:
+        code, text, hint = "volume-not-mounted", "A volume of the workspace cannot be mounted.", ""
+    return Verdict(Cause(code=code, message=text, detail=message, hint=hint), False)
+
+
+def pod_refused(message: str) -> Verdict:
+    """Of a ReplicaSet that may not make its pod: quota or admission, or that cannot be told whether it may."""
+    if "exceeded quota" in message:
+        asked = re.search(r"requested: ([^,]+(?:,[^,:]+=[^,]+)*)", message)
+        return Verdict(
+            Cause(
+                code="quota-exceeded",
+                message="The workspace asks for more than its namespace's quota allows.",
+                detail=message,
+                hint=f"It asks for {asked[1]}; ask for less in the devfile, or raise max_resources_per_workspace."
+                if asked
+                else "Ask for less in the devfile, or raise max_resources_per_workspace.",
+            ),
+            True,
+        )
+    if found := re.search(r'failed calling webhook "([^"]+)"', message):
+        text = f"A webhook that the cluster asks about each pod ({found[1]}) does not answer."
+        hint = "The pod is made as soon as it does; the cluster's administrator can say more."
+        return Verdict(Cause(code="webhook-not-answering", message=text, detail=message, hint=hint), False)
+    if re.search(_PASSING, message, re.IGNORECASE) and "denied the request" not in message:
+        text, hint = "The cluster could not make the workspace's pod yet.", "It goes on trying."
+        return Verdict(Cause(code="pod-not-made", message=text, detail=message, hint=hint), False)
+    return faults.refused(message)
+
+
+def node_not_answering(node: str, message: str = "") -> Cause:
+    """Of a workspace whose node the cluster no longer hears of, or that says that it is not ready."""
+    return Cause(
+        code="node-not-answering",
+        message=f"The node {node}, on which the workspace runs, does not answer the cluster.",
+        detail=message,
+        hint="The workspace is there again when the node is. If it stays away, the cluster moves the workspace to another "
+        "node after about five minutes.",
+    )
+
+
+def image(name: str, reason: str, message: str) -> Verdict:
+    """Of a container that waits for its image."""
+    if reason == "InvalidImageName":
+        return causes.of_pull(name, 0, f"invalid reference format: {message}")
+    if re.search(r"failed to resolve reference .*: not found|: not found$|code = NotFound", message):
+        return causes.of_pull(name, 404, message)
+    return causes.of_pull(name, 0, message)
+
+
+def put_out(reason: str, message: str) -> Cause:
+    """Of a pod that its node gave up: evicted, not admitted, or lost with its node."""
+    if "exceeds the limit" in message or "exceeds its local ephemeral storage limit" in message:
+        text = "The node ended the workspace's pod because it used more disk space than it may."
+        hint = "Write less to ephemeral volumes and outside of volumes, or raise the volume's size in the devfile."
+    elif reason == "Evicted":
+        text, hint = "The node ended the workspace's pod because it ran short of resources.", ""
+    else:
+        text, hint = "The node gave the workspace's pod up.", ""
+    return Cause(code="evicted", message=f"{text} Another is made.", detail=message or reason, hint=hint)
