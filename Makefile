@@ -39,11 +39,7 @@ check: dev ## all that is static: style, format, types, layers, locks
 	$(VENV)/bin/lint-imports
 	scripts/lock --check
 
-# A cluster is started by scripts that lie beside this repository; where they do not, its tests are left out.
-CLUSTER_SCRIPT = ../shared/kube/cluster
-CLUSTER_TESTS := $(if $(wildcard $(CLUSTER_SCRIPT)),test-cluster,without-cluster)
-
-test: test-unit test-integration test-e2e $(CLUSTER_TESTS) ## install what the tests need, and run all of them
+test: test-unit test-integration test-e2e ## install what the tests need, and run all of them but those on a cluster
 
 test-unit: dev ## pure decisions; seconds
 	$(PYTEST) tests/unit
@@ -54,16 +50,13 @@ test-integration: test-system ## real Git, Docker, HAProxy, PostgreSQL, processe
 test-e2e: test-system ## the walk-through in a browser, and what happens when things are killed
 	$(PYTEST) tests/e2e
 
-.PHONY: test-cluster without-cluster
-test-cluster: test-system ## the Kubernetes runtime and the chart on a real cluster, which is started for it (root; about 20 minutes)
+.PHONY: test-cluster
+test-cluster: test-system ## the Kubernetes runtime and the chart on a real cluster: one that is started for it (root), or yours (docs/kubernetes.md)
 	@$(VENV)/bin/python scripts/install-helm >/dev/null
 	$(PYTEST) tests/cluster
 
-without-cluster:
-	@echo "There is no $(CLUSTER_SCRIPT), which starts a cluster: the tests on Kubernetes (make test-cluster) were left out."
-
 .PHONY: bench-cluster
-bench-cluster: dev ## the Kubernetes agent with a thousand workspaces: latency, memory, etcd, cold start (root; starts a cluster)
+bench-cluster: dev ## the Kubernetes agent with a thousand workspaces: latency, memory, etcd, cold start (root; starts a cluster, or uses yours)
 	$(VENV)/bin/python bench/cluster.py
 
 .PHONY: test-system bench-system

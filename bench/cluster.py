@@ -1,8 +1,9 @@
-"""The Kubernetes agent with a thousand workspaces, on the one-node cluster of the tests. Prints figures and their limits.
+"""The Kubernetes agent with a thousand workspaces, on the cluster of the tests. Prints figures and their limits.
 
-bench/cluster.py [--workspaces 1000]     needs root; starts the cluster unless one stands already
+bench/cluster.py [--workspaces 1000]     needs root, unless KUBECONFIG and MOORAGE_TEST_CLUSTER=1 name a cluster
 
-No pods run: the controller manager is halted, so that Deployments stay what they are. What is measured is the agent.
+No pods run, as what is measured is the agent. On a cluster of our own the controller manager is halted, so that Deployments stay what
+they are. On one that was named pods are made, for nodes that there are not, and etcd is not measured.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -25,7 +27,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT / "tests")  # in place of this folder, whose own `cluster` would hide that of the tests
 
-from cluster.node import Cluster  # noqa: E402
+from cluster import accounts, clusters  # noqa: E402
 from moorage.agent.runtimes.kubernetes.api import access  # noqa: E402
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime  # noqa: E402
 from moorage.agent.runtimes.port import Identity  # noqa: E402
@@ -47,6 +49,8 @@ from moorage.workspace_settings import RemoteDevelopment, Storage  # noqa: E402
 SAMPLES = 60
 IDLE_SECONDS = 15.0
 WRITES = ("apply", "patch", "delete")
+NO_NODE = {"moorage.dev/bench": "no-node"}
+"""A label that no node has."""
 LIMITS = {
     "apply_p95_s": 0.5,
     "memory_mb": 150.0,
@@ -70,6 +74,9 @@ def wish(name: str) -> DesiredWorkspace:
 def make_runtime(kubeconfig: Path, rate: float) -> KubernetesRuntime:
     options = AgentSettings(requests_per_second=rate)
     settings = RemoteDevelopment(storage=Storage(size="1Gi"))
+    if clusters.is_named():
+        options = msgspec.structs.replace(options, schedule_timeout=24 * 3600.0)
+        settings = msgspec.structs.replace(settings, node_selector=NO_NODE)
     return KubernetesRuntime(access.from_kubeconfig(kubeconfig), options, settings, SystemClock())
 
 
@@ -147,6 +154,22 @@ async def agent(kubeconfig: Path, installation: str, wishes: Path, report: Path)
     task.result()
 
 
+def measure(kubeconfig: Path, identity: Identity, names: list[str]) -> dict[str, float]:
+    """Makes the workspaces `names`, and adds to that list."""
+    figures = asyncio.run(populate(kubeconfig, identity, names))
+    with tempfile.TemporaryDirectory(prefix="moorage-bench-") as folder:
+        return figures | measure_agent(kubeconfig, identity.installation, names, Path(folder))
+
+
+@contextlib.contextmanager
+def halted(process: int) -> Iterator[None]:
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
 def measure_agent(kubeconfig: Path, installation: str, names: list[str], folder: Path) -> dict[str, float]:
     wishes, report = folder / "wishes", folder / "report"
     wishes.write_bytes(msgspec.json.encode([wish(name) for name in names]))
@@ -216,22 +239,24 @@ def main() -> int:
         kubeconfig, installation, wishes, report = arguments.agent
         asyncio.run(agent(Path(kubeconfig), installation, Path(wishes), Path(report)))
         return 0
-    cluster = Cluster()
+    cluster = clusters.chosen()
     cluster.up()
     identity = Identity(f"bench-{short_id()}", 1)
     names = [
         f"workspace-1-7-{identity.installation[-2:]}{number:04d}" for number in range(arguments.workspaces)
     ]
-    manager = cluster.pid("controller-manager")
     try:
-        os.kill(manager, signal.SIGSTOP)
-        size = etcd_size()
-        figures = asyncio.run(populate(cluster.kubeconfig, identity, names))
-        figures["etcd_kb_per_workspace"] = (etcd_size() - size) / len(names) / 1000
-        with tempfile.TemporaryDirectory(prefix="moorage-bench-") as folder:
-            figures |= measure_agent(cluster.kubeconfig, identity.installation, names, Path(folder))
+        if isinstance(cluster, clusters.OwnCluster):
+            with halted(cluster.pid("controller-manager")):
+                size = etcd_size()
+                figures = measure(cluster.kubeconfig, identity, names)
+                figures["etcd_kb_per_workspace"] = (etcd_size() - size) / len(names) / 1000
+        else:
+            try:
+                figures = measure(cluster.kubeconfig, identity, names)
+            finally:
+                asyncio.run(accounts.remove_workspaces(cluster.kubeconfig, identity.installation))
     finally:
-        os.kill(manager, signal.SIGCONT)
         cluster.down()
     print(f"{len(names)} workspaces")
     bad = 0

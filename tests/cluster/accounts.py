@@ -13,6 +13,7 @@ from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.api.resources import BY_NAME, Kind
 from moorage.agent.runtimes.kubernetes.cluster import rights
+from moorage.agent.runtimes.kubernetes.wanted.names import INSTALLATION
 from moorage.kernel.clock import SystemClock
 
 NAME = "moorage-test-agent"
@@ -58,6 +59,34 @@ async def make(kubeconfig: Path, name: str = NAME, *, only: str = "") -> str:
         "contexts": [{"name": "agent", "context": {"cluster": "tests", "user": "agent"}}],
     }
     return yaml.safe_dump(document)
+
+
+async def remove(kubeconfig: Path) -> None:
+    """Takes away what `make` made for all workspaces, as the administrator of `kubeconfig`."""
+    async with Client(access.from_kubeconfig(kubeconfig), TokenBucket(100, 100, SystemClock())) as client:
+        for kind in (BINDING, ROLE):
+            await client.delete(kind, "", NAME)
+        for kind in (LOCAL_BINDING, LOCAL_ROLE):
+            await client.delete(kind, NAMESPACE, f"{NAME}-pull")
+        await client.delete(BY_NAME["ServiceAccount"], NAMESPACE, NAME)
+
+
+async def remove_workspaces(kubeconfig: Path, installation: str) -> None:
+    """Deletes the namespaces of an installation's workspaces, with all that is in them."""
+    async with Client(access.from_kubeconfig(kubeconfig), TokenBucket(100, 100, SystemClock())) as client:
+        for item in await client.list_all(BY_NAME["Namespace"], labels=f"{INSTALLATION}={installation}"):
+            await client.delete(BY_NAME["Namespace"], "", item["metadata"]["name"])
+
+
+async def node_addresses(kubeconfig: Path) -> list[str]:
+    """The addresses of the cluster's nodes within its network."""
+    async with Client(access.from_kubeconfig(kubeconfig), TokenBucket(100, 100, SystemClock())) as client:
+        return [
+            address["address"]
+            for node in await client.list_all(BY_NAME["Node"])
+            for address in node["status"]["addresses"]
+            if address["type"] == "InternalIP"
+        ]
 
 
 async def read_pull_secrets(client: Client, namespace: str) -> None:

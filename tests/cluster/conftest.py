@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cluster import clusters
+from cluster.clusters import ROOT, Cluster, run
 from cluster.figures import FIGURES
-from cluster.node import ROOT, Cluster, run
 from cluster.worlds import KubernetesWorld
 from integration.runtimes.git_server import GitServer
 from integration.runtimes.registry import EmptyRegistry
@@ -20,7 +21,7 @@ CRASH = '["sh", "-c", "echo about to fail; exit 3"]'
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All that is here needs the cluster, and the time that it takes."""
+    """All that is here needs a cluster, and the time that it takes."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.cluster)
@@ -67,21 +68,21 @@ def crashing_image(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="session")
-def cluster(image: str, crashing_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    cluster = Cluster()
+def cluster(image: str, crashing_image: str) -> Iterator[Cluster]:
+    cluster = clusters.chosen()
     cluster.up()
     try:
-        cluster.load(image, crashing_image, folder=tmp_path_factory.mktemp("images"))
+        cluster.load(image, crashing_image)
         yield cluster
     finally:
         cluster.down()
 
 
 @pytest.fixture(scope="session")
-def own_images(cluster: Cluster, image: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Moorage's own images, on the node as everything that its chart installs: part → name."""
+def own_images(cluster: Cluster, image: str) -> dict[str, str]:
+    """Moorage's own images, on the nodes as everything that its chart installs: part → name."""
     tags = run(ROOT / "scripts/moorage-images").split()
-    cluster.load(*tags, "moorage/python-workspace:latest", folder=tmp_path_factory.mktemp("images"))
+    cluster.load(*tags, "moorage/python-workspace:latest")
     return {"tools": image} | {tag.removeprefix("moorage/").partition(":")[0]: tag for tag in tags}
 
 

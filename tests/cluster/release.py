@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from cluster.node import Cluster
+from cluster.clusters import Cluster
 from e2e.installation import eventually
 from integration.chart.rendering import CHART, Object, as_text, merged, program
 
@@ -124,7 +124,7 @@ class Release:
         """The REST API, through the gateway, as the first administrator."""
         token = base64.b64decode(self.get("secret", f"{NAME}-secrets")["data"]["admin-token"]).decode()
         return httpx.Client(
-            base_url=f"http://{self.cluster.address()}:{self.port}/api/v1",
+            base_url=f"http://{self.cluster.node_address()}:{self.port}/api/v1",
             headers={"Authorization": f"Bearer {token}", "Host": f"{ZONE}:{self.port}"},
             trust_env=False,
             timeout=30,
@@ -193,7 +193,7 @@ class Elsewhere:
         self._release = release
         self._command = command
         self._file = folder / "values.yaml"
-        names = [{"ip": release.cluster.address(), "hostnames": [ZONE]}]
+        names = [{"ip": release.cluster.node_address(), "hostnames": [ZONE]}]
         self._values: Object = {
             "agent": {"hostAliases": names},
             "gateway": {

@@ -311,7 +311,8 @@ async def test_eviction_by_the_node(world: KubernetesWorld) -> None:
 
 
 def hook_at(world: KubernetesWorld, url: str, ca: PrivateCA) -> dict[str, Any]:
-    """An admission webhook for the pods of this world's workspaces."""
+    """An admission webhook for the pods of this world's workspaces, on the API server's own machine."""
+    world.own_cluster()
     return {
         "name": "policy.example.com",
         "admissionReviewVersions": ["v1"],

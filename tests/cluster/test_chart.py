@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from cluster.clusters import Cluster
 from cluster.figures import FIGURES
-from cluster.node import Cluster
 from cluster.release import EAST, EAST_PORT, NAME, ZONE, Elsewhere, Release
 from e2e.conftest import repository
 from e2e.installation import CHROMIUM, ROOT, eventually, picture, visit
@@ -47,7 +47,7 @@ class Walk:
 def browser(cluster: Cluster) -> Iterator[Browser]:
     """Finds the zone's hosts on this machine, as DNS would."""
     names = [name for zone in (ZONE, EAST) for name in (zone, f"*.{zone}")]
-    rule = "--host-resolver-rules=" + ", ".join(f"MAP {name} {cluster.address()}" for name in names)
+    rule = "--host-resolver-rules=" + ", ".join(f"MAP {name} {cluster.node_address()}" for name in names)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(**{**CHROMIUM, "args": [*CHROMIUM["args"], rule]})  # type: ignore[arg-type, list-item]
         yield chromium
@@ -339,7 +339,7 @@ def test_tls(walk: Walk, tmp_path: Path) -> None:
     }
     walk.release.install({"ingress": {"tls": tls}})
     trust = ssl.create_default_context(cafile=str(authority.certificate))
-    address = (walk.release.cluster.address(), walk.release.port)
+    address = (walk.release.cluster.node_address(), walk.release.port)
 
     def names_of(host: str) -> list[Any]:
         with (

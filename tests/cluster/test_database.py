@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.node import Cluster
+from cluster.clusters import Cluster
 from cluster.release import NAME, Object, Release
 
 SQLITE: Object = {"database": {"url": ""}}

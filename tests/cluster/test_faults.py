@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cluster.clusters import FOLDER, run
 from cluster.figures import FIGURES
-from cluster.node import FOLDER, run
 from cluster.test_reconcile import writes
 from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.worlds import desired_of
@@ -125,13 +125,13 @@ async def start_agent(world: KubernetesWorld, wishes: Path, states: Path) -> asy
 @pytest.mark.timeout(400)
 async def test_an_api_server_that_does_not_answer_for_thirty_seconds(world: KubernetesWorld) -> None:
     """While the API server hangs, that is said; afterwards what was wished meanwhile happens, and what runs was left alone."""
+    server = world.own_cluster().pid("apiserver")
     stays, stops = desired_of(world), desired_of(world)
     agent = WholeAgent(world, [stays, stops])
     for desired in (stays, stops):
         await agent.until_state(desired.name, ActualState.RUNNING)
     pod = await world.pod(stays.name)
     before = writes(agent.runtime)
-    server = world.cluster.pid("apiserver")
     os.kill(server, signal.SIGSTOP)
     began = time.monotonic()
     try:
@@ -157,6 +157,7 @@ async def test_an_api_server_that_does_not_answer_for_thirty_seconds(world: Kube
 async def test_a_node_that_does_not_answer(world: KubernetesWorld) -> None:
     """While the node's kubelet is away, the workspace is in error and says which node; when it is back, so is the workspace, and
     nothing was started again."""
+    kubelet = world.own_cluster().pid("kubelet")
     desired = desired_of(world)
     agent = WholeAgent(world, [desired])
     await agent.until_state(desired.name, ActualState.RUNNING)
@@ -169,7 +170,6 @@ async def test_a_node_that_does_not_answer(world: KubernetesWorld) -> None:
         told_ready, 150
     )  # older kubelets say so at their next look, up to a minute after the editor has answered
     pod = await world.pod(desired.name)
-    kubelet = world.cluster.pid("kubelet")
     os.kill(kubelet, signal.SIGSTOP)
     began = time.monotonic()
     try:
@@ -192,6 +192,7 @@ async def test_a_node_that_does_not_answer(world: KubernetesWorld) -> None:
 async def test_an_api_server_that_forgot(world: KubernetesWorld) -> None:
     """After a compaction of etcd and a restart of the API server, watches cannot be resumed: everything is listed anew, no
     workspace is touched, and changes are heard of again."""
+    world.own_cluster()
     desired = desired_of(world)
     agent = WholeAgent(world, [desired])
     await agent.until_state(desired.name, ActualState.RUNNING)
@@ -243,7 +244,7 @@ def command_of(pid: int) -> list[str]:
 
 async def restart_api_server(world: KubernetesWorld) -> None:
     """Ends it and starts it as it was started."""
-    pid = world.cluster.pid("apiserver")
+    pid = world.own_cluster().pid("apiserver")
     command = command_of(pid)
     os.kill(pid, signal.SIGKILL)
     # A child of nobody here: it outlives the tests when the cluster is kept.

@@ -21,8 +21,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
+from cluster.clusters import Cluster, own
 from cluster.figures import FIGURES
-from cluster.node import Cluster
 from cluster.release import NAME, SERVER_ADDRESS, ZONE, Release
 from cluster.test_chart import browser
 from e2e.conftest import repository
@@ -104,7 +104,7 @@ def installed(cluster: Cluster, own_images: dict[str, str], postgres: Postgres) 
         }
         # A connection for each request: one that began while nothing listened would lead there for as long as it is kept.
         with httpx.Client(
-            base_url=f"http://{cluster.address()}:{release.port}/api/v1",
+            base_url=f"http://{cluster.node_address()}:{release.port}/api/v1",
             headers=headers,
             limits=httpx.Limits(max_keepalive_connections=0),
             timeout=30,
@@ -317,6 +317,7 @@ def test_a_docker_host_beside_the_cluster(
 ) -> None:
     """One server, an agent on Docker and one on Kubernetes: each workspace is where it was asked to be, and opens at its own
     agent's zone for the same person."""
+    own(installed.release.cluster)  # the agent on Docker reaches the server's Service from this machine
     port, zone = free_ports(2), "docker.localhost"
     made = installed.add_agent("docker", f"http://{zone}:{port}")
     with docker_host(made, own_images["tools"], port):

@@ -67,6 +67,7 @@ async def patch_node(world: KubernetesWorld, name: str, patch: dict[str, Any]) -
 async def test_every_setting_of_a_pod_at_once(world: KubernetesWorld) -> None:
     """Placement, priority, runtime class, labels, annotations, pull secrets, resources and privilege: the pod that runs has
     them all."""
+    world.own_cluster()
     node = (await world.client.list_all(resources.NODE))[0]["metadata"]["name"]
     mark, key = world.identity.installation, "moorage.dev/test-pool"
     await put(world.client, PRIORITY, {"metadata": {"name": mark}, "value": 77})
@@ -158,7 +159,7 @@ async def test_a_setuid_program_works_where_escalation_is_allowed(
     image = f"mrtest-setuid:{short_id()}"
     docker("build", "-q", "-t", image, str(tmp_path))
     try:
-        world.cluster.load(image, folder=tmp_path)
+        world.cluster.load(image)
         main = Container(name="py", image=image, override_command=True)
         for allowed, user, none in (
             (True, "Uid:\t5001\t0\t0\t0", False),
@@ -390,7 +391,7 @@ async def test_a_private_ca(world: KubernetesWorld, tmp_path: Any) -> None:
     """The clone, and then Git, pip, npm, curl, Node and Java in a pod, reach hosts that an organisation's own CA signed."""
     site = PrivateSite(tmp_path, world.cluster.address())
     image = languages_image(world.image)
-    world.cluster.load(image, folder=tmp_path)
+    world.cluster.load(image)
     settings = msgspec.structs.replace(world.settings, ca_bundle=site.ca.certificate)
     agent = await world.agent(settings=settings, editor_timeout=60.0)
     main = Container(name="py", image=image, override_command=True, env={"JAVA_TOOL_OPTIONS": "-Dkept=yes"})
@@ -440,6 +441,7 @@ async def test_a_long_bundle(world: KubernetesWorld) -> None:
 
 async def test_capacity(world: KubernetesWorld) -> None:
     """The cluster describes itself with what the nodes have that take pods: a cordoned one counts for nothing."""
+    world.own_cluster()
     agent = await world.agent()
     node = (await world.client.list_all(resources.NODE))[0]
     found = await agent.runtime.describe()

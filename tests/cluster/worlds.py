@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-from cluster.node import Cluster
+from cluster.clusters import Cluster, OwnCluster, own
 from integration.runtimes.git_server import PASSWORD, USER, GitServer
 from integration.runtimes.registry import EmptyRegistry
 from integration.runtimes.worlds import Agent
@@ -40,8 +40,7 @@ class KubernetesWorld:
         self.cluster = cluster
         self.image = image
         self.crashing_image = crashing_image
-        self.missing_image = f"{registry.address}/none:1"
-        self.private_image = f"{registry.address}/private/none:1"
+        self.registry = registry
         self.git = git
         self.identity = Identity(f"mrtest-{short_id()}", 7)
         self.options = AgentSettings(tools_image=image, editor_timeout=30, stop_timeout=2)
@@ -54,6 +53,17 @@ class KubernetesWorld:
         self.client_timeout = aiohttp.ClientTimeout(total=30)
         self._agents: list[Agent] = []
         self.whole_agents: list[WholeAgent] = []
+
+    @property
+    def missing_image(self) -> str:
+        """Of a registry on this machine's loopback address, which is the node's."""
+        self.own_cluster()
+        return f"{self.registry.address}/none:1"
+
+    @property
+    def private_image(self) -> str:
+        self.own_cluster()
+        return f"{self.registry.address}/private/none:1"
 
     def repository(self) -> str:
         return self.git.url("app", self.cluster.address())
@@ -120,22 +130,26 @@ class KubernetesWorld:
 
     def end_container(self, workspace: str, container: str) -> None:
         """The contract's tests call this from a running loop: what has to be asked is asked by another."""
-        self.cluster.end_container(self._container(workspace, container))
+        self.own_cluster().end_container(self._container(workspace, container))
 
     def lose_container(self, workspace: str, container: str) -> None:
         """Nobody but the kubelet can remove one; to it, one that was killed is as good as lost: it makes another."""
         self.end_container(workspace, container)
 
     def _container(self, workspace: str, container: str) -> str:
-        names = self.cluster.ctr(
+        names = self.own_cluster().ctr(
             "containers", "ls", "-q", f'labels."io.kubernetes.container.name"=={container}'
         )
-        running = self.cluster.ctr("tasks", "ls", "-q").split()
+        running = self.own_cluster().ctr("tasks", "ls", "-q").split()
         for found in names.split():
-            info = msgspec.json.decode(self.cluster.ctr("containers", "info", found))
+            info = msgspec.json.decode(self.own_cluster().ctr("containers", "info", found))
             if info["Labels"]["io.kubernetes.pod.namespace"] == workspace and found in running:
                 return found
         raise AssertionError(f"no container {container} of {workspace} runs")
+
+    def own_cluster(self) -> OwnCluster:
+        """The cluster with its node. A test that needs it is skipped where the cluster is not ours."""
+        return own(self.cluster)
 
     async def everything(self) -> list[str]:
         """All objects of this installation, by kind and name."""
