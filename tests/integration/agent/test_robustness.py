@@ -17,7 +17,7 @@ from integration.runtimes.git_server import GitServer
 from integration.runtimes.registry import EmptyRegistry
 from integration.runtimes.relay import Relay
 from integration.runtimes.worlds import EDITOR, bridge_address, docker, inspect, objects_of
-from moorage.agent.runtimes.docker.engine import find_host
+from moorage.agent.runtimes.docker.access import find_host
 from moorage.agent.runtimes.port import Identity
 from moorage.contract import (
     ActualState,

@@ -30,7 +30,7 @@ from integration.runtimes.worlds import (
     simple_spec,
 )
 from moorage.agent.runtimes.docker import watch
-from moorage.agent.runtimes.docker.engine import find_host
+from moorage.agent.runtimes.docker.access import find_host
 from moorage.agent.runtimes.port import ExecRequest, RuntimeFault, StepRequest
 from moorage.agent.settings import AgentSettings
 from moorage.contract import (

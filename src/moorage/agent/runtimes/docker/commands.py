@@ -9,7 +9,8 @@ from typing import Any
 
 from moorage.agent import causes
 from moorage.agent.runtimes.docker import objects
-from moorage.agent.runtimes.docker.engine import Attached, Engine, EngineError
+from moorage.agent.runtimes.docker.engine import Engine, EngineError
+from moorage.agent.runtimes.docker.streams import Attached
 from moorage.agent.runtimes.port import ExecRequest, LogChunk, RuntimeFault, StepRequest
 from moorage.contract.spec import TOOLS_ROOT
 from moorage.kernel import log
@@ -17,7 +18,6 @@ from moorage.kernel.errors import NotFound
 from moorage.kernel.ids import short_id
 
 _log = log.get(part="agent.docker.commands")
-_STDERR = 2
 END_SECONDS = 10.0
 EXIT_CODE_SECONDS = 5.0
 """The engine may tell of the output's end a moment before it knows the exit code."""
@@ -33,15 +33,15 @@ class DockerExec:
         self.ended = False
 
     async def output(self) -> AsyncIterator[LogChunk]:
-        while (message := await self._attached.read_out()) is not None:
-            if message.data:
-                yield LogChunk(message.data, "stderr" if message.stream == _STDERR else "stdout")
+        async for chunk in self._attached.output():
+            if chunk.data:
+                yield chunk
         self.ended = True
 
     async def write(self, data: bytes) -> None:
         try:
-            await self._attached.write_in(data)
-        except (OSError, RuntimeError, AssertionError):
+            await self._attached.write(data)
+        except OSError:
             return  # it has ended: whatever it did not read is lost, as with any pipe
 
     async def end_input(self) -> None:

@@ -1,29 +1,26 @@
-"""The engine's HTTP API: one place for timeouts, for what its errors mean, and for counting them.
+"""A thin client of the Docker Engine API on aiohttp: what the agent needs of it and no more.
 
-On aiodocker. Streams (events, logs, pulls, exec) are opened here too, since they must be closed when their reader goes.
+One place for timeouts, for what the engine's errors mean, and for counting them. A stream (events, logs, pulls, exec) is
+closed when its reader goes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any
 
-import aiodocker
 import aiohttp
 import msgspec
-from aiodocker.stream import Stream
-from yarl import URL
 
 from moorage.agent import causes
 from moorage.agent.metrics import ENGINE_ERRORS, ENGINE_SECONDS
+from moorage.agent.runtimes.docker.access import access_of
+from moorage.agent.runtimes.docker.streams import Attached, Refused, attach, message_of
 from moorage.agent.runtimes.port import RuntimeFault
 
-SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
 API_VERSION = "v1.41"
 """The oldest that has what is used here (Docker 20.10, Podman 3); newer engines still speak it."""
 REQUEST_SECONDS = 120.0
@@ -58,104 +55,23 @@ def faults() -> Iterator[None]:
         raise error.fault() from error
 
 
-def find_host(setting: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The engine's address: the setting, `DOCKER_HOST`, or the first usual socket that is there."""
-    if given := setting or environ.get("DOCKER_HOST", ""):
-        return given
-    found = [path for path in SOCKETS if Path(path).is_socket()]
-    return f"unix://{found[0] if found else SOCKETS[0]}"
-
-
-class _Client(aiodocker.Docker):
-    """aiodocker's client, with streams that are closed when their reader goes."""
-
-    @asynccontextmanager
-    async def stream(
-        self, method: str, path: str, params: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        response = await self._do_query(path, method, params=params, headers=headers, timeout=NO_TIMEOUT)
-        try:
-            yield response
-        finally:
-            response.close()
-
-    async def json(self, method: str, path: str, params: Mapping[str, Any], body: Any) -> Any:
-        return await self._query_json(path, method, params=params, data=body)
-
-    async def put(self, path: str, params: Mapping[str, Any], data: bytes) -> None:
-        headers = {"Content-Type": "application/x-tar"}
-        async with self._query(path, "PUT", params=params, data=data, headers=headers) as response:
-            await response.read()
-
-
-class _EndWins(asyncio.Protocol):
-    """Passes all to aiohttp's protocol, and cuts the connection when the engine's side of it ends.
-
-    By itself asyncio closes such a connection only after everything has been sent that waits to be. An engine whose command
-    has ended reads no more: with input still waiting, nobody would ever be told of the end.
-    """
-
-    def __init__(self, inner: asyncio.Protocol, transport: asyncio.Transport) -> None:
-        self._inner = inner
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._inner.data_received(data)
-
-    def eof_received(self) -> None:
-        self._transport.abort()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._inner.connection_lost(error)
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
-
-
-class Attached(Stream):
-    """A running exec's standard streams. aiodocker's, with the end of input, and with that of output in any case."""
-
-    async def begin(self) -> None:
-        await self._init()
-        connection = self._resp.connection if self._resp is not None else None
-        protocol = connection.protocol if connection is not None else None
-        if protocol is not None and isinstance(protocol.transport, asyncio.Transport):
-            protocol.transport.set_protocol(_EndWins(protocol, protocol.transport))
-
-    def end_input(self) -> None:
-        if self._resp is None or self._resp.connection is None:
-            return
-        transport = self._resp.connection.transport
-        if transport is not None and not transport.is_closing() and transport.can_write_eof():
-            transport.write_eof()
-
-    def abandon(self) -> None:
-        """Closes it, also where `close` would stumble over a connection that is gone already."""
-        self._closed = True
-        if self._resp is not None:
-            self._resp.close()
-
-
 class Engine:
     """Raises `EngineError` for what the engine refuses, `RuntimeFault` (not final) when it does not answer."""
 
     def __init__(self, host: str) -> None:
+        """`host`: see `access.access_of`. Raises `Misconfigured`."""
         self.host = host
-        self._connector: aiohttp.BaseConnector | None = None
-        if host.startswith("unix://"):
-            # No limit: a log that is followed holds its connection, and must not hold others up.
-            self._connector = aiohttp.UnixConnector(host.removeprefix("unix://"), limit=0)
-            self._client = _Client(url="http://engine", connector=self._connector, api_version=API_VERSION)
+        self._access = access_of(host)
+        connector: aiohttp.BaseConnector
+        # No limit: a log that is followed holds its connection, and must not hold others up.
+        if self._access.socket:
+            connector = aiohttp.UnixConnector(self._access.socket, limit=0)
         else:
-            self._client = _Client(url=host, api_version=API_VERSION)
+            connector = aiohttp.TCPConnector(ssl=self._access.tls or True, limit=0)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=NO_TIMEOUT, trust_env=False)
 
     async def close(self) -> None:
-        await self._client.close()
-        if self._connector is not None:
-            await self._connector.close()
+        await self._session.close()
 
     async def request(
         self,
@@ -168,45 +84,39 @@ class Engine:
         missing_ok: bool = False,
         **params: Any,
     ) -> Any:
-        """The answer's JSON; None for a 404 when `missing_ok`."""
+        """The answer's JSON, None when it has none; None for a 404 when `missing_ok`."""
         doing = doing or f"{method} {path}"
         path = _checked(doing, path)
-        try:
-            with ENGINE_SECONDS.labels(method).time():
-                async with asyncio.timeout(timeout):
-                    asked = self._client.json(method, path, _encoded(params), body)
+        with ENGINE_SECONDS.labels(method).time(), self._silence(doing, timeout):
+            async with asyncio.timeout(timeout):
+                asked = self._json(method, path, doing, params, body)
+                try:
                     return await (_to_its_end(asked) if path.endswith(LASTING) else asked)
-        except aiodocker.DockerError as error:
-            if error.status == 404 and missing_ok:
-                return None
-            raise self._refused(doing, error) from error
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise self._silent(doing, error, timeout) from error
+                except EngineError as error:
+                    if error.status == 404 and missing_ok:
+                        return None
+                    raise
 
     async def upload(self, container: str, path: str, archive: bytes, *, doing: str) -> None:
         """Unpacks a tar archive in a container, running or not."""
-        try:
+        target = _checked(doing, f"containers/{container}/archive")
+        headers = {"Content-Type": "application/x-tar"}
+        with self._silence(doing):
             async with asyncio.timeout(REQUEST_SECONDS):
-                await self._client.put(
-                    _checked(doing, f"containers/{container}/archive"), {"path": path}, archive
-                )
-        except aiodocker.DockerError as error:
-            raise self._refused(doing, error) from error
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise self._silent(doing, error, REQUEST_SECONDS) from error
+                async with self._answer(
+                    "PUT", target, doing, {"path": path}, data=archive, headers=headers
+                ) as response:
+                    await response.read()
 
     @asynccontextmanager
     async def stream(
         self, method: str, path: str, *, doing: str, headers: Mapping[str, str] | None = None, **params: Any
     ) -> AsyncIterator[aiohttp.StreamReader]:
-        try:
-            path = _checked(doing, path)
-            async with self._client.stream(method, path, _encoded(params), headers or {}) as response:
+        """The answer's body as it comes."""
+        path = _checked(doing, path)
+        with self._silence(doing):
+            async with self._answer(method, path, doing, params, headers=headers) as response:
                 yield response.content
-        except aiodocker.DockerError as error:
-            raise self._refused(doing, error) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._silent(doing, error, REQUEST_SECONDS) from error
 
     async def lines(
         self, method: str, path: str, *, doing: str, **params: Any
@@ -230,36 +140,69 @@ class Engine:
 
     @asynccontextmanager
     async def attach_exec(self, exec_id: str, *, tty: bool) -> AsyncIterator[Attached]:
-        """Starts the command of that exec."""
-        path = _checked("starting a command", f"exec/{exec_id}/start")
+        """Starts the command of that exec, and holds its standard streams."""
+        doing = "starting a command"
+        path = f"/{API_VERSION}/{_checked(doing, f'exec/{exec_id}/start')}"
+        body = msgspec.json.encode({"Detach": False, "Tty": tty})
+        with self._silence(doing):
+            try:
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    attached = await attach(self._access, path, body, tty=tty)
+            except Refused as error:
+                raise _refused(doing, error.status, error.message) from error
+            try:
+                yield attached
+            finally:
+                attached.abandon()
 
-        async def setup() -> tuple[URL, bytes, bool]:
-            return URL(path), msgspec.json.encode({"Detach": False, "Tty": tty}), tty
+    async def _json(self, method: str, path: str, doing: str, params: Mapping[str, Any], body: Any) -> Any:
+        headers = {"Content-Type": "application/json"}
+        data = None if body is None else msgspec.json.encode(body)
+        async with self._answer(method, path, doing, params, data=data, headers=headers) as response:
+            text = await response.read()
+            is_json = response.content_type == "application/json"
+        return msgspec.json.decode(text) if text and is_json else None
 
-        attached = Attached(self._client, setup, NO_TIMEOUT)
+    @asynccontextmanager
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        params: Mapping[str, Any],
+        *,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer that is no refusal. What is left of a stream is not read to its end: its connection goes."""
+        url = f"{self._access.url}/{API_VERSION}/{path}"
+        response = await self._session.request(
+            method, url, params=_encoded(params), data=data, headers=headers
+        )
         try:
-            await attached.begin()
-            yield attached
-        except aiodocker.DockerError as error:
-            raise self._refused("starting a command", error) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._silent("running a command", error, REQUEST_SECONDS) from error
+            if response.status >= 400:
+                raise _refused(doing, response.status, message_of(await response.read()))
+            yield response
         finally:
-            attached.abandon()
+            response.close()
 
-    def _refused(self, doing: str, error: aiodocker.DockerError) -> Exception:
-        if error.status == 900:  # aiodocker's number for: no connection
-            return self._silent(doing, error, REQUEST_SECONDS)
-        ENGINE_ERRORS.labels(str(error.status)).inc()
-        return EngineError(doing, error.status, str(error.message))
+    @contextmanager
+    def _silence(self, doing: str, seconds: float = REQUEST_SECONDS) -> Iterator[None]:
+        """Turns what an engine that does not answer causes into a `RuntimeFault`."""
+        try:
+            yield
+        except (aiohttp.ClientError, OSError, EOFError) as error:
+            ENGINE_ERRORS.labels("unreachable").inc()
+            if isinstance(error, TimeoutError):
+                verdict = causes.engine_slow(self.host, doing, seconds)
+            else:
+                verdict = causes.engine_unreachable(self.host, str(error) or repr(error))
+            raise RuntimeFault(verdict.cause, final=verdict.final) from error
 
-    def _silent(self, doing: str, error: BaseException, seconds: float) -> RuntimeFault:
-        ENGINE_ERRORS.labels("unreachable").inc()
-        if isinstance(error, TimeoutError):
-            verdict = causes.engine_slow(self.host, doing, seconds)
-        else:
-            verdict = causes.engine_unreachable(self.host, str(error) or repr(error))
-        return RuntimeFault(verdict.cause, final=verdict.final)
+
+def _refused(doing: str, status: int, message: str) -> EngineError:
+    ENGINE_ERRORS.labels(str(status)).inc()
+    return EngineError(doing, status, message)
 
 
 def _checked(doing: str, path: str) -> str:

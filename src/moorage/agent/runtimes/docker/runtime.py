@@ -9,11 +9,13 @@ from typing import Any
 
 from moorage.agent import causes
 from moorage.agent.runtimes.docker import commands, objects, records
+from moorage.agent.runtimes.docker.access import find_host
 from moorage.agent.runtimes.docker.disk import DiskWatch
-from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults, find_host
+from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults
 from moorage.agent.runtimes.docker.guard import Guard, keep, leave
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.limits import machine_of
+from moorage.agent.runtimes.docker.logs import container_log, last_lines
 from moorage.agent.runtimes.docker.networks import Networks
 from moorage.agent.runtimes.docker.observe import (
     address_of,
@@ -26,7 +28,6 @@ from moorage.agent.runtimes.docker.observe import (
 )
 from moorage.agent.runtimes.docker.shared import Shared
 from moorage.agent.runtimes.docker.start import Start, Tools, may_stay, remove_container
-from moorage.agent.runtimes.docker.streams import container_log, last_lines
 from moorage.agent.runtimes.docker.watch import Track, Watches, rebuild
 from moorage.agent.runtimes.port import (
     ExecRequest,

@@ -16,8 +16,8 @@ from moorage.agent.runtimes import trust
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.images import Images
+from moorage.agent.runtimes.docker.logs import last_lines
 from moorage.agent.runtimes.docker.objects import Body
-from moorage.agent.runtimes.docker.streams import last_lines
 from moorage.agent.runtimes.port import Identity, RuntimeFault
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause

@@ -14,11 +14,11 @@ from moorage.agent import causes
 from moorage.agent.runtimes.docker import limits, objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.images import Images
+from moorage.agent.runtimes.docker.logs import last_lines
 from moorage.agent.runtimes.docker.networks import Networks
 from moorage.agent.runtimes.docker.objects import Body, Host, ImageConfig
 from moorage.agent.runtimes.docker.observe import labels_of, role_of, seconds, state_of
 from moorage.agent.runtimes.docker.shared import Shared, tar_of_folders
-from moorage.agent.runtimes.docker.streams import last_lines
 from moorage.agent.runtimes.docker.watch import Track, Watches
 from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
 from moorage.agent.runtimes.projects import STAGE

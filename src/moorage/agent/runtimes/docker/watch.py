@@ -17,8 +17,8 @@ from moorage.agent import causes
 from moorage.agent.runtimes.docker import objects, probe
 from moorage.agent.runtimes.docker.commands import DockerExec
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
+from moorage.agent.runtimes.docker.logs import container_log, last_lines
 from moorage.agent.runtimes.docker.observe import received_at, seconds
-from moorage.agent.runtimes.docker.streams import container_log, last_lines
 from moorage.agent.runtimes.port import Progress, RuntimeFault
 from moorage.agent.runtimes.projects import RECEIVE, credential_lines
 from moorage.agent.runtimes.timeline import Timeline
@@ -293,9 +293,9 @@ class Watches:
         }
         exec_id = await self._engine.create_exec(sandbox, body)
         async with self._engine.attach_exec(exec_id, tty=False) as attached:
-            await attached.write_in(credentials.encode())
+            await attached.write(credentials.encode())
             attached.end_input()
-            while await attached.read_out() is not None:
+            async for _ in attached.output():
                 pass
             if await DockerExec(self._engine, exec_id, attached).exit_code() != 0:
                 raise RuntimeFault(causes.credential_not_taken().cause, final=True)
