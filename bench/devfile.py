@@ -17,7 +17,7 @@ import hostile
 from report import record
 
 from moorage.devfile import flatten, parse
-from moorage.devfile.limits import MAX_BYTES
+from moorage.documents.limits import MAX_BYTES
 from moorage.resolvers import RegistryFolder
 
 ROUNDS = 5

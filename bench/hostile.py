@@ -23,8 +23,8 @@ from yaml._yaml import CParser
 from yaml.error import YAMLError
 
 from moorage.devfile import DevfileError, flatten, parse, refusals
-from moorage.devfile.building import Builder, Refused
-from moorage.devfile.limits import MAX_BYTES, MAX_NODES
+from moorage.documents.building import Builder, Refused
+from moorage.documents.limits import MAX_BYTES, MAX_NODES
 from moorage.translation import to_workspace_spec
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
@@ -191,7 +191,7 @@ def accepted(head: str, unit: str, tail: str = "") -> str:
 
 def _values(text: str) -> int:
     """0 for what is no YAML, or none that is taken."""
-    builder = Builder(0)
+    builder = Builder(DevfileError.kind)
     try:
         builder.build(CParser(text))
     except (YAMLError, Refused):

@@ -5,21 +5,22 @@
     text = dump(flat.devfile)
     problems = refusals(devfile, "gitlab")      # what GitLab Workspaces would not take
 
-In the order of the work: `reading` (text → tree with places), `schema` (the published schemas), `rules` (what they do
-not say), `overrides`, `merging`, `variables`, `flattening`, `profiles` (what others accept), `writing`. `limits` bounds all
-of it: any bytes give a Devfile or a `DevfileError` within a second and 200 MB.
+In the order of the work: `loading` (text → tree with places, by `documents`), `schema` (the published schemas), `rules` (what they do
+not say), `overrides`, `merging`, `variables`, `flattening`, `profiles` (what others accept), `writing`. The
+limits of `documents` bound all of it: any bytes give a Devfile or a `DevfileError` within a second and 200 MB.
 
-Must not: do I/O (a `Resolver` is passed in), know what a workspace is, or import any Moorage package but `kernel`.
+Must not: do I/O (a `Resolver` is passed in), know what a workspace is, or import any Moorage package but `documents` and `kernel`.
 """
 
+from moorage.devfile.errors import DevfileError
 from moorage.devfile.flattening import IMPORTED_FROM, Flattened, flatten
 from moorage.devfile.model import Devfile
 from moorage.devfile.parsing import FILE_NAMES, FOLDER, parse
-from moorage.devfile.problems import DevfileError, Problem
 from moorage.devfile.profiles import PROFILES, Profile, refusals
 from moorage.devfile.references import NoResolver, Reference, ResolutionError, Resolved, Resolver
 from moorage.devfile.schema import VERSIONS
 from moorage.devfile.writing import dump, to_yaml
+from moorage.documents.problems import Problem
 
 __all__ = [
     "FILE_NAMES",

@@ -6,19 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from moorage.devfile import documents, rules, schema
+from moorage.devfile import loading, rules, schema
 from moorage.devfile.conversion import to_model, to_tree
-from moorage.devfile.documents import Document, Source
-from moorage.devfile.limits import MAX_NODES
+from moorage.devfile.errors import DevfileError
+from moorage.devfile.loading import Document, Source
 from moorage.devfile.merging import Import, merge
 from moorage.devfile.model import Devfile
 from moorage.devfile.overrides import ELEMENTS, override
-from moorage.devfile.problems import DevfileError, Path, Problem, short
 from moorage.devfile.references import NoResolver, Reference, ResolutionError, Resolver
-from moorage.devfile.reporting import Report
-from moorage.devfile.tree import Map, Seq, copy_map, maps_in
-from moorage.devfile.tree import count as tree_count
 from moorage.devfile.variables import substitute
+from moorage.documents.limits import MAX_NODES
+from moorage.documents.problems import Path, Problem, short
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map, Seq, copy_map, maps_in
+from moorage.documents.tree import count as tree_count
 
 IMPORTED_FROM = "api.devfile.io/imported-from"
 """Attribute of every element that a parent or plugin brought; says which."""
@@ -48,7 +49,7 @@ def flatten(devfile: Devfile, resolver: Resolver | None = None, *, base: str = "
             to_model(tree, source=Source(tree, schema=source.schema, flattened=(tree, ()))), warnings
         )
     document = (
-        Document(source.tree, source.schema) if source is not None else documents.of_tree(to_tree(devfile))
+        Document(source.tree, source.schema) if source is not None else loading.of_tree(to_tree(devfile))
     )
     tree, report = flatten_document(document, resolver or NoResolver(), base=base)
     report.raise_if_any()
@@ -61,7 +62,7 @@ def flatten_document(
     resolver: Resolver,
     *,
     base: str = "",
-    load: Callable[..., Document] = documents.load,
+    load: Callable[..., Document] = loading.load,
     check: bool = True,
 ) -> tuple[Map, Report]:
     """The flat tree, and what is wrong with it or worth a warning.
@@ -70,7 +71,7 @@ def flatten_document(
     """
     work = _Flattening(resolver, load)
     merged = work.flat(document, (base,))
-    report = Report(merged, work.sources)
+    report = Report(merged, DevfileError, work.sources)
     if check and len(work.sources) > 1:
         schema.check(merged, work.schema_of(document), report)
     return _finish(merged, report, check=check)
@@ -110,7 +111,7 @@ class _Flattening:
         `chain`: the addresses on the way here, the document's own last.
         """
         tree = document.tree
-        report = Report(tree, self.sources)
+        report = Report(tree, DevfileError, self.sources)
         imports: list[Import] = []
         parent = tree.get("parent")
         if isinstance(parent, dict):

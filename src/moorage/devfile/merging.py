@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from moorage.devfile.overrides import ELEMENTS
-from moorage.devfile.problems import Path, short
-from moorage.devfile.reporting import Report
-from moorage.devfile.tree import Map, Seq, copy_map, copy_seq, marks_of
+from moorage.documents.problems import Path, short
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map, Seq, copy_map, copy_seq, marks_of
 from moorage.kernel import quantities
 
 EVENTS = ("preStart", "postStart", "preStop", "postStop")

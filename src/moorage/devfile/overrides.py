@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from moorage.devfile.model import COMPONENT_KINDS
-from moorage.devfile.problems import Path, short
-from moorage.devfile.reporting import Report
-from moorage.devfile.tree import Map, Seq, copy_map, marks_of
+from moorage.documents.problems import Path, short
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map, Seq, copy_map, marks_of
 
 ELEMENTS = {
     "components": "name",

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 
 from moorage.devfile import rules
 from moorage.devfile.conversion import to_model
-from moorage.devfile.documents import Source, examine
+from moorage.devfile.errors import DevfileError
 from moorage.devfile.flattening import flatten_own
-from moorage.devfile.limits import LARGE
+from moorage.devfile.loading import Source, examine
 from moorage.devfile.model import Devfile
-from moorage.devfile.reporting import Report
-from moorage.devfile.tree import Map, maps_in
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map, maps_in
 
+LARGE = 256 * 1024
+"""Bytes from which on a document is large: it is worth keeping the garbage collector off its tree."""
 FILE_NAMES = (".devfile.yaml", ".devfile.yml", "devfile.yaml", "devfile.yml")
 """The names that a repository's devfile may have, in the order in which they are looked for."""
 FOLDER = ".devfile"
@@ -37,7 +39,7 @@ def _parsed(text: str | bytes) -> Devfile:
         rules.check(tree, report, complete=False)
         report.raise_if_any()
         return to_model(tree, source=Source(tree, document.schema))
-    flat_report = Report(tree)
+    flat_report = Report(tree, DevfileError)
     flat = flatten_own(document, flat_report)
     report.problems += flat_report.problems
     report.raise_if_any()

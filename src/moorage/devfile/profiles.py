@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Literal, get_args
 
-from moorage.devfile.documents import Source
+from moorage.devfile.errors import DevfileError
+from moorage.devfile.loading import Source
 from moorage.devfile.model import Component, ContainerComponent, Devfile
-from moorage.devfile.problems import Path, Problem, short
-from moorage.devfile.reporting import Report
 from moorage.devfile.schema import NEWEST
+from moorage.documents.problems import Path, Problem, short
+from moorage.documents.reporting import Report
 
 Profile = Literal["full", "gitlab"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
@@ -28,7 +29,7 @@ def refusals(devfile: Devfile, profile: Profile) -> tuple[Problem, ...]:
     """All that the profile refuses in a devfile as it was written, that is before flattening; () when it accepts it."""
     if profile == "full":
         return ()
-    report = devfile.source.report() if isinstance(devfile.source, Source) else Report({})
+    report = devfile.source.report() if isinstance(devfile.source, Source) else Report({}, DevfileError)
     _gitlab(devfile, report)
     return tuple(sorted(report.problems, key=lambda problem: (problem.line, problem.column)))
 

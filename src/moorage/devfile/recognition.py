@@ -11,8 +11,9 @@ from functools import cache
 from typing import Any
 
 from moorage.devfile import schema
-from moorage.devfile.problems import DevfileError, Problem
-from moorage.devfile.reading import read
+from moorage.devfile.errors import DevfileError
+from moorage.documents.problems import Problem
+from moorage.documents.reading import read
 
 CODE = "not-a-devfile"
 HINT = (
@@ -32,7 +33,7 @@ def is_devfile(text: str | bytes) -> bool:
     """Whether it says of itself that it is a devfile: a mapping with a schema's version, or, when it is no YAML, lines that are a
     devfile's up to the one that names the version."""
     try:
-        return _says_so(read(text))
+        return _says_so(read(text, DevfileError))
     except DevfileError:
         return _begins_like_one(text if isinstance(text, str) else text.decode(errors="replace"))
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from moorage.devfile.problems import Path, short
-from moorage.devfile.reporting import Report
-from moorage.devfile.tree import Map, Seq, plain
+from moorage.documents.problems import Path, short
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map, Seq, plain
 
 VERSIONS = ("2.0.0", "2.1.0", "2.2.0", "2.2.1", "2.2.2", "2.3.0")
 NEWEST = VERSIONS[-1]

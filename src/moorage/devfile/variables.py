@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from moorage.devfile.limits import MAX_TEXT, REFERENCE
-from moorage.devfile.problems import Path, short
-from moorage.devfile.reporting import Report
-from moorage.devfile.tree import Map, copy_map, copy_seq
+from moorage.documents.limits import MAX_TEXT
+from moorage.documents.problems import Path, short
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map, copy_map, copy_seq
 
+REFERENCE = 100
+"""Characters that a `{{ name }}` counts for at least, so that replacing them takes its time from `MAX_TEXT`, too."""
 TEXT = "text"
 """A field whose text is looked at."""
 REMOTES = "remotes"

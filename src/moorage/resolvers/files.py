@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from moorage.devfile import FILE_NAMES, Reference, ResolutionError, Resolved, Resolver
-from moorage.devfile.limits import MAX_BYTES
+from moorage.documents.limits import MAX_BYTES
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")

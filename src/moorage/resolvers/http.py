@@ -23,8 +23,8 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 import httpcore
 
 from moorage.devfile import Reference, ResolutionError, Resolved
-from moorage.devfile.limits import MAX_BYTES
 from moorage.devfile.recognition import CODE, HINT, is_devfile
+from moorage.documents.limits import MAX_BYTES
 from moorage.kernel.addresses import Egress, bracketed, canonical_host
 
 Lookup = Callable[[str, int], Sequence[str]]

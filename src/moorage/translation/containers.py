@@ -23,10 +23,10 @@ from moorage.contract.spec import (
     is_reserved,
 )
 from moorage.devfile import Devfile
-from moorage.devfile.limits import MAX_TEXT
 from moorage.devfile.model import Component, ContainerComponent
-from moorage.devfile.problems import Path
-from moorage.devfile.reporting import Report
+from moorage.documents.limits import MAX_TEXT
+from moorage.documents.problems import Path
+from moorage.documents.reporting import Report
 from moorage.kernel import quantities
 
 OVERRIDES = ("pod-overrides", "container-overrides")

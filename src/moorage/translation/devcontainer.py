@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from moorage.devfile import Devfile, DevfileError, Problem, parse, to_yaml
-from moorage.devfile.limits import MAX_NODES, MOST_PROBLEMS
-from moorage.devfile.problems import short
-from moorage.devfile.tree import count
+from moorage.documents.limits import MAX_NODES, MOST_PROBLEMS
+from moorage.documents.problems import short
+from moorage.documents.tree import count
 from moorage.translation.editor import VSCODE
 from moorage.translation.jsonc import NotJson, loads
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from moorage.contract.spec import HOME, TOOLS_ROOT, Command, EditorSpec, Step
 from moorage.devfile import Devfile
-from moorage.devfile.problems import Path
-from moorage.devfile.reporting import Report
+from moorage.documents.problems import Path
+from moorage.documents.reporting import Report
 
 VSCODE = "moorage.dev/vscode"
 """Attribute of the main component: `{extensions: […], settings: {…}}`."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from moorage.contract.spec import PROJECTS_ROOT, Command, Step
 from moorage.devfile import Devfile
 from moorage.devfile import model as devfile_model
-from moorage.devfile.limits import MAX_NODES
-from moorage.devfile.problems import Path, short
-from moorage.devfile.reporting import Report
+from moorage.documents.limits import MAX_NODES
+from moorage.documents.problems import Path, short
+from moorage.documents.reporting import Report
 
 LONGEST_PATH = 4096
 """Characters: Linux takes no longer path."""

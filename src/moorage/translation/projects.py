@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from moorage.contract.spec import Project, clone_path_fault
 from moorage.devfile import Devfile
 from moorage.devfile import model as devfile_model
-from moorage.devfile.problems import Path, short
-from moorage.devfile.reporting import Report
+from moorage.documents.problems import Path, short
+from moorage.documents.reporting import Report
 
 _URL = re.compile(r"(https?|ssh)://([^\s/@]+@)?[A-Za-z0-9\[][^\s/@]*(/\S*)?")
 """The host must not look like an option: Git hands it to ssh."""

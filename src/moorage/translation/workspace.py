@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from moorage.contract.spec import EditorSpec, Project, Resources, WorkspaceSpec
-from moorage.devfile import Devfile, Problem
-from moorage.devfile.documents import Source
+from moorage.devfile import Devfile, DevfileError, Problem
+from moorage.devfile.loading import Source
 from moorage.devfile.model import Component
-from moorage.devfile.reporting import Report
+from moorage.documents.reporting import Report
 from moorage.translation import containers, events, projects
 from moorage.translation import editor as editor_setup
 
@@ -47,7 +47,7 @@ def to_workspace_spec(
     """
     if not devfile.is_flat:
         raise ValueError("flatten the devfile first")
-    report = devfile.source.report() if isinstance(devfile.source, Source) else Report({})
+    report = devfile.source.report() if isinstance(devfile.source, Source) else Report({}, DevfileError)
     cloned = projects.translate(devfile, project, report)
     source = cloned[0].clone_path if cloned else ""
     bound = events.Translator(devfile, source, report)

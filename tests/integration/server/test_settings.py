@@ -121,7 +121,7 @@ async def test_two_at_the_same_moment(server: Server) -> None:
     [
         ("remote_development:\n  workspaces_quota: many\n", 2, "remote_development.workspaces_quota"),
         ("remote_development:\n  node_selektor: {}\n", 2, "remote_development.node_selektor"),
-        ("a: [", 1, ""),
+        ("a: [\n", 2, ""),
         ("remote_development:\n  storage:\n    size: big\n", 3, "remote_development.storage.size"),
     ],
 )

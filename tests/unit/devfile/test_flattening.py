@@ -12,9 +12,9 @@ import pytest
 import published
 from moorage.devfile import IMPORTED_FROM, DevfileError, Problem, Reference, dump, flatten, parse
 from moorage.devfile.flattening import MAX_DEPTH
-from moorage.devfile.reporting import Report
-from moorage.devfile.tree import Map
 from moorage.devfile.variables import replace, substitute
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map
 from moorage.resolvers import RegistryFolder
 
 Documents = Callable[[dict[str, str]], Any]
@@ -351,7 +351,7 @@ def test_variables_leave_names_and_cpu_alone() -> None:
     ]
     tree["commands"] = [{"id": "{{a}}", "exec": {"component": "{{a}}"}, "composite": {"commands": ["{{a}}"]}}]
     tree["events"] = {"preStart": ["{{a}}"]}
-    assert substitute(tree, Report(tree), values={"a": "A"}) is tree
+    assert substitute(tree, Report(tree, DevfileError), values={"a": "A"}) is tree
 
 
 def test_an_unknown_variable_is_a_warning_with_a_place() -> None:

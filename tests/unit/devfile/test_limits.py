@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import published
-from moorage.devfile import DevfileError, flatten, limits, parse
-from moorage.devfile.building import Builder
-from moorage.devfile.problems import path_text, short
-from moorage.devfile.reporting import Report
-from moorage.devfile.variables import replace
+from moorage.devfile import DevfileError, flatten, parse
+from moorage.devfile.variables import REFERENCE, replace
+from moorage.documents import limits
+from moorage.documents.building import Builder
+from moorage.documents.problems import path_text, short
+from moorage.documents.reporting import Report
 
 HEAD = "schemaVersion: 2.2.2\n"
 CONTAINER = HEAD + "components:\n- name: a\n  container:\n    image: i\n"
@@ -127,7 +128,7 @@ def test_variables_are_looked_for_once(text: str) -> None:
 @pytest.mark.parametrize("name", ["known", "unknown"])
 def test_references_are_counted(name: str, more: int, fits: bool) -> None:
     """Each `{{ name }}` counts for some characters at least, so that their number is limited too."""
-    most = limits.MAX_TEXT // limits.REFERENCE
+    most = limits.MAX_TEXT // REFERENCE
     text = f"{HEAD}variables: {{known: x}}\ncomponents: [{{name: c, container: {{image: '{f'{{{{{name}}}}}' * (most + more)}'}}}}]"
     if fits:
         image = flatten(parse(text)).devfile.components[0].container
@@ -143,7 +144,7 @@ def test_references_are_counted(name: str, more: int, fits: bool) -> None:
 
 def test_names_are_compared_within_a_budget() -> None:
     """The first mistakes come with what was meant; when enough names were compared, only other cases are seen."""
-    report = Report({})
+    report = Report({}, DevfileError)
     names = [f"name-{number}" for number in range(limits.COMPARISONS * 2 // 3)]
     assert report.suggest("nam-5", names) == "Did you mean 'name-5'?"
     assert report.suggest("nam-5", names) == ""
@@ -213,7 +214,7 @@ def test_the_limits_are_far_above_real_devfiles(data: Path) -> None:
     for file in data.rglob("*.yaml"):
         text = file.read_bytes()
         assert len(text) < limits.MAX_BYTES / 100
-        builder = Builder(0)
+        builder = Builder(DevfileError.kind)
         if text.count(b"\n---") == 0 and b"{{" not in text[:2]:
             builder.build(CParser(text))
         most = max(most, builder.nodes)
@@ -225,7 +226,7 @@ def test_the_page_names_the_limits() -> None:
     page = (Path(__file__).parents[3] / "docs/devfile.md").read_text()
     section = re.split(r"^## ", page, flags=re.MULTILINE)
     text = next(part for part in section if part.startswith("Limits"))
-    for number in (limits.MAX_NODES, limits.MAX_DEPTH, limits.MAX_DIRECTIVES, limits.SHOWN, limits.SUGGESTIONS, limits.COMPARISONS, limits.MOST_PROBLEMS, limits.REFERENCE):  # fmt: skip
+    for number in (limits.MAX_NODES, limits.MAX_DEPTH, limits.MAX_DIRECTIVES, limits.SHOWN, limits.SUGGESTIONS, limits.COMPARISONS, limits.MOST_PROBLEMS, REFERENCE):  # fmt: skip
         assert re.search(rf"(?<![\d,]){number:,}(?![\d,])", text), number
     assert f"{limits.MAX_BYTES // 1024**2} MB" in text
     assert f"{limits.MAX_TEXT // 1024**2} million characters" in text

@@ -25,15 +25,15 @@ from moorage.devfile import (
     refusals,
     to_yaml,
 )
-from moorage.devfile.reading import read
-from moorage.devfile.tree import plain
+from moorage.documents.reading import read
+from moorage.documents.tree import plain
 from moorage.translation import to_workspace_spec
 
 DATA = published.DEVFILE
 MUTATIONS = int(os.environ.get("MUTATIONS", "3000"))
 PARTS = 10
 TREES: list[Any] = [
-    plain(read(file.read_bytes()))
+    plain(read(file.read_bytes(), DevfileError))
     for folder in ("registry", "flatten")
     for file in sorted((DATA / folder).rglob("*.y*ml"))
     if b"---" not in file.read_bytes() and file.name != "env.yaml" and file.stat().st_size < 8000

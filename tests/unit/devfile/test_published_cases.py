@@ -11,16 +11,16 @@ import pytest
 import published
 from moorage.devfile import IMPORTED_FROM, DevfileError, Reference, ResolutionError, Resolved
 from moorage.devfile.conversion import to_model
-from moorage.devfile.documents import Document, examine
 from moorage.devfile.flattening import flatten_document
+from moorage.devfile.loading import Document, examine
 from moorage.devfile.merging import Import, merge
 from moorage.devfile.overrides import override
-from moorage.devfile.reading import read
 from moorage.devfile.references import NoResolver
-from moorage.devfile.reporting import Report
-from moorage.devfile.tree import Map, Seq, plain
 from moorage.devfile.variables import COMMAND, COMPONENT, FIELDS, substitute
 from moorage.devfile.writing import to_yaml
+from moorage.documents.reading import read
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map, Seq, plain
 from moorage.resolvers.http import HttpResolver
 
 pytestmark = published.marker
@@ -32,7 +32,7 @@ _NAMES = re.compile(r"(?:element|in parent|in plugin '[^']*'): ([^.]*)\.")
 
 
 def _tree(file: Path) -> Map:
-    return read(file.read_bytes())
+    return read(file.read_bytes(), DevfileError)
 
 
 def _said(value: Any) -> Any:
@@ -52,7 +52,7 @@ def test_an_override_gives_the_published_result(case: str) -> None:
     """Every override case of devfile/api comes to its result, or to a problem for each element that is blamed."""
     folder = DATA / "api-overriding/patches" / case
     patch = _tree(folder / "patch.yaml")
-    report = Report(patch)
+    report = Report(patch, DevfileError)
     result = override(_tree(folder / "original.yaml"), patch, report, ())
     expected_error = folder / "result-error.txt"
     if expected_error.exists():
@@ -78,7 +78,7 @@ def test_a_merge_gives_the_published_result(case: str) -> None:
         imports.append(Import(_tree(folder / "parent.yaml"), ("parent",), "the parent"))
     if (folder / "plugin.yaml").exists():
         imports.append(Import(_tree(folder / "plugin.yaml"), ("components", 0, "plugin"), "the plugin"))
-    report = Report(main)
+    report = Report(main, DevfileError)
     result = merge(main, imports, report)
     expected_error = folder / "result-error.txt"
     if expected_error.exists():
@@ -128,7 +128,7 @@ def test_variables_give_the_published_result(case: str) -> None:
     folder = DATA / "api-variables"
     tree = _tree(folder / f"{case}.yaml")
     variables = tree.get("variables") or plain(_tree(folder / "variables/variables-referenced.yaml"))
-    report = Report(tree)
+    report = Report(tree, DevfileError)
     result = substitute(tree, report, fields=VARIABLE_FIELDS[case], values=variables)
     assert plain(result) == plain(_tree(folder / f"{case}-output.yaml"))
     unknown = {"unknown-variable"} if case == "all/devfile-bad" else set()
@@ -141,7 +141,7 @@ def test_unknown_variables_change_nothing(case: str) -> None:
     folder = DATA / "api-variables"
     tree = _tree(folder / f"{case}.yaml")
     others = plain(_tree(folder / "variables/variables-notreferenced.yaml"))
-    report = Report(tree)
+    report = Report(tree, DevfileError)
     assert substitute(tree, report, fields=VARIABLE_FIELDS[case], values=others) is tree
     assert report.warnings
 
@@ -271,7 +271,7 @@ def test_every_operator_case_is_run_or_left_out_for_a_reason() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_a_devworkspace_flattens_as_published(case: str) -> None:
     """The operator's flattening cases come to their devworkspace, or to an error of the same meaning."""
-    told = _without_case(plain(read((DATA / "devworkspace" / case).read_bytes())))
+    told = _without_case(plain(read((DATA / "devworkspace" / case).read_bytes(), DevfileError)))
     given, wanted = told["input"], told["output"]
     main = given["devworkspace"]
     served = NoResolver() if case.startswith("general/") and "registry-url" not in case else _Served(given)

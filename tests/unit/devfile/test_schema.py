@@ -18,13 +18,15 @@ from hypothesis import strategies as st
 import published
 from moorage.devfile import VERSIONS, DevfileError, parse, to_yaml
 from moorage.devfile import schema as engine
-from moorage.devfile.reading import read
-from moorage.devfile.reporting import Report
-from moorage.devfile.tree import plain
+from moorage.documents.reading import read
+from moorage.documents.reporting import Report
+from moorage.documents.tree import plain
 
 ROOT = Path(__file__).parents[3]
 DATA = published.DEVFILE
-DEVFILES = [plain(read(file.read_bytes())) for file in sorted((DATA / "registry").rglob("devfile.yaml"))]
+DEVFILES = [
+    plain(read(file.read_bytes(), DevfileError)) for file in sorted((DATA / "registry").rglob("devfile.yaml"))
+]
 
 
 @functools.cache
@@ -33,8 +35,8 @@ def _published(version: str) -> jsonschema.Draft7Validator:
 
 
 def _codes(tree: dict[str, Any], version: str) -> list[str]:
-    found = read(to_yaml(tree))
-    report = Report(found)
+    found = read(to_yaml(tree), DevfileError)
+    report = Report(found, DevfileError)
     engine.check(found, version, report)
     return [problem.code for problem in report.problems]
 

@@ -12,6 +12,7 @@ import pytest
 
 from moorage.devfile import (
     VERSIONS,
+    DevfileError,
     Reference,
     ResolutionError,
     Resolved,
@@ -21,7 +22,6 @@ from moorage.devfile import (
     schema,
     to_yaml,
 )
-from moorage.devfile.problems import DevfileError
 from moorage.resolvers.http import HttpResolver
 from moorage.translation import to_workspace_spec
 from moorage.translation.support import MEANING, STATUS, Row, rows

@@ -6,10 +6,10 @@ amounts may hold variables that they define.
 
 from __future__ import annotations
 
-from moorage.devfile.reporting import Report
 from moorage.devfile.rules import commands, components, projects
 from moorage.devfile.rules.names import unique
-from moorage.devfile.tree import Map
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map
 
 
 def check(tree: Map, report: Report, *, complete: bool) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from moorage.devfile.model import COMPONENT_KINDS
-from moorage.devfile.problems import Path, short
-from moorage.devfile.reporting import Report
 from moorage.devfile.rules.names import kind_of
-from moorage.devfile.tree import Map, maps_in
+from moorage.documents.problems import Path, short
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map, maps_in
 
 APPLICABLE = ("container", "image", "kubernetes", "openshift")
 """Kinds of components that an `apply` command may name."""

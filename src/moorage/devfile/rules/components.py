@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from moorage.devfile.model import COMPONENT_KINDS
-from moorage.devfile.problems import Path, short
-from moorage.devfile.reporting import Report
 from moorage.devfile.rules.names import kind_of
 from moorage.devfile.rules.projects import single_remote
-from moorage.devfile.tree import Map, maps_in
+from moorage.documents.problems import Path, short
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map, maps_in
 from moorage.kernel import quantities
 
 RESERVED_ENV = ("PROJECT_SOURCE", "PROJECTS_ROOT")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from moorage.devfile.problems import short
-from moorage.devfile.reporting import Report
-from moorage.devfile.tree import Map, maps_in
+from moorage.documents.problems import short
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map, maps_in
 
 _LISTS = (
     ("components", "name"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from moorage.devfile.problems import Path, short
-from moorage.devfile.reporting import Report
 from moorage.devfile.rules.names import kind_of
-from moorage.devfile.tree import Map, maps_in
+from moorage.documents.problems import Path, short
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map, maps_in
 
 
 def check(tree: Map, report: Report) -> None:

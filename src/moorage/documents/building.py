@@ -10,11 +10,12 @@ from typing import Any
 
 from yaml import events
 
-from moorage.devfile import scalars
-from moorage.devfile.limits import MAX_DEPTH, MAX_NODES, MAX_TEXT
-from moorage.devfile.problems import Path, short
-from moorage.devfile.scalars import STARTS, TAG, WORDS
-from moorage.devfile.tree import BITS, POSITION, Map, Seq, position
+from moorage.documents import scalars
+from moorage.documents.kinds import MERGE_KEY, Kind
+from moorage.documents.limits import MAX_DEPTH, MAX_NODES, MAX_TEXT
+from moorage.documents.problems import Path, short
+from moorage.documents.scalars import STARTS, TAG
+from moorage.documents.tree import BITS, POSITION, Map, Seq, place_of, position
 
 
 class Refused(Exception):
@@ -48,7 +49,9 @@ class _Frame:
 class Builder:
     """Builds one document's tree. `source` is the number that its marks carry."""
 
-    def __init__(self, source: int) -> None:
+    def __init__(self, kind: Kind, source: int = 0) -> None:
+        self.kind = kind
+        self.words = kind.dialect.words
         self.source = source << POSITION
         self.document = Seq()
         """Holds the root, so that every value stands in a collection."""
@@ -77,7 +80,7 @@ class Builder:
         What happens to a scalar stands here and not in parts: it happens a quarter of a million times.
         """
         next_event = parser.get_event
-        handlers = self.handlers
+        handlers, words = self.handlers, self.words
         scalar_event, end_event = events.ScalarEvent, events.StreamEndEvent
         while True:
             event = next_event()
@@ -99,7 +102,7 @@ class Builder:
                 if self.nodes > MAX_NODES:
                     raise self._too_many(event)
                 if event.implicit[0]:
-                    if not text or text[0] in STARTS or text in WORDS:
+                    if not text or text[0] in STARTS or text in words:
                         value = self._resolved(event, text)
                 elif event.tag is not None and event.tag != "!":
                     value = self._resolved(event, text)
@@ -110,15 +113,9 @@ class Builder:
     def _key(self, event: Any, key: str, where: int) -> None:
         frame = self.frame
         if key in frame.value:
-            at = event.start_mark
-            raise Refused(
-                "duplicate-key",
-                f"The key {short(key)!r} stands here twice.",
-                line=at.line,
-                column=at.column,
-                path=(*self._path(), key),
-                hint="Remove one of the two, or join what they hold.",
-            )
+            if not self.kind.dialect.repeats:
+                raise self._repeated(event, key)
+            del frame.value[key], frame.marks[key]
         frame.key = key
         frame.key_at = where
 
@@ -154,7 +151,7 @@ class Builder:
         if len(self.outer) >= MAX_DEPTH:
             raise Refused(
                 "too-deep",
-                f"The devfile is nested deeper than {MAX_DEPTH} levels.",
+                f"The {self.kind.name} is nested deeper than {MAX_DEPTH} levels.",
                 line=at.line,
                 column=at.column,
                 hint="Lists and mappings lie inside of each other here: look for brackets that are not closed.",
@@ -171,6 +168,8 @@ class Builder:
 
     def _end(self, _: Any) -> None:
         frame = self.frame
+        if frame.is_map and self.kind.dialect.merges and MERGE_KEY in frame.value:
+            self._merge(frame.value)
         self.frame = self.outer.pop()
         if frame.anchor:
             self.open_anchors.discard(frame.anchor)
@@ -179,6 +178,25 @@ class Builder:
                 self.nodes - frame.nodes_before,
                 self.text - frame.text_before,
             )
+
+    def _merge(self, taker: Map) -> None:
+        """Puts the keys of what `<<` names in the place of `<<`. Their marks stay those of where they are written."""
+        at = place_of(taker.marks[MERGE_KEY], of_key=True)
+        given = taker.pop(MERGE_KEY)
+        del taker.marks[MERGE_KEY]
+        for giver in given if isinstance(given, Seq) else [given]:
+            if not isinstance(giver, Map):
+                raise Refused(
+                    "merge-not-mapping",
+                    "The key << takes over mappings, and this is none.",
+                    line=at.line - 1,
+                    column=at.column - 1,
+                    path=self._path(),
+                    hint="Name a mapping by its alias, as in '<<: *name', or a list of mappings.",
+                )
+            for key in giver.keys() - taker.keys():
+                taker[key] = giver[key]
+                taker.marks[key] = giver.marks[key]
 
     def _alias(self, event: Any) -> None:
         at = event.start_mark
@@ -229,7 +247,7 @@ class Builder:
                 "The file holds more than one YAML document.",
                 line=at.line,
                 column=at.column,
-                hint="Keep one devfile in a file; remove the line '---' and what follows it.",
+                hint=f"Keep one {self.kind.name} in a file; remove the line '---' and what follows it.",
             )
 
     def _nothing(self, _: Any) -> None:
@@ -237,25 +255,40 @@ class Builder:
 
     def _resolved(self, event: Any, text: str) -> Any:
         try:
-            return scalars.resolved(text) if event.implicit[0] else scalars.tagged(event.tag, text)
+            return (
+                scalars.resolved(text, self.words)
+                if event.implicit[0]
+                else scalars.tagged(event.tag, text, self.words)
+            )
         except scalars.TagError:
             raise self._bad_tag(event) from None
         except scalars.NotFiniteError:
             at = event.start_mark
             raise Refused(
                 "number-not-finite",
-                f"{short(text)} is no number that a devfile can hold.",
+                f"{short(text)} is no number that a {self.kind.name} can hold.",
                 line=at.line,
                 column=at.column,
                 path=self._path(here=True),
                 hint="Quote it if it is meant as text.",
             ) from None
 
+    def _repeated(self, event: Any, key: str) -> Refused:
+        at = event.start_mark
+        return Refused(
+            "duplicate-key",
+            f"The key {short(key)!r} stands here twice.",
+            line=at.line,
+            column=at.column,
+            path=(*self._path(), key),
+            hint="Remove one of the two, or join what they hold.",
+        )
+
     def _too_many(self, event: Any) -> Refused:
         at = event.start_mark
         return Refused(
             "too-many-values",
-            f"The devfile holds more than {MAX_NODES} values or {MAX_TEXT} characters, repeated ones included.",
+            f"The {self.kind.name} holds more than {MAX_NODES} values or {MAX_TEXT} characters, repeated ones included.",
             line=at.line,
             column=at.column,
             hint="Keep long lists in files of their own, and look for aliases (*name) that repeat large parts.",
@@ -265,7 +298,7 @@ class Builder:
         at = event.start_mark
         return Refused(
             "yaml-tag",
-            f"The tag {short(event.tag)!r} has no meaning in a devfile, or does not fit its value.",
+            f"The tag {short(event.tag)!r} has no meaning in a {self.kind.name}, or does not fit its value.",
             line=at.line,
             column=at.column,
             path=self._path(here=True),

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from moorage.devfile import schema
-from moorage.devfile.problems import Problem, short
-from moorage.devfile.reading import read
-from moorage.devfile.reporting import Report
-from moorage.devfile.tree import Map
+from moorage.devfile.errors import DevfileError
+from moorage.documents.problems import Problem, short
+from moorage.documents.reading import read
+from moorage.documents.reporting import Report
+from moorage.documents.tree import Map
 
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9a-z-]+(?:\.[0-9a-z-]+)*)?")
 _KINDS = ("DevWorkspace", "DevWorkspaceTemplate")
@@ -43,7 +44,7 @@ class Source:
 
     def report(self) -> Report:
         """For further problems, whose places the tree knows."""
-        return Report(self.tree, self.names)
+        return Report(self.tree, DevfileError, self.names)
 
 
 def load(text: str | bytes, *, source: int = 0, source_name: str = "") -> Document:
@@ -55,8 +56,8 @@ def load(text: str | bytes, *, source: int = 0, source_name: str = "") -> Docume
 
 def examine(text: str | bytes, *, source: int = 0, source_name: str = "") -> tuple[Document, Report]:
     """The document, and what the schema refuses in it. Raises `DevfileError` when nothing further can be said."""
-    tree = read(text, source=source, source_name=source_name)
-    report = Report(tree, [""] * source + [source_name], source)
+    tree = read(text, DevfileError, source=source, source_name=source_name)
+    report = Report(tree, DevfileError, [""] * source + [source_name], source)
     if tree.get("kind") in _KINDS and str(tree.get("apiVersion", "")).startswith("workspace.devfile.io/"):
         tree = report.tree = _template(tree, report)
         schema.check(tree, schema.DEVWORKSPACE, report)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from moorage.devfile import DevfileError, parse
-from moorage.devfile.limits import MAX_BYTES, MAX_NODES
-from moorage.devfile.reading import read
-from moorage.devfile.tree import locate, plain
+from moorage.documents.limits import MAX_BYTES, MAX_NODES
+from moorage.documents.reading import read
+from moorage.documents.tree import locate, plain
 
 
 @pytest.mark.parametrize(
@@ -54,19 +54,19 @@ from moorage.devfile.tree import locate, plain
 )
 def test_scalars_follow_yaml_1_2(text: str, value: Any) -> None:
     """Scalars are resolved by the core schema of YAML 1.2, not by the rules of 1.1."""
-    found = plain(read(f"key: {text}" if text != "-" else "key:\n  -"))["key"]
+    found = plain(read(f"key: {text}" if text != "-" else "key:\n  -", DevfileError))["key"]
     assert found == value
     assert type(found) is type(value)
 
 
 def test_keys_are_text() -> None:
     """A key is the text that was written, whatever it would be as a value."""
-    assert list(read("8080: a\ntrue: b\nnull: c\n1.0: d")) == ["8080", "true", "null", "1.0"]
+    assert list(read("8080: a\ntrue: b\nnull: c\n1.0: d", DevfileError)) == ["8080", "true", "null", "1.0"]
 
 
 def test_an_alias_stands_for_its_value() -> None:
     """Anchors and aliases work for values and for keys."""
-    assert plain(read("a: &x {b: [1, 2]}\nc: *x\nd: &k word\n*k : 1")) == {
+    assert plain(read("a: &x {b: [1, 2]}\nc: *x\nd: &k word\n*k : 1", DevfileError)) == {
         "a": {"b": [1, 2]},
         "c": {"b": [1, 2]},
         "d": "word",
@@ -76,7 +76,7 @@ def test_an_alias_stands_for_its_value() -> None:
 
 def test_places_are_kept() -> None:
     """Every value knows the line and column of its key and of itself, counted from 1."""
-    tree = read("a:\n  - b: 1\n    c:  two\n  - d\n")
+    tree = read("a:\n  - b: 1\n    c:  two\n  - d\n", DevfileError)
     assert locate(tree, ("a", 0, "c")) == (0, 3, 9)
     assert locate(tree, ("a", 0, "c"), of_key=True) == (0, 3, 5)
     assert locate(tree, ("a", 1)) == (0, 4, 5)
@@ -141,7 +141,7 @@ _TEXT_BOMB = "a: &a '" + "x" * 1_000_000 + "'\nb: [" + "*a, " * 100_000 + "]"
 def test_what_is_no_devfile_is_refused(text: str | bytes, code: str, place: tuple[int, int]) -> None:
     """Whatever is no single, finite, plain mapping is refused with a code, a place and words."""
     with pytest.raises(DevfileError) as caught:
-        read(text)
+        read(text, DevfileError)
     problem = caught.value.problems[0]
     assert (problem.code, (problem.line, problem.column)) == (code, place)
     assert problem.message.endswith(".")
@@ -164,7 +164,7 @@ def test_what_is_no_devfile_is_refused(text: str | bytes, code: str, place: tupl
 )
 def test_what_is_just_within_the_limits_is_read(text: str | bytes) -> None:
     """The limits refuse nothing below them."""
-    assert read(text)
+    assert read(text, DevfileError)
 
 
 HOSTILE = {

@@ -1,16 +1,23 @@
-"""Scalars by YAML 1.2's core schema (section 10.3.2): `no` is text, `0755` is 755."""
+"""Scalars by YAML 1.2's core schema (section 10.3.2), where `no` is text and `0755` is 755; and YAML 1.1's words beside it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-WORDS: dict[str, Any] = {
+CORE_WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 """Plain scalars that are no text."""
+OLDER_WORDS: dict[str, Any] = {
+    **CORE_WORDS,
+    **dict.fromkeys(("yes", "Yes", "YES", "on", "On", "ON"), True),
+    **dict.fromkeys(("no", "No", "NO", "off", "Off", "OFF"), False),
+}
+"""With the booleans of YAML 1.1."""
 STARTS = frozenset("0123456789+-.")
 """What a plain scalar that is a number starts with."""
 TAG = "tag:yaml.org,2002:"
@@ -36,10 +43,10 @@ class TagError(ValueError):
     """A tag that means nothing here, or does not fit its text."""
 
 
-def resolved(text: str) -> Any:
-    """What a plain scalar stands for. Raises `NotFiniteError`."""
-    if text in WORDS:
-        return WORDS[text]
+def resolved(text: str, words: Mapping[str, Any] = CORE_WORDS) -> Any:
+    """The value of a plain scalar. Raises `NotFiniteError`."""
+    if text in words:
+        return words[text]
     if _INT.fullmatch(text):
         return int(text) if len(text) <= _FEW_DIGITS else _float(text)
     if _FLOAT.fullmatch(text):
@@ -51,12 +58,12 @@ def resolved(text: str) -> Any:
     return text
 
 
-def tagged(tag: str, text: str) -> Any:
-    """What a scalar with a tag stands for. Raises `TagError` and `NotFiniteError`."""
+def tagged(tag: str, text: str, words: Mapping[str, Any] = CORE_WORDS) -> Any:
+    """The value of a scalar with a tag. Raises `TagError` and `NotFiniteError`."""
     kind = tag.removeprefix(TAG)
     if kind == "str":
         return text
-    value = resolved(text)
+    value = resolved(text, words)
     fits = _TAGGED.get(kind)
     if fits is None or not isinstance(value, fits) or (isinstance(value, bool) and kind != "bool"):
         raise TagError

@@ -1,12 +1,13 @@
-"""What is wrong with a devfile, said so that a person can act on it."""
+"""Problems of a document, said so that a person can act on them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from moorage.devfile.limits import SHOWN
+from moorage.documents.kinds import Kind
+from moorage.documents.limits import SHOWN
 from moorage.kernel.errors import InvalidInput
 
 _LONGEST_COMPARED = 80
@@ -30,7 +31,7 @@ class Problem:
     hint: str = ""
     """What to do."""
     source: str = ""
-    """"" for the devfile itself; else the parent's or plugin's address."""
+    """"" for the document itself; else the address of one that it imports, such as a devfile's parent."""
 
     def __str__(self) -> str:
         where = f"{self.source}:" if self.source else ""
@@ -44,12 +45,15 @@ class Problem:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-class DevfileError(InvalidInput):
-    """A devfile that cannot be used. `problems` holds all that is wrong, in the order of the document."""
+class DocumentError(InvalidInput):
+    """A document that cannot be used. `problems` holds all that is wrong, in the order of the document.
 
-    default_code = "devfile-invalid"
+    Each kind of document has a subclass, with its `kind` and `default_code`.
+    """
+
+    kind: ClassVar[Kind]
     text: str = ""
-    """The devfile itself, where whoever read it has set this; for showing the lines, never part of `details`."""
+    """The document itself, where whoever read it has set this; for showing the lines, never part of `details`."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         found = sorted(
@@ -61,16 +65,16 @@ class DevfileError(InvalidInput):
         more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
         where = f"line {first.line}, column {first.column}: " if first.line else ""
         super().__init__(
-            f"The devfile is not valid: {where}{first.message}{more}",
+            f"The {self.kind.name} is not valid: {where}{first.message}{more}",
             hint=first.hint,
-            field="devfile",
+            field=self.kind.field,
             problems=[problem.to_json() for problem in self.problems],
             left_out=self.left_out,
         )
 
 
 def short(text: str) -> str:
-    """A name as messages hold it: a devfile may have names of a megabyte, and speak of one a thousand times."""
+    """A name as messages hold it: a document may have names of a megabyte, and speak of one a thousand times."""
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -1,4 +1,4 @@
-"""Collects what is wrong in a tree, with the places of what it is about."""
+"""Collects problems and warnings about a tree, each with its place."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from moorage.devfile.limits import COMPARISONS, MOST_PROBLEMS, SUGGESTIONS
-from moorage.devfile.problems import DevfileError, Path, Problem, did_you_mean, path_text
-from moorage.devfile.tree import locate
+from moorage.documents.limits import COMPARISONS, MOST_PROBLEMS, SUGGESTIONS
+from moorage.documents.problems import DocumentError, Path, Problem, did_you_mean, path_text
+from moorage.documents.tree import locate
 
 
 class Report:
-    """`sources` names the documents that the tree was made of; the first is the devfile itself, "" by name.
+    """`error` is what is raised with the problems.
 
-    `own` is the number of the one that a problem without a place belongs to.
+    `sources` names the documents that the tree was made of; the first is the document itself, "" by name. `own` is the number
+    of the one that a problem without a place belongs to.
     """
 
-    def __init__(self, tree: Any, sources: Sequence[str] = ("",), own: int = 0) -> None:
+    def __init__(
+        self, tree: Any, error: type[DocumentError], sources: Sequence[str] = ("",), own: int = 0
+    ) -> None:
         self.tree = tree
+        self.error = error
         self.sources = sources
         self.own = own
         self.problems: list[Problem] = []
@@ -36,7 +40,7 @@ class Report:
         return len(self.warnings) >= MOST_PROBLEMS
 
     def add(self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False) -> None:
-        """Something that makes the devfile unusable."""
+        """Something that makes the document unusable."""
         if not self.is_full:
             self.problems.append(self._problem(code, message, path, hint, of_key))
 
@@ -58,9 +62,9 @@ class Report:
         return did_you_mean(word, names, compare=compare)
 
     def raise_if_any(self) -> None:
-        """Raises `DevfileError` with all problems."""
+        """Raises the report's error with all problems."""
         if self.problems:
-            raise DevfileError(self.problems)
+            raise self.error(self.problems)
 
     def _problem(self, code: str, message: str, path: Path, hint: str, of_key: bool) -> Problem:
         place = locate(self.tree, path, of_key=of_key)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from moorage.devfile.problems import Path
+from moorage.documents.problems import Path
 
 BITS = 22
 """Lines and columns are below 2**22: a document has at most 3 MB."""
@@ -20,7 +20,7 @@ _ONE = (1 << POSITION) - 1
 
 
 class Place(NamedTuple):
-    """Counted from 1. `source` is 0 for the devfile itself, else the number of an import."""
+    """Counted from 1. `source` is 0 for the document itself, else the number of an import."""
 
     source: int
     line: int

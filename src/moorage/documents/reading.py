@@ -5,16 +5,20 @@ from __future__ import annotations
 from yaml._yaml import CParser
 from yaml.error import MarkedYAMLError, YAMLError
 
-from moorage.devfile.building import Builder, Refused
-from moorage.devfile.limits import MAX_BYTES, MAX_DIRECTIVES
-from moorage.devfile.problems import DevfileError, Problem, path_text
-from moorage.devfile.tree import Map
+from moorage.documents.building import Builder, Refused
+from moorage.documents.kinds import Kind
+from moorage.documents.limits import MAX_BYTES, MAX_DIRECTIVES
+from moorage.documents.problems import DocumentError, Problem, path_text
+from moorage.documents.tree import Map
 
 
-def read(text: str | bytes, *, source: int = 0, source_name: str = "") -> Map:
-    """The document's mapping. Raises `DevfileError`; of what is wrong with its YAML only the first is known."""
+def read(text: str | bytes, error: type[DocumentError], *, source: int = 0, source_name: str = "") -> Map:
+    """The document's mapping, read as the kind of document that `error` is for.
+
+    Raises `error`; of what is wrong with its YAML only the first is known.
+    """
     try:
-        return _built(_checked(text), source)
+        return _built(_checked(text, error.kind), error.kind, source)
     except Refused as refused:
         problem = Problem(
             refused.code,
@@ -25,14 +29,14 @@ def read(text: str | bytes, *, source: int = 0, source_name: str = "") -> Map:
             refused.hint,
             source_name,
         )
-        raise DevfileError([problem]) from None
+        raise error([problem]) from None
 
 
-def _checked(text: str | bytes) -> bytes:
+def _checked(text: str | bytes, kind: Kind) -> bytes:
     """Its UTF-8, after what can be told without parsing."""
     if len(text) > MAX_BYTES:
         raise Refused(
-            "too-large", "The devfile is larger than 3 MB.", hint="Keep scripts in files of their own."
+            "too-large", f"The {kind.name} is larger than 3 MB.", hint="Keep scripts in files of their own."
         )
     try:
         if isinstance(text, str):
@@ -42,11 +46,11 @@ def _checked(text: str | bytes) -> bytes:
             data = text
     except UnicodeError as error:
         raise Refused(
-            "not-utf8", "The devfile is not UTF-8 text.", hint="Save it in the encoding UTF-8."
+            "not-utf8", f"The {kind.name} is not UTF-8 text.", hint="Save it in the encoding UTF-8."
         ) from error
     if len(data) > MAX_BYTES:
         raise Refused(
-            "too-large", "The devfile is larger than 3 MB.", hint="Keep scripts in files of their own."
+            "too-large", f"The {kind.name} is larger than 3 MB.", hint="Keep scripts in files of their own."
         )
     # libyaml compares every directive with all before it: a hundred thousand of them take it twenty seconds.
     directives = (
@@ -55,15 +59,15 @@ def _checked(text: str | bytes) -> bytes:
     if directives + data.count(b"\xe2\x80\xa9%") + data.startswith(b"%") > MAX_DIRECTIVES:
         raise Refused(
             "yaml-directives",
-            "The devfile has too many YAML directives.",
+            f"The {kind.name} has too many YAML directives.",
             hint="Remove the lines that start with %.",
         )
     return data
 
 
-def _built(data: bytes, source: int) -> Map:
+def _built(data: bytes, kind: Kind, source: int) -> Map:
     try:
-        root = Builder(source).build(CParser(data))
+        root = Builder(kind, source).build(CParser(data))
     except MarkedYAMLError as error:
         at = error.problem_mark or error.context_mark
         raise Refused(
@@ -79,11 +83,13 @@ def _built(data: bytes, source: int) -> Map:
             "This is not valid YAML: it has a character that YAML does not allow.",
             hint="Remove control characters, or write them as escapes in double quotes.",
         ) from error
+    if root is None and kind.may_be_empty:
+        return Map()
     if not isinstance(root, Map):
         raise Refused(
             "not-a-mapping",
-            "The devfile is not a mapping of keys to values.",
-            hint="Begin it with a line such as 'schemaVersion: 2.2.0'.",
+            f"The {kind.name} is not a mapping of keys to values.",
+            hint=f"Begin it with a line such as '{kind.example}'.",
         )
     return root
 

@@ -1,4 +1,4 @@
-"""What bounds the engine's work, so that any bytes are read or refused within a second and 200 MB.
+"""Bounds of the work on a document, so that any bytes are read or refused within a second and 200 MB.
 
 A devfile in use has some hundred values; these are some hundred times that. `docs/devfile.md` names them.
 """
@@ -6,20 +6,15 @@ A devfile in use has some hundred values; these are some hundred times that. `do
 from __future__ import annotations
 
 MAX_BYTES = 3 * 1024 * 1024
-"""Bytes of a devfile."""
+"""Bytes of a document."""
 MAX_DEPTH = 100
 """Mappings and lists inside of each other."""
 MAX_NODES = 50_000
 """Values in a document, those that aliases repeat included; keys are not counted. A value costs 5 to 10 µs in all."""
 MAX_TEXT = 2 * MAX_BYTES
 """Characters in all values, those that aliases and variables repeat included."""
-REFERENCE = 100
-"""Characters that a `{{ name }}` counts for at least, so that replacing them takes its time from `MAX_TEXT`, too."""
 MAX_DIRECTIVES = 4
 """Lines that start with `%`."""
-
-LARGE = 256 * 1024
-"""Bytes from which on a document is large: it is worth keeping the garbage collector off its tree."""
 
 MOST_PROBLEMS = 1000
 """Problems, and warnings, that are looked for: after so many the rest say nothing new."""
