@@ -11,7 +11,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent.parent / "build" / "bench.json"
 
-PROGRAMS = ("devfile.py", "gateway.py", "start.py", "streams.py")
+PROGRAMS = ("cli.py", "devfile.py", "gateway.py", "start.py", "streams.py")
 """What `make bench` runs; `make bench-cluster` runs the cluster's."""
 
 

@@ -4,202 +4,63 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from moorage.cli import output
-from moorage.cli.client import Client, quoted
-from moorage.cli.options import HomeOption, OutputOption, ServerOption
+from moorage.cli.client import quoted
+from moorage.cli.context import Context, output_option, pass_context, server_options
+from moorage.cli.groups import LazyGroup
+from moorage.cli.options import agent_argument
+from moorage.cli.words import since, size
 from moorage.kernel.errors import InvalidInput
 
-app = typer.Typer(help="Where workspaces run.")
-
-AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="Its name.")]
 ONCE = "These tokens are shown once; `moor agents rotate {name}` makes others."
 
 
-@app.callback(invoke_without_command=True)
-def _root(
-    context: typer.Context,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    places={
+        "Where workspaces run": {
+            "list": f"{__name__}:list_",
+            "show": f"{__name__}:show",
+            "add": f"{__name__}:add",
+            "rotate": f"{__name__}:rotate",
+            "revoke": f"{__name__}:revoke",
+            "enable": f"{__name__}:enable",
+            "disable": f"{__name__}:disable",
+            "remove": f"{__name__}:remove",
+        },
+        "How they run": {"settings": f"{__name__}:settings", "configure": f"{__name__}:configure"},
+        "What the server does not list": {
+            "found": "moorage.cli.found:found",
+            "adopt": "moorage.cli.found:adopt",
+            "discard": "moorage.cli.found:discard",
+        },
+    },
+)
+@server_options
+@output_option
+@click.pass_context
+def agents(context: click.Context) -> None:
     """Where workspaces run. Without a command: the list."""
     if context.invoked_subcommand is None:
-        _list(server, home)
+        context.invoke(list_)
 
 
-@app.command("list")
-def list_(
-    server: ServerOption = None, home: HomeOption = None, format_: OutputOption = output.Format.TEXT
-) -> None:
+@click.command("list")
+@server_options
+@output_option
+@pass_context
+def list_(context: Context) -> None:
     """List the agents, and whether they are connected."""
-    _list(server, home)
-
-
-@app.command()
-def show(
-    agent: AgentArgument,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
-    """Show an agent: its connection, version, capacity, and what it says of its settings."""
-    with Client.connect(server, home) as client:
-        found = client.get(f"/agents/{quoted(agent)}")
-    if output.as_json():
-        output.show_json(found)
-    else:
-        _show(found)
-
-
-@app.command()
-def add(
-    agent: AgentArgument,
-    zone: Annotated[
-        str, typer.Argument(metavar="ZONE", help="Origin of its zone, such as https://dev.example.com.")
-    ],
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
-    """Register an agent and its gateway. Prints their tokens, once, and what to paste where they are to run."""
-    with Client.connect(server, home) as client:
-        made = client.post("/agents", {"name": agent, "zone_url": zone})
-    _show_new(made, f"The agent {agent} is registered.")
-
-
-@app.command()
-def rotate(
-    agent: AgentArgument,
-    *,
-    only: Annotated[
-        str | None, typer.Option(metavar="agent|gateway", help="That token alone.", show_default="both")
-    ] = None,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
-    """Give an agent and its gateway new tokens. The old ones end at once, and what is connected with them."""
-    if only not in (None, "agent", "gateway"):
-        raise InvalidInput(f"There is no token of {only}.", field="only", hint="Say agent or gateway.")
-    with Client.connect(server, home) as client:
-        made = client.post(f"/agents/{quoted(agent)}/token", {"only": only})
-    _show_new(made, "The former tokens have ended.")
-
-
-@app.command()
-def revoke(
-    agent: AgentArgument,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
-    """Take the tokens back: neither agent nor gateway connects any more. Workspaces go on running."""
-    with Client.connect(server, home) as client:
-        found = client.delete(f"/agents/{quoted(agent)}/token")
-    _tell(
-        found,
-        f"{agent} and its gateway cannot connect any more. `moor agents rotate {agent}` lets them in again.",
-    )
-
-
-@app.command()
-def enable(
-    agent: AgentArgument,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
-    """Let an agent take new workspaces again."""
-    with Client.connect(server, home) as client:
-        _tell(client.patch(f"/agents/{quoted(agent)}", {"enabled": True}), f"{agent} takes new workspaces.")
-
-
-@app.command()
-def disable(
-    agent: AgentArgument,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
-    """Keep new workspaces from an agent. Those that it has go on."""
-    with Client.connect(server, home) as client:
-        _tell(
-            client.patch(f"/agents/{quoted(agent)}", {"enabled": False}), f"{agent} takes no new workspaces."
-        )
-
-
-@app.command()
-def remove(
-    agent: AgentArgument,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
-    """Remove an agent that has no workspaces, and its gateway."""
-    with Client.connect(server, home) as client:
-        client.delete(f"/agents/{quoted(agent)}")
-    _tell({"name": agent, "removed": True}, f"{agent} is removed.")
-
-
-@app.command()
-def settings(
-    agent: AgentArgument,
-    *,
-    version: Annotated[int | None, typer.Option(help="That version.", show_default="the newest")] = None,
-    history: Annotated[bool, typer.Option("--history", help="List the versions instead.")] = False,
-    effective: Annotated[bool, typer.Option("--effective", help="All settings, with the defaults.")] = False,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
-    """Print an agent's settings (YAML), as they were written."""
-    path = f"/agents/{quoted(agent)}/settings"
-    with Client.connect(server, home) as client:
-        found = client.get(f"{path}/versions") if history else client.get(path, version=version)
-    if output.as_json():
-        output.show_json(found)
-    elif history:
-        _show_history(found["items"])
-    else:
-        sys.stdout.write(output.clean(found["effective"] if effective else found["text"]))
-        _note_settings(found)
-
-
-@app.command()
-def configure(
-    agent: AgentArgument,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The settings (YAML); - reads standard input.")],
-    *,
-    version: Annotated[
-        int | None, typer.Option(help="The version that was edited: refused when there is a newer one.")
-    ] = None,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
-    """Set an agent's settings. They hold for workspaces that are started from then on."""
-    body = {"text": _text(file), "version": version}
-    with Client.connect(server, home) as client:
-        found = client.put(f"/agents/{quoted(agent)}/settings", body)
-    if output.as_json():
-        output.show_json(found)
-        return
-    output.say(f"{agent} has version {found['version']} of its settings.")
-    _note_settings(found)
-
-
-def _list(server: str | None, home: Path | None) -> None:
-    with Client.connect(server, home) as client:
+    with context.connect() as client:
         answer = client.get("/agents")
-    if output.as_json():
+    if context.as_json:
         output.show_json(answer)
         return
-    from moorage.cli.words import since
-
     rows = [
         [
             item["name"],
@@ -216,6 +77,144 @@ def _list(server: str | None, home: Path | None) -> None:
     output.show_table(headings, rows, empty="No agents. `moor agents add` registers one.")
 
 
+@click.command()
+@agent_argument
+@server_options
+@output_option
+@pass_context
+def show(context: Context, agent: str) -> None:
+    """Show an agent: its connection, version, capacity, and what it says of its settings."""
+    with context.connect() as client:
+        found = client.get(f"/agents/{quoted(agent)}")
+    if context.as_json:
+        output.show_json(found)
+    else:
+        _show(found)
+
+
+@click.command()
+@agent_argument
+@click.argument("zone", metavar="ZONE", help="Origin of its zone, such as https://dev.example.com.")
+@server_options
+@output_option
+@pass_context
+def add(context: Context, agent: str, zone: str) -> None:
+    """Register an agent and its gateway. Prints their tokens, once, and what to paste where they are to run."""
+    with context.connect() as client:
+        made = client.post("/agents", {"name": agent, "zone_url": zone})
+    _show_new(context, made, f"The agent {agent} is registered.")
+
+
+@click.command()
+@agent_argument
+@click.option("--only", metavar="agent|gateway", show_default="both", help="That token alone.")
+@server_options
+@output_option
+@pass_context
+def rotate(context: Context, agent: str, *, only: str | None) -> None:
+    """Give an agent and its gateway new tokens. The old ones end at once, and what is connected with them."""
+    if only not in (None, "agent", "gateway"):
+        raise InvalidInput(f"There is no token of {only}.", field="only", hint="Say agent or gateway.")
+    with context.connect() as client:
+        made = client.post(f"/agents/{quoted(agent)}/token", {"only": only})
+    _show_new(context, made, "The former tokens have ended.")
+
+
+@click.command()
+@agent_argument
+@server_options
+@output_option
+@pass_context
+def revoke(context: Context, agent: str) -> None:
+    """Take the tokens back: neither agent nor gateway connects any more. Workspaces go on running."""
+    with context.connect() as client:
+        found = client.delete(f"/agents/{quoted(agent)}/token")
+    context.tell(
+        found,
+        f"{agent} and its gateway cannot connect any more. `moor agents rotate {agent}` lets them in again.",
+    )
+
+
+@click.command()
+@agent_argument
+@server_options
+@output_option
+@pass_context
+def enable(context: Context, agent: str) -> None:
+    """Let an agent take new workspaces again."""
+    with context.connect() as client:
+        found = client.patch(f"/agents/{quoted(agent)}", {"enabled": True})
+    context.tell(found, f"{agent} takes new workspaces.")
+
+
+@click.command()
+@agent_argument
+@server_options
+@output_option
+@pass_context
+def disable(context: Context, agent: str) -> None:
+    """Keep new workspaces from an agent. Those that it has go on."""
+    with context.connect() as client:
+        found = client.patch(f"/agents/{quoted(agent)}", {"enabled": False})
+    context.tell(found, f"{agent} takes no new workspaces.")
+
+
+@click.command()
+@agent_argument
+@server_options
+@output_option
+@pass_context
+def remove(context: Context, agent: str) -> None:
+    """Remove an agent that has no workspaces, and its gateway."""
+    with context.connect() as client:
+        client.delete(f"/agents/{quoted(agent)}")
+    context.tell({"name": agent, "removed": True}, f"{agent} is removed.")
+
+
+@click.command()
+@agent_argument
+@click.option("--version", type=int, metavar="NUMBER", show_default="the newest", help="That version.")
+@click.option("--history", is_flag=True, help="List the versions instead.")
+@click.option("--effective", is_flag=True, help="All settings, with the defaults.")
+@server_options
+@output_option
+@pass_context
+def settings(context: Context, agent: str, *, version: int | None, history: bool, effective: bool) -> None:
+    """Print an agent's settings (YAML), as they were written."""
+    path = f"/agents/{quoted(agent)}/settings"
+    with context.connect() as client:
+        found = client.get(f"{path}/versions") if history else client.get(path, version=version)
+    if context.as_json:
+        output.show_json(found)
+    elif history:
+        _show_history(found["items"])
+    else:
+        sys.stdout.write(output.clean(found["effective"] if effective else found["text"]))
+        _note_settings(found)
+
+
+@click.command()
+@agent_argument
+@click.argument("file", metavar="FILE", help="The settings (YAML); - reads standard input.")
+@click.option(
+    "--version",
+    type=int,
+    metavar="NUMBER",
+    help="The version that was edited: refused when there is a newer one.",
+)
+@server_options
+@output_option
+@pass_context
+def configure(context: Context, agent: str, file: str, *, version: int | None) -> None:
+    """Set an agent's settings. They hold for workspaces that are started from then on."""
+    body = {"text": _text(file), "version": version}
+    with context.connect() as client:
+        found = client.put(f"/agents/{quoted(agent)}/settings", body)
+    context.tell(found, f"{agent} has version {found['version']} of its settings.")
+    if not context.as_json:
+        _note_settings(found)
+
+
 def _state(agent: dict[str, Any]) -> str:
     words = ["revoked" if agent["revoked"] else "connected" if agent["connected"] else "away"]
     if not agent["enabled"]:
@@ -224,8 +223,6 @@ def _state(agent: dict[str, Any]) -> str:
 
 
 def _show(agent: dict[str, Any]) -> None:
-    from moorage.cli.words import since, size
-
     capacity, taken = agent["capacity"], agent["settings"]
     facts = {
         "Agent": agent["name"],
@@ -259,8 +256,8 @@ def _show(agent: dict[str, Any]) -> None:
         )
 
 
-def _show_new(made: dict[str, Any], sentence: str) -> None:
-    if output.as_json():
+def _show_new(context: Context, made: dict[str, Any], sentence: str) -> None:
+    if context.as_json:
         output.show_json(made)
         return
     name = made["agent"]["name"]
@@ -274,8 +271,6 @@ def _show_new(made: dict[str, Any], sentence: str) -> None:
 
 
 def _show_history(items: list[dict[str, Any]]) -> None:
-    from moorage.cli.words import since
-
     rows = [
         [
             str(item["version"]),
@@ -309,10 +304,3 @@ def _text(file: str) -> str:
             field="file",
             hint="Give a YAML file, or -.",
         ) from error
-
-
-def _tell(found: dict[str, Any], sentence: str) -> None:
-    if output.as_json():
-        output.show_json(found)
-    else:
-        output.say(sentence)

@@ -8,19 +8,22 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+import httpcore
 
 from moorage.kernel.errors import BY_STATUS, InvalidInput, MoorageError, NotFound, NotSignedIn, Unavailable
-from moorage.kernel.home import Home, default_home
-
-if TYPE_CHECKING:
-    import httpx
+from moorage.kernel.home import Home
 
 UNIX = "unix:"
+SECONDS = 60.0
+"""For one answer, while nothing of it comes."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Target:
         return f"Target({self.server!r})"
 
 
-def target(server: str | None, home: Path | None) -> Target:
+def target(server: str | None, home: Home) -> Target:
     """Raises `NotSignedIn` without a token, `Unavailable` when nothing says where the server is."""
     token = os.environ.get("MOORAGE_TOKEN", "")
     if server:
@@ -60,40 +63,30 @@ def target(server: str | None, home: Path | None) -> Target:
                 hint="Put an API token into the environment variable MOORAGE_TOKEN.",
             )
         return Target(server, token)
-    place = Home(home.absolute() if home else default_home())
     try:
-        stored = json.loads(place.client.read_text())
+        stored = json.loads(home.client.read_text())
         return Target(stored["server"], token or stored["token"])
     except (OSError, ValueError, KeyError) as error:
         reason = "" if isinstance(error, FileNotFoundError) else f" ({error})"
         raise Unavailable(
-            f"There is no installation in {place.path}{reason}.",
+            f"There is no installation in {home.path}{reason}.",
             code="no-installation",
             hint="Start one with `moor up`, or name a server with --server and MOORAGE_TOKEN.",
         ) from error
 
 
 class Client:
-    """The REST API under `/api/v1`. Every method raises the error tree, never httpx's."""
+    """The REST API under `/api/v1`. Every method raises the error tree, never httpcore's."""
 
     def __init__(self, where: Target) -> None:
-        """Raises `Unavailable` when nobody listens on a Unix socket."""
-        # Here, for it takes longer than all other imports together, and `moor --help` needs none of it.
-        import httpx
-
+        """Raises `Unavailable` when nobody listens on the Unix socket or the URL is none, `Misconfigured` for a proxy that is none."""
         self.target = where
         _probe(where)
-        self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=where.socket) if where.socket else None,
-            base_url=f"{where.origin}/api/v1",
-            headers={"Authorization": f"Bearer {where.token}"},
-            timeout=httpx.Timeout(60.0, connect=5.0),
-            follow_redirects=False,
-        )
+        self._connections = _connections(where)
 
     @classmethod
     @contextmanager
-    def connect(cls, server: str | None, home: Path | None) -> Iterator[Client]:
+    def connect(cls, server: str | None, home: Home) -> Iterator[Client]:
         client = cls(target(server, home))
         try:
             yield client
@@ -101,36 +94,28 @@ class Client:
             client.close()
 
     def close(self) -> None:
-        self._http.close()
+        self._connections.close()
 
     def get(self, path: str, **query: Any) -> Any:
-        return self._ask("GET", path, params=_given(query))
+        return self._ask("GET", path, query=query)
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        return self._ask("POST", path, json=None if body is None else _given(body))
+        return self._ask("POST", path, body=body)
 
     def put(self, path: str, body: dict[str, Any]) -> Any:
-        return self._ask("PUT", path, json=_given(body))
+        return self._ask("PUT", path, body=body)
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
-        return self._ask("PATCH", path, json=_given(body))
+        return self._ask("PATCH", path, body=body)
 
     def delete(self, path: str) -> Any:
         return self._ask("DELETE", path)
 
     @contextmanager
-    def stream(
-        self, path: str, *, timeout: httpx.Timeout | None = None, **query: Any
-    ) -> Iterator[httpx.Response]:
-        """An answer that is read while it comes; without a timeout it may pause for as long as it likes."""
-        import httpx
-
-        timeout = timeout or httpx.Timeout(None, connect=5.0)
-        with self._wrapped(), self._http.stream("GET", path, params=_given(query), timeout=timeout) as answer:
-            if not answer.is_success:
-                answer.read()
-                raise problem(answer)
-            yield answer
+    def stream(self, path: str, *, silence: float | None = None, **query: Any) -> Iterator[Iterator[bytes]]:
+        """An answer that is read while it comes. It may pause for `silence` seconds; None: for as long as it likes."""
+        with self._answer("GET", path, query=query, silence=silence) as answer:
+            yield answer.iter_stream()
 
     def workspace(self, wanted: str) -> dict[str, Any]:
         """The workspace of that name or title, or of an unambiguous beginning of either.
@@ -167,27 +152,67 @@ class Client:
             )
         return found
 
-    def _ask(self, method: str, path: str, **options: Any) -> Any:
-        with self._wrapped():
-            answer = self._http.request(method, path, **options)
-        if not answer.is_success:
-            raise problem(answer)
-        if not answer.content:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, Any] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> Any:
+        with self._answer(method, path, query=query or {}, body=body, silence=SECONDS) as answer:
+            content = answer.read()
+        if not content:
             return None
         try:
-            return answer.json()
+            return json.loads(content)
         except ValueError as error:
             raise Unavailable(
                 f"{self.target.server} does not answer like a Moorage server.", code="no-moorage-server"
             ) from error
 
     @contextmanager
-    def _wrapped(self) -> Iterator[None]:
-        import httpx
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, Any],
+        body: dict[str, Any] | None = None,
+        silence: float | None,
+    ) -> Iterator[httpcore.Response]:
+        """A successful answer whose content is still to be read. Raises the server's error for any other."""
+        given = urlencode(_given(query))
+        headers = [("Authorization", f"Bearer {self.target.token}"), ("User-Agent", "moor")]
+        content = None
+        if body is not None:
+            content = json.dumps(_given(body)).encode()
+            headers.append(("Content-Type", "application/json"))
+        with (
+            self._wrapped(),
+            self._connections.stream(
+                method,
+                f"{self.target.origin}/api/v1{path}{f'?{given}' if given else ''}",
+                headers=headers,
+                content=content,
+                extensions={"timeout": _timeouts(silence)},
+            ) as answer,
+        ):
+            if not 200 <= answer.status < 300:
+                raise problem(answer.status, answer.read())
+            yield answer
 
+    @contextmanager
+    def _wrapped(self) -> Iterator[None]:
         try:
             yield
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (
+            httpcore.NetworkError,
+            httpcore.TimeoutException,
+            httpcore.ProtocolError,
+            httpcore.UnsupportedProtocol,
+            httpcore.ProxyError,
+        ) as error:
             raise unreachable(self.target, error) from error
 
 
@@ -203,17 +228,15 @@ def unreachable(where: Target, error: Exception) -> Unavailable:
     )
 
 
-def problem(answer: httpx.Response) -> MoorageError:
+def problem(status: int, content: bytes) -> MoorageError:
     """The error behind an answer: from its problem+json body (RFC 9457), else from its status alone."""
-    kind = BY_STATUS.get(answer.status_code, MoorageError)
+    kind = BY_STATUS.get(status, MoorageError)
     try:
-        body = answer.json()
+        body = json.loads(content)
     except ValueError:
         body = None
     if not isinstance(body, dict) or "code" not in body:
-        return kind(
-            f"The server answered {answer.status_code} {answer.reason_phrase}.", code="unexpected-answer"
-        )
+        return kind(f"The server answered {status} {_reason(status)}.", code="unexpected-answer")
     known = {"type", "title", "status", "code", "detail", "hint", "field"}
     details = {key: value for key, value in body.items() if key not in known and value is not None}
     if issubclass(kind, InvalidInput):
@@ -261,8 +284,41 @@ def not_exactly(wanted: str, items: list[dict[str, Any]]) -> NotFound:
     )
 
 
+def _connections(where: Target) -> httpcore.ConnectionPool:
+    """To the Unix socket, to the server itself, or to the proxy on the way there (`kernel.proxies`)."""
+    if where.socket:
+        return httpcore.ConnectionPool(uds=where.socket)
+    try:
+        httpcore.URL(where.origin)
+    except ValueError as error:
+        raise unreachable(where, error) from error
+    from moorage.kernel.proxies import proxy_of
+
+    tls = ssl.create_default_context() if where.origin.startswith("https:") else None
+    proxy = proxy_of(where.origin)
+    return httpcore.ConnectionPool(ssl_context=tls, proxy=_proxy(proxy) if proxy else None)
+
+
+def _proxy(url: str) -> httpcore.Proxy:
+    """With user and password as a header; in a URL they are percent-encoded."""
+    parts = urlsplit(url)
+    user = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return httpcore.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=user)
+
+
+def _timeouts(silence: float | None) -> dict[str, float | None]:
+    return {"connect": 5.0, "read": silence, "write": silence, "pool": silence}
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
 def _probe(where: Target) -> None:
-    # httpx leaves its socket open when it cannot connect to a Unix socket.
+    # httpcore leaves its socket open when it cannot connect to a Unix socket.
     if not where.socket:
         return
     with socket.socket(socket.AF_UNIX) as probe:
@@ -278,6 +334,4 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 
 def quoted(name: str) -> str:
     """For one segment of a path."""
-    from urllib.parse import quote
-
     return quote(name, safe="")

@@ -1,20 +1,68 @@
-"""What the shell offers for a name: asked of the server, and silent when it does not answer."""
+"""Completion in the shell: the script that calls `moor`, and the names of workspaces, which the server is asked for."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from moorage.kernel.errors import MoorageError
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from moorage.cli.context import Context
+from moorage.kernel.errors import InvalidInput, MoorageError
+
+VARIABLE = "_MOOR_COMPLETE"
+_PLACES = {
+    "bash": (".bash_completions/moor.sh", ".bashrc", "source '{file}'"),
+    "zsh": (".zfunc/_moor", ".zshrc", "fpath+=~/.zfunc; autoload -Uz compinit; compinit"),
+    "fish": (".config/fish/completions/moor.fish", "", ""),
+}
+"""For each shell, below the home directory: where the script goes, and which line in which file makes the shell read it."""
 
 
-def workspaces(incomplete: str) -> list[str]:
-    """Titles and names of the caller's workspaces that begin so."""
-    from moorage.cli.client import Client
-
+def workspaces(context: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Titles and names of the caller's workspaces that begin so; none when the server does not answer."""
     try:
-        with Client.connect(os.environ.get("MOORAGE_SERVER"), None) as client:
+        with context.ensure_object(Context).connect() as client:
             items = client.get("/workspaces")["items"]
     except (MoorageError, KeyError, TypeError):
         return []
     names = [item["title"] for item in items] + [item["name"] for item in items]
-    return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
+    return [CompletionItem(name) for name in dict.fromkeys(names) if name.startswith(incomplete)]
+
+
+def script(app: click.Command, shell: str) -> str:
+    """What the shell has to run. `shell`: "" is the current one. Raises `InvalidInput` for one that is not known."""
+    kind = get_completion_class(_known(shell))
+    assert kind is not None
+    return kind(app, {}, "moor", VARIABLE).source()
+
+
+def install(app: click.Command, shell: str) -> None:
+    """Writes the script below the home directory, and the line that reads it into the shell's own file."""
+    shell = _known(shell)
+    place, own, line = _PLACES[shell]
+    file = Path.home() / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(script(app, shell))
+    if own:
+        _add_line(Path.home() / own, line.format(file=file))
+    click.echo(f"{shell} completion is in {file}. It works in terminals that are opened from now on.")
+
+
+def _add_line(file: Path, line: str) -> None:
+    text = file.read_text() if file.exists() else ""
+    if line not in text:
+        file.write_text(f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}{line}\n")
+
+
+def _known(shell: str) -> str:
+    name = shell or Path(os.environ.get("SHELL", "")).name
+    if name not in _PLACES:
+        raise InvalidInput(
+            f"There is no completion for {name or 'a shell that has no name'}.",
+            code="shell-unknown",
+            field="shell",
+            hint=f"Name one of {', '.join(_PLACES)}.",
+        )
+    return name

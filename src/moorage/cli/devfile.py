@@ -6,56 +6,70 @@ Exit codes: 0 valid, 1 not valid, 2 not readable.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
+import click
 
 from moorage.cli import output, words
+from moorage.cli.context import Context, output_option, pass_context
 from moorage.cli.devfile_source import Source, resolver_for
-from moorage.cli.options import OutputOption
-from moorage.kernel.errors import InvalidInput
+from moorage.cli.groups import Group
+from moorage.kernel.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
     from moorage.devfile import Devfile, Problem
     from moorage.translation import Translation
 
-app = typer.Typer(help="Check, flatten, explain and write devfiles.", no_args_is_help=True)
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 INVALID = 1
-FileArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE|URL", help="A devfile, its URL, the folder it lies in, or - for standard input."
-    ),
-]
-RegistryOption = Annotated[
-    str,
-    typer.Option(
+file_argument = click.argument(
+    "file",
+    metavar="[FILE|URL]",
+    required=False,
+    default=".",
+    help="A devfile, its URL, the folder it lies in (here, when left out), or - for standard input.",
+)
+
+
+def registry_options(command: Command) -> Command:
+    """`--registry` and `--allow-host`: what parents and plugins are fetched from."""
+    registry = click.option(
         "--registry",
         envvar="MOORAGE_DEVFILE_REGISTRY",
+        show_envvar=True,
+        default="",
         help="Where parents and plugins are found by id: a folder of <id>/<version>/devfile.yaml, or a registry's URL.",
-    ),
-]
-HostOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-host", help="A host that parents and plugins may be fetched from. May be repeated."
-    ),
-]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace a devfile that is there.")]
+    )
+    hosts = click.option(
+        "--allow-host",
+        metavar="HOST",
+        multiple=True,
+        help="A host that parents and plugins may be fetched from. May be repeated.",
+    )
+    return registry(hosts(command))
 
 
-@app.command()
-def validate(
-    file: FileArgument = ".",
-    *,
-    profile: Annotated[str, typer.Option(help="What must accept it: full or gitlab.")] = "full",
-    registry: RegistryOption = "",
-    allow_host: HostOption = None,
-    fmt: OutputOption = output.Format.TEXT,
-) -> None:
+@click.group(cls=Group)
+def devfile() -> None:
+    """Check, flatten, explain and write devfiles."""
+
+
+@devfile.command()
+@file_argument
+@click.option(
+    "--profile",
+    metavar="NAME",
+    default="full",
+    show_default=True,
+    help="What must accept it: full or gitlab.",
+)
+@registry_options
+@output_option
+@pass_context
+def validate(context: Context, file: str, *, profile: str, registry: str, allow_host: Sequence[str]) -> None:
     """Say all that is wrong with a devfile. Exit code 0: valid, 1: not valid, 2: not readable."""
     from moorage.devfile import PROFILES, DevfileError, flatten, parse, refusals
 
@@ -63,7 +77,7 @@ def validate(
         raise InvalidInput(
             f"There is no profile {profile!r}.", field="--profile", hint=f"Choose {' or '.join(PROFILES)}."
         )
-    source = Source(file, registry, allow_host or [])
+    source = Source(file, registry, allow_host)
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     left_out = 0
@@ -78,7 +92,7 @@ def validate(
     except DevfileError as error:
         problems += error.problems
         left_out = error.left_out
-    if output.as_json():
+    if context.as_json:
         output.show_json(
             {
                 "file": source.name,
@@ -95,44 +109,40 @@ def validate(
         if not problems:
             output.say(f"{source.name}: valid" + (f" ({profile})" if profile != "full" else ""))
     if problems:
-        raise typer.Exit(INVALID)
+        raise click.exceptions.Exit(INVALID)
 
 
-@app.command()
-def flatten(
-    file: FileArgument = ".",
-    *,
-    registry: RegistryOption = "",
-    allow_host: HostOption = None,
-    fmt: OutputOption = output.Format.TEXT,
-) -> None:
+@devfile.command()
+@file_argument
+@registry_options
+@output_option
+@pass_context
+def flatten(context: Context, file: str, *, registry: str, allow_host: Sequence[str]) -> None:
     """Print the devfile with its parent, plugins, overrides and variables worked in."""
     from moorage.devfile import dump
     from moorage.devfile.conversion import to_tree
 
-    source = Source(file, registry, allow_host or [])
-    flat = _checked(source, source.flattened)
-    if output.as_json():
+    source = Source(file, registry, allow_host)
+    flat = _checked(context, source, source.flattened)
+    if context.as_json:
         output.show_json(to_tree(flat.devfile))
     else:
         sys.stdout.write(dump(flat.devfile))
         _say_problems(source.name, flat.warnings, "warning")
 
 
-@app.command()
-def explain(
-    file: FileArgument = ".",
-    *,
-    registry: RegistryOption = "",
-    allow_host: HostOption = None,
-    fmt: OutputOption = output.Format.TEXT,
-) -> None:
+@devfile.command()
+@file_argument
+@registry_options
+@output_option
+@pass_context
+def explain(context: Context, file: str, *, registry: str, allow_host: Sequence[str]) -> None:
     """Say what workspace would come of a devfile, or of a devcontainer.json."""
     import msgspec
 
-    source = Source(file, registry, allow_host or [])
-    translation, warnings = _checked(source, source.translated)
-    if output.as_json():
+    source = Source(file, registry, allow_host)
+    translation, warnings = _checked(context, source, source.translated)
+    if context.as_json:
         spec = msgspec.to_builtins(translation.spec)
         output.show_json({"spec": spec, "warnings": [warning.to_json() for warning in warnings]})
         return
@@ -141,19 +151,18 @@ def explain(
     _say_problems(source.name, warnings, "warning")
 
 
-@app.command("from-devcontainer")
-def from_devcontainer(
-    file: FileArgument = ".",
-    *,
-    fmt: OutputOption = output.Format.TEXT,
-) -> None:
+@devfile.command("from-devcontainer")
+@file_argument
+@output_option
+@pass_context
+def from_devcontainer(context: Context, file: str) -> None:
     """Print the devfile that says what a devcontainer.json says."""
     from moorage.devfile import dump
     from moorage.devfile.conversion import to_tree
 
     source = Source(file, "", [], devcontainer=True)
-    converted = _checked(source, source.converted)
-    if output.as_json():
+    converted = _checked(context, source, source.converted)
+    if context.as_json:
         output.show_json(
             {
                 "devfile": to_tree(converted.devfile),
@@ -165,26 +174,48 @@ def from_devcontainer(
     _say_problems(source.name, converted.warnings, "warning")
 
 
-@app.command()
+@devfile.command()
+@click.argument(
+    "folder",
+    metavar="[FOLDER]",
+    required=False,
+    default=".",
+    type=click.Path(path_type=Path),
+    help="The repository; here, when left out.",
+)
+@click.option(
+    "--stack",
+    metavar="ID[:VERSION]",
+    default="",
+    help="Begin with this devfile of the registry.",
+)
+@click.option("--image", default="", help="The image to work in.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="NUMBER",
+    default=0,
+    help="The port that the application listens on.",
+)
+@registry_options
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing; take what is found.")
+@click.option("--force", is_flag=True, help="Replace a devfile that is there.")
+@output_option
+@pass_context
 def init(
-    folder: Annotated[Path, typer.Argument(help="The repository.")] = Path(),
+    context: Context,
+    folder: Path,
     *,
-    stack: Annotated[
-        str, typer.Option(help="Begin with this devfile of the registry: ID or ID:VERSION.")
-    ] = "",
-    image: Annotated[str, typer.Option(help="The image to work in.")] = "",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port that the application listens on.")
-    ] = 0,
-    registry: RegistryOption = "",
-    allow_host: HostOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take what is found.")] = False,
-    force: ForceOption = False,
-    fmt: OutputOption = output.Format.TEXT,
+    stack: str,
+    image: str,
+    port: int,
+    registry: str,
+    allow_host: Sequence[str],
+    yes: bool,
+    force: bool,
 ) -> None:
     """Write a .devfile.yaml for a repository: asks, or takes a registry's devfile; finds language and port."""
     from moorage.devfile import FILE_NAMES
-    from moorage.kernel.errors import Conflict
 
     if not folder.is_dir():
         raise InvalidInput(f"{folder} is no folder.", code="not-readable")
@@ -192,35 +223,30 @@ def init(
     if present is not None and not force:
         raise Conflict(f"{present} is there already.", code="devfile-exists", hint="Replace it with --force.")
     if stack:
-        text = _from_stack(stack, registry, allow_host or [])
+        text = _from_stack(stack, registry, allow_host)
     else:
-        text = _from_repository(folder, image=image, port=port, ask=not yes and sys.stdin.isatty())
+        text = _from_repository(
+            folder, image=image, port=port, ask=not yes and sys.stdin.isatty(), quiet=context.as_json
+        )
     target = present or folder / FILE_NAMES[0]
     target.write_text(text)
-    if output.as_json():
-        output.show_json({"file": str(target)})
-    else:
-        output.say(f"{target} is written. 'moor devfile explain {target}' says what comes of it.")
+    context.tell(
+        {"file": str(target)}, f"{target} is written. 'moor devfile explain {target}' says what comes of it."
+    )
 
 
-def _checked(source: Source, work: Callable[[], Any]) -> Any:
+def _checked(context: Context, source: Source, work: Callable[[], Any]) -> Any:
     """The work's result; when the devfile is not valid, all that is wrong, and exit code 1."""
     from moorage.devfile import DevfileError
 
     try:
         return work()
     except DevfileError as error:
-        if output.as_json():
-            sys.stderr.write(_json_error(error))
+        if context.as_json:
+            output.show_error(error, as_json=True)
         else:
             _say_problems(source.name, error.problems, "error", error.left_out)
-        raise typer.Exit(INVALID) from error
-
-
-def _json_error(error: Any) -> str:
-    import json
-
-    return json.dumps(output.error_document(error), indent=2, ensure_ascii=False) + "\n"
+        raise click.exceptions.Exit(INVALID) from error
 
 
 def _say_problems(name: str, problems: Iterable[Problem], kind: str, left_out: int = 0) -> None:
@@ -277,7 +303,7 @@ def _explained(translation: Translation) -> list[str]:
     return lines
 
 
-def _from_stack(stack: str, registry: str, hosts: list[str]) -> str:
+def _from_stack(stack: str, registry: str, hosts: Sequence[str]) -> str:
     """The registry's devfile, flat, with the mark for the editor."""
     from moorage.devfile import DevfileError, Reference, ResolutionError, dump, flatten, parse
 
@@ -313,7 +339,7 @@ def _marked(devfile: Devfile) -> Devfile:
     return dataclasses.replace(devfile, components=tuple(components))
 
 
-def _from_repository(folder: Path, *, image: str, port: int, ask: bool) -> str:
+def _from_repository(folder: Path, *, image: str, port: int, ask: bool, quiet: bool) -> str:
     from moorage.devfile import dump, parse, to_yaml
     from moorage.translation.repository import first_devfile, guess
 
@@ -321,12 +347,12 @@ def _from_repository(folder: Path, *, image: str, port: int, ask: bool) -> str:
     name = "".join(c if c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-") or "workspace"
     image = image or found.language.image
     chosen = port or found.port or 0
-    if found.why and not output.as_json():
+    if found.why and not quiet:
         output.note(f"{found.why} says that this is {found.language.name}.")
     if ask:
-        name = typer.prompt("Name", default=name)
-        image = typer.prompt("Image", default=image)
-        chosen = typer.prompt("Port of the application (0 for none)", default=chosen, type=int)
+        name = click.prompt("Name", default=name)
+        image = click.prompt("Image", default=image)
+        chosen = click.prompt("Port of the application (0 for none)", default=chosen, type=int)
     tree = first_devfile(name, found.language, image=image, port=chosen or None)
     return dump(parse(to_yaml(tree)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from moorage.translation import Converted, Translation
 
 
-def resolver_for(registry: str, hosts: list[str], root: Path | None = None) -> Resolver:
+def resolver_for(registry: str, hosts: Sequence[str], root: Path | None = None) -> Resolver:
     """`registry`: a folder or a URL; `root`: the folder whose files may be named. Nothing given: nothing is fetched."""
     from moorage.devfile import NoResolver
     from moorage.resolvers import FirstOf, LocalFiles, RegistryFolder
@@ -44,7 +45,9 @@ def resolver_for(registry: str, hosts: list[str], root: Path | None = None) -> R
 class Source:
     """The text that a command is about, and what its references are resolved with."""
 
-    def __init__(self, where: str, registry: str, hosts: list[str], *, devcontainer: bool = False) -> None:
+    def __init__(
+        self, where: str, registry: str, hosts: Sequence[str], *, devcontainer: bool = False
+    ) -> None:
         self.hosts = hosts
         self.registry = registry
         self.root: Path | None = None

@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import httpx
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from moorage.cli import output
 from moorage.cli.client import Target, problem, unreachable
 from moorage.contract.agent import WINDOW
 from moorage.kernel.errors import MoorageError, Unavailable
@@ -30,7 +30,6 @@ CHUNK = 32 * 1024
 """Bytes that are read from standard input at a time."""
 STDOUT, STDERR = 1, 2
 """First byte of a frame from the server: which stream it is of. The numbers are those of the descriptors, too."""
-INTERRUPTED = 130
 
 
 class Execution:
@@ -62,13 +61,7 @@ class Execution:
                     return await self._talk(socket)
         except InvalidStatus as error:
             response = error.response
-            raise problem(
-                httpx.Response(
-                    response.status_code,
-                    headers=list(response.headers.raw_items()),
-                    content=bytes(response.body),
-                )
-            ) from error
+            raise problem(response.status_code, bytes(response.body)) from error
         except ConnectionClosed as error:
             raise _broken() from error
         except BrokenPipeError:  # nobody reads our output any more
@@ -101,7 +94,7 @@ class Execution:
         try:
             return await _output(socket, credit)
         except asyncio.CancelledError:  # Ctrl-C, without a terminal: the server ends the command
-            return INTERRUPTED
+            return output.INTERRUPTED
         finally:
             resizing.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -113,6 +113,15 @@ def events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
             data.append(value)
 
 
+def lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Lines of UTF-8, however they were cut; what follows the last newline is not whole, and left out."""
+    left = b""
+    for chunk in chunks:
+        *whole, left = (left + chunk).split(b"\n")
+        for line in whole:
+            yield line.removesuffix(b"\r").decode(errors="replace")
+
+
 def _changes(client: Client, name: str, deadline: float, say: Callable[[str], None]) -> Iterator[Workspace]:
     """The workspace at once and at each change, over as many connections as it takes, until the deadline.
 
@@ -134,11 +143,8 @@ def _changes(client: Client, name: str, deadline: float, say: Callable[[str], No
 
 
 def _one_stream(client: Client, name: str, seconds: float) -> Iterator[Workspace]:
-    import httpx
-
     # The server breaks its silence every 20 s; a connection that stays silent for longer is dead.
-    timeout = httpx.Timeout(min(seconds, 45.0), connect=5.0)
-    with client.stream(f"/workspaces/{name}/events", timeout=timeout) as answer:
-        for event, data in events(answer.iter_lines()):
+    with client.stream(f"/workspaces/{name}/events", silence=min(seconds, 45.0)) as chunks:
+        for event, data in events(lines(chunks)):
             if event == "workspace":
                 yield json.loads(data)

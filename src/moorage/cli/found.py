@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+import time
+from typing import Any
 
-import typer
+import click
 
 from moorage.cli import output
 from moorage.cli.client import Client, quoted
-from moorage.cli.options import HomeOption, OutputOption, ServerOption
+from moorage.cli.context import Context, output_option, pass_context, server_options
+from moorage.cli.options import agent_argument, yes_option
+from moorage.cli.words import since
 from moorage.kernel.errors import InvalidInput, NotFound
+from moorage.wording import duration
 
-app = typer.Typer()
-
-AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="Its name.")]
-FoundArgument = Annotated[
-    str, typer.Argument(metavar="WORKSPACE", help="Its name, as `moor agents found` prints it.")
-]
+workspace_argument = click.argument(
+    "workspace", metavar="WORKSPACE", help="Its name, as `moor agents found` prints it."
+)
 
 
-@app.command()
-def found(
-    agent: Annotated[
-        str | None, typer.Argument(metavar="AGENT", help="Its name.", show_default="all")
-    ] = None,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
+@click.command()
+@click.argument("agent", metavar="[AGENT]", required=False, help="Its name; all agents, when left out.")
+@server_options
+@output_option
+@pass_context
+def found(context: Context, agent: str | None) -> None:
     """List what agents have and the server does not: it is stopped, and kept until you adopt or discard it."""
-    with Client.connect(server, home) as client:
+    with context.connect() as client:
         agents = (
             [agent]
             if agent
             else [item["name"] for item in client.get("/agents")["items"] if item.get("found")]
         )
         items = [item for name in agents for item in client.get(_path(name))["items"]]
-    if output.as_json():
+    if context.as_json:
         output.show_json({"items": items})
         return
     rows = [
@@ -66,61 +64,45 @@ def found(
         output.say("Remove one:     moor agents discard AGENT WORKSPACE")
 
 
-@app.command()
-def adopt(
-    agent: AgentArgument,
-    workspace: FoundArgument,
-    *,
-    owner: Annotated[
-        str, typer.Option(metavar="USER", help="Whose it becomes.", show_default="whose it was")
-    ] = "",
-    repository: Annotated[
-        str,
-        typer.Option(metavar="URL", help="Make it anew from the devfile there, on the files that are kept."),
-    ] = "",
-    ref: Annotated[str, typer.Option(help="Branch, tag or commit of that repository.")] = "",
-    devfile: Annotated[str, typer.Option(metavar="PATH", help="Where the devfile is in it.")] = "",
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
+@click.command()
+@agent_argument
+@workspace_argument
+@click.option("--owner", metavar="USER", default="", show_default="whose it was", help="Whose it becomes.")
+@click.option(
+    "--repository",
+    metavar="URL",
+    default="",
+    help="Make it anew from the devfile there, on the files that are kept.",
+)
+@click.option("--ref", default="", help="Branch, tag or commit of that repository.")
+@click.option("--devfile", metavar="PATH", default="", help="Where the devfile is in it.")
+@server_options
+@output_option
+@pass_context
+def adopt(context: Context, /, agent: str, workspace: str, **said: str) -> None:
     """Make a workspace of what an agent found: with its files, under its name. Its owner starts it."""
-    with Client.connect(server, home) as client:
+    with context.connect() as client:
         item = _find(client, agent, workspace)
-        body = {
-            "mark": item["mark"],
-            "owner": owner,
-            "repository": repository,
-            "ref": ref,
-            "devfile": devfile,
-        }
+        body = {"mark": item["mark"], **said}
         made = client.post(f"{_path(agent)}/{quoted(item['name'])}/adopt", body)
-    if output.as_json():
-        output.show_json(made)
-    else:
-        output.say(f"{made['title']} ({made['name']}) is a workspace of {made['owner_name']} again.")
+    context.tell(made, f"{made['title']} ({made['name']}) is a workspace of {made['owner_name']} again.")
 
 
-@app.command()
-def discard(
-    agent: AgentArgument,
-    workspace: FoundArgument,
-    *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
+@click.command()
+@agent_argument
+@workspace_argument
+@yes_option
+@server_options
+@output_option
+@pass_context
+def discard(context: Context, agent: str, workspace: str, *, yes: bool) -> None:
     """Remove what an agent found, with all its files. Nothing brings them back."""
-    with Client.connect(server, home) as client:
+    with context.connect() as client:
         item = _find(client, agent, workspace)
         if not yes:
             _ask(item)
         removed = client.delete(f"{_path(agent)}/{quoted(item['name'])}?mark={quoted(item['mark'])}")
-    if output.as_json():
-        output.show_json(removed)
-    else:
-        output.say(f"{item['name']} is being removed.")
+    context.tell(removed, f"{item['name']} is being removed.")
 
 
 def _path(agent: str) -> str:
@@ -151,8 +133,8 @@ def _ask(item: dict[str, Any]) -> None:
     what = item["title"] or item["name"]
     whose = f" of {_owner(item)}" if _owner(item) != "–" else ""
     output.note(f"{item['name']}: {', '.join(item['objects']) or 'a record alone'}")
-    if not typer.confirm(f"Remove {what}{whose} with all its files? Nothing brings them back.", err=True):
-        raise typer.Exit(1)
+    if not click.confirm(f"Remove {what}{whose} with all its files? Nothing brings them back.", err=True):
+        raise click.exceptions.Exit(1)
 
 
 def _owner(item: dict[str, Any]) -> str:
@@ -172,14 +154,8 @@ def _becomes(item: dict[str, Any]) -> str:
         return "left alone: another agent's"
     if item["remove_at"] is None:
         return "kept"
-    import time
-
-    from moorage.theme.words import duration
-
     return f"removed in {duration(max(0.0, item['remove_at'] - time.time()))}"
 
 
 def _age(then: float | None) -> str:
-    from moorage.cli.words import since
-
     return f"{since(then)} ago" if then else "–"

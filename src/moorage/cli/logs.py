@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
 
-import typer
+import click
 
 from moorage.cli import output
-from moorage.cli.client import Client
-from moorage.cli.options import HomeOption, ServerOption, WorkspaceArgument
-
-app = typer.Typer()
+from moorage.cli.context import Context, pass_context, server_options
+from moorage.cli.options import workspace_argument
 
 
-@app.command(rich_help_panel="Workspaces")
-def logs(
-    workspace: WorkspaceArgument,
-    *,
-    container: Annotated[str, typer.Option("--container", "-c", show_default="the editor's")] = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
-    tail: Annotated[int | None, typer.Option(min=0, help="Only so many last lines.")] = None,
-    server: ServerOption = None,
-    home: HomeOption = None,
-) -> None:
+@click.command()
+@workspace_argument
+@click.option("--container", "-c", show_default="the editor's", help="Which one's.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
+@click.option("--tail", type=click.IntRange(min=0), metavar="LINES", help="Only so many last lines.")
+@server_options
+@pass_context
+def logs(context: Context, workspace: str, *, container: str | None, follow: bool, tail: int | None) -> None:
     """Print what a container writes, byte by byte."""
-    with Client.connect(server, home) as client:
+    with context.connect() as client:
         path = f"/workspaces/{client.workspace_name(workspace)}/logs"
         wanted = client.stream(
             path, container=container or None, follow="true" if follow else None, tail=tail
         )
-        with wanted as answer:
+        with wanted as chunks:
             try:
-                for data in answer.iter_raw():
+                for data in chunks:
                     sys.stdout.buffer.write(data)
                     sys.stdout.buffer.flush()
             except KeyboardInterrupt:
-                raise typer.Exit(130) from None
+                raise click.exceptions.Exit(output.INTERRUPTED) from None
             except BrokenPipeError:
-                raise typer.Exit(output.reader_gone()) from None
+                raise click.exceptions.Exit(output.reader_gone()) from None

@@ -1,60 +1,44 @@
-"""Options that many commands share."""
+"""Arguments and options that several commands take as parameters. Those of all commands are in `context`."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from moorage.cli import output
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
-def _complete_workspace(incomplete: str) -> list[str]:
+def _complete_workspace(
+    context: click.Context, _argument: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     from moorage.cli.completion import workspaces
 
-    return workspaces(incomplete)
+    return workspaces(context, incomplete)
 
 
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--home",
-        envvar="MOORAGE_HOME",
-        show_default=False,
-        help="State folder of the installation on this machine.",
-    ),
-]
-ServerOption = Annotated[
-    str | None,
-    typer.Option(
-        "--server",
-        envvar="MOORAGE_SERVER",
-        show_default=False,
-        help="A server elsewhere: its URL, or unix:PATH. Its token comes from MOORAGE_TOKEN.",
-    ),
-]
-OutputOption = Annotated[
-    output.Format,
-    typer.Option("--output", "-o", callback=output.choose, help="For a person, or for a programme."),
-]
-TimeoutOption = Annotated[
-    float, typer.Option(min=0, help="Seconds to wait at most; what was asked for goes on by itself.")
-]
-WorkspaceArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="WORKSPACE",
-        help="Its title, its name, or a beginning of one that fits no other.",
-        autocompletion=_complete_workspace,
-    ),
-]
-ExactWorkspaceArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="WORKSPACE",
-        help="Its whole title or name.",
-        autocompletion=_complete_workspace,
-    ),
-]
+workspace_argument = click.argument(
+    "workspace",
+    metavar="WORKSPACE",
+    help="Its title, its name, or a beginning of one that fits no other.",
+    shell_complete=_complete_workspace,
+)
+exact_workspace_argument = click.argument(
+    "workspace",
+    metavar="WORKSPACE",
+    help="Its whole title or name.",
+    shell_complete=_complete_workspace,
+)
 """For what cannot be undone."""
+agent_argument = click.argument("agent", metavar="AGENT", help="Its name.")
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=3600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Seconds to wait at most; what was asked for goes on by itself.",
+)
+wait_option = click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is done.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")

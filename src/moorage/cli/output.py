@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from moorage.cli import words
 from moorage.kernel.errors import MoorageError
 
@@ -19,20 +21,6 @@ if TYPE_CHECKING:
 class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
-
-
-_chosen = Format.TEXT
-
-
-def choose(value: Format) -> Format:
-    """Called while the command line is read, so that an error, too, is printed in the form that was asked for."""
-    global _chosen  # noqa: PLW0603 - one process, one command line
-    _chosen = value
-    return value
-
-
-def as_json() -> bool:
-    return _chosen is Format.JSON
 
 
 def console(*, error: bool = False) -> Console:
@@ -55,26 +43,38 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty:
 
     `empty` is said in place of a table without rows.
     """
-    from rich.cells import cell_len
-
     if not rows:
         say(empty)
         return
     table = [[clean(cell) for cell in row] for row in (headings, *rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(*table, strict=True)]
     for number, row in enumerate(table):
-        cells = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
-        console().print("  ".join(cells).rstrip(), markup=False, style=None if number else "bold")
+        cells = [cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)]
+        line = "  ".join(cells).rstrip()
+        click.echo(line if number else click.style(line, bold=True))
 
 
 def say(text: str) -> None:
     """A sentence for a person, on standard output."""
-    console().print(clean(text), markup=False)
+    click.echo(clean(text))
 
 
 def note(text: str) -> None:
     """A sentence beside the result, on standard error."""
-    console(error=True).print(clean(text), markup=False)
+    click.echo(clean(text), err=True)
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes: an East Asian character two, a combining one none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 
 
 def reader_gone() -> int:
@@ -98,9 +98,9 @@ def markup(text: str) -> str:
     return escape(clean(text))
 
 
-def show_error(error: MoorageError) -> None:
+def show_error(error: MoorageError, *, as_json: bool) -> None:
     """On standard error: message, what is wrong where, and what to do; or one JSON object."""
-    if as_json():
+    if as_json:
         sys.stderr.write(json.dumps(error_document(error), indent=2, ensure_ascii=False, default=str) + "\n")
         return
     for line in error_lines(error):

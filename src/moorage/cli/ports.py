@@ -4,56 +4,47 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from moorage.cli import output
-from moorage.cli.client import Client
-from moorage.cli.options import HomeOption, OutputOption, ServerOption, WorkspaceArgument
+from moorage.cli.context import Context, output_option, pass_context, server_options
+from moorage.cli.options import workspace_argument
 from moorage.kernel.errors import InvalidInput, NotFound
 
-app = typer.Typer()
 
-
-@app.command(rich_help_panel="Workspaces")
-def ports(
-    workspace: WorkspaceArgument,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
+@click.command()
+@workspace_argument
+@server_options
+@output_option
+@pass_context
+def ports(context: Context, workspace: str) -> None:
     """List the ports that a workspace declares, with their URLs. Any other can be opened too."""
     from moorage.cli.details import show_port_table
 
-    with Client.connect(server, home) as client:
+    with context.connect() as client:
         answer = client.get(f"/workspaces/{client.workspace_name(workspace)}/ports")
-    if output.as_json():
+    if context.as_json:
         output.show_json(answer)
     else:
         show_port_table(answer["items"])
 
 
-@app.command("open", rich_help_panel="Workspaces")
-def open_(
-    workspace: WorkspaceArgument,
-    port: Annotated[
-        str,
-        typer.Argument(metavar="[PORT]", help="Number or name of a port.", show_default="the editor"),
-    ] = "",
-    *,
-    only_print: Annotated[bool, typer.Option("--print", help="Print the URL and open nothing.")] = False,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
+@click.command("open")
+@workspace_argument
+@click.argument(
+    "port", required=False, default="", help="Number or name of a port; the editor's, when left out."
+)
+@click.option("--print", "only_print", is_flag=True, help="Print the URL and open nothing.")
+@server_options
+@output_option
+@pass_context
+def open_(context: Context, workspace: str, port: str, *, only_print: bool) -> None:
     """Open a workspace's editor, or one of its ports, in a browser; prints the URL."""
-    with Client.connect(server, home) as client:
+    with context.connect() as client:
         url = port_url(client.workspace(workspace), port)
-    if output.as_json():
-        output.show_json({"url": url})
-    else:
-        output.say(url)
+    context.tell({"url": url}, url)
     if not only_print:
         browse(url)
 

@@ -12,7 +12,7 @@ import msgspec
 from moorage.cli import output
 from moorage.cli.following import Workspace
 from moorage.contract import Stage
-from moorage.theme.words import StageLine, duration, stage_lines
+from moorage.wording import StageLine, duration, stage_lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,10 +36,10 @@ class Progress:
 
 
 @contextmanager
-def stages(*, error: bool = True) -> Iterator[Progress]:
+def stages(*, as_json: bool) -> Iterator[Progress]:
     """Shows a workspace's stages on standard error for as long as the block runs."""
-    console = output.console(error=error)
-    if output.as_json():
+    console = output.console(error=True)
+    if as_json:
         yield Progress(lambda _workspace: None, lambda _text: None)
     elif console.is_terminal:
         with _live() as progress:

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
 
-import typer
+import click
 
 from moorage.cli import output
-from moorage.cli.client import Client, quoted
-from moorage.cli.options import HomeOption, OutputOption, ServerOption
-
-app = typer.Typer()
+from moorage.cli.client import quoted
+from moorage.cli.context import Context, output_option, pass_context, server_options
 
 
-@app.command("sign-in-link", rich_help_panel="People and agents")
-def sign_in_link(
-    user: Annotated[str, typer.Argument(metavar="[USER]", show_default="you")] = "",
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
+@click.command("sign-in-link")
+@click.argument("user", required=False, default="", help="Whom it signs in; you, when left out.")
+@server_options
+@output_option
+@pass_context
+def sign_in_link(context: Context, user: str) -> None:
     """Print a link that signs a user in, once."""
-    with Client.connect(server, home) as client:
+    with context.connect() as client:
         name = user or client.get("/me")["name"]
         link = client.post(f"/users/{quoted(name)}/sign-in-links")
-    if output.as_json():
-        output.show_json(link)
-        return
-    output.say(link["url"])
-    minutes = max(1, round((link["expires_at"] - time.time()) / 60))
-    output.note(f"It signs {name} in, once, within {minutes} minutes.")
+    context.tell(link, link["url"])
+    if not context.as_json:
+        minutes = max(1, round((link["expires_at"] - time.time()) / 60))
+        output.note(f"It signs {name} in, once, within {minutes} minutes.")

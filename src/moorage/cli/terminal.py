@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
 
-import typer
+import click
 
 from moorage.cli import output
-from moorage.cli.client import Client
-from moorage.cli.options import ExactWorkspaceArgument, HomeOption, ServerOption
-
-app = typer.Typer()
+from moorage.cli.context import Context, pass_context, server_options
+from moorage.cli.options import exact_workspace_argument
 
 
-@app.command("exec", rich_help_panel="Workspaces")
+@click.command("exec")
+@exact_workspace_argument
+@click.argument(
+    "command", nargs=-1, required=True, metavar="COMMAND...", help="The command and its arguments."
+)
+@click.option("--container", "-c", default="", show_default="the editor's", help="Where it runs.")
+@click.option(
+    "--tty/--no-tty",
+    "-t/-T",
+    default=None,
+    show_default="when input and output are one",
+    help="With a terminal.",
+)
+@server_options
+@pass_context
 def exec_(
-    workspace: ExactWorkspaceArgument,
-    command: Annotated[
-        list[str],
-        typer.Argument(metavar="COMMAND...", help="The command and its arguments.", show_default=False),
-    ],
-    *,
-    container: Annotated[str, typer.Option("--container", "-c", show_default="the editor's")] = "",
-    tty: Annotated[
-        bool | None,
-        typer.Option(
-            "--tty/--no-tty", "-t/-T", help="With a terminal.", show_default="when input and output are one"
-        ),
-    ] = None,
-    server: ServerOption = None,
-    home: HomeOption = None,
+    context: Context, workspace: str, command: tuple[str, ...], *, container: str, tty: bool | None
 ) -> None:
     """Run a command in a workspace: `moor exec app -- make test`. The exit code is the command's own."""
     import asyncio
@@ -38,12 +35,12 @@ def exec_(
     from moorage.cli.execution import Execution
 
     with_terminal = sys.stdin.isatty() and sys.stdout.isatty() if tty is None else tty
-    with Client.connect(server, home) as client:
+    with context.connect() as client:
         name = client.workspace_exactly(workspace)["name"]
         target = client.target
-    execution = Execution(target, name, command, container=container, tty=with_terminal)
+    execution = Execution(target, name, list(command), container=container, tty=with_terminal)
     try:
         code = asyncio.run(execution.run())
     except BrokenPipeError:
         code = output.reader_gone()
-    raise typer.Exit(code)
+    raise click.exceptions.Exit(code)

@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+import click
 
 from moorage.cli import output
-from moorage.cli.client import Client, quoted
-from moorage.cli.options import HomeOption, OutputOption, ServerOption
+from moorage.cli.client import quoted
+from moorage.cli.context import Context, output_option, pass_context, server_options
+from moorage.cli.groups import Group
 
-app = typer.Typer(help="Who may use this installation.", no_args_is_help=True)
-
-UserArgument = Annotated[str, typer.Argument(metavar="USER")]
+user_argument = click.argument("user", metavar="USER", help="Their name.")
 
 
-@app.command()
-def add(
-    user: UserArgument,
-    *,
-    administrator: Annotated[bool, typer.Option("--administrator", help="May do everything.")] = False,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
+@click.group(cls=Group)
+def users() -> None:
+    """Who may use this installation."""
+
+
+@users.command()
+@user_argument
+@click.option("--administrator", is_flag=True, help="May do everything.")
+@server_options
+@output_option
+@pass_context
+def add(context: Context, user: str, *, administrator: bool) -> None:
     """Add a user. `moor sign-in-link USER` lets them in."""
     body = {"name": user, "role": "administrator" if administrator else "developer"}
-    with Client.connect(server, home) as client:
+    with context.connect() as client:
         found = client.post("/users", body)
-    _show(found, f"{found['name']} is added. `moor sign-in-link {found['name']}` prints a link for them.")
+    name = found["name"]
+    context.tell(found, f"{name} is added. `moor sign-in-link {name}` prints a link for them.")
 
 
-@app.command("list")
-def list_(
-    server: ServerOption = None, home: HomeOption = None, format_: OutputOption = output.Format.TEXT
-) -> None:
+@users.command("list")
+@server_options
+@output_option
+@pass_context
+def list_(context: Context) -> None:
     """List all users."""
-    with Client.connect(server, home) as client:
+    with context.connect() as client:
         answer = client.get("/users")
-    if output.as_json():
+    if context.as_json:
         output.show_json(answer)
         return
     rows = [
@@ -48,32 +50,23 @@ def list_(
     output.show_table(["ID", "NAME", "ROLE", ""], rows, empty="No users.")
 
 
-@app.command()
-def block(
-    user: UserArgument,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
+@users.command()
+@user_argument
+@server_options
+@output_option
+@pass_context
+def block(context: Context, user: str) -> None:
     """Keep a user out. Their sessions and open connections end at once; their workspaces stay."""
-    with Client.connect(server, home) as client:
-        _show(client.post(f"/users/{quoted(user)}/block"), f"{user} is blocked.")
+    with context.connect() as client:
+        context.tell(client.post(f"/users/{quoted(user)}/block"), f"{user} is blocked.")
 
 
-@app.command()
-def unblock(
-    user: UserArgument,
-    server: ServerOption = None,
-    home: HomeOption = None,
-    format_: OutputOption = output.Format.TEXT,
-) -> None:
+@users.command()
+@user_argument
+@server_options
+@output_option
+@pass_context
+def unblock(context: Context, user: str) -> None:
     """Let a blocked user in again."""
-    with Client.connect(server, home) as client:
-        _show(client.post(f"/users/{quoted(user)}/unblock"), f"{user} may sign in again.")
-
-
-def _show(user: dict[str, Any], sentence: str) -> None:
-    if output.as_json():
-        output.show_json(user)
-    else:
-        output.say(sentence)
+    with context.connect() as client:
+        context.tell(client.post(f"/users/{quoted(user)}/unblock"), f"{user} may sign in again.")

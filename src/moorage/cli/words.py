@@ -1,9 +1,11 @@
-"""Numbers and states as a person reads them. Light to import: what draws pages is fetched when a word is needed."""
+"""Numbers and states as a person reads them."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
+
+from moorage.wording import badge, duration
 
 
 def size(count: int) -> str:
@@ -18,8 +20,6 @@ def size(count: int) -> str:
 
 def since(then: float, now: float | None = None) -> str:
     """How long ago, as a duration."""
-    from moorage.theme.words import duration
-
     return duration((time.time() if now is None else now) - then)
 
 
@@ -30,6 +30,4 @@ def more_problems(count: int) -> str:
 
 def state_word(workspace: dict[str, Any]) -> str:
     """A workspace's state in one word, as the pages say it."""
-    from moorage.theme.words import badge
-
     return badge(workspace["desired"], workspace["state"]).label

@@ -1,4 +1,4 @@
-"""The look that the server's and the gateway's pages share: base template, stylesheet, icons, stage list.
+"""The look that the server's and the gateway's pages share: base template, stylesheet, icons, stage list (in the words of `moorage.wording`).
 
 Must not: know where its pages are served, or do I/O beyond reading its own files.
 
@@ -24,23 +24,15 @@ from moorage.theme.assets import (
     content_security_policy,
 )
 from moorage.theme.environment import environment, render
-from moorage.theme.words import Badge, StageLine, Tone, ago, badge, duration, stage_lines
 
 __all__ = [
     "ASSETS",
     "DIGEST",
     "STYLESHEET",
     "Asset",
-    "Badge",
-    "StageLine",
-    "Tone",
-    "ago",
     "asset",
-    "badge",
     "cache_control",
     "content_security_policy",
-    "duration",
     "environment",
     "render",
-    "stage_lines",
 ]

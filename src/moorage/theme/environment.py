@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from moorage.theme import words
+from moorage import wording
 from moorage.theme.assets import DIGEST
 
 
@@ -30,7 +30,7 @@ def environment(*packages: str, assets_at: str = "/assets") -> Environment:
         return f"{assets_at}/{DIGEST}/{name}"
 
     made.globals["asset"] = asset_url
-    made.filters.update(duration=words.duration, ago=words.ago, moment=_moment)
+    made.filters.update(duration=wording.duration, ago=wording.ago, moment=_moment)
     return made
 
 

@@ -20,7 +20,6 @@ import published
 from moorage.devfile import parse, refusals
 
 REGISTRY = published.DEVFILE / "registry"
-RUN = "import sys; from moorage.cli.devfile import app; from moorage.cli.output import show_error\nfrom moorage.kernel.errors import MoorageError\ntry:\n    app()\nexcept MoorageError as error:\n    show_error(error); sys.exit(error.exit_code)"
 
 GOOD = """\
 schemaVersion: 2.2.0
@@ -35,7 +34,7 @@ BAD = GOOD.replace("image:", "imag:")
 def moor(*arguments: str | Path, text: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Runs `moor devfile …`, as the one place that maps errors to exit codes does."""
     return subprocess.run(
-        [sys.executable, "-c", RUN, *map(str, arguments)],
+        [sys.executable, "-m", "moorage.cli.main", "devfile", *map(str, arguments)],
         input=text,
         capture_output=True,
         text=True,
@@ -230,7 +229,7 @@ def test_init_asks_a_person(tmp_path: Path) -> None:
     (tmp_path / "go.mod").write_text("module x\n")
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, "init", str(tmp_path)],
+        [sys.executable, "-m", "moorage.cli.main", "devfile", "init", str(tmp_path)],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from unit.cli.running import moor
 from unit.cli.serving import Answer, Server, as_json
-from unit.cli.test_commands import moor
 
 TEXT = "# ours\nremote_development: {workspaces_quota: 3}\n"
 
@@ -174,10 +172,7 @@ def test_settings_are_set_from_a_file_or_standard_input(home: Path, server: Serv
     done = moor(home, "agents", "configure", "far", str(file), "--version", "3")
     assert server.asked[-1] == ("PUT", "/api/v1/agents/far/settings", {"text": TEXT, "version": 3})
     assert done.stdout == "far has version 4 of its settings.\n"
-    piped = subprocess.run(
-        [sys.executable, "-m", "moorage.cli.main", "agents", "configure", "far", "-", "--home", str(home)],
-        input=TEXT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    piped = moor(home, "agents", "configure", "far", "-", text=TEXT)
     assert piped.returncode == 0, piped.stderr
     assert server.asked[-1][2] == {"text": TEXT}
     missing = moor(home, "agents", "configure", "far", str(tmp_path / "none"))
@@ -189,9 +184,6 @@ def test_a_line_at_fault_is_said(home: Path, server: Server) -> None:
     words = "The agent's settings are not usable (settings of far, line 2, storage): there is no setting x."
     problem = {"code": "settings-invalid", "detail": words, "line": 2, "field": "storage"}
     server.respond = lambda *_: as_json(problem, 422)
-    done = subprocess.run(
-        [sys.executable, "-m", "moorage.cli.main", "agents", "configure", "far", "-", "--home", str(home), "-o", "json"],
-        input="x", capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = moor(home, "agents", "configure", "far", "-", "-o", "json", text="x")
     assert done.returncode == 2
     assert json.loads(done.stderr)["line"] == 2

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
 from moorage.cli.client import Client, Target, match, problem, target
+from moorage.cli.context import Context
 from moorage.kernel.errors import (
     Conflict,
     Forbidden,
@@ -20,8 +20,11 @@ from moorage.kernel.errors import (
     TooLarge,
     Unavailable,
 )
+from moorage.kernel.home import Home
 from unit.cli.serving import Server, as_json
 from unit.cli.workspace import NAME, workspace
+
+NOWHERE = Home(Path("/nowhere"))
 
 
 @pytest.fixture(autouse=True)
@@ -35,36 +38,36 @@ def test_the_installation_of_this_machine(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "client.json").write_text(
         json.dumps({"server": "unix:/run/x", "url": "http://x", "token": "one"})
     )
-    assert target(None, tmp_path) == Target("unix:/run/x", "one")
+    assert target(None, Home(tmp_path)) == Target("unix:/run/x", "one")
     monkeypatch.setenv("MOORAGE_HOME", str(tmp_path))
     monkeypatch.setenv("MOORAGE_TOKEN", "two")
-    assert target(None, None) == Target("unix:/run/x", "two")
+    assert target(None, Context().installation) == Target("unix:/run/x", "two")
 
 
 def test_a_server_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its token comes from the environment, never from `client.json`, which is another server's."""
     with pytest.raises(NotSignedIn, match="MOORAGE_TOKEN"):
-        target("https://moorage.example.com", None)
+        target("https://moorage.example.com", NOWHERE)
     monkeypatch.setenv("MOORAGE_TOKEN", "secret")
-    where = target("https://moorage.example.com/", None)
+    where = target("https://moorage.example.com/", NOWHERE)
     assert (where.origin, where.socket) == ("https://moorage.example.com", "")
     assert "secret" not in repr(where)
     with pytest.raises(InvalidInput):
-        target("moorage.example.com", None)
+        target("moorage.example.com", NOWHERE)
 
 
 def test_no_installation(tmp_path: Path) -> None:
     """Who has not started one is told how to."""
     with pytest.raises(Unavailable, match="moor up") as missing:
-        target(None, tmp_path)
+        target(None, Home(tmp_path))
     assert missing.value.code == "no-installation"
     (tmp_path / "client.json").write_text("{")
     with pytest.raises(Unavailable):
-        target(None, tmp_path)
+        target(None, Home(tmp_path))
 
 
 def test_a_server_that_is_away(tmp_path: Path) -> None:
-    """The error says what to look at; nothing of httpx gets through."""
+    """The error says what to look at; nothing of httpcore gets through."""
     with pytest.raises(Unavailable, match="moor status") as away:
         Client(Target(f"unix:{tmp_path}/none.sock", "x"))
     assert away.value.code == "server-unreachable"
@@ -101,7 +104,7 @@ def test_a_problem_becomes_the_error_that_it_was(status: int, kind: type[Moorage
         "request_id": "r",
         "limit": 3,
     }
-    error = problem(httpx.Response(status, json=body))
+    error = problem(status, json.dumps(body).encode())
     assert type(error) is kind
     assert (error.code, error.message, error.hint) == ("c", "d.", "h.")
     assert error.details == {"request_id": "r", "limit": 3}
@@ -110,11 +113,8 @@ def test_a_problem_becomes_the_error_that_it_was(status: int, kind: type[Moorage
 def test_the_field_and_the_problems_of_an_input() -> None:
     """A wrong devfile's problems keep their places."""
     problems = [{"code": "x", "message": "m", "line": 3, "column": 5}]
-    error = problem(
-        httpx.Response(
-            422, json={"code": "devfile-invalid", "detail": "d", "field": "devfile", "problems": problems}
-        )
-    )
+    body = {"code": "devfile-invalid", "detail": "d", "field": "devfile", "problems": problems}
+    error = problem(422, json.dumps(body).encode())
     assert isinstance(error, InvalidInput)
     assert error.field == "devfile"
     assert error.details["problems"] == problems
@@ -124,7 +124,7 @@ def test_the_field_and_the_problems_of_an_input() -> None:
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"detail": "x"}'])
 def test_an_answer_of_something_else(content: bytes, status: int) -> None:
     """A proxy's error page is told by its status."""
-    error = problem(httpx.Response(status, content=content))
+    error = problem(status, content)
     assert isinstance(error, Unavailable)
     assert error.code == "unexpected-answer"
     assert str(status) in error.message

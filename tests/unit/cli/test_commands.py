@@ -13,23 +13,12 @@ from typing import Any
 
 import pytest
 
+from unit.cli.running import moor
 from unit.cli.serving import Answer, Server, as_json
 from unit.cli.workspace import NAME, cause, stages, workspace
 
 UP = stages(queued="done", received="done", ready="done")
 ME = {"id": 2, "name": "ana", "role": "developer"}
-
-
-def moor(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "moorage.cli.main", *arguments],
-        env={**os.environ, "MOORAGE_HOME": str(home), "COLUMNS": "200", **environ},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def sse(*states: dict[str, Any]) -> Answer:
@@ -352,34 +341,55 @@ def test_a_reader_that_goes_away(home: Path, server: Server) -> None:
     assert (done.stdout, done.stderr) == ("line\n141\n", "")
 
 
+def test_the_options_of_a_group_hold_for_its_commands(home: Path, server: Server, tmp_path: Path) -> None:
+    """`moor agents -o json list` is `moor agents list -o json`, and what the command says itself comes first."""
+    server.respond = lambda *_: as_json({"items": []})
+    elsewhere = tmp_path / "none"
+    assert json.loads(moor(elsewhere, "agents", "-o", "json", "--home", str(home), "list").stdout) == {
+        "items": []
+    }
+    said = moor(elsewhere, "agents", "-o", "json", "--home", str(home), "list", "-o", "text").stdout
+    assert said.startswith("No agents.")
+
+
+@pytest.mark.parametrize(
+    ("shell", "script", "own"),
+    [
+        ("bash", ".bash_completions/moor.sh", ".bashrc"),
+        ("zsh", ".zfunc/_moor", ".zshrc"),
+        ("fish", ".config/fish/completions/moor.fish", None),
+    ],
+)
+def test_completion_is_installed(tmp_path: Path, shell: str, script: str, own: str | None) -> None:
+    """The script lies where the shell looks for it; the line that makes it look is added once, after what was there."""
+    if own:
+        (tmp_path / own).write_text("alias ll='ls -l'")
+    for arguments in (["--install-completion"], ["--install-completion", shell]):
+        assert moor(tmp_path, *arguments, HOME=str(tmp_path), SHELL=f"/usr/bin/{shell}").returncode == 0
+    assert f"_MOOR_COMPLETE={shell}_complete" in (tmp_path / script).read_text()
+    if own:
+        first, *rest = (tmp_path / own).read_text().splitlines()
+        assert (first, len(rest)) == ("alias ll='ls -l'", 1)
+    shown = moor(tmp_path, "--show-completion", shell).stdout
+    assert shown.strip() == (tmp_path / script).read_text().strip()
+
+
+def test_completion_for_a_shell_that_is_not_known(tmp_path: Path) -> None:
+    """It says which there are."""
+    done = moor(tmp_path, "--install-completion", SHELL="/bin/ksh")
+    assert (done.returncode, "bash, zsh, fish" in done.stderr) == (2, True)
+
+
 def test_workspaces_complete(home: Path, server: Server) -> None:
     """The shell offers titles and names; a server that is away offers nothing and says nothing."""
     server.respond = lambda *_: as_json(
         {"items": [workspace(), workspace(title="other", name="workspace-1-2-x")]}
     )
-    asked = {"_MOOR_COMPLETE": "complete_bash", "COMP_WORDS": "moor show ap", "COMP_CWORD": "2"}
+    asked = {"_MOOR_COMPLETE": "bash_complete", "COMP_WORDS": "moor show ap", "COMP_CWORD": "2"}
     program = Path(sys.executable).with_name("moor")
     environ = {**os.environ, "MOORAGE_HOME": str(home), **asked}
     done = subprocess.run([program], env=environ, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["app"]
+    assert done.stdout.split() == ["plain,app"]
     environ["MOORAGE_HOME"] = "/nowhere"
     done = subprocess.run([program], env=environ, capture_output=True, text=True, check=False)
     assert (done.stdout.split(), done.stderr) == ([], "")
-
-
-def test_help_is_quick_because_it_imports_little() -> None:
-    """What only a command needs is imported when it runs; the help needs none of it."""
-    heavy = [
-        "httpx",
-        "websockets",
-        "structlog",
-        "fastapi",
-        "sqlalchemy",
-        "jinja2",
-        "rich",
-        "asyncio",
-        "ruamel",
-    ]
-    script = f"import sys, moorage.cli.main; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from unit.cli.running import moor
 from unit.cli.serving import Answer, Server, as_json
 from unit.cli.test_agents import agent
-from unit.cli.test_commands import moor
 
 NAME = "workspace-2-5-abc123"
 

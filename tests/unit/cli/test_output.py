@@ -14,14 +14,6 @@ from moorage.cli.words import size
 from moorage.kernel.errors import InvalidInput, MoorageError
 from unit.cli.workspace import cause, stage, workspace
 
-
-@pytest.fixture
-def as_json() -> object:
-    output.choose(output.Format.JSON)
-    yield
-    output.choose(output.Format.TEXT)
-
-
 PROBLEMS = InvalidInput(
     "The devfile has 2 problems.",
     code="devfile-invalid",
@@ -37,7 +29,7 @@ PROBLEMS = InvalidInput(
 
 def test_an_error_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:
     """Sentence, field, the devfile's problems with their places, and what to do; brackets are no markup."""
-    output.show_error(PROBLEMS)
+    output.show_error(PROBLEMS, as_json=False)
     assert capsys.readouterr().err.splitlines() == [
         "error: The devfile has 2 problems. (devfile)",
         "  3:5: two [editors] (components[1])",
@@ -50,14 +42,15 @@ def test_an_error_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_lines_behind_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     """The log's end stands under the sentence."""
-    output.show_error(MoorageError("It crashed.", code="container-crashed", detail="one\ntwo [3]"))
+    output.show_error(
+        MoorageError("It crashed.", code="container-crashed", detail="one\ntwo [3]"), as_json=False
+    )
     assert capsys.readouterr().err.splitlines() == ["error: It crashed.", "  | one", "  | two [3]"]
 
 
-@pytest.mark.usefixtures("as_json")
 def test_an_error_for_a_programme(capsys: pytest.CaptureFixture[str]) -> None:
     """One object on standard error, and nothing on standard output."""
-    output.show_error(PROBLEMS)
+    output.show_error(PROBLEMS, as_json=True)
     printed = capsys.readouterr()
     assert printed.out == ""
     document = json.loads(printed.err)
@@ -85,7 +78,7 @@ def test_nothing_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None
     evil = "a\x1b]0;title\x07\x9b31mb\rc"
     output.say(evil)
     output.show_table(["X"], [[evil]], empty="")
-    output.show_error(MoorageError(evil, detail=evil, hint=evil, problems=[{"message": evil}]))
+    output.show_error(MoorageError(evil, detail=evil, hint=evil, problems=[{"message": evil}]), as_json=False)
     printed = capsys.readouterr()
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", printed.out + printed.err)
     assert printed.out.splitlines()[0] == "a]0;title31mbc"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from moorage import theme
+from moorage import theme, wording
 from moorage.contract import Cause, Stage, StageName, StageState
 
 NOW = 1_700_000_000.0
@@ -57,7 +57,7 @@ def test_nothing_inline() -> None:
     html = page(detail="x", request_id="r") + draw(
         '{{ stage_list(lines) }}{{ cause_box(cause) }}{{ ask("d", "Delete?", "Gone.", "/x", "Delete") }}'
         '{{ field("a", "A", error="no") }}{{ copyable("x", "it") }}{{ action_button("A", "/x") }}',
-        lines=theme.stage_lines([Stage(StageName.IMAGE, StageState.RUNNING, NOW)], NOW),
+        lines=wording.stage_lines([Stage(StageName.IMAGE, StageState.RUNNING, NOW)], NOW),
         cause=Cause("c", "m", "d", "h"),
     )
     for tag, attributes in Tags(html).found:
@@ -86,7 +86,7 @@ def test_everything_is_escaped(body: str) -> None:
     html = draw(
         body,
         hostile=hostile,
-        lines=theme.stage_lines([Stage(StageName.IMAGE, StageState.FAILED, NOW, NOW, hostile)], NOW),
+        lines=wording.stage_lines([Stage(StageName.IMAGE, StageState.FAILED, NOW, NOW, hostile)], NOW),
         cause=Cause(hostile, hostile, hostile, hostile),
     )
     assert "&lt;script&gt;" in html
@@ -97,7 +97,9 @@ def test_stage_list_says_states_in_words() -> None:
     """State is told by words as well as by icon and colour, and a running stage counts on."""
     html = draw(
         "{{ stage_list(lines) }}",
-        lines=theme.stage_lines([Stage(StageName.IMAGE, StageState.RUNNING, NOW - 2, detail="pulling")], NOW),
+        lines=wording.stage_lines(
+            [Stage(StageName.IMAGE, StageState.RUNNING, NOW - 2, detail="pulling")], NOW
+        ),
     )
     assert ": under way" in html
     assert 'data-seconds="2.0"' in html

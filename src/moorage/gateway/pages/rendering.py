@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from moorage import theme
+from moorage import theme, wording
 from moorage.contract.hosts import WorkspaceHost
 from moorage.gateway.decide import Decision, Kind
 from moorage.gateway.table import Table
@@ -113,10 +113,10 @@ class Pages:
             "name": route.title or route.workspace,
             "port": place.port if place else route.editor_port,
             "is_editor": place is None or place.port == route.editor_port,
-            "badge": theme.badge(route.desired, route.state),
+            "badge": wording.badge(route.desired, route.state),
             "kind": decision.kind.value,
             "offers_start": decision.kind in _OFFERS_START,
-            "stages": theme.stage_lines(route.stages, self._clock.now())
+            "stages": wording.stage_lines(route.stages, self._clock.now())
             if decision.kind in (Kind.STARTING, Kind.FAILED, Kind.READY)
             else (),
             "cause": route.cause if decision.kind in (Kind.FAILED, Kind.STARTING) else None,

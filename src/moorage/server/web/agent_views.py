@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from moorage.kernel import quantities
 from moorage.server.agents import schemas
-from moorage.theme import Badge, Tone
+from moorage.wording import Badge, Tone
 
 _FEWEST_LINES, _MOST_LINES = 8, 30
 

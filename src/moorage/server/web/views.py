@@ -15,7 +15,7 @@ from moorage import contract
 from moorage.contract import ActualState, ContainerState, DesiredState, StageState
 from moorage.server.authorization import Action, Actor, may
 from moorage.server.workspaces import schemas
-from moorage.theme import Badge, StageLine, Tone, badge, stage_lines
+from moorage.wording import Badge, StageLine, Tone, badge, stage_lines
 
 WEB_PROTOCOLS = frozenset({"", "http", "https", "ws", "wss"})
 """Of a port that a browser can open; a devfile's endpoint may also say `tcp` or `udp`."""

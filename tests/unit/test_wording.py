@@ -3,7 +3,7 @@
 import pytest
 
 from moorage.contract import ActualState, DesiredState, Stage, StageName, StageState
-from moorage.theme import ago, badge, duration, stage_lines
+from moorage.wording import ago, badge, duration, stage_lines
 
 NOW = 1_700_000_000.0
 

@@ -1,4 +1,4 @@
-"""What pages say about states, stages and times: pure functions from the contract's values to words.
+"""What pages and the command line say about states, stages and times: pure functions from the contract's values to words.
 
 All times are seconds; `now` is seconds since the epoch by the clock of whoever renders the page.
 """

@@ -1,0 +1,93 @@
+"""Waiting for a workspace as a person or a programme at a shell does: with a view of it, until Ctrl-C or a timeout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from moorage.cli import output
+from moorage.cli.client import Client
+from moorage.cli.context import Context
+from moorage.cli.following import wait
+from moorage.cli.progress import stages
+from moorage.cli.words import state_word
+from moorage.contract import DesiredState
+from moorage.kernel.errors import MoorageError
+
+
+def wait_running(
+    context: Context, client: Client, workspace: dict[str, Any], seconds: float
+) -> dict[str, Any]:
+    """Waits with a view of the stages.
+
+    When that ends in any other way, a programme gets the workspace all the same, as it was last heard of: for its name.
+    """
+    latest = workspace
+
+    def show(now: dict[str, Any]) -> None:
+        nonlocal latest
+        latest = now
+        progress.show(now)
+
+    try:
+        with stages(as_json=context.as_json) as progress:
+            return (
+                wait(
+                    client,
+                    workspace["name"],
+                    DesiredState.RUNNING,
+                    seconds=seconds,
+                    show=show,
+                    say=progress.say,
+                )
+                or latest
+            )
+    except KeyboardInterrupt:
+        if context.as_json:
+            output.show_json(latest)
+        title = workspace["title"]
+        output.note(
+            f"It goes on starting. `moor show {title}` says how far it is, `moor start {title}` waits again, "
+            f"`moor delete {title}` removes it."
+        )
+        raise click.exceptions.Exit(output.INTERRUPTED) from None
+    except MoorageError:
+        if context.as_json:
+            output.show_json(latest)
+        raise
+
+
+def tell_started(context: Context, workspace: dict[str, Any], *, started: bool) -> None:
+    """What to do with a workspace that runs, or that was asked to."""
+    title = workspace["title"]
+    if started:
+        context.tell(workspace, f"{title} runs. {workspace['url']}".rstrip())
+    else:
+        context.tell(workspace, f"{title} is starting. `moor start {title}` waits for it.")
+
+
+def wait_ended(
+    context: Context, client: Client, workspace: dict[str, Any], goal: DesiredState, seconds: float
+) -> dict[str, Any] | None:
+    """Waits with its state on one line, until it is stopped or terminated; returns it as `following.wait` does."""
+    try:
+        if context.as_json:
+            return wait(client, workspace["name"], goal, seconds=seconds)
+        with output.console(error=True).status(f"{workspace['title']}: {state_word(workspace)} …") as shown:
+            return wait(
+                client,
+                workspace["name"],
+                goal,
+                seconds=seconds,
+                show=lambda now: shown.update(f"{now['title']}: {state_word(now)} …{_reason(now)}"),
+                say=shown.update,
+            )
+    except KeyboardInterrupt:
+        output.note(f"It goes on by itself. `moor show {workspace['title']}` says how far it is.")
+        raise click.exceptions.Exit(output.INTERRUPTED) from None
+
+
+def _reason(workspace: dict[str, Any]) -> str:
+    cause = workspace["cause"]
+    return f" {cause['message']}" if cause else ""
