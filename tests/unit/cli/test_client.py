@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from base64 import b64encode
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,42 @@ def test_a_server_that_is_away(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         client.get("/me")
     client.close()
+
+
+def test_the_proxy_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server elsewhere is asked through `HTTP_PROXY`, with its user and password; the path is the whole URL."""
+    asked = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers["Proxy-Authorization"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        for name in ("HTTP_PROXY", "NO_PROXY", "ALL_PROXY"):
+            monkeypatch.delenv(name.lower(), raising=False)
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HTTP_PROXY", f"http://me:a%40b@127.0.0.1:{proxy.server_port}")
+        answering = threading.Thread(target=proxy.handle_request)
+        answering.start()
+        client = Client(Target("http://moorage.example.com", "x"))
+        assert client.get("/me") == {}
+        client.close()
+        answering.join()
+    assert asked == [("http://moorage.example.com/api/v1/me", "Basic " + b64encode(b"me:a@b").decode())]
+
+
+@pytest.mark.parametrize("server", ["http://host:port", "http://[::1", "https://"])
+def test_a_url_that_is_none(server: str) -> None:
+    """It is refused in words."""
+    with pytest.raises(MoorageError) as refused:
+        Client(Target(server, "x")).get("/me")
+    assert refused.value.code == "server-unreachable"
 
 
 @pytest.mark.parametrize(
