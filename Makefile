@@ -5,7 +5,7 @@ PYTHON_SCRIPTS = scripts/base-image scripts/install-helm scripts/lock scripts/mo
 PYTEST = $(VENV)/bin/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart stop images tools venv dev check test test-unit test-integration test-e2e bench lock
+.PHONY: help quickstart stop images tools venv dev check test test-unit test-integration test-e2e bench docs lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -73,6 +73,9 @@ test-system:
 
 bench: bench-system ## the figures that we promise, as ratios within one run; also in build/bench.json
 	$(VENV)/bin/python bench/report.py
+
+docs: dev ## write those parts of the documents anew that are made from the code
+	$(VENV)/bin/python scripts/make_docs.py
 
 lock: ## write the locks anew, for pyproject.toml as it is
 	@scripts/lock
