@@ -25,6 +25,9 @@ from moorage.contract import gateway as gateway_contract
 from moorage.kernel.home import Home
 from moorage.server.application import make_application
 from moorage.server.main import bound, make_server, running_state
+from moorage.server.repositories.commits import Reading
+from moorage.server.repositories.devfiles import read_devfile
+from moorage.server.repositories.services import RepositoryReader
 from moorage.server.settings import Settings
 from moorage.server.state import ServerState
 from moorage.server.workspaces.models import Workspace
@@ -33,6 +36,16 @@ ADMIN, AGENT, GATEWAY = "admin-secret", "agent-secret", "gateway-secret"
 ORIGIN = "http://localhost:8080"
 LOOPBACK = ("127.0.0.0/8", "::1")
 """Where the tests' Git hosts are: as a setting `repository_networks`."""
+
+
+class DevfileReader:
+    """Reads devfiles as creating a workspace does, and is nothing else of a server."""
+
+    def __init__(self, repositories: RepositoryReader) -> None:
+        self.repositories = repositories
+
+    async def read(self, url: str, ref: str = "", path: str = "", *, person: str = "") -> Reading:
+        return await read_devfile(self.repositories, url, ref, path, person=person)
 
 
 class MovingClock:

@@ -169,6 +169,7 @@ _READ = """
 import asyncio, json, sys
 from moorage.kernel.errors import MoorageError
 from moorage.server.metrics import Metrics
+from moorage.server.repositories.devfiles import read_devfile
 from moorage.server.repositories.services import RepositoryReader
 from moorage.server.repositories.ssh import load_hosts
 from moorage.server.settings import Settings, load_credentials
@@ -179,8 +180,8 @@ reader = RepositoryReader(
     settings, load_credentials(settings.git_credentials), Metrics(), ssh_hosts=load_hosts(settings.git_ssh)
 )
 try:
-    reading = asyncio.run(reader.read(asked["url"]))
-    print(json.dumps({"text": reading.text, "url": reading.url}))
+    reading = asyncio.run(read_devfile(reader, asked["url"]))
+    print(json.dumps({"text": reading.file.text, "url": reading.url}))
 except MoorageError as error:
     print(json.dumps({"code": error.code, "message": error.message, "hint": error.hint}))
 """

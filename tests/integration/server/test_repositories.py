@@ -16,18 +16,21 @@ from typing import Any
 import pytest
 
 from integration.server.git_host import DEVFILE, PASSWORD, USER, GitHost, git
-from integration.server.harness import LOOPBACK, eventually, serving
-from moorage.kernel.errors import MoorageError
+from integration.server.harness import LOOPBACK, DevfileReader, eventually, serving
+from moorage.kernel.errors import InvalidInput, MoorageError
 from moorage.server.metrics import Metrics
+from moorage.server.repositories.commits import Commit, File
+from moorage.server.repositories.devfiles import candidates
 from moorage.server.repositories.git import MEMORY, Blob
 from moorage.server.repositories.line import Bounds, Line
-from moorage.server.repositories.services import RepositoryReader, _candidates
+from moorage.server.repositories.services import RepositoryReader
 from moorage.server.settings import Credentials, Settings, load_credentials
 
 
-def reader(credentials: Credentials | None = None, resolve: Any = None, **settings: Any) -> RepositoryReader:
+def reader(credentials: Credentials | None = None, resolve: Any = None, **settings: Any) -> DevfileReader:
     settings = {"repository_networks": LOOPBACK, **settings}
-    return RepositoryReader(Settings(**settings), credentials or Credentials({}), Metrics(), resolve=resolve)
+    made = RepositoryReader(Settings(**settings), credentials or Credentials({}), Metrics(), resolve=resolve)
+    return DevfileReader(made)
 
 
 def contents(folder: Path) -> list[Path]:
@@ -54,14 +57,19 @@ async def test_reads_devfile_commit_and_path(git_host: GitHost) -> None:
     url = git_host.make("plain", {".devfile.yaml": DEVFILE})
     head = git_host.commit("plain", {"more": "x"})
     reading = await reader().read(url)
-    assert (reading.url, reading.commit, reading.path, reading.text) == (url, head, ".devfile.yaml", DEVFILE)
+    assert (reading.url, reading.commit, reading.file.path, reading.file.text) == (
+        url,
+        head,
+        ".devfile.yaml",
+        DEVFILE,
+    )
 
 
 async def test_transfers_the_one_file_and_no_other(git_host: GitHost) -> None:
     """A repository far larger than the limit is read, as nothing but its devfile is transferred."""
     url = git_host.make("large", {".devfile.yaml": DEVFILE, "big/data": bytes(range(256)) * 4000})
     git_host.commit("large", {"more/random": os.urandom(3_000_000)})
-    assert (await reader(repository_transfer=100_000).read(url)).text == DEVFILE
+    assert (await reader(repository_transfer=100_000).read(url)).file.text == DEVFILE
 
 
 @pytest.mark.parametrize(
@@ -81,7 +89,7 @@ async def test_transfers_the_one_file_and_no_other(git_host: GitHost) -> None:
 async def test_names_and_paths(git_host: GitHost, files: dict[str, str], asked: str, found: str) -> None:
     """The usual names in their order, then the folder `.devfile`; or the path that was asked for; links inside are followed."""
     url = git_host.make(f"names-{zlib.crc32(repr(files).encode())}", files)
-    assert (await reader().read(url, "", asked)).path == found
+    assert (await reader().read(url, "", asked)).file.path == found
 
 
 async def test_odd_names_beside_the_devfile(git_host: GitHost) -> None:
@@ -89,7 +97,7 @@ async def test_odd_names_beside_the_devfile(git_host: GitHost) -> None:
     url = git_host.make("odd-names", {"other.yaml": f"{DEVFILE}# other\n", ".devfile/b.yaml": DEVFILE})
     git_host.commit("odd-names", {".devfile/a\nFETCH_HEAD:other.yaml": "x"})
     reading = await reader().read(url)
-    assert (reading.path, reading.text) == (".devfile/b.yaml", DEVFILE)
+    assert (reading.file.path, reading.file.text) == (".devfile/b.yaml", DEVFILE)
 
 
 async def test_what_is_too_large_is_no_answer_to_the_next_question(git_host: GitHost) -> None:
@@ -101,7 +109,46 @@ async def test_what_is_too_large_is_no_answer_to_the_next_question(git_host: Git
     git(work, "commit", "-q", "--amend", "--cleanup=verbatim", "-F", "message")
     git(work, "push", "-q", "--force", str(git_host.folder / "wordy.git"), "main")
     reading = await reader().read(url)
-    assert (reading.commit, reading.text) == (git(work, "rev-parse", "HEAD"), DEVFILE)
+    assert (reading.commit, reading.file.text) == (git(work, "rev-parse", "HEAD"), DEVFILE)
+
+
+async def test_several_files_are_of_one_commit(git_host: GitHost) -> None:
+    """What is read may depend on what stands in the first file; a push meanwhile changes nothing of it, and what is not there is
+    left to whoever asked."""
+    url = git_host.make(
+        "piped", {".ci.yaml": "include: ci/jobs.yaml\n", "ci/jobs.yaml": "first\n", "ci/more.yaml": "m\n"}
+    )
+    head = git(git_host.folder / "piped.work", "rev-parse", "HEAD")
+
+    async def choose(commit: Commit) -> list[File]:
+        assert commit.oid == head
+        pipeline = await commit.file(".ci.yaml")
+        assert pipeline is not None
+        git_host.commit("piped", {"ci/jobs.yaml": "second\n", "ci/late.yaml": "late\n"})
+        included = await commit.file(pipeline.text.partition(": ")[2].strip())
+        assert included is not None
+        assert await commit.names("ci") == {"jobs.yaml", "more.yaml"}
+        assert await commit.names("none") == frozenset()
+        assert [await commit.file(path) for path in ("ci/late.yaml", "ci", "none/at.all")] == [None] * 3
+        return [pipeline, included]
+
+    reading = await reader().repositories.read(url, "", choose)
+    assert reading.commit == head
+    assert [(file.path, file.text) for file in reading.files] == [
+        (".ci.yaml", "include: ci/jobs.yaml\n"),
+        ("ci/jobs.yaml", "first\n"),
+    ]
+
+
+async def test_what_is_chosen_may_fail_by_itself(git_host: GitHost) -> None:
+    """An error of whoever chooses is told as it is, and nothing stays behind."""
+    url = git_host.make("choosy", {"a": "b"})
+
+    async def choose(_commit: Commit) -> list[File]:
+        raise InvalidInput("The repository has no pipeline.", code="pipeline-not-found")
+
+    error = await failure(reader().repositories.read(url, "main", choose))
+    assert error.code == "pipeline-not-found"
 
 
 @pytest.mark.parametrize("rest", [b"100644", b"100644 half", b"no zero", b" \0"])
@@ -113,7 +160,7 @@ async def test_what_a_host_calls_a_tree(rest: bytes) -> None:
         async def get(self, _name: str, *, most: int) -> Blob:
             return Blob("tree", "0" * 40, most, whole + rest)
 
-    assert await _candidates(Host()) == [".devfile.yaml"]  # type: ignore[arg-type]
+    assert await candidates(Commit(Host(), "0" * 40, limit=0)) == [".devfile.yaml"]  # type: ignore[arg-type]
 
 
 async def test_branch_tag_and_commit(git_host: GitHost) -> None:
@@ -125,7 +172,7 @@ async def test_branch_tag_and_commit(git_host: GitHost) -> None:
     other = git_host.commit("refs", {".devfile.yaml": f"{DEVFILE}# other\n"}, branch="feature/other")
     git = reader()
     assert (await git.read(url, "feature/other")).commit == other
-    assert (await git.read(url, "refs/heads/feature/other")).text.endswith("# other\n")
+    assert (await git.read(url, "refs/heads/feature/other")).file.text.endswith("# other\n")
     assert (await git.read(url, "v1")).commit == first
     assert (await git.read(url, first)).commit == first
 
@@ -179,7 +226,7 @@ async def test_a_private_repository_and_its_credential(git_host: GitHost, tmp_pa
     assert "https" in error.hint
     file.write_text(file.read_text().replace("127.0.0.1", "http://127.0.0.1"))
     opened = reader(load_credentials(str(file)))
-    assert (await opened.read(url)).text == DEVFILE
+    assert (await opened.read(url)).file.text == DEVFILE
     other = GitHost()
     try:
         other_url = other.make("spy", {".devfile.yaml": DEVFILE})
@@ -231,7 +278,7 @@ async def test_too_much_to_transfer(git_host: GitHost) -> None:
     """A host that cannot filter sends everything; beyond the limit that ends with an error, not with a full disk."""
     data = os.urandom(400_000)
     url = git_host.make("unfiltered", {".devfile.yaml": DEVFILE, "data": data}, filters=False)
-    assert (await reader().read(url)).text == DEVFILE
+    assert (await reader().read(url)).file.text == DEVFILE
     error = await failure(reader(repository_transfer=100_000).read(url))
     assert (error.code, error.status) == ("repository-too-large", 413)
     assert error.message == f"To read the devfile, more than 100000 bytes of {url} would have to be received."
@@ -271,7 +318,7 @@ async def test_git_connects_to_what_was_checked(git_host: GitHost) -> None:
         return ["127.0.0.1"]
 
     url = f"http://only-we-know.invalid:{git_host.port}/example.git"
-    assert (await reader(resolve=resolve).read(url)).text == DEVFILE
+    assert (await reader(resolve=resolve).read(url)).file.text == DEVFILE
 
 
 async def test_a_redirect_is_asked_for_where_it_was_checked(git_host: GitHost) -> None:
@@ -282,14 +329,14 @@ async def test_a_redirect_is_asked_for_where_it_was_checked(git_host: GitHost) -
 
     host = f"only-we-know.invalid:{git_host.port}"
     reading = await reader(resolve=resolve).read(f"http://{host}/moved/example.git")
-    assert (reading.url, reading.text) == (f"http://{host}/example.git", DEVFILE)
+    assert (reading.url, reading.file.text) == (f"http://{host}/example.git", DEVFILE)
     assert set(git_host.hosts[-3:]) == {host}
 
 
 async def test_the_body_of_a_redirect_is_not_read(git_host: GitHost) -> None:
     """A host that redirects with a body without end, packed at that, costs a few buffers of the system and no memory."""
     git_host.sent = 0
-    assert (await reader().read(git_host.url("example", "endless/"))).text == DEVFILE
+    assert (await reader().read(git_host.url("example", "endless/"))).file.text == DEVFILE
     assert git_host.sent < 10_000_000
 
 
@@ -416,7 +463,7 @@ async def test_slow_names_leave_the_servers_threads_alone() -> None:
         answered.set()
     ended = await asyncio.gather(*reads, return_exceptions=True)
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
-    assert not slow._line._running
+    assert not slow.repositories._line._running
 
 
 async def _true(value: Any) -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 from address_forms import METADATA, forms_of
 from integration.server.git_host import DEVFILE, PASSWORD, USER, GitHost
-from integration.server.harness import LOOPBACK
+from integration.server.harness import LOOPBACK, DevfileReader
 from moorage.kernel.errors import MoorageError
 from moorage.server.metrics import Metrics
 from moorage.server.repositories.services import RepositoryReader
@@ -28,10 +28,11 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def reader(
     *, credentials: Credentials | None = None, resolve: Any = None, ssh: Any = None, **settings: Any
-) -> RepositoryReader:
-    return RepositoryReader(
+) -> DevfileReader:
+    made = RepositoryReader(
         Settings(**settings), credentials or Credentials({}), Metrics(), ssh_hosts=ssh, resolve=resolve
     )
+    return DevfileReader(made)
 
 
 async def failure(reading: Any) -> MoorageError:
@@ -134,7 +135,7 @@ async def test_a_name_that_leads_inside_is_not_reached(address: str) -> None:
 async def test_a_redirect_inside_is_not_followed(git_host: GitHost, inside: Inside) -> None:
     """A host that may be read cannot lead to one that may not, whichever way it is written."""
     allowed = reader(repository_networks=(f"127.0.0.1:{git_host.port}",))
-    assert (await allowed.read(git_host.url("example", "moved/"))).text == DEVFILE
+    assert (await allowed.read(git_host.url("example", "moved/"))).file.text == DEVFILE
     for host in SPELLINGS:
         url = f"http://127.0.0.1:{git_host.port}/elsewhere/http/{host}:{inside.port}/x.git"
         error = await failure(allowed.read(url))
@@ -145,7 +146,7 @@ async def test_a_redirect_inside_is_not_followed(git_host: GitHost, inside: Insi
 async def test_one_port_of_one_host(git_host: GitHost, inside: Inside) -> None:
     """The entry `address:port` opens nothing beside it, as the quickstart's for its example."""
     allowed = reader(repository_networks=(f"127.0.0.1:{git_host.port}",))
-    assert (await allowed.read(git_host.url("example"))).text == DEVFILE
+    assert (await allowed.read(git_host.url("example"))).file.text == DEVFILE
     assert (await failure(allowed.read(f"http://127.0.0.1:{inside.port}/x"))).code == "repository-host-denied"
     assert not inside.was_reached()
 
@@ -161,7 +162,7 @@ async def test_a_name_is_looked_up_once(git_host: GitHost) -> None:
 
     read = reader(resolve=resolve, repository_networks=("127.0.0.1",))
     reading = await read.read(f"http://Only-We-Know.invalid.:{git_host.port}/example.git")
-    assert (reading.url, reading.text) == (
+    assert (reading.url, reading.file.text) == (
         f"http://only-we-know.invalid:{git_host.port}/example.git",
         DEVFILE,
     )
@@ -191,7 +192,7 @@ async def test_a_host_by_ipv6(git_host_6: GitHost, tmp_path: Path, host: str) ->
     read = reader(resolve=resolve, repository_networks=("::1",), credentials=load_credentials(str(file)))
     for prefix in ("", "moved/", "private/"):
         reading = await read.read(f"http://{host}:{git_host_6.port}/{prefix}example.git")
-        assert reading.text == DEVFILE
+        assert reading.file.text == DEVFILE
         assert reading.url.startswith(f"http://{place}/")
     assert git_host_6.hosts[-1] == place
 
@@ -202,7 +203,7 @@ async def test_through_a_proxy(git_host: GitHost, inside: Inside, monkeypatch: p
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{git_host.port}")
     git_host.proxied.clear()
     reading = await reader().read("http://git.nowhere.invalid/example.git")
-    assert reading.text == DEVFILE
+    assert reading.file.text == DEVFILE
     reading = await reader().read("http://git.nowhere.invalid/moved/example.git")
     assert reading.url == "http://git.nowhere.invalid/example.git"
     assert set(git_host.proxied) == {"git.nowhere.invalid"}
@@ -228,7 +229,7 @@ async def test_past_the_proxy(git_host: GitHost, monkeypatch: pytest.MonkeyPatch
 
     try:
         read = reader(resolve=resolve, repository_networks=LOOPBACK)
-        assert (await read.read(f"http://{host}:{git_host.port}/moved/example.git")).text == DEVFILE
+        assert (await read.read(f"http://{host}:{git_host.port}/moved/example.git")).file.text == DEVFILE
         assert proxy.proxied == []
     finally:
         proxy.stop()

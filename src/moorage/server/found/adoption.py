@@ -19,6 +19,7 @@ from moorage.server.changes import Changed
 from moorage.server.database import announce
 from moorage.server.found import decisions, schemas
 from moorage.server.found.services import Row, follow, the_found
+from moorage.server.repositories.devfiles import read_devfile
 from moorage.server.state import ServerState
 from moorage.server.workspaces import intents, specs, view
 from moorage.server.workspaces import schemas as workspace_schemas
@@ -101,11 +102,12 @@ async def _owner(session: AsyncSession, actor: Actor, row: Row, name: str) -> Us
 async def _made(state: ServerState, row: Row, body: schemas.Adopt) -> _Made:
     told, memo = row.told, row.told.memo
     if body.repository:
-        reading = await state.repositories.read(body.repository, body.ref, body.devfile)
+        reading = await read_devfile(state.repositories, body.repository, body.ref, body.devfile)
         editor = next(iter(state.editors.values()))
         spec, warnings = await asyncio.to_thread(specs.translate, reading, editor, state.resolver)
         spec = specs.for_workspace(spec, name=told.name, zone_url=row.agent.zone_url, env={})
-        return _Made(spec, reading.url, body.ref, reading.commit, reading.path, reading.text, tuple(warnings))
+        file = reading.file
+        return _Made(spec, reading.url, body.ref, reading.commit, file.path, file.text, tuple(warnings))
     if told.spec is None:
         raise InvalidInput(
             "The agent has its files, but no record of what it is made from: it was made by an earlier version.",

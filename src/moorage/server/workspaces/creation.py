@@ -20,7 +20,8 @@ from moorage.server.agents.models import Agent
 from moorage.server.authorization import Action, Actor, require
 from moorage.server.changes import Changed
 from moorage.server.database import announce, one_at_a_time
-from moorage.server.repositories.services import Reading
+from moorage.server.repositories.commits import Reading
+from moorage.server.repositories.devfiles import read_devfile
 from moorage.server.state import ServerState
 from moorage.server.tasks import Gone, unless_gone
 from moorage.server.workspaces import decisions, schemas, specs
@@ -60,8 +61,8 @@ async def create_workspace(
         await _check_limits(state, session, actor)
         if request.name and request.name in await _titles(session, actor):
             raise _taken(request.name)
-    read = state.repositories.read(
-        request.repository, request.ref, request.devfile, person=str(actor.user_id)
+    read = read_devfile(
+        state.repositories, request.repository, request.ref, request.devfile, person=str(actor.user_id)
     )
     reading = await (unless_gone(gone, read) if gone else read)
     spec, warnings = await asyncio.to_thread(specs.translate, reading, editor, state.resolver)
@@ -103,8 +104,8 @@ def _workspace(state: ServerState, actor: Actor, plan: _Plan) -> tuple[Workspace
         repository=plan.reading.url,
         ref=plan.request.ref,
         commit=plan.reading.commit,
-        devfile_path=plan.reading.path,
-        devfile=plan.reading.text,
+        devfile_path=plan.reading.file.path,
+        devfile=plan.reading.file.text,
         spec=specs.encoded(spec),
         warnings=msgspec.json.encode([warning.model_dump() for warning in plan.warnings]).decode(),
         desired=DesiredState.RUNNING.value,

@@ -9,7 +9,7 @@ import msgspec
 from moorage import translation
 from moorage.contract import Container, EditorSpec, Project, WorkspaceSpec
 from moorage.devfile import DevfileError, Problem, Resolver
-from moorage.server.repositories.services import Reading
+from moorage.server.repositories.commits import Reading
 from moorage.server.workspaces import schemas
 from moorage.server.workspaces.decisions import repository_name
 from moorage.server.workspaces.view import port_url
@@ -25,10 +25,10 @@ def translate(
     name = repository_name(reading.url)
     project = Project(name=name, clone_path=name, url=reading.url, ref=reading.ref)
     try:
-        flat = translation.read(reading.text, path=reading.path, resolver=resolver)
+        flat = translation.read(reading.file.text, path=reading.file.path, resolver=resolver)
         made = translation.to_workspace_spec(flat.devfile, project=project, editor=editor)
     except DevfileError as error:
-        raise translation.shown(error, reading.text, path=reading.path) from None
+        raise translation.shown(error, reading.file.text, path=reading.file.path) from None
     return made.spec, [_warning(problem) for problem in (*flat.warnings, *made.warnings)]
 
 

@@ -1,0 +1,98 @@
+"""One commit of a repository, whose files are read one by one while Git is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from moorage.server.repositories.git import Objects
+
+_TREE_LIMIT = 8_000_000
+_COMMIT_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class File:
+    path: str
+    """From the repository's top."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Files of one commit: `url` is the repository as Git was given it, `commit` the whole 40 digits."""
+
+    url: str
+    ref: str
+    commit: str
+    files: tuple[File, ...]
+
+    @property
+    def file(self) -> File:
+        """The first one, for whoever asked for one."""
+        return self.files[0]
+
+
+class FileTooLargeError(Exception):
+    def __init__(self, path: str, size: int, limit: int) -> None:
+        super().__init__(path, size, limit)
+        self.path, self.size, self.limit = path, size, limit
+
+
+class NotTextError(Exception):
+    """A file that is not text in UTF-8."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class Commit:
+    """`limit`: bytes that a file may have. Git fetches what is not here yet, each on its own; all methods raise `GitFailed`."""
+
+    def __init__(self, objects: Objects, oid: str, *, limit: int) -> None:
+        self._objects = objects
+        self._limit = limit
+        self.oid = oid
+
+    @classmethod
+    async def fetched(cls, objects: Objects, *, limit: int) -> Commit:
+        """The commit that was fetched last."""
+        found = await objects.get("FETCH_HEAD^{commit}", most=_COMMIT_LIMIT)
+        return cls(objects, found.oid, limit=limit)
+
+    async def file(self, path: str) -> File | None:
+        """None when there is no file at this path. Raises `FileTooLargeError` and `NotTextError`."""
+        blob = await self._objects.get(f"FETCH_HEAD:{path}", most=self._limit)
+        if blob.kind != "blob":
+            return None
+        if blob.size > self._limit:
+            raise FileTooLargeError(path, blob.size, self._limit)
+        try:
+            return File(path, blob.data.decode())
+        except UnicodeDecodeError as error:
+            raise NotTextError(path) from error
+
+    async def names(self, folder: str = "") -> frozenset[str]:
+        """Names of the files and folders in a folder, "" being the topmost; none when there is no such folder."""
+        tree = f"FETCH_HEAD:{folder}" if folder else "FETCH_HEAD^{tree}"
+        entry = await self._objects.get(tree, most=_TREE_LIMIT)
+        return _names_in(entry.data, len(entry.oid) // 2) if entry.kind == "tree" else frozenset()
+
+
+Choose = Callable[[Commit], Awaitable[Sequence[File]]]
+"""Reads the files that are wanted, which may depend on what stands in the first ones; raises what says that they are not there."""
+
+
+def _names_in(data: bytes, width: int) -> frozenset[str]:
+    """Names in a tree object: `<mode> <name>` NUL, and `width` bytes (Git, "Tree objects")."""
+    names, place = set(), 0
+    while place < len(data):
+        space, end = data.find(b" ", place), data.find(b"\0", place)
+        if not place < space < end:
+            break  # no tree, whatever its host says
+        name = data[space + 1 : end].decode(errors="replace")
+        if name.isprintable():  # a line of its own for Git, and to be shown
+            names.add(name)
+        place = end + 1 + width
+    return frozenset(names)
