@@ -29,8 +29,8 @@ sys.path[0] = str(ROOT / "tests")  # in place of this folder, whose own `cluster
 
 from cluster import accounts, clusters  # noqa: E402
 from moorage.agent.runtimes.kubernetes.api import access  # noqa: E402
-from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime  # noqa: E402
-from moorage.agent.runtimes.port import Identity  # noqa: E402
+from moorage.agent.runtimes.kubernetes.runtime import KubernetesBackend  # noqa: E402
+from moorage.agent.runtimes.port import Identity, Runtime  # noqa: E402
 from moorage.agent.settings import AgentSettings  # noqa: E402
 from moorage.agent.workspaces.fleet import Fleet  # noqa: E402
 from moorage.contract import (  # noqa: E402
@@ -71,13 +71,13 @@ def wish(name: str) -> DesiredWorkspace:
     return DesiredWorkspace(name=name, generation=1, desired=DesiredState.RUNNING, spec=spec, owner=7)
 
 
-def make_runtime(kubeconfig: Path, rate: float) -> KubernetesRuntime:
+def make_backend(kubeconfig: Path, rate: float) -> KubernetesBackend:
     options = AgentSettings(requests_per_second=rate)
     settings = RemoteDevelopment(storage=Storage(size="1Gi"))
     if clusters.is_named():
         options = msgspec.structs.replace(options, schedule_timeout=24 * 3600.0)
         settings = msgspec.structs.replace(settings, node_selector=NO_NODE)
-    return KubernetesRuntime(access.from_kubeconfig(kubeconfig), options, settings, SystemClock())
+    return KubernetesBackend(access.from_kubeconfig(kubeconfig), options, settings, SystemClock())
 
 
 class Ears:
@@ -96,8 +96,9 @@ class Ears:
 async def populate(kubeconfig: Path, identity: Identity, names: list[str]) -> dict[str, float]:
     """Makes the workspaces, then more, one at a time and at the usual rate, and times these."""
     figures: dict[str, float] = {}
-    runtime, ears = make_runtime(kubeconfig, 1000), Ears()
-    task = asyncio.create_task(runtime.run(identity, ears))
+    backend, ears = make_backend(kubeconfig, 1000), Ears()
+    runtime = backend.runtime_for(identity, ears)
+    task = asyncio.create_task(runtime.run())
     await ears.up.wait()
     turns = asyncio.Semaphore(8)
 
@@ -108,9 +109,10 @@ async def populate(kubeconfig: Path, identity: Identity, names: list[str]) -> di
     began = time.monotonic()
     await asyncio.gather(*(make(name) for name in names))
     figures["populate_s"] = time.monotonic() - began
-    await end(task, runtime)
-    runtime, ears = make_runtime(kubeconfig, 50), Ears()
-    task = asyncio.create_task(runtime.run(identity, ears))
+    await end(task, runtime, backend)
+    backend, ears = make_backend(kubeconfig, 50), Ears()
+    runtime = backend.runtime_for(identity, ears)
+    task = asyncio.create_task(runtime.run())
     await ears.up.wait()
     times = []
     for number in range(SAMPLES):
@@ -122,21 +124,22 @@ async def populate(kubeconfig: Path, identity: Identity, names: list[str]) -> di
         await asyncio.sleep(0.2)
     figures["apply_median_s"] = statistics.median(times)
     figures["apply_p95_s"] = statistics.quantiles(times, n=20)[-1]
-    await end(task, runtime)
+    await end(task, runtime, backend)
     return figures
 
 
-async def end(task: asyncio.Task[None], runtime: KubernetesRuntime) -> None:
+async def end(task: asyncio.Task[None], runtime: Runtime, backend: KubernetesBackend) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await runtime.close()
+    await backend.close()
 
 
 async def agent(kubeconfig: Path, installation: str, wishes: Path, report: Path) -> None:
     """The process that is measured: it has lost everything, and says what it knows until it is ended."""
     began = time.monotonic()
-    runtime = make_runtime(kubeconfig, 50)
-    fleet = Fleet(runtime, AgentSettings(), SystemClock())
+    backend = make_backend(kubeconfig, 50)
+    fleet = Fleet(backend, AgentSettings(), SystemClock())
     fleet.introduce(Identity(installation, 1))
     wanted = msgspec.json.decode(wishes.read_bytes(), type=tuple[DesiredWorkspace, ...])  # noqa: ASYNC240
     fleet.snapshot(wanted)
@@ -144,10 +147,10 @@ async def agent(kubeconfig: Path, installation: str, wishes: Path, report: Path)
     knows = None
     while not task.done():
         known = sum(state == "Starting" for state in fleet.states.values())
-        if knows is None and known == len(wanted) and runtime.client.requests:
+        if knows is None and known == len(wanted) and backend.client.requests:
             knows = time.monotonic() - began
         written = sum(
-            n for (verb, _, status), n in runtime.client.requests.items() if verb in WRITES and status < 300
+            n for (verb, _, status), n in backend.client.requests.items() if verb in WRITES and status < 300
         )
         write_private(report, json.dumps({"cold_start_s": knows, "writes": written, "known": known}))
         await asyncio.sleep(0.5)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from moorage.agent.runtimes.kubernetes.api import access
-from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
+from moorage.agent.runtimes.kubernetes.runtime import KubernetesBackend
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.fleet import Fleet
@@ -28,13 +28,13 @@ def read(file: Path) -> str:
 
 
 async def main(kubeconfig: str, installation: str, tools_image: str, wishes: Path, states: Path) -> None:
-    runtime = KubernetesRuntime(
+    backend = KubernetesBackend(
         access.from_kubeconfig(Path(kubeconfig)),
         AgentSettings(tools_image=tools_image, stop_timeout=1),
         RemoteDevelopment(storage=Storage(size="1Gi")),
         SystemClock(),
     )
-    fleet = Fleet(runtime, AgentSettings(), SystemClock())
+    fleet = Fleet(backend, AgentSettings(), SystemClock())
     fleet.introduce(Identity(installation, 7))
     task = asyncio.create_task(fleet.run())
     seen = ""

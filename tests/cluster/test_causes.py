@@ -69,7 +69,7 @@ async def test_an_unknown_storage_class(world: KubernetesWorld) -> None:
     assert "nowhere" in fault.message
     assert "storage.class" in fault.hint
     await agent.runtime.halt(desired.name)
-    agent.runtime.configure(world.settings, 2)
+    agent.backend.configure(world.settings, 2)
     again = msgspec.structs.replace(desired, restarts=1, generation=2)
     progress = await agent.start(again, fresh=True)
     assert progress.ready, progress.fault

@@ -322,7 +322,7 @@ async def test_a_shared_namespace_that_is_shared_no_more(world: KubernetesWorld)
     try:
         assert (await agent.start(desired)).ready
         await agent.runtime.stop(desired.name)
-        agent.runtime.configure(world.settings, 2)
+        agent.backend.configure(world.settings, 2)
         assert (await agent.start(desired)).ready
         claim = await world.only(resources.VOLUME_CLAIM, desired.name)
         assert claim["metadata"]["namespace"] == shared

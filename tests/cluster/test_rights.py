@@ -13,7 +13,7 @@ from moorage.agent.runtimes.kubernetes.api import access, resources
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.api.resources import Kind
-from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
+from moorage.agent.runtimes.kubernetes.runtime import KubernetesBackend
 from moorage.kernel.clock import SystemClock
 
 REVIEW = Kind(
@@ -107,7 +107,7 @@ async def test_an_agent_with_rights_in_one_namespace(world: KubernetesWorld, tmp
     own = access.from_kubeconfig(kubeconfig)
     options = msgspec.structs.replace(world.options, only_namespace=shared)
     settings = msgspec.structs.replace(world.settings, shared_namespace=shared)
-    agent = Agent(KubernetesRuntime(own, options, settings, SystemClock()), world.identity)
+    agent = Agent(KubernetesBackend(own, options, settings, SystemClock()), world.identity)
     world._agents.append(agent)
     try:
         async with Client(own, TokenBucket(100, 100, SystemClock())) as client:

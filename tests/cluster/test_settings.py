@@ -376,10 +376,10 @@ async def test_a_user_namespace_that_was_only_promised(
 
     monkeypatch.setattr(discovery, "abilities_of", promised)
     settings = msgspec.structs.replace(world.settings, use_kubernetes_user_namespaces=True)
-    runtime = world.runtime(settings)
-    runtime.client = ForgetfulClient(world.access, TokenBucket(100, 100, SystemClock()))
+    backend = world.backend(settings)
+    backend.client = ForgetfulClient(world.access, TokenBucket(100, 100, SystemClock()))
     desired = desired_of(world)
-    agent = WholeAgent(world, [desired], runtime=runtime)
+    agent = WholeAgent(world, [desired], backend=backend)
     said = await agent.until_state(desired.name, ActualState.FAILED, 60)
     assert said.cause is not None
     assert said.cause.code == "user-namespace-missing"
@@ -444,7 +444,7 @@ async def test_capacity(world: KubernetesWorld) -> None:
     world.own_cluster()
     agent = await world.agent()
     node = (await world.client.list_all(resources.NODE))[0]
-    found = await agent.runtime.describe()
+    found = await agent.backend.describe()
     assert found.kind == "kubernetes"
     assert found.version == (await world.client.read("/version"))["gitVersion"]
     assert found.cpu == int(node["status"]["allocatable"]["cpu"]) * 1000
@@ -452,7 +452,7 @@ async def test_capacity(world: KubernetesWorld) -> None:
     name = node["metadata"]["name"]
     await patch_node(world, name, {"spec": {"unschedulable": True}})
     try:
-        cordoned = await agent.runtime.describe()
+        cordoned = await agent.backend.describe()
         assert (cordoned.cpu, cordoned.memory) == (0, 0)
     finally:
         await patch_node(world, name, {"spec": {"unschedulable": None}})

@@ -17,7 +17,7 @@ from moorage.agent.runtimes.kubernetes.api import access, resources
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.api.resources import Kind, Object
-from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
+from moorage.agent.runtimes.kubernetes.runtime import KubernetesBackend
 from moorage.agent.runtimes.kubernetes.wanted.names import INSTALLATION
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
@@ -74,8 +74,8 @@ class KubernetesWorld:
     def credential(self, password: str = PASSWORD) -> Credential:
         return Credential(host=f"{self.cluster.address()}:{self.git.port}", username=USER, password=password)
 
-    def runtime(self, settings: RemoteDevelopment | None = None, **options: Any) -> KubernetesRuntime:
-        return KubernetesRuntime(
+    def backend(self, settings: RemoteDevelopment | None = None, **options: Any) -> KubernetesBackend:
+        return KubernetesBackend(
             self.access,
             msgspec.structs.replace(self.options, **options),
             settings or self.settings,
@@ -83,7 +83,7 @@ class KubernetesWorld:
         )
 
     async def agent(self, settings: RemoteDevelopment | None = None, **options: Any) -> Agent:
-        agent = Agent(self.runtime(settings, **options), self.identity)
+        agent = Agent(self.backend(settings, **options), self.identity)
         self._agents.append(agent)
         async with asyncio.timeout(30):
             await agent.hearing.is_up.wait()
@@ -186,12 +186,13 @@ class WholeAgent:
         world: KubernetesWorld,
         wishes: Iterable[DesiredWorkspace],
         *,
-        runtime: KubernetesRuntime | None = None,
+        backend: KubernetesBackend | None = None,
         **options: Any,
     ) -> None:
-        self.runtime = runtime or world.runtime(**options)
-        self.fleet = Fleet(self.runtime, AgentSettings(), SystemClock())
+        self.backend = backend or world.backend(**options)
+        self.fleet = Fleet(self.backend, AgentSettings(), SystemClock())
         self.fleet.introduce(world.identity)
+        self.runtime = self.fleet.runtime
         self.fleet.snapshot(wishes)
         self.last: dict[str, ActualWorkspace] = {}
         self._task = asyncio.create_task(self.fleet.run())
@@ -212,4 +213,4 @@ class WholeAgent:
         """Ends it wherever it is, as the end of its process would: nothing is put in order."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        await self.runtime.close()
+        await self.backend.close()

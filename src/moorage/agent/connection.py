@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from moorage import __version__
 from moorage.agent import metrics
 from moorage.agent.channels import Channels
-from moorage.agent.runtimes.port import Identity, Runtime, RuntimeFault, RuntimeInfo
+from moorage.agent.runtimes.port import Backend, Identity, RuntimeFault, RuntimeInfo
 from moorage.agent.workspaces.fleet import Fleet
 from moorage.agent.workspaces.settings import SettingsReceiver
 from moorage.contract import agent as contract
@@ -43,7 +43,7 @@ _REFUSALS = {
 
 class Connection:
     def __init__(
-        self, server: str, token: str, fleet: Fleet, runtime: Runtime, settings: SettingsReceiver
+        self, server: str, token: str, fleet: Fleet, backend: Backend, settings: SettingsReceiver
     ) -> None:
         """`server`: `unix:<path>` or a URL; see `AgentSettings.server`."""
         self.connected = False
@@ -51,7 +51,7 @@ class Connection:
         self._server = server
         self._token = token
         self._fleet = fleet
-        self._runtime = runtime
+        self._backend = backend
         self._settings = settings
         self._capacity: dict[str, int] = {}
         """As the server knows it."""
@@ -124,7 +124,7 @@ class Connection:
         _log.info(
             "connected to the server", server=self._server, agent=welcome.agent_name, version=welcome.version
         )
-        channels = Channels(self._runtime, send, self._fleet.spec_of)
+        channels = Channels(self._fleet.runtime, send, self._fleet.spec_of)
         snapshots: asyncio.Queue[None] = asyncio.Queue()
         answers: asyncio.Queue[contract.FromAgent] = asyncio.Queue()
         try:
@@ -141,7 +141,7 @@ class Connection:
     async def _hello(self) -> contract.Hello:
         file = self._settings.file
         try:
-            info = await self._runtime.describe()
+            info = await self._backend.describe()
         except RuntimeFault:
             self._capacity = self._capacity_of(None)
             return contract.Hello(version=__version__, capacity=self._capacity, settings_file=file)
@@ -164,7 +164,7 @@ class Connection:
         while True:
             await asyncio.sleep(CAPACITY_SECONDS)
             try:
-                capacity = self._capacity_of(await self._runtime.describe())
+                capacity = self._capacity_of(await self._backend.describe())
             except RuntimeFault:
                 continue
             if capacity != self._capacity:

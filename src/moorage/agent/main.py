@@ -13,7 +13,7 @@ from moorage.agent.connection import Connection, server_address, websocket_url
 from moorage.agent.place import place_of
 from moorage.agent.runtimes import bounds
 from moorage.agent.runtimes.bounds import Bounds
-from moorage.agent.runtimes.port import Runtime
+from moorage.agent.runtimes.port import Backend
 from moorage.agent.settings import AgentSettings
 from moorage.agent.status import Status, listening_address
 from moorage.agent.workspaces.fleet import Fleet
@@ -72,15 +72,15 @@ async def run(home: Home, chosen: AgentSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runtime = make_runtime(chosen)
-    workspace_settings = SettingsReceiver(chosen, runtime, make_bounds(chosen))
-    fleet = Fleet(runtime, chosen, SystemClock(), _place(home, chosen))
+    backend = make_backend(chosen)
+    workspace_settings = SettingsReceiver(chosen, backend, make_bounds(chosen))
+    fleet = Fleet(backend, chosen, SystemClock(), _place(home, chosen))
     address = server_address(chosen.server, home.socket("server"))
-    connection = Connection(address, home.secret("agent-token"), fleet, runtime, workspace_settings)
+    connection = Connection(address, home.secret("agent-token"), fleet, backend, workspace_settings)
     try:
         listen = listening_address(chosen.status_listen)
         async with (
-            Status(home.socket("agent"), listen, fleet, connection, lambda: runtime.caveat),
+            Status(home.socket("agent"), listen, fleet, connection, lambda: backend.caveat),
             asyncio.TaskGroup() as group,
         ):
             tasks = [
@@ -93,22 +93,22 @@ async def run(home: Home, chosen: AgentSettings) -> None:
     except* MoorageError as group_of_errors:
         raise _first(group_of_errors) from None
     finally:
-        await runtime.close()
+        await backend.close()
 
 
-def make_runtime(chosen: AgentSettings) -> Runtime:
+def make_backend(chosen: AgentSettings) -> Backend:
     """Imports only the one that is used: each brings libraries with it."""
     if chosen.runtime == "memory":
-        from moorage.agent.runtimes.memory import MemoryRuntime
+        from moorage.agent.runtimes.memory import MemoryBackend
 
-        return MemoryRuntime(SystemClock())
+        return MemoryBackend(SystemClock())
     if chosen.runtime == "kubernetes":
-        from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
+        from moorage.agent.runtimes.kubernetes.runtime import KubernetesBackend
 
-        return KubernetesRuntime.from_settings(chosen, SystemClock())
-    from moorage.agent.runtimes.docker.runtime import DockerRuntime
+        return KubernetesBackend.from_settings(chosen, SystemClock())
+    from moorage.agent.runtimes.docker.backend import DockerBackend
 
-    return DockerRuntime(chosen, SystemClock())
+    return DockerBackend(chosen, SystemClock())
 
 
 def _place(home: Home, chosen: AgentSettings) -> str:

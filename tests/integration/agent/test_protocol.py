@@ -16,7 +16,7 @@ from integration.agent.process import AgentProcess
 from integration.gateway.connect_proxy import connect_proxy
 from integration.gateway.installation import eventually
 from moorage.agent import connection
-from moorage.agent.runtimes.memory import MemoryRuntime
+from moorage.agent.runtimes.memory import MemoryBackend
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.fleet import Fleet
 from moorage.agent.workspaces.settings import SettingsReceiver
@@ -132,10 +132,10 @@ async def test_an_unusable_file_of_its_own(home: Path, server: FakeServer) -> No
 async def test_capacity_is_told_when_it_changes(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looked at now and then; said again only when it is another."""
     monkeypatch.setattr(connection, "CAPACITY_SECONDS", 0.05)
-    runtime = MemoryRuntime(SystemClock())
-    fleet = Fleet(runtime, AgentSettings(), SystemClock())
-    settings = SettingsReceiver(AgentSettings(), runtime)
-    to_server = connection.Connection(f"unix:{server.socket}", TOKEN, fleet, runtime, settings)
+    backend = MemoryBackend(SystemClock())
+    fleet = Fleet(backend, AgentSettings(), SystemClock())
+    settings = SettingsReceiver(AgentSettings(), backend)
+    to_server = connection.Connection(f"unix:{server.socket}", TOKEN, fleet, backend, settings)
     tasks = [asyncio.create_task(fleet.run()), asyncio.create_task(to_server.run())]
     try:
         await server.until(lambda: server.full_reports)

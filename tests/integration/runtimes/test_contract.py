@@ -72,15 +72,15 @@ async def test_a_run_keeps_its_settings(world: World) -> None:
         return run.settings
 
     settings = RemoteDevelopment(labels={"team": "a"}, storage=Storage(size="1Gi"))
-    agent.runtime.configure(settings, 3)
+    agent.backend.configure(settings, 3)
     await agent.start(desired)
     assert await version() == 3
-    agent.runtime.configure(settings, 4)
+    agent.backend.configure(settings, 4)
     world.lose_container(desired.name, "py")
     await agent.start(desired)
     assert await version() == 3
     agent = await world.agent()
-    agent.runtime.configure(settings, 4)
+    agent.backend.configure(settings, 4)
     assert await version() == 3
     desired = msgspec.structs.replace(desired, restarts=1, generation=2)
     await agent.start(desired, fresh=True)

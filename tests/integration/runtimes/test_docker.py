@@ -29,7 +29,7 @@ from integration.runtimes.worlds import (
     objects_of,
     simple_spec,
 )
-from moorage.agent.runtimes.docker import watch
+from moorage.agent.runtimes.docker import monitor
 from moorage.agent.runtimes.docker.access import find_host
 from moorage.agent.runtimes.port import ExecRequest, RuntimeFault, StepRequest
 from moorage.agent.settings import AgentSettings
@@ -520,16 +520,16 @@ async def test_a_former_networks_ghost(docker_world: DockerWorld) -> None:
 async def test_no_engine(tmp_path: Path) -> None:
     """Where no engine listens, the runtime says so, with the address, and is ready once one does."""
     from integration.runtimes.worlds import Agent
-    from moorage.agent.runtimes.docker.runtime import DockerRuntime
+    from moorage.agent.runtimes.docker.backend import DockerBackend
     from moorage.agent.runtimes.port import Identity
     from moorage.kernel.clock import SystemClock
 
     path = tmp_path / "engine.sock"
-    runtime = DockerRuntime(AgentSettings(docker_host=f"unix://{path}"), SystemClock())
-    agent = Agent(runtime, Identity("mrtest-none", 7))
+    backend = DockerBackend(AgentSettings(docker_host=f"unix://{path}"), SystemClock())
+    agent = Agent(backend, Identity("mrtest-none", 7))
     try:
         with pytest.raises(RuntimeFault) as caught:
-            await runtime.describe()
+            await backend.describe()
         assert caught.value.cause.code == "engine-unreachable"
         assert str(path) in caught.value.cause.message
         cause = await agent.hearing.until(lambda: agent.hearing.lost_causes)
@@ -550,7 +550,7 @@ async def test_a_log_whose_words_are_lost(
     docker_world: DockerWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """When an engine breaks off the log of a clone, or loses its last words, it is asked again: no start waits for ever."""
-    monkeypatch.setattr(watch, "QUIET_SECONDS", 2.0)
+    monkeypatch.setattr(monitor, "QUIET_SECONDS", 2.0)
     async with Relay(
         tmp_path / "engine.sock", find_host("").removeprefix("unix://"), fault, "/logs?follow"
     ) as _:

@@ -13,9 +13,9 @@ import msgspec
 
 from integration.runtimes.git_server import PASSWORD, USER, GitServer
 from integration.runtimes.registry import EmptyRegistry
-from moorage.agent.runtimes.docker.runtime import DockerRuntime
-from moorage.agent.runtimes.memory import MemoryEngine, MemoryRuntime
-from moorage.agent.runtimes.port import Identity, Progress, Runtime
+from moorage.agent.runtimes.docker.backend import DockerBackend
+from moorage.agent.runtimes.memory import MemoryBackend, MemoryEngine
+from moorage.agent.runtimes.port import Backend, Identity, Progress
 from moorage.agent.settings import AgentSettings
 from moorage.contract import (
     Cause,
@@ -92,11 +92,12 @@ class Hearing:
 class Agent:
     """One agent process's runtime, and what it hears."""
 
-    def __init__(self, runtime: Runtime, identity: Identity) -> None:
-        self.runtime = runtime
+    def __init__(self, backend: Backend, identity: Identity) -> None:
+        self.backend = backend
         self.hearing = Hearing()
         placed = msgspec.structs.replace(identity, place=PLACE)
-        self._task = asyncio.create_task(runtime.run(placed, self.hearing))
+        self.runtime = backend.runtime_for(placed, self.hearing)
+        self._task = asyncio.create_task(self.runtime.run())
 
     async def start(self, desired: DesiredWorkspace, *, fresh: bool = False) -> Progress:
         """Starts it and waits until it is ready, or never will be."""
@@ -116,6 +117,7 @@ class Agent:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self.runtime.close()
+        await self.backend.close()
 
 
 class World(Protocol):
@@ -175,7 +177,7 @@ class MemoryWorld:
         return "https://example.org/private.git"
 
     async def agent(self) -> Agent:
-        agent = Agent(MemoryRuntime(SystemClock(), self.engine), Identity("memory", 1))
+        agent = Agent(MemoryBackend(SystemClock(), self.engine), Identity("memory", 1))
         self._agents.append(agent)
         await agent.hearing.is_up.wait()
         return agent
@@ -222,7 +224,7 @@ class DockerWorld:
         return Credential(host=f"{bridge_address()}:{self.git.port}", username=USER, password=password)
 
     async def agent(self, settings: AgentSettings | None = None) -> Agent:
-        agent = Agent(DockerRuntime(settings or self.settings, SystemClock()), self.identity)
+        agent = Agent(DockerBackend(settings or self.settings, SystemClock()), self.identity)
         self._agents.append(agent)
         async with asyncio.timeout(30):
             await agent.hearing.is_up.wait()

@@ -1,4 +1,4 @@
-"""What the agent asks of a runtime.
+"""What the agent asks of what runs workspaces: a `Backend`, and the `Runtime` that it makes for an agent.
 
 Written for level-triggered engines: `start` may return as soon as everything is applied; how far it has come is what
 `observe` and `progress` tell, and `Listener` hears when it is worth looking again. Each operation is idempotent, may be
@@ -236,7 +236,9 @@ class Listener(Protocol):
         """The engine answers (again), and anything may have changed."""
 
 
-class Runtime(Protocol):
+class Backend(Protocol):
+    """An engine or a cluster that can run workspaces, before it is known whose."""
+
     @property
     def caveat(self) -> str:
         """What is less protected on this machine than it should be, as a sentence for its administrator; "": nothing."""
@@ -244,11 +246,21 @@ class Runtime(Protocol):
     async def describe(self) -> RuntimeInfo:
         """Raises `RuntimeFault` when the engine does not answer."""
 
-    async def run(self, identity: Identity, listener: Listener) -> None:
-        """Follows the engine's events until cancelled. Nothing else may be called before this has been started."""
-
     def configure(self, settings: RemoteDevelopment, version: int) -> None:
         """Makes workspaces by these from now on; those that run keep what they were started with. May be called at any time."""
+
+    def runtime_for(self, identity: Identity, listener: Listener) -> Runtime:
+        """Makes the runtime of one agent's workspaces."""
+
+    async def close(self) -> None:
+        """Ends the connection to the engine. Its runtimes are closed before."""
+
+
+class Runtime(Protocol):
+    """Runs the workspaces of one agent."""
+
+    async def run(self) -> None:
+        """Follows the engine's events until cancelled. Until it has reached the engine, all else raises `RuntimeFault`."""
 
     async def names(self) -> frozenset[str]:
         """Every workspace that has any object here. Raises `RuntimeFault`."""
@@ -296,7 +308,8 @@ class Runtime(Protocol):
         Asking again with the same key waits for, or tells, the end of the same run. Raises `NotFound`, `RuntimeFault`.
         """
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Ends what it follows. `run` has ended before."""
 
 
 def digest_of(spec: WorkspaceSpec) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import NamedTuple
 
 import msgspec
 
 from moorage.agent import metrics
-from moorage.agent.runtimes.port import Identity, Runtime, RuntimeFault
+from moorage.agent.runtimes.port import Backend, Identity, Runtime, RuntimeFault
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.loop import Workspace
 from moorage.contract import (
@@ -39,17 +40,25 @@ REFUSED_NAME = Cause(
 )
 
 
+class _Mine(NamedTuple):
+    """Whose workspaces these are, and what runs them."""
+
+    identity: Identity
+    runtime: Runtime
+
+
 class Fleet:
     """Also the runtime's `Listener`."""
 
-    def __init__(self, runtime: Runtime, settings: AgentSettings, clock: Clock, place: str = "") -> None:
+    def __init__(self, backend: Backend, settings: AgentSettings, clock: Clock, place: str = "") -> None:
         """`place`: see `agent.place`."""
-        self._runtime = runtime
+        self._backend = backend
         self._settings = settings
         self._clock = clock
         self._place = place
         self._workspaces: dict[str, Workspace] = {}
-        self._identity: asyncio.Future[Identity] = asyncio.get_running_loop().create_future()
+        self._mine: asyncio.Future[_Mine] = asyncio.get_running_loop().create_future()
+        """Once the server has said whose workspaces these are."""
         self._listed = False
         """Whether a snapshot has come: only then it is known what it does not list."""
         self._sweep = asyncio.Event()
@@ -67,6 +76,11 @@ class Fleet:
         self._said = asyncio.Event()
 
     @property
+    def runtime(self) -> Runtime:
+        """What runs the workspaces. To be asked for after `introduce`."""
+        return self._mine.result().runtime
+
+    @property
     def engine_fault(self) -> Cause | None:
         return self._lost
 
@@ -76,22 +90,23 @@ class Fleet:
 
     async def run(self) -> None:
         """Follows the engine, finds what the server does not list, and looks at everything now and then; until cancelled."""
-        identity = await asyncio.shield(self._identity)
+        runtime = (await asyncio.shield(self._mine)).runtime
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._runtime.run(identity, self), name="engine events")
+                group.create_task(runtime.run(), name="engine events")
                 group.create_task(self._sweeping(), name="sweeping")
                 group.create_task(self._resyncing(), name="resync")
         finally:
             await asyncio.gather(*(workspace.close() for workspace in self._workspaces.values()))
+            await runtime.close()
 
     # ------------------------------------------------------------------------------------------ from the server
     def introduce(self, identity: Identity) -> None:
         """Raises `Misconfigured` when the server is not the one whose workspaces these are."""
         identity = msgspec.structs.replace(identity, place=self._place)
-        if not self._identity.done():
-            self._identity.set_result(identity)
-        elif self._identity.result() != identity:
+        if not self._mine.done():
+            self._mine.set_result(_Mine(identity, self._backend.runtime_for(identity, self)))
+        elif self._mine.result().identity != identity:
             raise Misconfigured(
                 "The server says that this agent is another one than before.",
                 code="agent-identity-changed",
@@ -127,7 +142,7 @@ class Fleet:
         self._report(self._refused[desired.name])
 
     def _accepts(self, name: str) -> bool:
-        return self._identity.done() and hosts.is_workspace_name(name, self._identity.result().agent)
+        return self._mine.done() and hosts.is_workspace_name(name, self._mine.result().identity.agent)
 
     def spec_of(self, name: str) -> WorkspaceSpec | None:
         workspace = self._workspaces.get(name)
@@ -226,7 +241,7 @@ class Fleet:
             if not self._listed:
                 continue
             try:
-                names = await self._runtime.names()
+                names = await self.runtime.names()
             except RuntimeFault:
                 continue  # `recovered` asks again
             for name in sorted(filter(self._accepts, names - self._workspaces.keys())):
@@ -256,7 +271,7 @@ class Fleet:
         if workspace is None:
             workspace = Workspace(
                 name,
-                self._runtime,
+                self.runtime,
                 settings=self._settings,
                 clock=self._clock,
                 report=self._report,

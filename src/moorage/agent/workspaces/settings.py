@@ -1,10 +1,10 @@
-"""Receives the settings of workspaces, from the server or the agent's own file, and gives them to the runtime."""
+"""Receives the settings of workspaces, from the server or the agent's own file, and gives them to the backend."""
 
 from __future__ import annotations
 
 from moorage import workspace_settings
 from moorage.agent.runtimes.bounds import Bounds, excess
-from moorage.agent.runtimes.port import Runtime
+from moorage.agent.runtimes.port import Backend
 from moorage.agent.runtimes.versioned_settings import completed, text_of
 from moorage.agent.settings import AgentSettings
 from moorage.contract import agent as contract
@@ -15,12 +15,12 @@ _log = log.get(part="agent.settings")
 
 
 class SettingsReceiver:
-    def __init__(self, own: AgentSettings, runtime: Runtime, bounds: Bounds | None = None) -> None:
+    def __init__(self, own: AgentSettings, backend: Backend, bounds: Bounds | None = None) -> None:
         """`bounds`: of what the server sends; None: there is nothing to guard. Raises `Misconfigured` for an unusable file."""
         self.file: str | None = None
         """Text of the agent's own file."""
         self._own = own
-        self._runtime = runtime
+        self._backend = backend
         self._bounds = bounds
         first = workspace_settings.RemoteDevelopment()
         if own.workspace_settings:
@@ -31,7 +31,7 @@ class SettingsReceiver:
                 raise Misconfigured(
                     error.message, code=error.code, hint="Correct the file and start the agent again."
                 ) from error
-        runtime.configure(completed(first, own), 0)
+        backend.configure(completed(first, own), 0)
 
     def receive(self, sent: contract.Settings) -> contract.SettingsTaken:
         """Makes workspaces by these from now on; with a problem in them, everything stays as it was."""
@@ -49,7 +49,7 @@ class SettingsReceiver:
             wanted = workspace_settings.parse(sent.text, f"version {sent.version}").remote_development
             if self.file is None and self._bounds is not None and (problem := excess(wanted, self._bounds)):
                 return problem
-            self._runtime.configure(completed(wanted, self._own), sent.version)
+            self._backend.configure(completed(wanted, self._own), sent.version)
         except (InvalidInput, Misconfigured) as error:
             return str(error)
         return ""

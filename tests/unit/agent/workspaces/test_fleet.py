@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from moorage.agent.runtimes.memory import MemoryEngine, MemoryRuntime
+from moorage.agent.runtimes.memory import MemoryBackend, MemoryEngine
 from moorage.agent.runtimes.memory.engine import MemoryWorkspace
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
@@ -41,7 +41,7 @@ def engine() -> MemoryEngine:
 @pytest.fixture
 async def fleet(engine: MemoryEngine) -> AsyncIterator[Fleet]:
     """Of agent 7."""
-    fleet = Fleet(MemoryRuntime(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock())
+    fleet = Fleet(MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock())
     fleet.introduce(Identity("inst", 7))
     task = asyncio.create_task(fleet.run())
     yield fleet
@@ -176,7 +176,7 @@ async def test_a_removal_hits_only_what_was_found(fleet: Fleet, engine: MemoryEn
 async def test_an_agent_that_knows_more_than_its_server(engine: MemoryEngine, older: int) -> None:
     """Whether it heard the newer word itself or finds it in the engine, it does nothing on the strength of the older one, nor of a deletion
     that has the newer one's number, and tells the newer; the next word that is newer still is done."""
-    fleet = Fleet(MemoryRuntime(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock())
+    fleet = Fleet(MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock())
     fleet.introduce(Identity("inst", 7))
     async with running(fleet):
         fleet.snapshot([wish(GOOD, generation=5)])
@@ -186,7 +186,7 @@ async def test_an_agent_that_knows_more_than_its_server(engine: MemoryEngine, ol
         (ahead,) = await found_when(fleet, bool)
         assert (ahead.generation, ahead.desired, ahead.running) == (5, DesiredState.RUNNING, True)
 
-    late = Fleet(MemoryRuntime(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock())
+    late = Fleet(MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock())
     late.introduce(Identity("inst", 7))
     async with running(late):
         late.snapshot([wish(GOOD, DesiredState.TERMINATED, generation=older)])
@@ -203,8 +203,8 @@ async def test_an_agent_that_knows_more_than_its_server(engine: MemoryEngine, ol
 async def test_a_copy_leaves_alone_what_the_first_works_on(fleet: Fleet, engine: MemoryEngine) -> None:
     """An agent that was started from a copy of another's state neither stops nor removes what that one has made since; it tells whose it
     is."""
-    first = Fleet(MemoryRuntime(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder a")
-    copy = Fleet(MemoryRuntime(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder b")
+    first = Fleet(MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder a")
+    copy = Fleet(MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder b")
     for each in (first, copy):
         each.introduce(Identity("inst", 7))
     async with running(first), running(copy):

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from moorage.agent.runtimes.memory import MemoryEngine, MemoryRuntime
-from moorage.agent.runtimes.port import Observed, RuntimeFault
+from moorage.agent.runtimes.memory import MemoryBackend, MemoryEngine, MemoryRuntime
+from moorage.agent.runtimes.port import Identity, Observed, RuntimeFault
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.loop import Workspace
 from moorage.contract import (
@@ -25,6 +25,7 @@ from moorage.contract import (
 from moorage.kernel.clock import SystemClock
 
 NAME = "workspace-1-1-abc123"
+IDENTITY = Identity("inst", 1)
 CLOSED = "https://git.example.com/closed.git"
 SPEC = WorkspaceSpec(
     containers=(Container(name="py", image="i:1"),),
@@ -35,11 +36,20 @@ DESIRED = DesiredWorkspace(name=NAME, generation=1, desired=DesiredState.RUNNING
 REFUSED = Cause(code="admission-refused", message="The cluster refuses an object of this workspace.")
 
 
+class Deaf:
+    """A `Listener` that does nothing: these tests tell a workspace themselves what changes."""
+
+    def changed(self, workspace: str) -> None: ...
+    def progressed(self, workspace: str) -> None: ...
+    def lost(self, cause: Cause) -> None: ...
+    def recovered(self) -> None: ...
+
+
 class RefusingRuntime(MemoryRuntime):
     """An engine that lets nothing be ended."""
 
     def __init__(self, engine: MemoryEngine) -> None:
-        super().__init__(SystemClock(), engine)
+        super().__init__(MemoryBackend(SystemClock(), engine), IDENTITY, Deaf())
         self.halts: asyncio.Queue[float] = asyncio.Queue()
         """When each was asked for."""
 
@@ -74,7 +84,7 @@ class UnmendableRuntime(MemoryRuntime):
     """An engine that lost something beside what runs, and does not let it be made again."""
 
     def __init__(self, engine: MemoryEngine) -> None:
-        super().__init__(SystemClock(), engine)
+        super().__init__(MemoryBackend(SystemClock(), engine), IDENTITY, Deaf())
         self.lost = False
         self.tries: asyncio.Queue[float] = asyncio.Queue()
         """When each repair was asked for."""
@@ -131,7 +141,7 @@ async def test_a_refused_repair_ends_nothing() -> None:
 
 async def test_an_engine_that_is_away_takes_no_address() -> None:
     """Whoever works in what was up goes on, though the agent knows nothing of it for a while; what was not up has no address."""
-    runtime = MemoryRuntime(SystemClock(), MemoryEngine())
+    runtime = MemoryBackend(SystemClock()).runtime_for(IDENTITY, Deaf())
     known = asyncio.Event()
     known.set()
     said: list[ActualWorkspace] = []

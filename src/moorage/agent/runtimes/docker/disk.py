@@ -18,7 +18,7 @@ import msgspec
 
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.objects import WORKSPACE, is_ours
-from moorage.agent.runtimes.docker.watch import Track
+from moorage.agent.runtimes.docker.progress import StartProgress
 from moorage.agent.runtimes.port import Identity, RuntimeFault
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause
@@ -114,7 +114,7 @@ def nearly_full(used: int, limit: int) -> Cause:
 
 
 class DiskWatch:
-    """Measures, and puts what follows into the workspaces' tracks."""
+    """Measures, and puts what follows into the progress of the workspaces."""
 
     def __init__(self, engine: Engine, settings: AgentSettings) -> None:
         self._engine = engine
@@ -125,7 +125,9 @@ class DiskWatch:
         self._used: Mapping[str, int] = {}
         """Of the measurement before."""
 
-    async def run(self, identity: Identity, root: str, tracks: Callable[[], Mapping[str, Track]]) -> None:
+    async def run(
+        self, identity: Identity, root: str, starts: Callable[[], Mapping[str, StartProgress]]
+    ) -> None:
         """Until cancelled. `root`: the engine's folder."""
         space = space_of(root)
         limit = limit_of(self._settings.disk_limit, space)
@@ -137,11 +139,15 @@ class DiskWatch:
             at, now = asyncio.get_running_loop().time(), space_of(root)
             if is_due(at - measured, self._settings.disk_every, space, now):
                 space, measured = now, at
-                await self._measure(identity, limit, now, tracks)
+                await self._measure(identity, limit, now, starts)
             await asyncio.sleep(min(LOOK_SECONDS, self._settings.disk_every))
 
     async def _measure(
-        self, identity: Identity, limit: int, space: Space | None, tracks: Callable[[], Mapping[str, Track]]
+        self,
+        identity: Identity,
+        limit: int,
+        space: Space | None,
+        starts: Callable[[], Mapping[str, StartProgress]],
     ) -> None:
         try:
             answer = await self._engine.request(
@@ -150,9 +156,9 @@ class DiskWatch:
         except (EngineError, RuntimeFault) as error:
             _log.info("the disk cannot be measured", error=str(error))
             return
-        used, now = used_by(answer, identity), tracks()
-        for name, track in now.items():
-            self._judge(name, track, used.get(name, 0), limit)
+        used, now = used_by(answer, identity), starts()
+        for name, progress in now.items():
+            self._judge(name, progress, used.get(name, 0), limit)
         # Of those that can be stopped: another may have grown more until it was.
         running = {name: size for name, size in used.items() if name in now}
         filling = culprit(self._used, running, space) if self._used else None
@@ -161,16 +167,16 @@ class DiskWatch:
             now[filling].end_with(scarce(space.free))
         self._used = used
 
-    def _judge(self, name: str, track: Track, used: int, limit: int) -> None:
+    def _judge(self, name: str, progress: StartProgress, used: int, limit: int) -> None:
         near = used > limit * NEAR
-        track.warn(nearly_full(used, limit) if near else None)
+        progress.warn(nearly_full(used, limit) if near else None)
         if used <= limit:
             self._marks.pop(name, None)
             return
         mark = self._marks.get(name, 0)
         self._marks[name] = min(mark, used) if mark else used
-        if track.age() > self._settings.disk_grace or used > mark:
+        if progress.age() > self._settings.disk_grace or used > mark:
             _log.warning(
                 "a workspace takes more of the disk than it may", workspace=name, used=used, limit=limit
             )
-            track.end_with(full(used, limit))
+            progress.end_with(full(used, limit))

@@ -70,6 +70,11 @@ class Engine:
             connector = aiohttp.TCPConnector(ssl=self._access.tls or True, limit=0)
         self._session = aiohttp.ClientSession(connector=connector, timeout=NO_TIMEOUT, trust_env=False)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is reached by a socket of this machine."""
+        return bool(self._access.socket)
+
     async def close(self) -> None:
         await self._session.close()
 

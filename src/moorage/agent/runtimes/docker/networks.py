@@ -48,11 +48,9 @@ def subnets(networks: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 class Networks:
-    def __init__(
-        self, engine: Engine, identity: Identity, pool: str, firewall: Firewall | None = None
-    ) -> None:
-        """`firewall`: what guards them, where there is one."""
-        self._firewall = firewall
+    def __init__(self, engine: Engine, identity: Identity, pool: str) -> None:
+        self.firewall: Firewall | None = None
+        """Guards them; None: there is none, or it is not known yet."""
         self._engine = engine
         self._identity = identity
         self._pool = pool
@@ -95,9 +93,9 @@ class Networks:
                 await self._engine.request("DELETE", f"networks/{surplus['Id']}", missing_ok=True)
             if own:
                 return None
-            if self._firewall is not None:
+            if self.firewall is not None:
                 # Before there is anything to be reached.
-                await self._firewall.ensure(self.own(networks))
+                await self.firewall.ensure(self.own(networks))
             used = [*subnets(networks), *self._asked, *refused]
             subnet = free_subnet(self._pool, used, desired.name)
             if subnet is None:
@@ -107,22 +105,22 @@ class Networks:
 
     async def guard(self) -> None:
         """Puts up again what another program has taken away of the rules. Raises `EngineError`, `RuntimeFault`."""
-        if self._firewall is not None:
+        if self.firewall is not None:
             networks = await self._engine.request("GET", "networks", doing="listing networks")
-            await self._firewall.ensure(self.own(networks))
+            await self.firewall.ensure(self.own(networks))
 
     async def leave(self) -> None:
         """Takes the rules away when there is nothing any more that they guard."""
-        if self._firewall is not None:
+        if self.firewall is not None:
             networks = await self._engine.request("GET", "networks", doing="listing networks")
             if not self.own(networks):
-                await self._firewall.remove()
+                await self.firewall.remove()
 
     def own(self, networks: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         return [net for net in networks if objects.is_ours(net.get("Labels") or {}, self._identity)]
 
     def _bridge(self, workspace: str) -> str:
-        return bridge_of(self._identity, workspace) if self._firewall is not None else ""
+        return bridge_of(self._identity, workspace) if self.firewall is not None else ""
 
     def _exhausted(self) -> RuntimeFault:
         verdict = causes.pool_exhausted(self._pool)

@@ -1,21 +1,23 @@
-"""The port's implementation: `Runtime` on a Docker or Podman engine."""
+"""The port's `Runtime`: an agent's workspaces on a Docker or Podman engine."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from moorage.agent import causes
 from moorage.agent.runtimes.docker import commands, objects, records
-from moorage.agent.runtimes.docker.access import find_host
+from moorage.agent.runtimes.docker.description import EngineDescription, describe
 from moorage.agent.runtimes.docker.disk import DiskWatch
 from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults
 from moorage.agent.runtimes.docker.guard import Guard, keep, leave
 from moorage.agent.runtimes.docker.images import Images
-from moorage.agent.runtimes.docker.limits import machine_of
-from moorage.agent.runtimes.docker.logs import container_log, last_lines
+from moorage.agent.runtimes.docker.inventory import Inventory
+from moorage.agent.runtimes.docker.logs import container_log
+from moorage.agent.runtimes.docker.monitor import StartMonitor
 from moorage.agent.runtimes.docker.networks import Networks
 from moorage.agent.runtimes.docker.observe import (
     address_of,
@@ -26,9 +28,10 @@ from moorage.agent.runtimes.docker.observe import (
     seconds,
     state_of,
 )
-from moorage.agent.runtimes.docker.shared import Shared
-from moorage.agent.runtimes.docker.start import Start, Tools, may_stay, remove_container
-from moorage.agent.runtimes.docker.watch import Track, Watches, rebuild
+from moorage.agent.runtimes.docker.progress import StartProgress, rebuild
+from moorage.agent.runtimes.docker.removal import Removal
+from moorage.agent.runtimes.docker.shared_volumes import SharedVolumes
+from moorage.agent.runtimes.docker.start import Start, StartContext, may_stay
 from moorage.agent.runtimes.port import (
     ExecRequest,
     ExecSession,
@@ -38,17 +41,15 @@ from moorage.agent.runtimes.port import (
     Observed,
     Progress,
     RuntimeFault,
-    RuntimeInfo,
     StepRequest,
 )
-from moorage.agent.runtimes.versioned_settings import VersionedSettings, completed
+from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import MoorageError, NotFound
 from moorage.kernel.tasks import Backoff
-from moorage.workspace_settings import RemoteDevelopment
 
 _log = log.get(part="agent.docker")
 
@@ -56,107 +57,95 @@ EVENTS = ("start", "die", "died", "destroy", "remove", "oom", "pause", "unpause"
 """Of containers, in Docker's and Podman's words; what else happens to them changes nothing here."""
 EVENTS_OVERLAP = 5.0
 """Seconds that an event stream begins in the past, so that nothing falls between it and the first look."""
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
 class DockerRuntime:
-    def __init__(self, settings: AgentSettings, clock: Clock) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        engine: Engine,
+        images: Images,
+        guard: Guard,
+        *,
+        settings: AgentSettings,
+        versioned: Callable[[], VersionedSettings],
+        clock: Clock,
+        identity: Identity,
+        listener: Listener,
+    ) -> None:
+        """`versioned` tells what workspaces are made by from now on."""
+        self._engine = engine
+        self._guard = guard
+        self._versioned = versioned
         self._clock = clock
-        self._chosen = VersionedSettings(completed(RemoteDevelopment(), settings))
-        self._engine = Engine(find_host(settings.docker_host))
-        self._images = Images(self._engine, settings.pull_timeout)
-        self._watches = Watches(self._engine, settings, clock, self._look_again)
-        self._tracks: dict[str, Track] = {}
-        self._lines: dict[tuple[str, str], str] = {}
-        self._listener: Listener | None = None
-        self._identity: Identity | None = None
-        self._tools: Tools | None = None
-        self._disk = DiskWatch(self._engine, settings)
-        self._guard = Guard(settings.reachable_by, self._engine.host)
-
-    @property
-    def caveat(self) -> str:
-        return self._guard.caveat
-
-    async def describe(self) -> RuntimeInfo:
-        with faults():
-            version, info = await asyncio.gather(
-                self._request("GET", "version", timeout=10), self._request("GET", "info", timeout=10)
-            )
-        machine = machine_of(info)
-        return RuntimeInfo(
-            kind="podman" if _is_podman(version) else "docker",
-            version=str(version["Version"]),
-            cpu=machine.cpu,
-            memory=machine.memory,
-        )
-
-    def configure(self, settings: RemoteDevelopment, version: int) -> None:
-        self._chosen = VersionedSettings(settings, version)
-
-    async def close(self) -> None:
-        await self._watches.close()
-        if self._tools is not None:
-            await leave(self._tools.networks)
-        await self._engine.close()
-
-    # ------------------------------------------------------------------------------------------ events
-    async def run(self, identity: Identity, listener: Listener) -> None:
         self._identity = identity
         self._listener = listener
+        self._described: EngineDescription | None = None
+        """None: the engine has not answered yet, and nothing is begun."""
+        self._starts: dict[str, StartProgress] = {}
+        self._inventory = Inventory(engine, identity)
+        self._removal = Removal(engine, self._inventory, settings.stop_timeout)
+        self._disk = DiskWatch(engine, settings)
+        self._monitor = StartMonitor(engine, settings, clock, listener.changed)
+        self._volumes = SharedVolumes(engine, images, identity, settings)
+        self._networks = Networks(engine, identity, settings.network_pool)
+        self._context = StartContext(
+            engine=engine,
+            images=images,
+            volumes=self._volumes,
+            networks=self._networks,
+            monitor=self._monitor,
+            settings=settings,
+            identity=identity,
+        )
+
+    async def close(self) -> None:
+        await self._monitor.close()
+        if self._described is not None:
+            await leave(self._networks)
+
+    # ------------------------------------------------------------------------------------------ events
+    async def run(self) -> None:
         backoff = Backoff(0.2, 5.0)
         while True:
             try:
-                shared, root = await self._prepare(identity)
-                listener.recovered()
+                described = await self._connect()
+                self._listener.recovered()
                 backoff.reset()
-                async with asyncio.TaskGroup() as group:
-                    warming = group.create_task(
-                        _warm(shared, self._chosen.settings.ca_bundle), name="shared volumes"
-                    )
-                    measuring = group.create_task(
-                        self._disk.run(identity, root, lambda: self._tracks), name="disk"
-                    )
-                    guarding = group.create_task(keep(self._require_tools().networks), name="firewall")
-                    await self._follow_events(identity, listener)
-                    warming.cancel()
-                    measuring.cancel()
-                    guarding.cancel()
-                listener.lost(causes.engine_unreachable(self._engine.host, "its event stream ended").cause)
+                await self._follow(described)
+                ended = causes.engine_unreachable(self._engine.host, "its event stream ended")
+                self._listener.lost(ended.cause)
             except (RuntimeFault, EngineError) as error:
-                listener.lost(_cause_of(error))
-            except BaseExceptionGroup as group_of_errors:
-                found, rest = group_of_errors.split((RuntimeFault, EngineError))
+                self._listener.lost(_cause_of(error))
+            except BaseExceptionGroup as group:
+                found, rest = group.split((RuntimeFault, EngineError))
                 if rest is not None or found is None:
                     raise
-                listener.lost(_cause_of(found.exceptions[0]))
+                self._listener.lost(_cause_of(found.exceptions[0]))
             await asyncio.sleep(backoff.delay())
 
-    async def _prepare(self, identity: Identity) -> tuple[Shared, str]:
-        """What starts need, and the engine's folder; "" when that is not on this machine."""
-        version, info = await asyncio.gather(
-            self._request("GET", "version", timeout=10), self._request("GET", "info", timeout=10)
-        )
-        firewall = await self._guard.firewall(identity, podman=_is_podman(version))
-        architecture = info.get("Architecture", "")
-        shared = Shared(self._engine, self._images, identity, self._settings)
-        self._tools = Tools(
-            engine=self._engine,
-            images=self._images,
-            shared=shared,
-            networks=Networks(self._engine, identity, self._settings.network_pool, firewall),
-            watches=self._watches,
-            settings=self._settings,
-            identity=identity,
-            machine=machine_of(info),
-            architecture=_ARCHITECTURES.get(architecture, architecture),
-        )
-        await self._tools.networks.guard()
-        local = self._engine.host.startswith("unix://")
-        return shared, str(info.get("DockerRootDir") or "") if local else ""
+    async def _connect(self) -> EngineDescription:
+        """Asks the engine what it is, and guards what is there."""
+        described = await describe(self._engine)
+        self._networks.firewall = await self._guard.firewall(self._identity, podman=described.podman)
+        await self._networks.guard()
+        self._described = described
+        return described
 
-    async def _follow_events(self, identity: Identity, listener: Listener) -> None:
+    async def _follow(self, described: EngineDescription) -> None:
+        """Follows the engine's events until they end, and what has to be looked at now and then."""
+        async with asyncio.TaskGroup() as group:
+            warming = _warm(self._volumes, self._versioned().settings.ca_bundle)
+            measuring = self._disk.run(self._identity, described.folder, lambda: self._starts)
+            beside = [
+                group.create_task(warming, name="shared volumes"),
+                group.create_task(measuring, name="disk"),
+                group.create_task(keep(self._networks), name="firewall"),
+            ]
+            await self._follow_events()
+            for task in beside:
+                task.cancel()
+
+    async def _follow_events(self) -> None:
         filters = {
             "type": ["container"],
             "event": list(EVENTS),
@@ -166,63 +155,38 @@ class DockerRuntime:
         events = self._engine.lines("GET", "events", doing="following events", filters=filters, since=since)
         async for event in events:
             attributes = (event.get("Actor") or {}).get("Attributes") or {}
-            if objects.is_ours(attributes, identity) and (name := attributes.get(objects.WORKSPACE)):
-                listener.changed(name)
+            if objects.is_ours(attributes, self._identity) and (name := attributes.get(objects.WORKSPACE)):
+                self._listener.changed(name)
 
     # ------------------------------------------------------------------------------------------ observe
     async def names(self) -> frozenset[str]:
         with faults():
-            found = await asyncio.gather(*map(self._list, ("containers", "networks", "volumes")))
-        return frozenset(labels_of(item)[objects.WORKSPACE] for items in found for item in items)
+            return await self._inventory.names()
 
     async def observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
         with faults():
-            return await self._observe(name, desired)
-
-    async def _observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
-        containers, volumes, networks = await asyncio.gather(
-            self._inspect(name), self._list("volumes", name), self._list("networks", name)
-        )
-        found = list(containers.values())
-        run = None
-        if found:
-            lines = await self._last_lines(containers)
-            self._attend(name, desired, containers)
-            run = run_of(found, desired, lines, self.progress(name))
-        else:
-            self._forget(name)
-        return records.observed(name, volumes, networks, found, run)
+            containers, volumes, networks = await asyncio.gather(
+                self._inventory.containers(name),
+                self._inventory.listed("volumes", name),
+                self._inventory.listed("networks", name),
+            )
+            found = list(containers.values())
+            run = None
+            if found:
+                lines = await self._inventory.last_lines(containers)
+                self._follow_start(name, desired, containers)
+                run = run_of(found, desired, lines, self.progress(name))
+            else:
+                self._forget(name)
+            return records.observed(name, volumes, networks, found, run)
 
     def progress(self, name: str) -> Progress:
-        track = self._tracks.get(name)
-        return track.progress if track is not None else Progress()
+        start = self._starts.get(name)
+        return start.progress if start is not None else Progress()
 
-    async def _inspect(self, name: str) -> dict[str, Any]:
-        """The workspace's containers, as the engine describes them, by name."""
-        listed = await self._list("containers", name)
-        inspected = await asyncio.gather(
-            *(self._request("GET", f"containers/{item['Id']}/json", missing_ok=True) for item in listed)
-        )
-        return {item["Name"].lstrip("/"): item for item in inspected if item is not None}
-
-    async def _last_lines(self, containers: Mapping[str, Any]) -> dict[str, str]:
-        """Of those that have ended. Asked for once per end."""
-        found = {}
-        for container in containers.values():
-            if state_of(container) is not ContainerState.EXITED:
-                continue
-            key = (container["Id"], container["State"].get("FinishedAt", ""))
-            if key not in self._lines:
-                try:
-                    self._lines[key] = await last_lines(self._engine, container["Id"])
-                except EngineError as error:
-                    self._lines[key] = f"(its log cannot be read: {error.message})"
-                while len(self._lines) > 500:
-                    self._lines.pop(next(iter(self._lines)))
-            found[container["Id"]] = self._lines[key]
-        return found
-
-    def _attend(self, name: str, desired: DesiredWorkspace | None, containers: Mapping[str, Any]) -> None:
+    def _follow_start(
+        self, name: str, desired: DesiredWorkspace | None, containers: Mapping[str, Any]
+    ) -> None:
         """Follows what runs and is not known to be ready: after a start, a repair, or the agent's own restart."""
         if desired is None:
             return
@@ -230,114 +194,76 @@ class DockerRuntime:
         sandbox = next((c for c in items if role_of(c) == "sandbox"), None)
         if sandbox is None or state_of(sandbox) is not ContainerState.RUNNING:
             return
-        track = self._track(name)
-        if track.timeline.state(StageName.RECEIVED) == "waiting":
-            rebuild(track, items)
-        self._watches.follow_clone(desired, track, sandbox)
+        progress = self._start_of(name)
+        if progress.timeline.state(StageName.RECEIVED) == "waiting":
+            rebuild(progress, items)
+        self._monitor.follow_clone(desired, progress, sandbox)
         main = next((c for c in items if role_of(c) == "main"), None)
         address = address_of(items)
         if main is not None and state_of(main) is ContainerState.RUNNING:
             started = seconds(main["State"]["StartedAt"])
-            self._watches.probe_editor(desired, track, address, main["Id"], started)
+            self._monitor.probe_editor(desired, progress, address, main["Id"], started)
 
-    def _track(self, name: str) -> Track:
-        track = self._tracks.get(name)
-        if track is None:
-            track = self._tracks[name] = Track(self._clock, lambda: self._progressed(name))
-        return track
-
-    def _look_again(self, name: str) -> None:
-        if self._listener is not None:
-            self._listener.changed(name)
-
-    def _progressed(self, name: str) -> None:
-        if self._listener is not None:
-            self._listener.progressed(name)
+    def _start_of(self, name: str) -> StartProgress:
+        if name not in self._starts:
+            notify = partial(self._listener.progressed, name)
+            self._starts[name] = StartProgress(self._clock, notify)
+        return self._starts[name]
 
     def _forget(self, name: str) -> None:
-        self._watches.drop(name)
-        self._tracks.pop(name, None)
+        self._monitor.drop(name)
+        self._starts.pop(name, None)
 
     # ------------------------------------------------------------------------------------------ apply
     async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
+        described = self._answered()
         with faults():
-            existing, _ = await asyncio.gather(self._inspect(desired.name), self.note(desired))
+            existing, _ = await asyncio.gather(self._inventory.containers(desired.name), self.note(desired))
             stale = [n for n, c in existing.items() if fresh or not may_stay(c, desired)]
             if stale:
-                await self._remove_containers([existing[n] for n in stale], gently=True)
+                await self._removal.remove_containers([existing[n] for n in stale], gently=True)
             kept = {n: c for n, c in existing.items() if n not in stale}
             if not kept:
                 self._forget(desired.name)
             began = received_at(list(kept.values())) or received
-            track = self._track(desired.name)
-            track.begin(StageName.RECEIVED, at=began)
-            track.end(StageName.RECEIVED, self._clock.now())
-            await Start(self._require_tools(), desired, track, kept, began, chosen=self._chosen).run()
-            self._attend(desired.name, desired, await self._inspect(desired.name))
+            progress = self._start_of(desired.name)
+            progress.begin(StageName.RECEIVED, at=began)
+            progress.end(StageName.RECEIVED, self._clock.now())
+            start = Start(
+                self._context,
+                desired,
+                progress,
+                kept,
+                began,
+                chosen=self._versioned(),
+                described=described,
+            )
+            await start.run()
+            self._follow_start(desired.name, desired, await self._inventory.containers(desired.name))
 
     async def note(self, desired: DesiredWorkspace) -> None:
+        self._answered()
         with faults():
-            volumes = await self._list("volumes", desired.name)
-            await records.write(self._engine, self._require_tools().identity, desired, volumes)
+            volumes = await self._inventory.listed("volumes", desired.name)
+            await records.write(self._engine, self._identity, desired, volumes)
 
     async def halt(self, name: str) -> None:
         with faults():
-            self._watches.drop(name)
-            await self._end_processes(list((await self._inspect(name)).values()))
+            self._monitor.drop(name)
+            containers = await self._inventory.containers(name)
+            await self._removal.end_processes(list(containers.values()))
 
     async def stop(self, name: str) -> None:
         with faults():
-            await self._remove_run(name, gently=True)
-            await self._remove_volumes(name, ephemeral_only=True)
+            self._forget(name)
+            await self._removal.remove_run(name, gently=True)
+            await self._removal.remove_volumes(name, ephemeral_only=True)
 
     async def remove(self, name: str) -> None:
         with faults():
-            await self._remove_run(name, gently=False)
-            await self._remove_volumes(name, ephemeral_only=False)
-
-    async def _remove_run(self, name: str, *, gently: bool) -> None:
-        self._forget(name)
-        await self._remove_containers(list((await self._inspect(name)).values()), gently=gently)
-        for network in await self._list("networks", name):
-            await self._request(
-                "DELETE", f"networks/{network['Id']}", doing="removing the network", missing_ok=True
-            )
-
-    async def _remove_volumes(self, name: str, *, ephemeral_only: bool) -> None:
-        for volume in await self._list("volumes", name):
-            if ephemeral_only and objects.EPHEMERAL not in labels_of(volume):
-                continue
-            await self._request(
-                "DELETE", f"volumes/{volume['Name']}", doing="removing a volume", missing_ok=True
-            )
-
-    async def _end_processes(self, containers: Sequence[Any]) -> None:
-        """The devfile's containers first, each with its grace; then what holds the network."""
-        grace = self._settings.stop_timeout
-
-        async def end(container: Any, seconds_given: int) -> None:
-            if state_of(container) is ContainerState.RUNNING:
-                await self._request(
-                    "POST",
-                    f"containers/{container['Id']}/stop",
-                    doing="stopping a container",
-                    missing_ok=True,
-                    t=seconds_given,
-                )
-
-        sandboxes = [c for c in containers if role_of(c) == "sandbox"]
-        others = [c for c in containers if role_of(c) != "sandbox"]
-        await asyncio.gather(*(end(container, grace) for container in others))
-        await asyncio.gather(*(end(container, 1) for container in sandboxes))
-
-    async def _remove_containers(self, containers: Sequence[Any], *, gently: bool) -> None:
-        """The sandbox last: Podman does not remove what others depend on."""
-        others = [container for container in containers if role_of(container) != "sandbox"]
-        sandboxes = [container for container in containers if role_of(container) == "sandbox"]
-        if gently:
-            await self._end_processes(others)
-        for group in (others, sandboxes):
-            await asyncio.gather(*(remove_container(self._engine, container["Id"]) for container in group))
+            self._forget(name)
+            await self._removal.remove_run(name, gently=False)
+            await self._removal.remove_volumes(name, ephemeral_only=False)
 
     # ------------------------------------------------------------------------------------------ logs and commands
     async def logs(
@@ -367,7 +293,7 @@ class DockerRuntime:
     async def _find(self, name: str, container: str, *, running: bool = False, sandbox: bool = False) -> Any:
         """Raises `NotFound`. `sandbox`: its log is for everybody; but nobody runs anything where the credentials are."""
         with faults():
-            containers = await self._inspect(name)
+            containers = await self._inventory.containers(name)
         if not containers:
             raise NotFound(
                 "The workspace has no containers: it does not run.",
@@ -393,46 +319,20 @@ class DockerRuntime:
             hint=f"It has: {', '.join(names)}.",
         )
 
-    # ------------------------------------------------------------------------------------------ the engine
-    async def _request(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
-        return await self._engine.request(method, path, body, **options)
-
-    async def _list(self, kind: str, name: str = "") -> list[Any]:
-        """This agent's `containers`, `networks` or `volumes`, of one workspace or of all.
-
-        An engine is asked for one label only, and the rest is looked at here: to Podman, several mean any of them.
-        """
-        assert self._identity is not None, "run() comes first"
-        label = f"{objects.WORKSPACE}={name}" if name else f"{objects.MANAGED_BY}={objects.MANAGED_BY_US}"
-        path, options = {"containers": ("containers/json", {"all_": True})}.get(kind, (kind, {}))
-        answer = await self._request("GET", path, filters={"label": [label]}, **options)
-        items = (answer.get("Volumes") or ()) if kind == "volumes" else answer
-        identity = self._identity
-        return [
-            item
-            for item in items
-            if objects.is_ours(labels := labels_of(item), identity)
-            and objects.WORKSPACE in labels
-            and (not name or labels[objects.WORKSPACE] == name)
-        ]
-
-    def _require_tools(self) -> Tools:
-        if self._tools is None:
+    def _answered(self) -> EngineDescription:
+        """What the engine is. Raises `RuntimeFault` before it has answered."""
+        if self._described is None:
             verdict = causes.engine_unreachable(self._engine.host, "it has not answered yet")
             raise RuntimeFault(verdict.cause, final=False)
-        return self._tools
+        return self._described
 
 
-async def _warm(shared: Shared, extra_ca: str) -> None:
-    """A first start need not wait for what all share. What is wrong with it, that start tells."""
+async def _warm(volumes: SharedVolumes, extra_ca: str) -> None:
+    """Fills what all share ahead of the first start, which tells what is wrong with it."""
     try:
-        await shared.prepare(extra_ca)
+        await volumes.prepare(extra_ca)
     except (MoorageError, EngineError) as error:
         _log.warning("the shared volumes are not ready", error=str(error))
-
-
-def _is_podman(version: Mapping[str, Any]) -> bool:
-    return any("podman" in part.get("Name", "").lower() for part in version.get("Components") or ())
 
 
 def _cause_of(error: BaseException) -> Cause:

@@ -12,14 +12,17 @@ from typing import Any
 
 from moorage.agent import causes
 from moorage.agent.runtimes.docker import limits, objects
+from moorage.agent.runtimes.docker.description import EngineDescription
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.logs import last_lines
+from moorage.agent.runtimes.docker.monitor import StartMonitor
 from moorage.agent.runtimes.docker.networks import Networks
 from moorage.agent.runtimes.docker.objects import Body, Host, ImageConfig
 from moorage.agent.runtimes.docker.observe import labels_of, role_of, seconds, state_of
-from moorage.agent.runtimes.docker.shared import Shared, tar_of_folders
-from moorage.agent.runtimes.docker.watch import Track, Watches
+from moorage.agent.runtimes.docker.progress import StartProgress
+from moorage.agent.runtimes.docker.removal import remove_container
+from moorage.agent.runtimes.docker.shared_volumes import SharedVolumes, tar_of_folders
 from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
 from moorage.agent.runtimes.projects import STAGE
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
@@ -28,11 +31,8 @@ from moorage.contract import Container, ContainerState, DesiredWorkspace, StageN
 from moorage.contract.spec import RUN_AS_GROUP, RUN_AS_USER
 from moorage.workspace_settings import decode
 
-GONE_SECONDS = 20.0
-"""How long a container that is being removed may take to go."""
 
-
-class Tools:
+class StartContext:
     """What all starts of one agent share."""
 
     def __init__(
@@ -40,23 +40,19 @@ class Tools:
         *,
         engine: Engine,
         images: Images,
-        shared: Shared,
+        volumes: SharedVolumes,
         networks: Networks,
-        watches: Watches,
+        monitor: StartMonitor,
         settings: AgentSettings,
         identity: Identity,
-        machine: limits.Machine,
-        architecture: str,
     ) -> None:
         self.engine = engine
         self.images = images
-        self.shared = shared
+        self.volumes = volumes
         self.networks = networks
-        self.watches = watches
+        self.monitor = monitor
         self.settings = settings
         self.identity = identity
-        self.machine = machine
-        self.architecture = architecture
         self.slots = asyncio.Semaphore(settings.parallel_starts)
 
 
@@ -65,21 +61,23 @@ class Start:
 
     def __init__(
         self,
-        tools: Tools,
+        context: StartContext,
         desired: DesiredWorkspace,
-        track: Track,
+        progress: StartProgress,
         existing: Mapping[str, Any],
         received: float,
         *,
         chosen: VersionedSettings,
+        described: EngineDescription,
     ) -> None:
         """`existing`: inspected containers of this workspace that may stay, by name; what they were made by is kept.
         `chosen`: what a new run is made by."""
-        self._tools = tools
-        self._engine = tools.engine
+        self._context = context
+        self._engine = context.engine
+        self._described = described
         self._desired = desired
         self._spec = desired.spec
-        self._track = track
+        self._progress = progress
         self._existing = existing
         self._received = received
         self._chosen = kept_settings(existing) or chosen
@@ -87,9 +85,9 @@ class Start:
 
     async def run(self) -> None:
         """Raises `RuntimeFault`."""
-        self._track.begin(StageName.IMAGE)
+        self._progress.begin(StageName.IMAGE)
         cause = limits.excess(self._spec, self._chosen.settings)
-        cause = cause or limits.beyond(self._spec, self._chosen.settings, self._tools.machine)
+        cause = cause or limits.beyond(self._spec, self._chosen.settings, self._described.machine)
         if cause is not None:
             raise RuntimeFault(cause, final=True)
         try:
@@ -104,18 +102,18 @@ class Start:
         """Few starts at a time end sooner than many; one that must pull or wait for preStart steps keeps nobody waiting."""
         references = {container.image for container in (*self._spec.containers, *self._spec.init_containers)}
         try:
-            found = await asyncio.gather(*(self._tools.images.find(reference) for reference in references))
+            found = await asyncio.gather(*(self._context.images.find(reference) for reference in references))
         except EngineError:
             found = [None]
         if self._spec.init_containers or not all(found):
             return nullcontext()
-        if self._tools.slots.locked():
-            self._track.begin(StageName.IMAGE, "Waits for its turn: other workspaces are being started.")
-        return self._tools.slots
+        if self._context.slots.locked():
+            self._progress.begin(StageName.IMAGE, "Waits for its turn: other workspaces are being started.")
+        return self._context.slots
 
     async def _all(self) -> None:
         async with asyncio.TaskGroup() as group:
-            network = group.create_task(self._tools.networks.ensure(self._desired))
+            network = group.create_task(self._context.networks.ensure(self._desired))
             host = group.create_task(self._host())
             volumes = group.create_task(self._make_volumes())
             images = {
@@ -135,26 +133,26 @@ class Start:
 
     # ------------------------------------------------------------------------------------------ before containers
     async def _host(self) -> Host:
-        tools = self._tools.shared.tools(lambda detail: self._track.begin(StageName.CONTAINERS, detail))
+        tools = self._context.volumes.tools(lambda detail: self._progress.begin(StageName.CONTAINERS, detail))
         (image, volume), ca_volume = await asyncio.gather(tools, self._ca_volume())
         return Host(
-            identity=self._tools.identity,
-            settings=self._tools.settings,
+            identity=self._context.identity,
+            settings=self._context.settings,
             tools_image=image,
             tools_volume=volume,
             ca_volume=ca_volume,
             chosen=self._chosen,
-            machine=self._tools.machine,
+            machine=self._described.machine,
         )
 
     async def _ca_volume(self) -> str:
         """A run that goes on keeps its own; containers that use it keep it from being removed."""
         labels = [labels_of(container) for container in self._existing.values()]
         kept = next((found[objects.CA] for found in labels if objects.CA in found), None)
-        return kept if kept is not None else await self._tools.shared.ca(self._chosen.settings.ca_bundle)
+        return kept if kept is not None else await self._context.volumes.ca(self._chosen.settings.ca_bundle)
 
     async def _make_volumes(self) -> None:
-        bodies = objects.volume_bodies(self._desired, self._tools.identity)
+        bodies = objects.volume_bodies(self._desired, self._context.identity)
         async with asyncio.TaskGroup() as group:
             for body in bodies:
                 group.create_task(
@@ -162,10 +160,10 @@ class Start:
                 )
 
     async def _image(self, container: Container) -> ImageConfig:
-        image = await self._tools.images.ensure(
-            container.image, lambda detail: self._track.begin(StageName.IMAGE, detail)
+        image = await self._context.images.ensure(
+            container.image, lambda detail: self._progress.begin(StageName.IMAGE, detail)
         )
-        ours = self._tools.architecture
+        ours = self._described.architecture
         # The editor's own programs are of this machine's kind; a sidecar may have an emulator to run in.
         edited = container.name == self._spec.main_container and self._spec.editor is not None
         if edited and ours and image.architecture and image.architecture != ours:
@@ -175,16 +173,16 @@ class Start:
 
     async def _mark_images(self, images: list[asyncio.Task[ImageConfig]]) -> None:
         await asyncio.gather(*images)
-        self._track.end_now(StageName.IMAGE)
+        self._progress.end_now(StageName.IMAGE)
 
     async def _mark_volume(self, network: asyncio.Task[None], volumes: asyncio.Task[None]) -> None:
-        self._track.begin(StageName.VOLUME, "Making the workspace's network and volume.")
+        self._progress.begin(StageName.VOLUME, "Making the workspace's network and volume.")
         await asyncio.gather(network, volumes)
-        self._track.end_now(StageName.VOLUME)
+        self._progress.end_now(StageName.VOLUME)
 
     async def _mark_containers(self, started: list[asyncio.Task[None]]) -> None:
         await asyncio.gather(*started)
-        self._track.end_now(StageName.CONTAINERS)
+        self._progress.end_now(StageName.CONTAINERS)
 
     # ------------------------------------------------------------------------------------------ containers
     async def _sandbox(
@@ -193,7 +191,7 @@ class Start:
         name = objects.sandbox_name(self._desired.name)
         body = objects.sandbox_body(self._desired, await host, self._received)
         await volumes
-        self._track.begin(StageName.CONTAINERS)
+        self._progress.begin(StageName.CONTAINERS)
         created = await self._create(name, body, network)
         await network
         if extra := [volume.name for volume in self._spec.volumes]:
@@ -207,7 +205,7 @@ class Start:
         inspected = await self._engine.request("GET", f"containers/{created}/json")
         started = seconds(inspected["State"]["StartedAt"]) or self._received
         self._sandbox_started.set_result(started)
-        self._tools.watches.follow_clone(self._desired, self._track, inspected)
+        self._context.monitor.follow_clone(self._desired, self._progress, inspected)
 
     async def _init_steps(
         self,
@@ -223,14 +221,14 @@ class Start:
             await self._sandbox_started
             await self._cloned()
         for container in steps:
-            self._track.begin(StageName.CONTAINERS, f"PreStart step {container.name} runs.")
+            self._progress.begin(StageName.CONTAINERS, f"PreStart step {container.name} runs.")
             await self._init_step(container, await host, await images[container.name], volumes)
         ready.set()
 
     async def _cloned(self) -> None:
-        await self._track.settled.wait()
-        if self._track.fault is not None:
-            raise RuntimeFault(self._track.fault, final=True)
+        await self._progress.settled.wait()
+        if self._progress.fault is not None:
+            raise RuntimeFault(self._progress.fault, final=True)
 
     async def _init_step(
         self, container: Container, host: Host, image: ImageConfig, volumes: asyncio.Task[None]
@@ -249,7 +247,7 @@ class Start:
         await volumes
         created = await self._create(name, body, None)
         await self._engine.request("POST", f"containers/{created}/start", doing=f"starting {container.name}")
-        limit = self._tools.settings.init_timeout
+        limit = self._context.settings.init_timeout
         try:
             async with asyncio.timeout(limit):
                 ended = await self._engine.request(
@@ -295,7 +293,7 @@ class Start:
             return
         started = seconds(self._existing[name]["State"].get("StartedAt"))
         if started is not None and started < network_since:  # its network went with the former sandbox
-            grace = self._tools.settings.stop_timeout
+            grace = self._context.settings.stop_timeout
             await self._engine.request("POST", f"containers/{container_id}/restart", doing=doing, t=grace)
 
     def _is_running(self, name: str) -> bool:
@@ -355,32 +353,6 @@ def kept_settings(existing: Mapping[str, Any]) -> VersionedSettings | None:
         if settings is not None:
             return VersionedSettings(settings, int(version) if version.isdigit() else 0)
     return None
-
-
-async def remove_container(engine: Engine, name: str) -> None:
-    """Ends and removes it, and waits until it has gone."""
-    try:
-        async with asyncio.timeout(GONE_SECONDS):
-            while True:
-                try:
-                    await engine.request(
-                        "DELETE",
-                        f"containers/{name}",
-                        doing="removing a container",
-                        force=True,
-                        v=True,
-                        missing_ok=True,
-                    )
-                except EngineError as error:
-                    if error.status != 409:  # 409: somebody is removing it already
-                        raise
-                else:
-                    return
-                await asyncio.sleep(0.05)
-    except TimeoutError as error:
-        raise EngineError(
-            "removing a container", 500, f"{name} did not go within {GONE_SECONDS:.0f} s"
-        ) from error
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

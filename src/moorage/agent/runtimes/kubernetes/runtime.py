@@ -1,4 +1,4 @@
-"""The port's implementation: `Runtime` on a Kubernetes cluster.
+"""The port's implementation: `Backend` and `Runtime` on a Kubernetes cluster.
 
 Everything is read from the store's memory of the cluster; only what differs is written. What an action started is waited
 for, so that its end is the end of the work.
@@ -58,7 +58,7 @@ from moorage.workspace_settings import RemoteDevelopment
 _log = log.get(part="agent.kubernetes")
 
 
-class KubernetesRuntime:
+class KubernetesBackend:
     """`options`: what the agent was told about its own work; `settings`: about workspaces that start from now on (see
     `apply.planning` for those that run); `bounds`: what those that run may have kept."""
 
@@ -73,19 +73,11 @@ class KubernetesRuntime:
         clock: Clock,
         bounds: Bounds | None = None,
     ) -> None:
-        self._chosen = VersionedSettings(settings)
+        self.settings = VersionedSettings(settings)
         rate = options.requests_per_second
         self.client = Client(access, TokenBucket(rate, max(1, int(rate * 2)), clock))
-        self._options, self._clock, self._bounds = options, clock, bounds
+        self.options, self.clock, self.bounds = options, clock, bounds
         self._opened = asyncio.Lock()
-        self._abilities: Abilities | None = None
-        self._identity = Identity("", 0)
-        self._listener: Listener | None = None
-        self._store: Store | None = None
-        self._writer: Writer | None = None
-        self._attendant: Attendant | None = None
-        self._pull_secrets = PullSecrets(self.client, self._all_changed, self._pull_namespaces)
-        self._waiting = Waiting()
 
     @classmethod
     def from_settings(cls, options: AgentSettings, clock: Clock) -> Self:
@@ -99,32 +91,32 @@ class KubernetesRuntime:
         )
 
     def configure(self, settings: RemoteDevelopment, version: int) -> None:
-        self._chosen = VersionedSettings(settings, version)
+        self.settings = VersionedSettings(settings, version)
 
     async def describe(self) -> RuntimeInfo:
         with faults("asking what the cluster is"):
-            await self._open()
+            await self.open()
             return await discovery.describe(self.client)
 
+    def runtime_for(self, identity: Identity, listener: Listener) -> KubernetesRuntime:
+        return KubernetesRuntime(self, identity, listener)
+
+    async def open(self) -> None:
+        async with self._opened:
+            await self.client.open()
+
     async def close(self) -> None:
-        if self._attendant is not None:
-            await self._attendant.close()
         await self.client.close()
 
-    async def run(self, identity: Identity, listener: Listener) -> None:
+
+class KubernetesRuntime:
+    def __init__(self, backend: KubernetesBackend, identity: Identity, listener: Listener) -> None:
+        self._backend = backend
+        self.client = backend.client
+        self._options, self._clock = backend.options, backend.clock
         self._identity, self._listener = identity, listener
-        backoff = Backoff(0.2, 5.0)
-        while self._abilities is None:
-            try:
-                await self._open()
-                only = self._options.only_namespace
-                self._abilities = await discovery.abilities_of(self.client, namespace=only)
-            except MoorageError as error:
-                listener.lost(cause_of(error))
-                await asyncio.sleep(backoff.delay())
-        _log.info(
-            "connected", server=self.client.access.server, abilities=msgspec.to_builtins(self._abilities)
-        )
+        self._abilities = Abilities()
+        """As little as any cluster can do, until the store is up to date: see `run`."""
         self._store = Store(
             self.client,
             names.selector(identity),
@@ -135,6 +127,17 @@ class KubernetesRuntime:
         )
         self._writer = Writer(self.client, self._store)
         self._attendant = Attendant(self.client, self._options, self._clock, listener, self._store.of)
+        self._pull_secrets = PullSecrets(self.client, self._all_changed, self._pull_namespaces)
+        self._waiting = Waiting()
+
+    async def close(self) -> None:
+        await self._attendant.close()
+
+    async def run(self) -> None:
+        self._abilities = await self._discover()
+        _log.info(
+            "connected", server=self.client.access.server, abilities=msgspec.to_builtins(self._abilities)
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._store.run(), name="store")
             tasks.create_task(self._pull_secrets.follow(), name="pull secrets")
@@ -142,24 +145,35 @@ class KubernetesRuntime:
             following = discovery.follow(self.client, self._abilities, self._learn, namespace=only)
             tasks.create_task(following, name="abilities")
 
+    async def _discover(self) -> Abilities:
+        """What the cluster can do, once it answers."""
+        backoff = Backoff(0.2, 5.0)
+        while True:
+            try:
+                await self._backend.open()
+                only = self._options.only_namespace
+                return await discovery.abilities_of(self.client, namespace=only)
+            except MoorageError as error:
+                self._listener.lost(cause_of(error))
+                await asyncio.sleep(backoff.delay())
+
     def _learn(self, abilities: Abilities) -> None:
         self._abilities = abilities
 
     def _pull_namespaces(self) -> frozenset[str]:
         """Where image pull secrets may lie: where the agent's owner allows it, and what is set now, which was looked at."""
-        allowed = self._bounds.pull_secret_namespaces if self._bounds is not None else frozenset()
-        return allowed | {secret.namespace for secret in self._chosen.settings.image_pull_secrets}
+        bounds = self._backend.bounds
+        allowed = bounds.pull_secret_namespaces if bounds is not None else frozenset()
+        return allowed | {secret.namespace for secret in self._backend.settings.settings.image_pull_secrets}
 
     def _all_changed(self) -> None:
-        if self._store is not None:
-            for workspace in self._store.names():
-                self._changed(workspace)
+        for workspace in self._store.names():
+            self._changed(workspace)
 
     def _changed(self, workspace: str) -> None:
         self._waiting.changed(workspace)
-        if self._attendant is not None:
-            self._attendant.nudge(workspace)
-        if self._listener is not None and workspace:
+        self._attendant.nudge(workspace)
+        if workspace:
             self._listener.changed(workspace)
 
     # ------------------------------------------------------------------------------------------ observe
@@ -173,7 +187,6 @@ class KubernetesRuntime:
         run = None
         deployment = _first(found, "Deployment")
         if kinds & {"Deployment", "Pod"}:
-            assert self._attendant is not None
             with faults("looking at the workspace"):
                 lines = await self._attendant.attend(name, desired, found, ask=False)
             facts = states.Facts(
@@ -192,13 +205,11 @@ class KubernetesRuntime:
 
     def _forget(self, name: str) -> None:
         """It has no run any more."""
-        if self._attendant is not None:
-            self._attendant.forget(name)
-        if self._writer is not None:
-            self._writer.forget(name)
+        self._attendant.forget(name)
+        self._writer.forget(name)
 
     def progress(self, name: str) -> Progress:
-        return self._attendant.progress(name) if self._attendant is not None else Progress()
+        return self._attendant.progress(name)
 
     def _missing(self, desired: DesiredWorkspace | None, found: list[Object]) -> tuple[str, ...]:
         """What `start` would write now."""
@@ -211,12 +222,12 @@ class KubernetesRuntime:
             return ()
         given_up = [item for item in found if item["kind"] == "Pod" and states.failed(item)]
         plan = self._plan(desired, deployment, found, run=planning.run_of(deployment))
-        words = self._written().settled(reconcile.changes(objects_of(plan), found)).in_words()
+        words = self._writer.settled(reconcile.changes(objects_of(plan), found)).in_words()
         return (*words, *("a pod that its node put out" for _ in given_up))
 
     # ------------------------------------------------------------------------------------------ apply
     async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
-        store, writer = self._known(), self._written()
+        store, writer = self._known(), self._writer
         found = states.present(store.of(desired.name))
         self._refuse_while_ending(desired.name, found)
         deployment = _first(found, "Deployment")
@@ -256,7 +267,7 @@ class KubernetesRuntime:
 
     async def _discard_claims(self, name: str, wanted: list[Object], *, failed: bool) -> None:
         """They are made anew, as the settings are now. `failed`: the former start, so that nobody waits for them."""
-        store, writer = self._known(), self._written()
+        store, writer = self._known(), self._writer
         before = self._clock.now() - (0.0 if failed else reconcile.YOUNG_CLAIM)
         stale = reconcile.stale_claims(wanted, store.of(name, VOLUME_CLAIM), before)
         # One that has changed meanwhile may be getting its volume.
@@ -281,7 +292,7 @@ class KubernetesRuntime:
             return
         with faults("keeping a record of the workspace"):
             for item in records.newer(desired, self._identity, namespace, found):
-                await self._written().keep(item)
+                await self._writer.keep(item)
 
     async def halt(self, name: str) -> None:
         store = self._known()
@@ -294,7 +305,6 @@ class KubernetesRuntime:
             return
         with faults("ending a failed workspace's processes"):
             if states.halted_of(deployment) is None:
-                assert self._attendant is not None
                 halted = await scale_down.halted_of(self._attendant, self._options, name, deployment, pods)
                 store.put(await scale_down.scale_down(self.client, deployment, halted))
             await self._until(name, lambda: not states.living(store.of(name, POD)))
@@ -320,7 +330,7 @@ class KubernetesRuntime:
             own = [space for space in spaces if space["metadata"]["name"] == name]
             for space in spaces:
                 if space not in own:
-                    await self._written().release(space)
+                    await self._writer.release(space)
             await self._delete(own)
             inside = {space["metadata"]["name"] for space in own}
             await self._delete([item for item in found if item["metadata"].get("namespace") not in inside])
@@ -333,7 +343,7 @@ class KubernetesRuntime:
         async with asyncio.TaskGroup() as tasks:
             for item in items:
                 if not item["metadata"].get("deletionTimestamp"):
-                    tasks.create_task(self._written().delete(item))
+                    tasks.create_task(self._writer.delete(item))
 
     async def _forget_pods(self, over: list[Object]) -> None:
         """Nothing runs in them any more; their node would take them off the list some seconds later."""
@@ -349,13 +359,12 @@ class KubernetesRuntime:
     def _plan(
         self, desired: DesiredWorkspace, deployment: Object | None, found: list[Object], *, run: str
     ) -> Plan:
-        assert self._abilities is not None, "run() comes first"
         frame = planning.Frame(
             identity=self._identity,
             options=self._options,
-            chosen=self._chosen,
+            chosen=self._backend.settings,
             abilities=self._abilities,
-            bounds=None if self._options.workspace_settings else self._bounds,
+            bounds=None if self._options.workspace_settings else self._backend.bounds,
         )
         plan = planning.plan_of(frame, desired, deployment, found, run=run)
         return planning.with_sources(plan, found, self._pull_secrets.known(plan.settings))
@@ -393,23 +402,15 @@ class KubernetesRuntime:
         return code, text[-DETAIL_LIMIT:]
 
     # ------------------------------------------------------------------------------------------ the cluster
-    async def _open(self) -> None:
-        async with self._opened:
-            await self.client.open()
-
     def _known(self) -> Store:
         """The store, while it is up to date. Raises `RuntimeFault`."""
-        if self._store is None or not self._store.ready.is_set():
+        if not self._store.ready.is_set():
             error = Unavailable(
                 f"The cluster's API server {self.client.access.server} does not answer.",
                 code="cluster-unreachable",
             )
             raise RuntimeFault(cause_of(error), final=False)
         return self._store
-
-    def _written(self) -> Writer:
-        assert self._writer is not None, "run() comes first"
-        return self._writer
 
 
 def _first(found: list[Object], kind: str) -> Object | None:

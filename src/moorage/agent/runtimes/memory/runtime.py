@@ -1,4 +1,4 @@
-"""The port's implementation: `Runtime` on a `MemoryEngine`."""
+"""The port's implementation: `Backend` and `Runtime` on a `MemoryEngine`."""
 
 from __future__ import annotations
 
@@ -37,42 +37,54 @@ from moorage.workspace_settings import RemoteDevelopment
 SANDBOX = "sandbox"
 
 
-class MemoryRuntime:
+class MemoryBackend:
     caveat = ""
 
     def __init__(self, clock: Clock, engine: MemoryEngine | None = None) -> None:
         self.engine = engine or MemoryEngine()
-        self._clock = clock
-        self._settings = 0
-        self._place = ""
+        self.settings_version = 0
+        self.clock = clock
 
     async def describe(self) -> RuntimeInfo:
-        self._ask()
+        _ask(self.engine)
         return RuntimeInfo(kind="memory", version="1", cpu=1000, memory=1 << 30)
 
-    async def run(self, identity: Identity, listener: Listener) -> None:
-        self._place = identity.place
+    def configure(self, settings: RemoteDevelopment, version: int) -> None:
+        self.settings_version = version
 
+    def runtime_for(self, identity: Identity, listener: Listener) -> MemoryRuntime:
+        return MemoryRuntime(self, identity, listener)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+class MemoryRuntime:
+    def __init__(self, backend: MemoryBackend, identity: Identity, listener: Listener) -> None:
+        self.engine = backend.engine
+        self._backend = backend
+        self._clock = backend.clock
+        self._place = identity.place
+        self._listener = listener
+
+    async def run(self) -> None:
         def hear(name: str) -> None:
-            listener.changed(name)
-            listener.progressed(name)
+            self._listener.changed(name)
+            self._listener.progressed(name)
 
         stop = self.engine.listen(hear)
         try:
-            listener.recovered()
+            self._listener.recovered()
             await asyncio.Event().wait()
         finally:
             stop()
 
-    def configure(self, settings: RemoteDevelopment, version: int) -> None:
-        self._settings = version
-
     async def names(self) -> frozenset[str]:
-        self._ask()
+        _ask(self.engine)
         return frozenset(self.engine.workspaces)
 
     async def observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
-        self._ask()
+        _ask(self.engine)
         found = self.engine.workspaces.get(name)
         if found is None:
             return Observed(name=name)
@@ -122,7 +134,7 @@ class MemoryRuntime:
         return Progress(stages=timeline.stages(), ready=up)
 
     async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
-        self._ask()
+        _ask(self.engine)
         spec = desired.spec
         for container in (*spec.init_containers, *spec.containers):
             if container.image in self.engine.missing_images:
@@ -132,7 +144,7 @@ class MemoryRuntime:
         if fresh or found.made_for is None or digest_of(found.made_for.spec) != digest_of(spec):
             found.containers.clear()
             found.made_for, found.received, found.fault = desired, received, None
-            found.settings = self._settings
+            found.settings = self._backend.settings_version
         self._keep(found, desired)
         found.data = found.network = True
         found.address = found.address or self.engine.new_address()
@@ -151,7 +163,7 @@ class MemoryRuntime:
         self.engine.changed(desired.name)
 
     async def note(self, desired: DesiredWorkspace) -> None:
-        self._ask()
+        _ask(self.engine)
         if (found := self.engine.workspaces.get(desired.name)) is not None:
             self._keep(found, desired)
             self.engine.changed(desired.name)
@@ -161,7 +173,7 @@ class MemoryRuntime:
             found.known = known_of(desired, self._place)
 
     async def halt(self, name: str) -> None:
-        self._ask()
+        _ask(self.engine)
         if (found := self.engine.workspaces.get(name)) is not None:
             for container in found.containers.values():
                 if container.state is ContainerState.RUNNING:
@@ -170,14 +182,14 @@ class MemoryRuntime:
             self.engine.changed(name)
 
     async def stop(self, name: str) -> None:
-        self._ask()
+        _ask(self.engine)
         if (found := self.engine.workspaces.get(name)) is not None:
             found.containers.clear()
             found.made_for, found.network, found.address, found.fault = None, False, "", None
             self.engine.changed(name)
 
     async def remove(self, name: str) -> None:
-        self._ask()
+        _ask(self.engine)
         if self.engine.workspaces.pop(name, None) is not None:
             self.engine.changed(name)
 
@@ -210,11 +222,6 @@ class MemoryRuntime:
 
     async def close(self) -> None:
         """Nothing is held open."""
-
-    def _ask(self) -> None:
-        if not self.engine.answers:
-            verdict = causes.engine_unreachable("memory", "it does not answer")
-            raise RuntimeFault(verdict.cause, final=False)
 
     def _bring_up(
         self, found: MemoryWorkspace, name: str, role: Role, image: str, code: int | None = None
@@ -263,6 +270,12 @@ class MemoryRuntime:
             await heard.wait()
         finally:
             stop()
+
+
+def _ask(engine: MemoryEngine) -> None:
+    if not engine.answers:
+        verdict = causes.engine_unreachable("memory", "it does not answer")
+        raise RuntimeFault(verdict.cause, final=False)
 
 
 def _observed(container: MemoryContainer) -> ObservedContainer:

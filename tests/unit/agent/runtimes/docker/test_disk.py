@@ -11,7 +11,7 @@ from moorage.agent.runtimes.docker import disk
 from moorage.agent.runtimes.docker.disk import DiskWatch, Space
 from moorage.agent.runtimes.docker.engine import Engine
 from moorage.agent.runtimes.docker.objects import identity_labels
-from moorage.agent.runtimes.docker.watch import Track
+from moorage.agent.runtimes.docker.progress import StartProgress
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause
@@ -83,22 +83,22 @@ def _code(cause: Cause | None) -> str:
 async def test_it_is_told_then_stopped_then_given_time(watch: DiskWatch) -> None:
     """Near its limit a workspace is told so, above it it is stopped; started again, it has time to make room, and no more than that."""
     clock = FakeClock()
-    track = Track(clock, lambda: None)
+    progress = StartProgress(clock, lambda: None)
     for used, warning in ((70, ""), (81, "disk-nearly-full"), (79, "")):
-        watch._judge("a", track, used, 100)
-        assert _code(track.progress.warning) == warning
-        assert track.progress.fault is None
-    watch._judge("a", track, 101, 100)
-    assert _code(track.progress.fault) == "disk-limit"
+        watch._judge("a", progress, used, 100)
+        assert _code(progress.progress.warning) == warning
+        assert progress.progress.fault is None
+    watch._judge("a", progress, 101, 100)
+    assert _code(progress.progress.fault) == "disk-limit"
 
-    again = Track(clock, lambda: None)
+    again = StartProgress(clock, lambda: None)
     watch._judge("a", again, 101, 100)
     assert again.progress.fault is None
     clock.advance(901)
     watch._judge("a", again, 101, 100)
     assert _code(again.progress.fault) == "disk-limit"
 
-    cleaned = Track(clock, lambda: None)
+    cleaned = StartProgress(clock, lambda: None)
     watch._judge("a", cleaned, 50, 100)
     watch._judge("a", cleaned, 101, 100)
     assert _code(cleaned.progress.fault) == "disk-limit"
@@ -116,9 +116,9 @@ async def test_time_to_make_room_is_no_time_to_take_more(watch: DiskWatch) -> No
         (150, False),
         (400, True),
     ):
-        track = Track(clock, lambda: None)
-        watch._judge("a", track, used, 100)
-        assert (track.progress.fault is not None) is stopped, used
+        progress = StartProgress(clock, lambda: None)
+        watch._judge("a", progress, used, 100)
+        assert (progress.progress.fault is not None) is stopped, used
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ async def test_who_cannot_be_stopped_hides_nobody(watch: DiskWatch, monkeypatch:
         return {"Volumes": [_item(name, UsageData={"Size": size}) for name, size in sizes.items()]}
 
     monkeypatch.setattr(watch._engine, "request", request)
-    track = Track(FakeClock(), lambda: None)
+    progress = StartProgress(FakeClock(), lambda: None)
     for size in (100, 500):
         sizes.update(a=size, ended=2 * size)
-        await watch._measure(IDENTITY, 10_000, Space(total=10_000, free=10), lambda: {"a": track})
-    assert _code(track.progress.fault) == "disk-scarce"
+        await watch._measure(IDENTITY, 10_000, Space(total=10_000, free=10), lambda: {"a": progress})
+    assert _code(progress.progress.fault) == "disk-scarce"

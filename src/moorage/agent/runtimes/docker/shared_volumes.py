@@ -24,7 +24,7 @@ from moorage.contract import Cause
 from moorage.contract.spec import TOOLS_ROOT
 from moorage.kernel import log
 
-_log = log.get(part="agent.docker.shared")
+_log = log.get(part="agent.docker.volumes")
 
 COPYING = "The editor and its tools are being copied for this engine's workspaces: this is done once."
 MARKER = ".moorage-complete"
@@ -39,7 +39,7 @@ cp -af {TOOLS_ROOT}/. /to/
 """Fills the tools volume once: agents of one engine that do it at the same time take turns, and what one left half-made is made anew."""
 
 
-class Shared:
+class SharedVolumes:
     """`tools` and `ca` give a volume's name once it is whole. Both are quick when it is."""
 
     def __init__(self, engine: Engine, images: Images, identity: Identity, settings: AgentSettings) -> None:

@@ -1,14 +1,14 @@
-"""Follows a start until it is ready: the sandbox's words about the clone, and the editor's answer.
+"""Follows a start until it is ready: what the sandbox's log says of the clone, and the editor's answer.
 
-What comes of it goes into a `Track`, which costs nothing to read and can be rebuilt: the sandbox's log tells the same
-again, and the editor answers again.
+The results go into a `StartProgress`, which costs nothing to read and can be rebuilt: the sandbox's log
+tells the same again, and the editor answers again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -18,17 +18,17 @@ from moorage.agent.runtimes.docker import objects, probe
 from moorage.agent.runtimes.docker.commands import DockerExec
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.logs import container_log, last_lines
-from moorage.agent.runtimes.docker.observe import received_at, seconds
-from moorage.agent.runtimes.port import Progress, RuntimeFault
+from moorage.agent.runtimes.docker.observe import seconds
+from moorage.agent.runtimes.docker.progress import StartProgress
+from moorage.agent.runtimes.port import RuntimeFault
 from moorage.agent.runtimes.projects import RECEIVE, credential_lines
-from moorage.agent.runtimes.timeline import Timeline
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause, DesiredWorkspace, StageName
 from moorage.contract.spec import EditorSpec
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
 
-_log = log.get(part="agent.docker.watch")
+_log = log.get(part="agent.docker.monitor")
 _PROGRESS = re.compile(rb"(Receiving objects|Resolving deltas|Updating files): +(\d+)%")
 
 AGAIN_SECONDS = 2.0
@@ -37,88 +37,7 @@ QUIET_SECONDS = 15.0
 """A log that says nothing for so long is asked for again: engines have lost the last words of one that is followed."""
 
 
-class Track:
-    """How far one workspace's start is."""
-
-    def __init__(self, clock: Clock, notify: Callable[[], None]) -> None:
-        self.timeline = Timeline()
-        self.fault: Cause | None = None
-        self.warning: Cause | None = None
-        self._began = clock.now()
-        self.cloned = False
-        self.settled = asyncio.Event()
-        """Set once it is known whether the projects are complete or never will be."""
-        self.answered = False
-        self._clock = clock
-        self._notify = notify
-
-    @property
-    def progress(self) -> Progress:
-        ready = self.cloned and self.answered and self.fault is None
-        return Progress(stages=self.timeline.stages(), ready=ready, fault=self.fault, warning=self.warning)
-
-    def now(self) -> float:
-        return self._clock.now()
-
-    def begin(self, stage: StageName, detail: str = "", at: float | None = None) -> None:
-        if self.timeline.begin(stage, self._clock.now() if at is None else at, detail):
-            self._notify()
-
-    def end(self, stage: StageName, at: float | None) -> None:
-        if self.timeline.end(stage, at):
-            self._notify()
-
-    def end_now(self, stage: StageName) -> None:
-        self.end(stage, self._clock.now())
-
-    def skip(self, stage: StageName) -> None:
-        if self.timeline.skip(stage):
-            self._notify()
-
-    def fail(self, stage: StageName, cause: Cause) -> None:
-        now = self._clock.now()
-        self.fault = msgspec.structs.replace(cause, since=now)
-        self.timeline.fail(stage, now, cause.message)
-        self.settled.set()
-        self._notify()
-
-    def age(self) -> float:
-        """Seconds since this run began, or since the agent found it."""
-        return self._clock.now() - self._began
-
-    def warn(self, cause: Cause | None) -> None:
-        """Of what goes on. `None`: it is well again. The same code again changes nothing."""
-        if (cause and cause.code) == (self.warning and self.warning.code):
-            return
-        self.warning = cause and msgspec.structs.replace(cause, since=self._clock.now())
-        self._notify()
-
-    def end_with(self, cause: Cause) -> None:
-        """The run must end, ready as it may be. The first cause stays."""
-        if self.fault is None:
-            self.fault = msgspec.structs.replace(cause, since=self._clock.now())
-            self.settled.set()
-            self._notify()
-
-    def changed(self) -> None:
-        self._notify()
-
-
-def rebuild(track: Track, containers: Sequence[Mapping[str, Any]]) -> None:
-    """The timeline of a start that another agent process made, as far as the containers tell it."""
-    created = [at for c in containers if (at := seconds(c.get("Created"))) is not None]
-    started = [at for c in containers if (at := seconds(c["State"].get("StartedAt"))) is not None]
-    received = received_at(containers) or min(created, default=track.now())
-    track.timeline.begin(StageName.RECEIVED, received)
-    track.timeline.end(StageName.RECEIVED, received)
-    for stage in (StageName.IMAGE, StageName.VOLUME):
-        track.timeline.begin(stage, received)
-        track.timeline.end(stage, min(created, default=None))
-    track.timeline.begin(StageName.CONTAINERS, min(created, default=received))
-    track.timeline.end(StageName.CONTAINERS, max(started, default=None))
-
-
-class Watches:
+class StartMonitor:
     """At most one follower of each kind per workspace; asking again for the same containers changes nothing.
 
     `look_again(workspace)` is called when a follower ended without a result, so that somebody observes and it begins anew.
@@ -133,33 +52,40 @@ class Watches:
         self._look_again = look_again
         self._running: dict[tuple[str, str], tuple[object, asyncio.Task[None]]] = {}
 
-    def follow_clone(self, desired: DesiredWorkspace, track: Track, sandbox: Mapping[str, Any]) -> None:
+    def follow_clone(
+        self, desired: DesiredWorkspace, progress: StartProgress, sandbox: Mapping[str, Any]
+    ) -> None:
         """From the log of the sandbox (as the engine describes it), as far as it is of its present run."""
 
         def renew() -> None:
-            track.cloned = False
-            track.settled.clear()
+            progress.cloned = False
+            progress.settled.clear()
 
         self._replace(
             (desired.name, "clone"),
             (sandbox["Id"], sandbox["State"]["StartedAt"]),
-            lambda: track.cloned or track.fault is not None,
+            lambda: progress.cloned or progress.fault is not None,
             renew,
-            lambda: self._clone(desired, track, sandbox),
+            lambda: self._clone(desired, progress, sandbox),
         )
 
     def probe_editor(
-        self, desired: DesiredWorkspace, track: Track, address: str, main: str, started: float | None
+        self,
+        desired: DesiredWorkspace,
+        progress: StartProgress,
+        address: str,
+        main: str,
+        started: float | None,
     ) -> None:
         def renew() -> None:
-            track.answered = False
+            progress.answered = False
 
         self._replace(
             (desired.name, "editor"),
             (address, main, started),
-            lambda: track.answered or track.fault is not None,
+            lambda: progress.answered or progress.fault is not None,
             renew,
-            lambda: self._editor(desired, track, address, main, started),
+            lambda: self._editor(desired, progress, address, main, started),
         )
 
     def drop(self, workspace: str) -> None:
@@ -205,30 +131,34 @@ class Watches:
             self._look_again(slot[0])
 
     # ------------------------------------------------------------------------------------------ clone
-    async def _clone(self, desired: DesiredWorkspace, track: Track, sandbox: Mapping[str, Any]) -> None:
+    async def _clone(
+        self, desired: DesiredWorkspace, progress: StartProgress, sandbox: Mapping[str, Any]
+    ) -> None:
         if desired.spec.projects:
-            track.begin(StageName.CLONE, at=seconds(sandbox["State"]["StartedAt"]))
+            progress.begin(StageName.CLONE, at=seconds(sandbox["State"]["StartedAt"]))
         else:
-            track.skip(StageName.CLONE)
+            progress.skip(StageName.CLONE)
         try:
             async with asyncio.timeout(self._settings.clone_timeout):
                 if credentials := credential_lines(desired.spec.projects):
                     await self._deliver(sandbox["Id"], credentials)
-                await self._read_clone(desired, track, sandbox)
+                await self._read_clone(desired, progress, sandbox)
         except TimeoutError:
-            track.fail(StageName.CLONE, causes.clone_timeout(self._settings.clone_timeout).cause)
+            progress.fail(StageName.CLONE, causes.clone_timeout(self._settings.clone_timeout).cause)
         except RuntimeFault as fault:
             if not fault.final:
                 raise
-            track.fail(StageName.CLONE, fault.cause)
+            progress.fail(StageName.CLONE, fault.cause)
 
-    async def _read_clone(self, desired: DesiredWorkspace, track: Track, sandbox: Mapping[str, Any]) -> None:
+    async def _read_clone(
+        self, desired: DesiredWorkspace, progress: StartProgress, sandbox: Mapping[str, Any]
+    ) -> None:
         """Until it has told how the clone went, or it has ended."""
-        while not track.settled.is_set():
+        while not progress.settled.is_set():
             limit = asyncio.timeout(QUIET_SECONDS)
             try:
                 async with limit:
-                    await self._read_log(desired, track, sandbox, limit)
+                    await self._read_log(desired, progress, sandbox, limit)
             except TimeoutError:
                 if not limit.expired():
                     raise
@@ -236,7 +166,11 @@ class Watches:
                 return
 
     async def _read_log(
-        self, desired: DesiredWorkspace, track: Track, sandbox: Mapping[str, Any], limit: asyncio.Timeout
+        self,
+        desired: DesiredWorkspace,
+        progress: StartProgress,
+        sandbox: Mapping[str, Any],
+        limit: asyncio.Timeout,
     ) -> None:
         """`limit` is put off whenever the log says something."""
         # Since the end of its former run: the first words of this one may be older than what the engine calls its start.
@@ -249,13 +183,13 @@ class Watches:
             if chunk.stream == "stderr":
                 if found := _PROGRESS.findall(chunk.data):
                     what, percent = found[-1]
-                    track.begin(StageName.CLONE, f"{what.decode()}: {percent.decode()} %")
+                    progress.begin(StageName.CLONE, f"{what.decode()}: {percent.decode()} %")
                 continue
             *whole, rest = (rest + chunk.data).split(b"\n")
-            if any(self._on_clone_line(line, desired, track) for line in whole):
+            if any(self._on_clone_line(line, desired, progress) for line in whole):
                 return
 
-    def _on_clone_line(self, line: bytes, desired: DesiredWorkspace, track: Track) -> bool:
+    def _on_clone_line(self, line: bytes, desired: DesiredWorkspace, progress: StartProgress) -> bool:
         """Whether the clone has ended, for good or ill."""
         stamp, _, text = line.partition(b" ")
         try:
@@ -264,21 +198,23 @@ class Watches:
             return False
         match event.get("event"):
             case "cloning":
-                track.begin(StageName.CLONE, f"Cloning {causes.without_password(event.get('detail', ''))}.")
+                progress.begin(
+                    StageName.CLONE, f"Cloning {causes.without_password(event.get('detail', ''))}."
+                )
             case "retrying":
-                track.begin(
+                progress.begin(
                     StageName.CLONE, f"Trying again: {causes.without_password(event.get('detail', ''))}"
                 )
             case "empty":
-                track.begin(StageName.CLONE, "The repository is empty: so is its folder.")
+                progress.begin(StageName.CLONE, "The repository is empty: so is its folder.")
             case "done":
-                track.cloned = True
-                track.settled.set()
-                track.end(StageName.CLONE, seconds(stamp.decode()))
-                track.changed()
+                progress.cloned = True
+                progress.settled.set()
+                progress.end(StageName.CLONE, seconds(stamp.decode()))
+                progress.changed()
                 return True
             case "failed":
-                track.fail(StageName.CLONE, _clone_cause(event, desired))
+                progress.fail(StageName.CLONE, _clone_cause(event, desired))
                 return True
         return False
 
@@ -302,28 +238,33 @@ class Watches:
 
     # ------------------------------------------------------------------------------------------ editor
     async def _editor(
-        self, desired: DesiredWorkspace, track: Track, address: str, main: str, started: float | None
+        self,
+        desired: DesiredWorkspace,
+        progress: StartProgress,
+        address: str,
+        main: str,
+        started: float | None,
     ) -> None:
         editor = desired.spec.editor
         if not address:  # no event tells of it: whoever observes again finds it
-            track.begin(StageName.EDITOR, "The engine has given the workspace no address yet.", started)
+            progress.begin(StageName.EDITOR, "The engine has given the workspace no address yet.", started)
             return
         if editor is None:
-            track.skip(StageName.EDITOR)
+            progress.skip(StageName.EDITOR)
         else:
-            track.begin(
+            progress.begin(
                 StageName.EDITOR, f"Waiting for {editor.name} to answer on port {editor.port}.", started
             )
             if not await self._answers(editor, address, started):
                 lines = await last_lines(self._engine, main)
                 seconds_given = self._settings.editor_timeout
                 verdict = causes.editor_not_answering(editor.port, editor.health_path, seconds_given, lines)
-                track.fail(StageName.EDITOR, verdict.cause)
+                progress.fail(StageName.EDITOR, verdict.cause)
                 return
             late = started is not None and self._clock.now() - started > self._settings.editor_timeout
-            track.end(StageName.EDITOR, None if late else self._clock.now())
-        track.answered = True
-        track.changed()
+            progress.end(StageName.EDITOR, None if late else self._clock.now())
+        progress.answered = True
+        progress.changed()
 
     async def _answers(self, editor: EditorSpec, address: str, started: float | None) -> bool:
         """Whether it does in time. One that has run for long (the agent was away) still gets a few seconds."""

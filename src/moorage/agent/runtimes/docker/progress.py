@@ -1,0 +1,96 @@
+"""How far one workspace's start is, as the engine and the followers of the start tell it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from moorage.agent.runtimes.docker.observe import received_at, seconds
+from moorage.agent.runtimes.port import Progress
+from moorage.agent.runtimes.timeline import Timeline
+from moorage.contract import Cause, StageName
+from moorage.kernel.clock import Clock
+
+
+class StartProgress:
+    """The stages, faults and warnings of one start. `notify` is called whenever they change."""
+
+    def __init__(self, clock: Clock, notify: Callable[[], None]) -> None:
+        self.timeline = Timeline()
+        self.fault: Cause | None = None
+        self.warning: Cause | None = None
+        self._began = clock.now()
+        self.cloned = False
+        self.settled = asyncio.Event()
+        """Set once it is known whether the projects are complete or never will be."""
+        self.answered = False
+        self._clock = clock
+        self._notify = notify
+
+    @property
+    def progress(self) -> Progress:
+        ready = self.cloned and self.answered and self.fault is None
+        return Progress(stages=self.timeline.stages(), ready=ready, fault=self.fault, warning=self.warning)
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def begin(self, stage: StageName, detail: str = "", at: float | None = None) -> None:
+        if self.timeline.begin(stage, self._clock.now() if at is None else at, detail):
+            self._notify()
+
+    def end(self, stage: StageName, at: float | None) -> None:
+        if self.timeline.end(stage, at):
+            self._notify()
+
+    def end_now(self, stage: StageName) -> None:
+        self.end(stage, self._clock.now())
+
+    def skip(self, stage: StageName) -> None:
+        if self.timeline.skip(stage):
+            self._notify()
+
+    def fail(self, stage: StageName, cause: Cause) -> None:
+        now = self._clock.now()
+        self.fault = msgspec.structs.replace(cause, since=now)
+        self.timeline.fail(stage, now, cause.message)
+        self.settled.set()
+        self._notify()
+
+    def age(self) -> float:
+        """Seconds since this run began, or since the agent found it."""
+        return self._clock.now() - self._began
+
+    def warn(self, cause: Cause | None) -> None:
+        """Of what goes on. `None`: it is well again. The same code again changes nothing."""
+        if (cause and cause.code) == (self.warning and self.warning.code):
+            return
+        self.warning = cause and msgspec.structs.replace(cause, since=self._clock.now())
+        self._notify()
+
+    def end_with(self, cause: Cause) -> None:
+        """The run must end, ready as it may be. The first cause stays."""
+        if self.fault is None:
+            self.fault = msgspec.structs.replace(cause, since=self._clock.now())
+            self.settled.set()
+            self._notify()
+
+    def changed(self) -> None:
+        self._notify()
+
+
+def rebuild(progress: StartProgress, containers: Sequence[Mapping[str, Any]]) -> None:
+    """The timeline of a start that another agent process made, as far as the containers tell it."""
+    created = [at for c in containers if (at := seconds(c.get("Created"))) is not None]
+    started = [at for c in containers if (at := seconds(c["State"].get("StartedAt"))) is not None]
+    received = received_at(containers) or min(created, default=progress.now())
+    progress.timeline.begin(StageName.RECEIVED, received)
+    progress.timeline.end(StageName.RECEIVED, received)
+    for stage in (StageName.IMAGE, StageName.VOLUME):
+        progress.timeline.begin(stage, received)
+        progress.timeline.end(stage, min(created, default=None))
+    progress.timeline.begin(StageName.CONTAINERS, min(created, default=received))
+    progress.timeline.end(StageName.CONTAINERS, max(started, default=None))
