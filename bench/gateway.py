@@ -27,7 +27,7 @@ from report import record  # noqa: E402
 
 from moorage.contract import ActualState  # noqa: E402
 from moorage.contract import gateway as contract  # noqa: E402
-from moorage.gateway import store  # noqa: E402
+from moorage.gateway import changes, persistence  # noqa: E402
 from moorage.gateway.settings import GatewaySettings  # noqa: E402
 from moorage.gateway.signing import Signer  # noqa: E402
 from moorage.gateway.table import Table  # noqa: E402
@@ -129,10 +129,10 @@ def gateway(stack: contextlib.ExitStack, home: Home, port: int, upstream: int) -
         contract.Session(id=f"session-{i:012d}", user=i, user_name="", expires_at=time.time() + 3600)
         for i in range(WORKSPACES)
     )
-    table.replace(
-        contract.RouteTable(revision=1, server_url="", routes=routes, sessions=sessions), time.time()
+    changes.replace(
+        table, contract.RouteTable(revision=1, server_url="", routes=routes, sessions=sessions), time.time()
     )
-    store.save(home, table)
+    persistence.save(home, table)
     master = start(stack, [sys.executable, "-m", "moorage.gateway.haproxy", "--home", str(home.path)])
     host = f"{upstream}-{name_of(last)}.{GatewaySettings().zone}"
     return host, Signer(key.encode()).session_cookie(sessions[last].id, host), -master.pid

@@ -18,10 +18,12 @@ from moorage.gateway.decide import Decision, Kind, decide
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.pages import ASSETS_AT, Pages
 from moorage.gateway.pages.rendering import wants_page
+from moorage.gateway.reconcile import Reconciler
 from moorage.gateway.server import Server
 from moorage.gateway.sign_in import SignIn
+from moorage.gateway.subscription import Subscription
 from moorage.gateway.table import Table
-from moorage.gateway.upkeep import Upkeep
+from moorage.gateway.watchers import Watchers
 from moorage.gateway.zone import Wanted, Zone, host_name
 from moorage.kernel.errors import MoorageError
 from moorage.kernel.links import own_path
@@ -39,7 +41,9 @@ _REACHABLE_SECONDS = 10.0
 class Application:
     zone: Zone
     table: Table
-    upkeep: Upkeep
+    reconciler: Reconciler
+    subscription: Subscription
+    watchers: Watchers
     server: Server
     pages: Pages
     sign_in: SignIn
@@ -71,9 +75,15 @@ class Application:
         if path == "/metrics":
             return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
         if path == "/healthz/ready":
-            missing = self.upkeep.waits_for()
+            missing = self._waits_for()
             return PlainTextResponse(f"{missing or 'Ready.'}\n", 503 if missing else 200)
         return PlainTextResponse("ok\n") if path == "/healthz" else PlainTextResponse("", 404)
+
+    def _waits_for(self) -> str:
+        """What is missing before anybody reaches a workspace, in plain words; "" when nothing is."""
+        if not self.table.known:
+            return f"Waiting for the server's route table. {self.subscription.problem}".rstrip()
+        return "" if self.reconciler.in_sync else "Waiting for HAProxy, to tell it who may pass."
 
     async def _on_zone(self, request: Request, path: str) -> Response:
         match request.method, path:
@@ -160,7 +170,7 @@ class Application:
         """The page's changing part, at once and at each change, until it leads on."""
         place = self.zone.workspace_host(request.headers.get("host", ""))
         said = ""
-        with self.upkeep.watching(workspace) as changed:
+        with self.watchers.watch(workspace) as changed:
             while True:
                 changed.clear()
                 decision = self._decide(request)

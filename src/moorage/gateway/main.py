@@ -9,23 +9,29 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
-from moorage.gateway import store
+from moorage.gateway import persistence
 from moorage.gateway.app import Application
 from moorage.gateway.certificates import Certificates
 from moorage.gateway.codes import Codes
 from moorage.gateway.haproxy.runtime import Runtime
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.pages import Pages
+from moorage.gateway.persistence import Persistence
+from moorage.gateway.reconcile import Reconciler
+from moorage.gateway.revocation import Revocation
 from moorage.gateway.server import Server
 from moorage.gateway.settings import GatewaySettings
 from moorage.gateway.sign_in import SignIn
 from moorage.gateway.signing import Signer
-from moorage.gateway.upkeep import Upkeep
+from moorage.gateway.subscription import Subscription
+from moorage.gateway.table import Table
+from moorage.gateway.watchers import Watchers
 from moorage.kernel import log, sockets
 from moorage.kernel import settings as kernel_settings
 from moorage.kernel.clock import SystemClock
@@ -61,22 +67,62 @@ def main() -> None:
 async def serve(home: Home, settings: GatewaySettings) -> None:
     """Runs until SIGTERM or SIGINT."""
     home.make()
+    controller = compose(home, settings)
+    tasks = [
+        asyncio.create_task(lasting(name, item), name=f"gateway.{name}")
+        for name, item in controller.work.items()
+    ]
+    try:
+        await _listen(
+            controller.application,
+            home.socket("gateway"),
+            lambda: _drain(controller.runtime, settings.drain_seconds),
+        )
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if controller.table.known:
+            persistence.save(home, controller.table)
+        await controller.server.close()
+
+
+@dataclass(frozen=True)
+class Controller:
+    """The parts that `serve` runs."""
+
+    table: Table
+    runtime: Runtime
+    server: Server
+    application: Application
+    work: dict[str, Callable[[], Awaitable[None]]]
+    """What is done again and again, by name."""
+
+
+def compose(home: Home, settings: GatewaySettings) -> Controller:
+    """Makes the parts and puts them together. Raises `Misconfigured` for what cannot be read."""
     clock = SystemClock()
     zone = settings.as_zone
-    table = store.load(home, clock.now(), settings.networks)
+    table = persistence.load(home, clock.now(), settings.networks)
     metrics = Metrics(table, clock)
     runtime = Runtime(home.socket("haproxy"))
-    upkeep = Upkeep(
-        table=table,
-        runtime=runtime,
-        metrics=metrics,
-        zone=zone,
-        clock=clock,
-        home=home,
-    )
     server = Server(
         settings.server_socket(home), settings.server, home.secret("gateway-token"), settings.server_ca_bundle
     )
+    reconciler = Reconciler(table=table, runtime=runtime, zone=zone, clock=clock, metrics=metrics)
+    subscription = Subscription(server=server, reconciler=reconciler, metrics=metrics)
+    revocation = Revocation(
+        reconciler=reconciler,
+        subscription=subscription,
+        runtime=runtime,
+        zone=zone,
+        clock=clock,
+        metrics=metrics,
+    )
+    copy = Persistence(home, table)
+    watchers = Watchers()
+    for observer in (revocation.note, copy.note, watchers.wake):
+        reconciler.observe(observer)
     pages = Pages(zone, table, clock)
     signer = Signer(home.secret("gateway-key").encode())
     sign_in = SignIn(
@@ -84,7 +130,9 @@ async def serve(home: Home, settings: GatewaySettings) -> None:
         signer=signer,
         table=table,
         codes=Codes(clock, settings.code_seconds, signer),
-        upkeep=upkeep,
+        reconciler=reconciler,
+        persistence=copy,
+        subscription=subscription,
         server=server,
         pages=pages,
         metrics=metrics,
@@ -92,29 +140,28 @@ async def serve(home: Home, settings: GatewaySettings) -> None:
         state_seconds=settings.sign_in_minutes * 60,
     )
     application = Application(
-        zone=zone, table=table, upkeep=upkeep, server=server, pages=pages, sign_in=sign_in, metrics=metrics
+        zone=zone,
+        table=table,
+        reconciler=reconciler,
+        subscription=subscription,
+        watchers=watchers,
+        server=server,
+        pages=pages,
+        sign_in=sign_in,
+        metrics=metrics,
     )
     work: dict[str, Callable[[], Awaitable[None]]] = {
-        "server": lambda: upkeep.follow(server),
-        "haproxy": upkeep.keep_haproxy,
-        "expiry": upkeep.expire_sessions,
-        "save": upkeep.save,
-        "close": upkeep.close_lost,
+        "subscription": subscription.follow,
+        "haproxy": reconciler.keep_haproxy,
+        "expiry": revocation.expire_sessions,
+        "persistence": copy.save_changes,
+        "revocation": revocation.close_requests,
     }
     if settings.tls_certificates:
         work["certificates"] = Certificates(
             entries=settings.tls_certificates, zone=zone.name, runtime=runtime, metrics=metrics, clock=clock
         ).keep
-    tasks = [asyncio.create_task(lasting(name, item), name=f"gateway.{name}") for name, item in work.items()]
-    try:
-        await _listen(application, home.socket("gateway"), lambda: _drain(upkeep, settings.drain_seconds))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if table.known:
-            store.save(home, table)
-        await server.close()
+    return Controller(table, runtime, server, application, work)
 
 
 async def lasting(name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -139,12 +186,12 @@ async def lasting(name: str, work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(pause.delay())
 
 
-async def _drain(upkeep: Upkeep, seconds: float) -> None:
+async def _drain(runtime: Runtime, seconds: float) -> None:
     """Works on while HAProxy, which was told to end when we were, still has somebody to carry."""
     if seconds:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await upkeep.haproxy_drained()
+                await runtime.drained()
 
 
 async def _listen(application: Application, path: Path, drain: Drain) -> None:

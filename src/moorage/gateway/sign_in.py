@@ -24,10 +24,12 @@ from moorage.gateway import cookies
 from moorage.gateway.codes import Codes
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.pages import Pages
+from moorage.gateway.persistence import Persistence
+from moorage.gateway.reconcile import Reconciler
 from moorage.gateway.server import Server
 from moorage.gateway.signing import Signer, SignInState, digest
+from moorage.gateway.subscription import Subscription
 from moorage.gateway.table import Table
-from moorage.gateway.upkeep import Upkeep
 from moorage.gateway.zone import Wanted, Zone, host_name
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
@@ -50,7 +52,9 @@ class SignIn:
     signer: Signer
     table: Table
     codes: Codes
-    upkeep: Upkeep
+    reconciler: Reconciler
+    persistence: Persistence
+    subscription: Subscription
     server: Server
     pages: Pages
     metrics: Metrics
@@ -110,12 +114,11 @@ class SignIn:
         again = wanted.url(self.zone)
         try:
             session = await self.server.exchange(request.query_params.get("code", ""), self._callback_url)
-            touched = self.table.learn(session)
+            await self.reconciler.learn(session)
         except Forbidden:
             return self._stale(request, "code", again)
         except (MoorageError, ValueError) as error:
             return self._failed(request, error, again)
-        await self.upkeep.took(touched)
         self.metrics.sign_ins.labels("signed-in").inc()
         _log.info("signed in", user=session.user_name)
         answer = self._hand_over(session, wanted, state.binding)
@@ -133,11 +136,8 @@ class SignIn:
             not secret
         ):  # it may be bound to the SHA-256 of nothing, by who wants others to be signed in as themselves
             found = None
-        touched = self.table.introduce(found.session, self.clock.now()) if found else None
-        if found is None or touched is None:
+        if found is None or not await self.reconciler.introduce(found.session):
             return self._stale(request, "hand-over", "/")
-        if touched.users:
-            await self.upkeep.took(touched)
         self.metrics.sign_ins.labels("handed-over").inc()
         answer = _redirect(own_path(found.path))
         self._set_cookie(answer, self.zone.session_cookie, self.signer.session_cookie(found.session.id, host))
@@ -173,10 +173,10 @@ class SignIn:
         """`POST <zone>/auth/sign-out`: here at once, and at the server; that it cannot be reached stops nothing."""
         session = self.session(request)
         if session is not None:
-            await self.upkeep.took(self.table.end(session.id))
-            await self.upkeep.saved()
+            await self.reconciler.end_session(session.id)
+            await self.persistence.save_now()
             self.metrics.sign_ins.labels("signed-out").inc()
-            await self.upkeep.tell_ended(self.server)
+            await self.subscription.report_ended_sessions()
         answer = _redirect(self.pages.home)
         self._drop_cookie(answer, self.zone.gateway_cookie)
         return answer

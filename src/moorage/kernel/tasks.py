@@ -31,6 +31,15 @@ class Backoff:
         return current * random.uniform(0.5, 1.0)  # noqa: S311 - spreads reconnects, guards nothing
 
 
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Waits for the event, for so long at most. Whether it is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
 async def forever(name: str, work: Callable[[], Awaitable[None]], *, backoff: Backoff | None = None) -> None:
     """Runs `work` again whenever it returns or fails, after a pause, which grows while it does so soon; ends only by
     cancellation.

@@ -7,6 +7,7 @@ import pytest
 from moorage.contract import ActualState as A
 from moorage.contract import DesiredState as D
 from moorage.contract.gateway import Grant, Route, RouteTable, Session
+from moorage.gateway import changes
 from moorage.gateway.decide import STATUS, Kind, decide
 from moorage.gateway.table import Table
 from moorage.gateway.zone import Zone
@@ -20,7 +21,7 @@ BOB = Session(id="session-bob", user=2, user_name="bob", expires_at=1e12)
 
 def table(route: Route, *grants: Grant) -> Table:
     made = Table()
-    made.replace(RouteTable(revision=1, server_url="", routes=(route,), grants=grants), 0.0)
+    changes.replace(made, RouteTable(revision=1, server_url="", routes=(route,), grants=grants), 0.0)
     return made
 
 

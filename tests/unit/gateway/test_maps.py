@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
+from moorage.gateway import changes
 from moorage.gateway.haproxy.runtime import map_file
 from moorage.gateway.maps import EDITOR_MARK, Difference, difference, entries_of, flat, passes_of, read_back
 from moorage.gateway.signing import usable_session_id
@@ -114,14 +115,14 @@ removals = {
 
 @settings(max_examples=200)
 @given(st.fixed_dictionaries(parts), st.lists(st.fixed_dictionaries({**parts, **removals}), max_size=5))
-def test_telling_what_a_change_touched_tells_all(first: dict[str, Any], changes: list[dict[str, Any]]):
+def test_telling_what_a_change_affected_tells_all(first: dict[str, Any], later: list[dict[str, Any]]):
     """After any changes, what HAProxy was told bit by bit is what the whole table says."""
     table = Table()
-    table.replace(RouteTable(revision=0, server_url="", **first), NOW)
+    changes.replace(table, RouteTable(revision=0, server_url="", **first), NOW)
     shown = entries_of(table, ZONE, NOW)
-    for revision, change in enumerate(changes, 1):
-        touched = table.apply(RouteChange(revision=revision, **change), NOW)
-        again = entries_of(table, ZONE, NOW, touched.workspaces | table.open_to(touched.users))
+    for revision, change in enumerate(later, 1):
+        affected = changes.apply(table, RouteChange(revision=revision, **change), NOW)
+        again = entries_of(table, ZONE, NOW, affected.workspaces | table.open_to(affected.users))
         shown = {name: entries for name, entries in (shown | again).items() if entries}
         assert shown == entries_of(table, ZONE, NOW)
         assert flat(shown).keys() <= {key for key in flat(shown) if "session-" in key}

@@ -1,4 +1,4 @@
-"""Whose requests are open now, by HAProxy's own books, and which of them may not be. Pure.
+"""Reads from HAProxy's own books whose requests are open now. Pure.
 
 A stick table has an entry for each browser's connection, by its source, in use for as long as the connection lasts. When
 HAProxy lets the first request of a session to a workspace's port pass on it, it writes beside it (general purpose tags,
@@ -11,12 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-
-from moorage.gateway.haproxy.drain import ENDING
-from moorage.gateway.table import Table
-from moorage.gateway.zone import Zone
 
 _ENTRY = re.compile(r"key=(\S+) use=[1-9]\d* .*?gpt0=(\d+) gpt1=(\d+) gpt2=(\d+) gpt3=(\d+) gpt4=(\d+)")
 _STREAM = re.compile(r"^(0x[0-9a-f]+): proto=\S+ src=(\S+) fe=(\S+) ", re.MULTILINE)
@@ -53,31 +48,3 @@ def streams(show_sess: str, frontend: str) -> dict[str, str]:
     """From the answer to `show sess`: source → stream id. With HTTP/1.1 a connection has one request at a time; one that
     rests between two requests has none, and needs no closing: its next request is looked at anew."""
     return {found[2]: found[1] for found in _STREAM.finditer(show_sess) if found[3] == frontend}
-
-
-def is_ending(show_acl: str) -> bool:
-    """From the answer to `show acl` about the stages of the end: HAProxy was told to end."""
-    return any(line.split()[1:] == [ENDING] for line in show_acl.splitlines())
-
-
-def forbidden(
-    open_now: Iterable[Connection], table: Table, zone: Zone, now: float, ended: Collection[str]
-) -> list[Connection]:
-    """Those whose session is over, or whose person may not open that port (any more).
-
-    A workspace that merely stopped closes nothing: its connections end by themselves. While the table is not confirmed,
-    only the sessions of `ended` count: what is not in a table from the disk may just be newer than it.
-    """
-    if not table.confirmed:
-        over = {tag(session) for session in ended}
-        return [connection for connection in open_now if connection.session in over]
-    users = {tag(s.id): s.user for s in table.sessions.values() if s.expires_at > now}
-    places = {tag(f"{name}.{zone.name}"): name for name in table.routes}
-
-    def allowed(connection: Connection) -> bool:
-        user, workspace = users.get(connection.session), places.get(connection.place)
-        if user is None or workspace is None:
-            return False
-        return table.may_open(user, workspace, connection.port)
-
-    return [connection for connection in open_now if not allowed(connection)]

@@ -29,6 +29,11 @@ STAGES = "stages"
 ENDING, CLOSED = "ending", "closed"
 
 
+def is_ending(show_acl: str) -> bool:
+    """Whether HAProxy was told to end, from the answer to `show acl` about the stages."""
+    return any(line.split()[1:] == [ENDING] for line in show_acl.splitlines())
+
+
 def command(
     seconds: float, lameduck: float, frontend: str, runtime_socket: str, haproxy: list[str]
 ) -> list[str]:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from moorage.gateway import maps, pages, store, trust
+from moorage.gateway import maps, pages, persistence, trust
 from moorage.gateway.haproxy import certificates, drain, runtime, upstream
 from moorage.gateway.haproxy.configuration import (
     ERRORS,
@@ -66,7 +66,7 @@ def prepare(home: Home, settings: GatewaySettings) -> None:
     """Writes configuration, pages, maps and CAs into `<home>/gateway`. Raises `Misconfigured` when there are none to write."""
     home.make()
     now = time.time()
-    table = store.load(home, now, settings.networks)
+    table = persistence.load(home, now, settings.networks)
     entries = maps.entries_of(table, settings.zone, now)
     write_private(home.gateway / maps.PASSES, runtime.map_file(maps.flat(entries).items()))
     write_private(home.gateway / drain.STAGES, "")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from moorage.gateway.haproxy import words
+from moorage.gateway.haproxy import drain, words
 from moorage.gateway.maps import Difference
 from moorage.kernel import log
 from moorage.kernel.errors import Unavailable
@@ -20,6 +21,9 @@ from moorage.kernel.errors import Unavailable
 _LINE_LIMIT = 12_000
 """Bytes of one command with its payload: HAProxy takes a buffer (16 KiB)."""
 _ANSWER_SECONDS = 10.0
+_DRAIN_BEGINS = 4.0
+"""Seconds within which a HAProxy that was told to end, when we were, says so (`haproxy.drain`)."""
+_DRAIN_LOOK = 0.25
 _VERSION = re.compile(r"New version created: (\d+)")
 
 _log = log.get(part="gateway.haproxy")
@@ -66,6 +70,13 @@ class Runtime:
             gone.cancel()
             writer.close()
 
+    async def drained(self) -> None:
+        """Returns when HAProxy has ended, or was not told to end within a few seconds."""
+        deadline = time.monotonic() + _DRAIN_BEGINS
+        with suppress(Unavailable):
+            while await self._is_ending() or time.monotonic() < deadline:  # noqa: ASYNC110 - not of this process
+                await asyncio.sleep(_DRAIN_LOOK)
+
     async def change(self, name: str, difference: Difference) -> None:
         """Changes a map in place: first what goes, so that a failure leaves too little in it rather than too much."""
         await self._run(f"del map {name} {key}" for key in difference.removed if words.is_word(key))
@@ -106,6 +117,9 @@ class Runtime:
     async def abort_certificate(self, name: str) -> None:
         """Forgets what was staged; that nothing was is no error."""
         await self.ask(f"abort ssl cert {name}")
+
+    async def _is_ending(self) -> bool:
+        return drain.is_ending(await self.ask(f"show acl {drain.STAGES}"))
 
     async def _run(self, commands: Iterable[str]) -> None:
         for chunk in _chunks(commands):
