@@ -13,6 +13,7 @@ from msgspec import structs
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
 from moorage.contract.hosts import is_name
 from moorage.contract.states import ActualState, Cause
+from moorage.gateway.rights import Right
 from moorage.gateway.signing import usable_session_id
 from moorage.gateway.table import Affected, Table
 from moorage.gateway.zone import usable_origin
@@ -166,11 +167,11 @@ def _apply_routes(table: Table, change: RouteChange, affected: Affected) -> None
 
 
 def _add_grant(table: Table, grant: Grant) -> None:
-    table.grants.setdefault(grant.workspace, set()).add((grant.user, grant.port))
+    table.grants.setdefault(grant.workspace, set()).add(Right(grant.user, grant.port))
 
 
 def _remove_grant(table: Table, grant: Grant) -> None:
-    left = table.grants.get(grant.workspace, set()) - {(grant.user, grant.port)}
+    left = table.grants.get(grant.workspace, set()) - {Right(grant.user, grant.port)}
     if left:
         table.grants[grant.workspace] = left
     else:

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 
 from moorage.contract.gateway import RouteTable, Session, ToGateway
-from moorage.gateway import changes, maps
+from moorage.gateway import access, changes
+from moorage.gateway.haproxy import access_map
 from moorage.gateway.haproxy.runtime import Runtime
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.table import Affected, Table
@@ -38,7 +39,7 @@ class Reconciler:
         self._clock = clock
         self._metrics = metrics
         self._observers: list[Observer] = []
-        self._told: maps.Entries | None = None
+        self._told: access_map.Entries | None = None
         """What HAProxy was told; None: not known, so that all of it must be told anew."""
         self._telling = asyncio.Lock()
         self._rebuild = asyncio.Event()
@@ -132,12 +133,12 @@ class Reconciler:
             self._rebuild.set()
             return
         names = affected.workspaces | (self.table.open_to(affected.users) if affected.users else set())
-        after = maps.entries_of(self.table, self._zone.name, self._clock.now(), names)
+        after = access.entries_of(self.table, self._zone.name, self._clock.now(), names)
         before = {name: self._told.get(name, {}) for name in names}
-        difference = maps.difference(maps.flat(before), maps.flat(after))
+        difference = access_map.difference(access_map.flat(before), access_map.flat(after))
         if not difference:
             return
-        await self._runtime.change(maps.PASSES, difference)
+        await self._runtime.change(access_map.FILE, difference)
         for name, entries in after.items():
             if entries:
                 self._told[name] = entries
@@ -151,13 +152,13 @@ class Reconciler:
             return
         async with self._telling:
             if self.table.confirmed:
-                entries = maps.entries_of(self.table, self._zone.name, self._clock.now())
+                entries = access.entries_of(self.table, self._zone.name, self._clock.now())
                 self._told = None
-                await self._runtime.replace(maps.PASSES, maps.flat(entries).items())
+                await self._runtime.replace(access_map.FILE, access_map.flat(entries).items())
                 self._told = entries
             else:
-                self._told = maps.read_back(
-                    await self._runtime.ask(f"show map {maps.PASSES}"), self._zone.name
+                self._told = access_map.read_back(
+                    await self._runtime.ask(f"show map {access_map.FILE}"), self._zone.name
                 )
         self._metrics.map_updates.labels("rebuild").inc()
         _log.info("HAProxy's map is known", workspaces=len(self._told), confirmed=self.table.confirmed)

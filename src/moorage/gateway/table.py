@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from moorage.contract.gateway import Grant, Route, RouteTable, Session
+from moorage.gateway.rights import Right, rights_to
 from moorage.kernel.addresses import Network
 
 
@@ -30,8 +31,8 @@ class Table:
     """By workspace."""
     sessions: dict[str, Session] = field(default_factory=dict)
     """By id."""
-    grants: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
-    """By workspace: user and port (0: all ports)."""
+    grants: dict[str, set[Right]] = field(default_factory=dict)
+    """By workspace."""
     ended: dict[str, float] = field(default_factory=dict)
     """Sessions that were ended here, and until when they would have lasted: the server may not
     know yet."""
@@ -46,13 +47,18 @@ class Table:
         found = self.sessions.get(session_id) if session_id else None
         return found if found is not None and found.expires_at > now else None
 
+    def rights(self, workspace: str) -> list[Right]:
+        """Who may open what of that workspace."""
+        return rights_to(self.routes.get(workspace), self.grants.get(workspace, ()))
+
     def may_open(self, user: int, workspace: str, port: int) -> bool:
-        """Whether that person may open that port, whether the workspace runs or not. False for an unknown one."""
-        route = self.routes.get(workspace)
-        if route is None:
-            return False
-        grants = self.grants.get(workspace, ())
-        return route.owner == user or (user, 0) in grants or (user, port) in grants
+        """Whether that person may open that port, whether the workspace runs or not. False for an
+        unknown one."""
+        return any(right.user == user and right.opens(port) for right in self.rights(workspace))
+
+    def open_to(self, users: Collection[int]) -> set[str]:
+        """Workspaces of which one of these people may open something."""
+        return {name for name in self.routes if any(right.user in users for right in self.rights(name))}
 
     def live_sessions(self, now: float) -> dict[int, list[str]]:
         """Ids of the sessions that have not ended, by user."""
@@ -61,12 +67,6 @@ class Table:
             if session.expires_at > now:
                 found.setdefault(session.user, []).append(session.id)
         return found
-
-    def open_to(self, users: Collection[int]) -> set[str]:
-        """Workspaces of which one of these users may open something."""
-        owned = {name for name, route in self.routes.items() if route.owner in users}
-        granted = {name for name, grants in self.grants.items() if any(user in users for user, _ in grants)}
-        return owned | granted
 
     def next_expiry(self) -> float | None:
         """When the next session ends; seconds since the epoch."""

@@ -7,8 +7,8 @@ import pytest
 
 from integration.gateway.installation import ANA, BOB, eventually, route
 from integration.gateway.world import ANAS, BOBS, World
+from moorage.gateway.haproxy.access_map import FILE, Difference
 from moorage.gateway.haproxy.runtime import Runtime
-from moorage.gateway.maps import PASSES, Difference
 from moorage.kernel.errors import Misconfigured
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -54,19 +54,19 @@ async def test_the_runtime_client_says_nothing_else(world: World):
     """Whoever asks it: commands, keys, values and payloads are words; an entry that is none keeps no other away."""
     runtime = Runtime(world.gateway.home.socket("haproxy"))
     bobs = await world.signed_in(BOB, world.at(BOBS))
-    before = (await runtime.ask(f"show map {PASSES}")).splitlines()
+    before = (await runtime.ask(f"show map {FILE}")).splitlines()
     evil = tuple((f"k{number}", text) for number, text in enumerate(EVIL))
     keys = tuple((text, "127.0.0.1") for text in EVIL)
     added = (*evil, *keys, ("some/key", "127.0.0.9"))
-    await runtime.change(PASSES, Difference(removed=EVIL, changed=evil, added=added))
-    after = (await runtime.ask(f"show map {PASSES}")).splitlines()
+    await runtime.change(FILE, Difference(removed=EVIL, changed=evil, added=added))
+    after = (await runtime.ask(f"show map {FILE}")).splitlines()
     assert [
         line.split()[1:] for line in after if line.split()[1:] not in [old.split()[1:] for old in before]
     ] == [["some/key", "127.0.0.9"]]
-    await runtime.change(PASSES, Difference(removed=("some/key",)))
+    await runtime.change(FILE, Difference(removed=("some/key",)))
     for command in (
-        f"show map {PASSES};disable frontend web",
-        f"show map {PASSES}\ndisable frontend web",
+        f"show map {FILE};disable frontend web",
+        f"show map {FILE}\ndisable frontend web",
         "show <<",
     ):
         with pytest.raises(Misconfigured):

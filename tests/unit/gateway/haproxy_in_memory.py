@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+from moorage.gateway.haproxy.access_map import Difference
 from moorage.gateway.haproxy.runtime import Runtime
-from moorage.gateway.maps import Difference
 from moorage.kernel.errors import Unavailable
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from moorage.contract.gateway import Grant, Route, RouteTable, Session
 from moorage.gateway import changes, persistence
-from moorage.gateway.haproxy.runtime import map_file
-from moorage.gateway.maps import entries_of, flat
+from moorage.gateway.access import entries_of
+from moorage.gateway.haproxy.access_map import file_text
 from moorage.gateway.table import Affected, Table
 from moorage.kernel.home import Home
 
@@ -68,7 +68,7 @@ def test_a_copy_is_looked_at_as_a_message_is(tmp_path: Path):
         zip(names, ["", "", "fd00::1", "10.0.0.1"], strict=True)
     )
     assert (found.server_url, found.ended) == ("", {"session-bob": 2000.0})
-    text = map_file(flat(entries_of(found, "z", NOW)).items())
+    text = file_text(entries_of(found, "z", NOW))
     assert text == f"{names[2]}.z/session-ana fd00::1\n{names[3]}.z/session-ana 10.0.0.1\n"
     narrowed = persistence.load(home, NOW, (ip_network("fd00::/8"),))
     assert [route.address for route in narrowed.routes.values()] == ["", "", "fd00::1", ""]

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
-from moorage.gateway import maps
+from moorage.gateway.access import entries_of
+from moorage.gateway.haproxy.access_map import flat
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.reconcile import Reconciler
 from moorage.gateway.table import Affected, Table
@@ -58,7 +59,7 @@ class World:
 
     @property
     def wanted(self) -> dict[str, str]:
-        return maps.flat(maps.entries_of(self.table, "z", self.clock.now()))
+        return flat(entries_of(self.table, "z", self.clock.now()))
 
 
 @pytest_asyncio.fixture

@@ -19,10 +19,9 @@ from moorage.contract.agent import PATH as AGENTS_PATH
 from moorage.contract.gateway import EXCHANGE_PATH, SESSION_PATH, START_PATH
 from moorage.contract.gateway import PATH as GATEWAYS_PATH
 from moorage.contract.spec import EDITOR_PORT
-from moorage.gateway.haproxy import editor, metrics_port, words
+from moorage.gateway.haproxy import access_map, editor, metrics_port, words
 from moorage.gateway.haproxy.drain import CLOSED, ENDING, STAGES
 from moorage.gateway.haproxy.upstream import Upstream
-from moorage.gateway.maps import EDITOR_MARK, PASSES
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel.addresses import EVERYWHERE
 
@@ -95,8 +94,8 @@ def render(settings: GatewaySettings, around: Surroundings) -> str:
         "ours": _OURS,
         "prefix": zone.cookie_prefix,
         "editor_port": EDITOR_PORT,
-        "editor_mark": EDITOR_MARK,
-        "passes": PASSES,
+        "editor_mark": access_map.EDITOR_MARK,
+        "access_map": access_map.FILE,
         "table": CONNECTIONS_TABLE,
         "frontend": FRONTEND,
         "errors": ERRORS,
@@ -243,12 +242,12 @@ $proxy_from
   acl same_cookies req.fhdr(cookie),strcmp(sess.cookies) eq 0
   acl in_pieces req.fhdr_cnt(cookie) gt 1
   acl same_authority req.fhdr(host),strcmp(sess.authority) eq 0
-  acl passes var(txn.address) -m found
+  acl admitted var(txn.address) -m found
   acl has_origin req.fhdr(origin) -m found
   acl same_site req.fhdr(sec-fetch-site) -m str same-site
-  http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if same_cookies same_authority !in_pieces
+  http-request set-var(txn.address) var(sess.access_key),map_str_ip($access_map) if same_cookies same_authority !in_pieces
   acl editor var(sess.editor) -m found
-  http-request allow if passes !has_origin !same_site !editor
+  http-request allow if admitted !has_origin !same_site !editor
 
   # Cookies that come in pieces (RFC 9113, 8.2.3) are one again for whoever reads them.
   http-request set-header Cookie "%[req.fhdr(cookie,1)]; %[req.fhdr(cookie,2)]" if { req.fhdr_cnt(cookie) eq 2 }
@@ -256,48 +255,48 @@ $proxy_from
   http-request return status 400 content-type text/plain string "The request has too many Cookie headers." if { req.fhdr_cnt(cookie) gt 3 }
 
   # The long way: from the host's name to port and place, from the cookie to the session.
-  http-request unset-var(sess.cookies) if !passes
+  http-request unset-var(sess.cookies) if !admitted
   http-request set-var(txn.host) req.fhdr(host),host_only
   http-request set-var(txn.place) var(txn.host),field(2,-,0)
-  http-request set-var(sess.port) var(txn.host),field(1,-) if !passes
+  http-request set-var(sess.port) var(txn.host),field(1,-) if !admitted
   # An editor that is not at the usual port has an entry that says so.
-  http-request unset-var(sess.editor) if !passes
-  http-request set-var(sess.editor) bool(true) if !passes { var(sess.port) -m str $editor_port }
-  http-request set-var(sess.editor) bool(true) if !passes { var(txn.host),concat(/$editor_mark),map_str_ip($passes) -m found }
+  http-request unset-var(sess.editor) if !admitted
+  http-request set-var(sess.editor) bool(true) if !admitted { var(sess.port) -m str $editor_port }
+  http-request set-var(sess.editor) bool(true) if !admitted { var(txn.host),concat(/$editor_mark),map_str_ip($access_map) -m found }
   # Cookies are apart by semicolons, whatever stands in between (RFC 6265bis, 5.8.3): quotes mean nothing. The last of that name,
   # else the first; the controller (`gateway.cookies`) reads them in the same way, and takes planted ones away.
-  http-request set-var(txn.cookie) 'req.fhdr(cookie),regsub("^(?:.*;)?[ \t]*$cookie[ \t]*=[ \t]*([^; \t]*).*$$","\1")' if !passes
+  http-request set-var(txn.cookie) 'req.fhdr(cookie),regsub("^(?:.*;)?[ \t]*$cookie[ \t]*=[ \t]*([^; \t]*).*$$","\1")' if !admitted
   # The cookie is ours, and of this host: HMAC-SHA-256 over "<session id>@<host>".
-  http-request set-var(txn.session) var(txn.cookie),field(1,.) if !passes
-  http-request set-var(txn.mac) var(txn.cookie),field(2,.) if !passes
-  http-request unset-var(txn.session) if !passes !{ var(txn.session),concat(@,txn.host),hmac(sha256,$key),hex,secure_memcmp(txn.mac) }
+  http-request set-var(txn.session) var(txn.cookie),field(1,.) if !admitted
+  http-request set-var(txn.mac) var(txn.cookie),field(2,.) if !admitted
+  http-request unset-var(txn.session) if !admitted !{ var(txn.session),concat(@,txn.host),hmac(sha256,$key),hex,secure_memcmp(txn.mac) }
   acl signed var(txn.session) -m found
-  http-request set-var(txn.cookie) 'req.fhdr(cookie),regsub("^(?:.*?;)??[ \t]*$cookie[ \t]*=[ \t]*([^; \t]*).*$$","\1")' if !passes !signed
-  http-request set-var(txn.mac) var(txn.cookie),field(2,.) if !passes !signed
-  http-request set-var(txn.session) var(txn.cookie),field(1,.) if !passes !signed
-  http-request unset-var(txn.session) if !passes !{ var(txn.session),concat(@,txn.host),hmac(sha256,$key),hex,secure_memcmp(txn.mac) }
+  http-request set-var(txn.cookie) 'req.fhdr(cookie),regsub("^(?:.*?;)??[ \t]*$cookie[ \t]*=[ \t]*([^; \t]*).*$$","\1")' if !admitted !signed
+  http-request set-var(txn.mac) var(txn.cookie),field(2,.) if !admitted !signed
+  http-request set-var(txn.session) var(txn.cookie),field(1,.) if !admitted !signed
+  http-request unset-var(txn.session) if !admitted !{ var(txn.session),concat(@,txn.host),hmac(sha256,$key),hex,secure_memcmp(txn.mac) }
   # Session and workspace, or session, workspace and port -> address.
-  http-request set-var(sess.pass) var(txn.place),concat(/,txn.session) if !passes signed
-  http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if !passes signed
-  http-request set-var(sess.pass) var(txn.host),concat(/,txn.session) if !passes signed
-  http-request set-var(txn.address) var(sess.pass),map_str_ip($passes) if !passes signed
+  http-request set-var(sess.access_key) var(txn.place),concat(/,txn.session) if !admitted signed
+  http-request set-var(txn.address) var(sess.access_key),map_str_ip($access_map) if !admitted signed
+  http-request set-var(sess.access_key) var(txn.host),concat(/,txn.session) if !admitted signed
+  http-request set-var(txn.address) var(sess.access_key),map_str_ip($access_map) if !admitted signed
   # Write down, beside the connection, whose it is now and where it leads: 64 bits each of the SHA-256 of session and place,
   # and the port. Nothing of it costs the short way anything.
   acl remembered var(sess.cookies) -m found
-  http-request set-var(txn.digest) var(txn.session),sha2(256),hex if passes !remembered
-  http-request sc-set-gpt(0,0) var(txn.digest),bytes(0,8),hex2i if passes !remembered
-  http-request sc-set-gpt(1,0) var(txn.digest),bytes(8,8),hex2i if passes !remembered
-  http-request set-var(txn.digest) var(txn.place),sha2(256),hex if passes !remembered
-  http-request sc-set-gpt(2,0) var(txn.digest),bytes(0,8),hex2i if passes !remembered
-  http-request sc-set-gpt(3,0) var(txn.digest),bytes(8,8),hex2i if passes !remembered
-  http-request sc-set-gpt(4,0) var(sess.port) if passes !remembered
-  http-request sc-set-gpt(0,0) int(0) if !passes
-  http-request sc-set-gpt(1,0) int(0) if !passes
+  http-request set-var(txn.digest) var(txn.session),sha2(256),hex if admitted !remembered
+  http-request sc-set-gpt(0,0) var(txn.digest),bytes(0,8),hex2i if admitted !remembered
+  http-request sc-set-gpt(1,0) var(txn.digest),bytes(8,8),hex2i if admitted !remembered
+  http-request set-var(txn.digest) var(txn.place),sha2(256),hex if admitted !remembered
+  http-request sc-set-gpt(2,0) var(txn.digest),bytes(0,8),hex2i if admitted !remembered
+  http-request sc-set-gpt(3,0) var(txn.digest),bytes(8,8),hex2i if admitted !remembered
+  http-request sc-set-gpt(4,0) var(sess.port) if admitted !remembered
+  http-request sc-set-gpt(0,0) int(0) if !admitted
+  http-request sc-set-gpt(1,0) int(0) if !admitted
   # Remember it for the connection's next request; last of all the cookies, without which nothing is remembered.
-  http-request set-var(sess.others) 'req.fhdr(cookie),regsub("(?:^|;)\s*$ours\s*=[^;]*","",gi),regsub("^[;\s]+","")' if passes !remembered
-  http-request set-var-fmt(sess.client) "%[src]" if passes !remembered
-  http-request set-var(sess.authority) req.fhdr(host) if passes !remembered
-  http-request set-var(sess.cookies) req.fhdr(cookie) if passes !remembered
+  http-request set-var(sess.others) 'req.fhdr(cookie),regsub("(?:^|;)\s*$ours\s*=[^;]*","",gi),regsub("^[;\s]+","")' if admitted !remembered
+  http-request set-var-fmt(sess.client) "%[src]" if admitted !remembered
+  http-request set-var(sess.authority) req.fhdr(host) if admitted !remembered
+  http-request set-var(sess.cookies) req.fhdr(cookie) if admitted !remembered
 
   # Workspaces of one zone are same-site to a browser, which sends their cookies along: what another origin asks for is
   # refused here. `theirs`: the origin is this zone or below it. `kin`: another port of the same workspace.
@@ -332,8 +331,8 @@ $editor_rules
   http-request return status 403 content-type application/problem+json file $errors/foreign_origin.json hdr cache-control no-store if refused
 
   acl reserved path_beg /.moorage/
-  use_backend workspace_page if passes page !reserved
-  use_backend workspace_data if passes !reserved
+  use_backend workspace_page if admitted page !reserved
+  use_backend workspace_data if admitted !reserved
   # A cookie of ours that is there twice was planted once: nobody goes on before it is gone. Where a workspace's host has one that
   # passes, that one counts.
   acl planted req.fhdr(cookie) -m reg '(?:^|;)[ \t]*(?<name>$prefix(?:moorage|moorage_gateway|moorage_state))[ \t]*=.*;[ \t]*\k<name>[ \t]*='

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from moorage.gateway import maps, pages, persistence, trust
-from moorage.gateway.haproxy import certificates, drain, runtime, upstream
+from moorage.gateway import access, pages, persistence, trust
+from moorage.gateway.haproxy import access_map, certificates, drain, upstream
 from moorage.gateway.haproxy.configuration import (
     ERRORS,
     FRONTEND,
@@ -67,8 +67,8 @@ def prepare(home: Home, settings: GatewaySettings) -> None:
     home.make()
     now = time.time()
     table = persistence.load(home, now, settings.networks)
-    entries = maps.entries_of(table, settings.zone, now)
-    write_private(home.gateway / maps.PASSES, runtime.map_file(maps.flat(entries).items()))
+    entries = access.entries_of(table, settings.zone, now)
+    write_private(home.gateway / access_map.FILE, access_map.file_text(entries))
     write_private(home.gateway / drain.STAGES, "")
     for name, text in pages.static_files(settings.as_zone).items():
         write_private(home.gateway / ERRORS / name, text)

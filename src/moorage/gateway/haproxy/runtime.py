@@ -1,7 +1,7 @@
 """HAProxy's runtime API (management guide, section 9.3): a question, an answer, each on a connection of its own.
 
 Nothing reaches it that `words` does not allow, whoever asks. An entry of a map that cannot be written is left out and said, and
-keeps no other away: what is not in the map does not pass.
+keeps no other away: what is not in the map is not let through.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from moorage.gateway.haproxy import drain, words
-from moorage.gateway.maps import Difference
-from moorage.kernel import log
+from moorage.gateway.haproxy.access_map import Difference, writable
 from moorage.kernel.errors import Unavailable
 
 _LINE_LIMIT = 12_000
@@ -25,8 +24,6 @@ _DRAIN_BEGINS = 4.0
 """Seconds within which a HAProxy that was told to end, when we were, says so (`haproxy.drain`)."""
 _DRAIN_LOOK = 0.25
 _VERSION = re.compile(r"New version created: (\d+)")
-
-_log = log.get(part="gateway.haproxy")
 
 
 class Runtime:
@@ -128,22 +125,6 @@ class Runtime:
     async def _add(self, command: str, entries: Iterable[tuple[str, str]]) -> None:
         for chunk in _chunks(f"{key} {value}" for key, value in writable(entries)):
             _check(await self._give(command, chunk))
-
-
-def writable(entries: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Those that can stand in a map."""
-    for key, value in entries:
-        if words.is_word(key) and words.is_word(value):
-            yield key, value
-        else:
-            _log.error(
-                "an entry of HAProxy's map is left out: it cannot be written", key=key[:80], value=value[:80]
-            )
-
-
-def map_file(entries: Iterable[tuple[str, str]]) -> str:
-    """The text of the file that a map begins with."""
-    return "".join(f"{words.line(f'{key} {value}')}\n" for key, value in writable(entries))
 
 
 async def _until_end(reader: asyncio.StreamReader) -> None:

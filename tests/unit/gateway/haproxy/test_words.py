@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moorage.gateway.haproxy import words
-from moorage.gateway.haproxy.runtime import map_file
+from moorage.gateway.haproxy.access_map import file_text
 from moorage.kernel.errors import Misconfigured
 
 EVIL = [
@@ -26,13 +26,13 @@ def test_what_could_be_more_than_text_is_refused(text: str):
 def test_an_entry_that_cannot_be_written_keeps_no_other_away(text: str):
     """The map has the others."""
     entries = [("a", "10.0.0.1"), (text, "10.0.0.2"), ("b", text), ("c", "fd00::1")]
-    assert map_file(entries) == "a 10.0.0.1\nc fd00::1\n"
+    assert file_text({"a workspace": dict(entries)}) == "a 10.0.0.1\nc fd00::1\n"
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "show map passes.map", "add map @3 passes.map", "show ssl cert */etc/tls/tls.crt", "-----BEGIN EC PRIVATE KEY-----",
+        "show map access.map", "add map @3 access.map", "show ssl cert */etc/tls/tls.crt", "-----BEGIN EC PRIVATE KEY-----",
         "MIIB+/==", "shutdown session 0x55d0c8", "8080-workspace-1-1-aaaaaa.moorage.localhost/abc_DEF-1 fd00::1",
     ],
 )  # fmt: skip

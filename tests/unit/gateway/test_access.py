@@ -1,4 +1,4 @@
-"""From the route table to HAProxy's map."""
+"""From the route table to HAProxy's access map."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from hypothesis import strategies as st
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
 from moorage.gateway import changes
-from moorage.gateway.haproxy.runtime import map_file
-from moorage.gateway.maps import EDITOR_MARK, Difference, difference, entries_of, flat, passes_of, read_back
+from moorage.gateway.access import entries_of, entries_of_workspace
+from moorage.gateway.haproxy.access_map import EDITOR_MARK, flat
+from moorage.gateway.rights import Right, rights_to
 from moorage.gateway.signing import usable_session_id
 from moorage.gateway.table import Table
 
 ZONE = "z"
 WS = "workspace-1-1-aaaaaa"
 NOW = 100.0
+
+
+def of(route: Route | None, grants: list[Any], sessions: dict[int, list[str]]) -> dict[str, str]:
+    rights = rights_to(route, [Right(*grant) for grant in grants])
+    return entries_of_workspace(route, rights, sessions, ZONE)
 
 
 @pytest.mark.parametrize(
@@ -35,9 +41,11 @@ NOW = 100.0
         ("10.0.0.1; shutdown", [], {1: ["s1"]}, set()),
     ],
 )
-def test_who_passes(address: str, grants: list[Any], sessions: dict[int, list[str]], expected: set[str]):
-    """The owner's sessions pass to every port, a grantee's to what was granted, and nobody without an address."""
-    found = passes_of(Route(workspace=WS, owner=1, address=address), grants, sessions, ZONE)
+def test_who_is_let_through(
+    address: str, grants: list[Any], sessions: dict[int, list[str]], expected: set[str]
+):
+    """The owner's sessions at every port, a grantee's where it was granted, nobody without an address."""
+    found = of(Route(workspace=WS, owner=1, address=address), grants, sessions)
     assert set(found) == expected
     assert set(found.values()) <= {address}
 
@@ -49,45 +57,14 @@ def test_who_passes(address: str, grants: list[Any], sessions: dict[int, list[st
 def test_an_editor_at_another_port_is_marked(port: int, marked: set[str]):
     """By an entry that no session can have, as their ids are longer: HAProxy knows by it whose rules hold there."""
     route = Route(workspace=WS, owner=1, address="10.0.0.1", editor_port=port)
-    assert set(passes_of(route, [], {1: ["session-1"]}, ZONE)) == {f"{WS}.z/session-1", *marked}
-    assert set(passes_of(route, [], {}, ZONE)) == marked
+    assert set(of(route, [], {1: ["session-1"]})) == {f"{WS}.z/session-1", *marked}
+    assert set(of(route, [], {})) == marked
     assert not usable_session_id(EDITOR_MARK)
 
 
 def test_an_unknown_workspace_has_no_entries():
-    """What is not in the table does not pass."""
-    assert passes_of(None, [(1, 0)], {1: ["s1"]}, ZONE) == {}
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        ({}, {}, Difference()),
-        ({"a": "1"}, {"a": "1"}, Difference()),
-        ({"a": "1"}, {}, Difference(removed=("a",))),
-        ({}, {"a": "1"}, Difference(added=(("a", "1"),))),
-        ({"a": "1"}, {"a": "2"}, Difference(changed=(("a", "2"),))),
-        (
-            {"a": "1", "b": "1"},
-            {"b": "2", "c": "3"},
-            Difference(removed=("a",), changed=(("b", "2"),), added=(("c", "3"),)),
-        ),
-    ],
-)
-def test_what_has_to_be_done(before: dict[str, str], after: dict[str, str], expected: Difference):
-    """What goes, what changes, what is new; nothing for what stays."""
-    assert difference(before, after) == expected
-    assert bool(expected) == (before != after)
-
-
-def test_what_haproxy_says_is_read_back():
-    """The answer to `show map` becomes the entries that it was told."""
-    entries = {
-        WS: {f"{WS}.z/s1": "10.0.0.1", f"80-{WS}.z/s2": "10.0.0.1"},
-        "workspace-1-2-bbbbbb": {"workspace-1-2-bbbbbb.z/s1": "::1"},
-    }
-    shown = "".join(f"0x55d0 {line}\n" for line in map_file(flat(entries).items()).splitlines()) + "\n"
-    assert read_back(shown, ZONE) == entries
+    """What is not in the table is not let through."""
+    assert of(None, [(1, 0)], {1: ["s1"]}) == {}
 
 
 names = st.sampled_from([f"workspace-1-{i}-aaaaaa" for i in range(4)])
