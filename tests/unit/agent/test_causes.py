@@ -49,6 +49,10 @@ CLONES = [
     ("place", "EROFS: read-only file system, mkdir 'app'", "volume-not-writable"),
     ("place", "ENOSPC: no space left on device, copyfile 'a' -> 'b'", "no-space"),
     ("unknown-ref", "", "ref-not-found"),
+    ("list", "Host key verification failed.\nfatal: Could not read from remote repository.", "clone-host-key"),
+    ("list", "fatal: unable to access 'https://x/': gnutls_handshake() failed: The TLS connection was non-properly terminated.", "clone-untrusted"),
+    ("list", "fatal: unable to access 'https://x/': Empty reply from server", "clone-unreachable"),
+    ("fetch", "fatal: couldn't find remote ref v9", "ref-not-found"),
     ("list", "fatal: transport 'file' not allowed", "clone-scheme"),
     ("checkout", "fatal: something new", "clone-failed"),
 ]  # fmt: skip

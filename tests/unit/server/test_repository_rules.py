@@ -1,11 +1,11 @@
-"""Which URLs, refs and paths are accepted, and what Git's complaints become."""
+"""Which URLs, refs and paths are accepted, and what Git's words become."""
 
 from __future__ import annotations
 
 import pytest
 
 from moorage.kernel.errors import Forbidden, InvalidInput, TooLarge, Unavailable
-from moorage.server.repositories import complaints, rules
+from moorage.server.repositories import errors, rules
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,16 @@ def test_paths_that_are_refused(path: str) -> None:
             "Host key verification failed.\nfatal: Could not read from remote repository.",
             "repository-host-key",
         ),
+        ("remote: HTTP Basic: Access denied", "repository-private"),
+        ("fatal: unable to access 'x': x509: unknown authority", "repository-certificate"),
+        ("fatal: the remote end hung up unexpectedly", "repository-unreachable"),
         ("something that nobody foresaw", "repository-unreadable"),
         ("", "repository-unreadable"),
     ],
 )
-def test_complaints(words: str, code: str) -> None:
+def test_errors_of_git(words: str, code: str) -> None:
     """What Git says becomes an error with a code, a sentence and a hint."""
-    error = complaints.error_of(words, rules.check_repository("https://h/x"), limit=1)
+    error = errors.error_of(words, rules.check_repository("https://h/x"), limit=1)
     assert isinstance(error, InvalidInput)
     assert (error.code, error.field) == (code, "repository")
     assert error.message
@@ -213,19 +216,19 @@ def test_what_a_host_says_is_repeated_in_plain_letters(kind: str) -> None:
     """Nothing of it reaches a terminal or a page that either would act on, and it is short."""
     said = f"{kind}: \x1b[2Jred\x1b]0;title\x07 \u202eleft \x9b31m\u2028line" + "x" * 5000
     for error in (
-        complaints.error_of(said, rules.check_repository("https://h/x"), limit=1),
-        complaints.unreachable(rules.check_repository("https://h/x"), said),
-        complaints.missing_ref("main", [said]),
+        errors.error_of(said, rules.check_repository("https://h/x"), limit=1),
+        errors.unreachable(rules.check_repository("https://h/x"), said),
+        errors.missing_ref("main", [said]),
     ):
         assert str(error).isprintable()
         assert len(str(error)) < 600
     assert "red" in str(error)
 
 
-def test_complaints_about_size_and_space() -> None:
+def test_errors_about_size_and_space() -> None:
     """Too much to receive is the repository's fault, a full disk is ours."""
     repository = rules.check_repository("https://h/x")
     words = "warning: filtering not recognized by server, ignoring\nfatal: fetch-pack: invalid index-pack output\n"
-    assert isinstance(complaints.error_of(words, repository, limit=1), TooLarge)
+    assert isinstance(errors.error_of(words, repository, limit=1), TooLarge)
     words = f"fatal: write error: No space left on device\n{words}"
-    assert isinstance(complaints.error_of(words, repository, limit=1), Unavailable)
+    assert isinstance(errors.error_of(words, repository, limit=1), Unavailable)

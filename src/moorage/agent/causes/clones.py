@@ -1,25 +1,24 @@
-"""Git's words. Pure."""
+"""Why cloning a repository fails. Pure; `contract.git_failures` says what Git means by its words."""
 
 from __future__ import annotations
 
 import re
 
-from moorage.agent.causes.verdict import NO_SPACE, Verdict, make_cause, matches, no_space
+from moorage.agent.causes.verdict import Verdict, make_cause, matches, no_space
+from moorage.contract import Cause
+from moorage.contract.git_failures import GitFailure, failure_of
 
 _USERINFO = re.compile(r"(?<=://)[^\s/]+@")
 """Of a URL. Some give a token for a name there."""
 
 
 def of_clone(url: str, ref: str, code: str, said: str) -> Verdict:
-    """Of a project that could not be cloned. `code`: the step that failed; `said`: Git's last words."""
+    """Why a project could not be cloned. `code`: the step that failed; `said`: Git's last words."""
     where, said = without_password(url), without_password(said)
-    if matches(said, *NO_SPACE):
+    failure = failure_of(said)
+    if failure is GitFailure.NO_SPACE:
         return no_space("on the workspace's volume", said)
-    # Whoever makes folders, and moves the clone there, says so in other words than Git.
-    ours = code in ("prepare", "place")
-    if matches(said, "can't create directory", "cannot mkdir", "could not create work tree") or (
-        ours and matches(said, "permission denied", "not permitted", "read-only file system")
-    ):
+    if _is_about_the_volume(code, said):
         return Verdict(
             make_cause(
                 "volume-not-writable",
@@ -30,77 +29,67 @@ def of_clone(url: str, ref: str, code: str, said: str) -> Verdict:
             True,
         )
     if code == "unknown-ref":
-        return Verdict(
-            make_cause(
+        failure = GitFailure.MISSING_REF
+    return Verdict(_cause_of(failure, where, ref, said), True)
+
+
+def _is_about_the_volume(code: str, said: str) -> bool:
+    """Whoever makes folders, and moves the clone there, says so in other words than Git."""
+    if matches(said, "can't create directory", "cannot mkdir", "could not create work tree"):
+        return True
+    ours = code in ("prepare", "place")
+    return ours and matches(said, "permission denied", "not permitted", "read-only file system")
+
+
+def _cause_of(failure: GitFailure, where: str, ref: str, said: str) -> Cause:
+    match failure:
+        case GitFailure.MISSING_REF:
+            return make_cause(
                 "ref-not-found",
                 f"{where} has no branch, tag or commit {ref!r}.",
                 said,
                 "Check the ref's name, and that it has been pushed.",
-            ),
-            True,
-        )
-    if matches(said, "ssl certificate", "server certificate", "certificate verif", "x509"):
-        return Verdict(
-            make_cause(
+            )
+        case GitFailure.CERTIFICATE:
+            return make_cause(
                 "clone-untrusted",
                 f"The certificate of {where} is not trusted.",
                 said,
                 "Give the agent the CA that signed it (ca_bundle under [agent]).",
-            ),
-            True,
-        )
-    if matches(
-        said, "authentication failed", "could not read username", "could not read password", "terminal prompts disabled",
-        r"returned error: 40[13]", "permission denied", "access denied", "host key verification failed",
-    ):  # fmt: skip
-        return Verdict(
-            make_cause(
+            )
+        case GitFailure.HOST_KEY:
+            return make_cause(
+                "clone-host-key",
+                f"The host of {where} shows no host key that the workspace knows it by.",
+                said,
+                "Add its key to ~/.ssh/known_hosts in the workspace, or take the https address.",
+            )
+        case GitFailure.REFUSED:
+            return make_cause(
                 "clone-refused",
                 f"{where} refuses to be cloned: it is private, or the credential is not accepted.",
                 said,
                 "Check the address and the credential.",
-            ),
-            True,
-        )
-    if matches(
-        said,
-        "repository .* not found",
-        r"returned error: 404",
-        "does not appear to be a git repository",
-        "not valid: is this a git repository",
-    ):
-        return Verdict(
-            make_cause(
+            )
+        case GitFailure.ABSENT:
+            return make_cause(
                 "repository-not-found",
                 f"There is no repository at {where}, or it is private.",
                 said,
                 "Check the address; a private repository needs a credential.",
-            ),
-            True,
-        )
-    if matches(
-        said, "could not resolve", "failed to connect", "couldn't connect", "connection refused", "timed out", "unable to access",
-        "connection reset", "network is unreachable", "no route to host", "unable to connect", "hung up",
-    ):  # fmt: skip
-        return Verdict(
-            make_cause(
+            )
+        case GitFailure.UNREACHABLE:
+            return make_cause(
                 "clone-unreachable",
                 f"{where} cannot be reached from the workspace.",
                 said,
                 "Check the address, and the machine's network, DNS and proxy.",
-            ),
-            True,
-        )
-    if matches(said, "transport .* not allowed", "protocol .* not (supported|allowed)"):
-        return Verdict(
-            make_cause(
+            )
+        case GitFailure.PROTOCOL:
+            return make_cause(
                 "clone-scheme", f"{where} is no http, https or ssh address.", said, "Use one of these."
-            ),
-            True,
-        )
-    return Verdict(
-        make_cause("clone-failed", f"Cloning {where} failed.", said, "Git's last words are below."), True
-    )
+            )
+    return make_cause("clone-failed", f"Cloning {where} failed.", said, "Git's last words are below.")
 
 
 def credential_not_taken() -> Verdict:

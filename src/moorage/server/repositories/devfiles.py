@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moorage.devfile import FILE_NAMES, FOLDER
-from moorage.server.repositories import complaints, rules
+from moorage.server.repositories import errors, rules
 from moorage.server.repositories.commits import Commit, File, FileTooLargeError, NotTextError, Reading
 from moorage.server.repositories.services import RepositoryReader
 from moorage.translation.devcontainer import FILE_NAMES as DEVCONTAINER_NAMES
@@ -24,10 +24,10 @@ async def read_devfile(
                 if (file := await commit.file(candidate)) is not None:
                     return [file]
         except FileTooLargeError as error:
-            raise complaints.devfile_too_large(error.path, error.size, error.limit) from error
+            raise errors.devfile_too_large(error.path, error.size, error.limit) from error
         except NotTextError as error:
-            raise complaints.no_text(error.path) from error
-        raise complaints.no_devfile(path, (*FILE_NAMES, f"{FOLDER}/*.yaml", *DEVCONTAINER_NAMES), ref)
+            raise errors.no_text(error.path) from error
+        raise errors.no_devfile(path, (*FILE_NAMES, f"{FOLDER}/*.yaml", *DEVCONTAINER_NAMES), ref)
 
     return await repositories.read(url, ref, choose, person=person)
 

@@ -10,7 +10,7 @@ import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from moorage.server.repositories import complaints
+from moorage.server.repositories import errors
 from moorage.server.repositories.git import Way
 from moorage.server.repositories.rules import Repository
 
@@ -33,13 +33,13 @@ async def target_of(repository: Repository, way: Way) -> str | None:
         location = await _location(here, repository, way)
         target = urljoin(here, location).split("?")[0]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise complaints.unreachable(repository, str(error)) from error
+        raise errors.unreachable(repository, str(error)) from error
     if not location or not target.endswith(_SUFFIX):
         return None
     if not target.startswith(("http://", "https://")) or (
         repository.scheme == "https" and not target.startswith("https://")
     ):
-        raise complaints.error_of("it redirects to another protocol", repository, limit=0)
+        raise errors.error_of("it redirects to another protocol", repository, limit=0)
     return target.removesuffix(_SUFFIX)
 
 

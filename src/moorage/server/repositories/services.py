@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from moorage.contract.git_failures import names_missing_ref
 from moorage.kernel import log
 from moorage.kernel.addresses import Egress, bracketed, is_address
 from moorage.kernel.errors import MoorageError
 from moorage.kernel.proxies import proxy_of
 from moorage.server.metrics import Metrics
-from moorage.server.repositories import complaints, redirects, rules
+from moorage.server.repositories import errors, redirects, rules
 from moorage.server.repositories.commits import Choose, Commit, Reading
 from moorage.server.repositories.git import Git, GitFailed, Limits, Way, repository_of
 from moorage.server.repositories.line import Bounds, Line
@@ -69,7 +70,7 @@ class RepositoryReader:
             outcome = "read"
         except TimeoutError as error:
             outcome = "timeout"
-            raise complaints.timed_out(repository, seconds) from error
+            raise errors.timed_out(repository, seconds) from error
         except MoorageError:
             outcome = "refused"
             raise
@@ -90,15 +91,13 @@ class RepositoryReader:
                         files = tuple(await choose(commit))
                         return Reading(url=repository.url, ref=ref, commit=commit.oid, files=files)
                 except GitFailed as failure:
-                    if complaints.is_missing_ref(failure.words):
-                        raise complaints.missing_ref(ref, await _branches(git)) from failure
+                    if names_missing_ref(failure.words):
+                        raise errors.missing_ref(ref, await _branches(git)) from failure
                     target = await self._redirect(repository, way, failure.words)
                     if target is None:
-                        raise complaints.error_of(
-                            failure.words, repository, limit=limits.transfer
-                        ) from failure
+                        raise errors.error_of(failure.words, repository, limit=limits.transfer) from failure
             repository = target
-        raise complaints.error_of("it redirects too often", repository, limit=0)
+        raise errors.error_of("it redirects too often", repository, limit=0)
 
     async def _way(self, repository: Repository, asked: str) -> Way:
         """How it is reached; `asked`: the URL that came before any redirect. Raises `Forbidden` for what the settings do not allow."""
@@ -110,7 +109,7 @@ class RepositoryReader:
         if repository.scheme == "ssh":
             known = self._ssh_hosts.get(place(repository.host, repository.port))
             if known is None:
-                raise complaints.no_ssh(repository)
+                raise errors.no_ssh(repository)
         proxy = "" if known else _proxy(repository)
         addresses = await self._addresses(repository, by_proxy=bool(proxy))
         return Way(
@@ -131,7 +130,7 @@ class RepositoryReader:
         except OSError as error:
             if by_proxy and not is_address(repository.host):
                 return []
-            raise complaints.not_reached(repository) from error
+            raise errors.not_reached(repository) from error
         if not self._egress.permits(repository.host, repository.reached_at, addresses):
             _log.info(
                 "a repository is not read: an address of its host is not public, nor in repository_networks",
@@ -139,7 +138,7 @@ class RepositoryReader:
                 port=repository.reached_at,
                 addresses=addresses[:8],
             )
-            raise complaints.not_reached(repository)
+            raise errors.not_reached(repository)
         return addresses
 
     async def _redirect(self, repository: Repository, way: Way, words: str) -> Repository | None:

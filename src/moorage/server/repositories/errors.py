@@ -1,57 +1,12 @@
-"""What Git says when it fails, as errors for a person. Pure. Git is run with `LC_ALL=C`."""
+"""Errors about a repository, for a person. Pure."""
 
 from __future__ import annotations
 
 import re
 
+from moorage.contract.git_failures import GitFailure, failure_of
 from moorage.kernel.errors import Forbidden, InvalidInput, MoorageError, TooLarge, Unavailable
 from moorage.server.repositories.rules import Repository
-
-NO_REF = ("couldn't find remote ref", "not our ref", "no such remote ref", "unadvertised object")
-_PRIVATE = (
-    "could not read username",
-    "could not read password",
-    "authentication failed",
-    "returned error: 401",
-    "returned error: 403",
-    "permission denied",
-    "terminal prompts disabled",
-)
-_ABSENT = (
-    "returned error: 404",
-    "not found",
-    "does not appear to be a git repository",
-    "does not exist",
-    "not valid: is this a git repository",
-)
-_TLS = (
-    "ssl certificate",
-    "server certificate",
-    "certificate verify",
-    "ssl routines",
-    "gnutls",
-    "tls connect",
-)
-_UNREACHABLE = (
-    "could not resolve",
-    "failed to connect",
-    "couldn't connect",
-    "connection refused",
-    "connection timed out",
-    "no route to host",
-    "network is unreachable",
-    "empty reply from server",
-    "connection reset",
-    "operation too slow",
-    "recv failure",
-    "connection closed",
-)
-_HOST_KEY = ("host key verification failed", "no matching host key type")
-_NO_SPACE = ("no space left", "disk quota")
-_LARGE = ("file too large", "signal 25", "invalid index-pack output", "out of memory")
-"""A program that writes more than RLIMIT_FSIZE allows is ended by SIGXFSZ, 25 on Linux; Git then misses its output. One that
-needs more memory than RLIMIT_DATA allows says so."""
-
 
 SAID = 300
 """Characters of a host's own words that are repeated."""
@@ -59,55 +14,41 @@ SAID = 300
 
 def error_of(words: str, repository: Repository, *, limit: int) -> MoorageError:
     """The error behind what Git wrote. `limit`: bytes that it was allowed to receive."""
-    said = words.lower()
-    if any(mark in said for mark in _NO_SPACE):
-        return Unavailable(
-            "The server has no space left to read the repository.",
-            code="no-space",
-            hint="An administrator has to make room where it keeps temporary files.",
-        )
-    if any(mark in said for mark in _LARGE):
-        return too_large(repository, limit)
-    if any(mark in said for mark in _HOST_KEY):
-        return _error(
-            "repository-host-key",
-            f"{repository.host} shows another host key than the one that it is known by here, so nothing is read from it.",
-            "It may be another host than it says. An administrator compares its key with that in the file of the setting git_ssh.",
-        )
-    if any(mark in said for mark in _PRIVATE):
-        setting = "git_ssh" if repository.scheme == "ssh" else "git_credentials"
-        return _error(
-            "repository-private",
-            f"{repository.host} does not show this repository without signing in.",
-            f"It is private, or it is not there. An administrator can set what opens this host, by the setting {setting}"
-            + (
-                ", and has to allow http there, as this URL does not say https."
-                if repository.scheme == "http"
-                else "."
-            ),
-        )
-    if any(mark in said for mark in _TLS):
-        return _error(
-            "repository-certificate",
-            f"The certificate of {repository.host} is not trusted.",
-            "If it is your organisation's own, an administrator adds its authority by the setting ca_bundle.",
-            said=_last(words),
-        )
-    if any(mark in said for mark in _UNREACHABLE):
-        return unreachable(repository, _last(words))
-    if any(mark in said for mark in _ABSENT):
-        return _error(
-            "repository-not-found",
-            f"There is no Git repository at {repository.url}",
-            "Look at the URL: it is the one that git clone takes.",
-        )
+    match failure_of(words):
+        case GitFailure.NO_SPACE:
+            return Unavailable(
+                "The server has no space left to read the repository.",
+                code="no-space",
+                hint="An administrator has to make room where it keeps temporary files.",
+            )
+        case GitFailure.TOO_LARGE:
+            return too_large(repository, limit)
+        case GitFailure.HOST_KEY:
+            return _error(
+                "repository-host-key",
+                f"{repository.host} shows another host key than the one that it is known by here, so nothing is read from it.",
+                "It may be another host than it says. An administrator compares its key with that in the file of the setting git_ssh.",
+            )
+        case GitFailure.REFUSED:
+            return _private(repository)
+        case GitFailure.CERTIFICATE:
+            return _error(
+                "repository-certificate",
+                f"The certificate of {repository.host} is not trusted.",
+                "If it is your organisation's own, an administrator adds its authority by the setting ca_bundle.",
+                said=_last(words),
+            )
+        case GitFailure.UNREACHABLE:
+            return unreachable(repository, _last(words))
+        case GitFailure.ABSENT:
+            return _error(
+                "repository-not-found",
+                f"There is no Git repository at {repository.url}",
+                "Look at the URL: it is the one that git clone takes.",
+            )
     return _error(
         "repository-unreadable", f"Git cannot read {repository.url}: {_last(words)}", "Look at the URL."
     )
-
-
-def is_missing_ref(words: str) -> bool:
-    return any(mark in words.lower() for mark in NO_REF)
 
 
 def missing_ref(ref: str, branches: list[str]) -> MoorageError:
@@ -207,6 +148,17 @@ def devfile_too_large(path: str, size: int, limit: int) -> MoorageError:
 
 def no_text(path: str) -> MoorageError:
     return InvalidInput(f"The file {path} is not text in UTF-8.", code="devfile-invalid", field="devfile")
+
+
+def _private(repository: Repository) -> InvalidInput:
+    setting = "git_ssh" if repository.scheme == "ssh" else "git_credentials"
+    plain = repository.scheme == "http"
+    end = ", and has to allow http there, as this URL does not say https." if plain else "."
+    return _error(
+        "repository-private",
+        f"{repository.host} does not show this repository without signing in.",
+        f"It is private, or it is not there. An administrator can set what opens this host, by the setting {setting}{end}",
+    )
 
 
 def _error(code: str, message: str, hint: str, **details: str) -> InvalidInput:
