@@ -9,7 +9,7 @@ from moorage.devfile import Devfile, DevfileError, Problem
 from moorage.devfile.loading import Source
 from moorage.devfile.model import Component
 from moorage.documents.reporting import Report
-from moorage.translation import containers, events, projects
+from moorage.translation import containers, events, overrides, projects
 from moorage.translation import editor as editor_setup
 
 INJECT_EDITOR = "gl/inject-editor"
@@ -162,8 +162,8 @@ def _warn_of_the_rest(devfile: Devfile, report: Report) -> None:
                 hint="Keep VS Code's tasks in .vscode/tasks.json.",
             )
     for key in devfile.attributes:
-        if key in containers.OVERRIDES:
-            containers.warn_of_overrides(devfile.attributes[key], key, ("attributes", key), report)
+        if key in overrides.OVERRIDES:
+            overrides.warn_of_overrides(devfile.attributes[key], key, ("attributes", key), report)
     if devfile.metadata.global_memory_limit:
         report.warn(
             "memory-limit-ignored",

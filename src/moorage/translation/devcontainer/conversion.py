@@ -1,33 +1,20 @@
-"""devcontainer.json → Devfile: what a repository without a devfile says about its environment.
-
-Source: the Development Container Specification's metadata reference. One container, with the editor; what a workspace
-cannot do with the rest is said in warnings.
-"""
+"""The object of a devcontainer.json → Devfile, key by key."""
 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from moorage.devfile import Devfile, DevfileError, Problem, parse, to_yaml
+from moorage.devfile import Devfile, Problem, parse, to_yaml
 from moorage.documents.limits import MAX_NODES, MOST_PROBLEMS
 from moorage.documents.problems import short
 from moorage.documents.tree import count
+from moorage.translation.devcontainer.commands import COMPONENT, Commands, slug
+from moorage.translation.devcontainer.reading import FILE_NAMES, MAX_CHARACTERS, read, refused
 from moorage.translation.editor import VSCODE
-from moorage.translation.jsonc import NotJson, loads
 
-FILE_NAMES = (".devcontainer/devcontainer.json", ".devcontainer.json")
-"""The names that are looked for when a repository has no devfile, in this order."""
-COMPONENT = "dev"
-MAX_CHARACTERS = 1024 * 1024
-
-_MARKS = frozenset(
-    {"image", "build", "dockerFile", "dockerComposeFile", "features", "customizations", "postCreateCommand"}
-)
-"""One of these is in every devcontainer.json that says anything (the specification's reference)."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z]+)(?::([^}:]*))?(?::([^}]*))?\}")
 _FOLDER = "$(PROJECT_SOURCE)"
 _MEMORY = re.compile(r"([0-9]+)\s*([kmgt]?)b?", re.IGNORECASE)
@@ -65,54 +52,15 @@ class Converted:
 def from_devcontainer(text: str | bytes, *, source: str = FILE_NAMES[0]) -> Converted:
     """The devfile that says the same. Raises `DevfileError` when the text is no devcontainer.json or names no image."""
     work = _Conversion(source)
-    tree = work.convert(_read(text, source))
+    tree = work.convert(read(text, source))
     if count(tree) > MAX_NODES:  # before it is written out, which takes longer
-        raise _error(
+        raise refused(
             "too-many-values",
             f"The devcontainer.json asks for more than {MAX_NODES:,} values.",
             source,
             hint="Put what is that long into the image.",
         )
     return Converted(parse(to_yaml(tree)), tuple(work.warnings))
-
-
-def is_devcontainer(path: str) -> bool:
-    """Whether a file of that path is read by this module."""
-    return path.endswith(("/devcontainer.json", "/.devcontainer.json")) or path in FILE_NAMES
-
-
-def kind_of(text: str) -> Literal["devcontainer", "broken", "other"]:
-    """Whether a text is a devcontainer.json by what it says, JSON of another kind, or none."""
-    try:
-        found = loads(text)
-    except NotJson:
-        return "broken"
-    return "devcontainer" if isinstance(found, dict) and _MARKS & found.keys() else "other"
-
-
-def _read(text: str | bytes, source: str) -> dict[str, Any]:
-    try:
-        decoded = text if isinstance(text, str) else text.decode()
-        if len(decoded) > MAX_CHARACTERS:
-            raise _error("too-large", "The devcontainer.json is larger than 1 MB.", source)
-        found = loads(decoded)
-    except UnicodeDecodeError as error:
-        raise _error("not-utf8", "The devcontainer.json is not UTF-8 text.", source) from error
-    except NotJson as error:
-        raise _error(
-            "json-syntax", f"This is not valid JSON: {error}.", source, line=error.line, column=error.column
-        ) from error
-    if not isinstance(found, dict):
-        raise _error(
-            "not-a-mapping", "The devcontainer.json is not an object.", source, hint="Begin it with '{'."
-        )
-    return found
-
-
-def _error(
-    code: str, message: str, source: str, *, path: str = "", hint: str = "", line: int = 0, column: int = 0
-) -> DevfileError:
-    return DevfileError([Problem(code, message, path, line, column, hint, source)])
 
 
 @dataclass
@@ -122,13 +70,10 @@ class _Conversion:
     container: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=lambda: {"gl/inject-editor": True})
     volumes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    commands: list[dict[str, Any]] = field(default_factory=list)
-    post_start: list[str] = field(default_factory=list)
+    commands: Commands = field(default_factory=Commands)
     known_env: dict[str, str] = field(default_factory=dict)
     ports: set[int] = field(default_factory=set)
     endpoint_names: set[str] = field(default_factory=set)
-    command_ids: dict[str, int] = field(default_factory=dict)
-    """Each id, and how often another command wanted it."""
     room: int = MAX_CHARACTERS
     """Characters that variables may still put in: each may stand for many others."""
 
@@ -170,8 +115,8 @@ class _Conversion:
                 {"name": COMPONENT, "attributes": self.attributes, "container": self.container},
                 *volumes,
             ],
-            "commands": self.commands,
-            "events": {"postStart": self.post_start} if self.post_start else {},
+            "commands": self.commands.commands,
+            "events": {"postStart": self.commands.post_start} if self.commands.post_start else {},
         }
         return {key: value for key, value in tree.items() if value}
 
@@ -182,14 +127,14 @@ class _Conversion:
             return
         for key in ("dockerComposeFile", "build", "dockerFile"):
             if key in given:
-                raise _error(
+                raise refused(
                     "devcontainer-no-image",
                     f"The devcontainer.json names no image, but {key}: a workspace builds none.",
                     self.source,
                     path=key,
                     hint="Build the image in a pipeline and name it in 'image', or add a .devfile.yaml.",
                 )
-        raise _error(
+        raise refused(
             "devcontainer-no-image",
             "The devcontainer.json names no image.",
             self.source,
@@ -222,7 +167,7 @@ class _Conversion:
                 return ""
             self.room -= len(found)
             if self.room < 0:
-                raise _error(
+                raise refused(
                     "too-large",
                     "The variables make this devcontainer.json too large.",
                     self.source,
@@ -271,40 +216,8 @@ class _Conversion:
             endpoints.append(endpoint)
 
     def _command(self, name: str, value: Any, *, once: bool) -> None:
-        """A text for the shell, a list of arguments, or several of these by name, which run side by side."""
-        if isinstance(value, dict):
-            members: list[str] = []
-            for key, part in value.items():
-                line = _command_line(part)
-                if line is not None:
-                    members.append(self._exec(f"{name}-{_slug(key) or len(members)}", line, key, once=once))
-            if members:
-                self.commands.append({"id": name, "composite": {"commands": members, "parallel": True}})
-                self.post_start.append(name)
-            return
-        line = _command_line(value)
-        if line is not None:
-            self.post_start.append(self._exec(name, line, "", once=once))
-        elif value:
+        if not self.commands.add(name, value, once=once):
             self._warn(name, "it is no command")
-
-    def _exec(self, command_id: str, line: str, label: str, *, once: bool) -> str:
-        command_id = self._free(command_id[:60].rstrip("-"))
-        if once:
-            mark = f'"$HOME/.moorage/done/{command_id}"'
-            line = f'test -e {mark} || {{ ( {line}\n) && mkdir -p "$HOME/.moorage/done" && touch {mark}; }}'
-        body = {"component": COMPONENT, "commandLine": line, **({"label": label} if label else {})}
-        self.commands.append({"id": command_id, "exec": body})
-        return command_id
-
-    def _free(self, command_id: str) -> str:
-        """The id, or one like it that no command has yet."""
-        wanted = command_id
-        while command_id in self.command_ids:
-            self.command_ids[wanted] += 1
-            command_id = f"{wanted[:56]}-{self.command_ids[wanted]}"
-        self.command_ids[command_id] = 1
-        return command_id
 
     def _mounts(self, value: Any) -> None:
         for index, item in enumerate(value if isinstance(value, list) else []):
@@ -314,7 +227,7 @@ class _Conversion:
                 self._warn(f"mounts[{index}]", "only volumes are mounted, not folders of the machine")
                 continue
             source = _substituted(lambda _: "", str(mount.get("source") or target))
-            name = _slug(source)[:60].strip("-") or f"volume-{index}"
+            name = slug(source)[:60].strip("-") or f"volume-{index}"
             self.volumes.setdefault(name, {})
             self.container.setdefault("volumeMounts", []).append({"name": name, "path": target})
 
@@ -385,20 +298,8 @@ def _port(item: Any) -> int | None:
 
 def _endpoint_name(label: Any, port: int, taken: set[str]) -> str:
     """The label as a name, when it is short enough and free; else the port."""
-    name = _slug(label) if isinstance(label, str) else ""
+    name = slug(label) if isinstance(label, str) else ""
     return name if name and len(name) <= 15 and name not in taken else f"port-{port}"
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def _command_line(value: Any) -> str | None:
-    if isinstance(value, str) and value.strip():
-        return value
-    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
-        return shlex.join(value)
-    return None
 
 
 def _mount(item: Any) -> dict[str, Any]:
