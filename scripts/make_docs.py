@@ -12,11 +12,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from documents import commands, support
+from documents import commands, errors, support
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("cli.md", "commands"): commands.made,
+    ("errors.md", "codes"): errors.made,
     ("devfile.md", "support table"): support.made,
 }
 """Page and mark → what stands there."""
