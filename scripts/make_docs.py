@@ -12,12 +12,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from documents import commands, errors, support
+from documents import commands, errors, metrics, settings, support
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("cli.md", "commands"): commands.made,
     ("errors.md", "codes"): errors.made,
+    ("metrics.md", "metrics"): metrics.made,
+    ("settings.md", "settings"): settings.made,
     ("devfile.md", "support table"): support.made,
 }
 """Page and mark → what stands there."""

@@ -84,19 +84,40 @@ class Source:
         found: dict[str, dict[str, Entry]] = defaultdict(lambda: defaultdict(Entry))
         for name, kind in KINDS.items():
             _ = found[name][kind.default_code]
+        for section, code in (*self._defaults(), *self._of_http()):
+            _ = found[section][code]
+        for section, code, message, hint in self._all_said():
+            entry = found[section][code]
+            entry.messages |= {message} - {""}
+            entry.hints |= {hint} - {""}
+        return found
+
+    def _all_said(self) -> Iterator[tuple[str, str, str, str]]:
+        """Of all calls: those of a module with its constants, those of a function also with what it calls `code`."""
         for module in self.modules:
             constants = _constants(module)
             for node in ast.walk(module):
                 if isinstance(node, ast.Call):
-                    for section, code, message, hint in self._said(node, constants):
-                        entry = found[section][code]
-                        entry.messages |= {message} - {""}
-                        entry.hints |= {hint} - {""}
-                elif isinstance(node, ast.Dict) and node.keys and all(map(_is_status, node.keys)):
-                    for value in node.values:
-                        if (code := _text(value, constants)) and CODE.fullmatch(code):
-                            _ = found[HTTP][code]
-        return found
+                    yield from self._said(node, constants)
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    for code in _assigned(node):
+                        for call in ast.walk(node):
+                            if isinstance(call, ast.Call):
+                                yield from self._said(call, {"code": code})
+
+    def _defaults(self) -> Iterator[tuple[str, str]]:
+        """Section and code of each class that says what it takes for a code that is not given."""
+        for node in self._all(ast.ClassDef):
+            for each in node.body:
+                if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "default_code":
+                    yield self._section(node.name), _text(each.value, {})
+
+    def _of_http(self) -> Iterator[tuple[str, str]]:
+        """The codes of dictionaries whose keys are statuses."""
+        for node in self._all(ast.Dict):
+            if node.keys and all(map(_is_status, node.keys)):
+                codes = (_text(value, {}) for value in node.values)
+                yield from ((HTTP, code) for code in codes if CODE.fullmatch(code))
 
     def _all(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
         for module in self.modules:
@@ -120,6 +141,8 @@ class Source:
         name = _name(call.func)
         kind = self.kind(name)
         named = {keyword.arg: keyword.value for keyword in call.keywords}
+        # A variable that holds one of the kinds is not followed: its errors stand with the base of them all.
+        kind = kind or ("MoorageError" if name == "kind" else "")
         for known in [Callable(["message"], kind)] if kind else self.callables.get(name, []):
             given = {**dict(zip(known.parameters, call.args, strict=False)), **named}
             for code in _codes(given.get("code"), constants):
@@ -157,6 +180,21 @@ def _constants(module: ast.Module) -> dict[str, str]:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
+
+
+def _assigned(function: ast.AST) -> set[str]:
+    """The codes that a function's variable `code` may hold."""
+    found = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                pairs = [(target, node.value)]
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    pairs = list(zip(target.elts, node.value.elts, strict=True))
+                found |= {
+                    code for each, value in pairs if _name(each) == "code" for code in _codes(value, {})
+                }
+    return found
 
 
 def _is_status(node: ast.AST | None) -> bool:

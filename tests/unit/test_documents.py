@@ -28,5 +28,14 @@ def test_every_code_is_listed() -> None:
     """A code that is written anywhere in the source stands in `docs/errors.md`."""
     listed = set(re.findall(r"^\| `([a-z0-9…-]+)` \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE))
     for file in (ROOT / "src/moorage").rglob("*.py"):
-        written = re.findall(r"""\b(?:default_)?code\s?=\s?"([a-z0-9]+(?:-[a-z0-9]+)*)\"""", file.read_text())
+        written = re.findall(
+            r"""\b(?:default_)?code\s?=\s?"([a-z][a-z0-9]*(?:-[a-z0-9]+)*)\"""", file.read_text()
+        )
         assert set(written) - LOGGED <= listed, file
+
+
+def test_every_setting_says_what_it_is() -> None:
+    """A row without a meaning is a field without a docstring."""
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    assert len(rows) > 100
+    assert [field for field, meaning in rows if not meaning.strip()] == []

@@ -56,7 +56,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     http_proxy: str = ""
     """For workspaces; "": none."""
     https_proxy: str = ""
+    """The same for https."""
     no_proxy: str = ""
+    """What workspaces reach without a proxy: names, addresses and networks with commas between them."""
 
     default_cpu_limit: int = 0
     """Millicores of a container whose devfile sets none; 0: no limit. No limit is ever above what the engine has."""
@@ -107,4 +109,6 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds between two looks at everything, in case that an event was missed."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged: `debug`, `info`, `warning` or `error`, and what is worse."""
     log_format: Literal["console", "json"] = "console"
+    """`console` for a person who reads along, `json` for a collector of logs: one object on each line."""

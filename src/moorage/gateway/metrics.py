@@ -13,57 +13,65 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._heard_at = clock.now()
         self._clock = clock
-        name = "moorage_gateway_"
         self.sign_ins = Counter(
-            f"{name}sign_ins_total", "Sign-ins, by how they ended.", ["outcome"], registry=self.registry
+            "moorage_gateway_sign_ins_total",
+            "Sign-ins, by how they ended.",
+            ["outcome"],
+            registry=self.registry,
         )
         self.map_updates = Counter(
-            f"{name}map_updates_total", "Changes of HAProxy's maps.", ["kind"], registry=self.registry
+            "moorage_gateway_map_updates_total",
+            "Changes of HAProxy's maps.",
+            ["kind"],
+            registry=self.registry,
         )
         self.map_seconds = Histogram(
-            f"{name}map_update_seconds",
+            "moorage_gateway_map_update_seconds",
             "From a change that arrived to HAProxy's maps.",
             buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2),
             registry=self.registry,
         )
         self.closed = Counter(
-            f"{name}closed_requests_total",
+            "moorage_gateway_closed_requests_total",
             "Open requests that were closed because access had ended.",
             registry=self.registry,
         )
         self.starts = Counter(
-            f"{name}starts_total", "Workspaces started from their page.", ["outcome"], registry=self.registry
+            "moorage_gateway_starts_total",
+            "Workspaces started from their page.",
+            ["outcome"],
+            registry=self.registry,
         )
         self.connected = Gauge(
-            f"{name}server_connected", "1 while the server's stream is open.", registry=self.registry
+            "moorage_gateway_server_connected", "1 while the server's stream is open.", registry=self.registry
         )
         self.haproxy_connected = Gauge(
-            f"{name}haproxy_connected",
+            "moorage_gateway_haproxy_connected",
             "1 while HAProxy is there and knows the table.",
             registry=self.registry,
         )
         self.certificate_expiry = Gauge(
-            f"{name}certificate_expiry_seconds",
+            "moorage_gateway_certificate_expiry_seconds",
             "When the certificate that HAProxy presents ends: seconds since the epoch.",
             ["certificate"],
             registry=self.registry,
         )
         self.certificate_refused = Gauge(
-            f"{name}certificate_refused",
+            "moorage_gateway_certificate_refused",
             "1 while what is in the file is refused, and the certificate before goes on.",
             ["certificate"],
             registry=self.registry,
         )
         self.certificate_updates = Counter(
-            f"{name}certificate_updates_total",
+            "moorage_gateway_certificate_updates_total",
             "New certificates, by what became of them.",
             ["certificate", "outcome"],
             registry=self.registry,
         )
-        self._gauge("table_revision", "Revision of the route table.", lambda: table.revision)
-        self._gauge("table_age_seconds", "Since the server was last heard of.", self._age)
-        self._gauge("routes", "Workspaces in the route table.", lambda: len(table.routes))
-        self._gauge("sessions", "Sessions in the route table.", lambda: len(table.sessions))
+        self._gauge("moorage_gateway_table_revision", "Revision of the route table.", lambda: table.revision)
+        self._gauge("moorage_gateway_table_age_seconds", "Since the server was last heard of.", self._age)
+        self._gauge("moorage_gateway_routes", "Workspaces in the route table.", lambda: len(table.routes))
+        self._gauge("moorage_gateway_sessions", "Sessions in the route table.", lambda: len(table.sessions))
 
     def heard(self) -> None:
         """The server said something just now."""
@@ -77,4 +85,4 @@ class Metrics:
         return max(0.0, self._clock.now() - self._heard_at)
 
     def _gauge(self, name: str, meaning: str, value: object) -> None:
-        Gauge(f"moorage_gateway_{name}", meaning, registry=self.registry).set_function(value)  # type: ignore[arg-type]
+        Gauge(name, meaning, registry=self.registry).set_function(value)  # type: ignore[arg-type]

@@ -91,7 +91,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     haproxy: str = "haproxy"
     """The program: a name that is looked up in PATH, or a path."""
     log_format: Format = "console"
+    """`console` for a person who reads along, `json` for a collector of logs: one object on each line."""
     log_level: str = "info"
+    """What is logged: `debug`, `info`, `warning` or `error`, and what is worse."""
 
     @property
     def as_zone(self) -> Zone:

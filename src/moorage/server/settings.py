@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_person: int = 50
     """API tokens of one person that have not expired."""
     sign_in_link_minutes: float = 10.0
+    """A sign-in link that nobody has used ends after so long."""
     workspaces_per_user: int | None = None
     """None: no limit. Terminated ones do not count."""
     workspaces_total: int | None = None
@@ -97,7 +98,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ca_bundle: str = ""
     """File of certificates to trust when reading repositories, instead of the system's."""
     log_format: Format = "console"
+    """`console` for a person who reads along, `json` for a collector of logs: one object on each line."""
     log_level: str = "info"
+    """What is logged: `debug`, `info`, `warning` or `error`, and what is worse."""
 
     @property
     def zone_url(self) -> str:
