@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from starlette.responses import PlainTextResponse, Response
 
 from moorage import __version__
 from moorage.kernel.tasks import forever
-from moorage.server import housekeeping, metrics, web
-from moorage.server.accounts import routes as accounts
-from moorage.server.agents import connections
-from moorage.server.agents import routes as agents
-from moorage.server.found import routes as found
+from moorage.server import cleaning, metrics, web
+from moorage.server.core import Core
+from moorage.server.domain import Background, Domain
+from moorage.server.domains import DOMAINS
 from moorage.server.http import problems
-from moorage.server.http.context import State
+from moorage.server.http.context import ServerCore
 from moorage.server.http.middleware import Surround
-from moorage.server.routing import routes as routing_routes
-from moorage.server.routing import services as routing
-from moorage.server.state import ServerState
-from moorage.server.workspaces import routes as workspaces
 
 API = "/api/v1"
 
@@ -35,11 +31,11 @@ async def healthz() -> Response:
 
 
 @_own.get("/metrics")
-async def read_metrics(state: State) -> Response:
-    return Response(state.metrics.text(), media_type=metrics.CONTENT_TYPE)
+async def read_metrics(core: ServerCore) -> Response:
+    return Response(core.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
 
-def make_application(state: ServerState) -> FastAPI:
+def make_application(core: Core, domains: Sequence[Domain] = DOMAINS) -> FastAPI:
     """Its lifespan runs the background tasks. There is no page of documentation: what FastAPI offers loads from a CDN."""
     app = FastAPI(
         title="Moorage",
@@ -47,34 +43,31 @@ def make_application(state: ServerState) -> FastAPI:
         openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan,
+        lifespan=lambda _app: _background(core, domains),
     )
-    app.state.moorage = state
-    api = APIRouter(prefix=API)
-    for router in (accounts.api, agents.api, found.api, workspaces.api):
-        api.include_router(router)
-    for router in (api, accounts.pages, connections.internal, routing_routes.internal, _own):
-        app.include_router(router)
-    app.include_router(web.create_router(state))
-    state.render_problem = web.render_problem
-    problems.install(app)
-    app.add_middleware(Surround, state=state)
+    app.state.moorage = core
+    app.state.navigation = tuple(link for domain in domains for link in domain.navigation)
+    for domain in domains:
+        for router in domain.api:
+            app.include_router(router, prefix=API)
+    for domain in domains:
+        for router in (*domain.internal, *domain.pages):
+            app.include_router(router, include_in_schema=False)
+    app.include_router(_own)
+    problems.install(app, web.render_problem)
+    app.add_middleware(Surround, core=core)
     return app
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    state: ServerState = app.state.moorage
-    work: dict[str, Callable[[ServerState], Awaitable[None]]] = {
-        "server.changes": lambda state: state.changes.run(),
-        "server.routing": routing.follow,
-        "server.housekeeping": housekeeping.look_after,
-        "server.limits": housekeeping.keep_limits,
+async def _background(core: Core, domains: Sequence[Domain]) -> AsyncIterator[None]:
+    work: dict[str, Background] = {
+        "server.changes": lambda core: core.changes.run(),
+        "server.cleaning": lambda core: cleaning.keep(core, domains),
     }
-    tasks = [
-        asyncio.create_task(forever(name, lambda run=run: run(state)), name=name)  # type: ignore[misc]
-        for name, run in work.items()
-    ]
+    for domain in domains:
+        work |= domain.background
+    tasks = [asyncio.create_task(forever(name, partial(run, core)), name=name) for name, run in work.items()]
     try:
         yield
     finally:

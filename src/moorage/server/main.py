@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -28,25 +28,24 @@ from moorage.kernel.clock import Clock, SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
 from moorage.kernel.home import Home, default_home, narrow_umask, write_client
 from moorage.kernel.settings import load
-from moorage.server.accounts.revocation import Welcomes
 from moorage.server.agents.forwarding import address_of
-from moorage.server.agents.hub import AgentHub
+from moorage.server.agents.paste import HelmValues
 from moorage.server.application import make_application
-from moorage.server.changes import Changes, LocalChanges
-from moorage.server.database import Database, make_engine
-from moorage.server.database_address import DatabaseAddress, database_address
+from moorage.server.core import Core, Replica
+from moorage.server.domain import Domain
+from moorage.server.domains import DOMAINS
 from moorage.server.http import events
-from moorage.server.http.feeds import Feeds
-from moorage.server.http.places import Place, Places
 from moorage.server.metrics import Metrics
 from moorage.server.migrations.runner import migrate
 from moorage.server.repositories.services import RepositoryReader
 from moorage.server.repositories.ssh import load_hosts
-from moorage.server.routing.feed import RouteFeed
 from moorage.server.settings import Settings, load_credentials, load_helm_values
 from moorage.server.setup import set_up
-from moorage.server.state import ServerState
+from moorage.server.storage.address import DatabaseAddress, database_address
+from moorage.server.storage.changes import Changes, LocalChanges
+from moorage.server.storage.database import Database, make_engine
 from moorage.server.workspaces.editors import load_editors
+from moorage.server.workspaces.specs import DevfileParents
 
 PING_SECONDS = 4.0
 """Between two pings of a WebSocket, and until one that is not answered ends it: a dead agent is known within 8 s."""
@@ -79,13 +78,13 @@ def main(argv: list[str] | None = None) -> None:
 
 async def serve(home: Home, settings: Settings, listening: list[socket.socket]) -> None:
     """Until SIGTERM or SIGINT. Raises `Misconfigured` when it cannot start."""
-    async with running_state(home, settings) as state:
+    async with running_core(home, settings) as core:
         if settings.listen and home.secret_file("admin-token").exists():
             # There is no supervisor that would: `moor` works beside the server, as the first administrator.
             write_client(
                 home, server=own_url(settings.listen), url=settings.origin, token=home.secret("admin-token")
             )
-        server = make_server(make_application(state), state)
+        server = make_server(make_application(core), core)
         address = settings.listen or str(home.socket("server"))
         _log.info("serving", address=address, public_url=settings.origin, version=__version__)
         await server.serve(sockets=listening)
@@ -97,7 +96,7 @@ def own_url(listen: str) -> str:
     return f"http://{ {'': '127.0.0.1', '*': '127.0.0.1', '0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104
 
 
-def make_server(app: FastAPI, state: ServerState) -> uvicorn.Server:
+def make_server(app: FastAPI, core: Core) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         http=_Connection,
@@ -112,18 +111,18 @@ def make_server(app: FastAPI, state: ServerState) -> uvicorn.Server:
         timeout_graceful_shutdown=3,
         timeout_keep_alive=75,  # longer than HAProxy keeps an idle connection, so that it is never the one to be late
     )
-    return _Server(config, state)
+    return _Server(config, core)
 
 
 @asynccontextmanager
-async def running_state(
-    home: Home, settings: Settings, *, clock: Clock | None = None
-) -> AsyncIterator[ServerState]:
+async def running_core(
+    home: Home, settings: Settings, *, clock: Clock | None = None, domains: Sequence[Domain] = DOMAINS
+) -> AsyncIterator[Core]:
     """Opens and migrates the database and puts the parts together. Raises `Misconfigured`."""
     clock = clock or SystemClock()
     credentials = load_credentials(settings.git_credentials)
     ssh_hosts = load_hosts(settings.git_ssh)
-    helm_values = load_helm_values(settings.helm_values)
+    helm_values = HelmValues(load_helm_values(settings.helm_values))
     editors = load_editors(home.editors)
     resolver = make_resolver(settings)
     where = database_address(settings.database, home.database)
@@ -131,32 +130,23 @@ async def running_state(
     try:
         file = None if settings.database else home.database
         await migrate(engine, file)
-        changes = _changes(where)
+        changes = _changes(where, domains)
         database = Database(engine, changes)
         installation = await set_up(database, home, settings, clock.now())
         metrics = Metrics()
-        yield ServerState(
+        core = Core(
             settings=settings,
             clock=clock,
             database=database,
             changes=changes,
             metrics=metrics,
-            repositories=RepositoryReader(settings, credentials, metrics, ssh_hosts=ssh_hosts),
-            hub=AgentHub(),
-            feed=RouteFeed(settings.origin),
-            welcomes=Welcomes(),
-            feeds=Feeds(),
-            places=Places(
-                {Place.STREAM: settings.streams_per_person, Place.COMMAND: settings.channels_per_person}
-            ),
-            editors=editors,
-            credentials=credentials,
-            installation=installation,
-            helm_values=helm_values,
-            address=address_of(settings, home.socket("server")),
-            started_at=clock.now(),
-            resolver=resolver,
+            replica=Replica(installation, address_of(settings, home.socket("server")), clock.now()),
         )
+        readings = RepositoryReader(settings, credentials, metrics, ssh_hosts=ssh_hosts)
+        core.give((readings, editors, credentials, helm_values, DevfileParents(resolver)))
+        for domain in domains:
+            core.give(domain.parts(core))
+        yield core
     finally:
         await engine.dispose()
 
@@ -227,12 +217,12 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _changes(where: DatabaseAddress) -> Changes:
+def _changes(where: DatabaseAddress, domains: Iterable[Domain]) -> Changes:
     if where.sqlite:
         return LocalChanges()
-    from moorage.server.changes_postgres import PostgresChanges
+    from moorage.server.storage.changes_postgres import PostgresChanges
 
-    return PostgresChanges(where.arguments)
+    return PostgresChanges(where.arguments, [kind for domain in domains for kind in domain.changes])
 
 
 class _Connection(H11Protocol):
@@ -252,9 +242,9 @@ class _Connection(H11Protocol):
 class _Server(uvicorn.Server):
     """Tells the streams to end before it waits for them, and takes a signal for a wish, not for a death."""
 
-    def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
+    def __init__(self, config: uvicorn.Config, core: Core) -> None:
         super().__init__(config)
-        self._state = state
+        self._core = core
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -273,9 +263,9 @@ class _Server(uvicorn.Server):
         while not await self.on_tick(0):
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
-                    await self._state.closing.wait()
+                    await self._core.closing.wait()
                     self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._state.closing.set()
+        self._core.closing.set()
         super().handle_exit(sig, frame)

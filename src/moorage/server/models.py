@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moorage.server.accounts.models import ApiToken, Code, Pass, Session, SignInLink, User
-from moorage.server.agents.models import Agent, AgentSettingsVersion
-from moorage.server.database import Base
+from moorage.server.agents.models import Agent, AgentSettingsVersion, Gateway
 from moorage.server.found.models import Found
-from moorage.server.routing.models import Gateway, Grant
+from moorage.server.routing.models import Grant
+from moorage.server.storage.database import Base
 from moorage.server.workspaces.models import Workspace
 
 

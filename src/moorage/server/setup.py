@@ -9,22 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
 from moorage.kernel.ids import short_id
+from moorage.server.accounts.changes import SessionChanged
 from moorage.server.accounts.lifetimes import DAY
 from moorage.server.accounts.models import ApiToken, Session, User
 from moorage.server.accounts.tokens import end_tokens
-from moorage.server.agents.models import Agent, AgentSettingsVersion
+from moorage.server.agents.models import Agent, AgentSettingsVersion, Gateway
 from moorage.server.agents.rows import LOCAL
 from moorage.server.authorization import Role
-from moorage.server.changes import Changed
-from moorage.server.database import Database, announce, one_at_a_time
 from moorage.server.models import Installation
-from moorage.server.routing.models import Gateway
 from moorage.server.settings import Settings
+from moorage.server.storage.database import Database, announce, one_at_a_time
+from moorage.server.storage.locks import Lock
 
 FIRST_ADMINISTRATOR = "admin"
 LABEL = "first administrator"
-_LOCK = 0x6D6F6F73
-"""See also that of the migrations."""
 LOCAL_SETTINGS = """\
 # Nothing stops or disappears unasked. 0 means never.
 remote_development:
@@ -40,7 +38,7 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
     """
     async with database.write() as session:
         # Replicas that start together on a fresh database: one makes what it needs, the others find it.
-        await one_at_a_time(session, _LOCK)
+        await one_at_a_time(session, Lock.SET_UP)
         installation = await session.scalar(select(Installation))
         if installation is None:
             installation = Installation(id=short_id(12), created_at=now)
@@ -51,8 +49,8 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
             # There was one server, and it has ended, perhaps without a word: none of its agents is connected.
             await session.execute(update(Agent).values(connected=False))
         zone_url = settings.zone_url
+        agent = await session.scalar(select(Agent).where(Agent.name == LOCAL))
         if known := home.fingerprint("agent-token"):
-            agent = await session.scalar(select(Agent).where(Agent.name == LOCAL))
             if agent is None:
                 agent = Agent(name=LOCAL, created_at=now)
                 session.add(agent)
@@ -64,6 +62,7 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
                 gateway = Gateway(name=LOCAL, created_at=now)
                 session.add(gateway)
             gateway.fingerprint, gateway.zone_url = known, zone_url
+            gateway.agent_id = agent.id if agent is not None else None
         await session.flush()
         return installation.id
 
@@ -109,4 +108,4 @@ async def _shorten_sessions(session: AsyncSession, settings: Settings) -> None:
     await session.execute(update(Session).where(late).values(ends_at=longest))
     shorten = update(Session).where(Session.expires_at > Session.ends_at).values(expires_at=Session.ends_at)
     if (await session.scalars(shorten.returning(Session.id))).all():
-        announce(session, Changed(kind="session"))
+        announce(session, SessionChanged())

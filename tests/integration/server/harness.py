@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,12 +24,14 @@ from moorage.contract import agent as agent_contract
 from moorage.contract import gateway as gateway_contract
 from moorage.kernel.home import Home
 from moorage.server.application import make_application
-from moorage.server.main import bound, make_server, running_state
+from moorage.server.core import Core
+from moorage.server.domain import Domain
+from moorage.server.domains import DOMAINS
+from moorage.server.main import bound, make_server, running_core
 from moorage.server.repositories.commits import Reading
 from moorage.server.repositories.devfiles import read_devfile
 from moorage.server.repositories.services import RepositoryReader
 from moorage.server.settings import Settings
-from moorage.server.state import ServerState
 from moorage.server.workspaces.models import Workspace
 
 ADMIN, AGENT, GATEWAY = "admin-secret", "agent-secret", "gateway-secret"
@@ -67,11 +69,11 @@ def new_home(folder: Path) -> Home:
 
 
 class Server:
-    """A running server, seen from outside; `state` is for what no client can do."""
+    """A running server, seen from outside; `core` is for what no client can do."""
 
-    def __init__(self, home: Home, state: ServerState, clock: MovingClock) -> None:
+    def __init__(self, home: Home, core: Core, clock: MovingClock) -> None:
         self.home = home
-        self.state = state
+        self.core = core
         self.clock = clock
         self.socket = str(home.socket("server"))
 
@@ -101,10 +103,10 @@ class Server:
 
     async def session(self, name: str) -> str:
         """Signs a user in; returns the cookie's value."""
-        from moorage.server.accounts import services
+        from moorage.server.accounts import links
 
         link = (await self.post(f"/users/{name}/sign-in-links")).json()["url"]
-        return (await services.sign_in_with_link(self.state, link.rsplit("/", 1)[1])).token
+        return (await links.sign_in_with_link(self.core, link.rsplit("/", 1)[1])).token
 
     async def hand_over(self, cookie: str, token: str = GATEWAY, zone: str = ORIGIN) -> str:
         """Has the gateway of that zone take the session over, as a browser's way through it does; returns the session's id."""
@@ -193,22 +195,24 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, settings: Settings, *, resolve: Any = None) -> AsyncIterator[Server]:
+async def serving(
+    folder: Path, settings: Settings, *, resolve: Any = None, domains: Sequence[Domain] = DOMAINS
+) -> AsyncIterator[Server]:
     """Runs until the block ends, then ends as by SIGTERM. It reads repositories from this machine, unless told otherwise."""
     if not settings.repository_networks:
         settings = msgspec.structs.replace(settings, repository_networks=LOOPBACK)
     home, clock = new_home(folder), MovingClock()
-    async with running_state(home, settings, clock=clock) as state:
+    async with running_core(home, settings, clock=clock, domains=domains) as core:
         if resolve is not None:
-            state.repositories._resolve = resolve
+            core.part(RepositoryReader)._resolve = resolve
         with bound(home, settings) as listening:
-            server = make_server(make_application(state), state)
+            server = make_server(make_application(core, domains), core)
             running = asyncio.create_task(server.serve(sockets=listening))
             try:
                 await asyncio.wait_for(_started(server, running), 20)
-                yield Server(home, state, clock)
+                yield Server(home, core, clock)
             finally:
-                state.closing.set()
+                core.closing.set()
                 server.should_exit = True
                 await asyncio.wait_for(running, 20)
 
@@ -257,7 +261,7 @@ async def many(server: Server, count: int) -> None:
         "devfile": "x", "spec": msgspec.json.encode(WorkspaceSpec(containers=(), main_container="")).decode(),
         "desired": "Running", "created_at": 0.0, "updated_at": 0.0, "requested_at": 0.0,
     }  # fmt: skip
-    async with server.state.database.write() as session:
+    async with server.core.database.write() as session:
         names = ({"name": name_of(number), "title": f"t{number}"} for number in range(count))
         await session.execute(insert(Workspace), [{**row, **named} for named in names])
 
@@ -270,7 +274,7 @@ def counted(server: Server) -> Iterator[list[str]]:
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         statements.append(statement)
 
-    engine = server.state.database.engine.sync_engine
+    engine = server.core.database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield statements
@@ -280,7 +284,7 @@ def counted(server: Server) -> Iterator[list[str]]:
 
 def addresses(server: Server) -> set[tuple[str, str]]:
     """Method and address, with names of parameters, of all that the server answers: API, pages and what machines ask."""
-    routes = iter_route_contexts(make_application(server.state).routes)
+    routes = iter_route_contexts(make_application(server.core).routes)
     found = {(method, r.path) for r in routes for method in getattr(r, "methods", None) or {"WEBSOCKET"}}
     assert len(found) > 60
     return found

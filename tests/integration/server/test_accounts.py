@@ -11,7 +11,7 @@ import pytest
 from integration.server.harness import GATEWAY, ORIGIN, Server
 from moorage.contract import gateway as contract
 from moorage.kernel.errors import NotFound
-from moorage.server.accounts import services
+from moorage.server.accounts import links, sessions
 
 CALLBACK = f"{ORIGIN}/auth/callback"
 
@@ -94,7 +94,7 @@ async def test_secrets_are_stored_as_fingerprints(sqlite_server: Server) -> None
     link = (await server.post("/users/ann/sign-in-links")).json()["url"].rsplit("/", 1)[1]
     cookie = await server.session("ann")
     code = await new_code(server, "ann")
-    await server.state.database.close()
+    await server.core.database.close()
     stored = b"".join(file.read_bytes() for file in sorted(server.home.path.glob("moorage.db*")))
     for secret in (token, link, cookie, code, "admin-secret", "agent-secret", "gateway-secret"):
         assert secret.encode() not in stored
@@ -107,13 +107,13 @@ async def test_a_sign_in_link_works_once(server: Server) -> None:
     assert url.startswith(f"{ORIGIN}/sign-in/link/")
     token = url.rsplit("/", 1)[1]
     for _ in range(2):
-        assert (await services.find_sign_in_link(server.state, token)).name == "ann"
+        assert (await links.find_sign_in_link(server.core, token)).name == "ann"
     results = await asyncio.gather(
-        *(services.sign_in_with_link(server.state, token) for _ in range(3)), return_exceptions=True
+        *(links.sign_in_with_link(server.core, token) for _ in range(3)), return_exceptions=True
     )
     assert sorted(type(result).__name__ for result in results) == ["NotFound", "NotFound", "SignedIn"]
     with pytest.raises(NotFound) as used:
-        await services.find_sign_in_link(server.state, token)
+        await links.find_sign_in_link(server.core, token)
     assert used.value.message == "This sign-in link has been used already."
 
 
@@ -126,7 +126,7 @@ async def test_wrong_and_expired_links(server: Server) -> None:
         ("guess", "This sign-in link is not valid."),
     ):
         with pytest.raises(NotFound) as refused:
-            await services.sign_in_with_link(server.state, token)
+            await links.sign_in_with_link(server.core, token)
         assert refused.value.message == message
         assert "moor sign-in-link" in refused.value.hint
 
@@ -146,13 +146,13 @@ async def test_signing_out_ends_the_session_everywhere(server: Server) -> None:
     """The session leaves the route table at once, and the cookie is worth nothing any more."""
     cookie = await server.session("admin")
     await server.hand_over(cookie)
-    actor = await services.actor_of_session(server.state, cookie)
+    actor = await sessions.actor_of_session(server.core, cookie)
     assert actor is not None
     async with server.gateway() as gateway:
         await gateway.until(lambda table: [s.id for s in table.sessions] == [actor.session])
-        await services.sign_out(server.state, actor)
+        await sessions.sign_out(server.core, actor)
         await gateway.until(lambda table: table.sessions == ())
-    assert await services.actor_of_session(server.state, cookie) is None
+    assert await sessions.actor_of_session(server.core, cookie) is None
 
 
 async def test_blocking_ends_everything_at_once(server: Server) -> None:
@@ -168,16 +168,16 @@ async def test_blocking_ends_everything_at_once(server: Server) -> None:
         await gateway.until(lambda table: table.sessions == ())
     refused = await server.get("/me", ann)
     assert (refused.status_code, refused.json()["code"]) == (401, "token-invalid")
-    assert await services.actor_of_session(server.state, cookie) is None
+    assert await sessions.actor_of_session(server.core, cookie) is None
     with pytest.raises(NotFound):
-        await services.sign_in_with_link(server.state, link)
+        await links.sign_in_with_link(server.core, link)
     assert (await exchange(server, code)).status_code == 403
     assert (await server.post("/users/ann/sign-in-links")).json()["code"] == "user-blocked"
     await server.post("/users/ann/unblock")
     assert (await server.get("/me", ann)).status_code == 401
-    assert await services.actor_of_session(server.state, cookie) is None
+    assert await sessions.actor_of_session(server.core, cookie) is None
     with pytest.raises(NotFound):
-        await services.sign_in_with_link(server.state, link)
+        await links.sign_in_with_link(server.core, link)
 
 
 async def test_a_gateway_takes_a_session_over(server: Server) -> None:
@@ -256,7 +256,7 @@ async def test_a_code_of_a_session_that_ended(server: Server) -> None:
     cookie = await server.session("admin")
     answer = await authorize(server, cookie)
     code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
-    actor = await services.actor_of_session(server.state, cookie)
+    actor = await sessions.actor_of_session(server.core, cookie)
     assert actor is not None
-    await services.sign_out(server.state, actor)
+    await sessions.sign_out(server.core, actor)
     assert (await exchange(server, code)).json()["code"] == "code-invalid"

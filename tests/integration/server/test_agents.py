@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from integration.server.harness import ORIGIN, Agent, ConnectionRefused, Server, events, eventually
 from moorage.contract import ActualState, ActualWorkspace
 from moorage.contract import agent as contract
-from moorage.server import housekeeping
+from moorage.server.agents import presence
 
 
 @asynccontextmanager
@@ -378,13 +378,13 @@ async def test_a_list_tells_when_an_agent_falls_silent(server: Server, repositor
             return bool((await server.get(f"/workspaces/{name}")).json()["state"] == "Running")
 
         await eventually(running)
-        silent = await housekeeping.look(server.state, frozenset())
+        silent = await presence.look(server.core, frozenset())
         assert silent == frozenset()
     async with server.client() as client:
         stream = events(client, f"/api/v1/workspaces/{name}/events")
         await anext(stream)
         server.clock.ahead = 61
-        assert await housekeeping.look(server.state, silent) == frozenset({1})
+        assert await presence.look(server.core, silent) == frozenset({1})
         async with asyncio.timeout(5):
             while (await anext(stream))[1]["state"] != "Unknown":
                 pass

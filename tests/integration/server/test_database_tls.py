@@ -15,7 +15,7 @@ from integration.server.postgres import PASSWORD, Postgres
 from integration.server.test_lifecycle import process
 from moorage.contract import agent as contract
 from moorage.kernel.errors import Misconfigured
-from moorage.server.main import running_state
+from moorage.server.main import running_core
 from moorage.server.settings import Settings
 
 pytestmark = pytest.mark.postgres
@@ -164,7 +164,7 @@ async def test_a_wrong_password(folder: Path, tls_postgres: Postgres) -> None:
     """Is PostgreSQL's own complaint, and does not show it."""
     url = tls_postgres.new_database_at("localhost").replace(PASSWORD, quote("wr@ng/password", safe=""))
     with pytest.raises(Misconfigured, match="password authentication failed") as refused:
-        async with running_state(new_home(folder), Settings(database=f"{url}?sslmode=require")):
+        async with running_core(new_home(folder), Settings(database=f"{url}?sslmode=require")):
             pass
     assert "wr@ng" not in str(refused.value)
 

@@ -12,7 +12,9 @@ from sqlalchemy import delete, select, update
 from integration.server.harness import ADMIN, Agent, Server, eventually, serving
 from moorage.contract import ActualState, Container, DesiredState, FoundWorkspace, WorkspaceSpec
 from moorage.contract import agent as contract
-from moorage.server import housekeeping
+from moorage.server import cleaning
+from moorage.server.domains import DOMAINS
+from moorage.server.found import removal
 from moorage.server.found import services as found_services
 from moorage.server.settings import Settings
 from moorage.server.workspaces.models import Workspace
@@ -45,7 +47,7 @@ async def tell(server: Server, agent: Agent, *things: FoundWorkspace) -> list[di
     names = {thing.name for thing in things}
 
     async def stored() -> Any:
-        async with server.state.database.read() as session:
+        async with server.core.database.read() as session:
             from moorage.server.found.models import Found
 
             rows = (await session.scalars(select(Found))).all()
@@ -164,16 +166,16 @@ async def test_it_is_removed_by_itself_only_after_it_was_shown(server: Server) -
 
         await eventually(counted)
         server.clock.ahead = 400 * DAY
-        await found_services.remove_due(server.state)
+        await found_services.remove_due(server.core)
         for item in (await server.get(PATH)).json()["items"]:
             assert item["removing"] is False
             expected = None if item["elsewhere"] else pytest.approx(item["shown_at"] + 14 * DAY)
             assert item["remove_at"] == expected
         server.clock.ahead += 13.9 * DAY
-        await found_services.remove_due(server.state)
+        await found_services.remove_due(server.core)
         assert not any(item["removing"] for item in (await server.get(PATH)).json()["items"])
         server.clock.ahead += 0.2 * DAY
-        await found_services.remove_due(server.state)
+        await found_services.remove_due(server.core)
         removing = {item["name"] for item in (await server.get(PATH)).json()["items"] if item["removing"]}
         assert removing == {NAME}
         assert (await agent.expect(contract.RemoveFound)).name == NAME
@@ -186,15 +188,15 @@ async def test_a_clock_that_jumps_removes_nothing(sqlite_server: Server) -> None
         await tell(server, agent, found())
         looked = server.clock.now()
         server.clock.ahead = 30 * DAY
-        looked = housekeeping.note_time_away(server.state, looked)
-        await found_services.remove_due(server.state)
+        looked = removal.note_time_away(server.core, looked)
+        await found_services.remove_due(server.core)
         (item,) = (await server.get(PATH)).json()["items"]
         assert item["removing"] is False
         assert item["remove_at"] == pytest.approx(looked + DAY, abs=60)
         for _ in range(25 * 60):
             server.clock.ahead += 60
-            looked = housekeeping.note_time_away(server.state, looked)
-        await found_services.remove_due(server.state)
+            looked = removal.note_time_away(server.core, looked)
+        await found_services.remove_due(server.core)
         assert (await agent.expect(contract.RemoveFound)).name == NAME
 
 
@@ -245,7 +247,7 @@ async def test_a_month_without_the_agent(server: Server, repository: str) -> Non
         await agent.report(name, 1, ActualState.RUNNING)
     await server.call("DELETE", f"/api/v1/workspaces/{name}")
     server.clock.ahead = 60 * DAY
-    await housekeeping.clean(server.state)
+    await cleaning.clean(server.core, DOMAINS)
     for _ in range(2):  # the answer to the first may have been lost
         async with server.agent() as agent:
             (listed,) = agent.snapshot.workspaces
@@ -270,7 +272,7 @@ async def test_a_database_that_was_set_back(server: Server, repository: str, old
         for what in ("stop", "start", "restart"):
             await server.post(f"/workspaces/{name}/{what}")
         await agent.report(name, 4, ActualState.RUNNING)
-    async with server.state.database.write() as session:
+    async with server.core.database.write() as session:
         await session.execute(
             update(Workspace)
             .where(Workspace.name == name)
@@ -304,7 +306,7 @@ async def test_a_deletion_that_a_set_back_server_counted_again(server: Server, r
         for what in ("stop", "start"):
             await server.post(f"/workspaces/{name}/{what}")
         await agent.report(name, 3, ActualState.RUNNING)
-    async with server.state.database.write() as session:
+    async with server.core.database.write() as session:
         await session.execute(
             update(Workspace).where(Workspace.name == name).values(desired="Stopped", generation=2)
         )
@@ -330,7 +332,7 @@ async def test_a_failover_that_lost_the_last_transactions(
         async with server.agent() as agent:
             name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
             wanted = (await agent.expect(contract.Change)).workspace
-        async with server.state.database.write() as session:
+        async with server.core.database.write() as session:
             await session.execute(delete(Workspace).where(Workspace.name == name))
         async with server.agent() as agent:
             assert agent.snapshot.workspaces == ()

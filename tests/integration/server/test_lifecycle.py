@@ -39,14 +39,14 @@ from moorage.contract import agent as contract
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
 from moorage.kernel.ids import fingerprint
-from moorage.server.changes import LocalChanges
-from moorage.server.database import Database, make_engine
-from moorage.server.database_address import database_address
-from moorage.server.main import running_state
+from moorage.server.main import running_core
 from moorage.server.migrations import runner
 from moorage.server.models import Base
 from moorage.server.settings import Settings
 from moorage.server.setup import set_up
+from moorage.server.storage.address import database_address
+from moorage.server.storage.changes import LocalChanges
+from moorage.server.storage.database import Database, make_engine
 from moorage.server.workspaces.models import Workspace
 
 
@@ -200,7 +200,7 @@ async def test_the_migrations_make_the_tables_that_the_code_has(folder: Path, da
         return [*others, *(keys_of_sqlite(connection) ^ keys_of_the_code())]
 
     async with (
-        running_state(new_home(folder), Settings(database=database)) as state,
+        running_core(new_home(folder), Settings(database=database)) as state,
         state.database.engine.connect() as connection,
     ):
         assert await connection.run_sync(differences) == []
@@ -245,7 +245,7 @@ async def test_an_existing_database_is_upgraded(folder: Path, database: str) -> 
             "app-1": "Running",
             "app-2": "Stopped",
         }
-        async with server.state.database.read() as session:
+        async with server.core.database.read() as session:
             rows = {row.title: row.stopped_at for row in await session.scalars(select(Workspace))}
         assert rows["app-1"] is None
         assert before - 1 <= (rows["app-2"] or 0) <= time.time()
@@ -317,16 +317,16 @@ async def test_a_database_of_a_newer_version(
 ) -> None:
     """Refused with both versions named, and nothing in it is touched."""
     home = new_home(folder)
-    async with running_state(home, Settings(database=database)):
+    async with running_core(home, Settings(database=database)):
         pass
     as_newer(home, database, request.getfixturevalue("postgres") if database else None)
     before = home.database.read_bytes() if not database else b""
     with pytest.raises(Misconfigured) as refused:
-        async with running_state(home, Settings(database=database)):
+        async with running_core(home, Settings(database=database)):
             pass
     assert refused.value.code == "database-newer"
     assert refused.value.message == (
-        "The database is from a newer version of Moorage: it has revision 9999, and this one knows 0006."
+        "The database is from a newer version of Moorage: it has revision 9999, and this one knows 0007."
     )
     assert (home.database.read_bytes() if not database else b"") == before
 
@@ -337,16 +337,16 @@ async def test_databases_that_are_none_of_moorages(folder: Path, postgres: Postg
     url = postgres.new_database()
     postgres.execute(url, "CREATE TABLE theirs (id int)")
     with pytest.raises(Misconfigured) as refused:
-        async with running_state(home, Settings(database=url)):
+        async with running_core(home, Settings(database=url)):
             pass
     assert refused.value.message == "The database holds tables, but none of Moorage's."
     with pytest.raises(Misconfigured) as refused:
-        async with running_state(home, Settings(database="postgresql://x@/x?host=/nowhere")):
+        async with running_core(home, Settings(database="postgresql://x@/x?host=/nowhere")):
             pass
     assert refused.value.code == "database-unusable"
     home.database.write_bytes(b"this is no database" * 100)
     with pytest.raises(Misconfigured) as refused:
-        async with running_state(home, Settings()):
+        async with running_core(home, Settings()):
             pass
     assert refused.value.code == "database-unusable"
     assert home.database.read_bytes().startswith(b"this is no database")
@@ -356,7 +356,7 @@ async def test_two_replicas_migrate_one_after_the_other(folder: Path, postgres: 
     """Started at the same moment on an empty database, both come up."""
     url = postgres.new_database()
     async with two_replicas(folder, url) as (one, two):
-        assert one.state.installation == two.state.installation
+        assert one.core.replica.installation == two.core.replica.installation
         assert (await two.get("/me")).json()["name"] == "admin"
 
 

@@ -14,7 +14,8 @@ from sqlalchemy import select, update
 
 from integration.server.harness import ADMIN, ORIGIN, Server, events, serving
 from integration.server.test_accounts import authorize
-from moorage.server.accounts import models, services
+from moorage.server.accounts import links, models, sessions
+from moorage.server.accounts.changes import SessionChanged
 from moorage.server.settings import Settings
 
 DAY = 86400.0
@@ -30,7 +31,7 @@ async def token_of(server: Server, name: str, by: str = ADMIN, **body: Any) -> t
 async def session_by(server: Server, name: str, token: str = ADMIN) -> str:
     """The cookie of a session that a link of this token began."""
     link = (await server.post(f"/users/{name}/sign-in-links", None, token)).json()["url"]
-    return (await services.sign_in_with_link(server.state, link.rsplit("/", 1)[1])).token
+    return (await links.sign_in_with_link(server.core, link.rsplit("/", 1)[1])).token
 
 
 @contextlib.asynccontextmanager
@@ -89,7 +90,7 @@ async def test_the_end_of_a_session_is_written_down_once(server: Server) -> None
     cookie = await server.session("admin")
     server.clock.ahead = 3600.0
     heard = []
-    with server.state.changes.subscribe("session") as changes:
+    with server.core.changes.subscribe(SessionChanged) as changes:
         async with browser(server, cookie) as client:
             await asyncio.gather(*(client.get("/api/v1/me") for _ in range(20)))
             heard += changes.take()
@@ -107,15 +108,15 @@ async def test_the_end_of_a_session_is_written_down_once(server: Server) -> None
 async def test_streams_end_with_the_session(server: Server) -> None:
     """What is open ends when the longest life is over, by itself."""
     cookie = await server.session("admin")
-    async with server.state.database.write() as session:
-        soon = server.state.clock.now() + 1.5
+    async with server.core.database.write() as session:
+        soon = server.core.clock.now() + 1.5
         await session.execute(update(models.Session).values(ends_at=soon, expires_at=soon))
     async with browser(server, cookie) as client:
         stream = events(client, "/api/v1/workspaces/events")
         await anext(stream)
         async with asyncio.timeout(10):
             assert [item async for item in stream] == []
-        assert server.state.clock.now() >= soon
+        assert server.core.clock.now() >= soon
 
 
 async def test_sessions_of_before_get_their_longest_life(folder: Path, database: str) -> None:
@@ -124,10 +125,10 @@ async def test_sessions_of_before_get_their_longest_life(folder: Path, database:
         async with serving(folder, Settings(database=database, session_longest_days=days)) as server:
             if days == 7.0:
                 await server.session("admin")
-                async with server.state.database.write() as session:
+                async with server.core.database.write() as session:
                     values = {"ends_at": 0.0, "expires_at": time.time() + 100 * DAY}
                     await session.execute(update(models.Session).values(values))
-            async with server.state.database.read() as session:
+            async with server.core.database.read() as session:
                 row = (await session.scalars(select(models.Session))).one()
             if days != 7.0:
                 assert row.ends_at == pytest.approx(row.created_at + ends * DAY)
@@ -143,17 +144,17 @@ async def test_a_link_made_in_a_session_does_not_prolong_it(server: Server) -> N
     for day in (0.0, 3.0, 6.0):
         server.clock.ahead = day * DAY
         async with browser(server, cookie) as client:
-            async with server.state.database.write() as session:
+            async with server.core.database.write() as session:
                 # As if it had been used all the time.
                 await session.execute(update(models.Session).values(expires_at=models.Session.ends_at))
             urls = [
                 (await client.post(f"/api/v1/users/{name}/sign-in-links")).json()["url"]
                 for name in ("admin", "ann")
             ]
-        made = [await services.sign_in_with_link(server.state, url.rsplit("/", 1)[1]) for url in urls]
+        made = [await links.sign_in_with_link(server.core, url.rsplit("/", 1)[1]) for url in urls]
         cookie = made[0].token
         rows = {}
-        async with server.state.database.read() as session:
+        async with server.core.database.read() as session:
             for row in await session.scalars(select(models.Session)):
                 rows[row.created_at, row.user_id] = row.ends_at
         newest = max(at for at, _ in rows)
@@ -185,7 +186,7 @@ async def test_what_a_token_makes_lives_no_longer(server: Server) -> None:
                     "token-outlives",
                     "days",
                 )
-        async with server.state.database.read() as session:
+        async with server.core.database.read() as session:
             rows = (await session.scalars(select(models.Session))).all()
         assert [row.ends_at for row in rows] == [pytest.approx(end, abs=60)]
     server.clock.ahead = 2 * DAY - 300
@@ -251,7 +252,7 @@ async def test_a_token_makes_nothing_while_it_is_removed(server: Server) -> None
         for answer in answers:
             if answer.status_code == 201:
                 assert not await works(server, answer.json()["token"])
-    async with server.state.database.read() as session:
+    async with server.core.database.read() as session:
         left = (await session.scalars(select(models.ApiToken).where(models.ApiToken.user_id == 2))).all()
     assert len(left) == 1
 
@@ -282,15 +283,15 @@ async def test_how_many_tokens_links_and_sessions_one_may_have(folder: Path, dat
         assert (refused["code"], refused["limit"]) == ("too-many-tokens", 3)
         server.clock.ahead = DAY + 60
         assert (await server.post("/users/ann/tokens", {}, ann)).status_code == 201
-        links = [await server.post("/users/ann/sign-in-links", None, ann) for _ in range(21)]
-        assert [link.status_code for link in links] == [201] * 20 + [429]
+        made = [await server.post("/users/ann/sign-in-links", None, ann) for _ in range(21)]
+        assert [link.status_code for link in made] == [201] * 20 + [429]
         cookies = []
         for _ in range(3):
-            for link in links[:20]:
+            for link in made[:20]:
                 url = link.json()["url"]
-                cookies.append((await services.sign_in_with_link(server.state, url.rsplit("/", 1)[1])).token)
-            links = [await server.post("/users/ann/sign-in-links", None, ann) for _ in range(20)]
-        alive = [await services.actor_of_session(server.state, cookie) is not None for cookie in cookies]
+                cookies.append((await links.sign_in_with_link(server.core, url.rsplit("/", 1)[1])).token)
+            made = [await server.post("/users/ann/sign-in-links", None, ann) for _ in range(20)]
+        alive = [await sessions.actor_of_session(server.core, cookie) is not None for cookie in cookies]
         assert alive == [False] * 10 + [True] * 50
 
 
@@ -312,7 +313,7 @@ async def test_the_state_folders_token_is_the_installations(folder: Path, databa
 
     async with serving(folder, settings) as server:
         server.home.secret_file("admin-token").write_text("another-secret\n")
-        await set_up(server.state.database, server.home, settings, server.state.clock.now())
+        await set_up(server.core.database, server.home, settings, server.core.clock.now())
         tokens = (ADMIN, ann, look_alike, "another-secret")
         assert [await works(server, token) for token in tokens] == [False, False, False, True]
         assert not await works(server, cookie=cookie)

@@ -42,17 +42,17 @@ async def test_a_newer_connection_stays_noted(server: Server) -> None:
     """An old connection that ends late takes nothing from a newer one, be that here or at another replica."""
     async with server.agent() as agent:
         number = agent.welcome.agent_id
-        await services.disconnected(server.state, number)
+        await services.disconnected(server.core, number)
         assert (await server.get("/agents/local")).json()["connected"]
 
     async def away() -> bool:
         return not (await server.get("/agents/local")).json()["connected"]
 
     await eventually(away)
-    async with server.state.database.write() as session:
+    async with server.core.database.write() as session:
         row = await session.get_one(Agent, number)
         row.connected, row.replica, row.last_seen = True, "http://another:8000", server.clock.now()
-    await services.disconnected(server.state, number)
+    await services.disconnected(server.core, number)
     assert (await server.get("/agents/local")).json()["connected"]
 
 

@@ -39,10 +39,11 @@ from moorage.server.accounts import passes
 from moorage.server.agents import forwarding
 from moorage.server.agents.models import Agent as AgentRow
 from moorage.server.authorization import Actor, Role
-from moorage.server.changes import LocalChanges
-from moorage.server.database import Database, make_engine
-from moorage.server.database_address import database_address
+from moorage.server.http.headers import PASS
 from moorage.server.settings import Settings
+from moorage.server.storage.address import database_address
+from moorage.server.storage.changes import LocalChanges
+from moorage.server.storage.database import Database, make_engine
 
 
 def free_port() -> int:
@@ -185,10 +186,10 @@ async def test_who_may_not_is_refused_by_both(folder: Path, postgres: Postgres, 
                 async with both.exec(token):
                     pass
             assert refused.value.response.status_code == status
-        again = await both.far.get(path, headers={passes.HEADER: "made-up"})
+        again = await both.far.get(path, headers={PASS: "made-up"})
         assert (again.status_code, again.json()["code"]) == (401, "pass-invalid")
         with pytest.raises(ConnectionRefused) as refused:
-            async with both.exec(**{passes.HEADER: "made-up"}):
+            async with both.exec(**{PASS: "made-up"}):
                 pass
         assert refused.value.response.status_code == 401
         await both.far.post("/api/v1/users", json={"name": "ann"})
@@ -263,15 +264,15 @@ async def test_an_address_that_somebody_else_has(folder: Path, postgres: Postgre
         assert ADMIN.encode() not in sent
         assert b"hers" not in sent
         for head in heads:
-            found = re.search(rf"(?i){passes.HEADER}: (\S+)".encode(), head)
+            found = re.search(rf"(?i){PASS}: (\S+)".encode(), head)
             assert found is not None
-            headers = {passes.HEADER: found[1].decode(), "Authorization": ""}
+            headers = {PASS: found[1].decode(), "Authorization": ""}
             for replica in (both.near, both.far):
                 assert (await replica.get(path, headers=headers)).json()["code"] == "pass-invalid"
 
 
 async def test_a_pass_works_once(folder: Path, postgres: Postgres, repository: str) -> None:
-    """For one path, at one replica, for somebody who is still welcome."""
+    """For one path, at one replica, for somebody whose session is still valid."""
     url = postgres.new_database()
     async with pair(folder, url, repository) as both:
         engine = make_engine(database_address(url, Path()))
@@ -284,8 +285,8 @@ async def test_a_pass_works_once(folder: Path, postgres: Postgres, repository: s
             path: str, address: str = here, asked: str = "/api/v1/me", who: Actor = actor
         ) -> Any:
             secret = await passes.create_pass(state, who, address, path)
-            first = await both.far.get(asked, headers={passes.HEADER: secret})
-            again = await both.far.get(asked, headers={passes.HEADER: secret})
+            first = await both.far.get(asked, headers={PASS: secret})
+            again = await both.far.get(asked, headers={PASS: secret})
             assert again.json()["code"] == "pass-invalid"
             return first.json()
 

@@ -403,7 +403,7 @@ async def test_forty_at_once_are_two_at_a_time(git_host: GitHost, folder: Path) 
     when their time in line is over, and nothing runs on."""
     settings = Settings(repository_seconds=2.0)
     async with serving(folder, settings) as server:
-        server.state.repositories._line = Line(Bounds(4, 2, waiting_each=10, seconds=1.0))
+        server.core.part(RepositoryReader)._line = Line(Bounds(4, 2, waiting_each=10, seconds=1.0))
         asked = {"repository": git_host.url("forty", "slow/")}
         tasks = [asyncio.create_task(server.post("/workspaces", asked)) for _ in range(40)]
         most = 0
@@ -431,7 +431,7 @@ async def test_who_hangs_up_ends_git(git_host: GitHost, folder: Path) -> None:
         await eventually(lambda: _true(processes_of("slow/left")))
         asking.cancel()
         await eventually(lambda: _true(not processes_of("slow/left")))
-        await eventually(lambda: _true(not server.state.repositories._line._running))
+        await eventually(lambda: _true(not server.core.part(RepositoryReader)._line._running))
         assert (await server.get("/workspaces")).json() == {"items": []}
 
 
@@ -517,7 +517,7 @@ async def test_nothing_is_shown_of_a_file_that_is_no_devfile(
         assert "s3cret" not in answer.text.lower()
         assert "password" not in answer.text.lower()
         cookie = await server.session("admin")
-        headers = {"Origin": server.state.settings.origin, "Accept": "text/html"}
+        headers = {"Origin": server.core.settings.origin, "Accept": "text/html"}
         async with server.client(None, cookies={"moorage": cookie}, headers=headers) as browser:
             page = await browser.post("/new", data=asked)
         assert page.status_code == 422
@@ -531,7 +531,7 @@ async def test_the_lines_of_a_devfile_are_shown(git_host: GitHost, folder: Path,
     url = git_host.make(f"wrong-{rest[:4]}", {".devfile.yaml": f"schemaVersion: 2.2.0\n{rest}\n"})
     async with serving(folder, Settings()) as server:
         cookie = await server.session("admin")
-        headers = {"Origin": server.state.settings.origin, "Accept": "text/html"}
+        headers = {"Origin": server.core.settings.origin, "Accept": "text/html"}
         async with server.client(None, cookies={"moorage": cookie}, headers=headers) as browser:
             page = await browser.post("/new", data={"repository": url})
         assert page.status_code == 422

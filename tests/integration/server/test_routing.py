@@ -12,12 +12,13 @@ from sqlalchemy import select, text
 from integration.server.harness import ConnectionRefused, Server, serving
 from moorage.contract import ActualState, ActualWorkspace, Cause, DesiredState
 from moorage.contract import gateway as contract
-from moorage.server.accounts import services
+from moorage.server.accounts import sessions
 from moorage.server.accounts.models import Exchange
-from moorage.server.changes import Changed
-from moorage.server.database import announce
-from moorage.server.routing.models import Gateway
+from moorage.server.agents.models import Gateway
+from moorage.server.routing.changes import GrantChanged
 from moorage.server.settings import Settings
+from moorage.server.storage.database import announce
+from moorage.server.workspaces.changes import ActualChanged
 from moorage.server.workspaces.models import Workspace
 
 
@@ -89,11 +90,11 @@ async def test_an_address_that_no_workspace_has_goes_no_further(
             None if told else "address-refused",
         )
         assert (await server.get(f"/workspaces/{name}")).json()["state"] == state.value
-        async with server.state.database.write() as session:
+        async with server.core.database.write() as session:
             row = (await session.scalars(select(Workspace).where(Workspace.name == name))).one()
             actual = ActualWorkspace(name=name, generation=1, state=ActualState.RUNNING, address=address)
             row.actual, row.state = msgspec.json.encode(actual).decode(), "Running"
-            announce(session, Changed(kind="actual", key=name))
+            announce(session, ActualChanged(workspace=name))
         route = (await gateway.until(lambda t: t.routes[0].state is ActualState.RUNNING)).routes[0]
         assert route.address == told
 
@@ -134,7 +135,7 @@ async def test_a_gateway_knows_and_ends_what_it_took_over_alone(server: Server) 
             path = contract.SESSION_PATH.format(session=session)
             assert (await server.call("DELETE", path, token)).status_code == 204
         for cookie in (admins, anns):
-            assert await services.actor_of_session(server.state, cookie) is not None
+            assert await sessions.actor_of_session(server.core, cookie) is not None
         assert await server.hand_over(admins, far_token, FAR) == mine
         assert await server.hand_over(admins, far_token, FAR) == mine
         await far.until(lambda t: {s.id for s in t.sessions} == {mine, hers})
@@ -143,11 +144,11 @@ async def test_a_gateway_knows_and_ends_what_it_took_over_alone(server: Server) 
         assert (await server.call("DELETE", path, far_token)).status_code == 204
         await near.until(lambda t: t.sessions == ())
         await far.until(lambda t: [s.id for s in t.sessions] == [hers])
-        actor = await services.actor_of_session(server.state, anns)
+        actor = await sessions.actor_of_session(server.core, anns)
         assert actor is not None
-        await services.sign_out(server.state, actor)
+        await sessions.sign_out(server.core, actor)
         await far.until(lambda t: t.sessions == ())
-        assert await services.actor_of_session(server.state, admins) is None
+        assert await sessions.actor_of_session(server.core, admins) is None
 
 
 async def test_codes_of_one_session_at_once(server: Server) -> None:
@@ -164,14 +165,16 @@ async def test_sessions_of_before_stay_at_the_own_gateway(folder: Path, database
     async with serving(folder, Settings(database=database)) as server:
         await add_far_agent(server)
         cookie = await server.session("admin")
-        async with server.state.database.write() as session:
+        async with server.core.database.write() as session:
             await session.execute(text("DROP TABLE exchanges"))
+            await session.execute(text("DROP INDEX ix_gateways_agent_id"))
+            await session.execute(text("ALTER TABLE gateways DROP COLUMN agent_id"))
             await session.execute(text("UPDATE alembic_version SET version_num = '0005'"))
     async with serving(folder, Settings(database=database)) as server, server.gateway() as gateway:
-        actor = await services.actor_of_session(server.state, cookie)
+        actor = await sessions.actor_of_session(server.core, cookie)
         assert actor is not None
         await gateway.until(lambda t: [s.id for s in t.sessions] == [actor.session])
-        async with server.state.database.read() as session:
+        async with server.core.database.read() as session:
             names = select(Gateway.name).join(Exchange, Exchange.gateway_id == Gateway.id)
             assert (await session.scalars(names)).all() == ["local"]
 
@@ -184,7 +187,7 @@ async def test_an_expired_session_leaves_the_table(sqlite_server: Server) -> Non
     async with sqlite_server.gateway() as gateway:
         await gateway.until(lambda t: len(t.sessions) == 1)
         sqlite_server.clock.ahead = 13 * 3600
-        await services.forget_expired(sqlite_server.state)
+        await services.forget_expired(sqlite_server.core)
         await gateway.until(lambda t: t.sessions == ())
 
 
@@ -249,10 +252,10 @@ async def test_a_gateway_knows_its_own_zone_alone(server: Server, repository: st
 async def grant(server: Server, user: int, workspace: str) -> None:
     from moorage.server.routing.models import Grant
 
-    async with server.state.database.write() as session:
+    async with server.core.database.write() as session:
         row = (await session.scalars(select(Workspace).where(Workspace.name == workspace))).one()
         session.add(Grant(user_id=user, workspace_id=row.id, port=8080, created_at=0.0))
-        announce(session, Changed(kind="grant"))
+        announce(session, GrantChanged())
 
 
 async def test_a_gateway_starts_workspaces_of_its_zone_alone(sqlite_server: Server, repository: str) -> None:
@@ -278,17 +281,17 @@ async def test_grants_of_the_table_are_told(server: Server, repository: str) -> 
     await server.user("ann")
     name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
     async with server.gateway() as gateway:
-        async with server.state.database.write() as session:
+        async with server.core.database.write() as session:
             workspace = (await session.scalars(select(Workspace))).one()
             session.add(Grant(user_id=2, workspace_id=workspace.id, port=8080, created_at=0.0))
-            announce(session, Changed(kind="grant"))
+            announce(session, GrantChanged())
         table = await gateway.until(lambda t: len(t.grants) == 1)
         assert table.grants[0] == contract.Grant(user=2, workspace=name, port=8080)
         await server.post("/users/ann/block")
         await gateway.until(lambda t: t.grants == ())
         await server.post("/users/ann/unblock")
         await gateway.until(lambda t: len(t.grants) == 1)
-        async with server.state.database.write() as session:
+        async with server.core.database.write() as session:
             await session.execute(delete(Grant))
-            announce(session, Changed(kind="grant"))
+            announce(session, GrantChanged())
         await gateway.until(lambda t: t.grants == ())

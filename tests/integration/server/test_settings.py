@@ -282,10 +282,10 @@ async def test_what_has_run_for_too_long_is_stopped(server: Server, repository: 
     async with server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         await agent.report(name, 1, ActualState.RUNNING)
-        await limits.enforce(server.state)
+        await limits.enforce(server.core)
         assert (await server.get(f"/workspaces/{name}")).json()["desired"] == "Running"
         server.clock.ahead = 36 * HOUR + 1
-        await limits.enforce(server.state)
+        await limits.enforce(server.core)
         while (await agent.expect(contract.Change)).workspace.desired != "Stopped":
             pass
         shown = (await server.get(f"/workspaces/{name}")).json()
@@ -297,11 +297,11 @@ async def test_what_has_run_for_too_long_is_stopped(server: Server, repository: 
         assert shown["notice"]["hint"] == "Start it again: its files are there."
         started = (await server.post(f"/workspaces/{name}/start")).json()
         assert (started["desired"], started["notice"]) == ("Running", None)
-        await limits.enforce(server.state)
+        await limits.enforce(server.core)
         server.clock.ahead += 20 * HOUR
         assert (await server.post(f"/workspaces/{name}/restart")).status_code == 202
         server.clock.ahead += 20 * HOUR
-        await limits.enforce(server.state)
+        await limits.enforce(server.core)
         assert (await server.get(f"/workspaces/{name}")).json()["desired"] == "Running"
 
 
@@ -314,7 +314,7 @@ async def test_what_was_stopped_for_too_long_is_deleted(server: Server, reposito
 
         async def after(days: float) -> Any:
             server.clock.ahead = days * DAY
-            await limits.enforce(server.state)
+            await limits.enforce(server.core)
             return (await server.get(f"/workspaces/{name}")).json()
 
         assert (await after(23.9))["notice"] is None
@@ -341,6 +341,6 @@ async def test_a_person_who_stops_gets_no_note(server: Server, repository: str) 
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         await server.post(f"/workspaces/{name}/stop")
         server.clock.ahead = 300 * DAY
-        await limits.enforce(server.state)
+        await limits.enforce(server.core)
         shown = (await server.get(f"/workspaces/{name}")).json()
         assert (shown["desired"], shown["notice"]) == ("Stopped", None)

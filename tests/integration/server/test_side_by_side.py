@@ -13,15 +13,16 @@ from sqlalchemy import select, update
 from integration.server.harness import Server, counted, events, eventually, many, name_of, serving
 from moorage.contract import ActualState, ActualWorkspace, DesiredState, DesiredWorkspace, WorkspaceSpec
 from moorage.contract import agent as contract
-from moorage.server import housekeeping
 from moorage.server.accounts import revocation
-from moorage.server.agents import services
+from moorage.server.accounts.changes import SessionChanged, UserChanged
+from moorage.server.agents import presence
 from moorage.server.agents.models import Agent
-from moorage.server.changes import Changed
-from moorage.server.database import announce
 from moorage.server.settings import Settings
-from moorage.server.workspaces import limits
+from moorage.server.storage.database import announce
+from moorage.server.workspaces import desired, limits
+from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
 from moorage.server.workspaces.models import Workspace
+from moorage.server.workspaces.reports import store_reports
 
 
 async def test_what_is_sent_while_it_is_reported(server: Server) -> None:
@@ -29,10 +30,10 @@ async def test_what_is_sent_while_it_is_reported(server: Server) -> None:
     await many(server, 60)
     names = [name_of(number) for number in range(60)]
     for _ in range(12):
-        async with server.state.database.write() as session:
+        async with server.core.database.write() as session:
             await session.execute(update(Workspace).where(Workspace.id <= 10).values(updated_at=1.0))
     for generation in range(1, 16):
-        async with server.state.database.write() as session:
+        async with server.core.database.write() as session:
             await session.execute(update(Workspace).values(sent_at=None, requested_generation=generation))
         wishes = [
             DesiredWorkspace(
@@ -44,8 +45,8 @@ async def test_what_is_sent_while_it_is_reported(server: Server) -> None:
             for name in random.sample(names, len(names))
         ]
         said = [ActualWorkspace(name=n, generation=generation, state=ActualState.STARTING) for n in names]
-        await asyncio.gather(services.sent(server.state, wishes, 5.0), services.report(server.state, 1, said))
-    async with server.state.database.read() as session:
+        await asyncio.gather(desired.sent(server.core, wishes, 5.0), store_reports(server.core, 1, said))
+    async with server.core.database.read() as session:
         rows = (await session.scalars(select(Workspace))).all()
     assert {(row.sent_at, row.state) for row in rows} == {(5.0, "Starting")}
 
@@ -56,25 +57,25 @@ async def test_what_is_committed_is_told(server: Server) -> None:
     random.seed(3)
 
     async def write(number: int) -> None:
-        async with server.state.database.write() as session:
+        async with server.core.database.write() as session:
             await session.execute(update(Workspace).values(generation=number))
-            announce(session, Changed(kind="desired", key=str(number)))
+            announce(session, DesiredChanged(workspace=str(number)))
 
     committed = 0
-    with server.state.changes.subscribe("desired") as changes:
+    with server.core.changes.subscribe(DesiredChanged) as changes:
         for number in range(2, 120):
             task = asyncio.create_task(write(number))
             await asyncio.sleep(random.uniform(0, 0.03))
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            async with server.state.database.read() as session:
+            async with server.core.database.read() as session:
                 stands = await session.scalar(select(Workspace.generation))
             if stands == number:
                 committed += 1
                 heard: set[str] = set()
                 async with asyncio.timeout(5):
                     while str(number) not in heard:
-                        heard |= {change.key for change in await changes.next()}
+                        heard |= {change.workspace for change in await changes.next()}
     assert committed
 
 
@@ -98,9 +99,9 @@ async def test_others_changes_cost_a_list_nothing(sqlite_server: Server) -> None
     """A page that shows one's own workspaces asks the database when one of them has changed, not at each of anybody's."""
     token = await sqlite_server.user("ann")
     others = [
-        Changed(kind="actual", key="workspace-1-1-000000", agent=1),
-        Changed(kind="session", key="somebody"),
-        Changed(kind="user", key="1"),
+        ActualChanged(workspace="workspace-1-1-000000", agent=1),
+        SessionChanged(session="somebody"),
+        UserChanged(user="1"),
     ]
 
     def reads(statements: list[str]) -> int:
@@ -112,11 +113,11 @@ async def test_others_changes_cost_a_list_nothing(sqlite_server: Server) -> None
         assert await anext(watched) == ("workspaces", {"items": []})
         with counted(sqlite_server) as statements:
             for change in others:
-                await sqlite_server.state.changes.after_commit([change])
+                await sqlite_server.core.changes.after_commit([change])
                 await asyncio.sleep(0.3)
             assert reads(statements) == 0
-            own = Changed(kind="actual", key="workspace-1-2-000000", agent=1)
-            await sqlite_server.state.changes.after_commit([own])
+            own = ActualChanged(workspace="workspace-1-2-000000", agent=1)
+            await sqlite_server.core.changes.after_commit([own])
 
             async def read() -> bool:
                 return reads(statements) == 1
@@ -140,13 +141,13 @@ async def test_limits_that_take_long_hide_no_agent(folder: Path, monkeypatch: py
         await asyncio.Event().wait()
 
     monkeypatch.setattr(limits, "enforce", endless)
-    monkeypatch.setattr(housekeeping, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(presence, "LOOK_SECONDS", 0.05)
     async with serving(folder, Settings()) as server, server.agent():
-        async with server.state.database.write() as session:
+        async with server.core.database.write() as session:
             await session.execute(update(Agent).values(last_seen=1.0))
 
         async def seen() -> bool:
-            async with server.state.database.read() as session:
+            async with server.core.database.read() as session:
                 return (await session.scalar(select(Agent.last_seen)) or 0) > 1.0
 
         await eventually(seen, 5)

@@ -25,10 +25,13 @@ from integration.server.harness import (
 )
 from moorage.contract import ActualState
 from moorage.contract import agent as contract
-from moorage.server.changes import Changed
-from moorage.server.database import announce
+from moorage.server.accounts.changes import SessionChanged, UserChanged
 from moorage.server.http import events as server_events
+from moorage.server.http.feeds import Feeds
+from moorage.server.http.places import Places
 from moorage.server.settings import Settings
+from moorage.server.storage.database import announce
+from moorage.server.workspaces.changes import ActualChanged
 from moorage.server.workspaces.models import Workspace
 
 LIST, PAGE = "/api/v1/workspaces/events", "/live"
@@ -62,17 +65,17 @@ async def next_event(lines: AsyncIterator[str]) -> str:
 
 async def change(server: Server, title: str, *, number: int = 0) -> None:
     """A change of one workspace, as by a service."""
-    async with server.state.database.write() as session:
+    async with server.core.database.write() as session:
         await session.execute(update(Workspace).where(Workspace.name == name_of(number)).values(title=title))
-        announce(session, Changed(kind="actual", key=name_of(number), agent=1))
+        announce(session, ActualChanged(workspace=name_of(number), agent=1))
 
 
 def rendered(server: Server, event: str) -> float:
-    return float(server.state.metrics.renderings.labels(event)._value.get())
+    return float(server.core.metrics.renderings.labels(event)._value.get())
 
 
 def dropped(server: Server) -> float:
-    return float(server.state.metrics.streams_dropped._value.get())
+    return float(server.core.metrics.streams_dropped._value.get())
 
 
 async def signed_in(server: Server, name: str = "admin") -> dict[str, str]:
@@ -117,7 +120,7 @@ async def test_streams_of_one_person_are_limited(folder: Path) -> None:
 
 def _free(server: Server) -> object:
     async def free() -> bool:
-        return not server.state.places._taken and not server.state.feeds._running
+        return not server.core.part(Places)._taken and not server.core.part(Feeds)._running
 
     return free
 
@@ -160,8 +163,8 @@ async def test_changes_ask_nobody_who_they_are(server: Server) -> None:
         with counted(server) as statements:
             for number in range(5):
                 await change(server, f"title-{number}")
-                await server.state.changes.after_commit([Changed(kind="session", key="somebody")])
-                await server.state.changes.after_commit([Changed(kind="user", key="77")])
+                await server.core.changes.after_commit([SessionChanged(session="somebody")])
+                await server.core.changes.after_commit([UserChanged(user="77")])
                 await asyncio.gather(*(next_event(lines) for lines in (*lists, *pages)))
         asked = [s for s in statements if "FROM users" in s and "WHERE users.id =" in s]
         assert not asked, asked
@@ -185,7 +188,7 @@ async def test_who_does_not_read_is_cut_off(sqlite_server: Server, monkeypatch: 
     server = sqlite_server
     await many(server, 1)
     big = json.dumps([{"code": "x", "message": "m" * 400_000}])
-    async with server.state.database.write() as session:
+    async with server.core.database.write() as session:
         await session.execute(update(Workspace).values(warnings=big))
     reader, writer = await asyncio.open_unix_connection(server.socket, limit=1024)
     writer.write(
@@ -201,7 +204,7 @@ async def test_who_does_not_read_is_cut_off(sqlite_server: Server, monkeypatch: 
         assert dropped(server) == 1
 
         async def alone() -> bool:
-            return server.state.metrics.streams._value.get() == 1
+            return server.core.metrics.streams._value.get() == 1
 
         await eventually(alone)
     writer.close()
@@ -230,15 +233,15 @@ async def test_nothing_is_shown_after_the_block(server: Server) -> None:
     """A change that comes with the block, in the same moment, is not shown any more."""
     ann = await server.user("ann")
     await many(server, 1)
-    async with server.state.database.write() as session:
+    async with server.core.database.write() as session:
         await session.execute(update(Workspace).values(owner_id=2, name="workspace-1-2-000000"))
     async with server.client(ann) as client:
         stream = events(client, "/api/v1/workspaces/workspace-1-2-000000/events")
         await anext(stream)
         await server.post("/users/ann/block")
-        async with server.state.database.write() as session:
+        async with server.core.database.write() as session:
             await session.execute(update(Workspace).values(title="secret"))
-            announce(session, Changed(kind="actual", key="workspace-1-2-000000", agent=1))
+            announce(session, ActualChanged(workspace="workspace-1-2-000000", agent=1))
         async with asyncio.timeout(5):
             assert [item async for item in stream] == []
 

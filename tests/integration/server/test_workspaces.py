@@ -269,7 +269,7 @@ async def test_a_project_whose_address_is_none(server: Server, git_host: GitHost
     assert refused.status_code == 422, refused.text
     assert refused.json()["problems"][0]["code"] == "bad-project-url"
     name = (await server.post("/workspaces", {"repository": git_host.url("example")})).json()["name"]
-    async with server.state.database.write() as session:
+    async with server.core.database.write() as session:
         row = await session.scalar(select(Workspace).where(Workspace.name == name))
         assert row is not None
         row.spec = row.spec.replace(f'"url":"{git_host.url("example")}"', '"url":"https://[x/y"')

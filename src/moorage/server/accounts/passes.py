@@ -12,20 +12,19 @@ from sqlalchemy import select, update
 from moorage.kernel.errors import NotSignedIn
 from moorage.kernel.ids import fingerprint, new_secret
 from moorage.server.accounts.models import Pass, User
-from moorage.server.accounts.revocation import is_welcome
+from moorage.server.accounts.revocation import is_valid
 from moorage.server.accounts.rows import as_actor
 from moorage.server.authorization import Actor
-from moorage.server.state import ServerState
+from moorage.server.core import Core
 
-HEADER = "moorage-pass"
 SECONDS = 30.0
 """For which a pass works."""
 
 
-async def create_pass(state: ServerState, actor: Actor, address: str, path: str) -> str:
-    """`address`: of the replica that is to take it, as that one knows it (`ServerState.address`)."""
+async def create_pass(core: Core, actor: Actor, address: str, path: str) -> str:
+    """`address`: of the replica that is to take it, as that one knows it (`Core.address`)."""
     secret = new_secret()
-    async with state.database.write() as session:
+    async with core.database.write() as session:
         session.add(
             Pass(
                 fingerprint=fingerprint(secret),
@@ -33,42 +32,42 @@ async def create_pass(state: ServerState, actor: Actor, address: str, path: str)
                 session_id=actor.session,
                 token_id=actor.token,
                 target=_target(address, path),
-                expires_at=state.clock.now() + SECONDS,
+                expires_at=core.clock.now() + SECONDS,
             )
         )
     return secret
 
 
-async def actor_of_pass(state: ServerState, secret: str, path: str) -> Actor:
+async def actor_of_pass(core: Core, secret: str, path: str) -> Actor:
     """Who asks, and by what. Uses the pass up.
 
     Raises `NotSignedIn` when it is wrong, used, expired or for something else, `Forbidden` when the user is blocked.
     """
-    now = state.clock.now()
+    now = core.clock.now()
     take = (
         update(Pass)
         .where(
             Pass.fingerprint == fingerprint(secret),
-            Pass.target == _target(state.address, path),
+            Pass.target == _target(core.replica.address, path),
             Pass.used_at.is_(None),
             Pass.expires_at > now,
         )
         .values(used_at=now)
         .returning(Pass)
     )
-    async with state.database.write() as session:
+    async with core.database.write() as session:
         taken = await session.scalar(take)
         user = await session.get(User, taken.user_id) if taken is not None else None
     if taken is not None and user is not None:
         actor = as_actor(user, taken.session_id, taken.token_id)
-        if await is_welcome(state, actor):
+        if await is_valid(core, actor):
             return actor
     raise NotSignedIn("This request was passed on by nobody who may.", code="pass-invalid")
 
 
-async def was_taken(state: ServerState, secret: str) -> bool:
+async def was_taken(core: Core, secret: str) -> bool:
     query = select(Pass.used_at).where(Pass.fingerprint == fingerprint(secret))
-    async with state.database.read() as session:
+    async with core.database.read() as session:
         return await session.scalar(query) is not None
 
 

@@ -1,4 +1,4 @@
-"""Whether somebody who was let in is still welcome: what is open for long asks again when that may have changed."""
+"""Tells whether what somebody was let in by is still valid: what is open for long asks again when that may have changed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 
 from moorage.kernel.errors import MoorageError
 from moorage.server.accounts import models
+from moorage.server.accounts.changes import SessionChanged, UserChanged
 from moorage.server.authorization import Actor
-from moorage.server.changes import Changed, Kind
-from moorage.server.state import ServerState
+from moorage.server.core import Core
+from moorage.server.http.events import Reader
+from moorage.server.storage.changes import RESYNC, Changed
 
 LOOK_SECONDS = 60.0
 """Between two looks when nothing is heard."""
@@ -26,14 +28,14 @@ def has_expired(token: models.ApiToken, now: float) -> bool:
     return token.expires_at is not None and token.expires_at <= now
 
 
-async def is_welcome(state: ServerState, actor: Actor) -> bool:
+async def is_valid(core: Core, actor: Actor) -> bool:
     """Whether the user is not blocked, and the session or token is still good."""
-    return await welcome_until(state, actor) > state.clock.now()
+    return await valid_until(core, actor) > core.clock.now()
 
 
-async def welcome_until(state: ServerState, actor: Actor) -> float:
+async def valid_until(core: Core, actor: Actor) -> float:
     """When the actor's session or token ends by itself; 0 when it has ended, or its user is blocked."""
-    async with state.database.read() as session:
+    async with core.database.read() as session:
         user = await session.get(models.User, actor.user_id)
         if user is None or user.blocked:
             return 0.0
@@ -48,31 +50,27 @@ async def welcome_until(state: ServerState, actor: Actor) -> float:
     return math.inf
 
 
-async def until_revoked(state: ServerState, actor: Actor) -> None:
-    """Returns when the actor is no longer welcome."""
-    async with state.welcomes.hold(state, actor) as welcome:
-        await welcome.over.wait()
+async def until_revoked(core: Core, actor: Actor) -> None:
+    """Returns when what the actor was let in by is no longer valid."""
+    async with core.part(Validities).hold(core, actor) as validity:
+        await validity.over.wait()
 
 
-class Welcome:
+class Validity:
     """Of one session or token: asked anew when something was said of it or of its user, when it ends by itself, and now and
     then. Once, however much is open by it."""
 
-    def __init__(self, state: ServerState, actor: Actor) -> None:
-        self._state, self._actor = state, actor
+    def __init__(self, core: Core, actor: Actor) -> None:
+        self._core, self._actor = core, actor
         self._listening = ExitStack()
-        self._changes = self._listening.enter_context(state.changes.subscribe("session", "user"))
+        self._changes = self._listening.enter_context(core.changes.subscribe(SessionChanged, UserChanged))
         self._asking = asyncio.Lock()
         self._look_at = -math.inf
-        self._own: dict[Kind, tuple[str, ...]] = {
-            "session": ("", actor.session),
-            "user": (str(actor.user_id),),
-        }
         self.holders = 0
         self.over = asyncio.Event()
         self.wakes: set[asyncio.Event] = set()
         """Set once it is over, for those that wait for other things, too."""
-        self._watching = asyncio.create_task(self._watch(), name=f"server.accounts.welcome.{actor.user_id}")
+        self._watching = asyncio.create_task(self._watch(), name=f"server.accounts.validity.{actor.user_id}")
 
     async def holds(self) -> bool:
         """Whether it holds, after all that has been said until now. Raises `Unavailable` when nobody can say."""
@@ -80,7 +78,7 @@ class Welcome:
             pending = self._changes.take()
             if self._look_at <= time.monotonic() or any(map(self._concerns, pending)):
                 self._look_at = -math.inf
-                left = await welcome_until(self._state, self._actor) - self._state.clock.now()
+                left = await valid_until(self._core, self._actor) - self._core.clock.now()
                 if left <= 0:
                     self.over.set()
                     for wake in self.wakes:
@@ -105,28 +103,38 @@ class Welcome:
                     await self._changes.some()
 
     def _concerns(self, change: Changed) -> bool:
-        return change.kind == "resync" or change.key in self._own.get(change.kind, ())
+        match change:
+            case SessionChanged():
+                return change.session in ("", self._actor.session)
+            case UserChanged():
+                return change.user == str(self._actor.user_id)
+        return change == RESYNC
 
 
-class Welcomes:
+class Validities:
     """Of all sessions and tokens by which something is open here."""
 
     def __init__(self) -> None:
-        self._held: dict[_Key, Welcome] = {}
+        self._held: dict[_Key, Validity] = {}
 
     @asynccontextmanager
-    async def hold(self, state: ServerState, actor: Actor) -> AsyncIterator[Welcome]:
+    async def hold(self, core: Core, actor: Actor) -> AsyncIterator[Validity]:
         """That of the actor, shared with whatever else is open by the same session or token."""
         key = actor.user_id, actor.session, actor.token
-        welcome = self._held.get(key)
-        if welcome is None or welcome.over.is_set():
-            welcome = self._held[key] = Welcome(state, actor)
-        welcome.holders += 1
+        validity = self._held.get(key)
+        if validity is None or validity.over.is_set():
+            validity = self._held[key] = Validity(core, actor)
+        validity.holders += 1
         try:
-            yield welcome
+            yield validity
         finally:
-            welcome.holders -= 1
-            if not welcome.holders:
-                if self._held.get(key) is welcome:
+            validity.holders -= 1
+            if not validity.holders:
+                if self._held.get(key) is validity:
                     del self._held[key]
-                await welcome.close()
+                await validity.close()
+
+
+def reader(core: Core, actor: Actor) -> Reader:
+    """The actor as somebody who follows a stream of events."""
+    return Reader(actor.user_id, core.part(Validities).hold(core, actor))

@@ -11,28 +11,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from moorage.kernel.errors import Conflict, LimitReached, NotFound, NotSignedIn
 from moorage.kernel.ids import fingerprint, new_secret
 from moorage.server.accounts import lifetimes, models, schemas
+from moorage.server.accounts.changes import SessionChanged, UserChanged
 from moorage.server.accounts.lifetimes import Authority
-from moorage.server.accounts.rows import find_user
+from moorage.server.accounts.revocation import has_expired
+from moorage.server.accounts.rows import as_actor, find_user
 from moorage.server.authorization import Action, Actor
-from moorage.server.changes import Changed
-from moorage.server.database import announce, one_at_a_time
-from moorage.server.state import ServerState
+from moorage.server.core import Core
+from moorage.server.storage.database import announce, one_at_a_time
+from moorage.server.storage.locks import Lock
 
 TOKEN_PREFIX = "moor_"  # noqa: S105 - a prefix, no secret
-_LOCK = 0x6D6F6F61
-"""See also that of the migrations."""
 
 
 async def create_token(
-    state: ServerState, actor: Actor, name: str, label: str = "", days: float | None = None
+    core: Core, actor: Actor, name: str, label: str = "", days: float | None = None
 ) -> schemas.NewToken:
     """An API token of the user `name`. Its value is in the answer and nowhere else.
 
     Raises `InvalidInput` when it would live for too long, `LimitReached` when the user has too many.
     """
-    now, settings = state.clock.now(), state.settings
+    now, settings = core.clock.now(), core.settings
     secret = new_secret(TOKEN_PREFIX)
-    async with state.database.write() as session:
+    async with core.database.write() as session:
         user = await find_user(session, actor, name, Action.MANAGE_TOKENS)
         authority = await authority_of(session, actor)
         await _check_count(session, user.id, now, settings.tokens_per_person)
@@ -55,16 +55,34 @@ async def create_token(
     return schemas.NewToken(token=secret, **_as_token(token).model_dump())
 
 
-async def list_tokens(state: ServerState, actor: Actor, name: str) -> list[schemas.Token]:
-    async with state.database.read() as session:
+async def actor_of_token(core: Core, token: str) -> Actor:
+    """Raises `NotSignedIn` for a token that is unknown or expired, `Forbidden` when its user is blocked."""
+    query = (
+        select(models.User, models.ApiToken)
+        .join(models.ApiToken, models.ApiToken.user_id == models.User.id)
+        .where(models.ApiToken.fingerprint == fingerprint(token))
+    )
+    async with core.database.read() as session:
+        row = (await session.execute(query)).one_or_none()
+    if row is None or has_expired(row.ApiToken, core.clock.now()):
+        raise NotSignedIn(
+            "The API token is unknown or has expired.",
+            code="token-invalid",
+            hint="Sign in with a token that is valid.",
+        )
+    return as_actor(row.User, token_id=row.ApiToken.id)
+
+
+async def list_tokens(core: Core, actor: Actor, name: str) -> list[schemas.Token]:
+    async with core.database.read() as session:
         user = await find_user(session, actor, name, Action.MANAGE_TOKENS)
         query = select(models.ApiToken).where(models.ApiToken.user_id == user.id).order_by(models.ApiToken.id)
         return [_as_token(token) for token in await session.scalars(query)]
 
 
-async def delete_token(state: ServerState, actor: Actor, name: str, token_id: int) -> None:
+async def delete_token(core: Core, actor: Actor, name: str, token_id: int) -> None:
     """With all that was made by it. Raises `NotFound` when the user has no such token."""
-    async with state.database.write() as session:
+    async with core.database.write() as session:
         user = await find_user(session, actor, name, Action.MANAGE_TOKENS)
         token = await session.get(models.ApiToken, token_id)
         if token is None or token.user_id != user.id:
@@ -80,7 +98,7 @@ async def delete_token(state: ServerState, actor: Actor, name: str, token_id: in
 
 async def one_person_at_a_time(session: AsyncSession) -> None:
     """Until the end of this writing transaction, nobody else makes or ends what people come in by."""
-    await one_at_a_time(session, _LOCK)
+    await one_at_a_time(session, Lock.CREDENTIALS)
 
 
 async def authority_of(session: AsyncSession, actor: Actor) -> Authority:
@@ -114,10 +132,10 @@ async def end_tokens(session: AsyncSession, tokens: Sequence[int]) -> None:
     touched = set(await session.scalars(people))
     sessions = select(models.Session.id).where(models.Session.token_id.in_(within))
     for session_id in (await session.scalars(sessions)).all():
-        announce(session, Changed(kind="session", key=session_id))
+        announce(session, SessionChanged(session=session_id))
     await session.execute(delete(models.ApiToken).where(models.ApiToken.id.in_(tokens)))
     for user_id in touched:
-        announce(session, Changed(kind="user", key=str(user_id)))
+        announce(session, UserChanged(user=str(user_id)))
 
 
 async def _check_count(session: AsyncSession, user_id: int, now: float, limit: int) -> None:

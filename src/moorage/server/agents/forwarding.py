@@ -24,8 +24,9 @@ from moorage.kernel.errors import Unavailable
 from moorage.server.accounts import passes
 from moorage.server.agents.hub import Elsewhere
 from moorage.server.authorization import Actor
+from moorage.server.core import Core
+from moorage.server.http.headers import PASS
 from moorage.server.settings import Settings
-from moorage.server.state import ServerState
 from moorage.server.tasks import until_one_ends
 
 CONNECT_SECONDS = 5.0
@@ -52,9 +53,9 @@ def address_of(settings: Settings, own_socket: Path) -> str:
     return f"http://{_own_address(_FAMILIES[host]) if host in _FAMILIES else host}:{port}"
 
 
-async def pass_on(state: ServerState, actor: Actor, request: Request, elsewhere: Elsewhere) -> Response:
+async def pass_on(core: Core, actor: Actor, request: Request, elsewhere: Elsewhere) -> Response:
     """Streams the other replica's answer. Raises `Unavailable` when it does not answer."""
-    headers, secret = await _headers(state, actor, request, elsewhere)
+    headers, secret = await _headers(core, actor, request, elsewhere)
     path, base = _split(elsewhere.address)
     client = httpx.AsyncClient(
         transport=httpx.AsyncHTTPTransport(uds=path or None),
@@ -65,7 +66,7 @@ async def pass_on(state: ServerState, actor: Actor, request: Request, elsewhere:
     try:
         asked = client.build_request(request.method, url, headers=headers)
         answer = await client.send(asked, stream=True)
-        await _believe(state, secret, elsewhere)
+        await _believe(core, secret, elsewhere)
     except httpx.HTTPError as error:
         await client.aclose()
         raise _silent(elsewhere) from error
@@ -77,13 +78,13 @@ async def pass_on(state: ServerState, actor: Actor, request: Request, elsewhere:
 
 
 async def pass_on_websocket(
-    state: ServerState, actor: Actor, websocket: WebSocket, elsewhere: Elsewhere, *, credit: bool
+    core: Core, actor: Actor, websocket: WebSocket, elsewhere: Elsewhere, *, credit: bool
 ) -> None:
     """Until either side ends. `credit`: the two keep to a window, so that whatever is under way may be held here.
 
     Raises `Unavailable`, before the upgrade, when the other replica does not take it.
     """
-    headers, secret = await _headers(state, actor, websocket, elsewhere)
+    headers, secret = await _headers(core, actor, websocket, elsewhere)
     path, base = _split(elsewhere.address)
     url = f"{base.replace('http', 'ws', 1)}{websocket.url.path}?{websocket.url.query}"
     options = {
@@ -100,7 +101,7 @@ async def pass_on_websocket(
     except (OSError, TimeoutError, InvalidHandshake) as error:
         raise _silent(elsewhere) from error
     try:
-        await _believe(state, secret, elsewhere)
+        await _believe(core, secret, elsewhere)
         await websocket.accept()
         await until_one_ends(
             "server.agents.forwarding", _to_client(websocket, other), _to_replica(websocket, other)
@@ -109,9 +110,9 @@ async def pass_on_websocket(
         await asyncio.shield(other.close())
 
 
-async def _believe(state: ServerState, secret: str, elsewhere: Elsewhere) -> None:
+async def _believe(core: Core, secret: str, elsewhere: Elsewhere) -> None:
     """Raises `Unavailable` when whoever answers is no replica."""
-    if not await passes.was_taken(state, secret):
+    if not await passes.was_taken(core, secret):
         raise _silent(elsewhere)
 
 
@@ -152,15 +153,15 @@ async def _close(client: httpx.AsyncClient, answer: httpx.Response) -> None:
 
 
 async def _headers(
-    state: ServerState, actor: Actor, connection: HTTPConnection, elsewhere: Elsewhere
+    core: Core, actor: Actor, connection: HTTPConnection, elsewhere: Elsewhere
 ) -> tuple[dict[str, str], str]:
     """Of the request to the other replica, and the pass that is among them. Raises `elsewhere` for a second hop: two
     replicas that each take the other for the right one do not play with a request."""
-    if passes.HEADER in connection.headers or not elsewhere.address:
+    if PASS in connection.headers or not elsewhere.address:
         raise elsewhere
-    secret = await passes.create_pass(state, actor, elsewhere.address, connection.scope["path"])
+    secret = await passes.create_pass(core, actor, elsewhere.address, connection.scope["path"])
     passed = {name: connection.headers[name] for name in _PASSED_ON if name in connection.headers}
-    return {**passed, passes.HEADER: secret}, secret
+    return {**passed, PASS: secret}, secret
 
 
 def _split(address: str) -> tuple[str, str]:

@@ -3,11 +3,11 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from moorage.server.database import Base
+from moorage.server.storage.database import Base
 
 
 class Agent(Base):
-    """An agent, and what it last said of itself. Its gateway is the row of `gateways` with the same name."""
+    """An agent, and what it last said of itself. Its gateway is a `Gateway`."""
 
     __tablename__ = "agents"
 
@@ -55,3 +55,21 @@ class AgentSettingsVersion(Base):
     source: Mapped[str]
     """`api`, or `file`: the agent's own."""
     created_at: Mapped[float]
+
+
+class Gateway(Base):
+    """Carries the traffic of one agent's workspaces."""
+
+    __tablename__ = "gateways"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    agent_id: Mapped[int | None] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), index=True)
+    """None: added by a replica of an older version, which knew it by the agent's name."""
+    name: Mapped[str] = mapped_column(unique=True)
+    """The agent's."""
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+    zone_url: Mapped[str]
+    """Origin of its zone host; hand-over codes go to `<zone_url>/auth/callback` alone."""
+    created_at: Mapped[float]
+    revoked: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """As an agent's."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,6 +24,13 @@ _TLS_NOTE = (
     f"# {TLS_SECRET}: a Secret of type kubernetes.io/tls in this namespace, for {{host}} and *.{{host}}. Make it first; or let\n"
     "# cert-manager make it (certManager.issuerRef), or say that TLS ends before the cluster (ingress.tls.endedElsewhere: true).\n"
 )
+
+
+@dataclass(frozen=True)
+class HelmValues:
+    """Values that every agent's installation needs here; None: nobody has written a file of them."""
+
+    given: dict[str, Any] | None
 
 
 def helm_command(

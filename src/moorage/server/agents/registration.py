@@ -8,38 +8,36 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Conflict, InvalidInput
 from moorage.kernel.ids import fingerprint, new_secret
 from moorage.server.agents import paste, schemas
-from moorage.server.agents.models import Agent
-from moorage.server.agents.rows import LOCAL, agent_named, view_of
+from moorage.server.agents.changes import AgentChanged, TokenChanged
+from moorage.server.agents.models import Agent, Gateway
+from moorage.server.agents.occupants import Occupants
+from moorage.server.agents.paste import HelmValues
+from moorage.server.agents.rows import LOCAL, agent_named, view_of, workspaces_on
 from moorage.server.authorization import Action, Actor, require
-from moorage.server.changes import Changed
-from moorage.server.database import announce, one_at_a_time
-from moorage.server.found.services import counts
+from moorage.server.core import Core
 from moorage.server.origins import origin_of
-from moorage.server.routing.models import Gateway
-from moorage.server.state import ServerState
-from moorage.server.workspaces.models import Workspace
+from moorage.server.storage.database import announce, one_at_a_time
+from moorage.server.storage.locks import Lock
 
 AGENT_PREFIX, GATEWAY_PREFIX = "moor_agent_", "moor_gateway_"
 
-_LOCK = 0x6D6F6F7A
-"""Of adding an agent: names and zones are looked at first. See also `setup` and the migrations."""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
-async def add_agent(state: ServerState, actor: Actor, body: schemas.AddAgent) -> schemas.NewAgent:
+async def add_agent(core: Core, actor: Actor, body: schemas.AddAgent) -> schemas.NewAgent:
     """Raises `InvalidInput` for name and zone, `Conflict` when either is taken."""
     require(actor, Action.MANAGE_AGENTS)
     name, zone_url = check_name(body.name), check_zone(body.zone_url)
     tokens = _new_tokens(None)
-    now = state.clock.now()
+    now = core.clock.now()
     agent = Agent(
         name=name,
         fingerprint=fingerprint(tokens.agent or ""),
@@ -51,19 +49,21 @@ async def add_agent(state: ServerState, actor: Actor, body: schemas.AddAgent) ->
         name=name, fingerprint=fingerprint(tokens.gateway or ""), zone_url=zone_url, created_at=now
     )
     try:
-        async with state.database.write() as session:
-            await one_at_a_time(session, _LOCK)
+        async with core.database.write() as session:
+            await one_at_a_time(session, Lock.AGENTS)
             await _refuse_taken(session, name, zone_url)
-            session.add_all((agent, gateway))
+            session.add(agent)
             await session.flush()
-            announce(session, Changed(kind="agent", key=str(agent.id)))
+            gateway.agent_id = agent.id
+            session.add(gateway)
+            announce(session, AgentChanged(agent=str(agent.id)))
     except IntegrityError as error:
         raise _name_taken(name) from error
-    return _answer(state, agent, 0, tokens)
+    return _answer(core, agent, 0, tokens)
 
 
 async def rotate_token(
-    state: ServerState, actor: Actor, name: str, only: schemas.TokenOf | None = None
+    core: Core, actor: Actor, name: str, only: schemas.TokenOf | None = None
 ) -> schemas.NewAgent:
     """New tokens; the old ones end at once, and what is connected with them. Also undoes `revoke_token`.
 
@@ -71,49 +71,51 @@ async def rotate_token(
     """
     require(actor, Action.MANAGE_AGENTS)
     tokens = _new_tokens(only)
-    async with state.database.write() as session:
-        agent, workspaces = await agent_named(session, name)
+    async with core.database.write() as session:
+        agent = await agent_named(session, name)
+        workspaces = await workspaces_on(core, session, agent)
         _refuse_local(agent, "get another token")
         if tokens.agent is not None:
             agent.fingerprint, agent.revoked = fingerprint(tokens.agent), False
         if tokens.gateway is not None:
-            gateway = await _gateway_of(session, agent, state.clock.now())
+            gateway = await _gateway_of(session, agent, core.clock.now())
             gateway.fingerprint, gateway.revoked = fingerprint(tokens.gateway), False
         _announce_token(session, agent)
-    return _answer(state, agent, workspaces, tokens)
+    return _answer(core, agent, workspaces, tokens)
 
 
-async def revoke_token(state: ServerState, actor: Actor, name: str) -> schemas.Agent:
+async def revoke_token(core: Core, actor: Actor, name: str) -> schemas.Agent:
     """Neither agent nor gateway connects any more, and what is connected is cut. Raises `Conflict` for `moor up`'s."""
     require(actor, Action.MANAGE_AGENTS)
-    async with state.database.write() as session:
-        agent, workspaces = await agent_named(session, name)
+    async with core.database.write() as session:
+        agent = await agent_named(session, name)
+        workspaces = await workspaces_on(core, session, agent)
         _refuse_local(agent, "lose its token")
-        gateway = await _gateway_of(session, agent, state.clock.now())
+        gateway = await _gateway_of(session, agent, core.clock.now())
         for row in (agent, gateway):
             row.fingerprint, row.revoked = fingerprint(new_secret()), True
         _announce_token(session, agent)
-    return view_of(state, agent, workspaces)
+    return view_of(core, agent, workspaces)
 
 
-async def change_agent(
-    state: ServerState, actor: Actor, name: str, change: schemas.ChangeAgent
-) -> schemas.Agent:
+async def change_agent(core: Core, actor: Actor, name: str, change: schemas.ChangeAgent) -> schemas.Agent:
     """One that is not enabled takes no new workspaces; those that it has go on."""
     require(actor, Action.MANAGE_AGENTS)
-    async with state.database.write() as session:
-        agent, workspaces = await agent_named(session, name)
+    async with core.database.write() as session:
+        agent = await agent_named(session, name)
+        workspaces = await workspaces_on(core, session, agent)
         agent.enabled = change.enabled
-        announce(session, Changed(kind="agent", key=str(agent.id)))
-    return view_of(state, agent, workspaces)
+        announce(session, AgentChanged(agent=str(agent.id)))
+    return view_of(core, agent, workspaces)
 
 
-async def remove_agent(state: ServerState, actor: Actor, name: str) -> None:
+async def remove_agent(core: Core, actor: Actor, name: str) -> None:
     """Raises `Conflict` while a workspace is left on it, or is found there that nobody lists, and for the agent of `moor up`. What an agent
     without a token has found, nobody can adopt or discard any more: it stays where it is."""
     require(actor, Action.MANAGE_AGENTS)
-    async with state.database.write() as session:
-        agent, workspaces = await agent_named(session, name, lock=True)
+    async with core.database.write() as session:
+        agent = await agent_named(session, name, lock=True)
+        workspaces = await workspaces_on(core, session, agent)
         _refuse_local(agent, "be removed")
         if workspaces:
             number = f"{workspaces} workspaces are" if workspaces > 1 else "One workspace is"
@@ -123,7 +125,7 @@ async def remove_agent(state: ServerState, actor: Actor, name: str) -> None:
                 hint="Delete them first; `moor agents disable` keeps new ones away.",
                 workspaces=workspaces,
             )
-        found = (await counts(session)).get(agent.id, 0)
+        found = (await core.part(Occupants).found(session)).get(agent.id, 0)
         if found and not agent.revoked:
             raise Conflict(
                 f"The agent {name} has {'workspaces' if found > 1 else 'a workspace'} that this server does not list.",
@@ -133,8 +135,8 @@ async def remove_agent(state: ServerState, actor: Actor, name: str) -> None:
                 found=found,
             )
         # What is remembered of deleted workspaces goes with the agent that they were on.
-        await session.execute(delete(Workspace).where(Workspace.agent_id == agent.id))
-        await session.execute(delete(Gateway).where(Gateway.name == agent.name))
+        await core.part(Occupants).forget(session, agent.id)
+        await session.execute(delete(Gateway).where(_belongs_to(agent)))
         await session.delete(agent)
         _announce_token(session, agent)
 
@@ -199,18 +201,29 @@ def _new_tokens(only: schemas.TokenOf | None) -> schemas.NewTokens:
 
 
 async def _gateway_of(session: AsyncSession, agent: Agent, now: float) -> Gateway:
-    gateway = await session.scalar(select(Gateway).where(Gateway.name == agent.name))
+    gateway = await session.scalar(select(Gateway).where(_belongs_to(agent)))
     if gateway is None:
         gateway = Gateway(
-            name=agent.name, zone_url=agent.zone_url, created_at=now, fingerprint=fingerprint(new_secret())
+            agent_id=agent.id,
+            name=agent.name,
+            zone_url=agent.zone_url,
+            created_at=now,
+            fingerprint=fingerprint(new_secret()),
         )
         session.add(gateway)
+    gateway.agent_id = agent.id
     return gateway
 
 
+def _belongs_to(agent: Agent) -> ColumnElement[bool]:
+    """Of gateways. One that a replica of an older version added is known by the agent's name alone."""
+    unlinked = and_(Gateway.agent_id.is_(None), Gateway.name == agent.name)
+    return or_(Gateway.agent_id == agent.id, unlinked)
+
+
 def _announce_token(session: AsyncSession, agent: Agent) -> None:
-    announce(session, Changed(kind="token", key=agent.name, agent=agent.id))
-    announce(session, Changed(kind="agent", key=str(agent.id)))
+    announce(session, TokenChanged(name=agent.name, agent=agent.id))
+    announce(session, AgentChanged(agent=str(agent.id)))
 
 
 def _refuse_local(agent: Agent, what: str) -> None:
@@ -223,18 +236,18 @@ def _refuse_local(agent: Agent, what: str) -> None:
         )
 
 
-def _answer(state: ServerState, agent: Agent, workspaces: int, tokens: schemas.NewTokens) -> schemas.NewAgent:
-    origin = state.settings.origin
+def _answer(core: Core, agent: Agent, workspaces: int, tokens: schemas.NewTokens) -> schemas.NewAgent:
+    origin = core.settings.origin
     return schemas.NewAgent(
-        agent=view_of(state, agent, workspaces),
+        agent=view_of(core, agent, workspaces),
         tokens=tokens,
         helm=paste.helm_command(
-            chart=state.settings.helm_chart,
+            chart=core.settings.helm_chart,
             origin=origin,
             zone_url=agent.zone_url,
             agent_token=tokens.agent,
             gateway_token=tokens.gateway,
-            given=state.helm_values,
+            given=core.part(HelmValues).given,
         ),
         settings=paste.docker_settings(origin=origin, zone_url=agent.zone_url),
     )

@@ -5,26 +5,28 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import NotFound
 from moorage.server.agents import models, schemas
-from moorage.server.state import ServerState
-from moorage.server.workspaces.models import Workspace
+from moorage.server.agents.occupants import Occupants
+from moorage.server.core import Core
 
 LOCAL = "local"
 """The agent of `moor up`, and its gateway."""
 FRESH = 40.0
 """Seconds after its last sign of life for which an agent counts as connected."""
+SILENCE = 60.0
+"""Seconds without a word from an agent after which nobody knows how its workspaces are."""
 SET_BACK = 7 * 86400.0
 """Seconds for which it is said that the database was set back."""
 SECOND = 60.0
 """Seconds for which another process with the same token is worth a word."""
 
 
-async def agent_named(session: AsyncSession, name: str, *, lock: bool = False) -> tuple[models.Agent, int]:
-    """The agent, and how many workspaces are on it. `lock`: until the transaction's end, nobody else changes it.
+async def agent_named(session: AsyncSession, name: str, *, lock: bool = False) -> models.Agent:
+    """The agent of that name. `lock`: until the transaction's end, nobody else changes it.
 
     Raises `NotFound`.
     """
@@ -32,13 +34,17 @@ async def agent_named(session: AsyncSession, name: str, *, lock: bool = False) -
     agent = await session.scalar(query.with_for_update() if lock else query)
     if agent is None:
         raise NotFound(f"There is no agent {name}.", code="agent-not-found", hint="`moor agents` lists them.")
-    count = select(func.count()).where(Workspace.agent_id == agent.id, Workspace.terminated_at.is_(None))
-    return agent, await session.scalar(count) or 0
+    return agent
 
 
-def view_of(state: ServerState, agent: models.Agent, workspaces: int, found: int = 0) -> schemas.Agent:
+async def workspaces_on(core: Core, session: AsyncSession, agent: models.Agent) -> int:
+    """How many workspaces are on the agent."""
+    return (await core.part(Occupants).workspaces(session)).get(agent.id, 0)
+
+
+def view_of(core: Core, agent: models.Agent, workspaces: int, found: int = 0) -> schemas.Agent:
     """`workspaces`: how many are on it; `found`: how many it has beyond these."""
-    now = state.clock.now()
+    now = core.clock.now()
     second, back = agent.second_seen, agent.set_back_at
     return schemas.Agent(
         id=agent.id,
@@ -66,3 +72,7 @@ def view_of(state: ServerState, agent: models.Agent, workspaces: int, found: int
 def is_connected(agent: models.Agent, now: float) -> bool:
     """As the database has it; a replica that was killed could not say that its agents went with it."""
     return agent.connected and now - agent.last_seen < FRESH
+
+
+def is_silent(agent: models.Agent, now: float) -> bool:
+    return now - agent.last_seen > SILENCE

@@ -14,12 +14,12 @@ from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import Conflict, InvalidInput, NotFound
 from moorage.server.agents import models, schemas
+from moorage.server.agents.changes import AgentChanged, SettingsChanged
 from moorage.server.agents.models import AgentSettingsVersion
 from moorage.server.agents.rows import agent_named
 from moorage.server.authorization import Action, Actor, require
-from moorage.server.changes import Changed
-from moorage.server.database import announce
-from moorage.server.state import ServerState
+from moorage.server.core import Core
+from moorage.server.storage.database import announce
 
 LONGEST = 500_000
 """Characters of settings: CA bundles are long."""
@@ -31,12 +31,12 @@ _log = log.get(part="server.agents.settings")
 
 
 async def get_settings(
-    state: ServerState, actor: Actor, name: str, version: int | None = None
+    core: Core, actor: Actor, name: str, version: int | None = None
 ) -> schemas.AgentSettings:
     """`version`: None the newest, 0 the defaults. Raises `NotFound`."""
     require(actor, Action.SEE_AGENT_SETTINGS)
-    async with state.database.read() as session:
-        agent, _ = await agent_named(session, name)
+    async with core.database.read() as session:
+        agent = await agent_named(session, name)
         newest = await newest_of(session, agent.id)
         row = newest
         if version is not None and version != _number(newest):
@@ -51,18 +51,18 @@ async def get_settings(
     return await asyncio.to_thread(_as_settings, agent, row, _number(newest))
 
 
-async def list_versions(state: ServerState, actor: Actor, name: str) -> list[schemas.SettingsVersion]:
+async def list_versions(core: Core, actor: Actor, name: str) -> list[schemas.SettingsVersion]:
     """The newest first."""
     require(actor, Action.SEE_AGENT_SETTINGS)
-    async with state.database.read() as session:
-        agent, _ = await agent_named(session, name)
+    async with core.database.read() as session:
+        agent = await agent_named(session, name)
         query = select(AgentSettingsVersion).where(AgentSettingsVersion.agent_id == agent.id)
         rows = (await session.scalars(query.order_by(AgentSettingsVersion.version.desc()))).all()
     return [schemas.SettingsVersion.model_validate(row, from_attributes=True) for row in rows]
 
 
 async def set_settings(
-    state: ServerState, actor: Actor, name: str, text: str, version: int | None = None
+    core: Core, actor: Actor, name: str, text: str, version: int | None = None
 ) -> schemas.AgentSettings:
     """`version`: the one that was edited. The same text makes no new version.
 
@@ -77,8 +77,8 @@ async def set_settings(
         )
     await asyncio.to_thread(workspace_settings.parse, text, f"settings of {name}")
     try:
-        async with state.database.write() as session:
-            agent, _ = await agent_named(session, name, lock=True)
+        async with core.database.write() as session:
+            agent = await agent_named(session, name, lock=True)
             if agent.settings_file:
                 raise Conflict(
                     f"The agent {name} has its settings from a file of its own.",
@@ -90,7 +90,7 @@ async def set_settings(
                 raise _changed(name, _number(newest))
             if newest is None or newest.text != text:
                 newest = await _add(
-                    session, agent, newest, text, author=actor.name, source="api", now=state.clock.now()
+                    session, agent, newest, text, author=actor.name, source="api", now=core.clock.now()
                 )
                 await session.flush()
     except IntegrityError as error:
@@ -98,12 +98,12 @@ async def set_settings(
     return await asyncio.to_thread(_as_settings, agent, newest, newest.version)
 
 
-async def take_file(state: ServerState, agent_id: int, text: str | None) -> None:
+async def take_file(core: Core, agent_id: int, text: str | None) -> None:
     """The agent's own file (None: it has none) becomes a version when it differs from the newest."""
     problem = await asyncio.to_thread(_problem_of, text) if text is not None else ""
     if problem:
         _log.warning("an agent's own settings are not usable", agent=agent_id, problem=problem)
-    async with state.database.write() as session:
+    async with core.database.write() as session:
         agent = await session.get(models.Agent, agent_id)
         if agent is None:
             return
@@ -111,20 +111,20 @@ async def take_file(state: ServerState, agent_id: int, text: str | None) -> None
         agent.settings_problem = problem or agent.settings_problem
         newest = await newest_of(session, agent_id)
         if text is not None and not problem and (newest is None or newest.text != text):
-            await _add(session, agent, newest, text, author="", source="file", now=state.clock.now())
+            await _add(session, agent, newest, text, author="", source="file", now=core.clock.now())
 
 
-async def note_taken(state: ServerState, agent_id: int, taken: contract.SettingsTaken) -> None:
-    async with state.database.write() as session:
+async def note_taken(core: Core, agent_id: int, taken: contract.SettingsTaken) -> None:
+    async with core.database.write() as session:
         agent = await session.get(models.Agent, agent_id)
         if agent is None or (agent.settings_taken, agent.settings_problem) == (taken.version, taken.problem):
             return
         agent.settings_taken, agent.settings_problem = taken.version, taken.problem[:LONGEST_PROBLEM]
-        announce(session, Changed(kind="agent", key=str(agent_id)))
+        announce(session, AgentChanged(agent=str(agent_id)))
 
 
-async def message_for(state: ServerState, agent_id: int) -> contract.Settings:
-    async with state.database.read() as session:
+async def message_for(core: Core, agent_id: int) -> contract.Settings:
+    async with core.database.read() as session:
         newest = await newest_of(session, agent_id)
     return contract.Settings(version=_number(newest), text=newest.text if newest else "")
 
@@ -187,8 +187,8 @@ async def _add(
     session.add(row)
     old = (AgentSettingsVersion.agent_id == agent.id, AgentSettingsVersion.version <= row.version - KEPT)
     await session.execute(delete(AgentSettingsVersion).where(*old))
-    announce(session, Changed(kind="settings", key=str(agent.id), agent=agent.id))
-    announce(session, Changed(kind="agent", key=str(agent.id)))
+    announce(session, SettingsChanged(agent=agent.id))
+    announce(session, AgentChanged(agent=str(agent.id)))
     return row
 
 

@@ -14,17 +14,21 @@ from moorage.kernel import log
 from moorage.kernel.errors import Conflict, InvalidInput
 from moorage.server.accounts.models import User
 from moorage.server.accounts.rows import find_user
+from moorage.server.agents.changes import AgentChanged
 from moorage.server.authorization import Action, Actor, require
-from moorage.server.changes import Changed
-from moorage.server.database import announce
+from moorage.server.core import Core
 from moorage.server.found import decisions, schemas
 from moorage.server.found.services import Row, follow, the_found
 from moorage.server.repositories.devfiles import read_devfile
-from moorage.server.state import ServerState
+from moorage.server.repositories.services import RepositoryReader
+from moorage.server.storage.database import announce
 from moorage.server.workspaces import intents, specs, view
 from moorage.server.workspaces import schemas as workspace_schemas
+from moorage.server.workspaces.changes import DesiredChanged
 from moorage.server.workspaces.decisions import check_title, free_title, repository_name, title_of
+from moorage.server.workspaces.editors import Editors
 from moorage.server.workspaces.models import Workspace
+from moorage.server.workspaces.specs import DevfileParents
 
 _LONGEST = 2000
 """Characters of what an agent gives back."""
@@ -45,7 +49,7 @@ class _Made:
 
 
 async def adopt(
-    state: ServerState, actor: Actor, agent_name: str, name: str, body: schemas.Adopt
+    core: Core, actor: Actor, agent_name: str, name: str, body: schemas.Adopt
 ) -> workspace_schemas.Workspace:
     """It is stopped, unless it runs: its owner starts it. What another agent works on becomes this one's.
 
@@ -53,14 +57,14 @@ async def adopt(
     is, or what it is made from.
     """
     require(actor, Action.ADOPT_FOUND)
-    async with state.database.read() as session:
+    async with core.database.read() as session:
         row = await the_found(session, agent_name, name, body.mark)
         listed = _is_listed(row)
         if not listed:
             await _owner(session, actor, row, body.owner)
-    made = None if listed else await _made(state, row, body)
-    now = state.clock.now()
-    async with state.database.write() as session:
+    made = None if listed else await _made(core, row, body)
+    now = core.clock.now()
+    async with core.database.write() as session:
         row = await the_found(session, agent_name, name, body.mark)
         if row.found.removing_at is not None:
             raise Conflict(f"{name} is being removed.", code="found-removing")
@@ -74,7 +78,7 @@ async def adopt(
             owner = await _owner(session, actor, row, body.owner)
             workspace = await _add(session, row, made, owner, now)
         await session.delete(row.found)
-        announce(session, Changed(kind="agent", key=str(row.agent.id)))
+        announce(session, AgentChanged(agent=str(row.agent.id)))
     _log.warning(
         "a found workspace is adopted", workspace=name, agent=agent_name, owner=owner.name, by=actor.name
     )
@@ -99,12 +103,14 @@ async def _owner(session: AsyncSession, actor: Actor, row: Row, name: str) -> Us
     return row.owner
 
 
-async def _made(state: ServerState, row: Row, body: schemas.Adopt) -> _Made:
+async def _made(core: Core, row: Row, body: schemas.Adopt) -> _Made:
     told, memo = row.told, row.told.memo
     if body.repository:
-        reading = await read_devfile(state.repositories, body.repository, body.ref, body.devfile)
-        editor = next(iter(state.editors.values()))
-        spec, warnings = await asyncio.to_thread(specs.translate, reading, editor, state.resolver)
+        reading = await read_devfile(core.part(RepositoryReader), body.repository, body.ref, body.devfile)
+        editor = core.part(Editors).default
+        spec, warnings = await asyncio.to_thread(
+            specs.translate, reading, editor, core.part(DevfileParents).resolver
+        )
         spec = specs.for_workspace(spec, name=told.name, zone_url=row.agent.zone_url, env={})
         file = reading.file
         return _Made(spec, reading.url, body.ref, reading.commit, file.path, file.text, tuple(warnings))
@@ -161,7 +167,7 @@ async def _add(session: AsyncSession, row: Row, made: _Made, owner: User, now: f
     intents.apply(workspace, intent, now)
     session.add(workspace)
     await session.flush()
-    announce(session, Changed(kind="desired", key=workspace.name, agent=row.agent.id))
+    announce(session, DesiredChanged(workspace=workspace.name, agent=row.agent.id))
     return workspace
 
 

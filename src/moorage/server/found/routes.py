@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from moorage.server.accounts.authentication import Signed
 from moorage.server.found import adoption, schemas, services
-from moorage.server.http.context import Signed, State
+from moorage.server.http.context import ServerCore
 from moorage.server.workspaces import schemas as workspaces
 
 api = APIRouter(prefix="/agents/{agent}/found", tags=["agents"])
 
 
 @api.get("")
-async def list_found(state: State, actor: Signed, agent: str) -> schemas.FoundList:
+async def list_found(core: ServerCore, actor: Signed, agent: str) -> schemas.FoundList:
     """Whoever asks counts as having been shown it: from then on its days count."""
-    return schemas.FoundList(items=await services.list_found(state, actor, agent))
+    return schemas.FoundList(items=await services.list_found(core, actor, agent))
 
 
 @api.post("/{name}/adopt", status_code=201)
 async def adopt(
-    state: State, actor: Signed, agent: str, name: str, body: schemas.Adopt
+    core: ServerCore, actor: Signed, agent: str, name: str, body: schemas.Adopt
 ) -> workspaces.Workspace:
-    return await adoption.adopt(state, actor, agent, name, body)
+    return await adoption.adopt(core, actor, agent, name, body)
 
 
 @api.delete("/{name}", status_code=202)
-async def remove(state: State, actor: Signed, agent: str, name: str, mark: str) -> schemas.Found:
+async def remove(core: ServerCore, actor: Signed, agent: str, name: str, mark: str) -> schemas.Found:
     """`mark`: of what is to be removed, so that it hits nothing else."""
-    return await services.remove_found(state, actor, agent, name, mark)
+    return await services.remove_found(core, actor, agent, name, mark)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.contract import DesiredState, DesiredWorkspace, FoundWorkspace, stands_against
@@ -14,14 +14,16 @@ from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import Conflict, NotFound
 from moorage.server.accounts.models import User
+from moorage.server.agents.changes import AgentChanged
 from moorage.server.agents.models import Agent
 from moorage.server.authorization import Action, Actor, require
-from moorage.server.changes import Changed
-from moorage.server.database import announce
+from moorage.server.core import Core
 from moorage.server.found import decisions, schemas
+from moorage.server.found.changes import FoundChanged
 from moorage.server.found.models import Found
-from moorage.server.state import ServerState
+from moorage.server.storage.database import announce
 from moorage.server.workspaces import intents
+from moorage.server.workspaces.changes import DesiredChanged
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import spec_of
 
@@ -45,7 +47,7 @@ class Row:
 
 
 # ------------------------------------------------------------------------------------------ from the agent
-async def take(state: ServerState, agent_id: int, message: contract.Found) -> None:
+async def take(core: Core, agent_id: int, message: contract.Found) -> None:
     """Stores all that an agent tells. What it knows in a newer generation of a workspace that is listed, the server takes over: it goes
     on as it is, and the next thing that somebody asks for is done."""
     plausible = [found for found in message.workspaces if decisions.is_plausible(found, agent_id)][:MOST]
@@ -53,11 +55,11 @@ async def take(state: ServerState, agent_id: int, message: contract.Found) -> No
         _log.warning("what an agent has found is no workspace of its own", agent=agent_id)
     told = {found.name: found for found in plausible}
     if not told:
-        async with state.database.read() as session:
+        async with core.database.read() as session:
             if await session.scalar(select(Found.name).where(Found.agent_id == agent_id).limit(1)) is None:
                 return
-    now = state.clock.now()
-    async with state.database.write() as session:
+    now = core.clock.now()
+    async with core.database.write() as session:
         agent = await session.get(Agent, agent_id, with_for_update=True)
         if agent is None:
             return
@@ -76,8 +78,8 @@ async def take(state: ServerState, agent_id: int, message: contract.Found) -> No
             _store(session, agent_id, found, stored, now)
         for gone in before.values():
             await session.delete(gone)
-        announce(session, Changed(kind="found", key=str(agent_id), agent=agent_id))
-        announce(session, Changed(kind="agent", key=str(agent_id)))
+        announce(session, FoundChanged(agent=agent_id))
+        announce(session, AgentChanged(agent=str(agent_id)))
 
 
 def _follow(session: AsyncSession, row: Workspace, found: FoundWorkspace, now: float) -> bool:
@@ -99,7 +101,7 @@ def _follow(session: AsyncSession, row: Workspace, found: FoundWorkspace, now: f
 def follow(session: AsyncSession, row: Workspace, found: FoundWorkspace, now: float) -> None:
     """The row says again what the agent has, above its generation."""
     intents.apply(row, decisions.followed(found), now)
-    announce(session, Changed(kind="desired", key=row.name, agent=row.agent_id))
+    announce(session, DesiredChanged(workspace=row.name, agent=row.agent_id))
 
 
 def _store(
@@ -131,10 +133,10 @@ async def _workspaces_named(
 
 
 # ------------------------------------------------------------------------------------------ to the agent
-async def orders(state: ServerState, agent_id: int) -> list[contract.ToAgent]:
+async def orders(core: Core, agent_id: int) -> list[contract.ToAgent]:
     """What is to be removed of what was found: by somebody's word, or since the server knows that it ended. Said again whenever the
     agent tells that it is still there."""
-    async with state.database.read() as session:
+    async with core.database.read() as session:
         rows = await _rows(session, Found.agent_id == agent_id)
     said: list[contract.ToAgent] = []
     for row in rows:
@@ -161,53 +163,51 @@ def _has_ended(row: Row) -> bool:
     )
 
 
-async def remove_due(state: ServerState) -> None:
+async def remove_due(core: Core) -> None:
     """What was shown for long enough, and nobody wanted."""
-    now = state.clock.now()
-    async with state.database.read() as session:
+    now = core.clock.now()
+    async with core.database.read() as session:
         rows = await _rows(session, Found.shown_at.is_not(None) & Found.removing_at.is_(None))
-    due = [row for row in rows if (at := _removal_at(state, row)) is not None and at <= now]
+    due = [row for row in rows if (at := _removal_at(core, row)) is not None and at <= now]
     for each in due:
-        async with state.database.write() as session:
+        async with core.database.write() as session:
             row = await _find(session, each.agent.name, each.found.name)
-            if row is None or row.found.mark != each.found.mark or (_removal_at(state, row) or now + 1) > now:
+            if row is None or row.found.mark != each.found.mark or (_removal_at(core, row) or now + 1) > now:
                 continue
             _remove(session, row, now, "nobody wanted it in the days since it was shown")
 
 
 # ------------------------------------------------------------------------------------------ people
-async def list_found(state: ServerState, actor: Actor, agent_name: str) -> list[schemas.Found]:
+async def list_found(core: Core, actor: Actor, agent_name: str) -> list[schemas.Found]:
     """What the agent has and nobody lists, the oldest first. Whoever asks is shown it: from then on its days count."""
     require(actor, Action.SEE_FOUND)
-    now = state.clock.now()
-    async with state.database.read() as session:
+    now = core.clock.now()
+    async with core.database.read() as session:
         agent = await _agent(session, agent_name)
         rows = [row for row in await _rows(session, Found.agent_id == agent.id) if not _has_ended(row)]
     if unseen := {row.found.name: row.found.mark for row in rows if row.found.shown_at is None}:
-        async with state.database.write() as session:
+        async with core.database.write() as session:
             query = select(Found).where(Found.agent_id == agent.id, Found.name.in_(unseen))
             for found in await session.scalars(query.with_for_update()):
                 if found.shown_at is None and found.mark == unseen[found.name]:
                     found.shown_at = now
         for row in rows:
             row.found.shown_at = row.found.shown_at or now
-    return [view(state, row) for row in rows]
+    return [view(core, row) for row in rows]
 
 
-async def get_found(state: ServerState, actor: Actor, agent_name: str, name: str) -> schemas.Found:
+async def get_found(core: Core, actor: Actor, agent_name: str, name: str) -> schemas.Found:
     """Raises `NotFound`."""
-    for found in await list_found(state, actor, agent_name):
+    for found in await list_found(core, actor, agent_name):
         if found.name == name:
             return found
     raise _not_found(agent_name, name)
 
 
-async def remove_found(
-    state: ServerState, actor: Actor, agent_name: str, name: str, mark: str
-) -> schemas.Found:
+async def remove_found(core: Core, actor: Actor, agent_name: str, name: str, mark: str) -> schemas.Found:
     """With all its files. Raises `NotFound`, and `Conflict` when it is something else by now, or another agent's."""
     require(actor, Action.REMOVE_FOUND)
-    async with state.database.write() as session:
+    async with core.database.write() as session:
         row = await the_found(session, agent_name, name, mark)
         if row.told.elsewhere:
             raise Conflict(
@@ -216,8 +216,8 @@ async def remove_found(
                 hint="Remove it there; or adopt it first, which takes it away from that one.",
             )
         if row.found.removing_at is None:
-            _remove(session, row, state.clock.now(), f"asked for by {actor.name}")
-    return view(state, row)
+            _remove(session, row, core.clock.now(), f"asked for by {actor.name}")
+    return view(core, row)
 
 
 async def the_found(session: AsyncSession, agent_name: str, name: str, mark: str) -> Row:
@@ -232,7 +232,7 @@ async def the_found(session: AsyncSession, agent_name: str, name: str, mark: str
     return row
 
 
-def view(state: ServerState, row: Row) -> schemas.Found:
+def view(core: Core, row: Row) -> schemas.Found:
     told, memo = row.told, row.told.memo
     project = told.spec.projects[0] if told.spec is not None and told.spec.projects else None
     return schemas.Found(
@@ -249,7 +249,7 @@ def view(state: ServerState, row: Row) -> schemas.Found:
         since=told.since or None,
         found_at=row.found.found_at,
         shown_at=row.found.shown_at,
-        remove_at=_removal_at(state, row),
+        remove_at=_removal_at(core, row),
         removing=row.found.removing_at is not None,
         running=told.running,
         desired=told.desired,
@@ -260,25 +260,19 @@ def view(state: ServerState, row: Row) -> schemas.Found:
     )
 
 
-async def counts(session: AsyncSession) -> dict[int, int]:
-    """How many each agent has found."""
-    rows = await session.execute(select(Found.agent_id, func.count()).group_by(Found.agent_id))
-    return dict(rows.all())
-
-
-def _removal_at(state: ServerState, row: Row) -> float | None:
+def _removal_at(core: Core, row: Row) -> float | None:
     return decisions.removal_at(
         shown_at=row.found.shown_at,
         elsewhere=bool(row.told.elsewhere),
-        days=state.settings.found_days,
-        started_at=state.started_at,
+        days=core.settings.found_days,
+        started_at=core.replica.started_at,
     )
 
 
 def _remove(session: AsyncSession, row: Row, now: float, why: str) -> None:
     row.found.removing_at = now
-    announce(session, Changed(kind="found", key=str(row.agent.id), agent=row.agent.id))
-    announce(session, Changed(kind="agent", key=str(row.agent.id)))
+    announce(session, FoundChanged(agent=row.agent.id))
+    announce(session, AgentChanged(agent=str(row.agent.id)))
     _log.warning("a found workspace is removed", workspace=row.found.name, agent=row.agent.name, why=why)
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from moorage.server.accounts.revocation import Welcome
-from moorage.server.authorization import Actor
-from moorage.server.http.feeds import Feed, Subject
-from moorage.server.http.places import Place
-from moorage.server.state import ServerState
+from moorage.server.core import Core
+from moorage.server.http.feeds import Feed, Feeds, Subject
+from moorage.server.http.places import Place, Places
 
 T = TypeVar("T")
 
@@ -36,6 +35,24 @@ _HEADERS = [
 ]
 
 
+class Validity(Protocol):
+    """Of what a reader was let in by: it may end while the reader still reads."""
+
+    wakes: set[asyncio.Event]
+    """Set when it ends."""
+
+    async def holds(self) -> bool:
+        """Whether it has not ended yet. Raises `Unavailable` when nobody can say."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A person who follows something, for as long as what they were let in by is valid."""
+
+    id: int
+    valid: AbstractAsyncContextManager[Validity]
+
+
 @dataclass(frozen=True)
 class Farewells:
     """What a page is told last, as data of the stream's event."""
@@ -47,8 +64,8 @@ class Farewells:
 
 
 def stream(
-    state: ServerState,
-    actor: Actor,
+    core: Core,
+    reader: Reader,
     name: str,
     subject: Subject[T],
     render: Callable[[T], BaseModel | str],
@@ -60,7 +77,7 @@ def stream(
     `render` is called once for all streams of the same form of a subject: it may depend on nothing else, and on nobody but the
     subject's person. `farewells`: of pages, which are another form than the data that programs follow.
     """
-    return _EventStream(state, actor, name, subject, render, farewells)
+    return _EventStream(core, reader, name, subject, render, farewells)
 
 
 def encode(name: str, item: BaseModel | str) -> bytes:
@@ -76,35 +93,35 @@ class _EventStream(Response):
 
     def __init__(  # noqa: PLR0917 - of this module alone
         self,
-        state: ServerState,
-        actor: Actor,
+        core: Core,
+        reader: Reader,
         name: str,
         subject: Subject[Any],
         render: Callable[[Any], BaseModel | str],
         farewells: Farewells | None,
     ) -> None:
         super().__init__()
-        self._state, self._actor, self._name, self._subject = state, actor, name, subject
+        self._core, self._reader, self._name, self._subject = core, reader, name, subject
         self._make, self._farewells = render, farewells
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        state = self._state
+        core = self._core
         form = f"{self._name} {'page' if self._farewells else 'data'}"
-        with state.places.take(Place.STREAM, self._actor.user_id), state.metrics.streams.track_inprogress():
+        with core.part(Places).take(Place.STREAM, self._reader.id), core.metrics.streams.track_inprogress():
             async with (
-                state.welcomes.hold(state, self._actor) as welcome,
-                state.feeds.read(state, form, self._subject, self._rendered) as (feed, wake),
+                self._reader.valid as validity,
+                core.part(Feeds).read(core, form, self._subject, self._rendered) as (feed, wake),
             ):
                 going = asyncio.create_task(_until_gone(receive, wake), name="server.events.going")
-                welcome.wakes.add(wake)
+                validity.wakes.add(wake)
                 try:
-                    await self._serve(_Writer(state, scope, send, going), welcome, feed, wake)
+                    await self._serve(_Writer(core, scope, send, going), validity, feed, wake)
                 finally:
-                    welcome.wakes.discard(wake)
+                    validity.wakes.discard(wake)
                     going.cancel()
                     await asyncio.gather(going, return_exceptions=True)
 
-    async def _serve(self, writer: _Writer, welcome: Welcome, feed: Feed, wake: asyncio.Event) -> None:
+    async def _serve(self, writer: _Writer, validity: Validity, feed: Feed, wake: asyncio.Event) -> None:
         await feed.caught_up()
         if feed.error is not None:
             raise feed.error
@@ -112,7 +129,7 @@ class _EventStream(Response):
         shown = 0
         while writer.open:
             wake.clear()
-            if not await welcome.holds():
+            if not await validity.holds():
                 await writer.end(self._last(lambda farewells: farewells.sent_away))
             elif feed.version != shown:
                 shown = feed.version
@@ -123,7 +140,7 @@ class _EventStream(Response):
                 await writer.write_when(wake)
 
     def _rendered(self, item: Any) -> bytes:
-        self._state.metrics.renderings.labels(self._name).inc()
+        self._core.metrics.renderings.labels(self._name).inc()
         return encode(self._name, self._make(item))
 
     def _last(self, words: Callable[[Farewells], str]) -> bytes:
@@ -133,8 +150,8 @@ class _EventStream(Response):
 class _Writer:
     """Writes to one reader, for as long as it reads. Nothing waits for it but what it has not taken yet."""
 
-    def __init__(self, state: ServerState, scope: Scope, send: Send, going: asyncio.Task[None]) -> None:
-        self._state, self._scope, self._send, self._going = state, scope, send, going
+    def __init__(self, core: Core, scope: Scope, send: Send, going: asyncio.Task[None]) -> None:
+        self._core, self._scope, self._send, self._going = core, scope, send, going
         self._ended = False
 
     @property
@@ -168,7 +185,7 @@ class _Writer:
             async with asyncio.timeout(WRITE_SECONDS):
                 await self._send(message)
         except TimeoutError:
-            self._state.metrics.streams_dropped.inc()
+            self._core.metrics.streams_dropped.inc()
             self._ended = True
             if ABORT in self._scope:
                 self._scope[ABORT]()

@@ -16,8 +16,8 @@ from typing import Any, Protocol, TypeVar
 
 from moorage.kernel import log
 from moorage.kernel.errors import MoorageError
-from moorage.server.changes import RESYNC, Changed, Kind, Subscription
-from moorage.server.state import ServerState
+from moorage.server.core import Core
+from moorage.server.storage.changes import RESYNC, Changed, Subscription
 from moorage.server.tasks import until_one_ends
 
 T_co = TypeVar("T_co", covariant=True)
@@ -35,7 +35,7 @@ class Subject(Protocol[T_co]):
 
     key: Hashable
     """Whoever has the same key is shown the same: it holds the person."""
-    kinds: tuple[Kind, ...]
+    kinds: tuple[type[Changed], ...]
     gather: float
     """Seconds: changes that come so close together are one."""
 
@@ -65,14 +65,14 @@ class Feed:
 
     async def follow(
         self,
-        state: ServerState,
+        core: Core,
         subject: Subject[Any],
         render: Callable[[Any], bytes],
         turns: asyncio.Semaphore,
     ) -> None:
         """Runs until there is nothing to watch any more. Raises what `subject.load` raises."""
         known = None
-        with state.changes.subscribe(*subject.kinds) as self._changes:
+        with core.changes.subscribe(*subject.kinds) as self._changes:
             while True:
                 async with turns:
                     began = time.perf_counter()
@@ -130,7 +130,7 @@ class Feeds:
 
     @asynccontextmanager
     async def read(
-        self, state: ServerState, form: str, subject: Subject[Any], render: Callable[[Any], bytes]
+        self, core: Core, form: str, subject: Subject[Any], render: Callable[[Any], bytes]
     ) -> AsyncIterator[tuple[Feed, asyncio.Event]]:
         """The feed, begun for its first reader and ended after its last; and what is set when there is something new.
 
@@ -140,7 +140,7 @@ class Feeds:
         running = self._running.get(key)
         if running is None or running.feed.ended:
             feed = Feed()
-            work = self._run(state, feed, subject, render)
+            work = self._run(core, feed, subject, render)
             running = _Running(feed, asyncio.create_task(work, name=f"server.feed.{form}"))
             self._running[key] = running
         feed, wake = running.feed, asyncio.Event()
@@ -156,12 +156,12 @@ class Feeds:
                 await asyncio.gather(running.task, return_exceptions=True)
 
     async def _run(
-        self, state: ServerState, feed: Feed, subject: Subject[Any], render: Callable[[Any], bytes]
+        self, core: Core, feed: Feed, subject: Subject[Any], render: Callable[[Any], bytes]
     ) -> None:
         error: MoorageError | None = None
         try:
             await until_one_ends(
-                "server.feed", feed.follow(state, subject, render, self._turns), _closing(state)
+                "server.feed", feed.follow(core, subject, render, self._turns), _closing(core)
             )
         except MoorageError as told:
             error = told
@@ -173,5 +173,5 @@ class Feeds:
         await feed.end(error)
 
 
-async def _closing(state: ServerState) -> None:
-    await state.closing.wait()
+async def _closing(core: Core) -> None:
+    await core.closing.wait()

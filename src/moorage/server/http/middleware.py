@@ -14,9 +14,9 @@ from starlette.websockets import WebSocket
 from moorage.kernel import log
 from moorage.kernel.errors import Forbidden, MoorageError, TooLarge
 from moorage.kernel.ids import short_id
-from moorage.server.accounts import passes
+from moorage.server.core import Core
 from moorage.server.http import csrf, problems
-from moorage.server.state import ServerState
+from moorage.server.http.headers import PASS
 
 _log = log.get(part="server.http")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,9 +29,9 @@ _HEADERS = [
 
 
 class Surround:
-    def __init__(self, app: ASGIApp, state: ServerState) -> None:
+    def __init__(self, app: ASGIApp, core: Core) -> None:
         self._app = app
-        self._state = state
+        self._core = core
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -51,29 +51,29 @@ class Surround:
                 await self._fail(scope, receive, answer, error)
         if scope["type"] == "http":
             seconds = time.perf_counter() - started
-            self._state.metrics.request(scope["method"], route_label(scope), answer.status, seconds)
+            self._core.metrics.request(scope["method"], route_label(scope), answer.status, seconds)
 
     def _refuse_foreign(self, scope: Scope) -> None:
         headers = HTTPConnection(scope).headers
         reason = csrf.refusal(
             method=scope.get("method", "GET"),
             websocket=scope["type"] == "websocket",
-            authorization="authorization" in headers or passes.HEADER in headers,
+            authorization="authorization" in headers or PASS in headers,
             origin=headers.get("origin"),
-            own=self._state.settings.origin,
+            own=self._core.settings.origin,
         )
         if reason:
             raise Forbidden(
                 reason,
                 code="foreign-origin",
-                hint=f"Use Moorage at {self._state.settings.origin}, or send an API token.",
+                hint=f"Use Moorage at {self._core.settings.origin}, or send an API token.",
             )
 
     async def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """Reads the body, up to the limit, before anything is done. Raises `TooLarge`."""
         if scope["type"] == "websocket" or scope["method"] in _BODILESS:
             return receive
-        limit = self._state.settings.request_limit
+        limit = self._core.settings.request_limit
         error = TooLarge(f"The request is larger than {limit} bytes.", code="request-too-large", limit=limit)
         declared = HTTPConnection(scope).headers.get("content-length", "0")
         if declared.isdigit() and int(declared) > limit:

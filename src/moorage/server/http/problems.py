@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from moorage.kernel import log
 from moorage.kernel.errors import InvalidInput, MoorageError
-from moorage.server.http.context import request_id_of, state_of
+from moorage.server.http.context import request_id_of
 
 _log = log.get(part="server.http")
 
@@ -61,8 +62,13 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     return _problem(500, "internal", message, hint=hint, request_id=request_id)
 
 
-def install(app: FastAPI) -> None:
-    """Every error that a route raises, and FastAPI's own, becomes a problem."""
+RenderProblem = Callable[[Request, Problem], Response]
+"""Makes a page of an error of a page request."""
+
+
+def install(app: FastAPI, render: RenderProblem | None = None) -> None:
+    """Every error that a route raises, and FastAPI's own, becomes a problem. `render`: of pages, when there are any."""
+    app.state.render_problem = render
     for kind in (MoorageError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
 
@@ -78,7 +84,7 @@ async def answer(request: Request, error: Exception) -> Response:
     if problem["status"] == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if request.scope["type"] == "http" and _is_page(request):
-        render = state_of(request).render_problem
+        render: RenderProblem | None = request.app.state.render_problem
         if render is not None:
             page = render(request, problem)
             page.headers.update(headers)

@@ -16,12 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from moorage.kernel import log
 from moorage.kernel.errors import Misconfigured
+from moorage.server.storage.locks import Lock
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision; a test holds it to the folder `versions`."""
 
-_LOCK = 0x6D6F6F72
-"""Key of PostgreSQL's advisory lock, so that replicas which start together migrate one after the other."""
 
 _LOOK = "Look at the setting database, and at whether its server runs and lets Moorage in."
 _TRUST = "Look at the host's name and at sslrootcert in the setting database: the certificate has to be for the one, and by the other."
@@ -39,14 +38,14 @@ async def migrate(engine: AsyncEngine, file: Path | None) -> None:
     try:
         async with engine.connect() as connection:
             if engine.dialect.name == "postgresql":
-                await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+                await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": Lock.MIGRATE})
                 await connection.commit()
             try:
                 await connection.run_sync(_migrate)
             finally:
                 if engine.dialect.name == "postgresql":
                     await connection.rollback()
-                    await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+                    await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": Lock.MIGRATE})
     except (DBAPIError, OSError) as error:
         raise Misconfigured(
             f"The database cannot be used: {_reason(error)}.",

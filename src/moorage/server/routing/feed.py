@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 
 from moorage.contract.gateway import RouteTable, encode
@@ -74,6 +75,10 @@ class RouteFeed:
 
     def session_keys(self) -> frozenset[SessionKey]:
         return self._zones.session_keys()
+
+    def session_keys_of(self, sessions: AbstractSet[str], users: AbstractSet[int]) -> frozenset[SessionKey]:
+        """The keys of these sessions, by their ids, and of all sessions of these users."""
+        return self._zones.session_keys_of(sessions, users)
 
     def grant_keys(self) -> frozenset[GrantKey]:
         return self._zones.grant_keys()

@@ -1,22 +1,9 @@
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, false
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from moorage.server.database import Base
-
-
-class Gateway(Base):
-    __tablename__ = "gateways"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
-    fingerprint: Mapped[str] = mapped_column(unique=True)
-    zone_url: Mapped[str]
-    """Origin of its zone host; hand-over codes go to `<zone_url>/auth/callback` alone."""
-    created_at: Mapped[float]
-    revoked: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """As an agent's."""
+from moorage.server.storage.database import Base
 
 
 class Grant(Base):

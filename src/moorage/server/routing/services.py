@@ -3,115 +3,76 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from moorage.contract import gateway as contract
-from moorage.kernel.errors import Unavailable
-from moorage.kernel.ids import fingerprint
+from moorage.server.accounts.changes import SessionChanged, UserChanged
 from moorage.server.accounts.models import Exchange, Session, User
-from moorage.server.accounts.sign_in import CALLBACK_PATH
-from moorage.server.agents.models import Agent
-from moorage.server.changes import Changed
-from moorage.server.routing.models import Gateway, Grant
-from moorage.server.routing.table import Facts, Placed, SessionKey, key_of, route_of
-from moorage.server.state import ServerState
+from moorage.server.agents.models import Agent, Gateway
+from moorage.server.core import Core
+from moorage.server.routing.changes import GrantChanged
+from moorage.server.routing.feed import RouteFeed
+from moorage.server.routing.models import Grant
+from moorage.server.routing.table import Facts, GrantKey, Placed, SessionKey, key_of, route_of
+from moorage.server.storage.changes import RESYNC, Changed
+from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
 from moorage.server.workspaces.models import Workspace
 
-_ASK_AGAIN = 1.0
-"""Seconds, while the database does not answer."""
+FORGET_SECONDS = 10.0
 
 
-async def gateway_of_token(state: ServerState, token: str | None) -> Gateway | None:
-    if not token:
-        return None
-    query = select(Gateway).where(Gateway.fingerprint == fingerprint(token), Gateway.revoked.is_(False))
-    async with state.database.read() as session:
-        return (await session.scalars(query)).one_or_none()
-
-
-async def until_token_ends(state: ServerState, gateway: Gateway) -> None:
-    """Returns once the token that this gateway came with is not its own any more. A database that is away takes no token back."""
-    with state.changes.subscribe("token") as changes:
-        while True:
-            try:
-                if not await _is_current(state, gateway):
-                    return
-            except Unavailable:
-                await asyncio.sleep(_ASK_AGAIN)
-                continue
-            await changes.next()
-
-
-async def _is_current(state: ServerState, gateway: Gateway) -> bool:
-    query = select(Gateway.id).where(
-        Gateway.id == gateway.id,
-        Gateway.fingerprint == gateway.fingerprint,
-        Gateway.revoked.is_(False),
-    )
-    async with state.database.read() as session:
-        return await session.scalar(query) is not None
-
-
-async def carries(state: ServerState, gateway: Gateway, workspace: str) -> bool:
-    """Whether that workspace is in the gateway's zone."""
-    query = (
-        select(Workspace.id)
-        .join(Agent, Agent.id == Workspace.agent_id)
-        .where(Workspace.name == workspace, Agent.zone_url == gateway.zone_url)
-    )
-    async with state.database.read() as session:
-        return await session.scalar(query) is not None
-
-
-async def callbacks(state: ServerState) -> frozenset[str]:
-    """The only addresses that hand-over codes are sent to: of gateways whose token has not been taken back."""
-    query = select(Gateway.zone_url).where(Gateway.revoked.is_(False))
-    async with state.database.read() as session:
-        return frozenset(callback_of(url) for url in await session.scalars(query))
-
-
-def callback_of(zone_url: str) -> str:
-    return f"{zone_url}{CALLBACK_PATH}"
-
-
-async def follow(state: ServerState) -> None:
-    """Runs for as long as the server: every change goes into the feed."""
-    with state.changes.subscribe("desired", "actual", "session", "user", "grant") as changes:
-        state.feed.begin(await _everything(state))
+async def follow(core: Core) -> None:
+    """Puts every change into the feed. Runs for as long as the server."""
+    feed = core.part(RouteFeed)
+    kinds = (DesiredChanged, ActualChanged, SessionChanged, UserChanged, GrantChanged)
+    with core.changes.subscribe(*kinds) as changes:
+        feed.begin(await _everything(core))
         while True:
             pending = await changes.next()
-            if any(change.kind == "resync" for change in pending):
-                state.feed.begin(await _everything(state))
+            if RESYNC in pending:
+                feed.begin(await _everything(core))
             else:
-                state.feed.learn(await _news(state, pending, state.feed.session_keys()))
+                feed.learn(await _news(core, feed, pending))
 
 
-async def forget_expired(state: ServerState) -> None:
-    """Sessions that are over by now leave the table."""
-    state.feed.learn(await _sessions(state, state.feed.session_keys()))
+async def keep_forgetting(core: Core) -> None:
+    """Looks for sessions that are over, again and again. Runs for as long as the server."""
+    while True:
+        await asyncio.sleep(FORGET_SECONDS)
+        await forget_expired(core)
 
 
-async def _everything(state: ServerState) -> Facts:
-    async with state.database.read() as session:
+async def forget_expired(core: Core) -> None:
+    """Takes sessions that are over by now out of the table."""
+    feed = core.part(RouteFeed)
+    feed.learn(Facts(sessions=await _sessions(core, feed.session_keys())))
+
+
+async def _everything(core: Core) -> Facts:
+    async with core.database.read() as session:
         rows = await session.stream(_workspaces().execution_options(yield_per=200))
-        facts = Facts(routes={row.name: Placed(zone, route_of(row)) async for row, zone in rows})
-    facts.sessions = (await _sessions(state, frozenset())).sessions
-    facts.grants = (await _grants(state)).grants
-    return facts
+        routes: dict[str, Placed | None] = {row.name: Placed(zone, route_of(row)) async for row, zone in rows}
+    return Facts(routes=routes, sessions=await _sessions(core, ()), grants=await _grants(core))
 
 
-async def _news(state: ServerState, pending: list[Changed], known_sessions: frozenset[SessionKey]) -> Facts:
-    names = {change.key for change in pending if change.kind in ("desired", "actual")}
+async def _news(core: Core, feed: RouteFeed, pending: list[Changed]) -> Facts:
+    names = {change.workspace for change in pending if isinstance(change, DesiredChanged | ActualChanged)}
     facts = Facts(routes=dict.fromkeys(names))
     if names:
-        async with state.database.read() as session:
+        async with core.database.read() as session:
             for row, zone in await session.execute(_workspaces().where(Workspace.name.in_(names))):
                 facts.routes[row.name] = Placed(zone, route_of(row))
-    if any(change.kind in ("session", "user") for change in pending):
-        facts.sessions = (await _sessions(state, known_sessions)).sessions
-    if any(change.kind in ("grant", "user") for change in pending):
-        facts.grants = (await _grants(state)).grants
+    sessions = {change.session for change in pending if isinstance(change, SessionChanged)}
+    users = {int(change.user) for change in pending if isinstance(change, UserChanged)}
+    if "" in sessions:
+        facts.sessions = await _sessions(core, feed.session_keys())
+    elif sessions or users:
+        those = or_(Session.id.in_(sessions), Session.user_id.in_(users))
+        facts.sessions = await _sessions(core, feed.session_keys_of(sessions, users), those)
+    if users or any(isinstance(change, GrantChanged) for change in pending):
+        facts.grants = await _grants(core)
     return facts
 
 
@@ -121,35 +82,41 @@ def _workspaces() -> Select[Workspace, str]:
     return query.where(Workspace.terminated_at.is_(None))
 
 
-async def _sessions(state: ServerState, known: frozenset[SessionKey]) -> Facts:
-    """The live sessions of people who are not blocked, with the zone of each gateway that took one over; those of `known` that are not
-    among them are gone."""
+async def _sessions(
+    core: Core, known: Iterable[SessionKey], those: ColumnElement[bool] | None = None
+) -> dict[SessionKey, contract.Session | None]:
+    """The live sessions of people who are not blocked, by the zone of each gateway that took one over.
+
+    Those of `known` that are not among them are gone. `those`: which are asked for; None: all.
+    """
     query = (
         select(Session, User.name, Gateway.zone_url)
         .join(User, User.id == Session.user_id)
         .join(Exchange, Exchange.session_id == Session.id)
         .join(Gateway, Gateway.id == Exchange.gateway_id)
-        .where(Session.expires_at > state.clock.now(), User.blocked.is_(False))
+        .where(Session.expires_at > core.clock.now(), User.blocked.is_(False))
     )
-    facts = Facts(sessions=dict.fromkeys(known))
-    async with state.database.read() as session:
+    if those is not None:
+        query = query.where(those)
+    found: dict[SessionKey, contract.Session | None] = dict.fromkeys(known)
+    async with core.database.read() as session:
         for row, name, zone in await session.execute(query):
-            facts.sessions[zone, row.id] = contract.Session(
+            found[zone, row.id] = contract.Session(
                 id=row.id, user=row.user_id, user_name=name, expires_at=row.expires_at
             )
-    return facts
+    return found
 
 
-async def _grants(state: ServerState) -> Facts:
+async def _grants(core: Core) -> dict[GrantKey, contract.Grant | None]:
     query = (
         select(Grant, Workspace.name)
         .join(Workspace, Workspace.id == Grant.workspace_id)
         .join(User, User.id == Grant.user_id)
         .where(Workspace.terminated_at.is_(None), User.blocked.is_(False))
     )
-    facts = Facts(grants=dict.fromkeys(state.feed.grant_keys()))
-    async with state.database.read() as session:
+    found: dict[GrantKey, contract.Grant | None] = dict.fromkeys(core.part(RouteFeed).grant_keys())
+    async with core.database.read() as session:
         for row, name in await session.execute(query):
             grant = contract.Grant(user=row.user_id, workspace=name, port=row.port)
-            facts.grants[key_of(grant)] = grant
-    return facts
+            found[key_of(grant)] = grant
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
@@ -54,6 +55,15 @@ class Zones:
 
     def session_keys(self) -> frozenset[SessionKey]:
         return frozenset((zone, key) for zone, sessions in self._sessions.items() for key in sessions)
+
+    def session_keys_of(self, sessions: AbstractSet[str], users: AbstractSet[int]) -> frozenset[SessionKey]:
+        """The keys of these sessions, by their ids, and of all sessions of these users."""
+        return frozenset(
+            (zone, key)
+            for zone, known in self._sessions.items()
+            for key, session in known.items()
+            if key in sessions or session.user in users
+        )
 
     def grant_keys(self) -> frozenset[GrantKey]:
         return frozenset(key for grants in self._grants.values() for key in grants)

@@ -6,18 +6,31 @@ Pages call the domains' services, as the API does, and never the database or the
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
-from moorage.server.state import ServerState
-from moorage.server.web import administration, agents, assets, creation, found, sign_in, workspaces
+from moorage.server.authorization import Action
+from moorage.server.domain import Domain, Link
+from moorage.server.web import (
+    administration,
+    agents,
+    assets,
+    creation,
+    found,
+    handover,
+    sign_in,
+    workspaces,
+)
 from moorage.server.web.pages import render_problem
 
-__all__ = ["create_router", "render_problem"]
+__all__ = ["WEB", "render_problem"]
 
-
-def create_router(state: ServerState) -> APIRouter:
-    """All pages, and the assets that they name. Routes find the state by the request, as those of the API do."""
-    router = APIRouter(include_in_schema=False)
-    for part in (assets, sign_in, workspaces, creation, agents, found, administration):
-        router.include_router(part.router)
-    return router
+WEB = Domain(
+    name="web",
+    pages=tuple(
+        page.router
+        for page in (assets, sign_in, handover, workspaces, creation, agents, found, administration)
+    ),
+    navigation=(
+        Link("/", "Workspaces"),
+        Link("/agents", "Agents"),
+        Link("/users", "Users", Action.LIST_USERS),
+    ),
+)

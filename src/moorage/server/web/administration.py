@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from moorage.kernel.errors import MoorageError
-from moorage.server.accounts import services
+from moorage.server.accounts import links, services
 from moorage.server.authorization import Actor, Role
-from moorage.server.http.context import State
-from moorage.server.state import ServerState
+from moorage.server.core import Core
+from moorage.server.http.context import ServerCore
 from moorage.server.web import forms, pages
 from moorage.server.web.pages import Visitor
 
@@ -23,52 +23,52 @@ ROLES = tuple(role.value for role in (Role.DEVELOPER, Role.ADMINISTRATOR))
 
 
 @router.get("/users")
-async def users_page(request: Request, state: State, actor: Visitor) -> Response:
-    return await _users(request, state, actor)
+async def users_page(request: Request, core: ServerCore, actor: Visitor) -> Response:
+    return await _users(request, core, actor)
 
 
 @router.post("/users")
 async def add_user(
     request: Request,
-    state: State,
+    core: ServerCore,
     actor: Visitor,
     name: Annotated[str, Form()] = "",
     role: Annotated[Role, Form()] = Role.DEVELOPER,
 ) -> Response:
     form = {"name": name.strip(), "role": role.value}
     try:
-        await services.add_user(state, actor, form["name"], role)
+        await services.add_user(core, actor, form["name"], role)
     except MoorageError as error:
         errors = forms.errors_of(error, FIELDS)
         if not errors:
             raise
-        return await _users(request, state, actor, status=error.status, form=form, errors=errors)
+        return await _users(request, core, actor, status=error.status, form=form, errors=errors)
     return pages.redirect("/users?done=added")
 
 
 @router.post("/users/{name}/block")
-async def block(state: State, actor: Visitor, name: str) -> Response:
-    await services.set_blocked(state, actor, name, blocked=True)
+async def block(core: ServerCore, actor: Visitor, name: str) -> Response:
+    await services.set_blocked(core, actor, name, blocked=True)
     return pages.redirect("/users?done=block")
 
 
 @router.post("/users/{name}/unblock")
-async def unblock(state: State, actor: Visitor, name: str) -> Response:
-    await services.set_blocked(state, actor, name, blocked=False)
+async def unblock(core: ServerCore, actor: Visitor, name: str) -> Response:
+    await services.set_blocked(core, actor, name, blocked=False)
     return pages.redirect("/users?done=unblock")
 
 
 @router.post("/users/{name}/sign-in-link")
-async def sign_in_link(request: Request, state: State, actor: Visitor, name: str) -> Response:
+async def sign_in_link(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
     """The link is in this one answer and nowhere else: it is stored as a fingerprint."""
-    made = await services.create_sign_in_link(state, actor, name)
+    made = await links.create_sign_in_link(core, actor, name)
     link = {"name": name, "url": made.url, "expires_at": made.expires_at}
-    return await _users(request, state, actor, link=link)
+    return await _users(request, core, actor, link=link)
 
 
 async def _users(
     request: Request,
-    state: ServerState,
+    core: Core,
     actor: Actor,
     *,
     status: int = 200,
@@ -81,11 +81,11 @@ async def _users(
         "users.html",
         actor=actor,
         status=status,
-        users=await services.list_users(state, actor),
+        users=await services.list_users(core, actor),
         me=actor.user_id,
         roles=ROLES,
         form=form or {"name": "", "role": Role.DEVELOPER.value},
         errors=errors or {},
         link=link,
-        now=state.clock.now(),
+        now=core.clock.now(),
     )

@@ -14,9 +14,9 @@ from starlette.responses import Response
 from moorage.kernel.errors import Conflict, InvalidInput, MoorageError
 from moorage.server.agents import registration, schemas, services, settings
 from moorage.server.authorization import Action, Actor, may, require
+from moorage.server.core import Core
 from moorage.server.found import services as found_services
-from moorage.server.http.context import State
-from moorage.server.state import ServerState
+from moorage.server.http.context import ServerCore
 from moorage.server.web import agent_views, forms, pages
 from moorage.server.web.pages import Visitor
 
@@ -26,19 +26,19 @@ FIELDS = frozenset({"name", "zone_url"})
 
 
 @router.get("/agents")
-async def agents_page(request: Request, state: State, actor: Visitor) -> Response:
+async def agents_page(request: Request, core: ServerCore, actor: Visitor) -> Response:
     return pages.page(
         request,
         "agents.html",
         actor=actor,
-        agents=agent_views.rows(await services.list_agents(state, actor)),
+        agents=agent_views.rows(await services.list_agents(core, actor)),
         manages=may(actor, Action.MANAGE_AGENTS),
-        now=state.clock.now(),
+        now=core.clock.now(),
     )
 
 
 @router.get("/new-agent")
-async def new_page(request: Request, state: State, actor: Visitor) -> Response:
+async def new_page(request: Request, core: ServerCore, actor: Visitor) -> Response:
     require(actor, Action.MANAGE_AGENTS)
     return pages.page(
         request, "agent_new.html", actor=actor, form={"name": "", "zone_url": ""}, errors={}, problem=None
@@ -48,14 +48,14 @@ async def new_page(request: Request, state: State, actor: Visitor) -> Response:
 @router.post("/agents")
 async def add(
     request: Request,
-    state: State,
+    core: ServerCore,
     actor: Visitor,
     name: Annotated[str, Form()] = "",
     zone_url: Annotated[str, Form()] = "",
 ) -> Response:
     form = {"name": name.strip(), "zone_url": zone_url.strip()}
     try:
-        made = await registration.add_agent(state, actor, forms.checked(schemas.AddAgent, **form))
+        made = await registration.add_agent(core, actor, forms.checked(schemas.AddAgent, **form))
     except MoorageError as error:
         errors = forms.errors_of(error, FIELDS)
         return pages.page(
@@ -72,16 +72,16 @@ async def add(
 
 @router.get("/agents/{name}")
 async def agent_page(
-    request: Request, state: State, actor: Visitor, name: str, version: int | None = None
+    request: Request, core: ServerCore, actor: Visitor, name: str, version: int | None = None
 ) -> Response:
     """`version`: of the settings, to look at an earlier one."""
-    return await _agent(request, state, actor, name, version=version)
+    return await _agent(request, core, actor, name, version=version)
 
 
 @router.post("/agents/{name}/settings")
 async def set_settings(
     request: Request,
-    state: State,
+    core: ServerCore,
     actor: Visitor,
     name: str,
     *,
@@ -92,45 +92,45 @@ async def set_settings(
     # Browsers send line ends as CRLF.
     written = text.replace("\r\n", "\n")
     try:
-        await settings.set_settings(state, actor, name, written, version)
+        await settings.set_settings(core, actor, name, written, version)
     except (InvalidInput, Conflict) as error:
-        return await _agent(request, state, actor, name, written=written, error=error)
+        return await _agent(request, core, actor, name, written=written, error=error)
     return pages.redirect(f"/agents/{name}?done=settings-saved#settings")
 
 
 @router.post("/agents/{name}/enable")
-async def enable(state: State, actor: Visitor, name: str) -> Response:
-    await registration.change_agent(state, actor, name, schemas.ChangeAgent(enabled=True))
+async def enable(core: ServerCore, actor: Visitor, name: str) -> Response:
+    await registration.change_agent(core, actor, name, schemas.ChangeAgent(enabled=True))
     return pages.redirect(f"/agents/{name}?done=agent-enabled")
 
 
 @router.post("/agents/{name}/disable")
-async def disable(state: State, actor: Visitor, name: str) -> Response:
-    await registration.change_agent(state, actor, name, schemas.ChangeAgent(enabled=False))
+async def disable(core: ServerCore, actor: Visitor, name: str) -> Response:
+    await registration.change_agent(core, actor, name, schemas.ChangeAgent(enabled=False))
     return pages.redirect(f"/agents/{name}?done=agent-disabled")
 
 
 @router.post("/agents/{name}/token")
-async def rotate(request: Request, state: State, actor: Visitor, name: str) -> Response:
-    return _tokens(request, actor, await registration.rotate_token(state, actor, name), "rotated")
+async def rotate(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
+    return _tokens(request, actor, await registration.rotate_token(core, actor, name), "rotated")
 
 
 @router.post("/agents/{name}/revoke")
-async def revoke(state: State, actor: Visitor, name: str) -> Response:
-    await registration.revoke_token(state, actor, name)
+async def revoke(core: ServerCore, actor: Visitor, name: str) -> Response:
+    await registration.revoke_token(core, actor, name)
     return pages.redirect(f"/agents/{name}?done=agent-revoked")
 
 
 @router.post("/agents/{name}/remove")
-async def remove(state: State, actor: Visitor, name: str) -> Response:
-    await registration.remove_agent(state, actor, name)
+async def remove(core: ServerCore, actor: Visitor, name: str) -> Response:
+    await registration.remove_agent(core, actor, name)
     return pages.redirect("/agents?done=agent-removed")
 
 
 @router.get("/agents/{name}/ask")
-async def ask_page(request: Request, state: State, actor: Visitor, name: str, what: str) -> Response:
+async def ask_page(request: Request, core: ServerCore, actor: Visitor, name: str, what: str) -> Response:
     """Asks before what cannot be undone, for browsers that have no dialog."""
-    agent = await services.get_agent(state, actor, name)
+    agent = await services.get_agent(core, actor, name)
     require(actor, Action.MANAGE_AGENTS)
     question = next((q for q in agent_views.questions(agent) if q.id == what), None)
     if question is None:
@@ -140,7 +140,7 @@ async def ask_page(request: Request, state: State, actor: Visitor, name: str, wh
 
 async def _agent(
     request: Request,
-    state: ServerState,
+    core: Core,
     actor: Actor,
     name: str,
     *,
@@ -148,15 +148,15 @@ async def _agent(
     written: str | None = None,
     error: MoorageError | None = None,
 ) -> Response:
-    agent = await services.get_agent(state, actor, name)
+    agent = await services.get_agent(core, actor, name)
     values: dict[str, Any] = {"settings": None, "versions": (), "found": ()}
     found = None
     if may(actor, Action.SEE_AGENT_SETTINGS):
-        found = await settings.get_settings(state, actor, name, version)
+        found = await settings.get_settings(core, actor, name, version)
         values["settings"] = agent_views.settings_panel(found, written)
-        values["versions"] = agent_views.versions(await settings.list_versions(state, actor, name))
+        values["versions"] = agent_views.versions(await settings.list_versions(core, actor, name))
     if may(actor, Action.SEE_FOUND):
-        values["found"] = await found_services.list_found(state, actor, name)
+        values["found"] = await found_services.list_found(core, actor, name)
     return pages.page(
         request,
         "agent.html",
@@ -165,7 +165,7 @@ async def _agent(
         shown=agent_views.detail(agent, found),
         errors={"text": str(error)} if error else {},
         manages=may(actor, Action.MANAGE_AGENTS),
-        now=state.clock.now(),
+        now=core.clock.now(),
         **values,
     )
 

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from moorage.kernel.errors import MoorageError
 from moorage.server.agents.services import list_agents
 from moorage.server.authorization import Actor
+from moorage.server.core import Core
 from moorage.server.http import context
-from moorage.server.http.context import State
-from moorage.server.state import ServerState
+from moorage.server.http.context import ServerCore
 from moorage.server.web import forms, pages, views
 from moorage.server.web.pages import Visitor
 from moorage.server.workspaces import services
@@ -24,27 +24,27 @@ FIELDS = frozenset({"repository", "ref", "devfile", "name", "agent", "env"})
 
 
 @router.get("/new")
-async def new_page(request: Request, state: State, actor: Visitor) -> Response:
-    return await _page(request, state, actor, forms.NewWorkspace.of(dict(request.query_params)))
+async def new_page(request: Request, core: ServerCore, actor: Visitor) -> Response:
+    return await _page(request, core, actor, forms.NewWorkspace.of(dict(request.query_params)))
 
 
 @router.post("/new")
-async def create(request: Request, state: State, actor: Visitor) -> Response:
+async def create(request: Request, core: ServerCore, actor: Visitor) -> Response:
     """On to the new workspace's page, or back to the form, with what is wrong beside the field."""
     sent = await request.form()
     form = forms.NewWorkspace.of({name: value for name, value in sent.items() if isinstance(value, str)})
     try:
         workspace = await services.create_workspace(
-            state, actor, form.request(), gone=lambda: context.hung_up(request)
+            core, actor, form.request(), gone=lambda: context.hung_up(request)
         )
     except MoorageError as error:
-        return await _page(request, state, actor, form, error)
+        return await _page(request, core, actor, form, error)
     return pages.redirect(f"/workspaces/{workspace.name}")
 
 
 async def _page(
     request: Request,
-    state: ServerState,
+    core: Core,
     actor: Actor,
     form: forms.NewWorkspace,
     error: MoorageError | None = None,
@@ -65,7 +65,7 @@ async def _page(
         status=error.status if error else 200,
         form=form,
         errors=errors,
-        agents=await list_agents(state, actor),
-        origin=state.settings.origin,
+        agents=await list_agents(core, actor),
+        origin=core.settings.origin,
         **values,
     )

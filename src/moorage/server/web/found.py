@@ -11,9 +11,9 @@ from starlette.responses import Response
 from moorage.kernel.errors import Conflict, MoorageError
 from moorage.server.accounts import services as accounts
 from moorage.server.authorization import Action, Actor, require
+from moorage.server.core import Core
 from moorage.server.found import adoption, schemas, services
-from moorage.server.http.context import State
-from moorage.server.state import ServerState
+from moorage.server.http.context import ServerCore
 from moorage.server.web import forms, pages
 from moorage.server.web.pages import Visitor
 
@@ -23,15 +23,15 @@ FIELDS = frozenset({"owner", "repository", "ref", "devfile"})
 
 
 @router.get("/agents/{agent}/found/{name}")
-async def found_page(request: Request, state: State, actor: Visitor, agent: str, name: str) -> Response:
+async def found_page(request: Request, core: ServerCore, actor: Visitor, agent: str, name: str) -> Response:
     """Asks what is to become of it, and says what would be lost."""
-    return await _page(request, state, actor, agent, name)
+    return await _page(request, core, actor, agent, name)
 
 
 @router.post("/agents/{agent}/found/{name}/adopt")
 async def adopt(
     request: Request,
-    state: State,
+    core: ServerCore,
     actor: Visitor,
     agent: str,
     name: str,
@@ -49,27 +49,25 @@ async def adopt(
         "devfile": devfile.strip(),
     }
     try:
-        made = await adoption.adopt(
-            state, actor, agent, name, forms.checked(schemas.Adopt, mark=mark, **form)
-        )
+        made = await adoption.adopt(core, actor, agent, name, forms.checked(schemas.Adopt, mark=mark, **form))
     except MoorageError as error:
         if isinstance(error, Conflict) or not forms.errors_of(error, FIELDS):
             raise
-        return await _page(request, state, actor, agent, name, form=form, error=error)
+        return await _page(request, core, actor, agent, name, form=form, error=error)
     return pages.redirect(f"/workspaces/{made.name}?done=adopted")
 
 
 @router.post("/agents/{agent}/found/{name}/remove")
 async def remove(
-    state: State, actor: Visitor, agent: str, name: str, mark: Annotated[str, Form()] = ""
+    core: ServerCore, actor: Visitor, agent: str, name: str, mark: Annotated[str, Form()] = ""
 ) -> Response:
-    await services.remove_found(state, actor, agent, name, mark)
+    await services.remove_found(core, actor, agent, name, mark)
     return pages.redirect(f"/agents/{agent}?done=found-removed")
 
 
 async def _page(
     request: Request,
-    state: ServerState,
+    core: Core,
     actor: Actor,
     agent: str,
     name: str,
@@ -78,8 +76,8 @@ async def _page(
     error: MoorageError | None = None,
 ) -> Response:
     require(actor, Action.ADOPT_FOUND)
-    item = await services.get_found(state, actor, agent, name)
-    users = [user.name for user in await accounts.list_users(state, actor) if not user.blocked]
+    item = await services.get_found(core, actor, agent, name)
+    users = [user.name for user in await accounts.list_users(core, actor) if not user.blocked]
     return pages.page(
         request,
         "agent_found.html",
@@ -89,5 +87,5 @@ async def _page(
         users=users,
         form=form or {"owner": item.owner_now, "repository": "", "ref": "", "devfile": ""},
         errors=forms.errors_of(error, FIELDS) if error else {},
-        now=state.clock.now(),
+        now=core.clock.now(),
     )

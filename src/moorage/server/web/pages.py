@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from moorage import theme
-from moorage.server.authorization import Action, Actor, may
-from moorage.server.http import context
+from moorage.server.accounts import authentication
+from moorage.server.authorization import Actor, may
+from moorage.server.domain import Link
 from moorage.server.web import forms
 
 _templates = theme.environment("moorage.server.web", assets_at="/assets")
-_NAVIGATION = (("/", "Workspaces", None), ("/agents", "Agents", None), ("/users", "Users", Action.LIST_USERS))
 _ERRORS = {
     400: "This was not understood",
     403: "This is not yours to do",
@@ -30,7 +30,7 @@ _ERRORS = {
 
 async def visitor(request: Request) -> Actor:
     """Who looks at the page; remembered for the page that tells of an error. Raises `NotSignedIn`."""
-    actor = await context.actor(request)
+    actor = await authentication.actor(request)
     request.state.visitor = actor
     return actor
 
@@ -51,7 +51,7 @@ def page(
     done = request.query_params.get("done", "")
     common = {
         "user": actor.name if actor else None,
-        "nav": _navigation(actor, request.url.path),
+        "nav": _navigation(request, actor),
         "notice": {"tone": "good", "text": forms.NOTICES[done]} if done in forms.NOTICES else None,
     }
     html = theme.render(_templates, template, **{**common, **values})
@@ -92,15 +92,16 @@ def render_problem(request: Request, problem: dict[str, Any]) -> Response:
     )
 
 
-def _navigation(actor: Actor | None, path: str) -> list[dict[str, Any]]:
+def _navigation(request: Request, actor: Actor | None) -> list[dict[str, Any]]:
     if actor is None:
         return []
+    path, links = request.url.path, cast("tuple[Link, ...]", request.app.state.navigation)
     return [
         {
-            "href": href,
-            "label": label,
-            "current": path == href or (href != "/" and path.startswith(f"{href}/")),
+            "href": link.href,
+            "label": link.label,
+            "current": path == link.href or (link.href != "/" and path.startswith(f"{link.href}/")),
         }
-        for href, label, action in _NAVIGATION
-        if action is None or may(actor, action)
+        for link in links
+        if link.action is None or may(actor, link.action)
     ]

@@ -9,10 +9,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from moorage.server.accounts.revocation import reader
 from moorage.server.authorization import Action, Actor, may
+from moorage.server.core import Core
 from moorage.server.http import events
-from moorage.server.http.context import State
-from moorage.server.state import ServerState
+from moorage.server.http.context import ServerCore
 from moorage.server.web import forms, pages, views
 from moorage.server.web.pages import Visitor
 from moorage.server.workspaces import schemas, services
@@ -27,37 +28,42 @@ _FAREWELLS = events.Farewells(
 
 
 @router.get("/")
-async def list_page(request: Request, state: State, actor: Visitor, all: bool = False) -> Response:  # noqa: A002 - the API's word
-    workspaces = await services.list_workspaces(state, actor, all)
+async def list_page(request: Request, core: ServerCore, actor: Visitor, all: bool = False) -> Response:  # noqa: A002 - the API's word
+    workspaces = await services.list_workspaces(core, actor, all)
     return pages.page(
         request,
         "workspaces.html",
         actor=actor,
         administrator=may(actor, Action.LIST_WORKSPACES, owner=-1),
-        **_list(state, actor, workspaces, all),
+        **_list(core, actor, workspaces, all),
     )
 
 
 @router.get("/live")
 async def list_live(
-    state: State,
+    core: ServerCore,
     actor: Visitor,
     all: bool = False,  # noqa: A002
 ) -> Response:
     """Server-sent events `workspaces`: the list as on the page, at once and at each change."""
 
     def fragment(workspaces: list[schemas.Workspace]) -> str:
-        return pages.fragment("workspaces_live.html", **_list(state, actor, workspaces, all))
+        return pages.fragment("workspaces_live.html", **_list(core, actor, workspaces, all))
 
     return events.stream(
-        state, actor, "workspaces", WatchedList(state, actor, all), fragment, farewells=_FAREWELLS
+        core,
+        reader(core, actor),
+        "workspaces",
+        WatchedList(core, actor, all),
+        fragment,
+        farewells=_FAREWELLS,
     )
 
 
 @router.get("/workspaces/{name}")
-async def workspace_page(request: Request, state: State, actor: Visitor, name: str) -> Response:
-    workspace = await services.get_workspace(state, actor, name)
-    now = state.clock.now()
+async def workspace_page(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
+    workspace = await services.get_workspace(core, actor, name)
+    now = core.clock.now()
     return pages.page(
         request,
         "workspace.html",
@@ -69,62 +75,65 @@ async def workspace_page(request: Request, state: State, actor: Visitor, name: s
 
 
 @router.get("/workspaces/{name}/live")
-async def workspace_live(state: State, actor: Visitor, name: str) -> Response:
+async def workspace_live(core: ServerCore, actor: Visitor, name: str) -> Response:
     """Server-sent events `workspace`: the page's content, at once and at each change, until the workspace is gone."""
 
     def fragment(workspace: schemas.Workspace) -> str:
-        now = state.clock.now()
+        now = core.clock.now()
         return pages.fragment("workspace_live.html", workspace=views.detail(workspace, actor, now), now=now)
 
     return events.stream(
-        state, actor, "workspace", WatchedWorkspace(state, actor, name), fragment, farewells=_FAREWELLS
+        core,
+        reader(core, actor),
+        "workspace",
+        WatchedWorkspace(core, actor, name),
+        fragment,
+        farewells=_FAREWELLS,
     )
 
 
 @router.get("/workspaces/{name}/open")
-async def open_port(state: State, actor: Visitor, name: str, port: int) -> Response:
+async def open_port(core: ServerCore, actor: Visitor, name: str, port: int) -> Response:
     """On to any port of the workspace; whether this person may is the gateway's to say."""
-    workspace = await services.get_workspace(state, actor, name)
+    workspace = await services.get_workspace(core, actor, name)
     return pages.redirect(forms.port_address(workspace, port))
 
 
 @router.get("/workspaces/{name}/delete")
-async def delete_page(request: Request, state: State, actor: Visitor, name: str) -> Response:
+async def delete_page(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
     """Asks, for browsers that have no dialog."""
-    workspace = await services.get_workspace(state, actor, name)
+    workspace = await services.get_workspace(core, actor, name)
     return pages.page(
-        request, "delete.html", actor=actor, workspace=views.detail(workspace, actor, state.clock.now())
+        request, "delete.html", actor=actor, workspace=views.detail(workspace, actor, core.clock.now())
     )
 
 
 @router.post("/workspaces/{name}/start")
-async def start(request: Request, state: State, actor: Visitor, name: str) -> Response:
-    workspace = await services.start_workspace(state, actor, name)
+async def start(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
+    workspace = await services.start_workspace(core, actor, name)
     return _done(request, "start", f"/workspaces/{workspace.name}")
 
 
 @router.post("/workspaces/{name}/stop")
-async def stop(request: Request, state: State, actor: Visitor, name: str) -> Response:
-    workspace = await services.stop_workspace(state, actor, name)
+async def stop(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
+    workspace = await services.stop_workspace(core, actor, name)
     return _done(request, "stop", f"/workspaces/{workspace.name}")
 
 
 @router.post("/workspaces/{name}/restart")
-async def restart(request: Request, state: State, actor: Visitor, name: str) -> Response:
-    workspace = await services.restart_workspace(state, actor, name)
+async def restart(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
+    workspace = await services.restart_workspace(core, actor, name)
     return _done(request, "restart", f"/workspaces/{workspace.name}")
 
 
 @router.post("/workspaces/{name}/delete")
-async def delete(request: Request, state: State, actor: Visitor, name: str) -> Response:
-    await services.delete_workspace(state, actor, name)
+async def delete(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
+    await services.delete_workspace(core, actor, name)
     return _done(request, "delete", "/")
 
 
-def _list(
-    state: ServerState, actor: Actor, workspaces: list[schemas.Workspace], everyones: bool
-) -> dict[str, Any]:
-    now = state.clock.now()
+def _list(core: Core, actor: Actor, workspaces: list[schemas.Workspace], everyones: bool) -> dict[str, Any]:
+    now = core.clock.now()
     return {"rows": views.rows(workspaces, actor, now), "everyones": everyones, "now": now}
 
 

@@ -14,22 +14,24 @@ from moorage.contract import DesiredState, EditorSpec, WorkspaceSpec
 from moorage.contract.hosts import workspace_name
 from moorage.kernel.errors import Conflict, InvalidInput, Unavailable
 from moorage.kernel.ids import short_id
-from moorage.server.agents import choice
-from moorage.server.agents.candidates import candidates_for
 from moorage.server.agents.models import Agent
 from moorage.server.authorization import Action, Actor, require
-from moorage.server.changes import Changed
-from moorage.server.database import announce, one_at_a_time
+from moorage.server.core import Core
 from moorage.server.repositories.commits import Reading
 from moorage.server.repositories.devfiles import read_devfile
-from moorage.server.state import ServerState
+from moorage.server.repositories.services import RepositoryReader
+from moorage.server.storage.changes import Changed
+from moorage.server.storage.database import announce, one_at_a_time
+from moorage.server.storage.locks import Lock
 from moorage.server.tasks import Gone, unless_gone
-from moorage.server.workspaces import decisions, schemas, specs
+from moorage.server.workspaces import choice, decisions, schemas, specs
+from moorage.server.workspaces.candidates import candidates_for
+from moorage.server.workspaces.changes import DesiredChanged
+from moorage.server.workspaces.editors import Editors
 from moorage.server.workspaces.models import Workspace
+from moorage.server.workspaces.specs import DevfileParents
 from moorage.server.workspaces.view import Row, view
 
-_LOCK = 0x6D6F6F6C
-"""Of creating while the installation has limits. See also `agents.registration`."""
 ATTEMPTS = 5
 """How often a title or name that somebody else took at the same moment is replaced by another."""
 
@@ -46,7 +48,7 @@ class _Plan:
 
 
 async def create_workspace(
-    state: ServerState, actor: Actor, request: schemas.CreateWorkspace, *, gone: Gone | None = None
+    core: Core, actor: Actor, request: schemas.CreateWorkspace, *, gone: Gone | None = None
 ) -> schemas.Workspace:
     """`gone`: reading the repository ends when it does, and nothing is made.
 
@@ -55,26 +57,32 @@ async def create_workspace(
     if request.name:
         decisions.check_title(request.name)
     decisions.check_env(request.env)
-    editor = _editor(state, request.editor)
-    async with state.database.read() as session:
-        agent = await _agent(state, session, actor, request.agent)
-        await _check_limits(state, session, actor)
+    editor = _editor(core, request.editor)
+    async with core.database.read() as session:
+        agent = await _agent(core, session, actor, request.agent)
+        await _check_limits(core, session, actor)
         if request.name and request.name in await _titles(session, actor):
             raise _taken(request.name)
     read = read_devfile(
-        state.repositories, request.repository, request.ref, request.devfile, person=str(actor.user_id)
+        core.part(RepositoryReader),
+        request.repository,
+        request.ref,
+        request.devfile,
+        person=str(actor.user_id),
     )
     reading = await (unless_gone(gone, read) if gone else read)
-    spec, warnings = await asyncio.to_thread(specs.translate, reading, editor, state.resolver)
+    spec, warnings = await asyncio.to_thread(
+        specs.translate, reading, editor, core.part(DevfileParents).resolver
+    )
     plan = _Plan(request, reading, spec, warnings, agent)
     for attempt in range(ATTEMPTS):
-        workspace, changed = _workspace(state, actor, plan)
+        workspace, changed = _workspace(core, actor, plan)
         try:
-            async with state.database.write() as session:
-                if _limited(state):
-                    await one_at_a_time(session, _LOCK)  # they count over all agents
-                await _still_fits(state, session, actor, agent)
-                await _check_limits(state, session, actor)
+            async with core.database.write() as session:
+                if _limited(core):
+                    await one_at_a_time(session, Lock.WORKSPACES)  # they count over all agents
+                await _still_fits(core, session, actor, agent)
+                await _check_limits(core, session, actor)
                 titles = await _titles(session, actor)
                 if request.name and request.name in titles:
                     raise _taken(request.name)
@@ -89,11 +97,11 @@ async def create_workspace(
                 raise _taken(request.name) from error
             if attempt == ATTEMPTS - 1:
                 raise Unavailable("Too much is created at once.", hint="Try again.") from error
-    return view(Row(workspace, agent, actor.name), actor, state.clock.now())
+    return view(Row(workspace, agent, actor.name), actor, core.clock.now())
 
 
-def _workspace(state: ServerState, actor: Actor, plan: _Plan) -> tuple[Workspace, Changed]:
-    now = state.clock.now()
+def _workspace(core: Core, actor: Actor, plan: _Plan) -> tuple[Workspace, Changed]:
+    now = core.clock.now()
     name = workspace_name(plan.agent.id, actor.user_id, short_id())
     spec = specs.for_workspace(plan.spec, name=name, zone_url=plan.agent.zone_url, env=plan.request.env)
     workspace = Workspace(
@@ -119,40 +127,40 @@ def _workspace(state: ServerState, actor: Actor, plan: _Plan) -> tuple[Workspace
         actual_generation=0,
         actual="",
     )
-    return workspace, Changed(kind="desired", key=name, agent=plan.agent.id)
+    return workspace, DesiredChanged(workspace=name, agent=plan.agent.id)
 
 
-def _editor(state: ServerState, name: str) -> EditorSpec:
+def _editor(core: Core, name: str) -> EditorSpec:
     if not name:
-        return next(iter(state.editors.values()))
-    if name not in state.editors:
+        return core.part(Editors).default
+    if name not in core.part(Editors):
         raise InvalidInput(
             f"There is no editor {name}.",
             code="editor-unknown",
-            hint=f"There are: {', '.join(state.editors)}.",
+            hint=f"There are: {', '.join(core.part(Editors))}.",
             field="editor",
         )
-    return state.editors[name]
+    return core.part(Editors)[name]
 
 
-async def _agent(state: ServerState, session: AsyncSession, actor: Actor, name: str) -> Agent:
-    found = choice.choose(await candidates_for(state, session, actor.user_id), name)
+async def _agent(core: Core, session: AsyncSession, actor: Actor, name: str) -> Agent:
+    found = choice.choose(await candidates_for(core, session, actor.user_id), name)
     return await session.get_one(Agent, found.id)
 
 
-async def _still_fits(state: ServerState, session: AsyncSession, actor: Actor, agent: Agent) -> None:
+async def _still_fits(core: Core, session: AsyncSession, actor: Actor, agent: Agent) -> None:
     """Reading the repository takes a while, and others create workspaces meanwhile."""
-    choice.choose(await candidates_for(state, session, actor.user_id, agent.id), agent.name)
+    choice.choose(await candidates_for(core, session, actor.user_id, agent.id), agent.name)
 
 
-def _limited(state: ServerState) -> bool:
-    return state.settings.workspaces_per_user is not None or state.settings.workspaces_total is not None
+def _limited(core: Core) -> bool:
+    return core.settings.workspaces_per_user is not None or core.settings.workspaces_total is not None
 
 
-async def _check_limits(state: ServerState, session: AsyncSession, actor: Actor) -> None:
-    if not _limited(state):
+async def _check_limits(core: Core, session: AsyncSession, actor: Actor) -> None:
+    if not _limited(core):
         return
-    settings = state.settings
+    settings = core.settings
     query = select(func.count()).select_from(Workspace).where(Workspace.terminated_at.is_(None))
     total = await session.scalar(query) or 0
     own = await session.scalar(query.where(Workspace.owner_id == actor.user_id)) or 0

@@ -6,16 +6,18 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from moorage.contract.hosts import owner_of
+from moorage.server.agents.changes import AgentChanged
 from moorage.server.authorization import EVERYBODY, Action, Actor, require
-from moorage.server.changes import Changed, Kind
-from moorage.server.state import ServerState
+from moorage.server.core import Core
+from moorage.server.storage.changes import RESYNC, Changed
 from moorage.server.workspaces import loading, schemas, services
+from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
 from moorage.server.workspaces.view import view
 
 GATHER = 0.05
 """Seconds: changes of the list that come so close together are one."""
 
-_KINDS: tuple[Kind, ...] = ("desired", "actual", "agent")
+_KINDS: tuple[type[Changed], ...] = (DesiredChanged, ActualChanged, AgentChanged)
 
 
 class WatchedWorkspace:
@@ -24,14 +26,14 @@ class WatchedWorkspace:
     kinds = _KINDS
     gather = 0.0
 
-    def __init__(self, state: ServerState, actor: Actor, name: str) -> None:
+    def __init__(self, core: Core, actor: Actor, name: str) -> None:
         self.key: Hashable = ("workspace", actor.user_id, actor.role, name)
-        self._state, self._actor, self._name = state, actor, name
+        self._core, self._actor, self._name = core, actor, name
         self._agent = ""
         """"": nothing has been loaded yet."""
 
     async def load(self) -> schemas.Workspace | None:
-        async with self._state.database.read() as session:
+        async with self._core.database.read() as session:
             if self._agent:
                 row = await loading.still_there(session, self._actor, self._name)
                 if row is None:
@@ -39,12 +41,15 @@ class WatchedWorkspace:
             else:
                 row = await loading.find(session, self._actor, self._name, Action.SEE_WORKSPACE)
                 self._name, self._agent = row.workspace.name, str(row.agent.id)
-        return view(row, self._actor, self._state.clock.now())
+        return view(row, self._actor, self._core.clock.now())
 
     def concerns(self, change: Changed) -> bool:
-        if change.kind == "resync":
-            return True
-        return change.key == (self._agent if change.kind == "agent" else self._name)
+        match change:
+            case AgentChanged():
+                return change.agent == self._agent
+            case DesiredChanged() | ActualChanged():
+                return change.workspace == self._name
+        return change == RESYNC
 
 
 class WatchedList:
@@ -53,19 +58,20 @@ class WatchedList:
     kinds = _KINDS
     gather = GATHER
 
-    def __init__(self, state: ServerState, actor: Actor, everyones: bool = False) -> None:
+    def __init__(self, core: Core, actor: Actor, everyones: bool = False) -> None:
         require(actor, Action.LIST_WORKSPACES, EVERYBODY if everyones else actor.user_id)
         self.key: Hashable = ("workspaces", actor.user_id, actor.role, everyones)
-        self._state, self._actor, self._everyones = state, actor, everyones
+        self._core, self._actor, self._everyones = core, actor, everyones
         self._names: frozenset[str] = frozenset()
 
     async def load(self) -> list[schemas.Workspace]:
-        found = await services.list_workspaces(self._state, self._actor, self._everyones)
+        found = await services.list_workspaces(self._core, self._actor, self._everyones)
         self._names = frozenset(workspace.name for workspace in found)
         return found
 
     def concerns(self, change: Changed) -> bool:
         """One that was adopted may be named for somebody else."""
-        if change.kind in ("desired", "actual") and not self._everyones:
-            return change.key in self._names or owner_of(change.key) in (None, self._actor.user_id)
+        if isinstance(change, DesiredChanged | ActualChanged) and not self._everyones:
+            own = owner_of(change.workspace) in (None, self._actor.user_id)
+            return own or change.workspace in self._names
         return True

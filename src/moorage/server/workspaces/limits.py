@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,10 +11,10 @@ from moorage.contract import ActualState, DesiredState
 from moorage.kernel import log
 from moorage.server.agents import settings
 from moorage.server.agents.models import Agent
-from moorage.server.changes import Changed
-from moorage.server.database import announce
-from moorage.server.state import ServerState
+from moorage.server.core import Core
+from moorage.server.storage.database import announce
 from moorage.server.workspaces import hours, intents
+from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
 from moorage.server.workspaces.decisions import Request, next_intent
 from moorage.server.workspaces.models import Workspace
 from moorage.workspace_settings import RemoteDevelopment
@@ -20,26 +22,36 @@ from moorage.workspace_settings import RemoteDevelopment
 _log = log.get(part="server.workspaces.limits")
 
 
-async def enforce(state: ServerState) -> None:
+ENFORCE_SECONDS = 60.0
+
+
+async def keep(core: Core) -> None:
+    """Enforces the limits again and again. Runs for as long as the server."""
+    while True:
+        await enforce(core)
+        await asyncio.sleep(ENFORCE_SECONDS)
+
+
+async def enforce(core: Core) -> None:
     """Looks at every workspace once. What it decides on is looked at again before it is written."""
-    now = state.clock.now()
+    now = core.clock.now()
     columns = (
         Workspace.id, Workspace.agent_id, Workspace.desired, Workspace.requested_at, Workspace.stopped_at, Workspace.delete_at,
     )  # fmt: skip
     live = select(*columns).where(
         Workspace.terminated_at.is_(None), Workspace.desired != DesiredState.TERMINATED.value
     )
-    async with state.database.read() as session:
+    async with core.database.read() as session:
         limits = await _limits(session)
         rows = (await session.execute(live)).all()
     for row in rows:
         clocks = hours.Clocks(DesiredState(row.desired), row.requested_at, row.stopped_at, row.delete_at)
         if row.agent_id in limits and hours.decide(clocks, limits[row.agent_id], now) is not None:
-            await _act(state, row.id, now)
+            await _act(core, row.id, now)
 
 
-async def _act(state: ServerState, workspace_id: int, now: float) -> None:
-    async with state.database.write() as session:
+async def _act(core: Core, workspace_id: int, now: float) -> None:
+    async with core.database.write() as session:
         workspace = await session.get(Workspace, workspace_id, with_for_update=True)
         if workspace is None or workspace.terminated_at is not None:
             return
@@ -50,7 +62,7 @@ async def _act(state: ServerState, workspace_id: int, now: float) -> None:
             return
         if isinstance(verdict, hours.Announce):
             workspace.delete_at = verdict.at
-            announce(session, Changed(kind="actual", key=workspace.name, agent=0))
+            announce(session, ActualChanged(workspace=workspace.name))
             return
         request: Request = "stop" if isinstance(verdict, hours.Stop) else "delete"
         intent = next_intent(intents.intent_of(workspace), request, state=ActualState(workspace.state))
@@ -58,7 +70,7 @@ async def _act(state: ServerState, workspace_id: int, now: float) -> None:
             return
         why = hours.stopped_words(agent.name, limits) if request == "stop" else ""
         intents.apply(workspace, intent, now, why=why)
-        announce(session, Changed(kind="desired", key=workspace.name, agent=workspace.agent_id))
+        announce(session, DesiredChanged(workspace=workspace.name, agent=workspace.agent_id))
         _log.info(
             "a limit of the agent's settings", workspace=workspace.name, agent=agent.name, request=request
         )

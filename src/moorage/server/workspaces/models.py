@@ -3,7 +3,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from moorage.server.database import Base
+from moorage.server.storage.database import Base
 
 
 class Workspace(Base):

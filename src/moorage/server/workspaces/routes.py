@@ -13,16 +13,18 @@ from starlette.responses import Response, StreamingResponse
 
 from moorage.contract import agent as contract
 from moorage.kernel.errors import LimitReached, Unavailable
-from moorage.server.accounts.revocation import is_welcome
-from moorage.server.agents import channels, forwarding
+from moorage.server.accounts import authentication
+from moorage.server.accounts.authentication import Signed
+from moorage.server.accounts.revocation import is_valid, reader
+from moorage.server.agents import forwarding
 from moorage.server.agents.hub import REVOKED, Channel, Elsewhere
 from moorage.server.authorization import Action, Actor
+from moorage.server.core import Core
 from moorage.server.http import context, events
-from moorage.server.http.context import Signed, State
-from moorage.server.http.places import Place
-from moorage.server.state import ServerState
+from moorage.server.http.context import ServerCore
+from moorage.server.http.places import Place, Places
 from moorage.server.tasks import until_one_ends
-from moorage.server.workspaces import schemas, services
+from moorage.server.workspaces import channels, schemas, services
 from moorage.server.workspaces.events import WatchedList, WatchedWorkspace
 
 START_SECONDS = 30.0
@@ -35,65 +37,65 @@ _TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}}
 
 
 @api.get("")
-async def list_workspaces(state: State, actor: Signed, all: bool = False) -> schemas.Workspaces:  # noqa: A002 - the API's word
+async def list_workspaces(core: ServerCore, actor: Signed, all: bool = False) -> schemas.Workspaces:  # noqa: A002 - the API's word
     """One's own workspaces; with `all`, everyone's, for an administrator."""
-    return schemas.Workspaces(items=await services.list_workspaces(state, actor, all))
+    return schemas.Workspaces(items=await services.list_workspaces(core, actor, all))
 
 
 @api.post("", status_code=201)
 async def create_workspace(
-    request: Request, state: State, actor: Signed, body: schemas.CreateWorkspace
+    request: Request, core: ServerCore, actor: Signed, body: schemas.CreateWorkspace
 ) -> schemas.Workspace:
     """Nothing is made when whoever asks hangs up before the repository is read."""
-    return await services.create_workspace(state, actor, body, gone=lambda: context.hung_up(request))
+    return await services.create_workspace(core, actor, body, gone=lambda: context.hung_up(request))
 
 
 @api.get("/events", response_class=Response, responses=_EVENTS)
-async def list_events(state: State, actor: Signed, all: bool = False) -> Response:  # noqa: A002 - the API's word
+async def list_events(core: ServerCore, actor: Signed, all: bool = False) -> Response:  # noqa: A002 - the API's word
     """Server-sent events `workspaces`: `{"items": […]}`, at once and at each change."""
-    return events.stream(state, actor, "workspaces", WatchedList(state, actor, all), _items)
+    return events.stream(core, reader(core, actor), "workspaces", WatchedList(core, actor, all), _items)
 
 
 @api.get("/{name}")
-async def get_workspace(state: State, actor: Signed, name: str) -> schemas.Workspace:
-    return await services.get_workspace(state, actor, name)
+async def get_workspace(core: ServerCore, actor: Signed, name: str) -> schemas.Workspace:
+    return await services.get_workspace(core, actor, name)
 
 
 @api.get("/{name}/events", response_class=Response, responses=_EVENTS)
-async def workspace_events(state: State, actor: Signed, name: str) -> Response:
+async def workspace_events(core: ServerCore, actor: Signed, name: str) -> Response:
     """Server-sent events `workspace`, at once and at each change; the stream ends when the workspace is gone."""
-    return events.stream(state, actor, "workspace", WatchedWorkspace(state, actor, name), _itself)
+    return events.stream(core, reader(core, actor), "workspace", WatchedWorkspace(core, actor, name), _itself)
 
 
 @api.post("/{name}/start", status_code=202)
-async def start_workspace(state: State, actor: Signed, name: str) -> schemas.Workspace:
-    return await services.start_workspace(state, actor, name)
+async def start_workspace(core: ServerCore, actor: Signed, name: str) -> schemas.Workspace:
+    return await services.start_workspace(core, actor, name)
 
 
 @api.post("/{name}/stop", status_code=202)
-async def stop_workspace(state: State, actor: Signed, name: str) -> schemas.Workspace:
-    return await services.stop_workspace(state, actor, name)
+async def stop_workspace(core: ServerCore, actor: Signed, name: str) -> schemas.Workspace:
+    return await services.stop_workspace(core, actor, name)
 
 
 @api.post("/{name}/restart", status_code=202)
-async def restart_workspace(state: State, actor: Signed, name: str) -> schemas.Workspace:
-    return await services.restart_workspace(state, actor, name)
+async def restart_workspace(core: ServerCore, actor: Signed, name: str) -> schemas.Workspace:
+    return await services.restart_workspace(core, actor, name)
 
 
 @api.delete("/{name}", status_code=202)
-async def delete_workspace(state: State, actor: Signed, name: str) -> schemas.Workspace:
-    return await services.delete_workspace(state, actor, name)
+async def delete_workspace(core: ServerCore, actor: Signed, name: str) -> schemas.Workspace:
+    return await services.delete_workspace(core, actor, name)
 
 
 @api.get("/{name}/ports")
-async def list_ports(state: State, actor: Signed, name: str) -> schemas.Ports:
-    return schemas.Ports(items=await services.list_ports(state, actor, name))
+async def list_ports(core: ServerCore, actor: Signed, name: str) -> schemas.Ports:
+    return schemas.Ports(items=await services.list_ports(core, actor, name))
 
 
 @api.get("/{name}/logs", response_class=Response, responses=_TEXT)
 async def read_logs(  # noqa: PLR0917 - FastAPI passes them by name
     request: Request,
-    state: State,
+    core: ServerCore,
     actor: Signed,
     name: str,
     container: str = "",
@@ -101,9 +103,9 @@ async def read_logs(  # noqa: PLR0917 - FastAPI passes them by name
     tail: Annotated[int | None, Query(ge=0)] = None,
 ) -> Response:
     try:
-        chunks = await channels.open_logs(state, actor, name, container=container, follow=follow, tail=tail)
+        chunks = await channels.open_logs(core, actor, name, container=container, follow=follow, tail=tail)
     except Elsewhere as elsewhere:
-        return await forwarding.pass_on(state, actor, request, elsewhere)
+        return await forwarding.pass_on(core, actor, request, elsewhere)
     return StreamingResponse(
         chunks, media_type="text/plain", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
@@ -124,19 +126,19 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
     With `credit`, each side tells the other with `{"taken": bytes}` what it has read, and has `contract.WINDOW` bytes under
     way at most: then a reader that pauses goes on answering pings.
     """
-    state = context.state_of(websocket)
-    actor = await context.actor(websocket)
-    with state.places.take(Place.COMMAND, actor.user_id):
+    core = context.core_of(websocket)
+    actor = await authentication.actor(websocket)
+    with core.part(Places).take(Place.COMMAND, actor.user_id):
         try:
-            target = await channels.reach(state, actor, name, container, Action.RUN_COMMANDS)
+            target = await channels.reach(core, actor, name, container, Action.RUN_COMMANDS)
         except Elsewhere as elsewhere:
-            await forwarding.pass_on_websocket(state, actor, websocket, elsewhere, credit=credit)
+            await forwarding.pass_on_websocket(core, actor, websocket, elsewhere, credit=credit)
             return
-        await _run(state, actor, websocket, target, tty=tty, columns=columns, rows=rows, credit=credit)
+        await _run(core, actor, websocket, target, tty=tty, columns=columns, rows=rows, credit=credit)
 
 
 async def _run(
-    state: ServerState,
+    core: Core,
     actor: Actor,
     websocket: WebSocket,
     target: channels.Target,
@@ -155,8 +157,8 @@ async def _run(
         return
     except WebSocketDisconnect:
         return
-    if not await is_welcome(
-        state, actor
+    if not await is_valid(
+        core, actor
     ):  # who was blocked or signed out since the connection began starts nothing
         await _end(websocket, {"error": REVOKED})
         return

@@ -6,10 +6,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.contract import ActualState, DesiredState
 from moorage.server.authorization import EVERYBODY, Action, Actor, require
-from moorage.server.changes import Changed
-from moorage.server.database import announce
-from moorage.server.state import ServerState
+from moorage.server.core import Core
+from moorage.server.storage.database import announce
 from moorage.server.workspaces import intents, loading, schemas, specs
+from moorage.server.workspaces.changes import DesiredChanged
 from moorage.server.workspaces.creation import create_workspace
 from moorage.server.workspaces.decisions import Request, next_intent
 from moorage.server.workspaces.models import Workspace
@@ -27,53 +27,51 @@ __all__ = [
 ]
 
 
-async def list_workspaces(
-    state: ServerState, actor: Actor, everyones: bool = False
-) -> list[schemas.Workspace]:
+async def list_workspaces(core: Core, actor: Actor, everyones: bool = False) -> list[schemas.Workspace]:
     """One's own, or, for an administrator, everyone's. Terminated ones are gone."""
     require(actor, Action.LIST_WORKSPACES, EVERYBODY if everyones else actor.user_id)
     query = loading.rows()
     if not everyones:
         query = query.where(Workspace.owner_id == actor.user_id)
-    async with state.database.read() as session:
+    async with core.database.read() as session:
         found = await loading.fetch(session, query)
-    now = state.clock.now()
+    now = core.clock.now()
     return [view(row, actor, now) for row in found]
 
 
-async def get_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
-    async with state.database.read() as session:
+async def get_workspace(core: Core, actor: Actor, name: str) -> schemas.Workspace:
+    async with core.database.read() as session:
         row = await loading.find(session, actor, name, Action.SEE_WORKSPACE)
-    return view(row, actor, state.clock.now())
+    return view(row, actor, core.clock.now())
 
 
-async def list_ports(state: ServerState, actor: Actor, name: str) -> list[schemas.Port]:
-    async with state.database.read() as session:
+async def list_ports(core: Core, actor: Actor, name: str) -> list[schemas.Port]:
+    async with core.database.read() as session:
         row = await loading.find(session, actor, name, Action.SEE_WORKSPACE)
     return ports_view(row, actor)
 
 
-async def start_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
-    return await _request(state, actor, name, "start", Action.START_WORKSPACE)
+async def start_workspace(core: Core, actor: Actor, name: str) -> schemas.Workspace:
+    return await _request(core, actor, name, "start", Action.START_WORKSPACE)
 
 
-async def stop_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
-    return await _request(state, actor, name, "stop", Action.STOP_WORKSPACE)
+async def stop_workspace(core: Core, actor: Actor, name: str) -> schemas.Workspace:
+    return await _request(core, actor, name, "stop", Action.STOP_WORKSPACE)
 
 
-async def restart_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
-    return await _request(state, actor, name, "restart", Action.RESTART_WORKSPACE)
+async def restart_workspace(core: Core, actor: Actor, name: str) -> schemas.Workspace:
+    return await _request(core, actor, name, "restart", Action.RESTART_WORKSPACE)
 
 
-async def delete_workspace(state: ServerState, actor: Actor, name: str) -> schemas.Workspace:
-    return await _request(state, actor, name, "delete", Action.DELETE_WORKSPACE)
+async def delete_workspace(core: Core, actor: Actor, name: str) -> schemas.Workspace:
+    return await _request(core, actor, name, "delete", Action.DELETE_WORKSPACE)
 
 
 async def _request(
-    state: ServerState, actor: Actor, name: str, request: Request, action: Action
+    core: Core, actor: Actor, name: str, request: Request, action: Action
 ) -> schemas.Workspace:
-    now = state.clock.now()
-    async with state.database.write() as session:
+    now = core.clock.now()
+    async with core.database.write() as session:
         row = await loading.find(session, actor, name, action)
         await _lock(session, row)
         workspace = row.workspace
@@ -84,7 +82,7 @@ async def _request(
                 # Here alone: what runs goes on by the spec that it was made from.
                 spec = specs.moved_to(spec_of(workspace), name=workspace.name, zone_url=row.agent.zone_url)
                 workspace.spec = specs.encoded(spec)
-            announce(session, Changed(kind="desired", key=workspace.name, agent=workspace.agent_id))
+            announce(session, DesiredChanged(workspace=workspace.name, agent=workspace.agent_id))
     return view(row, actor, now)
 
 

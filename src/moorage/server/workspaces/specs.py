@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import msgspec
 
@@ -16,6 +17,13 @@ from moorage.server.workspaces.view import port_url
 
 PROXY_VARIABLE = "VSCODE_PROXY_URI"
 """Tells VS Code how a port that it forwards is reached; VS Code itself replaces `{{port}}`."""
+
+
+@dataclass(frozen=True)
+class DevfileParents:
+    """Where the parents and plugins of devfiles are found."""
+
+    resolver: Resolver
 
 
 def translate(

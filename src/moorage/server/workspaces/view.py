@@ -19,13 +19,11 @@ from moorage.contract import (
 )
 from moorage.contract.hosts import host_of
 from moorage.server.agents.models import Agent
+from moorage.server.agents.rows import is_silent
 from moorage.server.authorization import Action, Actor, may
 from moorage.server.workspaces import hours, schemas
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.outside import outside, ports_outside
-
-SILENCE = 60.0
-"""Seconds without a word from the agent after which nobody knows how its workspaces are."""
 
 _decode_spec = msgspec.json.Decoder(WorkspaceSpec).decode
 _decode_actual = msgspec.json.Decoder(ActualWorkspace).decode
@@ -50,10 +48,6 @@ def actual_of(workspace: Workspace) -> ActualWorkspace | None:
     return _decode_actual(workspace.actual) if workspace.actual else None
 
 
-def is_silent(agent: Agent, now: float) -> bool:
-    return now - agent.last_seen > SILENCE
-
-
 def view(row: Row, actor: Actor, now: float) -> schemas.Workspace:
     """As `actor` sees it, who may see it: all of it, or what is outside."""
     whole = _view(row, now)
@@ -76,7 +70,7 @@ def _view(row: Row, now: float) -> schemas.Workspace:
         commit=workspace.commit,
         devfile_path=workspace.devfile_path,
         desired=DesiredState(workspace.desired),
-        state=state_of(workspace, row.agent, now),
+        state=core_of(workspace, row.agent, now),
         url=url + open_path(spec) if url else "",
         folder=spec.folder,
         generation=workspace.generation,
@@ -94,7 +88,7 @@ def _view(row: Row, now: float) -> schemas.Workspace:
     )
 
 
-def state_of(workspace: Workspace, agent: Agent, now: float) -> ActualState:
+def core_of(workspace: Workspace, agent: Agent, now: float) -> ActualState:
     """As reported; Unknown once the agent has been silent for long."""
     state = ActualState(workspace.state)
     return (

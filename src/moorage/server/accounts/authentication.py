@@ -1,0 +1,72 @@
+"""Finds out who asks, by what a request brings: a pass, an API token, or the cookie of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from moorage.kernel.errors import NotSignedIn
+from moorage.server.accounts import cookies, passes, sessions, tokens
+from moorage.server.authorization import Actor
+from moorage.server.http.context import bearer, core_of
+from moorage.server.http.headers import PASS
+
+Authenticator = Callable[[HTTPConnection], Awaitable[Actor | None]]
+"""Tells who asks by one kind of proof; None when the request brings none of that kind.
+
+Raises `NotSignedIn` for a proof that is wrong, `Forbidden` for somebody who is blocked.
+"""
+
+
+async def by_pass(connection: HTTPConnection) -> Actor | None:
+    secret = connection.headers.get(PASS)
+    if secret is None:
+        return None
+    return await passes.actor_of_pass(core_of(connection), secret, connection.scope["path"])
+
+
+async def by_token(connection: HTTPConnection) -> Actor | None:
+    token = bearer(connection)
+    return None if token is None else await tokens.actor_of_token(core_of(connection), token)
+
+
+async def by_session(connection: HTTPConnection) -> Actor | None:
+    core = core_of(connection)
+    cookie = connection.cookies.get(cookies.name(core))
+    return await sessions.actor_of_session(core, cookie) if cookie else None
+
+
+AUTHENTICATORS: tuple[Authenticator, ...] = (by_pass, by_token, by_session)
+"""The first that finds its kind of proof decides: a header that is wrong is never mended by a cookie."""
+
+
+async def actor_or_none(connection: HTTPConnection) -> Actor | None:
+    """Who asks; None when nobody is signed in. Raises as `Authenticator` does."""
+    for authenticate in AUTHENTICATORS:
+        if (found := await authenticate(connection)) is not None:
+            return found
+    return None
+
+
+async def actor(connection: HTTPConnection) -> Actor:
+    """Who asks. Raises `NotSignedIn` when nobody is signed in (any more)."""
+    found = await actor_or_none(connection)
+    if found is None:
+        if ended := await ending(connection):
+            raise NotSignedIn(ended, code="session-ended", hint="Sign in anew.")
+        raise NotSignedIn("Nobody is signed in.", hint="Sign in, or send an API token.")
+    return found
+
+
+async def ending(connection: HTTPConnection) -> str:
+    """Why the session of the browser's cookie is over, in a sentence; "" when there is none, or nobody knows."""
+    core = core_of(connection)
+    cookie = connection.cookies.get(cookies.name(core))
+    return await sessions.ending_of(core, cookie) if cookie else ""
+
+
+Signed = Annotated[Actor, Depends(actor)]
+MaybeSigned = Annotated[Actor | None, Depends(actor_or_none)]

@@ -1,0 +1,127 @@
+"""Sessions of browsers: they begin, are used, and end, here and at every gateway."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from moorage.kernel.ids import fingerprint, new_secret, short_id
+from moorage.server.accounts import models
+from moorage.server.accounts.changes import SessionChanged
+from moorage.server.accounts.lifetimes import extended, session_end
+from moorage.server.accounts.rows import as_actor
+from moorage.server.authorization import Actor
+from moorage.server.core import Core
+from moorage.server.storage.database import announce, changed_one
+
+SESSIONS = 50
+"""Of one person at once, at most; all gateways know them."""
+_EXTEND_AFTER = 0.05
+"""Part of the time that a session may rest, which must be gained before its use is written down: not every request writes."""
+
+
+async def begin(
+    core: Core, session: AsyncSession, user: models.User, link: models.SignInLink
+) -> tuple[str, models.Session]:
+    """A new session of the user whom the link signs in, and the value of its cookie, which is stored nowhere."""
+    secret, now = new_secret(), core.clock.now()
+    await _make_room(session, user, now)
+    ends_at = session_end(link.ends_at, now=now, longest_days=core.settings.session_longest_days)
+    row = models.Session(
+        id=short_id(20),
+        user_id=user.id,
+        fingerprint=fingerprint(secret),
+        created_at=now,
+        expires_at=min(now + core.settings.session_hours * 3600, ends_at),
+        ends_at=ends_at,
+        token_id=link.token_id,
+    )
+    session.add(row)
+    announce(session, SessionChanged(session=row.id))
+    return secret, row
+
+
+async def actor_of_session(core: Core, cookie: str) -> Actor | None:
+    """Who the cookie's session belongs to; None when it is unknown or over. Its use keeps it alive, up to its longest life.
+
+    Raises `Forbidden` when the user is blocked.
+    """
+    now = core.clock.now()
+    query = (
+        select(models.Session, models.User)
+        .join(models.User, models.User.id == models.Session.user_id)
+        .where(models.Session.fingerprint == fingerprint(cookie), models.Session.expires_at > now)
+    )
+    async with core.database.read() as session:
+        row = (await session.execute(query)).one_or_none()
+    if row is None:
+        return None
+    actor = as_actor(row.User, row.Session.id)
+    later = extended(
+        row.Session.expires_at,
+        row.Session.ends_at,
+        now=now,
+        idle_hours=core.settings.session_hours,
+        unless_gained=_EXTEND_AFTER,
+    )
+    if later is not None:
+        await _extend(core, row.Session.id, row.Session.expires_at, later)
+    return actor
+
+
+async def ending_of(core: Core, cookie: str) -> str:
+    """Why the cookie's session is over, in a sentence, for a day after its end; "" when it is not, or nobody knows."""
+    now = core.clock.now()
+    query = select(models.Session).where(models.Session.fingerprint == fingerprint(cookie))
+    async with core.database.read() as session:
+        row = await session.scalar(query)
+        token = await session.get(models.ApiToken, row.token_id) if row is not None and row.token_id else None
+    if row is None or row.expires_at > now:
+        return ""
+    settings = core.settings
+    if row.expires_at < row.ends_at:
+        return f"You were signed out: nobody has used your session for {settings.session_hours:g} hours."
+    if token is not None and token.expires_at is not None and token.expires_at <= now:
+        return "You were signed out: the API token that your sign-in link was made by has expired."
+    days = f"{settings.session_longest_days:g} days"
+    return f"You were signed out: a session lasts {days} at most, however much it is used."
+
+
+async def sign_out(core: Core, actor: Actor) -> None:
+    """Ends the actor's session, here and at every gateway. Does nothing for an API token."""
+    if actor.session:
+        await end_session(core, actor.session)
+
+
+async def end_session(core: Core, session_id: str) -> None:
+    """Here and at every gateway. Does nothing when there is none of that id (any more)."""
+    async with core.database.write() as session:
+        row = await session.get(models.Session, session_id)
+        if row is not None:
+            await session.delete(row)
+            announce(session, SessionChanged(session=row.id))
+
+
+async def _extend(core: Core, session_id: str, known: float, expires_at: float) -> None:
+    """Once, however many requests find at the same time that it is due."""
+    async with core.database.write() as session:
+        moved = await session.execute(
+            update(models.Session)
+            .where(models.Session.id == session_id, models.Session.expires_at == known)
+            .values(expires_at=expires_at)
+        )
+        if changed_one(moved):
+            announce(session, SessionChanged(session=session_id))
+
+
+async def _make_room(session: AsyncSession, user: models.User, now: float) -> None:
+    """Ends those of the user's sessions that would end first anyway, when there are too many."""
+    query = (
+        select(models.Session)
+        .where(models.Session.user_id == user.id, models.Session.expires_at > now)
+        .order_by(models.Session.expires_at.desc())
+        .offset(SESSIONS - 1)
+    )
+    for old in (await session.scalars(query)).all():
+        await session.delete(old)
+        announce(session, SessionChanged(session=old.id))
