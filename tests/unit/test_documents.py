@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
+PAGES = sorted({*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")} - {ROOT / "CHANGELOG.md"})
+PACKAGE = ROOT / "src/moorage"
+ELSEWHERE = {"devfile/flatten/devworkspace"}
+"""Folders of published data, which the repository does not hold."""
 LOGGED = {"workspace-found"}
 """Codes of lines of a log, which no error carries."""
 
@@ -39,3 +48,90 @@ def test_every_setting_says_what_it_is() -> None:
     rows = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
     assert len(rows) > 100
     assert [field for field, meaning in rows if not meaning.strip()] == []
+
+
+def _files() -> set[str]:
+    """What the repository holds, by its path: files, and folders with a `/` at the end."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    there = {path for path in listed if (ROOT / path).exists()}
+    return there | {f"{folder}/" for path in there for folder in map(str, Path(path).parents)}
+
+
+FILES = _files()
+
+
+def _is_there(path: str, page: Path) -> bool:
+    """From the page, the repository's top, or below any folder of it: documents say `http/context.py` when they speak of the server."""
+    if (page.parent / path).exists():
+        return True
+    return any(f"/{file}".rstrip("/").endswith(f"/{path.rstrip('/')}") for file in FILES)
+
+
+def _expanded(path: str) -> list[str]:
+    """`a/{b,c}.py` as `a/b.py` and `a/c.py`."""
+    parts = [
+        part[1:-1].split(",") if part.startswith("{") else [part] for part in re.split(r"(\{[^}]*\})", path)
+    ]
+    return ["".join(choice) for choice in product(*parts)]
+
+
+def _spans(text: str) -> list[str]:
+    """What stands between backticks, outside of blocks of code."""
+    return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def _anchors(text: str) -> set[str]:
+    """The headings, as GitHub names them in links."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """A link names a file of the repository, and a heading of it."""
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text)):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in _anchors(file.read_text()), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_are_there(page: Path) -> None:
+    """Modules and documents by their path, with or without the folders above, and modules by their dotted name."""
+    packages = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
+    for span in set(_spans(page.read_text())) - ELSEWHERE:
+        if re.fullmatch(r"(?:[\w.-]|/|\{[\w,]+\})+\.(?:py|md)", span):
+            assert [path for path in _expanded(span) if not _is_there(path, page)] == [], span
+        elif re.fullmatch(r"(?:src|docs|tests|scripts|bench|deploy|examples)/[\w./-]*", span):
+            assert _is_there(span, page), span
+        elif re.fullmatch(r"[a-z_]+(?:/[a-z_]+)+/?", span) and span.split("/")[0] in packages:
+            assert _is_there(span, page) or _is_there(f"{span.rstrip('/')}.py", page), span
+        elif re.fullmatch(r"(?:moorage\.)?[a-z_]+(?:\.[a-z_]+)+", span):
+            names = span.removeprefix("moorage.").split(".")
+            if names[0] in packages:
+                assert _is_module(names) or _is_module(names[:-1]) or _is_value(names), span
+
+
+def _is_module(names: list[str]) -> bool:
+    path = PACKAGE.joinpath(*names)
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def _is_value(names: list[str]) -> bool:
+    """Of the chart."""
+    found: Any = yaml.safe_load((ROOT / "deploy/helm/moorage/values.yaml").read_text())
+    for name in names:
+        if not isinstance(found, dict) or name not in found:
+            return False
+        found = found[name]
+    return True
