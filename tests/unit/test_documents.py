@@ -108,18 +108,23 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_are_named_are_there(page: Path) -> None:
     """Modules and documents by their path, with or without the folders above, and modules by their dotted name."""
+    spans = set(_spans(page.read_text())) - ELSEWHERE
+    assert sorted(span for span in spans if not _names_what_is_there(span, page)) == []
+
+
+def _names_what_is_there(span: str, page: Path) -> bool:
+    """Whether it is, for what looks like the name of a file, a folder or a module; True for anything else."""
     packages = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
-    for span in set(_spans(page.read_text())) - ELSEWHERE:
-        if re.fullmatch(r"(?:[\w.-]|/|\{[\w,]+\})+\.(?:py|md)", span):
-            assert [path for path in _expanded(span) if not _is_there(path, page)] == [], span
-        elif re.fullmatch(r"(?:src|docs|tests|scripts|bench|deploy|examples)/[\w./-]*", span):
-            assert _is_there(span, page), span
-        elif re.fullmatch(r"[a-z_]+(?:/[a-z_]+)+/?", span) and span.split("/")[0] in packages:
-            assert _is_there(span, page) or _is_there(f"{span.rstrip('/')}.py", page), span
-        elif re.fullmatch(r"(?:moorage\.)?[a-z_]+(?:\.[a-z_]+)+", span):
-            names = span.removeprefix("moorage.").split(".")
-            if names[0] in packages:
-                assert _is_module(names) or _is_module(names[:-1]) or _is_value(names), span
+    if re.fullmatch(r"(?:[\w.-]|/|\{[\w,]+\})+\.(?:py|md)", span):
+        return all(_is_there(path, page) for path in _expanded(span))
+    if re.fullmatch(r"(?:src|docs|tests|scripts|bench|deploy|examples)/[\w./-]*", span):
+        return _is_there(span, page)
+    if re.fullmatch(r"[a-z_]+(?:/[a-z_]+)+/?", span) and span.split("/", maxsplit=1)[0] in packages:
+        return _is_there(span, page) or _is_there(f"{span.rstrip('/')}.py", page)
+    names = span.removeprefix("moorage.").split(".")
+    if re.fullmatch(r"[a-z_]+(?:\.[a-z_]+)+", ".".join(names)) and names[0] in packages:
+        return _is_module(names) or _is_module(names[:-1]) or _is_value(names)
+    return True
 
 
 def _is_module(names: list[str]) -> bool:
