@@ -25,7 +25,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     kubeconfig: str = ""
     """File that says where the cluster is; "": the pod that the agent runs in."""
     kubernetes_context: str = ""
-    """Of the kubeconfig; "": its current one."""
+    """The context of the kubeconfig; "": its current one."""
     workspace_settings: str = ""
     """File with the workspaces' settings (`remote_development:` …, YAML), which then nobody sets at the server. "": the server's."""
     pull_secret_namespaces: tuple[str, ...] = ()

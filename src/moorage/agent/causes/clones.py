@@ -9,7 +9,7 @@ from moorage.contract import Cause
 from moorage.contract.git_failures import GitFailure, failure_of
 
 _USERINFO = re.compile(r"(?<=://)[^\s/]+@")
-"""Of a URL. Some give a token for a name there."""
+"""User and password of a URL. Some give a token for a name there."""
 
 
 def of_clone(url: str, ref: str, code: str, said: str) -> Verdict:
@@ -93,7 +93,7 @@ def _cause_of(failure: GitFailure, where: str, ref: str, said: str) -> Cause:
 
 
 def credential_not_taken() -> Verdict:
-    """Of a sandbox that gives no sign that it would keep a credential to itself."""
+    """The cause of a sandbox that gives no sign that it would keep a credential to itself."""
     return Verdict(
         make_cause(
             "credential-not-taken",

@@ -18,7 +18,10 @@ from moorage.contract import Cause
 
 
 def of_exit(name: str, code: int | None, lines: str, *, oom: bool = False, error: str = "") -> Verdict:
-    """Of a container that ended. `lines`: the last ones that it wrote; `error`: the engine's words, if it has any."""
+    """The cause of a container's end.
+
+    `lines`: the last ones that it wrote; `error`: the engine's words, if it has any.
+    """
     words = f"{error}\n{lines}"
     if matches(words, *FILE_WATCHERS):
         if not oom:
@@ -90,7 +93,7 @@ def of_exit(name: str, code: int | None, lines: str, *, oom: bool = False, error
 
 
 def crash_loop(cause: Cause, times: int) -> Verdict:
-    """What is said once a container ended too often."""
+    """The cause that is told once a container ended too often."""
     hint = cause.hint or "Correct what the last lines tell, then start the workspace again."
     return Verdict(
         Cause(
@@ -128,7 +131,7 @@ def init_timeout(name: str, seconds: float, lines: str) -> Verdict:
 
 
 def ca_bundle(lines: str) -> Verdict:
-    """Of a CA bundle of which no truststore can be made."""
+    """The cause of a CA bundle of which no truststore can be made."""
     return Verdict(
         make_cause(
             "ca-bundle-invalid",

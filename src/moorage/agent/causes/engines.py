@@ -1,4 +1,4 @@
-"""What an engine refuses, or that it does not answer. Pure."""
+"""Causes of an engine that refuses, or does not answer. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def engine_slow(host: str, doing: str, seconds: float) -> Verdict:
 
 
 def of_engine(doing: str, status: int, message: str) -> Verdict:
-    """Of a request that the engine refused. `doing`: "starting container py"; `status`: HTTP's."""
+    """The cause of a request that the engine refused.
+
+    `doing`: "starting container py"; `status`: as in HTTP.
+    """
     if matches(message, *FILE_WATCHERS):
         return no_watchers(f"The engine failed while {doing}", message)
     if matches(message, *NO_SPACE):

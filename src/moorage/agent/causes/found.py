@@ -1,4 +1,4 @@
-"""What an agent knows better than its server. Pure."""
+"""Causes of holding still where an agent knows more than its server. Pure."""
 
 from __future__ import annotations
 

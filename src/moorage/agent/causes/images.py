@@ -7,7 +7,7 @@ from moorage.contract import Cause
 
 
 def of_pull(image: str, status: int, message: str) -> Verdict:
-    """Of a pull that failed: the registry's or the engine's answer."""
+    """The cause of a pull that failed, out of the registry's or the engine's answer."""
     if matches(message, *NO_SPACE):
         return no_space(f"for the image {image}", message)
     if matches(
@@ -92,7 +92,8 @@ def pull_timeout(image: str, seconds: float) -> Verdict:
 
 
 def tools_image(image: str, cause: Cause) -> Verdict:
-    """Of a pull of the tools image: the agent's installation is at fault, not the workspace."""
+    """The cause of a failed pull of the tools image: the agent's installation is at fault, not the
+    workspace."""
     return Verdict(
         make_cause(
             "tools-image-missing",

@@ -1,4 +1,4 @@
-"""What all causes are made of."""
+"""The parts that all causes are made of. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ FILE_WATCHERS = (
     "number of inotify",
     "inotify.*(no space left|enospc|limit|exhausted|too many)",
 )
-"""Of a limit of the kernel's, for which it has no error of its own: it says that there is no space."""
+"""Words about a limit of the kernel's, for which it has no error of its own: it says that there is
+no space."""
 
 
 def no_watchers(what: str, detail: str) -> Verdict:

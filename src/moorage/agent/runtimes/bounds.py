@@ -1,7 +1,8 @@
-"""What settings from the server may not do in a cluster. Pure.
+"""Bounds of what settings from the server may do in a cluster. Pure.
 
-The server makes no objects, but settings decide how an agent makes them. Whoever runs the agent says in its own settings
-(`[agent]`) what the server may set; its own file (`workspace_settings`) is theirs, and free of these bounds.
+The server makes no objects, but settings decide how an agent makes them. Whoever runs the agent
+says in its own settings (`[agent]`) what the server may set; its own file (`workspace_settings`) is
+theirs, and free of these bounds.
 """
 
 from __future__ import annotations

@@ -77,20 +77,20 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     fault: Cause | None = None
     """Why this run will never be ready, or must end."""
     warning: Cause | None = None
-    """What is wrong, or soon will be, with one that goes on."""
+    """A fault of one that goes on, or one that is near."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The containers that are there, whole or in part."""
 
     restarts: int
-    """Of the desired workspace that they were made for."""
+    """`restarts` of the desired workspace that they were made for."""
     spec: str
     """Digest of the spec that they were made from; see `digest_of`."""
     generation: int = 0
     containers: tuple[ObservedContainer, ...] = ()
     missing: tuple[str, ...] = ()
-    """What must be made or started beside exited containers, as a person would call it; empty: nothing."""
+    """Names what must be made or started beside exited containers, as a person would; (): nothing."""
     address: str = ""
     unreachable: Cause | None = None
     """Why nobody reaches it though it may still run: what it runs on does not answer."""
@@ -119,19 +119,20 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
-    """What an engine has of one workspace."""
+    """One workspace, as its engine has it."""
 
     name: str
     data: bool = False
     """Volumes, or whatever else a stop leaves."""
     known: Known | None = None
-    """What `note` has written last, or, of a run without that, what its labels tell; None: nothing is known."""
+    """The word that `note` has written last, or that the labels of a run without one tell; None:
+    nothing is known."""
     recorded: bool = False
     """Whether `note` has written anything that is still there."""
     since: float = 0.0
     """When the oldest of what there is was made (seconds since the epoch); 0: not known."""
     objects: tuple[str, ...] = ()
-    """What there is, as a person would look for it in the engine."""
+    """Names of its objects, as a person would look for them in the engine."""
     ids: tuple[str, ...] = ()
     """Tells its data from other data of the same name."""
     leftovers: bool = False
@@ -207,7 +208,7 @@ class ExecSession(Protocol):
     """A command that runs. Leaving its context ends it (SIGHUP, then SIGKILL) if it still does."""
 
     def output(self) -> AsyncIterator[LogChunk]:
-        """What it writes, until its end. Not reading makes it wait."""
+        """The command's output, until its end. Not reading makes it wait."""
 
     async def write(self, data: bytes) -> None:
         """Waits while it does not read."""
@@ -241,7 +242,8 @@ class Backend(Protocol):
 
     @property
     def caveat(self) -> str:
-        """What is less protected on this machine than it should be, as a sentence for its administrator; "": nothing."""
+        """A sentence for the administrator about what is less protected on this machine than it
+        should be; "": nothing."""
 
     async def describe(self) -> RuntimeInfo:
         """Raises `RuntimeFault` when the engine does not answer."""
@@ -269,7 +271,7 @@ class Runtime(Protocol):
         """Raises `RuntimeFault`."""
 
     def progress(self, name: str) -> Progress:
-        """What `observe` would say of progress, without asking the engine."""
+        """The progress that `observe` would tell, without asking the engine."""
 
     async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
         """Makes and starts what is missing, and leaves alone what is as it should be. `fresh`: with new containers.
@@ -313,7 +315,10 @@ class Runtime(Protocol):
 
 
 def digest_of(spec: WorkspaceSpec) -> str:
-    """What of a spec decides how containers are made: 16 hexadecimal digits. Credentials are no part of it."""
+    """The digest of what decides in a spec how containers are made: 16 hexadecimal digits.
+
+    Credentials are no part of it.
+    """
     import hashlib
 
     plain = without_credentials(spec)
@@ -339,7 +344,7 @@ def known_of(desired: DesiredWorkspace, place: str) -> Known:
 
 
 def read_known(text: str | bytes) -> Known | None:
-    """What `note` has written, by whatever version; None for what is none of it."""
+    """Reads what `note` has written, by whatever version; None: it is none of it."""
     try:
         return msgspec.json.decode(text, type=Known)
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""What the sandbox of every runtime is told to clone, and with which credentials. Pure."""
+"""The projects that the sandbox of every runtime clones, and the credentials for them. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ containers can reach it: they get nothing. A sandbox that an agent of an earlier
 
 
 def sandbox_environment(projects: tuple[Project, ...]) -> dict[str, str]:
-    """What `workspace-clone` is told. Raises `RuntimeFault` (final)."""
+    """The variables that tell `workspace-clone` what to do. Raises `RuntimeFault` (final)."""
     env = {"MOORAGE_PROJECTS": project_lines(projects), "MOORAGE_STAGE": STAGE}
     if paths := [fields[0] for fields in map(_credential_fields, projects) if fields]:
         env["MOORAGE_CREDENTIALS_FOR"] = "\n".join(paths)
@@ -52,8 +52,11 @@ def _project_line(project: Project) -> str:
 
 
 def credential_lines(projects: tuple[Project, ...]) -> str:
-    """What `workspace-receive` reads, an empty line at its end; never in an argument or a variable. "": there is nothing to hand over.
-    Raises `RuntimeFault` (final)."""
+    """The input of `workspace-receive`, an empty line at its end; "": there is nothing to hand
+    over.
+
+    It is never in an argument or a variable. Raises `RuntimeFault` (final).
+    """
     lines = ["\t".join(fields) + "\n" for fields in map(_credential_fields, projects) if fields]
     return "".join([*lines, "\n"]) if lines else ""
 

@@ -39,7 +39,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine cannot tell."""
+    """The agent's memory of former tries, which no engine keeps."""
 
     failed: Cause | None = None
     """Why it is given up until the generation rises."""
@@ -51,7 +51,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: float = 0.0
     """Not before (seconds since the epoch)."""
     excused_until: float = 0.0
-    """What ended before this is no crash: the engine itself was away (seconds since the epoch)."""
+    """An end before this is no crash, as the engine itself was away (seconds since the epoch)."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +148,10 @@ def _in_time(decision: Decision, history: History, now: float) -> Decision:
 
 
 def _if_reached(decision: Decision, run: Run | None) -> Decision:
-    """What is up where nobody reaches it is not Running. It is left alone all the same: it may come back as it was."""
+    """A workspace that is up where nobody reaches it is not Running.
+
+    It is left alone all the same: it may come back as it was.
+    """
     if run is None or run.unreachable is None or decision.state is not ActualState.RUNNING:
         return decision
     return msgspec.structs.replace(decision, state=ActualState.ERROR, cause=run.unreachable)
@@ -207,7 +210,7 @@ def _after_end(desired: DesiredWorkspace, run: Run, history: History, now: float
 
 
 def _repair(desired: DesiredWorkspace, run: Run) -> Decision:
-    """Of a spec that has changed since, the containers cannot be made again one by one."""
+    """Makes again what is missing. Containers of a spec that has changed since are all made anew."""
     action = Action.START if run.spec == digest_of(desired.spec) else Action.RECREATE
     state = state_of(run)
     return Decision(action=action, state=state, repair=state is ActualState.RUNNING)
@@ -230,7 +233,7 @@ def state_of(run: Run) -> ActualState:
 
 
 def _ended(run: Run) -> list[ObservedContainer]:
-    """What should run and has ended; a preStart step is to end, with 0."""
+    """Containers that should run and have ended. A preStart step is to end, with 0."""
     return [
         container
         for container in run.containers

@@ -64,20 +64,20 @@ class Fleet:
         self._sweep = asyncio.Event()
         self._swept = asyncio.Event()
         """Set once the engine has been asked, since the last snapshot, what there is."""
-        self._looked = asyncio.Event()
+        self._observed = asyncio.Event()
         self._found_again = False
         """The server is mistaken about what was found, or may have lost it."""
         self._engine_known = asyncio.Event()
         self._lost: Cause | None = None
         self._refused: dict[str, ActualWorkspace] = {}
-        """What the server wants under names that are no workspace's."""
+        """Reports on what the server wants under names that are no workspace's."""
         self._pending: dict[str, ActualWorkspace] = {}
         self._some_pending = asyncio.Event()
-        self._said = asyncio.Event()
+        self._reported = asyncio.Event()
 
     @property
     def runtime(self) -> Runtime:
-        """What runs the workspaces. To be asked for after `introduce`."""
+        """The runtime of the workspaces, which is there after `introduce`."""
         return self._mine.result().runtime
 
     @property
@@ -154,8 +154,8 @@ class Fleet:
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 while any(w.actual is None for w in self._workspaces.values() if w.desired is not None):
-                    self._said.clear()
-                    await self._said.wait()
+                    self._reported.clear()
+                    await self._reported.wait()
         except TimeoutError:
             _log.info("not every workspace has been looked at yet")
         self._pending.clear()
@@ -163,7 +163,7 @@ class Fleet:
         return (*(actual for actual in looked_at if actual is not None), *self._refused.values())
 
     async def news(self) -> tuple[ActualWorkspace, ...]:
-        """What has changed since the last call, once something has; the newest of each workspace."""
+        """The newest reports on all workspaces that have changed since the last call, once one has."""
         while not self._pending:
             self._some_pending.clear()
             await self._some_pending.wait()
@@ -176,17 +176,17 @@ class Fleet:
         """All that the server does not know, once it is known and is something else than `last`."""
         while True:
             await self._swept.wait()
-            self._looked.clear()
+            self._observed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(SETTLE_SECONDS):
-                    while not all(workspace.looked_at for workspace in self._workspaces.values()):
-                        await self._looked.wait()
-                        self._looked.clear()
+                    while not all(workspace.is_observed for workspace in self._workspaces.values()):
+                        await self._observed.wait()
+                        self._observed.clear()
             found = tuple(f for _, w in sorted(self._workspaces.items()) if (f := w.found) is not None)
             if found != last or self._found_again:
                 self._found_again = False
                 return found
-            await self._looked.wait()
+            await self._observed.wait()
 
     def remove_found(self, name: str, mark: str) -> None:
         """Only what the server does not list, and what is still as it was told."""
@@ -194,12 +194,12 @@ class Fleet:
         if workspace is None or not workspace.remove_found(mark):
             _log.warning("not removed: it is not what the server takes it for", workspace=name)
             self._found_again = True
-            self._looked.set()
+            self._observed.set()
 
     def _report(self, actual: ActualWorkspace) -> None:
         self._pending[actual.name] = actual
         self._some_pending.set()
-        self._said.set()
+        self._reported.set()
 
     # ------------------------------------------------------------------------------------------ from the engine
     def changed(self, workspace: str) -> None:
@@ -233,8 +233,11 @@ class Fleet:
 
     # ------------------------------------------------------------------------------------------ housekeeping
     async def _sweeping(self) -> None:
-        """What carries our labels and is not listed gets a task of its own, which stops and keeps it; not what carries a name that no
-        workspace of ours has: somebody else put the labels there."""
+        """Gives each workspace that carries our labels and is not listed a task, which stops and
+        keeps it.
+
+        Names that no workspace of ours has are left alone: somebody else put the labels there.
+        """
         while True:
             await self._sweep.wait()
             self._sweep.clear()
@@ -249,7 +252,7 @@ class Fleet:
                 self._workspace(name).changed()
             self._forget_gone()
             self._swept.set()
-            self._looked.set()
+            self._observed.set()
 
     async def _resyncing(self) -> None:
         while True:
@@ -277,7 +280,7 @@ class Fleet:
                 report=self._report,
                 engine_known=self._engine_known,
                 place=self._place,
-                looked=self._looked.set,
+                on_observed=self._observed.set,
             )
             self._workspaces[name] = workspace
             if self._lost is not None:

@@ -1,4 +1,4 @@
-"""What an agent knows of a workspace and its server does not. Pure."""
+"""Finds what the engine has of a workspace and the server does not know. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from moorage.contract import DesiredState, DesiredWorkspace, FoundWorkspace
 
 
 def found_of(
-    observed: Observed, desired: DesiredWorkspace | None, said: int, here: str
+    observed: Observed, desired: DesiredWorkspace | None, server_generation: int, here: str
 ) -> FoundWorkspace | None:
-    """None: the server knows all of it. `desired`: the newest word that has been heard since the agent began, `said`: the generation in
-    which the server says it now, `here`: this agent's place."""
+    """The part that the server does not know; None: it knows all of it.
+
+    `desired`: the newest word that has been heard since the agent began; `server_generation`: the
+    generation in which the server says it now; `here`: this agent's place.
+    """
     known = observed.known
     if desired is not None:
         newest = max(observed.generation, desired.generation)
-        if newest <= said and not observed.knows_more(desired):
+        if newest <= server_generation and not observed.knows_more(desired):
             place = known.place if known is not None else ""
             ours = not place or not here or place == here
             if ours or desired.desired is not DesiredState.TERMINATED:

@@ -54,23 +54,23 @@ class Workspace:
         report: Report,
         engine_known: asyncio.Event,
         place: str = "",
-        looked: Callable[[], None] = lambda: None,
+        on_observed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Does nothing before `engine_known`: until then, nobody knows whether there is an engine. `place`: the agent's; `looked` is
+        """Does nothing before `engine_known`: until then, nobody knows whether there is an engine. `place`: the agent's; `on_observed` is
         called after each look at it."""
         self.name = name
         self.desired: DesiredWorkspace | None = None
         self.actual: ActualWorkspace | None = None
         self.gone = False
         """Nothing is left of it, and nobody wants it."""
-        self.looked_at = False
-        """Whether it has been looked at since the server changed its word."""
-        self._said = 0
+        self.is_observed = False
+        """Whether it has been observed since the server changed its word."""
+        self._server_generation = 0
         """The generation in which the server says it now: an older one than `desired` when it was set back."""
         self._removal = ""
         """Mark of what the server wants to be removed though it does not list it."""
         self._place = place
-        self._looked = looked
+        self._on_observed = on_observed
         self._runtime = runtime
         self._settings = settings
         self._clock = clock
@@ -94,17 +94,17 @@ class Workspace:
     # ------------------------------------------------------------------------------------------ notes
     def want(self, desired: DesiredWorkspace | None) -> None:
         """An older generation than one that has been seen is not acted on, but told: see `found`."""
-        said = desired.generation if desired is not None else 0
-        if said != self._said:
-            self._said = said
-            self.looked_at = False
+        generation = desired.generation if desired is not None else 0
+        if generation != self._server_generation:
+            self._server_generation = generation
+            self.is_observed = False
             self.changed()
         if desired is not None and self.desired is not None and desired.generation < self.desired.generation:
             return
         if desired == self.desired:
             return
         self._removal = ""
-        self.looked_at = False
+        self.is_observed = False
         if desired is None or self.desired is None or _wish(desired) != _wish(self.desired):
             self._received = self._clock.now()
         self.desired = desired
@@ -124,10 +124,10 @@ class Workspace:
 
     @property
     def found(self) -> FoundWorkspace | None:
-        """What the server does not know of it, as of the last look."""
+        """The part of it that the server does not know, as of the last look."""
         if self._observed is None:
             return None
-        return found_of(self._observed, self.desired, self._said, self._place)
+        return found_of(self._observed, self.desired, self._server_generation, self._place)
 
     def changed(self) -> None:
         self._look = True
@@ -185,7 +185,7 @@ class Workspace:
             await self._while_acting()
             return
         if self._lost is not None:
-            self._say_lost()
+            self._report_lost()
             return
         if self._look or self._observed is None:
             self._look = False
@@ -194,7 +194,7 @@ class Workspace:
             except RuntimeFault as fault:
                 self._look = True
                 self._note_fault(fault.cause, final=False)
-                self._say(ActualState.ERROR, self._history.error)
+                self._report_state(ActualState.ERROR, self._history.error)
                 return
         self._observed = _with_progress(self._observed, self._runtime)
         self._act_on(self._observed)
@@ -208,10 +208,10 @@ class Workspace:
         self._decision = decision
         if decision.again_in is not None:
             self._again_at = now + decision.again_in
-        self._say(decision.state, decision.cause if not decision.gives_up else self._history.failed)
+        self._report_state(decision.state, decision.cause if not decision.gives_up else self._history.failed)
         self.gone = decision.state is ActualState.TERMINATED
-        self.looked_at = True
-        self._looked()
+        self.is_observed = True
+        self._on_observed()
         if decision.action is not Action.NONE:
             _log.info("acting", workspace=self.name, action=decision.action.value)
             self._acting_for = self.desired
@@ -242,7 +242,7 @@ class Workspace:
             self.changed()
             return
         if self._decision is not None:
-            self._say(self._decision.state, self._decision.cause)
+            self._report_state(self._decision.state, self._decision.cause)
 
     async def _run_action(self, decision: Decision, desired: DesiredWorkspace | None) -> None:
         began = time.monotonic()
@@ -285,16 +285,16 @@ class Workspace:
         self._again_at = now + pause
 
     # ------------------------------------------------------------------------------------------ what is said
-    def _say_lost(self) -> None:
+    def _report_lost(self) -> None:
         """An engine that is away for a moment is not worth a word."""
         assert self._lost is not None
         waits = self._lost.since + LOST_GRACE - self._clock.now()
         if waits > 0 and self.actual is not None:
             self._again_at = self._clock.now() + waits
             return
-        self._say(ActualState.ERROR, self._lost)
+        self._report_state(ActualState.ERROR, self._lost)
 
-    def _say(self, state: ActualState, cause: Cause | None) -> None:
+    def _report_state(self, state: ActualState, cause: Cause | None) -> None:
         if self.desired is None:
             return
         run = self._observed.run if self._observed is not None else None

@@ -13,7 +13,7 @@ from moorage.kernel.errors import Misconfigured
 
 SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
 PORT = 2375
-"""Of an engine whose address names none."""
+"""The port of an engine whose address names none."""
 
 
 class Access(NamedTuple):

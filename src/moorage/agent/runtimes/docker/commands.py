@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from moorage.agent import causes
+from moorage.agent.runtimes.containers import does_not_run
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.streams import Attached
 from moorage.agent.runtimes.port import ExecRequest, LogChunk, RuntimeFault, StepRequest
 from moorage.contract.spec import TOOLS_ROOT
 from moorage.kernel import log
-from moorage.kernel.errors import NotFound
 from moorage.kernel.ids import short_id
 
 _log = log.get(part="agent.docker.commands")
@@ -130,5 +130,5 @@ async def run_step(engine: Engine, container: str, request: StepRequest) -> tupl
             return await session.exit_code(), text.decode(errors="replace")[-causes.DETAIL_LIMIT :]
     except EngineError as error:
         if error.status in (404, 409):
-            raise NotFound("The container does not run.", code="container-not-running") from error
+            raise does_not_run(request.container) from error
         raise error.fault() from error

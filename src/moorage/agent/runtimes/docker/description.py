@@ -1,4 +1,4 @@
-"""What the engine says of itself and of its machine."""
+"""The engine's description of itself and of its machine."""
 
 from __future__ import annotations
 

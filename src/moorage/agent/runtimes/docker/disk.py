@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
-from moorage.agent.runtimes.docker.objects import WORKSPACE, is_ours
 from moorage.agent.runtimes.docker.progress import StartProgress
+from moorage.agent.runtimes.ownership import WORKSPACE, is_ours
 from moorage.agent.runtimes.port import Identity, RuntimeFault
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause
@@ -29,17 +29,17 @@ _log = log.get(part="agent.docker.disk")
 LOOK_SECONDS = 5.0
 """Between two looks at how much of the disk is free, which cost nothing."""
 FILLED = 0.01
-"""Of the whole disk: filled since the last measurement, it is a reason for the next one."""
+"""Part of the whole disk that is a reason for the next measurement, once it was filled."""
 NEAR = 0.8
-"""Of the limit: from there on it is told."""
+"""Part of the limit from which on a workspace is told."""
 SCARCE = 0.05
-"""Of the disk: with less than that free, whoever filled most of it since the last measurement is stopped."""
+"""Part of the disk: with less than that free, whoever filled most of it lately is stopped."""
 MEASURE_SECONDS = 600.0
 """An engine looks at every file of its volumes for an answer."""
 
 
 class Space(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the file system that the engine's files are in, in bytes."""
+    """The size of the file system that the engine's files are in, in bytes."""
 
     total: int
     free: int
@@ -120,10 +120,11 @@ class DiskWatch:
         self._engine = engine
         self._settings = settings
         self._marks: dict[str, int] = {}
-        """Of each workspace that was stopped for its limit: the least that it took since. Started again, it has time to make room, and
-        takes no more than that meanwhile, however often it is started."""
+        """The least that each workspace which was stopped for its limit took since. Started again,
+        it has time to make room, and takes no more than that meanwhile, however often it is
+        started."""
         self._used: Mapping[str, int] = {}
-        """Of the measurement before."""
+        """The result of the measurement before."""
 
     async def run(
         self, identity: Identity, root: str, starts: Callable[[], Mapping[str, StartProgress]]

@@ -48,7 +48,7 @@ class EngineError(Exception):
 
 @contextmanager
 def faults() -> Iterator[None]:
-    """What the engine refuses becomes what the port promises: a `RuntimeFault`."""
+    """Turns a refusal of the engine's into what the port promises, a `RuntimeFault`."""
     try:
         yield
     except EngineError as error:

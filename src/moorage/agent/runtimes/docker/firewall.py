@@ -44,7 +44,7 @@ FAMILIES = (Family("iptables", "icmp-admin-prohibited"), Family("ip6tables", "ic
 
 
 class Plan(NamedTuple):
-    """What is to hold on this machine for one installation."""
+    """The rules that are to hold on this machine for one installation."""
 
     key: str
     allowed: tuple[str, ...]
@@ -100,9 +100,11 @@ def rules(plan: Plan, family: Family) -> dict[str, list[str]]:
 
 
 def repair(saved: str, plan: Plan, family: Family, comment: str) -> str:
-    """What makes of the present rules (`iptables-save -t filter`) those of the plan, for `iptables-restore --noflush`; "": they are. Pure.
+    """The input of `iptables-restore --noflush` that makes the plan's rules of the present ones.
+    Pure.
 
-    Our jumps stand before all other programs' rules, among those of other installations.
+    `saved`: the output of `iptables-save -t filter`. "": they are those of the plan. Our jumps
+    stand before all other programs' rules, among those of other installations.
     """
     lines = saved.splitlines()
     wanted = rules(plan, family)
@@ -126,7 +128,8 @@ def repair(saved: str, plan: Plan, family: Family, comment: str) -> str:
 
 
 def _jump(lines: list[str], parent: str, jump: str) -> list[str]:
-    """What makes this jump stand once in `parent`, with nothing before it but jumps of Moorage's."""
+    """The changes that make this jump stand once in `parent`, with nothing before it but jumps of
+    Moorage's."""
     present = [line for line in lines if line.startswith(f"-A {parent} ")]
     leading = next((n for n, line in enumerate(present) if f" -j {_CHAIN}" not in line), len(present))
     ours = [n for n, line in enumerate(present) if line.endswith(jump[jump.rindex(" -j ") :])]
@@ -136,7 +139,8 @@ def _jump(lines: list[str], parent: str, jump: str) -> list[str]:
 
 
 def removal(saved: str, key: str) -> str:
-    """What takes all of an installation's rules away; "": there are none. Pure."""
+    """The input of `iptables-restore` that takes an installation's rules away; "": there are none.
+    Pure."""
     lines = saved.splitlines()
     chains = [f"{_CHAIN}{key}{part}" for part in ("", "-IN", "-FWD")]
     there = [chain for chain in chains if _has(lines, chain)]
@@ -218,7 +222,7 @@ def _families() -> tuple[Family, ...]:
 
 
 async def _run(command: list[str], text: str = "") -> str:
-    """What it prints. Raises `OSError`, with its own words."""
+    """Runs a command → its output. Raises `OSError`, with the command's own words."""
     program = shutil.which(command[0], path=f"{os.environ.get('PATH', '')}:{_SYSTEM_FOLDERS}")
     if program is None:
         raise FileNotFoundError(f"there is no program {command[0]}")

@@ -93,7 +93,8 @@ class Images:
                     said(f"Pulling {reference}: {detail}")
 
     def _auth(self, reference: str) -> dict[str, str]:
-        """Of what `docker login` has stored for this user, when it has stored it in the file itself."""
+        """The credentials that `docker login` has stored for this user in the file itself, as a
+        header."""
         try:
             auths = json.loads(self._docker_config.read_text()).get("auths") or {}
         except (OSError, ValueError):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from moorage.agent.runtimes.docker import objects
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.logs import last_lines
 from moorage.agent.runtimes.docker.observe import labels_of, state_of
@@ -31,7 +31,7 @@ class Inventory:
     async def names(self) -> frozenset[str]:
         """Every workspace that has any object."""
         found = await asyncio.gather(*map(self.listed, KINDS))
-        return frozenset(labels_of(item)[objects.WORKSPACE] for items in found for item in items)
+        return frozenset(labels_of(item)[ownership.WORKSPACE] for items in found for item in items)
 
     async def listed(self, kind: Kind, name: str = "") -> list[Any]:
         """This agent's objects of that kind, of one workspace or of all, as the engine lists them.
@@ -39,7 +39,7 @@ class Inventory:
         An engine is asked for one label only, and the rest is looked at here: to Podman, several mean
         any of them.
         """
-        label = f"{objects.WORKSPACE}={name}" if name else f"{objects.MANAGED_BY}={objects.MANAGED_BY_US}"
+        label = f"{ownership.WORKSPACE}={name}" if name else f"{ownership.MANAGED_BY}={ownership.MOORAGE}"
         options: dict[str, Any] = {"all_": True} if kind == "containers" else {}
         path = "containers/json" if kind == "containers" else kind
         answer = await self._engine.request("GET", path, filters={"label": [label]}, **options)
@@ -47,9 +47,9 @@ class Inventory:
         return [
             item
             for item in items
-            if objects.is_ours(labels := labels_of(item), self._identity)
-            and objects.WORKSPACE in labels
-            and (not name or labels[objects.WORKSPACE] == name)
+            if ownership.is_ours(labels := labels_of(item), self._identity)
+            and ownership.WORKSPACE in labels
+            and (not name or labels[ownership.WORKSPACE] == name)
         ]
 
     async def containers(self, name: str) -> dict[str, Any]:

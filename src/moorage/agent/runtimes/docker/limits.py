@@ -1,4 +1,4 @@
-"""What a container may use, and whether a workspace stays below what the settings allow it. Pure."""
+"""Limits of containers, and whether a workspace stays below those of the settings. Pure."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def excess(spec: WorkspaceSpec, settings: RemoteDevelopment) -> Cause | None:
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine's machine has."""
+    """Processors and memory of the engine's machine."""
 
     cpu: int = 0
     """Millicores; 0: not known."""
@@ -88,7 +88,10 @@ def beyond(spec: WorkspaceSpec, settings: RemoteDevelopment, machine: Machine) -
 
 
 def _most(field: str, together: Sequence[Resources], alone: Sequence[Resources]) -> int:
-    """What is wanted of a resource at a time: preStart containers run before the others, one after the other."""
+    """The most that is wanted of a resource at a time.
+
+    PreStart containers run before the others, one after the other.
+    """
     return max([sum(getattr(r, field) or 0 for r in together), *(getattr(r, field) or 0 for r in alone)])
 
 

@@ -7,13 +7,12 @@ tells the same again, and the editor answers again.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
-import msgspec
-
 from moorage.agent import causes
+from moorage.agent.runtimes.cloning import CloneLog, deliver_credentials
 from moorage.agent.runtimes.docker import objects, probe
 from moorage.agent.runtimes.docker.commands import DockerExec
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
@@ -21,15 +20,13 @@ from moorage.agent.runtimes.docker.logs import container_log, last_lines
 from moorage.agent.runtimes.docker.observe import seconds
 from moorage.agent.runtimes.docker.progress import StartProgress
 from moorage.agent.runtimes.port import RuntimeFault
-from moorage.agent.runtimes.projects import RECEIVE, credential_lines
 from moorage.agent.settings import AgentSettings
-from moorage.contract import Cause, DesiredWorkspace, StageName
+from moorage.contract import DesiredWorkspace, StageName
 from moorage.contract.spec import EditorSpec
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
 
 _log = log.get(part="agent.docker.monitor")
-_PROGRESS = re.compile(rb"(Receiving objects|Resolving deltas|Updating files): +(\d+)%")
 
 AGAIN_SECONDS = 2.0
 """After which a workspace is looked at again, when what followed it ended without a result."""
@@ -140,8 +137,7 @@ class StartMonitor:
             progress.skip(StageName.CLONE)
         try:
             async with asyncio.timeout(self._settings.clone_timeout):
-                if credentials := credential_lines(desired.spec.projects):
-                    await self._deliver(sandbox["Id"], credentials)
+                await deliver_credentials(desired, partial(self._execute, sandbox["Id"]))
                 await self._read_clone(desired, progress, sandbox)
         except TimeoutError:
             progress.fail(StageName.CLONE, causes.clone_timeout(self._settings.clone_timeout).cause)
@@ -175,53 +171,27 @@ class StartMonitor:
         """`limit` is put off whenever the log says something."""
         # Since the end of its former run: the first words of this one may be older than what the engine calls its start.
         since = seconds(sandbox["State"].get("FinishedAt"))
-        rest = b""
+        told, rest = CloneLog(), b""
         async for chunk in container_log(
             self._engine, sandbox["Id"], follow=True, since=since, timestamps=True
         ):
             limit.reschedule(asyncio.get_running_loop().time() + QUIET_SECONDS)
             if chunk.stream == "stderr":
-                if found := _PROGRESS.findall(chunk.data):
-                    what, percent = found[-1]
-                    progress.begin(StageName.CLONE, f"{what.decode()}: {percent.decode()} %")
+                if told.take_progress(chunk.data):
+                    progress.begin(StageName.CLONE, told.detail)
                 continue
             *whole, rest = (rest + chunk.data).split(b"\n")
-            if any(self._on_clone_line(line, desired, progress) for line in whole):
-                return
+            for line in whole:
+                stamp, _, text = line.partition(b" ")
+                if told.take_line(text, desired):
+                    _on_clone_event(told, progress, seconds(stamp.decode()))
+                if told.ended:
+                    return
 
-    def _on_clone_line(self, line: bytes, desired: DesiredWorkspace, progress: StartProgress) -> bool:
-        """Whether the clone has ended, for good or ill."""
-        stamp, _, text = line.partition(b" ")
-        try:
-            event = msgspec.json.decode(text, type=dict[str, str])
-        except msgspec.DecodeError:
-            return False
-        match event.get("event"):
-            case "cloning":
-                progress.begin(
-                    StageName.CLONE, f"Cloning {causes.without_password(event.get('detail', ''))}."
-                )
-            case "retrying":
-                progress.begin(
-                    StageName.CLONE, f"Trying again: {causes.without_password(event.get('detail', ''))}"
-                )
-            case "empty":
-                progress.begin(StageName.CLONE, "The repository is empty: so is its folder.")
-            case "done":
-                progress.cloned = True
-                progress.settled.set()
-                progress.end(StageName.CLONE, seconds(stamp.decode()))
-                progress.changed()
-                return True
-            case "failed":
-                progress.fail(StageName.CLONE, _clone_cause(event, desired))
-                return True
-        return False
-
-    async def _deliver(self, sandbox: str, credentials: str) -> None:
-        """Raises `RuntimeFault` when the sandbox cannot take them."""
+    async def _execute(self, sandbox: str, argv: tuple[str, ...], given: bytes) -> int:
+        """Runs a command in the sandbox → its exit code."""
         body = {
-            "Cmd": [*objects.SHELL, "-c", RECEIVE],
+            "Cmd": list(argv),
             "User": objects.USER,
             "AttachStdin": True,
             "AttachStdout": True,
@@ -229,12 +199,11 @@ class StartMonitor:
         }
         exec_id = await self._engine.create_exec(sandbox, body)
         async with self._engine.attach_exec(exec_id, tty=False) as attached:
-            await attached.write(credentials.encode())
+            await attached.write(given)
             attached.end_input()
             async for _ in attached.output():
                 pass
-            if await DockerExec(self._engine, exec_id, attached).exit_code() != 0:
-                raise RuntimeFault(causes.credential_not_taken().cause, final=True)
+            return await DockerExec(self._engine, exec_id, attached).exit_code()
 
     # ------------------------------------------------------------------------------------------ editor
     async def _editor(
@@ -273,7 +242,13 @@ class StartMonitor:
         return await probe.wait(address, editor.port, editor.health_path, patience)
 
 
-def _clone_cause(event: dict[str, str], desired: DesiredWorkspace) -> Cause:
-    project = next((p for p in desired.spec.projects if p.clone_path == event.get("path")), None)
-    project = project or desired.spec.projects[0]
-    return causes.of_clone(project.url, project.ref, event.get("code", ""), event.get("detail", "")).cause
+def _on_clone_event(told: CloneLog, progress: StartProgress, at: float | None) -> None:
+    if told.fault is not None:
+        progress.fail(StageName.CLONE, told.fault)
+    elif told.done:
+        progress.cloned = True
+        progress.settled.set()
+        progress.end(StageName.CLONE, at)
+        progress.changed()
+    else:
+        progress.begin(StageName.CLONE, told.detail)

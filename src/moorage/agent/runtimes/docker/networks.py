@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from moorage.agent import causes
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.firewall import Firewall, bridge_of
@@ -117,7 +118,7 @@ class Networks:
                 await self.firewall.remove()
 
     def own(self, networks: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        return [net for net in networks if objects.is_ours(net.get("Labels") or {}, self._identity)]
+        return [net for net in networks if ownership.is_ours(net.get("Labels") or {}, self._identity)]
 
     def _bridge(self, workspace: str) -> str:
         return bridge_of(self._identity, workspace) if self.firewall is not None else ""

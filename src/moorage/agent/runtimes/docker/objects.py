@@ -8,8 +8,20 @@ from typing import Any
 
 import msgspec
 
-from moorage.agent.runtimes import trust
+from moorage.agent.runtimes import ownership, trust
+from moorage.agent.runtimes.containers import SANDBOX
 from moorage.agent.runtimes.docker import limits
+from moorage.agent.runtimes.ownership import (
+    GENERATION,
+    MANAGED_BY,
+    OWNER,
+    PREFIX,
+    RECORD,
+    RESTARTS,
+    SETTINGS,
+    SETTINGS_VERSION,
+    SPEC,
+)
 from moorage.agent.runtimes.port import Identity, Known, Role, digest_of
 from moorage.agent.runtimes.projects import STAGE, sandbox_environment
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
@@ -20,7 +32,6 @@ from moorage.workspace_settings import encode
 
 Body = dict[str, Any]
 
-SANDBOX = "sandbox"
 USER = f"{RUN_AS_USER}:{RUN_AS_GROUP}"
 SANDBOX_RUN = "/tmp/moorage"  # noqa: S108 - inside the container
 VOLUMES_FOLDER = "/run/volumes"
@@ -30,36 +41,21 @@ MOST_CPU_SHARES = 262_144
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SHELL = (f"{TOOLS_ROOT}/bin/busybox", "sh")
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
-MANAGED_BY_US = "moorage"
 BRIDGE_NAME = "com.docker.network.bridge.name"
 """The option of a Docker network that names its bridge."""
-PREFIX = "moorage.dev/"
-INSTALLATION = f"{PREFIX}installation"
-AGENT = f"{PREFIX}agent"
-WORKSPACE = f"{PREFIX}workspace"
-OWNER = f"{PREFIX}owner"
-GENERATION = f"{PREFIX}generation"
-RESTARTS = f"{PREFIX}restarts"
-SPEC = f"{PREFIX}spec"
 CONTAINER = f"{PREFIX}container"
 ROLE = f"{PREFIX}role"
-SETTINGS = f"{PREFIX}settings"
-"""What a run was made by, but for its CA bundle: that is in the volume that `CA` names."""
-SETTINGS_VERSION = f"{PREFIX}settings-version"
 CA = f"{PREFIX}ca"
+"""Name of the volume with the CA bundle that a run was made with."""
 RECEIVED = f"{PREFIX}received"
 """Seconds since the epoch at which this run was asked for: the start of its timeline."""
 EPHEMERAL = f"{PREFIX}ephemeral"
-RECORD = f"{PREFIX}record"
-"""On a volume that holds nothing else: `Known`, as JSON. An engine changes no label of what is there, so that a newer word is another
-volume."""
 SHARED = f"{PREFIX}shared"
 """On a volume that workspaces share: `tools` or `ca`."""
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """What agent and engine contribute to every workspace's objects."""
+    """The part of agent and engine in every workspace's objects."""
 
     identity: Identity
     settings: AgentSettings
@@ -72,7 +68,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What of an image's configuration matters here."""
+    """The part of an image's configuration that matters here."""
 
     id: str
     architecture: str = ""
@@ -106,7 +102,10 @@ def record_name(workspace: str, generation: int) -> str:
 
 
 def stage_name(workspace: str) -> str:
-    """Of the volume that the sandbox alone has. A devfile's volume is a DNS label: what has an underscore cannot meet one."""
+    """The name of the volume that the sandbox alone has.
+
+    A devfile's volume is a DNS label: a name with an underscore cannot meet one.
+    """
     return volume_name(workspace, "clone_")
 
 
@@ -121,12 +120,8 @@ def container_name(workspace: str, container: str, role: Role) -> str:
     return f"{workspace}.{container}" + ("_" if container == SANDBOX else "")
 
 
-def identity_labels(identity: Identity) -> dict[str, str]:
-    return {MANAGED_BY: MANAGED_BY_US, INSTALLATION: identity.installation, AGENT: str(identity.agent)}
-
-
 def workspace_labels(desired: DesiredWorkspace, identity: Identity) -> dict[str, str]:
-    return {**identity_labels(identity), WORKSPACE: desired.name, OWNER: str(desired.owner)}
+    return {**ownership.labels_for(identity, desired.name), OWNER: str(desired.owner)}
 
 
 def run_labels(desired: DesiredWorkspace, host: Host, received: float) -> dict[str, str]:
@@ -142,10 +137,6 @@ def run_labels(desired: DesiredWorkspace, host: Host, received: float) -> dict[s
         SPEC: digest_of(desired.spec),
         RECEIVED: f"{received:.3f}",
     }
-
-
-def is_ours(labels: Mapping[str, str], identity: Identity) -> bool:
-    return all(labels.get(name) == value for name, value in identity_labels(identity).items())
 
 
 # ---------------------------------------------------------------------------------------------- network and volumes
@@ -175,7 +166,11 @@ def volume_bodies(desired: DesiredWorkspace, identity: Identity) -> list[Body]:
 
 
 def record_body(name: str, known: Known, identity: Identity) -> Body:
-    labels = {**identity_labels(identity), WORKSPACE: name, OWNER: str(known.owner)}
+    """A volume that holds nothing, with `Known` as a label.
+
+    An engine changes no label of what is there, so that a newer word is another volume.
+    """
+    labels = {**ownership.labels_for(identity, name), OWNER: str(known.owner)}
     text = msgspec.json.encode(known).decode()
     return {"Name": record_name(name, known.generation), "Labels": {**labels, RECORD: text}}
 
@@ -344,7 +339,8 @@ def _volume_mount(volume: str, target: str, *, read_only: bool = False, copy: bo
 
 
 def _resources(container: Container, spec: WorkspaceSpec, host: Host) -> Resources:
-    """What the devfile and the settings say, and where they say nothing of memory, what the machine has to spare."""
+    """The resources that devfile and settings say, and else the memory that the machine has to
+    spare."""
     settings, default = host.chosen.settings, host.settings.default_memory_limit
     memory = limits.memory_of(container, spec, settings, default, host.machine)
     return msgspec.structs.replace(
@@ -353,7 +349,7 @@ def _resources(container: Container, spec: WorkspaceSpec, host: Host) -> Resourc
 
 
 def _confined(host: Host, resources: Resources) -> Body:
-    """What holds for every container: no privilege, and limits."""
+    """The part of every container's body that confines it: no privilege, and limits."""
     settings = host.settings
     body: Body = {
         "CapDrop": ["ALL"],

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from moorage.agent import causes
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.port import ObservedContainer, Progress, Role, Run, digest_of
 from moorage.contract import ContainerState, DesiredWorkspace
@@ -21,20 +22,23 @@ def run_of(
     last_lines: Mapping[str, str],
     progress: Progress,
 ) -> Run | None:
-    """What is there of one workspace. `last_lines`: by container id, of those that have ended. None: no container."""
+    """The run that the containers of one workspace are; None: there is no container.
+
+    `last_lines`: by container id, of those that have ended.
+    """
     if not containers:
         return None
     labels = labels_of(next((c for c in containers if role_of(c) == "sandbox"), containers[0]))
     return Run(
-        restarts=number(labels.get(objects.RESTARTS)),
-        spec=labels.get(objects.SPEC, ""),
-        generation=number(labels.get(objects.GENERATION)),
+        restarts=number(labels.get(ownership.RESTARTS)),
+        spec=labels.get(ownership.SPEC, ""),
+        generation=number(labels.get(ownership.GENERATION)),
         containers=tuple(
             sorted((container_of(c, last_lines.get(c["Id"], "")) for c in containers), key=_in_order)
         ),
         missing=tuple(missing(containers, desired)),
         address=address_of(containers),
-        settings=number(labels.get(objects.SETTINGS_VERSION)),
+        settings=number(labels.get(ownership.SETTINGS_VERSION)),
         progress=progress,
     )
 
@@ -63,7 +67,7 @@ def container_of(inspected: Inspected, lines: str) -> ObservedContainer:
 
 
 def missing(containers: Sequence[Inspected], desired: DesiredWorkspace | None) -> list[str]:
-    """What a repair would have to make or start, beside what has exited."""
+    """Names what a repair would have to make or start, beside containers that have exited."""
     by_role = {(role_of(c), labels_of(c).get(objects.CONTAINER, "")): c for c in containers}
     sandbox = next((c for c in containers if role_of(c) == "sandbox"), None)
     found = [] if sandbox is not None else ["the sandbox"]
@@ -104,7 +108,7 @@ def role_of(inspected: Inspected) -> Role:
 
 
 def labels_of(inspected: Inspected) -> Mapping[str, str]:
-    """Of an inspected container, network or volume, or of one out of a list."""
+    """The labels of a container, network or volume, as inspected or out of a list."""
     labels: Mapping[str, str] = (inspected.get("Config") or inspected).get("Labels") or {}
     return labels
 

@@ -9,31 +9,21 @@ from typing import Any
 import msgspec
 
 from moorage.agent.runtimes.docker.observe import received_at, seconds
-from moorage.agent.runtimes.port import Progress
-from moorage.agent.runtimes.timeline import Timeline
+from moorage.agent.runtimes.start_state import StartState
 from moorage.contract import Cause, StageName
 from moorage.kernel.clock import Clock
 
 
-class StartProgress:
-    """The stages, faults and warnings of one start. `notify` is called whenever they change."""
+class StartProgress(StartState):
+    """One start, which tells of itself: `notify` is called whenever it changes."""
 
     def __init__(self, clock: Clock, notify: Callable[[], None]) -> None:
-        self.timeline = Timeline()
-        self.fault: Cause | None = None
-        self.warning: Cause | None = None
+        super().__init__()
         self._began = clock.now()
-        self.cloned = False
         self.settled = asyncio.Event()
         """Set once it is known whether the projects are complete or never will be."""
-        self.answered = False
         self._clock = clock
         self._notify = notify
-
-    @property
-    def progress(self) -> Progress:
-        ready = self.cloned and self.answered and self.fault is None
-        return Progress(stages=self.timeline.stages(), ready=ready, fault=self.fault, warning=self.warning)
 
     def now(self) -> float:
         return self._clock.now()
@@ -54,18 +44,19 @@ class StartProgress:
             self._notify()
 
     def fail(self, stage: StageName, cause: Cause) -> None:
-        now = self._clock.now()
-        self.fault = msgspec.structs.replace(cause, since=now)
-        self.timeline.fail(stage, now, cause.message)
-        self.settled.set()
-        self._notify()
+        if self.fail_at(stage, cause, self._clock.now()):
+            self.settled.set()
+            self._notify()
 
     def age(self) -> float:
         """Seconds since this run began, or since the agent found it."""
         return self._clock.now() - self._began
 
     def warn(self, cause: Cause | None) -> None:
-        """Of what goes on. `None`: it is well again. The same code again changes nothing."""
+        """Warns of something that is wrong with a start that goes on; None: it is well again.
+
+        The same code again changes nothing.
+        """
         if (cause and cause.code) == (self.warning and self.warning.code):
             return
         self.warning = cause and msgspec.structs.replace(cause, since=self._clock.now())

@@ -1,10 +1,11 @@
-"""What the engine keeps of a workspace beside its containers: its data, and the server's newest word about it."""
+"""A workspace's data on the engine, and the server's newest word about it, which lies beside."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.engine import Engine
 from moorage.agent.runtimes.docker.observe import labels_of, number, seconds
@@ -39,12 +40,14 @@ def observed(name: str, volumes: Listed, networks: Listed, containers: Listed, r
 
 
 def is_record(volume: Mapping[str, Any]) -> bool:
-    return objects.RECORD in labels_of(volume)
+    return ownership.RECORD in labels_of(volume)
 
 
 def newest(volumes: Listed) -> Known | None:
     """The newest word that is there; an agent that ended in between may have left an older one beside it."""
-    found = [known for volume in volumes if (known := read_known(labels_of(volume).get(objects.RECORD, "")))]
+    found = [
+        known for volume in volumes if (known := read_known(labels_of(volume).get(ownership.RECORD, "")))
+    ]
     return max(found, key=lambda known: known.generation, default=None)
 
 
@@ -71,8 +74,8 @@ async def _remove(engine: Engine, volume: str) -> None:
 
 
 def _of_labels(run: Run | None, containers: Listed) -> Known | None:
-    """Of a run that an agent of an earlier version started."""
+    """The word that the labels of a run tell, which an agent of an earlier version started."""
     if run is None:
         return None
-    owner = number(labels_of(containers[0]).get(objects.OWNER))
+    owner = number(labels_of(containers[0]).get(ownership.OWNER))
     return Known(generation=run.generation, restarts=run.restarts, owner=owner)

@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 from moorage.agent import causes
+from moorage.agent.runtimes import ownership
+from moorage.agent.runtimes.containers import Candidate, find
 from moorage.agent.runtimes.docker import commands, objects, records
 from moorage.agent.runtimes.docker.description import EngineDescription, describe
 from moorage.agent.runtimes.docker.disk import DiskWatch
@@ -48,13 +50,13 @@ from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
-from moorage.kernel.errors import MoorageError, NotFound
+from moorage.kernel.errors import MoorageError
 from moorage.kernel.tasks import Backoff
 
 _log = log.get(part="agent.docker")
 
 EVENTS = ("start", "die", "died", "destroy", "remove", "oom", "pause", "unpause")
-"""Of containers, in Docker's and Podman's words; what else happens to them changes nothing here."""
+"""Events of containers, in Docker's and Podman's words; others change nothing here."""
 EVENTS_OVERLAP = 5.0
 """Seconds that an event stream begins in the past, so that nothing falls between it and the first look."""
 
@@ -149,13 +151,15 @@ class DockerRuntime:
         filters = {
             "type": ["container"],
             "event": list(EVENTS),
-            "label": [f"{objects.MANAGED_BY}={objects.MANAGED_BY_US}"],
+            "label": [f"{ownership.MANAGED_BY}={ownership.MOORAGE}"],
         }
         since = f"{self._clock.now() - EVENTS_OVERLAP:.0f}"
         events = self._engine.lines("GET", "events", doing="following events", filters=filters, since=since)
         async for event in events:
             attributes = (event.get("Actor") or {}).get("Attributes") or {}
-            if objects.is_ours(attributes, self._identity) and (name := attributes.get(objects.WORKSPACE)):
+            if ownership.is_ours(attributes, self._identity) and (
+                name := attributes.get(ownership.WORKSPACE)
+            ):
                 self._listener.changed(name)
 
     # ------------------------------------------------------------------------------------------ observe
@@ -269,7 +273,7 @@ class DockerRuntime:
     async def logs(
         self, name: str, container: str = "", *, follow: bool = False, tail: int | None = None
     ) -> AsyncIterator[LogChunk]:
-        found = await self._find(name, objects.SANDBOX if container == "clone" else container, sandbox=True)
+        found = await self._find(name, container, for_log=True)
         clone = role_of(found) == "sandbox"  # its standard output is for the agent
         with faults():
             async for chunk in container_log(
@@ -281,46 +285,32 @@ class DockerRuntime:
     async def execute(
         self, name: str, request: ExecRequest, spec: WorkspaceSpec | None = None
     ) -> AsyncIterator[ExecSession]:
-        found = await self._find(name, request.container, running=True)
+        found = await self._find(name, request.container)
         folder = spec.folder if spec is not None and role_of(found) == "main" else ""
         async with commands.running(self._engine, found["Id"], request, folder) as session:
             yield session
 
     async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
-        found = await self._find(name, request.container, running=True)
+        found = await self._find(name, request.container)
         return await commands.run_step(self._engine, found["Id"], request)
 
-    async def _find(self, name: str, container: str, *, running: bool = False, sandbox: bool = False) -> Any:
-        """Raises `NotFound`. `sandbox`: its log is for everybody; but nobody runs anything where the credentials are."""
+    async def _find(self, name: str, container: str, *, for_log: bool = False) -> Any:
+        """See `containers.find`."""
         with faults():
-            containers = await self._inventory.containers(name)
-        if not containers:
-            raise NotFound(
-                "The workspace has no containers: it does not run.",
-                code="workspace-not-running",
-                hint="Start it first.",
+            found = await self._inventory.containers(name)
+        candidates = [
+            Candidate(
+                labels_of(item).get(objects.CONTAINER, ""),
+                role_of(item),
+                state_of(item) is ContainerState.RUNNING,
+                item,
             )
-        for item in containers.values():
-            called = labels_of(item).get(objects.CONTAINER, "")
-            if role_of(item) == "sandbox" and not sandbox:
-                continue
-            if called == container or (not container and role_of(item) == "main"):
-                if running and state_of(item) is not ContainerState.RUNNING:
-                    raise NotFound(f"Container {called} does not run now.", code="container-not-running")
-                return item
-        names = sorted(
-            labels_of(item).get(objects.CONTAINER, "")
-            for item in containers.values()
-            if role_of(item) != "sandbox"
-        )
-        raise NotFound(
-            f"The workspace has no container {container or 'to run in'}.",
-            code="container-not-found",
-            hint=f"It has: {', '.join(names)}.",
-        )
+            for item in found.values()
+        ]
+        return find(candidates, container, for_log=for_log)
 
     def _answered(self) -> EngineDescription:
-        """What the engine is. Raises `RuntimeFault` before it has answered."""
+        """The engine's description. Raises `RuntimeFault` before it has answered."""
         if self._described is None:
             verdict = causes.engine_unreachable(self._engine.host, "it has not answered yet")
             raise RuntimeFault(verdict.cause, final=False)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from moorage.agent import causes
-from moorage.agent.runtimes import trust
+from moorage.agent.runtimes import ownership, trust
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.images import Images
@@ -92,11 +92,11 @@ class SharedVolumes:
 
     async def _collect(self, keep: set[str]) -> None:
         """Removes this agent's shared volumes of former versions, unless a container still uses them."""
-        filters = {"label": [f"{objects.MANAGED_BY}={objects.MANAGED_BY_US}"]}
+        filters = {"label": [f"{ownership.MANAGED_BY}={ownership.MOORAGE}"]}
         answer = await self._engine.request("GET", "volumes", filters=filters)
         for volume in answer.get("Volumes") or ():
             labels = volume.get("Labels") or {}
-            ours = objects.is_ours(labels, self._identity) and objects.SHARED in labels
+            ours = ownership.is_ours(labels, self._identity) and objects.SHARED in labels
             if ours and volume["Name"] not in keep:
                 with contextlib.suppress(EngineError):  # in use: it will go when nobody needs it
                     await self._engine.request("DELETE", f"volumes/{volume['Name']}")
@@ -111,7 +111,7 @@ class SharedVolumes:
         self._whole[volume] = found.get("CreatedAt") or volume
 
     async def _make_volume(self, volume: str, kind: str) -> None:
-        labels = {**objects.identity_labels(self._identity), objects.SHARED: kind}
+        labels = {**ownership.labels_for(self._identity), objects.SHARED: kind}
         await self._engine.request("POST", "volumes/create", {"Name": volume, "Labels": labels})
 
     async def _fill_tools(self, volume: str, image: str) -> None:
@@ -121,7 +121,7 @@ class SharedVolumes:
             "User": "0:0",
             "Entrypoint": [*objects.SHELL, "-c", FILL],
             "Cmd": [],
-            "Labels": {**objects.identity_labels(self._identity), objects.SHARED: "tools"},
+            "Labels": {**ownership.labels_for(self._identity), objects.SHARED: "tools"},
             "HostConfig": {
                 "NetworkMode": "none",
                 "Mounts": [_mount(volume, "/to")],
@@ -148,7 +148,7 @@ class SharedVolumes:
             "User": "0:0",
             "Entrypoint": [*objects.SHELL, "-c", trust.MAKE_JAVA_STORE],
             "Cmd": [],
-            "Labels": {**objects.identity_labels(self._identity), objects.SHARED: "ca"},
+            "Labels": {**ownership.labels_for(self._identity), objects.SHARED: "ca"},
             "HostConfig": {"NetworkMode": "none", "Mounts": [_mount(volume, trust.CA_FOLDER)]},
         }
         async with _temporary(self._engine, self._fill_name(volume), body) as container:

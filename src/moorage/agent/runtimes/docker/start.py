@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from moorage.agent import causes
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.docker import limits, objects
 from moorage.agent.runtimes.docker.description import EngineDescription
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
@@ -33,7 +34,7 @@ from moorage.workspace_settings import decode
 
 
 class StartContext:
-    """What all starts of one agent share."""
+    """The parts that all starts of one agent share."""
 
     def __init__(
         self,
@@ -331,8 +332,8 @@ def may_stay(inspected: Mapping[str, Any], desired: DesiredWorkspace) -> bool:
     labels = labels_of(inspected)
     return (
         not _clones_in_reach(inspected)
-        and labels.get(objects.SPEC) == digest_of(desired.spec)
-        and labels.get(objects.RESTARTS) == str(desired.restarts)
+        and labels.get(ownership.SPEC) == digest_of(desired.spec)
+        and labels.get(ownership.RESTARTS) == str(desired.restarts)
         and inspected["State"].get("Status") not in ("dead", "removing")
     )
 
@@ -346,10 +347,14 @@ def _clones_in_reach(inspected: Mapping[str, Any]) -> bool:
 
 
 def kept_settings(existing: Mapping[str, Any]) -> VersionedSettings | None:
-    """What the containers of a run were made by; None when there are none, or they do not say it."""
+    """The settings that the containers of a run were made by; None: there are none, or they do not
+    say it."""
     for inspected in existing.values():
         labels = labels_of(inspected)
-        settings, version = decode(labels.get(objects.SETTINGS, "")), labels.get(objects.SETTINGS_VERSION, "")
+        settings, version = (
+            decode(labels.get(ownership.SETTINGS, "")),
+            labels.get(ownership.SETTINGS_VERSION, ""),
+        )
         if settings is not None:
             return VersionedSettings(settings, int(version) if version.isdigit() else 0)
     return None

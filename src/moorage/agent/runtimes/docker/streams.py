@@ -62,7 +62,7 @@ class Attached:
         self._tty = tty
 
     async def output(self) -> AsyncIterator[LogChunk]:
-        """What the command writes, until its end. Not reading makes it wait."""
+        """The command's output, until its end. Not reading makes it wait."""
         if self._tty:
             async for data in self._pieces():
                 yield LogChunk(data)
@@ -186,7 +186,7 @@ async def _words(reader: asyncio.StreamReader, headers: dict[str, str]) -> str:
 
 
 def message_of(body: bytes) -> str:
-    """What a refusal says: the `message` of its JSON, or its text."""
+    """The message of a refusal: `message` of its JSON, or its text."""
     with suppress(ValueError):
         document = json.loads(body)
         if isinstance(document, dict) and isinstance(document.get("message"), str):

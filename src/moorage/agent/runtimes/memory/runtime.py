@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from moorage.agent import causes
+from moorage.agent.runtimes.containers import SANDBOX, Candidate, find
 from moorage.agent.runtimes.memory.engine import MemoryContainer, MemoryEngine, MemoryWorkspace
 from moorage.agent.runtimes.memory.programs import MemoryExec
 from moorage.agent.runtimes.port import (
@@ -31,10 +32,7 @@ from moorage.agent.runtimes.port import (
 from moorage.agent.runtimes.timeline import Timeline
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
 from moorage.kernel.clock import Clock
-from moorage.kernel.errors import NotFound
 from moorage.workspace_settings import RemoteDevelopment
-
-SANDBOX = "sandbox"
 
 
 class MemoryBackend:
@@ -196,7 +194,7 @@ class MemoryRuntime:
     async def logs(
         self, name: str, container: str = "", *, follow: bool = False, tail: int | None = None
     ) -> AsyncIterator[LogChunk]:
-        found = self._find(name, SANDBOX if container == "clone" else container, sandbox=True)
+        found = self._find(name, container, for_log=True)
         for line in found.output[-tail if tail else 0 :]:
             yield LogChunk(line)
         while follow and found.state is ContainerState.RUNNING:
@@ -206,13 +204,13 @@ class MemoryRuntime:
     async def execute(
         self, name: str, request: ExecRequest, spec: WorkspaceSpec | None = None
     ) -> AsyncIterator[ExecSession]:
-        container = self._find(name, request.container, running=True)
+        container = self._find(name, request.container)
         made_for = self.engine.workspaces[name].made_for
         own = _spec_of(made_for, container.name)
         yield MemoryExec(request.argv, {**(own.env if own else {}), **request.env})
 
     async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
-        container = self._find(name, request.container, running=True)
+        container = self._find(name, request.container)
         if request.key not in container.steps:
             program = MemoryExec(("sh", "-c", request.command_line), request.env)
             said = b"".join([chunk.data async for chunk in program.output()]).decode()
@@ -243,20 +241,14 @@ class MemoryRuntime:
             output=[f"{name} has started\n".encode()],
         )
 
-    def _find(
-        self, name: str, container: str, *, running: bool = False, sandbox: bool = False
-    ) -> MemoryContainer:
+    def _find(self, name: str, container: str, *, for_log: bool = False) -> MemoryContainer:
+        """See `containers.find`."""
         found = self.engine.workspaces.get(name)
-        if found is None or not found.containers:
-            raise NotFound("The workspace has no containers: it does not run.", code="workspace-not-running")
-        for item in found.containers.values():
-            if item.role == "sandbox" and not sandbox:
-                continue
-            if item.name == container or (not container and item.role == "main"):
-                if running and item.state is not ContainerState.RUNNING:
-                    raise NotFound(f"Container {item.name} does not run now.", code="container-not-running")
-                return item
-        raise NotFound(f"The workspace has no container {container}.", code="container-not-found")
+        containers = found.containers.values() if found is not None else ()
+        candidates = [
+            Candidate(item.name, item.role, item.state is ContainerState.RUNNING, item) for item in containers
+        ]
+        return find(candidates, container, for_log=for_log)
 
     async def _change_of(self, name: str) -> None:
         heard = asyncio.Event()

@@ -10,8 +10,8 @@ import pytest
 from moorage.agent.runtimes.docker import disk
 from moorage.agent.runtimes.docker.disk import DiskWatch, Space
 from moorage.agent.runtimes.docker.engine import Engine
-from moorage.agent.runtimes.docker.objects import identity_labels
 from moorage.agent.runtimes.docker.progress import StartProgress
+from moorage.agent.runtimes.ownership import labels_for
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause
@@ -39,7 +39,7 @@ def test_by_itself_a_workspace_leaves_half_of_the_disk(
 
 
 def _item(workspace: str, identity: Identity = IDENTITY, **fields: Any) -> dict[str, Any]:
-    return {"Labels": {**identity_labels(identity), "moorage.dev/workspace": workspace}, **fields}
+    return {"Labels": {**labels_for(identity), "moorage.dev/workspace": workspace}, **fields}
 
 
 def test_volumes_and_layers_count() -> None:

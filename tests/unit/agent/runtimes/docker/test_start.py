@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.start import may_stay
 from moorage.agent.runtimes.port import digest_of
@@ -18,7 +19,7 @@ DESIRED = DesiredWorkspace(
 
 
 def inspected(role: str, status: str, *targets: str) -> dict[str, Any]:
-    labels = {objects.SPEC: digest_of(DESIRED.spec), objects.RESTARTS: "0", objects.ROLE: role}
+    labels = {ownership.SPEC: digest_of(DESIRED.spec), ownership.RESTARTS: "0", objects.ROLE: role}
     return {
         "Config": {"Labels": labels},
         "State": {"Status": status, "Running": status == "running"},
