@@ -53,7 +53,7 @@ async def revoke_token(core: ServerCore, actor: Signed, name: str) -> schemas.Ag
 @api.get("/{name}/settings")
 async def get_settings(
     core: ServerCore, actor: Signed, name: str, version: int | None = None
-) -> schemas.AgentSettings:
+) -> schemas.WorkspaceSettings:
     return await settings.get_settings(core, actor, name, version)
 
 
@@ -65,5 +65,5 @@ async def list_settings_versions(core: ServerCore, actor: Signed, name: str) -> 
 @api.put("/{name}/settings")
 async def set_settings(
     core: ServerCore, actor: Signed, name: str, body: schemas.SetSettings
-) -> schemas.AgentSettings:
+) -> schemas.WorkspaceSettings:
     return await settings.set_settings(core, actor, name, body.text, body.version)

@@ -100,7 +100,9 @@ class NewAgent(BaseModel):
     """For a machine with Docker: its `settings.toml`; the comments say where the tokens go."""
 
 
-class AgentSettings(BaseModel):
+class WorkspaceSettings(BaseModel):
+    """The settings of an agent's workspaces, in one version."""
+
     agent: str
     version: int
     """0: nobody has set anything."""

@@ -32,7 +32,7 @@ _log = log.get(part="server.agents.settings")
 
 async def get_settings(
     core: Core, actor: Actor, name: str, version: int | None = None
-) -> schemas.AgentSettings:
+) -> schemas.WorkspaceSettings:
     """`version`: None the newest, 0 the defaults. Raises `NotFound`."""
     require(actor, Action.SEE_AGENT_SETTINGS)
     async with core.database.read() as session:
@@ -63,7 +63,7 @@ async def list_versions(core: Core, actor: Actor, name: str) -> list[schemas.Set
 
 async def set_settings(
     core: Core, actor: Actor, name: str, text: str, version: int | None = None
-) -> schemas.AgentSettings:
+) -> schemas.WorkspaceSettings:
     """`version`: the one that was edited. The same text makes no new version.
 
     Raises `InvalidInput` with `line` and `field`, `Conflict` when `version` is not the newest, or the agent has a file.
@@ -205,7 +205,9 @@ def _changed(name: str, newest: int) -> Conflict:
     )
 
 
-def _as_settings(agent: models.Agent, row: AgentSettingsVersion | None, newest: int) -> schemas.AgentSettings:
+def _as_settings(
+    agent: models.Agent, row: AgentSettingsVersion | None, newest: int
+) -> schemas.WorkspaceSettings:
     text = row.text if row is not None else ""
     warnings = []
     try:
@@ -217,7 +219,7 @@ def _as_settings(agent: models.Agent, row: AgentSettingsVersion | None, newest: 
     except InvalidInput as error:  # written by another version of Moorage
         effective = ""
         warnings.append(error.message)
-    return schemas.AgentSettings(
+    return schemas.WorkspaceSettings(
         agent=agent.name,
         version=_number(row),
         newest=newest,

@@ -84,13 +84,13 @@ def rows(agents: Iterable[schemas.Agent]) -> tuple[Row, ...]:
     return tuple(Row(agent, badge(agent), runs(agent), capacity(agent)) for agent in agents)
 
 
-def detail(agent: schemas.Agent, settings: schemas.AgentSettings | None = None) -> Detail:
+def detail(agent: schemas.Agent, settings: schemas.WorkspaceSettings | None = None) -> Detail:
     """`settings`: None for somebody who may not see them."""
     told = (*notes(agent), *_settings_notes(settings)) if settings is not None else notes(agent)
     return Detail(agent, badge(agent), runs(agent), capacity(agent), told, questions(agent))
 
 
-def settings_panel(settings: schemas.AgentSettings, text: str | None = None) -> SettingsPanel:
+def settings_panel(settings: schemas.WorkspaceSettings, text: str | None = None) -> SettingsPanel:
     """`text`: what somebody has written instead, and could not be saved."""
     written = settings.text if text is None else text
     return SettingsPanel(
@@ -117,7 +117,7 @@ def _author(version: schemas.SettingsVersion) -> str:
     return f"by {version.author}" if version.author else "by Moorage"
 
 
-def _settings_notes(settings: schemas.AgentSettings) -> Iterable[Note]:
+def _settings_notes(settings: schemas.WorkspaceSettings) -> Iterable[Note]:
     taken = settings.taken
     if taken.problem:
         goes_on = f"version {taken.version}" if taken.version else "what it had before"

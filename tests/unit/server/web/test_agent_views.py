@@ -90,7 +90,7 @@ def test_notes() -> None:
     assert "no new workspaces" in said[1]
 
 
-def settings(**fields: Any) -> schemas.AgentSettings:
+def settings(**fields: Any) -> schemas.WorkspaceSettings:
     given: dict[str, Any] = {
         "agent": "blue",
         "version": 3,
@@ -104,7 +104,7 @@ def settings(**fields: Any) -> schemas.AgentSettings:
         "effective": "",
         "warnings": [],
     }
-    return schemas.AgentSettings(**given | fields)
+    return schemas.WorkspaceSettings(**given | fields)
 
 
 def test_settings_panel() -> None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from moorage.contract import ActualState, ContainerState, DesiredState, StageName, StageState
 from moorage.server.accounts.schemas import User
-from moorage.server.agents.schemas import Agent, AgentSettings, SettingsVersion, Taken
+from moorage.server.agents.schemas import Agent, SettingsVersion, Taken, WorkspaceSettings
 from moorage.server.authorization import Role
 from moorage.server.found.schemas import Found
 from moorage.server.web import WEB, agent_views, forms, pages, views
@@ -72,7 +72,7 @@ def agents(*shown: Agent, manages: bool = False, **values: Any) -> str:
 
 def one_agent(shown: Agent, *, manages: bool = True, settings: str = "") -> str:
     """`settings`: stands wherever a text of theirs does."""
-    told = AgentSettings(
+    told = WorkspaceSettings(
         agent=shown.name, version=1, newest=2, text=settings, source="api", author=settings, created_at=NOW, file=False,
         taken=Taken(version=1, problem=settings), effective=settings, warnings=[settings],
     )  # fmt: skip
