@@ -1,6 +1,8 @@
-"""`python -m moorage.supervisor --home H [--log-format console|json] [--quiet]`: the resident process alone.
+"""`python -m moorage.supervisor --home H [--log-format console|json] [--quiet]`: the resident
+process alone.
 
-`moor up` is what a person calls: it looks whether this machine is ready, makes secrets and settings, and becomes this.
+`moor up` is what a person calls: it looks whether this machine is ready, makes secrets and
+settings, and becomes this.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from pathlib import Path
 
 from moorage.kernel.errors import MoorageError
 from moorage.kernel.home import GIVEN, Home, narrow_umask
-from moorage.supervisor import children, folder, privileges, state
+from moorage.supervisor import folder, privileges, state
 from moorage.supervisor.logs import Console
 from moorage.supervisor.loop import Supervisor
+from moorage.supervisor.processes import PROCESSES
 
 
 def main() -> int:
@@ -35,8 +38,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     console = Console(None if arguments.quiet else sys.stdout.fileno())
-    specs = children.specs(home)
-    code = Supervisor(home, specs, console=console, fmt=arguments.log_format, privileges=chosen).run()
+    code = Supervisor(home, PROCESSES, console=console, fmt=arguments.log_format, privileges=chosen).run()
     folder.rest(home)
     os.close(held)
     return code

@@ -1,5 +1,5 @@
-"""The accounts of this machine that an installation of root's runs under: one per process, so that none can read, end or become
-another.
+"""The accounts of this machine that an installation of root's runs under: one per process, so that
+none can read, end or become another.
 """
 
 from __future__ import annotations
@@ -7,10 +7,11 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-NAMES = ("server", "gateway", "haproxy", "agent")
+from moorage.supervisor.processes import PROCESSES, Process
+
 PREFIX = "moorage-"
 FRONT = f"{PREFIX}front"
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
@@ -36,21 +37,38 @@ class Account(NamedTuple):
 
 
 class Accounts(NamedTuple):
-    server: Account
-    gateway: Account
-    haproxy: Account
-    agent: Account
-    """Root, as whoever has the engine is; its group of its own tells it from root's other programs."""
+    by_process: Mapping[str, Account]
+    """Those of processes that stay root have root's id; a group of its own tells each from root's
+    other programs."""
     front: int
-    """The group of gateway and HAProxy, for what they share: the last route table, certificates, and the way to the server."""
+    """The group of gateway and HAProxy, for what they share: the last route table, certificates,
+    and the way to the server."""
+
+    @property
+    def server(self) -> Account:
+        return self.by_process["server"]
+
+    @property
+    def gateway(self) -> Account:
+        return self.by_process["gateway"]
+
+    @property
+    def haproxy(self) -> Account:
+        return self.by_process["haproxy"]
+
+    @property
+    def agent(self) -> Account:
+        """Root, as whoever has the engine is."""
+        return self.by_process["agent"]
 
     @property
     def uids(self) -> frozenset[int]:
-        return frozenset((self.server.uid, self.gateway.uid, self.haproxy.uid, self.agent.uid))
+        return frozenset(account.uid for account in self.by_process.values())
 
     @property
     def reach_workspaces(self) -> tuple[str, ...]:
-        """Who may connect to workspaces, as the agent's setting `reachable_by` has it: `uid` or `uid:gid`."""
+        """Who may connect to workspaces, as the agent's setting `reachable_by` has it: `uid` or
+        `uid:gid`."""
         return (str(self.haproxy.uid), f"{self.agent.uid}:{self.agent.gid}")
 
 
@@ -58,33 +76,33 @@ class Missing(Exception):
     """Says in words why there are none."""
 
 
-def find() -> Accounts:
+def find(processes: Sequence[Process] = PROCESSES) -> Accounts:
     """Raises `Missing`."""
     try:
-        server, gateway, haproxy = (_account(name) for name in NAMES[:3])
-        agent, front = (grp.getgrnam(name).gr_gid for name in (f"{PREFIX}agent", FRONT))
+        by_process = {process.name: _of(process) for process in processes}
+        front = grp.getgrnam(FRONT).gr_gid
     except KeyError as error:
         raise Missing(f"there is no account {error.args[0].rsplit(' ', 1)[-1]}") from error
-    users, groups = (
-        {server.uid, gateway.uid, haproxy.uid},
-        {server.gid, gateway.gid, haproxy.gid, agent, front},
-    )
-    if 0 in users | groups:
+    users = [by_process[process.name].uid for process in processes if process.given]
+    groups = [front, *(account.gid for account in by_process.values())]
+    if 0 in (*users, *groups):
         raise Missing("an account of Moorage's is root's")
-    if len(users) < 3 or len(groups) < 5:
+    if len(set(users)) < len(users) or len(set(groups)) < len(groups):
         raise Missing("two accounts of Moorage's are the same")
-    shared = (front,)
-    return Accounts(
-        server, gateway._replace(groups=shared), haproxy._replace(groups=shared), Account(0, agent), front
-    )
+    by_process |= {
+        process.name: by_process[process.name]._replace(groups=(front,))
+        for process in processes
+        if process.in_front
+    }
+    return Accounts(by_process, front)
 
 
-def ensure() -> Accounts:
+def ensure(processes: Sequence[Process] = PROCESSES) -> Accounts:
     """Makes those that are missing. Only for root. Raises `Missing`."""
-    for name in NAMES:
-        _ensure(f"{PREFIX}{name}", _user, "useradd", *_NEW_USER)
+    for process in processes:
+        _ensure(f"{PREFIX}{process.name}", _user, "useradd", *_NEW_USER)
     _ensure(FRONT, _group, "groupadd", "--system")
-    return find()
+    return find(processes)
 
 
 def _ensure(name: str, there: Callable[[str], bool], program: str, *options: str) -> None:
@@ -122,8 +140,12 @@ def _group(name: str) -> bool:
         return False
 
 
-def _account(name: str) -> Account:
-    entry = pwd.getpwnam(f"{PREFIX}{name}")
+def _of(process: Process) -> Account:
+    """Raises `KeyError`."""
+    name = f"{PREFIX}{process.name}"
+    if process.given is None:
+        return Account(0, grp.getgrnam(name).gr_gid)
+    entry = pwd.getpwnam(name)
     return Account(entry.pw_uid, entry.pw_gid)
 
 

@@ -1,51 +1,34 @@
-"""The processes of an installation, and how one is started so that it never outlives its supervisor."""
+"""Starts a process so that it never outlives its supervisor."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 from moorage.kernel.errors import MoorageError
-from moorage.kernel.home import Home
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class ChildSpec(NamedTuple):
-    name: str
-    argv: list[str]
-
-
 class Started(NamedTuple):
     pid: int
     output: int
-    """The reading end of the pipe that its standard output and standard error go to; it does not block."""
-
-
-def specs(home: Home) -> list[ChildSpec]:
-    """Each connects to the others by itself and tries until it succeeds, so that no order is needed."""
-    return [
-        ChildSpec(name, [sys.executable, "-P", "-m", f"moorage.{module}", "--home", str(home.path)])
-        for name, module in (
-            ("server", "server"),
-            ("agent", "agent"),
-            ("gateway", "gateway"),
-            ("haproxy", "gateway.haproxy"),
-        )
-    ]
+    """The reading end of the pipe that its standard output and standard error go to; it does not
+    block."""
 
 
 Enter = Callable[[dict[str, str], int], dict[str, str]]
-"""What a child does before its program: takes its environment and its parent's id, and returns the program's environment."""
+"""What a child does before its program: takes its environment and its parent's id, and returns the
+program's environment."""
 
 
 def start(argv: list[str], environment: dict[str, str], enter: Enter | None = None) -> Started:
-    """Starts `argv` in a session of its own, so that a Ctrl-C at the console reaches the supervisor alone.
+    """Starts `argv` in a session of its own, so that a Ctrl-C at the console reaches the supervisor
+    alone.
 
     An error of `enter` is the child's last words, and its exit code that of the error.
     A program that cannot be run ends with exit code 127 and says why on its output.
@@ -53,7 +36,8 @@ def start(argv: list[str], environment: dict[str, str], enter: Enter | None = No
     output, inner = os.pipe()
     os.set_blocking(output, False)
     parent = os.getpid()
-    # Until the child has its own, our handlers are in it: a signal to it would be lost there, and be heard here.
+    # Until the child has its own, our handlers are in it: a signal to it would be lost there, and
+    # be heard here.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     pid = os.fork()
     if pid == 0:
@@ -88,7 +72,8 @@ def _run(argv: list[str], environment: dict[str, str], output: int, parent: int,
 
 
 def _reset_signals() -> None:
-    """As a program expects them: an ignored signal would stay ignored over exec, and Python ignores some."""
+    """As a program expects them: an ignored signal would stay ignored over exec, and Python ignores
+    some."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         if signal.getsignal(number) not in (signal.SIG_DFL, None):

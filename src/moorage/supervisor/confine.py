@@ -1,8 +1,9 @@
-"""Runs in a child between fork and exec, as root: gives it an account of its own, and takes everything else away.
+"""Runs in a child between fork and exec, as root: gives it an account of its own, and takes
+everything else away.
 
-Where the way to what it needs leads through a folder of root's that nobody else may pass (root's home above all), the child gets a
-view of its own (mount_namespaces(7)): in the place of that folder an empty one, and in it, at their own paths, what it needs and
-nothing else.
+Where the way to what it needs leads through a folder of root's that nobody else may pass (root's
+home above all), the child gets a view of its own (mount_namespaces(7)): in the place of that folder
+an empty one, and in it, at their own paths, what it needs and nothing else.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from moorage.kernel import sockets
 from moorage.kernel.home import Home
 from moorage.supervisor import handover
 from moorage.supervisor.accounts import SYSTEM_FOLDERS, Account, Accounts
+from moorage.supervisor.processes import PROCESSES, Given, Process
 
 NET_BIND_SERVICE = 10
 """capabilities(7): listening on a port below 1024."""
@@ -40,48 +42,51 @@ class Tree(NamedTuple):
     writable: bool = False
 
 
-def connect_group(name: str, split: Accounts) -> int:
-    """Whose group may connect to a process's socket: gateway and HAProxy to the server's and HAProxy's, HAProxy alone to the others."""
-    return split.front if name in ("server", "haproxy") else split.haproxy.gid
-
-
-def enter(home: Home, name: str, split: Accounts, environ: Mapping[str, str], parent: int) -> dict[str, str]:
-    """Makes this process `name` of an installation, but for its program; returns the environment for that.
+def enter(
+    home: Home, process: Process, split: Accounts, environ: Mapping[str, str], parent: int
+) -> dict[str, str]:
+    """Makes this process one of an installation, but for its program; returns the environment for
+    that.
 
     Raises `MoorageError`, `OSError`: then this process is of no use any more.
     """
-    account: Account = getattr(split, name)
-    given = dict(environ)
-    if name in handover.TABLE:
-        given = handover.give(home, name, split, environ)
+    account = split.by_process[process.name]
+    given = process.given
+    passed = dict(environ)
+    if given:
+        passed = handover.give(home, process, given, split, environ)
     else:
-        given["MOORAGE_AGENT_REACHABLE_BY"] = ",".join(split.reach_workspaces)
-    if name == "server":
-        _touch(home.run / "server.lock", account)
-    bound = sockets.bind(home.socket(name), 0o660, group=connect_group(name, split))
+        passed["MOORAGE_AGENT_REACHABLE_BY"] = ",".join(split.reach_workspaces)
+    for name in given.locks if given else ():
+        _touch(home.run / name, account)
+    group = split.front if process.open_to_front else split.haproxy.gid
+    bound = sockets.bind(home.socket(process.name), 0o660, group=group)
     os.set_inheritable(bound.fileno(), True)
-    given[sockets.INHERITED] = str(bound.detach())
-    if account.uid:
-        kept = _low_port(home, given) if name == "haproxy" else ()
-        isolate(trees(home, name, given), account)
+    passed[sockets.INHERITED] = str(bound.detach())
+    if given:
+        kept = _low_port(home, passed) if given.low_port else ()
+        isolate(trees(home, process, passed), account)
         os.chdir("/")
         become(account, kept, parent)
-        os.umask(0o027 if name == "gateway" else 0o077)
+        os.umask(given.umask)
     else:
         os.setgid(account.gid)
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         _mind(parent)
-    return given
+    return passed
 
 
 def obstacle(home: Home, split: Accounts, environ: Mapping[str, str]) -> str:
-    """Tries it out for all of them, in children that then end. Why it cannot be done, as a clause for a person; "": it can."""
-    for name in handover.TABLE:
+    """Tries it out for all of them, in children that then end. Why it cannot be done, as a clause
+    for a person; "": it can."""
+    for process in PROCESSES:
+        if process.given is None:
+            continue
         reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
-                os.write(writing, _try(home, name, split, environ).encode())
+                os.write(writing, _try(home, process, split, environ).encode())
             finally:
                 os._exit(0)
         os.close(writing)
@@ -89,25 +94,26 @@ def obstacle(home: Home, split: Accounts, environ: Mapping[str, str]) -> str:
             said = answer.read().decode()
         os.waitpid(pid, 0)
         if said != "able":
-            return said or f"the {name} ended at it"
+            return said or f"the {process.name} ended at it"
     return ""
 
 
-def trees(home: Home, name: str, environ: Mapping[str, str]) -> list[Tree]:
-    """What the process reads: Python and its libraries, Moorage itself, the state folder, HAProxy."""
+def trees(home: Home, process: Process, environ: Mapping[str, str]) -> list[Tree]:
+    """What the process reads: Python and its libraries, Moorage itself, the state folder,
+    HAProxy."""
     found = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[2], Path(sys.executable).parent]
     found += [Path(os.path.realpath(sys.executable)).parents[1]]
-    if name == "haproxy":
-        program = environ.get("MOORAGE_GATEWAY_HAPROXY") or handover.table_of(home, "gateway").get(
-            "haproxy", "haproxy"
-        )
+    if process.given and (setting := process.given.program):
+        program = _given_program(process, setting, environ)
+        program = program or handover.table_of(home, process.settings).get(setting, setting)
         found += [Path(where).parent for where in (shutil.which(str(program)),) if where]
     both = {each for path in found for each in (path, path.resolve())} - {Path("/")}
     return [*map(Tree, sorted(both)), *(Tree(path, True) for path in {home.path, home.path.resolve()})]
 
 
 def covers(wanted: list[Tree], account: Account) -> list[Path]:
-    """The topmost folders on the way to these that the account may not pass; none is below another."""
+    """The topmost folders on the way to these that the account may not pass; none is below
+    another."""
     found = set()
     for tree in wanted:
         for folder in reversed(tree.path.parents):
@@ -118,7 +124,8 @@ def covers(wanted: list[Tree], account: Account) -> list[Path]:
 
 
 def isolate(wanted: list[Tree], account: Account) -> None:
-    """Puts, in this process's view alone, a passable folder in the place of each that is not, with these trees in it."""
+    """Puts, in this process's view alone, a passable folder in the place of each that is not, with
+    these trees in it."""
     hidden = covers(wanted, account)
     if not hidden:
         return
@@ -171,14 +178,12 @@ def _mind(parent: int) -> None:
         os._exit(0)
 
 
-def _try(home: Home, name: str, split: Accounts, environ: Mapping[str, str]) -> str:
-    account: Account = getattr(split, name)
-    given = handover.environment(handover.TABLE[name], environ)
-    wanted = trees(home, name, given)
-    libraries = [
-        importlib.util.find_spec(each)
-        for each in ("msgspec", "structlog", f"moorage.{name.replace('haproxy', 'gateway')}")
-    ]
+def _try(home: Home, process: Process, split: Accounts, environ: Mapping[str, str]) -> str:
+    account = split.by_process[process.name]
+    given = process.given or Given()
+    passed = handover.environment(process, given, environ)
+    wanted = trees(home, process, passed)
+    libraries = [importlib.util.find_spec(each) for each in ("msgspec", "structlog", process.module)]
     files = [os.__file__, __file__, *(found.origin for found in libraries if found and found.origin)]
     try:
         try:
@@ -194,11 +199,16 @@ def _try(home: Home, name: str, split: Accounts, environ: Mapping[str, str]) -> 
     denied = [file for file in files if not os.access(file, os.R_OK)]
     if not os.access(home.run, os.X_OK):
         denied.append(str(home.run))
-    if name == "haproxy":
-        program = given.get("MOORAGE_GATEWAY_HAPROXY", "haproxy")
-        if shutil.which(program, path=f"{given.get('PATH', '')}:{SYSTEM_FOLDERS}") is None:
+    if given.program:
+        program = _given_program(process, given.program, passed) or given.program
+        if shutil.which(program, path=f"{passed.get('PATH', '')}:{SYSTEM_FOLDERS}") is None:
             denied.append(program)
     return f"user {account.uid} cannot read {denied[0]}" if denied else "able"
+
+
+def _given_program(process: Process, setting: str, environ: Mapping[str, str]) -> str:
+    """What the environment names; "" when it names none."""
+    return environ.get(f"MOORAGE_{process.settings.upper()}_{setting.upper()}", "")
 
 
 def _low_port(home: Home, environ: Mapping[str, str]) -> tuple[int, ...]:

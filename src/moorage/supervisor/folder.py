@@ -1,7 +1,7 @@
 """The state folder's owners and modes: made strict at every start, whatever they were.
 
-What a service account may have put there is treated as an attempt: no symbolic link of its own is followed, no file with a second
-name is given away.
+What a service account may have put there is treated as an attempt: no symbolic link of its own is
+followed, no file with a second name is given away.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Rule(NamedTuple):
 
 
 def rule(parts: tuple[str, ...], *, folder: bool, split: Accounts | None) -> Rule:
-    """Whose something in the state folder is, by its path from there; (): the folder itself. Pure. `split`: the accounts that the
-    processes run under; None: they all run as the present user.
+    """Whose something in the state folder is, by its path from there; (): the folder itself. Pure.
+    `split`: the accounts that the processes run under; None: they all run as the present user.
 
-    The sticky bit keeps who may add a file from taking another's away: without it, the server could replace settings.toml. What is
-    made in the gateway's folder is its group's.
+    The sticky bit keeps who may add a file from taking another's away: without it, the server could
+    replace settings.toml. What is made in the gateway's folder is its group's.
     """
     if split is None:
         return Rule(-1, -1, 0o700 if folder else 0o600)
@@ -61,7 +61,8 @@ def rule(parts: tuple[str, ...], *, folder: bool, split: Accounts | None) -> Rul
 
 
 def tighten(home: Home, split: Accounts | None = None) -> None:
-    """Gives everything that is there its owner and mode. Raises `Misconfigured` where that is not to be had, or not safe."""
+    """Gives everything that is there its owner and mode. Raises `Misconfigured` where that is not
+    to be had, or not safe."""
     with _opened(home) as descriptor:
         check(home, os.fstat(descriptor))
         os.fchmod(descriptor, AT_REST)  # first: nobody adds anything from here on
@@ -73,7 +74,8 @@ def tighten(home: Home, split: Accounts | None = None) -> None:
 
 
 def rest(home: Home) -> None:
-    """When nothing runs any more: nobody but the owner gets in. Another version, older ones too, finds its folder as it was."""
+    """When nothing runs any more: nobody but the owner gets in. Another version, older ones too,
+    finds its folder as it was."""
     with _opened(home) as descriptor:
         os.fchmod(descriptor, AT_REST)
 
@@ -93,9 +95,11 @@ def check(home: Home, status: os.stat_result) -> None:
 
 
 def owners(parts: tuple[str, ...], *, folder: bool, split: Accounts | None) -> frozenset[int]:
-    """Users who may own something in there before it is settled: the present one, and whose it is when there are accounts. Pure.
+    """Users who may own something in there before it is settled: the present one, and whose it is
+    when there are accounts. Pure.
 
-    Nobody else: a file that the server put in the place of a missing settings.toml would become root's word by being given to root.
+    Nobody else: a file that the server put in the place of a missing settings.toml would become
+    root's word by being given to root.
     """
     if split is None:
         return frozenset((os.geteuid(),))
@@ -181,7 +185,8 @@ def _settle_open(home: Home, descriptor: int, parts: tuple[str, ...], split: Acc
 
 
 def _apply(descriptor: int, wanted: Rule) -> None:
-    """Closed before it is given away: between the two, the new owner finds nothing open that should not be."""
+    """Closed before it is given away: between the two, the new owner finds nothing open that should
+    not be."""
     status = os.fstat(descriptor)
     if (wanted.owner, wanted.group) != (-1, -1) and (status.st_uid, status.st_gid) != wanted[:2]:
         os.fchmod(descriptor, wanted.mode & 0o700)

@@ -1,5 +1,6 @@
-"""What a process that runs under an account of its own is given of what is root's: its table of the settings, its secrets, the files
-that its settings name, its environment. Written anew at each of its starts, into `run/<process>`, which nobody else can read.
+"""What a process that runs under an account of its own is given of what is root's: its table of the
+settings, its secrets, the files that its settings name, its environment. Written anew at each of
+its starts, into `run/<process>`, which nobody else can read.
 
 A secret that a process only has to know again is given as a fingerprint.
 """
@@ -12,25 +13,17 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import FINGERPRINT, GIVEN, Home
 from moorage.kernel.ids import fingerprint
 from moorage.supervisor.accounts import Account, Accounts
+from moorage.supervisor.processes import Given, Process
 
 CERTIFICATES = "certificates"
-"""Folder in `run` with what `tls_certificate` names: the gateway's and HAProxy's, by one path, as they talk of it to each other."""
-
-
-class Given(NamedTuple):
-    table: str
-    secrets: tuple[str, ...] = ()
-    fingerprints: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    """Files of the state folder, where they are there."""
-    variables: tuple[str, ...] = ()
-    """Of the environment; a `*` at the end: all that begin so."""
+"""Folder in `run` with what `tls_certificate` names: the gateway's and HAProxy's, by one path, as
+they talk of it to each other."""
 
 
 PASSED_ON = (
@@ -51,40 +44,33 @@ PASSED_ON = (
     "ALL_PROXY",
     "NO_PROXY",
 )
-"""What every process gets of root's environment. Anything else there may be a secret of somebody's."""
-TABLE: dict[str, Given] = {
-    "server": Given(
-        "server",
-        fingerprints=("agent-token", "gateway-token", "admin-token"),
-        files=("editors.toml",),
-        variables=("MOORAGE_SERVER_*", "PG*"),
-    ),
-    "gateway": Given("gateway", secrets=("gateway-token", "gateway-key"), variables=("MOORAGE_GATEWAY_*",)),
-    "haproxy": Given("gateway", secrets=("gateway-key",), variables=("MOORAGE_GATEWAY_*",)),
-}
-"""Of each process that has an account of its own."""
+"""What every process gets of root's environment. Anything else there may be a secret of
+somebody's."""
 
 
-def give(home: Home, name: str, split: Accounts, environ: Mapping[str, str]) -> dict[str, str]:
-    """Writes it, and returns the process's environment. Only for root. Raises `Misconfigured`, `OSError`."""
-    entry, account = TABLE[name], getattr(split, name)
-    into = home.run / name
-    passed = environment(entry, environ)
-    values = table_of(home, entry.table)
+def give(
+    home: Home, process: Process, given: Given, split: Accounts, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Writes it, and returns the process's environment. Only for root. Raises `Misconfigured`,
+    `OSError`."""
+    account = split.by_process[process.name]
+    into = home.run / process.name
+    passed = environment(process, given, environ)
+    values = table_of(home, process.settings)
     files: dict[str, bytes] = {}
     for key, value in values.items():
         values[key] = _copied(value, account, into, files)
     for key, text in passed.items():
         if key.startswith("MOORAGE_") or key == "SSL_CERT_FILE":
             passed[key] = str(_copied(text, account, into, files))
-    if entry.table == "gateway" and (entries := certificates(home, environ)):
+    if given.certificates and (entries := certificates(home, environ)):
         passed["MOORAGE_GATEWAY_TLS_CERTIFICATE"] = ",".join(copy_certificates(home, split, entries))
-    files["settings.toml"] = f"[{entry.table}]\n{as_toml(values)}".encode()
-    for secret in entry.secrets:
+    files["settings.toml"] = f"[{process.settings}]\n{as_toml(values)}".encode()
+    for secret in given.secrets:
         files[secret] = home.secret(secret).encode()
-    for secret in entry.fingerprints:
+    for secret in given.fingerprints:
         files[f"{secret}{FINGERPRINT}"] = fingerprint(home.secret(secret)).encode()
-    for file in entry.files:
+    for file in given.files:
         if (content := own_file(home.path / file)) is not None:
             files[file] = content
     write_folder(into, files, account.gid)
@@ -92,8 +78,9 @@ def give(home: Home, name: str, split: Accounts, environ: Mapping[str, str]) -> 
 
 
 def own_file(path: Path) -> bytes | None:
-    """What a file of root's in the state folder holds; None when there is none. The server may add to that folder: a link of its own, or a
-    second name of a file that it may not read, would make this its reader. Raises `Misconfigured` for those."""
+    """What a file of root's in the state folder holds; None when there is none. The server may add
+    to that folder: a link of its own, or a second name of a file that it may not read, would make
+    this its reader. Raises `Misconfigured` for those."""
     try:
         seen = path.lstat()
         if seen.st_uid == 0 and stat.S_ISLNK(seen.st_mode):  # the operator's
@@ -118,9 +105,9 @@ def _not_roots(path: Path) -> Misconfigured:
     )
 
 
-def environment(entry: Given, environ: Mapping[str, str]) -> dict[str, str]:
+def environment(process: Process, given: Given, environ: Mapping[str, str]) -> dict[str, str]:
     """What of the environment is this process's. Pure."""
-    patterns = (*PASSED_ON, *entry.variables)
+    patterns = (*PASSED_ON, *given.variables, f"MOORAGE_{process.settings.upper()}_*")
     return {
         key: value
         for key, value in environ.items()
@@ -146,8 +133,8 @@ def as_toml(values: Mapping[str, Any]) -> str:
 
 
 def copy_certificates(home: Home, split: Accounts, entries: tuple[str, ...]) -> list[str]:
-    """Copies what `tls_certificate` names to where HAProxy and the gateway may read it; returns the copies' paths. What is the same
-    is left alone. Raises `OSError`."""
+    """Copies what `tls_certificate` names to where HAProxy and the gateway may read it; returns the
+    copies' paths. What is the same is left alone. Raises `OSError`."""
     into = home.run / CERTIFICATES
     files: dict[str, bytes] = {}
     paths = []
@@ -172,7 +159,8 @@ def certificates(home: Home, environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], gid: int) -> None:
-    """Makes the folder hold these files, for root and one group, and no others. `files`: by their path in it."""
+    """Makes the folder hold these files, for root and one group, and no others. `files`: by their
+    path in it."""
     _make(folder, gid)
     for path in sorted(folder.rglob("*"), reverse=True):
         relative = str(path.relative_to(folder))
@@ -210,7 +198,8 @@ def reachable(path: Path, account: Account) -> bool:
 
 
 def allowed(status: os.stat_result, account: Account, bit: int) -> bool:
-    """Whether the account has a right (4: read, 1: search) by owner, group or others, in this order (path_resolution(7)). Pure."""
+    """Whether the account has a right (4: read, 1: search) by owner, group or others, in this order
+    (path_resolution(7)). Pure."""
     if status.st_uid == account.uid:
         return bool(status.st_mode & (bit << 6))
     if status.st_gid in (account.gid, *account.groups):
@@ -219,7 +208,8 @@ def allowed(status: os.stat_result, account: Account, bit: int) -> bool:
 
 
 def _copied(value: Any, account: Account, into: Path, files: dict[str, bytes]) -> Any:
-    """A path of a file that the account may not read becomes that of a copy, which is added to `files`."""
+    """A path of a file that the account may not read becomes that of a copy, which is added to
+    `files`."""
     if not isinstance(value, str) or not value.startswith("/"):
         return value
     path = Path(value)
@@ -239,8 +229,8 @@ def _copied(value: Any, account: Account, into: Path, files: dict[str, bytes]) -
 
 
 def _with_copies(content: bytes, account: Account, into: Path, files: dict[str, bytes]) -> tuple[bytes, bool]:
-    """A table of tables, as the files of Git hosts are, in which paths of files that the account may not read (keys) are those of copies;
-    and whether there is any."""
+    """A table of tables, as the files of Git hosts are, in which paths of files that the account
+    may not read (keys) are those of copies; and whether there is any."""
     try:
         document = tomllib.loads(content.decode())
     except ValueError:  # what is wrong with it, the process says

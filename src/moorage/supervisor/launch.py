@@ -1,4 +1,5 @@
-"""Starts and ends the resident process: what `moor up` and `moor down` do after their options are read."""
+"""Starts and ends the resident process: what `moor up` and `moor down` do after their options are
+read."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ READ_BY = {"ca_bundle": "agent", "tools_image": "agent", "repository_networks": 
 def ready_to_start(home: Home, options: Options) -> Plan:
     """Ends what a killed supervisor left, looks at the machine, and writes what the processes read.
 
-    Raises the one thing that is in the way, or a `Misconfigured` whose detail `problems` lists several.
+    Raises the one thing that is in the way, or a `Misconfigured` whose detail `problems` lists
+    several.
     """
     if home.path.exists():
         folder.tighten(home)  # before anything in it is believed
@@ -49,7 +51,8 @@ def ready_to_start(home: Home, options: Options) -> Plan:
 
 
 def start_detached(home: Home, wanted: Plan, *, fmt: str | None, seconds: float) -> None:
-    """Starts the supervisor in a session of its own and returns when all parts are ready. Raises as `readiness.wait`."""
+    """Starts the supervisor in a session of its own and returns when all parts are ready. Raises as
+    `readiness.wait`."""
     with os.fdopen(
         os.open(home.logs / "supervisor.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab"
     ) as log:
@@ -71,7 +74,8 @@ def start_detached(home: Home, wanted: Plan, *, fmt: str | None, seconds: float)
 
 
 def become_supervisor(home: Home, wanted: Plan, *, fmt: str | None, announce: Callable[[], None]) -> None:
-    """Replaces this process by the supervisor, and calls `announce` beside it once all parts are ready.
+    """Replaces this process by the supervisor, and calls `announce` beside it once all parts are
+    ready.
 
     Never returns.
     """
@@ -88,10 +92,12 @@ def become_supervisor(home: Home, wanted: Plan, *, fmt: str | None, announce: Ca
 
 
 def join(home: Home, options: Options, *, seconds: float) -> tuple[Plan, list[str]]:
-    """What `moor up` does where it runs already; returns what holds, and the processes that it had started again.
+    """What `moor up` does where it runs already; returns what holds, and the processes that it had
+    started again.
 
-    Options that concern one process alone are taken over, by starting that one anew; what is down because of how it was set up is tried
-    again; then, with `seconds`, it waits until everything is ready. Raises `Conflict` for any other option.
+    Options that concern one process alone are taken over, by starting that one anew; what is down
+    because of how it was set up is tried again; then, with `seconds`, it waits until everything is
+    ready. Raises `Conflict` for any other option.
     """
     present, wanted = plan(home, Options()), plan(home, options)
     changed = {field for field in Plan.__struct_fields__ if getattr(present, field) != getattr(wanted, field)}

@@ -1,7 +1,8 @@
-"""Where the processes' lines go: a file each, bounded in size, and the console; and the supervisor's own lines.
+"""Where the processes' lines go: a file each, bounded in size, and the console; and the
+supervisor's own lines.
 
-The own lines have the form of `kernel.log`, without structlog: it alone would take more memory than the whole rest of the
-resident process.
+The own lines have the form of `kernel.log`, without structlog: it alone would take more memory than
+the whole rest of the resident process.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ LONGEST_LINE = 16 * 1024
 """Bytes; a longer line is cut in pieces."""
 REMEMBERED = 20
 """Lines of a process that `moor status` can show after its end."""
-_COLOURS = {"server": "34", "agent": "35", "gateway": "36", "haproxy": "33", "moor": "32"}
 
 
 class RotatingFile:
@@ -86,18 +86,19 @@ class Lines:
 
 
 class Console:
-    """The lines of all processes on one descriptor, each with the name of its process. None writes nowhere."""
+    """The lines of all processes on one descriptor, each with the name of its process. None writes
+    nowhere."""
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
         self._colour = descriptor is not None and os.isatty(descriptor)
 
-    def write(self, name: str, line: bytes) -> None:
+    def write(self, name: str, line: bytes, colour: str) -> None:
         if self._descriptor is None:
             return
         prefix = f"{name:<8}| "
         if self._colour:
-            prefix = f"\x1b[{_COLOURS.get(name, '0')}m{prefix}\x1b[0m"
+            prefix = f"\x1b[{colour}m{prefix}\x1b[0m"
         try:
             os.write(self._descriptor, prefix.encode() + line)
         except OSError:  # a console that went away ends nothing

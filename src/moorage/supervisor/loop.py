@@ -9,17 +9,20 @@ import os
 import select
 import signal
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.home import Home
 from moorage.supervisor import children, policy, state
-from moorage.supervisor.children import ChildSpec
 from moorage.supervisor.logs import Console, Lines, RotatingFile, event_line
 from moorage.supervisor.privileges import Privileges
 from moorage.supervisor.proc import Identity, identify
+from moorage.supervisor.processes import Process
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+OWN_COLOUR = "32"
+"""Of the supervisor's own lines on a terminal."""
 RETRY_SIGNAL = signal.SIGUSR1
 """Starts those again that are down because they could not run as they were set up."""
 
@@ -27,8 +30,8 @@ RETRY_SIGNAL = signal.SIGUSR1
 class Child:
     """One process that should run, and its present incarnation."""
 
-    def __init__(self, spec: ChildSpec, log: RotatingFile) -> None:
-        self.spec = spec
+    def __init__(self, row: Process, log: RotatingFile) -> None:
+        self.row = row
         self.log = log
         self.lines = Lines()
         self.process: Identity | None = None
@@ -48,20 +51,21 @@ class Child:
 
     def report(self) -> state.ChildReport:
         return state.ChildReport(
-            self.spec.name, self.state, self.process, self.since, self.restarts, self.last_exit
+            self.row.name, self.state, self.process, self.since, self.restarts, self.last_exit
         )
 
 
 class Supervisor:
-    """Runs `specs` until a stop signal comes; `run` returns the exit code.
+    """Runs `processes` until a stop signal comes; `run` returns the exit code.
 
-    `fmt` is the log format of all of them; None leaves it to their settings. `privileges`: whom they run as.
+    `fmt` is the log format of all of them; None leaves it to their settings. `privileges`: whom
+    they run as.
     """
 
     def __init__(
         self,
         home: Home,
-        specs: list[ChildSpec],
+        processes: Sequence[Process],
         *,
         console: Console,
         fmt: str | None,
@@ -72,10 +76,10 @@ class Supervisor:
         self._fmt = fmt or "console"
         self._privileges = privileges or Privileges()
         self._own_log = RotatingFile(home.logs / "supervisor.log")
-        self._children = [Child(spec, RotatingFile(home.logs / f"{spec.name}.log")) for spec in specs]
+        self._children = [Child(row, RotatingFile(home.logs / f"{row.name}.log")) for row in processes]
         self._environment = dict(os.environ) | {"PYTHONUNBUFFERED": "1"}
         if fmt:
-            self._environment |= {f"MOORAGE_{spec.name.upper()}_LOG_FORMAT": fmt for spec in specs}
+            self._environment |= {f"MOORAGE_{row.settings.upper()}_LOG_FORMAT": fmt for row in processes}
         self._identity = state.own_identity()
         self._since = time.time()
         self._poll = select.poll()
@@ -135,7 +139,7 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         again = child.last_exit is not None
         started = children.start(
-            child.spec.argv, self._environment, self._privileges.enter(self._home, child.spec.name)
+            child.row.argv(self._home), self._environment, self._privileges.enter(self._home, child.row)
         )
         child.process = identify(started.pid) or Identity(started.pid, 0)
         child.output = started.output
@@ -145,7 +149,7 @@ class Supervisor:
         child.restarts += again
         child.become("running")
         self._poll.register(started.output, select.POLLIN)
-        self._say("info", "restarted" if again else "started", child=child.spec.name, pid=started.pid)
+        self._say("info", "restarted" if again else "started", child=child.row.name, pid=started.pid)
 
     def _read(self, descriptor: int) -> None:
         child = next((child for child in self._children if child.output == descriptor), None)
@@ -169,7 +173,7 @@ class Supervisor:
     def _pass_on(self, child: Child, lines: list[bytes]) -> None:
         for line in lines:
             child.log.write(line)
-            self._console.write(child.spec.name, line)
+            self._console.write(child.row.name, line, child.row.colour)
 
     def _close_output(self, child: Child) -> None:
         if child.output is not None:
@@ -199,8 +203,8 @@ class Supervisor:
             pid = child.process.pid if child.process else 0
             if not pid or os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
-            # What it started ends with it: HAProxy's worker would keep the port for a moment. Its id is its group's,
-            # and nobody else's before `waitpid`.
+            # What it started ends with it: HAProxy's worker would keep the port for a moment. Its
+            # id is its group's, and nobody else's before `waitpid`.
             _kill_group(pid)
             self._ended(child, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
@@ -233,7 +237,7 @@ class Supervisor:
             code=exit_.code, ran=ran, failures=child.failures, first=child.restarts == 0
         )
         child.failures += 1
-        fields = {"child": child.spec.name, "exit": str(exit_), "ran_seconds": round(ran, 1)}
+        fields = {"child": child.row.name, "exit": str(exit_), "ran_seconds": round(ran, 1)}
         if isinstance(decision, policy.Restart):
             child.due = time.monotonic() + decision.delay
             child.become("waiting")
@@ -254,9 +258,10 @@ class Supervisor:
 
     def _send_stops(self) -> bool:
         """Tells those to end whose turn it is. False when all have ended."""
-        alive = {child.spec.name: child.process for child in self._children if child.process}
+        alive = {child.row.name: child.process for child in self._children if child.process}
         elapsed = time.monotonic() - (self._stop_began or 0.0)
-        for item in policy.stop_signals(elapsed=elapsed, alive=frozenset(alive), sent=self._sent):
+        rows = [child.row for child in self._children]
+        for item in policy.stop_signals(rows, elapsed=elapsed, alive=frozenset(alive), sent=self._sent):
             self._sent[item] = elapsed
             if item.number == signal.SIGKILL:
                 self._say("warning", "did not end in time; killed", child=item.name)
@@ -282,7 +287,7 @@ class Supervisor:
     def _say(self, level: str, event: str, **fields: Any) -> None:
         line = event_line(self._fmt, level, event, fields, now=time.time())
         self._own_log.write(line)
-        self._console.write("moor", line)
+        self._console.write("moor", line, OWN_COLOUR)
 
 
 def _signal_name(number: int) -> str:

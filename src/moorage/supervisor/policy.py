@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from moorage.kernel.errors import Misconfigured
+from moorage.supervisor.processes import Process
 
 SETTLED = 10.0
 """Seconds after which a process counts as well started: what happened before is forgotten."""
@@ -19,9 +20,6 @@ GRACE = 10.0
 
 STEP = 2.5
 """Seconds after which the next process is told to end, although the one before has not yet."""
-
-STOP_ORDER = ("agent", "server", "gateway", "haproxy")
-"""HAProxy goes last, so that a person gets a page until the end."""
 
 
 class Restart(NamedTuple):
@@ -40,8 +38,8 @@ class Abort(NamedTuple):
 def after_exit(*, code: int | None, ran: float, failures: int, first: bool) -> Restart | GiveUp | Abort:
     """What follows the end of a process that ran for `ran` seconds.
 
-    `code` is its exit code, None when a signal ended it; `failures` counts the ends before this one since it last
-    ran well; `first`: it had never been started before.
+    `code` is its exit code, None when a signal ended it; `failures` counts the ends before this one
+    since it last ran well; `first`: it had never been started before.
     """
     if code == Misconfigured.exit_code:
         return Abort() if first else GiveUp()
@@ -55,8 +53,10 @@ class Signal(NamedTuple):
     number: int
 
 
-def stop_signals(*, elapsed: float, alive: frozenset[str], sent: Mapping[Signal, float]) -> list[Signal]:
-    """The signals that are due `elapsed` seconds after the stop began.
+def stop_signals(
+    processes: Sequence[Process], *, elapsed: float, alive: frozenset[str], sent: Mapping[Signal, float]
+) -> list[Signal]:
+    """The signals that are due `elapsed` seconds after the stop of these processes began.
 
     `sent`: those that went out already, each with the seconds after which it did.
     """
@@ -64,14 +64,19 @@ def stop_signals(*, elapsed: float, alive: frozenset[str], sent: Mapping[Signal,
         due = [Signal(name, signal.SIGKILL) for name in sorted(alive)]
         return [item for item in due if item not in sent]
     due = []
-    for position, name in enumerate(STOP_ORDER):
-        before = alive.intersection(STOP_ORDER[:position])
-        if name in alive and (not before or elapsed >= position * STEP):
-            due += _haproxy(elapsed, sent) if name == "haproxy" else [Signal(name, signal.SIGTERM)]
+    before: set[str] = set()
+    for position, process in enumerate(sorted(processes, key=lambda row: row.stop_turn)):
+        if process.name in alive and (alive.isdisjoint(before) or elapsed >= position * STEP):
+            due.append(_due(process, elapsed, sent))
+        before.add(process.name)
     return [item for item in due if item not in sent]
 
 
-def _haproxy(elapsed: float, sent: Mapping[Signal, float]) -> list[Signal]:
-    """First no new connections (management guide of HAProxy, 4: SIGUSR1); a moment later the open ones end too."""
-    soft, hard = Signal("haproxy", signal.SIGUSR1), Signal("haproxy", signal.SIGTERM)
-    return [hard] if soft in sent and elapsed - sent[soft] >= STEP else [soft]
+def _due(process: Process, elapsed: float, sent: Mapping[Signal, float]) -> Signal:
+    """The first of its signals, or the next one a moment after the one before."""
+    found, *later = (Signal(process.name, number) for number in process.stop_signals)
+    for following in later:
+        if found not in sent or elapsed - sent[found] < STEP:
+            break
+        found = following
+    return found

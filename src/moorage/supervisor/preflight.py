@@ -1,4 +1,5 @@
-"""Looks whether this machine can run Moorage before anything starts, so that a person reads what to do, not a log."""
+"""Looks whether this machine can run Moorage before anything starts, so that a person reads what to
+do, not a log."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class Engine(msgspec.Struct, frozen=True):
 
 
 def check(home: Home, plan: Plan) -> list[MoorageError]:
-    """All that is in the way of a start, most basic first; empty when nothing is. Changes nothing but makes the home."""
+    """All that is in the way of a start, most basic first; empty when nothing is. Changes nothing
+    but makes the home."""
     looks: list[Callable[[], None]] = [
         lambda: _home(home),
         lambda: _ports(plan),
@@ -58,7 +60,8 @@ def check_engine(plan: Plan) -> None:
 
 
 def find_engine(docker_host: str = "") -> Engine:
-    """The first engine that answers: `docker_host`, else `DOCKER_HOST`, else the usual sockets of Docker and Podman.
+    """The first engine that answers: `docker_host`, else `DOCKER_HOST`, else the usual sockets of
+    Docker and Podman.
 
     Raises `Misconfigured`, which says what was tried.
     """
@@ -199,7 +202,8 @@ def _engine_name(address: str) -> str:
 
 
 def _client(address: str) -> httpx.Client:
-    """Raises `OSError` when a Unix socket does not accept: httpx would leave its own socket open then."""
+    """Raises `OSError` when a Unix socket does not accept: httpx would leave its own socket open
+    then."""
     if address.startswith("unix://"):
         path = address.removeprefix("unix://")
         with socket.socket(socket.AF_UNIX) as probe:

@@ -1,4 +1,5 @@
-"""What must be there before the first process starts: folders, secrets, settings, and what the CLI needs to connect."""
+"""What must be there before the first process starts: folders, secrets, settings, and what the CLI
+needs to connect."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str
     """`memory` needs no engine."""
     public_url: str
-    """Set by hand where something in front of HAProxy gives it another address; "" where nothing does."""
+    """Set by hand where something in front of HAProxy gives it another address; "" where nothing
+    does."""
 
     @property
     def url(self) -> str:
@@ -87,11 +89,13 @@ _FIELDS: dict[str, tuple[str, str, str | int | tuple[str, ...]]] = {
     "tls_certificate": ("gateway", "tls_certificate", ""),
     "public_url": ("server", "public_url", ""),
 }
-"""Of each field of `Plan`: table and key in `settings.toml`, and the default of the process that reads it."""
+"""Of each field of `Plan`: table and key in `settings.toml`, and the default of the process that
+reads it."""
 
 
 def plan(home: Home, options: Options) -> Plan:
-    """Changes nothing. Raises `InvalidInput` for an unusable option, `Misconfigured` for an unusable settings file."""
+    """Changes nothing. Raises `InvalidInput` for an unusable option, `Misconfigured` for an
+    unusable settings file."""
     _check(options)
     document = settings_file.parse(_read(home.settings))
     values: dict[str, object] = {}
@@ -119,7 +123,8 @@ def plan(home: Home, options: Options) -> Plan:
 
 
 def prepare(home: Home, wanted: Plan) -> None:
-    """Makes what is missing and writes what the processes read. May be called any number of times."""
+    """Makes what is missing and writes what the processes read. May be called any number of
+    times."""
     home.make()
     for name, prefix in SECRETS.items():
         if not home.secret_file(name).exists():

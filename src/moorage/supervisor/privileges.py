@@ -1,5 +1,5 @@
-"""Whom the processes run as: an account each where root starts them and the machine lets it, else all as whoever starts them, which
-is said.
+"""Whom the processes run as: an account each where root starts them and the machine lets it, else
+all as whoever starts them, which is said.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from moorage.kernel.home import Home
 from moorage.supervisor import accounts, folder
 from moorage.supervisor.accounts import Accounts
 from moorage.supervisor.children import Enter
+from moorage.supervisor.processes import PROCESSES, Process
 
 LOOK_EVERY = 15.0
-"""Seconds between two looks at the certificates' files: as often as the gateway looks at the copies."""
+"""Seconds between two looks at the certificates' files: as often as the gateway looks at the
+copies."""
 
 
 class Renewals:
@@ -49,7 +51,7 @@ class Privileges(NamedTuple):
     """Why they all run as root; "" when they do not, or root is not who starts them."""
     renewals: Renewals | None = None
 
-    def enter(self, home: Home, name: str) -> Enter | None:
+    def enter(self, home: Home, process: Process) -> Enter | None:
         """What a child does before its program."""
         split = self.split
         if split is None:
@@ -59,13 +61,14 @@ class Privileges(NamedTuple):
         def enter(environment: dict[str, str], parent: int) -> dict[str, str]:
             from moorage.supervisor import confine
 
-            return confine.enter(home, name, split, environment, parent)
+            return confine.enter(home, process, split, environment, parent)
 
         return enter
 
 
 def choose(home: Home) -> Privileges:
-    """Makes accounts that are missing, tries them out, and gives the state folder's files to them. Raises `Misconfigured`."""
+    """Makes accounts that are missing, tries them out, and gives the state folder's files to them.
+    Raises `Misconfigured`."""
     if not accounts.is_root():
         return Privileges(text=f"all processes run as user {os.geteuid()}, who started them")
     try:
@@ -81,9 +84,13 @@ def choose(home: Home) -> Privileges:
             "Python of the system's), and let the state folder be /var/lib/moorage.",
             obstacle=problem,
         )
-    names = ", ".join(f"{name} as {accounts.PREFIX}{name}" for name in accounts.NAMES[:3])
+    own = [process.name for process in PROCESSES if process.given]
+    roots = [process.name for process in PROCESSES if not process.given]
+    names = ", ".join(
+        [*(f"{name} as {accounts.PREFIX}{name}" for name in own), *(f"{name} as root" for name in roots)]
+    )
     renewals = Renewals(home, split) if _has_certificates(home) else None
-    return Privileges(split, f"each process has its own: {names}, agent as root", renewals=renewals)
+    return Privileges(split, f"each process has its own: {names}", renewals=renewals)
 
 
 def _has_certificates(home: Home) -> bool:
@@ -106,7 +113,8 @@ def _obstacle(home: Home, split: Accounts) -> str:
 
             from moorage.supervisor import confine
 
-            # Accounts that may not write to Moorage's own folder would compile it anew at each of their starts.
+            # Accounts that may not write to Moorage's own folder would compile it anew at each of
+            # their starts.
             os.umask(0o022)
             compileall.compile_dir(Path(__file__).parents[1], quiet=2)
             os.write(writing, (confine.obstacle(home, split, os.environ) or "none").encode())

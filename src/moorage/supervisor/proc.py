@@ -1,4 +1,5 @@
-"""What Linux says of processes, by `/proc` (proc(5)). Imports little: the resident supervisor reads it too."""
+"""What Linux says of processes, by `/proc` (proc(5)). Imports little: the resident supervisor reads
+it too."""
 
 from __future__ import annotations
 

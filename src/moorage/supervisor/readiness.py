@@ -1,4 +1,5 @@
-"""Whether the parts of a running installation answer, and what stands in the way of the one that does not."""
+"""Whether the parts of a running installation answer, and what stands in the way of the one that
+does not."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,7 @@ from moorage.kernel.home import Home
 from moorage.supervisor import state
 from moorage.supervisor.prepare import Plan
 from moorage.supervisor.proc import Identity
+from moorage.supervisor.processes import PROCESSES, Process
 
 TRIES_BEFORE_GIVING_UP = 4
 """A process that ended so often before it answered once will not answer."""
@@ -33,29 +35,31 @@ class Part(msgspec.Struct, frozen=True):
         return not self.problem
 
 
-async def look(home: Home, plan: Plan) -> list[Part]:
-    """Asks all parts at once, a moment each. The agent is ready when the server says that it is connected."""
-    questions: dict[str, Callable[[], Awaitable[str]]] = {
-        "server": lambda: _healthy(home, "server"),
-        "gateway": lambda: _healthy(home, "gateway"),
-        "haproxy": lambda: _front(plan),
-        "agent": lambda: _agent(home),
-    }
+async def look(home: Home, plan: Plan, processes: Sequence[Process] = PROCESSES) -> list[Part]:
+    """Asks all at once, a moment each, in the way that their rows name."""
 
-    async def ask(name: str) -> Part:
+    async def ask(process: Process) -> Part:
         try:
-            return Part(name, await questions[name]())
+            return Part(process.name, await _answer(home, plan, process))
         except httpx.HTTPError as error:
-            return Part(name, f"it does not answer ({str(error) or type(error).__name__})")
+            return Part(process.name, f"it does not answer ({str(error) or type(error).__name__})")
 
-    return list(await asyncio.gather(*map(ask, questions)))
+    return list(await asyncio.gather(*map(ask, processes)))
 
 
-async def wait(home: Home, plan: Plan, supervisor: Identity, *, seconds: float) -> None:
+async def wait(
+    home: Home,
+    plan: Plan,
+    supervisor: Identity,
+    *,
+    seconds: float,
+    processes: Sequence[Process] = PROCESSES,
+) -> None:
     """Returns when all parts that this supervisor runs are ready.
 
-    Raises the `Misconfigured` of a process that says that it cannot run like this, or `Unavailable`, which names the
-    parts that are not ready after `seconds` and the last lines that they wrote.
+    Raises the `Misconfigured` of a process that says that it cannot run like this, or
+    `Unavailable`, which names the parts that are not ready after `seconds` and the last lines that
+    they wrote.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -66,7 +70,7 @@ async def wait(home: Home, plan: Plan, supervisor: Identity, *, seconds: float) 
             report = None
         if problem := failure(report, gone=gone):
             raise problem
-        parts = await look(home, plan)
+        parts = await look(home, plan, processes)
         if all(part.ready for part in parts):
             return
         if time.monotonic() >= deadline:
@@ -130,6 +134,16 @@ def _late(home: Home, parts: list[Part], report: state.Report | None, seconds: f
     )
 
 
+async def _answer(home: Home, plan: Plan, process: Process) -> str:
+    match process.readiness:
+        case "health":
+            return await _healthy(home, process.name)
+        case "front":
+            return await _front(plan)
+        case "connected":
+            return await _connected(home)
+
+
 async def _healthy(home: Home, name: str) -> str:
     async with over(home.socket(name)) as client:
         answer = await client.get("/healthz")
@@ -152,7 +166,7 @@ async def _front(plan: Plan) -> str:
     return ""
 
 
-async def _agent(home: Home) -> str:
+async def _connected(home: Home) -> str:
     headers = {"Authorization": f"Bearer {json.loads(home.client.read_text())['token']}"}
     async with over(home.socket("server")) as client:
         answer = await client.get("/api/v1/agents", headers=headers)

@@ -1,7 +1,7 @@
 """Ends what a supervisor that was killed left behind.
 
-Its children are told to end at its death (`PR_SET_PDEATHSIG`), but HAProxy's workers, or a child that hangs, may still
-hold a socket or the port.
+Its children are told to end at its death (`PR_SET_PDEATHSIG`), but HAProxy's workers, or a child
+that hangs, may still hold a socket or the port.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from moorage.supervisor.proc import Identity
 def leftovers(home: Home) -> list[Identity]:
     """Living processes of an earlier supervisor of this home.
 
-    A process is one of them when it leads a group that the last report names, with the start time that it names; or
-    when it is in such a group and its command line or its current folder names this home: an id alone may be somebody else's by now.
+    A process is one of them when it leads a group that the last report names, with the start time
+    that it names; or when it is in such a group and its command line or its current folder names
+    this home: an id alone may be somebody else's by now.
     """
     report = state.read(home)
     if report is None or report.alive:
@@ -38,7 +39,8 @@ def leftovers(home: Home) -> list[Identity]:
 
 
 def end_leftovers(home: Home, *, patience: float = 3.0) -> list[Identity]:
-    """Tells them to end, kills after `patience` seconds those that have not, and returns all of them."""
+    """Tells them to end, kills after `patience` seconds those that have not, and returns all of
+    them."""
     found = leftovers(home)
     for process in found:
         _signal(process, signal.SIGTERM)

@@ -1,4 +1,5 @@
-"""Sets values in `settings.toml` and leaves the rest of the file, comments included, as a person wrote it. Pure."""
+"""Sets values in `settings.toml` and leaves the rest of the file, comments included, as a person
+wrote it. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +17,11 @@ _TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_-]+)\s*\]\s*(#.*)?")
 
 
 def with_values(text: str, tables: Tables) -> str:
-    """The text of a TOML file in which each table's values are set; a table that is not there is added at the end.
+    """The text of a TOML file in which each table's values are set; a table that is not there is
+    added at the end.
 
-    Raises `Misconfigured` when the text is no TOML, or is written so that this cannot be done line by line (a table
-    written inline, a dotted key).
+    Raises `Misconfigured` when the text is no TOML, or is written so that this cannot be done line
+    by line (a table written inline, a dotted key).
     """
     wanted = parse(text)
     for table, values in tables.items():
@@ -51,7 +53,8 @@ def parse(text: str) -> dict[str, dict[str, object]]:
 
 
 def _set(lines: list[str], table: str, key: str, value: Value) -> list[str]:
-    # A JSON string without escaped slashes is a TOML basic string, a JSON number a TOML integer, a list of strings is one in both.
+    # A JSON string without escaped slashes is a TOML basic string, a JSON number a TOML integer, a
+    # list of strings is one in both.
     entry = f"{key} = {json.dumps(value, ensure_ascii=False)}"
     begin, end = _span(lines, table)
     if begin < 0:
@@ -67,7 +70,8 @@ def _set(lines: list[str], table: str, key: str, value: Value) -> list[str]:
 
 
 def _span(lines: list[str], table: str) -> tuple[int, int]:
-    """The first line after a table's heading, and the line after its last; (-1, -1) when it is not there."""
+    """The first line after a table's heading, and the line after its last; (-1, -1) when it is not
+    there."""
     begin = -1
     for number, line in enumerate(lines):
         heading = _TABLE.fullmatch(line)

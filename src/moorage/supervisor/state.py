@@ -1,4 +1,5 @@
-"""What the supervisor tells of itself, in `run/supervisor.json`: for `moor status`, `moor down` and the next `moor up`.
+"""What the supervisor tells of itself, in `run/supervisor.json`: for `moor status`, `moor down` and
+the next `moor up`.
 
 It is written whenever something changes and never read by the process that writes it.
 """
@@ -16,7 +17,8 @@ from moorage.kernel.home import Home, write_private
 from moorage.supervisor.proc import Identity, identify
 
 ChildState = Literal["running", "waiting", "failed", "stopped"]
-"""waiting: it ended, and is started again soon. failed: it says that it cannot run like this. stopped: by `moor down`."""
+"""waiting: it ended, and is started again soon. failed: it says that it cannot run like this.
+stopped: by `moor down`."""
 
 
 class Exit(NamedTuple):
@@ -74,7 +76,8 @@ def write(home: Home, report: Report) -> None:
 
 
 def read(home: Home) -> Report | None:
-    """The last report; None when there is none, or only one from before this start of the machine."""
+    """The last report; None when there is none, or only one from before this start of the
+    machine."""
     try:
         document = json.loads(state_file(home).read_text())
         if document["boot"] != _boot():
@@ -90,7 +93,8 @@ def read(home: Home) -> Report | None:
 
 
 def lock(home: Home) -> int:
-    """Holds the home for this process until it ends; returns the descriptor. Raises `Conflict` when another holds it."""
+    """Holds the home for this process until it ends; returns the descriptor. Raises `Conflict` when
+    another holds it."""
     descriptor = os.open(home.run / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -13,12 +14,14 @@ from moorage.kernel.errors import Misconfigured, MoorageError
 from moorage.kernel.home import Home
 from moorage.supervisor import preflight, proc, readiness, state
 from moorage.supervisor.prepare import Options, Plan, plan
+from moorage.supervisor.processes import PROCESSES, Process
 
 
 class ProcessStatus(msgspec.Struct, frozen=True, omit_defaults=False):
     name: str
     state: str
-    """`running`, `waiting` (restarts soon), `failed` (cannot run as it is set up), `stopped`; `down` when its supervisor is."""
+    """`running`, `waiting` (restarts soon), `failed` (cannot run as it is set up), `stopped`;
+    `down` when its supervisor is."""
     pid: int | None
     since: float
     """Seconds since the epoch."""
@@ -31,7 +34,8 @@ class ProcessStatus(msgspec.Struct, frozen=True, omit_defaults=False):
 class AgentStatus(msgspec.Struct, frozen=True):
     name: str
     set_back_at: float | None
-    """When it last told something that shows that the database was set back (seconds since the epoch)."""
+    """When it last told something that shows that the database was set back (seconds since the
+    epoch)."""
     found: list[dict[str, Any]]
     """What it has and the server does not list, as the API says it."""
 
@@ -55,22 +59,23 @@ class Status(msgspec.Struct, frozen=True):
     workspaces: dict[str, int] | None
     """How many are in which state; None when the server does not say."""
     agents: list[AgentStatus]
-    """Of those that have something to say of: what the server does not list, or that it was set back."""
+    """Of those that have something to say of: what the server does not list, or that it was set
+    back."""
 
 
-def status(home: Home) -> Status:
+def status(home: Home, processes: Sequence[Process] = PROCESSES) -> Status:
     wanted = plan(home, Options())
     report = state.read(home)
     running = report is not None and report.alive
-    processes = _processes(report) if report else []
-    parts = asyncio.run(readiness.look(home, wanted)) if running else []
-    healthy = running and all(p.state == "running" for p in processes) and all(part.ready for part in parts)
+    found = _processes(report) if report else []
+    parts = asyncio.run(readiness.look(home, wanted, processes)) if running else []
+    healthy = running and all(p.state == "running" for p in found) and all(part.ready for part in parts)
     return Status(
         running=running,
         healthy=healthy,
         home=str(home.path),
         url=wanted.url,
-        processes=processes,
+        processes=found,
         parts=parts,
         accounts=report.accounts if report and running else "",
         caveat=asyncio.run(_caveat(home)) if running else "",

@@ -16,9 +16,11 @@ from moorage.agent.settings import AgentSettings
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel import settings as kernel_settings
 from moorage.server.settings import Settings
+from moorage.supervisor.processes import PROCESSES
 from moorage.workspace_settings import RemoteDevelopment
 
-PARTS = ("server", "gateway", "agent")
+PARTS = tuple(dict.fromkeys(process.pod or process.name for process in PROCESSES))
+"""A pod for each process of the table, but for those that are a container of another's."""
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIC\n-----END PRIVATE KEY-----\n"
 GIVEN_TLS = {
@@ -91,10 +93,18 @@ def test_settings_are_the_processes_own(values: dict[str, Any], tmp_path: Any) -
             read.check()
 
 
+def test_the_pods_run_the_processes_of_the_table() -> None:
+    """Each is a container of its pod, and there is no other container."""
+    rendered = Rendered()
+    wanted = {(process.pod or process.name, process.module) for process in PROCESSES}
+    found = {(name, container["args"][0]) for name in PARTS for container in rendered.pod(name)["containers"]}
+    assert found == wanted
+
+
 def test_one_release_fits_together() -> None:
     """Server, gateway and agent of a release find and know each other, and agree on where browsers are."""
     rendered = Rendered()
-    server, gateway, agent = (rendered.settings(name) for name in PARTS)
+    server, gateway, agent = (rendered.settings(name) for name in ("server", "gateway", "agent"))
     assert gateway["server"] == agent["server"] == "http://rel-moorage-server.places.svc:8000"
     assert (server["zone"], server["port"], server["public_url"]) == ("ws.test", 80, "http://ws.test")
     assert (gateway["zone"], gateway["public_port"], gateway["public_scheme"]) == ("ws.test", 80, "http")

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from moorage.kernel.home import Home
-from moorage.supervisor import proc, recover, state
+from moorage.supervisor import proc, processes, recover, state
 
 MOOR = Path(sys.executable).with_name("moor")
-PROCESSES = ("server", "agent", "gateway", "haproxy")
+PROCESSES = tuple(process.name for process in processes.PROCESSES)
 
 
 class Installation:

@@ -21,11 +21,13 @@ RUN = """
 import json, sys
 from pathlib import Path
 from moorage.kernel.home import Home
-from moorage.supervisor.children import ChildSpec
 from moorage.supervisor.logs import Console
 from moorage.supervisor.loop import Supervisor
-specs = [ChildSpec(name, ["/bin/sh", "-c", script]) for name, script in json.loads(sys.argv[2]).items()]
-sys.exit(Supervisor(Home(Path(sys.argv[1])), specs, console=Console(1), fmt="json").run())
+from moorage.supervisor.processes import PROCESSES
+rows = {row.name: row for row in PROCESSES}
+scripts = json.loads(sys.argv[2]).items()
+processes = [rows[name]._replace(command=("/bin/sh", "-c", script)) for name, script in scripts]
+sys.exit(Supervisor(Home(Path(sys.argv[1])), processes, console=Console(1), fmt="json").run())
 """
 FOREVER = "exec sleep 1000"
 

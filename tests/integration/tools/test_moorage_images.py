@@ -13,9 +13,10 @@ import pytest
 from e2e.installation import eventually
 from integration.tools.containers import SCRIPTS, docker, run, unique
 from moorage import __version__
+from moorage.supervisor.processes import PROCESSES
 
 pytestmark = pytest.mark.docker
-PARTS = ("server", "agent", "gateway")
+PARTS = tuple(dict.fromkeys(process.pod or process.name for process in PROCESSES))
 LARGEST = 350_000_000
 """Bytes; 120 MB of it are Debian's."""
 CONFINED = ("--read-only", "--tmpfs", "/tmp", "--user", "12345:0", "--cap-drop", "ALL")

@@ -14,7 +14,15 @@ from moorage.supervisor import folder
 from moorage.supervisor.accounts import Account, Accounts
 from moorage.supervisor.folder import Rule, rule
 
-ACCOUNTS = Accounts(Account(11, 21), Account(12, 22, (25,)), Account(13, 23, (25,)), Account(0, 24), 25)
+ACCOUNTS = Accounts(
+    {
+        "server": Account(11, 21),
+        "gateway": Account(12, 22, (25,)),
+        "haproxy": Account(13, 23, (25,)),
+        "agent": Account(0, 24),
+    },
+    25,
+)
 
 
 def mode(path: Path) -> int:

@@ -15,9 +15,24 @@ from moorage.kernel.ids import fingerprint
 from moorage.supervisor import confine, handover
 from moorage.supervisor.accounts import Account, Accounts
 from moorage.supervisor.confine import Tree
-from moorage.supervisor.handover import TABLE
+from moorage.supervisor.processes import PROCESSES, Given, Process
 
-OTHERS = Accounts(Account(61, 71), Account(62, 72, (75,)), Account(63, 73, (75,)), Account(0, 74), 75)
+OTHERS = Accounts(
+    {
+        "server": Account(61, 71),
+        "gateway": Account(62, 72, (75,)),
+        "haproxy": Account(63, 73, (75,)),
+        "agent": Account(0, 74),
+    },
+    75,
+)
+
+
+def own(name: str) -> tuple[Process, Given]:
+    """A process with an account of its own, and what it is given."""
+    process = next(process for process in PROCESSES if process.name == name)
+    assert process.given is not None
+    return process, process.given
 
 
 @pytest.mark.parametrize(
@@ -39,12 +54,12 @@ def test_environment(name: str, kept: set[str]) -> None:
         "HOME",
         "MOORAGE_TOKEN",
     ]
-    assert set(handover.environment(TABLE[name], dict.fromkeys(names, "x"))) == kept
+    assert set(handover.environment(*own(name), dict.fromkeys(names, "x"))) == kept
 
 
 def test_no_secret_is_two_processes_but_the_gateways_key() -> None:
     """The agent's token and the administrator's are nobody's; the server knows them again by their fingerprints alone."""
-    assert {name: entry.secrets for name, entry in TABLE.items()} == {
+    assert {process.name: process.given.secrets for process in PROCESSES if process.given} == {
         "server": (),
         "gateway": ("gateway-token", "gateway-key"),
         "haproxy": ("gateway-key",),
@@ -113,7 +128,7 @@ def test_a_key_that_a_file_of_hosts_names(tmp_path: Path) -> None:
     home.settings.write_text(f'[server]\ngit_ssh = "{hosts}"\n')
     for name in ("agent-token", "gateway-token", "admin-token"):
         home.secret_file(name).write_text(name)
-    handover.give(home, "server", OTHERS, {})
+    handover.give(home, *own("server"), OTHERS, {})
     given = tomllib.loads((home.run / "server" / "settings.toml").read_text())["server"]["git_ssh"]
     entry = tomllib.loads(Path(given).read_text())["git.example.com:22"]
     assert entry["host_keys"] == ["ssh-ed25519 AAAA"]
@@ -136,7 +151,7 @@ def test_what_is_written(tmp_path: Path) -> None:
         home.secret_file(name).write_text(f"{name}-value\n")
     (home.run / "server").mkdir()
     (home.run / "server" / "stale").write_text("")
-    environment = handover.give(home, "server", OTHERS, {"PATH": "/bin"})
+    environment = handover.give(home, *own("server"), OTHERS, {"PATH": "/bin"})
     folder = home.run / "server"
     assert environment["MOORAGE_GIVEN"] == str(folder)
     assert (folder / "agent-token.sha256").read_text() == fingerprint("agent-token-value")

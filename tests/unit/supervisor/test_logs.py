@@ -57,8 +57,8 @@ def test_a_line_without_an_end_is_cut() -> None:
 def test_the_console_names_the_process() -> None:
     """Each line says whose it is."""
     reading, writing = os.pipe()
-    Console(writing).write("server", b"hello\n")
-    Console(None).write("server", b"nowhere\n")
+    Console(writing).write("server", b"hello\n", "34")
+    Console(None).write("server", b"nowhere\n", "34")
     assert os.read(reading, 100) == b"server  | hello\n"
     os.close(reading)
     os.close(writing)
@@ -69,9 +69,9 @@ def test_a_console_that_went_away_ends_nothing() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     console = Console(writing)
-    console.write("server", b"one\n")
+    console.write("server", b"one\n", "34")
     os.close(writing)
-    console.write("server", b"two\n")
+    console.write("server", b"two\n", "34")
 
 
 def test_own_lines_have_the_common_format(monkeypatch: pytest.MonkeyPatch) -> None:

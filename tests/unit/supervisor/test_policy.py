@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from moorage.supervisor.policy import GRACE, STEP, Abort, GiveUp, Restart, Signal, after_exit, stop_signals
+from moorage.supervisor.processes import PROCESSES
 
 ALL = frozenset({"server", "agent", "gateway", "haproxy"})
 TERM, SOFT, KILL = signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL
@@ -56,4 +57,4 @@ def test_stop_signals(
     elapsed: float, alive: frozenset[str], sent: dict[Signal, float], due: list[Signal]
 ) -> None:
     """Agent, server, gateway, then HAProxy; one that hangs holds the next up for a moment only; all are dead in the end."""
-    assert stop_signals(elapsed=elapsed, alive=alive, sent=sent) == due
+    assert stop_signals(PROCESSES, elapsed=elapsed, alive=alive, sent=sent) == due
