@@ -10,8 +10,14 @@ import asyncio
 import math
 from collections.abc import Collection, Iterable
 
-from moorage.gateway.haproxy.configuration import CONNECTIONS_TABLE, FRONTEND
-from moorage.gateway.haproxy.connections import Connection, connections, streams, tag
+from moorage.gateway.haproxy.connections import (
+    CONNECTIONS_TABLE,
+    FRONTEND,
+    Connection,
+    connections,
+    streams,
+    tag,
+)
 from moorage.gateway.haproxy.runtime import Runtime
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.reconcile import Reconciler

@@ -1,4 +1,5 @@
-"""The data plane: HAProxy's configuration, its start, and its runtime API.
+"""HAProxy as the gateway's data plane: its configuration, its maps and its runtime API.
 
-Must not: hold a decision that `gateway.table` or `gateway.origins` does not also state for the controller.
+Must not: know the route table, settings or people; `gateway.launch` and the controller say what
+HAProxy is to do.
 """

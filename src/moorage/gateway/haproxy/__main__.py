@@ -1,3 +1,3 @@
-from moorage.gateway.haproxy.main import main
+from moorage.gateway.launch import main
 
 main()

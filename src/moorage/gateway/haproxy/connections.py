@@ -16,6 +16,11 @@ from dataclasses import dataclass
 _ENTRY = re.compile(r"key=(\S+) use=[1-9]\d* .*?gpt0=(\d+) gpt1=(\d+) gpt2=(\d+) gpt3=(\d+) gpt4=(\d+)")
 _STREAM = re.compile(r"^(0x[0-9a-f]+): proto=\S+ src=(\S+) fe=(\S+) ", re.MULTILINE)
 
+CONNECTIONS_TABLE = "connections"
+"""Stick table whose entries in use are the browsers' connections, by source."""
+FRONTEND = "web"
+"""What browsers connect to."""
+
 Tag = tuple[int, int]
 
 

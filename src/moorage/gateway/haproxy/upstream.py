@@ -30,11 +30,10 @@ class Upstream:
     name_servers: tuple[str, ...] = ()
     """That HAProxy asks for the names; none: it looks them up once, by the C library."""
 
-    @property
-    def lines(self) -> str:
-        """The `server` lines of a backend."""
+    def lines(self, name: str) -> str:
+        """The `server` lines of a backend; `name`: what HAProxy calls the server."""
         return "\n".join(
-            f"  server server{number or ''} {address} {self.options}{' backup' if number else ''}".rstrip()
+            f"  server {name}{number or ''} {address} {self.options}{' backup' if number else ''}".rstrip()
             for number, address in enumerate(self.addresses)
         )
 

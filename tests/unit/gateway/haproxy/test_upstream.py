@@ -62,5 +62,8 @@ def test_https_is_verified_by_the_settings_name():
 
 def test_the_first_name_that_is_there_is_used():
     """HAProxy takes a server that is marked as backup only while those before it are out of service."""
-    assert Upstream(("a:1", "b:1"), "x").lines == "  server server a:1 x\n  server server1 b:1 x backup"
-    assert by_socket("../run/server.sock").lines == "  server server unix@../run/server.sock"
+    assert (
+        Upstream(("a:1", "b:1"), "x").lines("server")
+        == "  server server a:1 x\n  server server1 b:1 x backup"
+    )
+    assert by_socket("../run/server.sock").lines("server") == "  server server unix@../run/server.sock"

@@ -6,11 +6,13 @@ whether controller and server are there or not.
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,16 +21,18 @@ from moorage.gateway import access, pages, persistence, trust
 from moorage.gateway.haproxy import access_map, certificates, drain, upstream
 from moorage.gateway.haproxy.configuration import (
     ERRORS,
-    FRONTEND,
     RUNTIME_LISTENS,
     RUNTIME_SOCKET,
-    Surroundings,
+    Configuration,
     render,
 )
+from moorage.gateway.haproxy.connections import FRONTEND
 from moorage.gateway.settings import GatewaySettings
+from moorage.kernel import log
+from moorage.kernel import settings as kernel_settings
 from moorage.kernel.addresses import EVERYWHERE, everywhere
-from moorage.kernel.errors import Misconfigured
-from moorage.kernel.home import Home, write_private
+from moorage.kernel.errors import Misconfigured, MoorageError
+from moorage.kernel.home import Home, default_home, narrow_umask, write_private
 from moorage.kernel.sockets import inherited
 
 CONFIGURATION = "haproxy.cfg"
@@ -36,6 +40,21 @@ AUTHORITIES = "server-ca.pem"
 """What an https server is verified by."""
 HOSTS = Path("/etc/hosts")
 RESOLV_CONF = Path("/etc/resolv.conf")
+
+
+def main() -> None:
+    """`python -m moorage.gateway.haproxy --home H`"""
+    parser = argparse.ArgumentParser(prog="python -m moorage.gateway.haproxy")
+    parser.add_argument("--home", type=Path, default=None)
+    narrow_umask()
+    home = Home((parser.parse_args().home or default_home()).absolute())
+    try:
+        settings = kernel_settings.load(GatewaySettings, "gateway", home.settings)
+        log.configure("haproxy", fmt=settings.log_format, level=settings.log_level)
+        launch(home, settings)
+    except MoorageError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - its last words, which the supervisor repeats
+        sys.exit(error.exit_code)
 
 
 def launch(home: Home, settings: GatewaySettings) -> None:
@@ -74,22 +93,40 @@ def prepare(home: Home, settings: GatewaySettings) -> None:
         write_private(home.gateway / ERRORS / name, text)
     if settings.server_on_zone and settings.server.startswith("https:"):
         write_private(home.gateway / AUTHORITIES, trust.authorities(settings.server_ca_bundle).decode())
-    write_private(
-        home.gateway / CONFIGURATION, render(settings, surroundings(home, settings, table.server_url))
-    )
+    write_private(home.gateway / CONFIGURATION, render(configuration_of(home, settings, table.server_url)))
 
 
-def surroundings(home: Home, settings: GatewaySettings, server_url: str) -> Surroundings:
-    return Surroundings(
+def configuration_of(home: Home, settings: GatewaySettings, server_url: str) -> Configuration:
+    """What HAProxy is to do, by the settings and by what there is on this machine.
+
+    Raises `Misconfigured` for certificates that are not there.
+    """
+    zone = settings.as_zone
+    return Configuration(
+        zone=zone.name,
+        scheme=zone.scheme,
+        session_cookie=zone.session_cookie,
+        cookie_prefix=zone.cookie_prefix,
         key=home.secret("gateway-key"),
         server=upstream_of(home, settings),
         server_url=server_url or _origin(settings.server),
+        address=settings.address,
+        port=settings.port,
         everywhere=everywhere(),
-        runtime_socket=next((f"fd@{each}" for each in inherited()), RUNTIME_LISTENS),
-        open_files=_open_files(),
         certificates=tuple(
             str(files.certificate) for files in certificates.locate(settings.tls_certificates)
         ),
+        proxy_protocol=settings.proxy_protocol,
+        proxy_protocol_from=settings.proxy_protocol_from,
+        metrics_addresses=settings.metrics_addresses,
+        metrics_port=settings.metrics,
+        runtime_socket=next((f"fd@{each}" for each in inherited()), RUNTIME_LISTENS),
+        connections=settings.connections,
+        open_files=_open_files(),
+        threads=settings.threads,
+        client_timeout_seconds=settings.client_timeout_seconds,
+        idle_hours=settings.idle_hours,
+        server_body_limit=settings.server_body_limit,
     )
 
 
