@@ -1,6 +1,8 @@
-"""Logs and commands for the server's readers: many at a time over one connection, none in another's way.
+"""Logs and commands for the server's readers: many at a time over one connection, none in another's
+way.
 
-Each channel may have `WINDOW` bytes of output under way; then it waits for credit, and with it the container that writes.
+Each channel may have `WINDOW` bytes of output under way; then it waits for credit, and with it the
+container that writes.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ _log = log.get(part="agent.channels")
 PIECE = 32 * 1024
 """Bytes of output in one message."""
 INPUT_LIMIT = 16 * 1024 * 1024
-"""Bytes of input that wait for a command to read them, from a writer that does not wait for `ChannelTaken`."""
+"""Bytes of input that wait for a command to read them, from a writer that does not wait for
+`ChannelTaken`."""
 
 Send = Callable[[contract.FromAgent], Awaitable[None]]
 SpecOf = Callable[[str], WorkspaceSpec | None]

@@ -32,7 +32,8 @@ WELCOME_SECONDS = 15.0
 CAPACITY_SECONDS = 60.0
 """Between two looks at what there is."""
 FIRST_PAUSE, MOST_PAUSE, MOST_PAUSE_HERE = 0.1, 5.0, 1.0
-"""Seconds between two tries to connect; `…_HERE`: to a server on this machine, which has one agent to listen to."""
+"""Seconds between two tries to connect; `…_HERE`: to a server on this machine, which has one agent
+to listen to."""
 
 _REFUSALS = {
     contract.CLOSE_BAD_TOKEN: "the server does not know this agent's token",
@@ -216,7 +217,8 @@ class Connection:
                 asked.cancel()
 
     async def _tell_found(self, send: Callable[[contract.FromAgent], Awaitable[None]]) -> None:
-        """At first, and whenever it changes; nothing, too, so that the server forgets what it was told before."""
+        """At first, and whenever it changes; nothing, too, so that the server forgets what it was
+        told before."""
         found = None
         while True:
             found = await self._fleet.found(found)

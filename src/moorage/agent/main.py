@@ -25,7 +25,8 @@ from moorage.kernel.home import Home, default_home, narrow_umask
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs until SIGTERM or SIGINT. Returns the exit code: 9 when the installation cannot run like this."""
+    """Runs until SIGTERM or SIGINT. Returns the exit code: 9 when the installation cannot run like
+    this."""
     parser = argparse.ArgumentParser(prog="python -m moorage.agent")
     parser.add_argument("--home", type=Path, default=None, help="the state folder")
     narrow_umask()

@@ -1,5 +1,5 @@
-"""`/metrics` and `/healthz`: on the agent's own socket, which nobody but this machine's administrators reaches, and where
-the settings say so, on a TCP port."""
+"""`/metrics` and `/healthz`: on the agent's own socket, which nobody but this machine's
+administrators reaches, and where the settings say so, on a TCP port."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from moorage.kernel.errors import Misconfigured
 
 
 def listening_address(text: str) -> tuple[str | None, int] | None:
-    """Host (None: all addresses) and port out of `host:port`; None when there is no text. Raises `Misconfigured`."""
+    """Host (None: all addresses) and port out of `host:port`; None when there is no text.
+
+    Raises `Misconfigured`.
+    """
     if not text:
         return None
     host, _, port = text.rpartition(":")
@@ -80,7 +83,10 @@ class Status:
         return web.Response(body=generate_latest(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def _health(self, _: web.Request) -> web.Response:
-        """200: this process works. What it waits for (server, engine) is in the body, and is no reason to restart it."""
+        """200: this process works.
+
+        What it waits for (server, engine) is in the body, and is no reason to restart it.
+        """
         fault = self._fleet.engine_fault
         body = {
             "connected": self._connection.connected,

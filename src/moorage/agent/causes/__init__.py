@@ -1,7 +1,9 @@
-"""From an engine's errors, exit codes and log lines to causes in plain words. Pure.
+"""From an engine's errors, exit codes and log lines to causes in plain words.
 
-Each function returns a `Verdict`: the cause, and whether it is final (nothing changes until somebody does something).
-`Cause.since` is left to the caller, who has the clock.
+Pure.
+
+Each function returns a `Verdict`: the cause, and whether it is final (nothing changes until
+somebody does something). `Cause.since` is left to the caller, who has the clock.
 """
 
 from moorage.agent.causes.clones import clone_timeout, credential_not_taken, of_clone, without_password

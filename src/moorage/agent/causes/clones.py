@@ -1,4 +1,7 @@
-"""Why cloning a repository fails. Pure; `contract.git_failures` says what Git means by its words."""
+"""Why cloning a repository fails.
+
+Pure; `contract.git_failures` says what Git means by its words.
+"""
 
 from __future__ import annotations
 

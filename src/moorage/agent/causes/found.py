@@ -6,7 +6,10 @@ from moorage.contract import Cause
 
 
 def server_set_back(place: str) -> Cause:
-    """The server's word about a workspace is older than one that was carried out. `place`: of the other agent that did it; "": this."""
+    """The server's word about a workspace is older than one that was carried out.
+
+    `place`: of the other agent that did it; "": this.
+    """
     if place:
         return works_elsewhere(place)
     return Cause(

@@ -1,7 +1,7 @@
 """How the sandbox of every runtime tells of the clone, and takes the credentials for it.
 
-The sandbox writes Git's progress to standard error, and a JSON object per line to standard output: the
-events of `workspace-clone`.
+The sandbox writes Git's progress to standard error, and a JSON object per line to standard output:
+the events of `workspace-clone`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _PROGRESS = re.compile(rb"(Receiving objects|Resolving deltas|Updating files): +
 _EVENT = b'{"event":'
 
 Execute = Callable[[tuple[str, ...], bytes], Awaitable[int]]
-"""Runs a command in the sandbox, with that on standard input → its exit code. Raises `RuntimeFault`."""
+"""Runs a command in the sandbox, with that on standard input → its exit code. Raises
+`RuntimeFault`."""
 
 
 class CloneLog(msgspec.Struct, kw_only=True):
@@ -73,7 +74,8 @@ class CloneLog(msgspec.Struct, kw_only=True):
 
 
 async def deliver_credentials(desired: DesiredWorkspace, execute: Execute) -> None:
-    """Hands the credentials of the projects over to the sandbox, on standard input, if there are any.
+    """Hands the credentials of the projects over to the sandbox, on standard input, if there are
+    any.
 
     Raises `RuntimeFault`, which is final when the sandbox does not take them.
     """

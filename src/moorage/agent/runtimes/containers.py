@@ -27,8 +27,8 @@ class Candidate(NamedTuple, Generic[Item]):
 def find(candidates: Sequence[Candidate[Item]], asked: str, *, for_log: bool = False) -> Item:
     """The container that was asked for; "" asks for the main one.
 
-    For its log, it may be the sandbox, and need not run. Nobody runs anything in the sandbox, where the
-    credentials are. Raises `NotFound`.
+    For its log, it may be the sandbox, and need not run. Nobody runs anything in the sandbox, where
+    the credentials are. Raises `NotFound`.
     """
     if not candidates:
         raise not_running()

@@ -1,9 +1,11 @@
-"""What the agent asks of what runs workspaces: a `Backend`, and the `Runtime` that it makes for an agent.
+"""What the agent asks of what runs workspaces: a `Backend`, and the `Runtime` that it makes for an
+agent.
 
-Written for level-triggered engines: `start` may return as soon as everything is applied; how far it has come is what
-`observe` and `progress` tell, and `Listener` hears when it is worth looking again. Each operation is idempotent, may be
-cancelled or killed at any point, and finds its way from whatever it meets. What a runtime knows must be in its engine
-(objects and their labels): an agent that starts anew knows nothing else.
+Written for level-triggered engines: `start` may return as soon as everything is applied; how far it
+has come is what `observe` and `progress` tell, and `Listener` hears when it is worth looking again.
+Each operation is idempotent, may be cancelled or killed at any point, and finds its way from
+whatever it meets. What a runtime knows must be in its engine (objects and their labels): an agent
+that starts anew knows nothing else.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class Identity(msgspec.Struct, frozen=True):
     installation: str
     agent: int
     place: str = ""
-    """Tells two agents apart that have both: see `agent.place`. No part of what objects are labelled with."""
+    """Tells two agents apart that have both: see `agent.place`. No part of what objects are
+    labelled with."""
 
 
 class RuntimeInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +93,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
     containers: tuple[ObservedContainer, ...] = ()
     missing: tuple[str, ...] = ()
-    """Names what must be made or started beside exited containers, as a person would; (): nothing."""
+    """Names what must be made or started beside exited containers, as a person would; ():
+    nothing."""
     address: str = ""
     unreachable: Cause | None = None
     """Why nobody reaches it though it may still run: what it runs on does not answer."""
@@ -104,7 +108,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The newest word of a server about a workspace, as its engine keeps it: it outlives a stop, the agent, and the server's database."""
+    """The newest word of a server about a workspace, as its engine keeps it: it outlives a stop,
+    the agent, and the server's database."""
 
     generation: int
     desired: DesiredState | None = None
@@ -164,7 +169,10 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuntimeFault(MoorageError):
-    """An operation did not succeed. `final`: it will not, until somebody changes something; else it is worth trying again."""
+    """An operation did not succeed.
+
+    `final`: it will not, until somebody changes something; else it is worth trying again.
+    """
 
     default_code = "runtime-fault"
 
@@ -249,7 +257,10 @@ class Backend(Protocol):
         """Raises `RuntimeFault` when the engine does not answer."""
 
     def configure(self, settings: RemoteDevelopment, version: int) -> None:
-        """Makes workspaces by these from now on; those that run keep what they were started with. May be called at any time."""
+        """Makes workspaces by these from now on; those that run keep what they were started with.
+
+        May be called at any time.
+        """
 
     def runtime_for(self, identity: Identity, listener: Listener) -> Runtime:
         """Makes the runtime of one agent's workspaces."""
@@ -262,7 +273,10 @@ class Runtime(Protocol):
     """Runs the workspaces of one agent."""
 
     async def run(self) -> None:
-        """Follows the engine's events until cancelled. Until it has reached the engine, all else raises `RuntimeFault`."""
+        """Follows the engine's events until cancelled.
+
+        Until it has reached the engine, all else raises `RuntimeFault`.
+        """
 
     async def names(self) -> frozenset[str]:
         """Every workspace that has any object here. Raises `RuntimeFault`."""
@@ -274,16 +288,19 @@ class Runtime(Protocol):
         """The progress that `observe` would tell, without asking the engine."""
 
     async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
-        """Makes and starts what is missing, and leaves alone what is as it should be. `fresh`: with new containers.
-        `received`: when it was asked for (seconds since the epoch), the start of its timeline. Before anything runs, the word is kept
-        as by `note`.
+        """Makes and starts what is missing, and leaves alone what is as it should be.
+
+        `fresh`: with new containers. `received`: when it was asked for (seconds since the epoch),
+        the start of its timeline. Before anything runs, the word is kept as by `note`.
 
         Raises `RuntimeFault`.
         """
 
     async def note(self, desired: DesiredWorkspace) -> None:
-        """Keeps the server's word at the workspace's data, without credentials, until `remove`. What is there in a higher generation
-        stays. Raises `RuntimeFault`."""
+        """Keeps the server's word at the workspace's data, without credentials, until `remove`.
+
+        What is there in a higher generation stays. Raises `RuntimeFault`.
+        """
 
     async def halt(self, name: str) -> None:
         """Ends the processes and leaves their output to be read. Raises `RuntimeFault`."""
@@ -305,9 +322,11 @@ class Runtime(Protocol):
         """Raises `NotFound`, `RuntimeFault`."""
 
     async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
-        """Runs a command once per life of its container, keeps its output, and waits for its end → exit code, last lines.
+        """Runs a command once per life of its container, keeps its output, and waits for its end →
+        exit code, last lines.
 
-        Asking again with the same key waits for, or tells, the end of the same run. Raises `NotFound`, `RuntimeFault`.
+        Asking again with the same key waits for, or tells, the end of the same run. Raises
+        `NotFound`, `RuntimeFault`.
         """
 
     async def close(self) -> None:

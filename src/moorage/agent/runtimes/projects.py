@@ -19,8 +19,9 @@ receive={TOOLS_ROOT}/bin/workspace-receive
 [ -z "${{MOORAGE_CREDENTIALS_FOR:-}}" ] && [ -e "${{MOORAGE_RUN:-/run/moorage}}/projects" ] && exit 0
 exit 9
 """
-"""Run in the sandbox, with `credential_lines` on standard input. Tools of an earlier version would clone where the workspace's
-containers can reach it: they get nothing. A sandbox that an agent of an earlier version made, and gave it to, works on."""
+"""Run in the sandbox, with `credential_lines` on standard input. Tools of an earlier version would
+clone where the workspace's containers can reach it: they get nothing. A sandbox that an agent of an
+earlier version made, and gave it to, works on."""
 
 
 def sandbox_environment(projects: tuple[Project, ...]) -> dict[str, str]:
@@ -32,7 +33,10 @@ def sandbox_environment(projects: tuple[Project, ...]) -> dict[str, str]:
 
 
 def project_lines(projects: tuple[Project, ...]) -> str:
-    """A line per project, fields apart by a tab; what lies in another's folder comes after it. Raises `RuntimeFault` (final)."""
+    """A line per project, fields apart by a tab; what lies in another's folder comes after it.
+
+    Raises `RuntimeFault` (final).
+    """
     paths = sorted(projects, key=lambda project: posixpath.normpath(project.clone_path).count("/"))
     return "\n".join(_project_line(project) for project in paths)
 
@@ -62,8 +66,8 @@ def credential_lines(projects: tuple[Project, ...]) -> str:
 
 
 def _credential_fields(project: Project) -> tuple[str, ...]:
-    """(): it has none, or one that is not its host's, or that would be told to an address that leads back into the workspace, where
-    anybody may listen."""
+    """(): it has none, or one that is not its host's, or that would be told to an address that
+    leads back into the workspace, where anybody may listen."""
     place, credential = place_of(project.url), project.credential
     if (
         credential is None

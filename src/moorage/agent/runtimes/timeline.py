@@ -9,7 +9,10 @@ _ENDED = (StageState.DONE, StageState.FAILED, StageState.SKIPPED)
 
 
 class Timeline:
-    """The stages of one start, as they come. Stages may overlap; a stage that has ended does not begin again."""
+    """The stages of one start, as they come.
+
+    Stages may overlap; a stage that has ended does not begin again.
+    """
 
     def __init__(self) -> None:
         self._stages: dict[StageName, Stage] = {}

@@ -1,4 +1,5 @@
-"""An extra CA bundle and proxies, as every common program takes them, in the containers of every runtime. Pure."""
+"""An extra CA bundle and proxies, as every common program takes them, in the containers of every
+runtime. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +30,10 @@ _FILE_VARIABLES = (
 def environment(
     *, ca_bundle: bool, http_proxy: str = "", https_proxy: str = "", no_proxy: str = ""
 ) -> dict[str, str]:
-    """Variables of every container. Programs differ in whether they read the proxies' names in capitals."""
+    """Variables of every container.
+
+    Programs differ in whether they read the proxies' names in capitals.
+    """
     env: dict[str, str] = {}
     if ca_bundle:
         env |= dict.fromkeys(_FILE_VARIABLES, CA_FILE)
@@ -41,8 +45,8 @@ def environment(
 
 
 def joined(machine: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """The machine's variables and those that a devfile or an image gives, which win; Java's options are put together, theirs
-    last, so that a trust store of their own wins, too."""
+    """The machine's variables and those that a devfile or an image gives, which win; Java's options
+    are put together, theirs last, so that a trust store of their own wins, too."""
     env = {**machine, **given}
     if JAVA_OPTIONS in machine:
         env[JAVA_OPTIONS] = f"{machine[JAVA_OPTIONS]} {given.get(JAVA_OPTIONS, '')}".strip()

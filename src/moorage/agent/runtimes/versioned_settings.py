@@ -1,4 +1,7 @@
-"""The settings by which workspaces are made, with their version. Pure but for reading the agent's own files."""
+"""The settings by which workspaces are made, with their version.
+
+Pure but for reading the agent's own files.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ class VersionedSettings(msgspec.Struct, frozen=True):
 
 
 def completed(settings: RemoteDevelopment, own: AgentSettings) -> RemoteDevelopment:
-    """The settings, with the agent's own proxies, CA bundle and shared namespace where they name none.
+    """The settings, with the agent's own proxies, CA bundle and shared namespace where they name
+    none.
 
     Raises `Misconfigured` when the agent's CA bundle cannot be read.
     """

@@ -1,7 +1,9 @@
-"""What to do next about one workspace: desired and observed → an action, and what to say meanwhile. Pure.
+"""What to do next about one workspace: desired and observed → an action, and what to say meanwhile.
 
-The loop asks again after every action, every event and every `again_in`; nothing here remembers. What must be remembered
-of former tries is `History`, which the loop keeps and `after_…` change.
+Pure.
+
+The loop asks again after every action, every event and every `again_in`; nothing here remembers.
+What must be remembered of former tries is `History`, which the loop keeps and `after_…` change.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     crash: bool = False
     """The action repairs something that ended by itself."""
     repair: bool = False
-    """The action mends what stands around a workspace that is up: it goes on as it is when that is refused."""
+    """The action mends what stands around a workspace that is up: it goes on as it is when that is
+    refused."""
 
 
 def decide(
@@ -78,8 +81,8 @@ def decide(
     removal: str = "",
     here: str = "",
 ) -> Decision:
-    """`desired` None: the server knows of no such workspace; `removal` is then the mark of what it wants to be removed all the
-    same. `here`: this agent's place."""
+    """`desired` None: the server knows of no such workspace; `removal` is then the mark of what it
+    wants to be removed all the same. `here`: this agent's place."""
     if desired is None:
         decision = _unlisted(observed, removal, here)
     elif observed.knows_more(desired):
@@ -94,8 +97,9 @@ def decide(
 
 
 def _unlisted(observed: Observed, removal: str, here: str) -> Decision:
-    """That a server does not list it is no reason to remove anything: it may have lost what it knew. Its processes end, and all
-    else stays until somebody says what is to become of it. What another agent works on is left alone altogether."""
+    """That a server does not list it is no reason to remove anything: it may have lost what it
+    knew. Its processes end, and all else stays until somebody says what is to become of it. What
+    another agent works on is left alone altogether."""
     if not observed.present:
         return Decision(action=Action.NONE, state=ActualState.TERMINATED)
     elsewhere = bool(_elsewhere(observed, here))
@@ -120,7 +124,8 @@ def _elsewhere(observed: Observed, here: str) -> str:
 
 
 def _noted(decision: Decision, desired: DesiredWorkspace | None, observed: Observed) -> Decision:
-    """When nothing else is to be done, the server's word is written to the data, unless there is a newer one."""
+    """When nothing else is to be done, the server's word is written to the data, unless there is a
+    newer one."""
     if decision.action is not Action.NONE or decision.gives_up or desired is None or not observed.data:
         return decision
     if desired.desired is DesiredState.TERMINATED or observed.generation > desired.generation:
@@ -210,7 +215,10 @@ def _after_end(desired: DesiredWorkspace, run: Run, history: History, now: float
 
 
 def _repair(desired: DesiredWorkspace, run: Run) -> Decision:
-    """Makes again what is missing. Containers of a spec that has changed since are all made anew."""
+    """Makes again what is missing.
+
+    Containers of a spec that has changed since are all made anew.
+    """
     action = Action.START if run.spec == digest_of(desired.spec) else Action.RECREATE
     state = state_of(run)
     return Decision(action=action, state=state, repair=state is ActualState.RUNNING)
@@ -249,8 +257,8 @@ def recent_crashes(history: History, now: float, limits: Limits) -> tuple[float,
 def after_decision(
     history: History, decision: Decision, desired: DesiredWorkspace | None, now: float
 ) -> History:
-    """Giving up is remembered; whatever else was, no longer matters once that generation has passed. What could not be
-    mended is forgotten once nothing is wrong any more."""
+    """Giving up is remembered; whatever else was, no longer matters once that generation has
+    passed. What could not be mended is forgotten once nothing is wrong any more."""
     if decision.gives_up and desired is not None and decision.cause is not None:
         cause = decision.cause
         if not cause.since:
@@ -282,8 +290,11 @@ def after_success(history: History, decision: Decision, now: float, limits: Limi
 def after_fault(
     history: History, desired: DesiredWorkspace | None, cause: Cause, *, final: bool, now: float, pause: float
 ) -> History:
-    """The action failed: given up when it is final, else to be tried again after `pause` seconds. What has been given up
-    keeps the cause that it was given up for: all that was to be done is to end what is left of it."""
+    """The action failed: given up when it is final, else to be tried again after `pause` seconds.
+
+    What has been given up keeps the cause that it was given up for: all that was to be done is to
+    end what is left of it.
+    """
     wants_running = desired is not None and desired.desired is DesiredState.RUNNING
     generation = desired.generation if desired is not None else -1
     if history.failed is not None and wants_running and generation == history.failed_generation:

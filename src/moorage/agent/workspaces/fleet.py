@@ -1,4 +1,5 @@
-"""All workspaces of this agent: what the server wants of them, what the engine says, and what goes back.
+"""All workspaces of this agent: what the server wants of them, what the engine says, and what goes
+back.
 
 Must not: hold anything that is not said anew after a reconnect, or can be read from the engine.
 """
@@ -89,7 +90,8 @@ class Fleet:
         return {name: w.actual.state.value for name, w in self._workspaces.items() if w.actual is not None}
 
     async def run(self) -> None:
-        """Follows the engine, finds what the server does not list, and looks at everything now and then; until cancelled."""
+        """Follows the engine, finds what the server does not list, and looks at everything now and
+        then; until cancelled."""
         runtime = (await asyncio.shield(self._mine)).runtime
         try:
             async with asyncio.TaskGroup() as group:
@@ -126,8 +128,8 @@ class Fleet:
         self._sweep.set()
 
     def change(self, desired: DesiredWorkspace) -> None:
-        """Names become those of objects: one that no server gives could be that of somebody else's, which would be changed and,
-        with the workspace, deleted."""
+        """Names become those of objects: one that no server gives could be that of somebody else's,
+        which would be changed and, with the workspace, deleted."""
         if self._accepts(desired.name):
             self._workspace(desired.name).want(desired)
             return
@@ -150,7 +152,8 @@ class Fleet:
 
     # ------------------------------------------------------------------------------------------ to the server
     async def everything(self) -> tuple[ActualWorkspace, ...]:
-        """For a full report: each workspace once it has been looked at, at least those that have been in time."""
+        """For a full report: each workspace once it has been looked at, at least those that have
+        been in time."""
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 while any(w.actual is None for w in self._workspaces.values() if w.desired is not None):

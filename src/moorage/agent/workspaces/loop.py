@@ -2,7 +2,8 @@
 
     server's word, engine's event, own action's end, time  →  observe  →  decide  →  report, act  →  …
 
-An action runs beside the task, so that stages are reported while it runs, and a newer wish can end it.
+An action runs beside the task, so that stages are reported while it runs, and a newer wish can end
+it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ LOST_GRACE = 3.0
 
 
 class Workspace:
-    """One workspace's task. Its methods may be called at any time; they only leave a note for it."""
+    """One workspace's task.
+
+    Its methods may be called at any time; they only leave a note for it.
+    """
 
     def __init__(
         self,
@@ -56,8 +60,10 @@ class Workspace:
         place: str = "",
         on_observed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Does nothing before `engine_known`: until then, nobody knows whether there is an engine. `place`: the agent's; `on_observed` is
-        called after each look at it."""
+        """Does nothing before `engine_known`: until then, nobody knows whether there is an engine.
+
+        `place`: the agent's; `on_observed` is called after each look at it.
+        """
         self.name = name
         self.desired: DesiredWorkspace | None = None
         self.actual: ActualWorkspace | None = None
@@ -66,7 +72,8 @@ class Workspace:
         self.is_observed = False
         """Whether it has been observed since the server changed its word."""
         self._server_generation = 0
-        """The generation in which the server says it now: an older one than `desired` when it was set back."""
+        """The generation in which the server says it now: an older one than `desired` when it was
+        set back."""
         self._removal = ""
         """Mark of what the server wants to be removed though it does not list it."""
         self._place = place
@@ -114,7 +121,8 @@ class Workspace:
         self.changed()
 
     def remove_found(self, mark: str) -> bool:
-        """Whether that is what is found, and this agent's to remove; then it is removed, unless it changes before."""
+        """Whether that is what is found, and this agent's to remove; then it is removed, unless it
+        changes before."""
         found = self.found if self.desired is None else None
         if found is None or found.mark != mark or found.elsewhere:
             return False
@@ -321,7 +329,10 @@ def _wish(desired: DesiredWorkspace) -> tuple[object, ...]:
 
 
 def _outdated(acting_for: DesiredWorkspace | None, desired: DesiredWorkspace | None) -> bool:
-    """Whether an action for the one hinders the other. A higher generation alone may be a changed title."""
+    """Whether an action for the one hinders the other.
+
+    A higher generation alone may be a changed title.
+    """
     if acting_for is None or desired is None:
         return acting_for is not desired
     return (acting_for.desired, acting_for.restarts, acting_for.spec) != (

@@ -118,8 +118,8 @@ def _statuses(run: Run | None) -> tuple[ContainerStatus, ...]:
 def _is_reached(state: ActualState, run: Run) -> bool:
     """Whether people may be led to it.
 
-    Trouble of the agent's, or of the way to engine or node, takes nothing away from those who work in
-    what is up.
+    Trouble of the agent's, or of the way to engine or node, takes nothing away from those who work
+    in what is up.
     """
     return state is ActualState.RUNNING or (
         state is ActualState.ERROR and state_of(run) is ActualState.RUNNING

@@ -1,4 +1,5 @@
-"""Receives the settings of workspaces, from the server or the agent's own file, and gives them to the backend."""
+"""Receives the settings of workspaces, from the server or the agent's own file, and gives them to
+the backend."""
 
 from __future__ import annotations
 
@@ -16,7 +17,10 @@ _log = log.get(part="agent.settings")
 
 class SettingsReceiver:
     def __init__(self, own: AgentSettings, backend: Backend, bounds: Bounds | None = None) -> None:
-        """`bounds`: of what the server sends; None: there is nothing to guard. Raises `Misconfigured` for an unusable file."""
+        """`bounds`: of what the server sends; None: there is nothing to guard.
+
+        Raises `Misconfigured` for an unusable file.
+        """
         self.file: str | None = None
         """Text of the agent's own file."""
         self._own = own
@@ -34,7 +38,8 @@ class SettingsReceiver:
         backend.configure(completed(first, own), 0)
 
     def receive(self, sent: contract.Settings) -> contract.SettingsTaken:
-        """Makes workspaces by these from now on; with a problem in them, everything stays as it was."""
+        """Makes workspaces by these from now on; with a problem in them, everything stays as it
+        was."""
         problem = self._problem_of(sent)
         if problem:
             _log.warning("the server's settings are not taken", version=sent.version, problem=problem)

@@ -19,7 +19,8 @@ DONE = "done"
 class PostStart:
     """Runs a workspace's postStart steps once per start, in order, beside everything else.
 
-    That it happens once, whatever becomes of this process, is the runtime's part (`Runtime.run_step`).
+    That it happens once, whatever becomes of this process, is the runtime's part
+    (`Runtime.run_step`).
     """
 
     def __init__(
@@ -90,7 +91,10 @@ class PostStart:
 
 
 async def run_pre_stop(runtime: Runtime, desired: DesiredWorkspace, timeout: float) -> None:
-    """Runs the preStop steps. Whatever they do, the stop goes on: a failure is logged, and time is limited (seconds)."""
+    """Runs the preStop steps.
+
+    Whatever they do, the stop goes on: a failure is logged, and time is limited (seconds).
+    """
     if not desired.spec.pre_stop:
         return
     try:

@@ -23,7 +23,8 @@ ENGINES = [
 
 @pytest.mark.parametrize(("status", "message", "code", "final"), ENGINES)
 def test_engines(status: int, message: str, code: str, final: bool) -> None:
-    """An engine's refusal is told apart where it can be; what is wrong with the request itself is final."""
+    """An engine's refusal is told apart where it can be; what is wrong with the request itself is
+    final."""
     verdict = causes.of_engine("starting container py", status, message)
     assert (verdict.cause.code, verdict.final) == (code, final)
     assert message in verdict.cause.detail

@@ -52,7 +52,8 @@ def egress(allow: str, *excepted: str) -> str:
     ],
 )
 def test_what_needs_the_owners_word(text: str, setting: str) -> None:
-    """Refused by an agent that says nothing, in words that name the setting; taken by one that allows it."""
+    """Refused by an agent that says nothing, in words that name the setting; taken by one that
+    allows it."""
     wanted = parse(f"remote_development: {{{text}}}").remote_development
     refusal = excess(wanted, Bounds())
     assert setting in refusal
@@ -103,7 +104,8 @@ def test_whose_word_it_is(own: dict[str, Any], namespace: str, bounds: Bounds) -
 
 
 def test_an_agent_that_has_rights_in_one_namespace() -> None:
-    """Settings from the server name no shared namespace but that one, whatever else was once allowed."""
+    """Settings from the server name no shared namespace but that one, whatever else was once
+    allowed."""
     bounds = of_agent(AgentSettings(only_namespace="mine", shared_namespaces=("other",)), "moorage")
     for namespace, refused in (("mine", False), ("", False), ("other", True), ("kube-system", True)):
         wanted = parse(f'remote_development: {{shared_namespace: "{namespace}"}}', "x").remote_development

@@ -61,7 +61,8 @@ def test_gits_own_progress() -> None:
 
 
 async def test_credentials_are_handed_over_on_standard_input() -> None:
-    """They are in no argument; without any, nothing is run; a sandbox that does not take them ends the start."""
+    """They are in no argument; without any, nothing is run; a sandbox that does not take them ends
+    the start."""
     ran: list[tuple[tuple[str, ...], bytes]] = []
     code = 0
 

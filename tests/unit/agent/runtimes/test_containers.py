@@ -49,7 +49,8 @@ def test_who_is_not_found(asked: str, for_log: bool, code: str) -> None:
 
 
 def test_a_component_called_like_the_sandbox() -> None:
-    """The sandbox's log is the clone's, also beside a component of that name; commands run in the component."""
+    """The sandbox's log is the clone's, also beside a component of that name; commands run in the
+    component."""
     candidates = [Candidate("clone", "main", True, "component"), CANDIDATES[0]]
     assert find(candidates, "clone", for_log=True) == "the sandbox"
     assert find(candidates, "clone") == "component"

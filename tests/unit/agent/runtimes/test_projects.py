@@ -17,8 +17,8 @@ def project(**fields: Any) -> Project:
 
 
 def test_credential_lines() -> None:
-    """A credential is a line of clone path, protocol, host, repository, user and password; a project without one has none. An empty
-    line ends them."""
+    """A credential is a line of clone path, protocol, host, repository, user and password; a
+    project without one has none. An empty line ends them."""
     secret = Credential(host="X.org", username="u", password="hunter2")
     given = (project(credential=secret), project(clone_path="b"))
     assert projects.credential_lines(given) == "app\thttps\tx.org\tapp\tu\thunter2\n\n"
@@ -46,14 +46,16 @@ def test_credential_lines() -> None:
     ],
 )
 def test_credentials_that_are_handed_to_nobody(url: str, host: str) -> None:
-    """Not to another host than their own, and not to an address at which the workspace itself may listen."""
+    """Not to another host than their own, and not to an address at which the workspace itself may
+    listen."""
     given = (project(url=url, credential=Credential(host=host, username="u", password="p")),)
     assert projects.credential_lines(given) == ""
     assert "MOORAGE_CREDENTIALS_FOR" not in projects.sandbox_environment(given)
 
 
 def test_what_lies_in_another_project_comes_after_it() -> None:
-    """A folder is to be empty when its project comes: so outer folders come first, else in the devfile's order."""
+    """A folder is to be empty when its project comes: so outer folders come first, else in the
+    devfile's order."""
     paths = ("app", "b/lib/c", "b", "a/x")
     found = projects.project_lines(tuple(project(clone_path=path) for path in paths))
     assert [line.split("\t")[0] for line in found.split("\n")] == ["app", "b", "a/x", "b/lib/c"]

@@ -7,7 +7,8 @@ from moorage.contract import Cause, StageName, StageState
 
 
 def test_ready_with_projects_and_editor() -> None:
-    """A start is ready once the projects are complete and the editor has answered, and nothing is wrong."""
+    """A start is ready once the projects are complete and the editor has answered, and nothing is
+    wrong."""
     start = StartState()
     start.cloned = True
     assert not start.progress.ready

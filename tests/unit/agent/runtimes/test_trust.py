@@ -10,7 +10,8 @@ OURS = "-Djavax.net.ssl.trustStore=/etc/moorage/truststore.jks"
 
 
 def test_every_program_is_told() -> None:
-    """Each of the common programs has a variable of its own for a CA bundle; Java takes a store instead."""
+    """Each of the common programs has a variable of its own for a CA bundle; Java takes a store
+    instead."""
     env = trust.environment(ca_bundle=True)
     assert env.pop("JAVA_TOOL_OPTIONS") == OURS
     assert set(env.values()) == {"/etc/moorage/ca-bundle.crt"}

@@ -13,7 +13,8 @@ from moorage.workspace_settings import Proxy, RemoteDevelopment
 
 
 def test_they_fill_what_is_left_out(tmp_path: Path) -> None:
-    """Proxies and CA bundle of `[agent]` hold for workspaces unless the workspaces' own settings name some."""
+    """Proxies and CA bundle of `[agent]` hold for workspaces unless the workspaces' own settings
+    name some."""
     bundle = tmp_path / "ca.pem"
     bundle.write_text("PEM")
     own = AgentSettings(https_proxy="http://p:3128", ca_bundle=str(bundle))
@@ -32,7 +33,8 @@ def test_a_bundle_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_namespace_of_an_agent_that_has_rights_in_one() -> None:
-    """An agent with rights in one namespace runs all workspaces in it, unless the settings say where."""
+    """An agent with rights in one namespace runs all workspaces in it, unless the settings say
+    where."""
     own = AgentSettings(only_namespace="mine")
     assert completed(RemoteDevelopment(), own).shared_namespace == "mine"
     assert completed(RemoteDevelopment(shared_namespace="named"), own).shared_namespace == "named"

@@ -279,7 +279,8 @@ def test_an_engines_outage_is_no_crash() -> None:
 
 
 def simulated_loop(ends: int) -> tuple[list[Decision], History]:
-    """Decides again and again about a container that ends `ends` times, one second after each start."""
+    """Decides again and again about a container that ends `ends` times, one second after each
+    start."""
     history, now, decisions = History(), NOW, []
     for _ in range(40):
         observed = seen(run(ended(finished_at=now), container("sandbox")) if ends else run())
@@ -310,7 +311,8 @@ def test_a_container_that_recovers_is_left_alone() -> None:
 
 
 def test_faults() -> None:
-    """A final fault ends this generation of a start; any other is tried again; of a stop, none is final."""
+    """A final fault ends this generation of a start; any other is tried again; of a stop, none is
+    final."""
     final = rules.after_fault(History(), wish(), BOOM, final=True, now=NOW, pause=2)
     assert (final.failed_generation, final.retry_at) == (3, 0.0)
     again = rules.after_fault(History(), wish(), BOOM, final=False, now=NOW, pause=2)
@@ -320,7 +322,8 @@ def test_faults() -> None:
 
 
 def test_a_refused_halt() -> None:
-    """What ends a failed start is tried again after a pause, and the workspace goes on saying why it failed."""
+    """What ends a failed start is tried again after a pause, and the workspace goes on saying why
+    it failed."""
     refusal = Cause(code="admission-refused", message="The cluster refuses an object of this workspace.")
     history = rules.after_fault(FAILED, wish(), refusal, final=True, now=NOW, pause=2)
     waits = decide(wish(), seen(run()), history, NOW + 1, LIMITS)
@@ -333,8 +336,9 @@ def test_a_refused_halt() -> None:
 
 
 def test_a_repair_that_is_refused() -> None:
-    """What is up stays Running with the cause while its repair waits, and while it is tried; only a workspace that is not up
-    is in error meanwhile. Nothing is left of it once nothing is missing any more."""
+    """What is up stays Running with the cause while its repair waits, and while it is tried; only a
+    workspace that is not up is in error meanwhile. Nothing is left of it once nothing is missing
+    any more."""
     error = msgspec.structs.replace(BOOM, since=NOW - 9)
     broken = seen(run(missing=("its service",)))
     waits = decide(wish(), broken, History(error=error, retry_at=NOW + 5), NOW, LIMITS)
@@ -355,8 +359,8 @@ def test_a_repair_that_is_refused() -> None:
 
 
 def test_what_nobody_reaches() -> None:
-    """A workspace on a node that does not answer is in error with that cause, also while it is repaired; it is neither ended
-    nor started again, and one that is not up tells its own state."""
+    """A workspace on a node that does not answer is in error with that cause, also while it is
+    repaired; it is neither ended nor started again, and one that is not up tells its own state."""
     away = Cause(code="node-not-answering", message="The node n1 does not answer.")
 
     def decided(history: History, **fields: Any) -> Decision:
@@ -392,7 +396,8 @@ def test_success_forgets_trouble() -> None:
 
 
 def test_what_is_removed_though_nobody_lists_it() -> None:
-    """Only what is just as the server was told; not what has another word about it by now, nor what another agent works on."""
+    """Only what is just as the server was told; not what has another word about it by now, nor what
+    another agent works on."""
     for found in (STOPPED, seen(run()), unnoted(run())):
         decision = decide(None, found, History(), NOW, LIMITS, removal=found.mark, here=HERE)
         assert decision.action is Action.REMOVE
@@ -406,7 +411,8 @@ def test_what_is_removed_though_nobody_lists_it() -> None:
 
 
 def test_an_older_word_is_told() -> None:
-    """A server that was set back is told so; where another agent wrote the newer word, that one is named."""
+    """A server that was set back is told so; where another agent wrote the newer word, that one is
+    named."""
     old = wish(DesiredState.TERMINATED, generation=2)
     cause = decide(old, seen(run()), History(), NOW, LIMITS, here=HERE).cause
     assert cause is not None
@@ -420,7 +426,8 @@ def test_an_older_word_is_told() -> None:
 
 
 def test_a_record_that_cannot_be_kept() -> None:
-    """It takes nothing away from a workspace that is up, is tried again after a pause, and ends no failure's memory."""
+    """It takes nothing away from a workspace that is up, is tried again after a pause, and ends no
+    failure's memory."""
     decision = decide(wish(generation=4), seen(run()), History(), NOW, LIMITS)
     assert decision.action is Action.NOTE
     history = rules.after_fault(History(), wish(generation=4), BOOM, final=False, now=NOW, pause=5)

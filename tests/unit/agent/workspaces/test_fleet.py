@@ -76,8 +76,8 @@ async def until_state(fleet: Fleet, name: str, state: ActualState) -> dict[str, 
 
 @pytest.mark.parametrize("name", ["kube-system", "workspace-8-1-abc123", "workspace-7-1-abc123/../default"])
 async def test_a_name_that_no_server_gives(fleet: Fleet, engine: MemoryEngine, name: str) -> None:
-    """Nothing is made, ended or removed under a name that is no workspace's of this agent: that is told, and the others go
-    on."""
+    """Nothing is made, ended or removed under a name that is no workspace's of this agent: that is
+    told, and the others go on."""
     fleet.snapshot([wish(name), wish(GOOD)])
     said = await until_state(fleet, GOOD, ActualState.RUNNING)
     assert said[name].state is ActualState.ERROR
@@ -102,7 +102,8 @@ async def found_when(
 
 
 async def test_what_carries_our_labels_under_another_name(fleet: Fleet, engine: MemoryEngine) -> None:
-    """What no snapshot lists is kept and told, unless its name is one that this agent's workspaces cannot have: that is left alone."""
+    """What no snapshot lists is kept and told, unless its name is one that this agent's workspaces
+    cannot have: that is left alone."""
     engine.workspaces["kube-system"] = MemoryWorkspace(data=True)
     engine.workspaces[GOOD] = MemoryWorkspace(data=True)
     fleet.snapshot([])
@@ -114,8 +115,8 @@ async def test_what_carries_our_labels_under_another_name(fleet: Fleet, engine: 
 
 
 async def test_what_no_snapshot_lists_is_stopped_and_kept(fleet: Fleet, engine: MemoryEngine) -> None:
-    """A server that was set back lists it no more: its processes end, its data stays, and all that is needed to take it up again is
-    told; nothing is told to the server as a workspace's state."""
+    """A server that was set back lists it no more: its processes end, its data stays, and all that
+    is needed to take it up again is told; nothing is told to the server as a workspace's state."""
     wanted = msgspec.structs.replace(wish(GOOD, generation=3), owner=1, memo={"title": "app"})
     fleet.snapshot([wanted])
     await until_state(fleet, GOOD, ActualState.RUNNING)
@@ -137,7 +138,8 @@ async def test_what_no_snapshot_lists_is_stopped_and_kept(fleet: Fleet, engine: 
 
 
 async def test_what_was_found_is_told_after_each_snapshot(fleet: Fleet, engine: MemoryEngine) -> None:
-    """A server says everything anew when its database was put back beneath it: then it may have lost what it was told, or an order."""
+    """A server says everything anew when its database was put back beneath it: then it may have
+    lost what it was told, or an order."""
     engine.workspaces[GOOD] = MemoryWorkspace(data=True)
     fleet.snapshot([])
     last = await found_when(fleet, bool)
@@ -151,8 +153,8 @@ async def test_what_was_found_is_told_after_each_snapshot(fleet: Fleet, engine: 
 
 
 async def test_a_removal_hits_only_what_was_found(fleet: Fleet, engine: MemoryEngine) -> None:
-    """A removal of what has been listed meanwhile, or of something else than what is there, does nothing, and what is there is told anew;
-    the right one removes all of it, and may come twice."""
+    """A removal of what has been listed meanwhile, or of something else than what is there, does
+    nothing, and what is there is told anew; the right one removes all of it, and may come twice."""
     engine.workspaces[GOOD] = MemoryWorkspace(data=True)
     fleet.snapshot([])
     (found,) = await found_when(fleet, bool)
@@ -174,8 +176,9 @@ async def test_a_removal_hits_only_what_was_found(fleet: Fleet, engine: MemoryEn
 
 @pytest.mark.parametrize("older", [4, 5])
 async def test_an_agent_that_knows_more_than_its_server(engine: MemoryEngine, older: int) -> None:
-    """Whether it heard the newer word itself or finds it in the engine, it does nothing on the strength of the older one, nor of a deletion
-    that has the newer one's number, and tells the newer; the next word that is newer still is done."""
+    """Whether it heard the newer word itself or finds it in the engine, it does nothing on the
+    strength of the older one, nor of a deletion that has the newer one's number, and tells the
+    newer; the next word that is newer still is done."""
     fleet = Fleet(MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock())
     fleet.introduce(Identity("inst", 7))
     async with running(fleet):
@@ -201,8 +204,8 @@ async def test_an_agent_that_knows_more_than_its_server(engine: MemoryEngine, ol
 
 
 async def test_a_copy_leaves_alone_what_the_first_works_on(fleet: Fleet, engine: MemoryEngine) -> None:
-    """An agent that was started from a copy of another's state neither stops nor removes what that one has made since; it tells whose it
-    is."""
+    """An agent that was started from a copy of another's state neither stops nor removes what that
+    one has made since; it tells whose it is."""
     first = Fleet(MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder a")
     copy = Fleet(MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder b")
     for each in (first, copy):
@@ -221,7 +224,8 @@ async def test_a_copy_leaves_alone_what_the_first_works_on(fleet: Fleet, engine:
 
 
 async def test_a_new_word_about_what_is_gone_is_answered(fleet: Fleet) -> None:
-    """A word that comes just when a workspace is gone, and before that is told, is answered all the same."""
+    """A word that comes just when a workspace is gone, and before that is told, is answered all the
+    same."""
     fleet.snapshot([wish(GOOD, DesiredState.TERMINATED, 2)])
     await until(lambda: fleet._workspaces[GOOD].gone)
     fleet.change(wish(GOOD, DesiredState.TERMINATED, 3))

@@ -59,7 +59,8 @@ class RefusingRuntime(MemoryRuntime):
 
 
 async def test_a_refused_halt_is_tried_again_after_a_pause() -> None:
-    """A failed start that cannot be ended says why it failed, and is tried to be ended now and then, not without a pause."""
+    """A failed start that cannot be ended says why it failed, and is tried to be ended now and
+    then, not without a pause."""
     engine = MemoryEngine()
     engine.closed_repositories.add(CLOSED)
     runtime = RefusingRuntime(engine)
@@ -110,8 +111,8 @@ class UnmendableRuntime(MemoryRuntime):
 
 
 async def test_a_refused_repair_ends_nothing() -> None:
-    """A workspace that is up stays up while what stands around it cannot be mended: it says why, and that is tried again, less
-    and less often; once it is mended, nothing is said any more."""
+    """A workspace that is up stays up while what stands around it cannot be mended: it says why,
+    and that is tried again, less and less often; once it is mended, nothing is said any more."""
     runtime = UnmendableRuntime(MemoryEngine())
     known = asyncio.Event()
     known.set()
@@ -140,7 +141,8 @@ async def test_a_refused_repair_ends_nothing() -> None:
 
 
 async def test_an_engine_that_is_away_takes_no_address() -> None:
-    """Whoever works in what was up goes on, though the agent knows nothing of it for a while; what was not up has no address."""
+    """Whoever works in what was up goes on, though the agent knows nothing of it for a while; what
+    was not up has no address."""
     runtime = MemoryBackend(SystemClock()).runtime_for(IDENTITY, Deaf())
     known = asyncio.Event()
     known.set()

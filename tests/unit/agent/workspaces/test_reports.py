@@ -66,7 +66,8 @@ def test_a_report_without_anything_observed() -> None:
 
 
 def test_who_is_led_to_a_workspace() -> None:
-    """Its address is told while it runs, also through the agent's own trouble, and not while it starts."""
+    """Its address is told while it runs, also through the agent's own trouble, and not while it
+    starts."""
     container = ObservedContainer(name="dev", role="main", image="i", state=ContainerState.RUNNING)
     run = Run(
         restarts=0, spec="s", containers=(container,), address="10.0.0.2", progress=Progress(ready=True)
@@ -93,7 +94,8 @@ def test_who_is_led_to_a_workspace() -> None:
 
 
 def test_a_cause_keeps_its_time() -> None:
-    """A cause that was told before holds since then; another one since now; a dated one as it is dated."""
+    """A cause that was told before holds since then; another one since now; a dated one as it is
+    dated."""
     before = ActualWorkspace(
         name=NAME, generation=3, state=ActualState.ERROR, cause=Cause(code="a", message="A.", since=4.0)
     )

@@ -32,7 +32,8 @@ class Listening(MemoryBackend):
 
 
 def test_what_the_server_sends_is_taken() -> None:
-    """The backend begins with the defaults, and makes workspaces by each version that comes; no text means the defaults again."""
+    """The backend begins with the defaults, and makes workspaces by each version that comes; no
+    text means the defaults again."""
     backend = Listening()
     settings = SettingsReceiver(AgentSettings(https_proxy="http://p:3128"), backend, Bounds())
     assert settings.receive(Settings(version=3, text=TEXT)) == SettingsTaken(version=3)
@@ -66,7 +67,8 @@ def test_what_cannot_be_used_changes_nothing(text: str, words: str) -> None:
 
 
 def test_a_file_of_its_own_is_free_and_alone(tmp_path: Path) -> None:
-    """It holds from the start, is not bounded by what holds for the server, and nothing else is taken."""
+    """It holds from the start, is not bounded by what holds for the server, and nothing else is
+    taken."""
     file = tmp_path / "config.yaml"
     file.write_text(SHARED)
     backend = Listening()
@@ -81,7 +83,8 @@ def test_a_file_of_its_own_is_free_and_alone(tmp_path: Path) -> None:
 
 
 def test_an_unusable_file_is_named(tmp_path: Path) -> None:
-    """The agent does not start with a file that is not there, is no text, or says what is no setting."""
+    """The agent does not start with a file that is not there, is no text, or says what is no
+    setting."""
     file = tmp_path / "config.yaml"
     for content, words in (
         (None, "cannot be read"),

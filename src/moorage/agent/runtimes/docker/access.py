@@ -47,7 +47,8 @@ def find_host(setting: str, environ: Mapping[str, str] = os.environ) -> str:
 def access_of(address: str, environ: Mapping[str, str] = os.environ) -> Access:
     """The way to the engine at `unix://<path>`, `tcp://<host>[:<port>]` or `http(s)://…`.
 
-    `DOCKER_TLS_VERIFY=1` asks for TLS, with the files in `DOCKER_CERT_PATH`. Raises `Misconfigured`.
+    `DOCKER_TLS_VERIFY=1` asks for TLS, with the files in `DOCKER_CERT_PATH`. Raises
+    `Misconfigured`.
     """
     if address.startswith("unix://"):
         return Access(address, socket=address.removeprefix("unix://"))

@@ -17,7 +17,8 @@ from moorage.workspace_settings import RemoteDevelopment
 
 class DockerBackend:
     def __init__(self, settings: AgentSettings, clock: Clock) -> None:
-        """Raises `Misconfigured` when the engine's address or a file of the settings cannot be used."""
+        """Raises `Misconfigured` when the engine's address or a file of the settings cannot be
+        used."""
         self._settings = settings
         self._clock = clock
         self._versioned = VersionedSettings(completed(RemoteDevelopment(), settings))

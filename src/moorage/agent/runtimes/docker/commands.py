@@ -108,7 +108,10 @@ async def _end(engine: Engine, container: str, mark: str) -> None:
 
 
 async def run_step(engine: Engine, container: str, request: StepRequest) -> tuple[int, str]:
-    """See `Runtime.run_step`. The command's own output goes to a file in the workspace; what comes here is its end."""
+    """See `Runtime.run_step`.
+
+    The command's own output goes to a file in the workspace; what comes here is its end.
+    """
     body: dict[str, Any] = {
         "Cmd": [
             *objects.SHELL,

@@ -1,8 +1,10 @@
-"""How much of the disk each workspace takes, and what follows from it: at most so much that the machine and others go on.
+"""How much of the disk each workspace takes, and what follows from it: at most so much that the
+machine and others go on.
 
-Volumes of an engine have no size of their own on most file systems. So they are measured: now and then, and soon after much of the
-disk was filled. A workspace that takes nearly what it may is told so; one that takes more is stopped, keeps its files, and has time to make
-room when it is started again.
+Volumes of an engine have no size of their own on most file systems. So they are measured: now and
+then, and soon after much of the disk was filled. A workspace that takes nearly what it may is told
+so; one that takes more is stopped, keeps its files, and has time to make room when it is started
+again.
 """
 
 from __future__ import annotations
@@ -54,14 +56,18 @@ def space_of(root: str) -> Space | None:
 
 
 def limit_of(setting: int, space: Space | None) -> int:
-    """Bytes that one workspace may take; 0: no limit. `setting`: `disk_limit`; by itself it is half of the engine's disk."""
+    """Bytes that one workspace may take; 0: no limit.
+
+    `setting`: `disk_limit`; by itself it is half of the engine's disk.
+    """
     if setting >= 0:
         return setting
     return space.total // 2 if space is not None else 0
 
 
 def used_by(answer: Mapping[str, Any], identity: Identity) -> dict[str, int]:
-    """Bytes of each workspace's volumes and containers' own layers, out of the engine's answer to `GET /system/df`."""
+    """Bytes of each workspace's volumes and containers' own layers, out of the engine's answer to
+    `GET /system/df`."""
     used: Counter[str] = Counter()
     for item in (*(answer.get("Volumes") or ()), *(answer.get("Containers") or ())):
         labels = item.get("Labels") or {}
@@ -72,14 +78,16 @@ def used_by(answer: Mapping[str, Any], identity: Identity) -> dict[str, int]:
 
 
 def is_due(since: float, every: float, before: Space | None, now: Space | None) -> bool:
-    """Whether to measure again, `since` seconds after the last time: after `every` seconds, or when much was filled since then."""
+    """Whether to measure again, `since` seconds after the last time: after `every` seconds, or when
+    much was filled since then."""
     if since >= every:
         return True
     return before is not None and now is not None and before.free - now.free > FILLED * now.total
 
 
 def culprit(before: Mapping[str, int], used: Mapping[str, int], space: Space | None) -> str | None:
-    """Who is stopped because hardly anything is free: the workspace that filled most since the measurement before; None: nobody."""
+    """Who is stopped because hardly anything is free: the workspace that filled most since the
+    measurement before; None: nobody."""
     if space is None or space.free >= SCARCE * space.total:
         return None
     grown = {name: size - before.get(name, 0) for name, size in used.items()}

@@ -1,7 +1,7 @@
 """A thin client of the Docker Engine API on aiohttp: what the agent needs of it and no more.
 
-One place for timeouts, for what the engine's errors mean, and for counting them. A stream (events, logs, pulls, exec) is
-closed when its reader goes.
+One place for timeouts, for what the engine's errors mean, and for counting them. A stream (events,
+logs, pulls, exec) is closed when its reader goes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ API_VERSION = "v1.41"
 """The oldest that has what is used here (Docker 20.10, Podman 3); newer engines still speak it."""
 REQUEST_SECONDS = 120.0
 LASTING = ("/create", "/start")
-"""An engine goes on making a thing when its client goes away; then it could come after somebody looked for it."""
+"""An engine goes on making a thing when its client goes away; then it could come after somebody
+looked for it."""
 LASTING_SECONDS = 5.0
 _SEGMENT = r"[A-Za-z0-9_.:@+=\[\]-]+"
 _PATH = re.compile(rf"images/{_SEGMENT}(/{_SEGMENT})*/json|[a-z]+(/{_SEGMENT}){{0,2}}")
@@ -56,7 +57,8 @@ def faults() -> Iterator[None]:
 
 
 class Engine:
-    """Raises `EngineError` for what the engine refuses, `RuntimeFault` (not final) when it does not answer."""
+    """Raises `EngineError` for what the engine refuses, `RuntimeFault` (not final) when it does not
+    answer."""
 
     def __init__(self, host: str) -> None:
         """`host`: see `access.access_of`. Raises `Misconfigured`."""
@@ -179,7 +181,10 @@ class Engine:
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer that is no refusal. What is left of a stream is not read to its end: its connection goes."""
+        """An answer that is no refusal.
+
+        What is left of a stream is not read to its end: its connection goes.
+        """
         url = f"{self._access.url}/{API_VERSION}/{path}"
         response = await self._session.request(
             method, url, params=_encoded(params), data=data, headers=headers
@@ -211,9 +216,13 @@ def _refused(doing: str, status: int, message: str) -> EngineError:
 
 
 def _checked(doing: str, path: str) -> str:
-    """The path as it is. Names and ids are parts of paths: what could leave its part, or begin a query, goes to no engine.
+    """The path as it is.
 
-    Raises `EngineError` (400)."""
+    Names and ids are parts of paths: what could leave its part, or begin a query, goes to no
+    engine.
+
+    Raises `EngineError` (400).
+    """
     if not _PATH.fullmatch(path) or any(part in (".", "..") for part in path.split("/")):
         raise EngineError(doing, 400, f"{path[:200]!r} is no path of the engine's API")
     return path

@@ -1,11 +1,14 @@
-"""Who on this machine may connect to workspaces: rules of the kernel's packet filter (iptables(8), for IPv4 and IPv6).
+"""Who on this machine may connect to workspaces: rules of the kernel's packet filter (iptables(8),
+for IPv4 and IPv6).
 
-An engine keeps its networks apart from each other, but whatever runs on the machine itself reaches every one by its bridge. The
-rules let the users through that the setting `reachable_by` names, HAProxy's above all, and nobody else; answers to what workspaces
-ask for pass. They name bridges, not addresses, so that no family of addresses is left out, and one name for all bridges of an
+An engine keeps its networks apart from each other, but whatever runs on the machine itself reaches
+every one by its bridge. The rules let the users through that the setting `reachable_by` names,
+HAProxy's above all, and nobody else; answers to what workspaces ask for pass. They name bridges,
+not addresses, so that no family of addresses is left out, and one name for all bridges of an
 installation, so that they hold before a bridge is there.
 
-They stay when the agent ends, as workspaces do, and go with the last of the installation's networks.
+They stay when the agent ends, as workspaces do, and go with the last of the installation's
+networks.
 """
 
 from __future__ import annotations
@@ -53,7 +56,8 @@ class Plan(NamedTuple):
 
 
 def key_of(identity: Identity) -> str:
-    """Five characters for an agent of an installation: they begin the names of its bridges, and end that of its chains. Pure."""
+    """Five characters for an agent of an installation: they begin the names of its bridges, and end
+    that of its chains. Pure."""
     return hashlib.sha256(f"{identity.installation}/{identity.agent}".encode()).hexdigest()[:5]
 
 
@@ -63,7 +67,8 @@ def bridge_of(identity: Identity, workspace: str) -> str:
 
 
 def plan_of(identity: Identity, allowed: Iterable[str], networks: Iterable[Mapping[str, Any]]) -> Plan:
-    """`networks`: the installation's own, as the engine lists them; those of earlier versions have bridges named by the engine. Pure."""
+    """`networks`: the installation's own, as the engine lists them; those of earlier versions have
+    bridges named by the engine. Pure."""
     key = key_of(identity)
     named = [
         ((net.get("Options") or {}).get(objects.BRIDGE_NAME), str(net.get("Id", ""))) for net in networks
@@ -77,7 +82,10 @@ def plan_of(identity: Identity, allowed: Iterable[str], networks: Iterable[Mappi
 
 
 def rules(plan: Plan, family: Family) -> dict[str, list[str]]:
-    """The chains, as `iptables-save` writes them: which bridge leads where, and what holds there. Pure."""
+    """The chains, as `iptables-save` writes them: which bridge leads where, and what holds there.
+
+    Pure.
+    """
     out, into, through = (f"{_CHAIN}{plan.key}{part}" for part in ("", "-IN", "-FWD"))
     users = [user.partition(":")[::2] for user in plan.allowed]
     owners = [f"--uid-owner {uid}" + (f" --gid-owner {gid}" if gid else "") for uid, gid in users]
@@ -169,7 +177,10 @@ def _has(lines: list[str], chain: str) -> bool:
 
 
 class Firewall:
-    """Puts the rules up and keeps them. `problem` says why they do not hold, as a sentence; "" while they do."""
+    """Puts the rules up and keeps them.
+
+    `problem` says why they do not hold, as a sentence; "" while they do.
+    """
 
     def __init__(self, identity: Identity, allowed: tuple[str, ...]) -> None:
         self._identity = identity

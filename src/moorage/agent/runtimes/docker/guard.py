@@ -1,4 +1,5 @@
-"""Whether workspaces' ports are kept from other accounts of this machine, and, where they cannot be, why."""
+"""Whether workspaces' ports are kept from other accounts of this machine, and, where they cannot
+be, why."""
 
 from __future__ import annotations
 
@@ -42,8 +43,8 @@ class Guard:
         return self._firewall.problem if self._firewall is not None else self._obstacle
 
     async def firewall(self, identity: Identity, *, podman: bool) -> Firewall | None:
-        """None where there can be no rules, which is logged once; those of a time when there could are taken away, as they would
-        now keep HAProxy out, too."""
+        """None where there can be no rules, which is logged once; those of a time when there could
+        are taken away, as they would now keep HAProxy out, too."""
         found = obstacle(self._reachable_by, self._host, podman=podman)
         if found:
             if found != self._obstacle:

@@ -37,7 +37,10 @@ class Images:
         return image_config(answer) if answer is not None else None
 
     async def ensure(self, reference: str, said: Callable[[str], None]) -> ImageConfig:
-        """The image, pulled when it is not there; `said` hears how far that is. Raises `RuntimeFault`."""
+        """The image, pulled when it is not there; `said` hears how far that is.
+
+        Raises `RuntimeFault`.
+        """
         _parsed(reference)
         try:
             found = await self.find(reference)
@@ -109,7 +112,8 @@ class Images:
 
 
 def _parsed(reference: str) -> ImageReference:
-    """Raises `RuntimeFault` (final) for what is no reference: nothing else becomes a part of a request to the engine."""
+    """Raises `RuntimeFault` (final) for what is no reference: nothing else becomes a part of a
+    request to the engine."""
     found = parse_image(reference)
     if found is None:
         raise _fault(causes.of_pull(reference, 400, "invalid reference format"))
@@ -117,7 +121,10 @@ def _parsed(reference: str) -> ImageReference:
 
 
 def _wanted(image: ImageReference) -> dict[str, str | None]:
-    """The parameters of a pull: a digest stays with the name. Without a tag it is `latest`, as everywhere."""
+    """The parameters of a pull: a digest stays with the name.
+
+    Without a tag it is `latest`, as everywhere.
+    """
     if image.digest:
         return {"fromImage": str(image), "tag": None}
     return {"fromImage": image.name, "tag": image.tag or "latest"}

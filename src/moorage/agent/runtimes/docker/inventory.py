@@ -36,8 +36,8 @@ class Inventory:
     async def listed(self, kind: Kind, name: str = "") -> list[Any]:
         """This agent's objects of that kind, of one workspace or of all, as the engine lists them.
 
-        An engine is asked for one label only, and the rest is looked at here: to Podman, several mean
-        any of them.
+        An engine is asked for one label only, and the rest is looked at here: to Podman, several
+        mean any of them.
         """
         label = f"{ownership.WORKSPACE}={name}" if name else f"{ownership.MANAGED_BY}={ownership.MOORAGE}"
         options: dict[str, Any] = {"all_": True} if kind == "containers" else {}

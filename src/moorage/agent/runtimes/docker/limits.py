@@ -14,7 +14,8 @@ from moorage.workspace_settings import RemoteDevelopment
 
 
 def resources_of(container: Container, spec: WorkspaceSpec, settings: RemoteDevelopment) -> Resources:
-    """The devfile's; where it says nothing the settings' defaults; where these say nothing, an equal share of the maximum."""
+    """The devfile's; where it says nothing the settings' defaults; where these say nothing, an
+    equal share of the maximum."""
     own = container.resources
     defaults = settings.default_resources_per_workspace_container
     most = settings.max_resources_per_workspace.limits
@@ -31,7 +32,8 @@ def resources_of(container: Container, spec: WorkspaceSpec, settings: RemoteDeve
 
 
 def excess(spec: WorkspaceSpec, settings: RemoteDevelopment) -> Cause | None:
-    """Why this workspace is not started: its containers together may have more than the settings allow."""
+    """Why this workspace is not started: its containers together may have more than the settings
+    allow."""
     most = settings.max_resources_per_workspace
     if most.empty:
         return None
@@ -70,7 +72,8 @@ def machine_of(info: Mapping[str, Any]) -> Machine:
 
 
 def beyond(spec: WorkspaceSpec, settings: RemoteDevelopment, machine: Machine) -> Cause | None:
-    """Why this workspace is not started: its containers claim more than the machine has, and would never get it."""
+    """Why this workspace is not started: its containers claim more than the machine has, and would
+    never get it."""
     together = [resources_of(container, spec, settings) for container in spec.containers]
     alone = [resources_of(container, spec, settings) for container in spec.init_containers]
     for what, field, there, written, hint in (
@@ -104,10 +107,14 @@ _MEMORY_HINT = "Lower memoryRequest in the devfile, or take an agent on a larger
 def memory_of(
     container: Container, spec: WorkspaceSpec, settings: RemoteDevelopment, default: int, machine: Machine
 ) -> int:
-    """Bytes that this container may have; 0: no limit. `default`: `default_memory_limit` under `[agent]`.
+    """Bytes that this container may have; 0: no limit.
 
-    For which nobody has said anything, the containers of a workspace share half of the machine's memory. What devfiles say together is
-    cut down to three quarters of it, each in proportion: the machine and others go on."""
+    `default`: `default_memory_limit` under `[agent]`.
+
+    For which nobody has said anything, the containers of a workspace share half of the machine's
+    memory. What devfiles say together is cut down to three quarters of it, each in proportion: the
+    machine and others go on.
+    """
 
     def wanted(one: Container) -> int:
         said = resources_of(one, spec, settings)

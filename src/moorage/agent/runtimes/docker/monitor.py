@@ -1,7 +1,8 @@
-"""Follows a start until it is ready: what the sandbox's log says of the clone, and the editor's answer.
+"""Follows a start until it is ready: what the sandbox's log says of the clone, and the editor's
+answer.
 
-The results go into a `StartProgress`, which costs nothing to read and can be rebuilt: the sandbox's log
-tells the same again, and the editor answers again.
+The results go into a `StartProgress`, which costs nothing to read and can be rebuilt: the sandbox's
+log tells the same again, and the editor answers again.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ _log = log.get(part="agent.docker.monitor")
 AGAIN_SECONDS = 2.0
 """After which a workspace is looked at again, when what followed it ended without a result."""
 QUIET_SECONDS = 15.0
-"""A log that says nothing for so long is asked for again: engines have lost the last words of one that is followed."""
+"""A log that says nothing for so long is asked for again: engines have lost the last words of one
+that is followed."""
 
 
 class StartMonitor:
-    """At most one follower of each kind per workspace; asking again for the same containers changes nothing.
+    """At most one follower of each kind per workspace; asking again for the same containers changes
+    nothing.
 
-    `look_again(workspace)` is called when a follower ended without a result, so that somebody observes and it begins anew.
+    `look_again(workspace)` is called when a follower ended without a result, so that somebody
+    observes and it begins anew.
     """
 
     def __init__(
@@ -52,7 +56,8 @@ class StartMonitor:
     def follow_clone(
         self, desired: DesiredWorkspace, progress: StartProgress, sandbox: Mapping[str, Any]
     ) -> None:
-        """From the log of the sandbox (as the engine describes it), as far as it is of its present run."""
+        """From the log of the sandbox (as the engine describes it), as far as it is of its present
+        run."""
 
         def renew() -> None:
             progress.cloned = False
@@ -116,7 +121,8 @@ class StartMonitor:
     async def _guarded(
         self, slot: tuple[str, str], work: Callable[[], Coroutine[Any, Any, None]], known: Callable[[], bool]
     ) -> None:
-        """An engine that stumbles ends this, and no event tells when it is back: somebody has to look again."""
+        """An engine that stumbles ends this, and no event tells when it is back: somebody has to
+        look again."""
         try:
             await work()
         except (RuntimeFault, EngineError) as error:
@@ -169,7 +175,8 @@ class StartMonitor:
         limit: asyncio.Timeout,
     ) -> None:
         """`limit` is put off whenever the log says something."""
-        # Since the end of its former run: the first words of this one may be older than what the engine calls its start.
+        # Since the end of its former run: the first words of this one may be older than what the
+        # engine calls its start.
         since = seconds(sandbox["State"].get("FinishedAt"))
         told, rest = CloneLog(), b""
         async for chunk in container_log(
@@ -236,7 +243,10 @@ class StartMonitor:
         progress.changed()
 
     async def _answers(self, editor: EditorSpec, address: str, started: float | None) -> bool:
-        """Whether it does in time. One that has run for long (the agent was away) still gets a few seconds."""
+        """Whether it does in time.
+
+        One that has run for long (the agent was away) still gets a few seconds.
+        """
         elapsed = self._clock.now() - started if started is not None else 0.0
         patience = max(10.0, self._settings.editor_timeout - elapsed)
         return await probe.wait(address, editor.port, editor.health_path, patience)

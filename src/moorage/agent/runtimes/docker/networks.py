@@ -23,7 +23,10 @@ TRIES = 8
 
 
 def free_subnet(pool: str, used: Iterable[str], seed: str) -> str | None:
-    """A /28 of the pool that overlaps none in use; where the search begins is spread by `seed`. None: there is none."""
+    """A /28 of the pool that overlaps none in use; where the search begins is spread by `seed`.
+
+    None: there is none.
+    """
     whole = ipaddress.IPv4Network(pool)
     size = 1 << (32 - PREFIX_LENGTH)
     first, count = int(whole.network_address), whole.num_addresses // size
@@ -90,7 +93,8 @@ class Networks:
             networks = await self._engine.request("GET", "networks", doing="listing networks")
             own = [n for n in networks if n["Name"] == objects.network_name(desired.name)]
             for surplus in own[1:]:
-                # An engine does not keep names apart while it makes networks: an agent that was killed may leave two.
+                # An engine does not keep names apart while it makes networks: an agent that was
+                # killed may leave two.
                 await self._engine.request("DELETE", f"networks/{surplus['Id']}", missing_ok=True)
             if own:
                 return None
@@ -105,7 +109,10 @@ class Networks:
             return subnet
 
     async def guard(self) -> None:
-        """Puts up again what another program has taken away of the rules. Raises `EngineError`, `RuntimeFault`."""
+        """Puts up again what another program has taken away of the rules.
+
+        Raises `EngineError`, `RuntimeFault`.
+        """
         if self.firewall is not None:
             networks = await self._engine.request("GET", "networks", doing="listing networks")
             await self.firewall.ensure(self.own(networks))

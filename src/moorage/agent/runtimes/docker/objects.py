@@ -1,4 +1,7 @@
-"""From a `WorkspaceSpec` to the bodies of create requests (Docker Engine API 1.41). Pure; tested as tables."""
+"""From a `WorkspaceSpec` to the bodies of create requests (Docker Engine API 1.41).
+
+Pure; tested as tables.
+"""
 
 from __future__ import annotations
 
@@ -141,7 +144,10 @@ def run_labels(desired: DesiredWorkspace, host: Host, received: float) -> dict[s
 
 # ---------------------------------------------------------------------------------------------- network and volumes
 def network_body(desired: DesiredWorkspace, identity: Identity, subnet: str, bridge: str = "") -> Body:
-    """A bridge of its own: the engine lets nothing pass between two of them. `bridge`: its name; "": the engine's choice."""
+    """A bridge of its own: the engine lets nothing pass between two of them.
+
+    `bridge`: its name; "": the engine's choice.
+    """
     return {
         "Name": network_name(desired.name),
         **({"Options": {BRIDGE_NAME: bridge}} if bridge else {}),
@@ -153,7 +159,8 @@ def network_body(desired: DesiredWorkspace, identity: Identity, subnet: str, bri
 
 
 def volume_bodies(desired: DesiredWorkspace, identity: Identity) -> list[Body]:
-    """The first is the workspace's own, for projects and home; the second the sandbox's, in which Git works while it clones."""
+    """The first is the workspace's own, for projects and home; the second the sandbox's, in which
+    Git works while it clones."""
     labels = workspace_labels(desired, identity)
     bodies: list[Body] = [
         {"Name": volume_name(desired.name), "Labels": labels},
@@ -177,7 +184,10 @@ def record_body(name: str, known: Known, identity: Identity) -> Body:
 
 # ---------------------------------------------------------------------------------------------- containers
 def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body:
-    """Owns the network, clones the projects. Of the tools image, whose folders give fresh volumes their owner."""
+    """Owns the network, clones the projects.
+
+    Of the tools image, whose folders give fresh volumes their owner.
+    """
     spec = desired.spec
     env = {
         **machine_env(host),
@@ -209,7 +219,8 @@ def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body
             "NetworkMode": network_name(desired.name),
             "Mounts": mounts,
             "ReadonlyRootfs": not spec.volumes,  # an engine unpacks nothing over one that is
-            # An engine gives a tmpfs its folder's mode: one that is in the image already, and open to all.
+            # An engine gives a tmpfs its folder's mode: one that is in the image already, and open
+            # to all.
             "Tmpfs": {"/tmp": "rw,nosuid,nodev,noexec,size=64m,mode=1777"},  # noqa: S108 - inside the container
         },
     }
@@ -254,7 +265,8 @@ def container_body(
 def container_env(
     spec: WorkspaceSpec, host: Host, container: Container, image: ImageConfig, role: Role
 ) -> dict[str, str]:
-    """The image's PATH with the tools' at its end, what the machine needs, the devfile's, and ours, which wins."""
+    """The image's PATH with the tools' at its end, what the machine needs, the devfile's, and ours,
+    which wins."""
     java = {name: value for name, value in image.env.items() if name == trust.JAVA_OPTIONS}
     env = trust.joined(machine_env(host), {**java, **container.env})
     path = container.env.get("PATH") or image.env.get("PATH") or DEFAULT_PATH
@@ -328,8 +340,10 @@ def _ca_mounts(host: Host) -> list[Body]:
 
 
 def _volume_mount(volume: str, target: str, *, read_only: bool = False, copy: bool = False) -> Body:
-    """`copy`: a fresh volume takes content, owner and mode from the image's folder. Of any other mount it must not: which
-    container is made first is open."""
+    """`copy`: a fresh volume takes content, owner and mode from the image's folder.
+
+    Of any other mount it must not: which container is made first is open.
+    """
     mount: Body = {"Type": "volume", "Source": volume, "Target": target}
     if read_only:
         mount["ReadOnly"] = True

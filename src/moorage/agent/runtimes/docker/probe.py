@@ -1,4 +1,5 @@
-"""Does an HTTP server answer? A few bytes over a bare connection: this runs 40 times a second while an editor starts."""
+"""Does an HTTP server answer? A few bytes over a bare connection: this runs 40 times a second while
+an editor starts."""
 
 from __future__ import annotations
 

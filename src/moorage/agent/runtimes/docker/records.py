@@ -44,7 +44,8 @@ def is_record(volume: Mapping[str, Any]) -> bool:
 
 
 def newest(volumes: Listed) -> Known | None:
-    """The newest word that is there; an agent that ended in between may have left an older one beside it."""
+    """The newest word that is there; an agent that ended in between may have left an older one
+    beside it."""
     found = [
         known for volume in volumes if (known := read_known(labels_of(volume).get(ownership.RECORD, "")))
     ]
@@ -52,14 +53,18 @@ def newest(volumes: Listed) -> Known | None:
 
 
 async def write(engine: Engine, identity: Identity, desired: DesiredWorkspace, volumes: Listed) -> None:
-    """`volumes`: those that are there. The new record comes before the older ones go. Raises `EngineError`."""
+    """`volumes`: those that are there.
+
+    The new record comes before the older ones go. Raises `EngineError`.
+    """
     known = known_of(desired, identity.place)
     before = newest(volumes)
     if before is not None and (before.generation > known.generation or before == known):
         return
     name = objects.record_name(desired.name, desired.generation)
     if before is not None and before.generation == known.generation:
-        # Another word of the same generation: the engine would keep the labels of the volume that is there.
+        # Another word of the same generation: the engine would keep the labels of the volume that
+        # is there.
         await _remove(engine, name)
     await engine.request(
         "POST", "volumes/create", objects.record_body(desired.name, known, identity), doing="keeping a record"

@@ -1,4 +1,7 @@
-"""Ends containers, and removes what a workspace has on the engine. Raises `EngineError`, `RuntimeFault`."""
+"""Ends containers, and removes what a workspace has on the engine.
+
+Raises `EngineError`, `RuntimeFault`.
+"""
 
 from __future__ import annotations
 

@@ -58,7 +58,8 @@ _log = log.get(part="agent.docker")
 EVENTS = ("start", "die", "died", "destroy", "remove", "oom", "pause", "unpause")
 """Events of containers, in Docker's and Podman's words; others change nothing here."""
 EVENTS_OVERLAP = 5.0
-"""Seconds that an event stream begins in the past, so that nothing falls between it and the first look."""
+"""Seconds that an event stream begins in the past, so that nothing falls between it and the first
+look."""
 
 
 class DockerRuntime:
@@ -191,7 +192,8 @@ class DockerRuntime:
     def _follow_start(
         self, name: str, desired: DesiredWorkspace | None, containers: Mapping[str, Any]
     ) -> None:
-        """Follows what runs and is not known to be ready: after a start, a repair, or the agent's own restart."""
+        """Follows what runs and is not known to be ready: after a start, a repair, or the agent's
+        own restart."""
         if desired is None:
             return
         items = list(containers.values())

@@ -1,4 +1,7 @@
-"""Read-only volumes that all workspaces share: the tools, and the CA bundle. Named by their content, filled once."""
+"""Read-only volumes that all workspaces share: the tools, and the CA bundle.
+
+Named by their content, filled once.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,8 @@ exec 9>/to/.filling
 cp -af {TOOLS_ROOT}/. /to/
 : > /to/{MARKER}
 """
-"""Fills the tools volume once: agents of one engine that do it at the same time take turns, and what one left half-made is made anew."""
+"""Fills the tools volume once: agents of one engine that do it at the same time take turns, and
+what one left half-made is made anew."""
 
 
 class SharedVolumes:
@@ -52,7 +56,10 @@ class SharedVolumes:
         """Volume → when it was made, of those that have been seen to be whole."""
 
     async def tools(self, said: Callable[[str], None] = lambda _: None) -> tuple[str, str]:
-        """The tools image's id, and the volume. `said` hears what takes its time. Raises `RuntimeFault`."""
+        """The tools image's id, and the volume.
+
+        `said` hears what takes its time. Raises `RuntimeFault`.
+        """
         reference = self._settings.tools_image
         try:
             image = await self._images.ensure(reference, said)
@@ -72,7 +79,10 @@ class SharedVolumes:
         return image.id, volume
 
     async def ca(self, extra: str) -> str:
-        """The volume with these certificates (PEM) and the usual ones; "" when there are none. Raises `RuntimeFault`."""
+        """The volume with these certificates (PEM) and the usual ones; "" when there are none.
+
+        Raises `RuntimeFault`.
+        """
         if not extra:
             return ""
         bundle = await asyncio.to_thread(merged_bundle, extra.encode())
@@ -86,12 +96,16 @@ class SharedVolumes:
         return volume
 
     async def prepare(self, extra_ca: str) -> None:
-        """Fills the volumes ahead of the first start, and removes those of former versions. Raises as `tools` and `ca` do."""
+        """Fills the volumes ahead of the first start, and removes those of former versions.
+
+        Raises as `tools` and `ca` do.
+        """
         _, tools = await self.tools()
         await self._collect({tools, await self.ca(extra_ca)})
 
     async def _collect(self, keep: set[str]) -> None:
-        """Removes this agent's shared volumes of former versions, unless a container still uses them."""
+        """Removes this agent's shared volumes of former versions, unless a container still uses
+        them."""
         filters = {"label": [f"{ownership.MANAGED_BY}={ownership.MOORAGE}"]}
         answer = await self._engine.request("GET", "volumes", filters=filters)
         for volume in answer.get("Volumes") or ():
@@ -115,7 +129,10 @@ class SharedVolumes:
         await self._engine.request("POST", "volumes/create", {"Name": volume, "Labels": labels})
 
     async def _fill_tools(self, volume: str, image: str) -> None:
-        """Copies unless it was done before. A half-made copy is made anew: the marker comes last."""
+        """Copies unless it was done before.
+
+        A half-made copy is made anew: the marker comes last.
+        """
         body: Body = {
             "Image": image,
             "User": "0:0",
@@ -137,8 +154,10 @@ class SharedVolumes:
                 raise _fill_failed(ended["StatusCode"])
 
     def _fill_name(self, volume: str) -> str:
-        """One per agent: what one left that was killed, the next finds and removes. Two of one identity, as a copied state folder
-        makes them, must not end each other's."""
+        """One per agent: what one left that was killed, the next finds and removes.
+
+        Two of one identity, as a copied state folder makes them, must not end each other's.
+        """
         place = hashlib.sha256(self._identity.place.encode()).hexdigest()[:8]
         return f"{volume}.fill.{self._identity.agent}.{self._identity.installation[:16]}.{place}"
 
@@ -164,7 +183,8 @@ class SharedVolumes:
 
 
 def merged_bundle(extra: bytes) -> bytes:
-    """The extra certificates and those that this machine trusts: the variables that name it replace a program's own list."""
+    """The extra certificates and those that this machine trusts: the variables that name it replace
+    a program's own list."""
     file = ssl.get_default_verify_paths().cafile
     system = Path(file).read_bytes() if file is not None else b""
     if system in (b"", extra):
@@ -183,7 +203,8 @@ def tar_of(name: str, content: bytes, *, mode: int, uid: int = 0, gid: int = 0) 
 
 
 def tar_of_folders(names: list[str], *, mode: int, uid: int, gid: int) -> bytes:
-    """A tar archive of empty folders: unpacked over folders that are there, it gives them this owner and mode."""
+    """A tar archive of empty folders: unpacked over folders that are there, it gives them this
+    owner and mode."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in names:
@@ -195,7 +216,8 @@ def tar_of_folders(names: list[str], *, mode: int, uid: int, gid: int) -> bytes:
 
 @contextlib.asynccontextmanager
 async def _temporary(engine: Engine, name: str, body: Body) -> AsyncIterator[str]:
-    """A container for the time of the context; one that an agent left that was killed is removed first."""
+    """A container for the time of the context; one that an agent left that was killed is removed
+    first."""
     await engine.request("DELETE", f"containers/{name}", force=True, v=True, missing_ok=True)
     created = await engine.request("POST", "containers/create", body, name=name)
     try:

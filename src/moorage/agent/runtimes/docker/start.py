@@ -1,6 +1,7 @@
 """Applies a `DesiredWorkspace`: makes and starts what is missing, as much as possible at a time.
 
-Idempotent: it looks at what is there, keeps what was made from the same spec, and can be ended at any point.
+Idempotent: it looks at what is there, keeps what was made from the same spec, and can be ended at
+any point.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ class Start:
         chosen: VersionedSettings,
         described: EngineDescription,
     ) -> None:
-        """`existing`: inspected containers of this workspace that may stay, by name; what they were made by is kept.
-        `chosen`: what a new run is made by."""
+        """`existing`: inspected containers of this workspace that may stay, by name; what they were
+        made by is kept. `chosen`: what a new run is made by."""
         self._context = context
         self._engine = context.engine
         self._described = described
@@ -100,7 +101,8 @@ class Start:
             raise error.fault() from error
 
     async def _turn(self) -> AbstractAsyncContextManager[Any]:
-        """Few starts at a time end sooner than many; one that must pull or wait for preStart steps keeps nobody waiting."""
+        """Few starts at a time end sooner than many; one that must pull or wait for preStart steps
+        keeps nobody waiting."""
         references = {container.image for container in (*self._spec.containers, *self._spec.init_containers)}
         try:
             found = await asyncio.gather(*(self._context.images.find(reference) for reference in references))
@@ -165,7 +167,8 @@ class Start:
             container.image, lambda detail: self._progress.begin(StageName.IMAGE, detail)
         )
         ours = self._described.architecture
-        # The editor's own programs are of this machine's kind; a sidecar may have an emulator to run in.
+        # The editor's own programs are of this machine's kind; a sidecar may have an emulator to
+        # run in.
         edited = container.name == self._spec.main_container and self._spec.editor is not None
         if edited and ours and image.architecture and image.architecture != ours:
             verdict = causes.wrong_architecture(container.image, ours, has=image.architecture)
@@ -196,7 +199,8 @@ class Start:
         created = await self._create(name, body, network)
         await network
         if extra := [volume.name for volume in self._spec.volumes]:
-            # Fresh volumes belong to root; unpacked over them, empty folders give them to the workspace's user.
+            # Fresh volumes belong to root; unpacked over them, empty folders give them to the
+            # workspace's user.
             archive = tar_of_folders(extra, mode=0o2775, uid=RUN_AS_USER, gid=RUN_AS_GROUP)
             await self._engine.upload(created, objects.VOLUMES_FOLDER, archive, doing="preparing the volumes")
         if not self._is_running(name):
@@ -215,8 +219,11 @@ class Start:
         images: Mapping[str, asyncio.Task[ImageConfig]],
         ready: asyncio.Event,
     ) -> None:
-        """PreStart steps: one after the other, each to its end. They may work on the projects: the clone comes first. So it does
-        where a volume is mounted in a project's folder: the engine would make that folder root's."""
+        """PreStart steps: one after the other, each to its end.
+
+        They may work on the projects: the clone comes first. So it does where a volume is mounted
+        in a project's folder: the engine would make that folder root's.
+        """
         steps = self._spec.init_containers
         if steps or objects.mounts_in_projects(self._spec):
             await self._sandbox_started
@@ -302,8 +309,11 @@ class Start:
         return existing is not None and state_of(existing) is ContainerState.RUNNING
 
     async def _create(self, name: str, body: Body, needed: asyncio.Future[Any] | None) -> str:
-        """The id of a container of that name and spec. `needed`: what it refers to and an engine may want to see first;
-        most do not, which saves its time."""
+        """The id of a container of that name and spec.
+
+        `needed`: what it refers to and an engine may want to see first; most do not, which saves
+        its time.
+        """
         if existing := self._existing.get(name):
             return str(existing["Id"])
         try:
@@ -321,7 +331,8 @@ class Start:
         except EngineError as error:
             if error.status != 409:
                 raise
-            # The name is taken: by an earlier try of this start whose answer was lost, or by one that is going.
+            # The name is taken: by an earlier try of this start whose answer was lost, or by one
+            # that is going.
             await remove_container(self._engine, name)
             created = await self._engine.request("POST", "containers/create", body, doing=doing, name=name)
         return str(created["Id"])
@@ -339,8 +350,8 @@ def may_stay(inspected: Mapping[str, Any], desired: DesiredWorkspace) -> bool:
 
 
 def _clones_in_reach(inspected: Mapping[str, Any]) -> bool:
-    """Whether it is a sandbox that, started again, would clone where the other containers can reach it: an agent of an earlier
-    version made it."""
+    """Whether it is a sandbox that, started again, would clone where the other containers can reach
+    it: an agent of an earlier version made it."""
     if role_of(inspected) != "sandbox" or state_of(inspected) is ContainerState.RUNNING:
         return False
     return not any(mount.get("Destination") == STAGE for mount in inspected.get("Mounts") or ())
@@ -361,7 +372,8 @@ def kept_settings(existing: Mapping[str, Any]) -> VersionedSettings | None:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The exception that says most: a fault that is final, any fault, an engine's refusal, whatever there is."""
+    """The exception that says most: a fault that is final, any fault, an engine's refusal, whatever
+    there is."""
     leaves: list[BaseException] = []
 
     def walk(error: BaseException) -> None:

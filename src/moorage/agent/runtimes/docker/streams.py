@@ -1,8 +1,8 @@
 """The engine's stream formats, and a connection that it gives away to a command's standard streams.
 
-Docker Engine API, "Attach to a container": the request asks for an upgrade, and after the head of the
-answer both sides write bytes as they like. aiohttp hands such a connection out by private names only;
-asyncio's own streams need none.
+Docker Engine API, "Attach to a container": the request asks for an upgrade, and after the head of
+the answer both sides write bytes as they like. aiohttp hands such a connection out by private names
+only; asyncio's own streams need none.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ async def attach(access: Access, path: str, body: bytes, *, tty: bool) -> Attach
 class _EndWins(asyncio.StreamReaderProtocol):
     """Cuts the connection when the engine's side of it ends.
 
-    By itself asyncio closes such a connection only after everything has been sent that waits to be. An
-    engine whose command has ended reads no more: with input still waiting, whoever writes would wait
-    for ever.
+    By itself asyncio closes such a connection only after everything has been sent that waits to be.
+    An engine whose command has ended reads no more: with input still waiting, whoever writes would
+    wait for ever.
     """
 
     _transport_made: asyncio.BaseTransport | None = None

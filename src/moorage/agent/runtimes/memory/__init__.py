@@ -1,4 +1,5 @@
-"""Workspaces that run nothing: an engine in memory, with which server, gateway and tests work as with a real one.
+"""Workspaces that run nothing: an engine in memory, with which server, gateway and tests work as
+with a real one.
 
 `MemoryEngine` is what remains when an agent ends; `MemoryBackend` is an agent's connection to it.
 """

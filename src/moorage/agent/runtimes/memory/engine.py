@@ -53,7 +53,8 @@ class MemoryEngine:
         self._addresses = 1
 
     def listen(self, hear: Callable[[str], None]) -> Callable[[], None]:
-        """`hear` is called with a workspace's name whenever it has changed; what is returned ends that."""
+        """`hear` is called with a workspace's name whenever it has changed; what is returned ends
+        that."""
         self._heard.append(hear)
         return lambda: self._heard.remove(hear)
 

@@ -10,7 +10,8 @@ from moorage.agent.runtimes.port import LogChunk
 
 
 class MemoryExec:
-    """`echo`, `cat`, `true`, `false`, `printenv NAME`, and `sh -c` of a single one of them or of `exit N`."""
+    """`echo`, `cat`, `true`, `false`, `printenv NAME`, and `sh -c` of a single one of them or of
+    `exit N`."""
 
     def __init__(self, argv: tuple[str, ...], env: Mapping[str, str]) -> None:
         self._argv = _unwrapped(argv)

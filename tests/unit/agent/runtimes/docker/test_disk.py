@@ -34,7 +34,8 @@ GI = 1 << 30
 def test_by_itself_a_workspace_leaves_half_of_the_disk(
     setting: int, space: Space | None, expected: int
 ) -> None:
-    """The limit is the setting, else half of the disk; there is none for a disk that is not on this machine, or by the setting 0."""
+    """The limit is the setting, else half of the disk; there is none for a disk that is not on this
+    machine, or by the setting 0."""
     assert disk.limit_of(setting, space) == expected
 
 
@@ -43,7 +44,8 @@ def _item(workspace: str, identity: Identity = IDENTITY, **fields: Any) -> dict[
 
 
 def test_volumes_and_layers_count() -> None:
-    """A workspace takes what its volumes hold and what its containers wrote beside them; other installations' do not count."""
+    """A workspace takes what its volumes hold and what its containers wrote beside them; other
+    installations' do not count."""
     answer = {
         "Volumes": [
             _item("a", UsageData={"Size": 100}),
@@ -63,7 +65,8 @@ def test_volumes_and_layers_count() -> None:
     [(300, 0, True), (10, 0, False), (10, 1, False), (10, 2, True), (10, -50, False)],
 )
 def test_who_fills_the_disk_is_measured_soon(since: float, filled: int, due: bool) -> None:
-    """It is measured now and then, and at once when more than a hundredth of the disk was filled since."""
+    """It is measured now and then, and at once when more than a hundredth of the disk was filled
+    since."""
     before, now = Space(total=100 * GI, free=60 * GI), Space(total=100 * GI, free=(60 - filled) * GI)
     assert disk.is_due(since, 300, before, now) is due
     assert disk.is_due(10, 300, None, None) is False
@@ -81,7 +84,8 @@ def _code(cause: Cause | None) -> str:
 
 
 async def test_it_is_told_then_stopped_then_given_time(watch: DiskWatch) -> None:
-    """Near its limit a workspace is told so, above it it is stopped; started again, it has time to make room, and no more than that."""
+    """Near its limit a workspace is told so, above it it is stopped; started again, it has time to
+    make room, and no more than that."""
     clock = FakeClock()
     progress = StartProgress(clock, lambda: None)
     for used, warning in ((70, ""), (81, "disk-nearly-full"), (79, "")):
@@ -105,7 +109,8 @@ async def test_it_is_told_then_stopped_then_given_time(watch: DiskWatch) -> None
 
 
 async def test_time_to_make_room_is_no_time_to_take_more(watch: DiskWatch) -> None:
-    """However often it is started again, a workspace above its limit is stopped as soon as it takes more than it took least since."""
+    """However often it is started again, a workspace above its limit is stopped as soon as it takes
+    more than it took least since."""
     clock = FakeClock()
     for used, stopped in (
         (200, True),
@@ -133,7 +138,8 @@ async def test_time_to_make_room_is_no_time_to_take_more(watch: DiskWatch) -> No
 def test_who_fills_the_last_of_the_disk_is_stopped(
     before: dict[str, int], used: dict[str, int], free: int, expected: str | None
 ) -> None:
-    """When hardly anything is free for all, the workspace that filled most of it since is stopped, and none that only lies there."""
+    """When hardly anything is free for all, the workspace that filled most of it since is stopped,
+    and none that only lies there."""
     assert disk.culprit(before, used, Space(total=100, free=free)) == expected
     assert disk.culprit(before, used, None) is None
 

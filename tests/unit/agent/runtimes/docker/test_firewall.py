@@ -65,7 +65,10 @@ def test_a_plan_names_the_bridges_of_earlier_versions_too() -> None:
 
 
 def test_who_passes() -> None:
-    """Answers, and those who may; the rest is told so at once. What is forwarded to a workspace is dropped."""
+    """Answers, and those who may; the rest is told so at once.
+
+    What is forwarded to a workspace is dropped.
+    """
     chains = rules(PLAN, V4)
     assert chains[f"MOORAGE-{KEY}"] == [
         f"-A MOORAGE-{KEY} -o mo{KEY}+ -j MOORAGE-{KEY}-IN",

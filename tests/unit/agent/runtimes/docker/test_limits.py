@@ -59,7 +59,8 @@ def spec(*given: dict[str, Any], init: tuple[dict[str, Any], ...] = ()) -> Works
 def test_who_says_what(
     own: dict[str, Any], chosen: RemoteDevelopment, number: int, expected: dict[str, Any]
 ) -> None:
-    """The devfile, then the defaults, then a share of the maximum; a request is never above its limit."""
+    """The devfile, then the defaults, then a share of the maximum; a request is never above its
+    limit."""
     wanted = spec(*([own] * number))
     assert resources_of(wanted.containers[0], wanted, chosen) == Resources(**expected)
 
@@ -113,7 +114,8 @@ def test_what_is_too_much(wanted: WorkspaceSpec, words: str) -> None:
 def test_more_than_the_machine_has_is_refused(
     own: dict[str, Any], machine: Machine, words: str | None
 ) -> None:
-    """A claim that the machine can never meet is refused with what it has; a limit above it is no claim."""
+    """A claim that the machine can never meet is refused with what it has; a limit above it is no
+    claim."""
     for given in (spec(own), spec({}, init=(own,))):
         cause = beyond(given, settings(), machine)
         assert (cause is None) == (words is None)
@@ -139,7 +141,8 @@ def test_more_than_the_machine_has_is_refused(
 def test_a_workspace_leaves_memory_to_the_machine(
     default: int, given: list[dict[str, Any]], expected: list[int]
 ) -> None:
-    """Unsaid it is half of the machine's memory for a workspace, and whatever is said three quarters, shared in proportion."""
+    """Unsaid it is half of the machine's memory for a workspace, and whatever is said three
+    quarters, shared in proportion."""
     wish = spec(*given)
     machine = Machine(cpu=2000, memory=8 * GI)
     assert [memory_of(c, wish, settings(), default, machine) for c in wish.containers] == expected

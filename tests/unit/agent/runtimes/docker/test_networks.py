@@ -24,7 +24,8 @@ def test_free_subnet(used: set[str], seed: str) -> None:
 
 
 def test_other_networks_sizes() -> None:
-    """Networks of any size that overlap the pool are kept clear of; others, and IPv6, do not matter."""
+    """Networks of any size that overlap the pool are kept clear of; others, and IPv6, do not
+    matter."""
     assert free_subnet(POOL, ["10.213.0.0/25", "10.213.0.129/32", "10.0.0.0/16", "fd00::/64"], "x") not in (
         None, *ALL[:9],
     )  # fmt: skip

@@ -111,7 +111,8 @@ def test_labels_of_a_devfile_do_not_replace_ours() -> None:
 
 
 def test_main_container_runs_the_editor() -> None:
-    """The main container's process keeps the editor running; of its placeholders, known ones are completed in."""
+    """The main container's process keeps the editor running; of its placeholders, known ones are
+    completed in."""
     created = body(desired())
     assert created["Entrypoint"] == ["/opt/moorage/bin/busybox", "sh", "/opt/moorage/bin/workspace-main"]
     assert created["Cmd"] == [
@@ -142,7 +143,8 @@ def test_other_containers_commands(case: str) -> None:
 
 
 def test_environment() -> None:
-    """The tools stand last in PATH; ours are set; a devfile's variable wins over a proxy, not over HOME."""
+    """The tools stand last in PATH; ours are set; a devfile's variable wins over a proxy, not over
+    HOME."""
     container = Container(name="py", image="i", env={"HOME": "/x", "http_proxy": "mine", "B": "2"})
     found = env(body(desired(container), http_proxy="http://p:1", no_proxy="localhost"))
     assert found["PATH"] == "/image/bin:/opt/moorage/bin"
@@ -153,7 +155,8 @@ def test_environment() -> None:
 
 
 def test_ca_bundle() -> None:
-    """With a CA bundle, it is mounted read-only, and programs are told where it is; without, nothing is set."""
+    """With a CA bundle, it is mounted read-only, and programs are told where it is; without,
+    nothing is set."""
     with_ca = Host(
         **{**{f: getattr(host(), f) for f in host().__struct_fields__}, "ca_volume": "moorage-ca-1"}
     )
@@ -167,7 +170,8 @@ def test_ca_bundle() -> None:
 
 
 def test_mounts() -> None:
-    """The workspace's volume, the tools read-only, and the devfile's volumes; none is completed from the image."""
+    """The workspace's volume, the tools read-only, and the devfile's volumes; none is completed
+    from the image."""
     side = Container(
         name="db",
         image="i",
@@ -193,7 +197,8 @@ def test_no_sources() -> None:
 
 
 def test_confinement() -> None:
-    """No container of a workspace has any privilege; each joins the sandbox's network, which is the workspace's own."""
+    """No container of a workspace has any privilege; each joins the sandbox's network, which is the
+    workspace's own."""
     wish = desired()
     for created in (body(wish), objects.sandbox_body(wish, host(), 1)):
         given = created["HostConfig"]
@@ -230,7 +235,8 @@ def test_limits(resources: Resources, settings: dict[str, Any], expected: dict[s
 
 
 def test_no_credential_in_any_body() -> None:
-    """A credential is in no body, digest or label; for which project there is one is all that the sandbox is told."""
+    """A credential is in no body, digest or label; for which project there is one is all that the
+    sandbox is told."""
     secret = Credential(host="x.org", username="u", password="hunter2")
     wish, same = desired(projects=(project(credential=secret),)), desired()
     sandbox = objects.sandbox_body(wish, host(), 1)

@@ -42,5 +42,6 @@ def inspected(role: str, status: str, *targets: str) -> dict[str, Any]:
 def test_a_sandbox_of_an_earlier_version(
     role: str, status: str, targets: tuple[str, ...], stays: bool
 ) -> None:
-    """One that runs goes on; one that ended is made anew, as it would clone within the other containers' reach."""
+    """One that runs goes on; one that ended is made anew, as it would clone within the other
+    containers' reach."""
     assert may_stay(inspected(role, status, *targets), DESIRED) == stays

@@ -81,7 +81,8 @@ async def test_a_command_reads_and_writes(tmp_path: Path) -> None:
 
 
 async def test_a_terminal_is_one_stream(tmp_path: Path) -> None:
-    """What a terminal shows is passed on as it comes; an engine that does not upgrade is understood, too."""
+    """What a terminal shows is passed on as it comes; an engine that does not upgrade is
+    understood, too."""
 
     async def show(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n$ ")
@@ -130,7 +131,8 @@ async def test_what_is_no_engine(tmp_path: Path, answer: bytes) -> None:
 
 
 async def test_the_end_of_a_command_frees_who_writes(tmp_path: Path) -> None:
-    """A command that ends without reading its input ends the wait of who writes it; its output is kept."""
+    """A command that ends without reading its input ends the wait of who writes it; its output is
+    kept."""
     told = asyncio.Event()
 
     async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -177,7 +179,8 @@ async def test_who_does_not_read_makes_the_command_wait(tmp_path: Path) -> None:
 
 
 async def test_tls_with_certificates_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `DOCKER_TLS_VERIFY`, requests and commands' streams both go over TLS, by the files of `DOCKER_CERT_PATH`."""
+    """With `DOCKER_TLS_VERIFY`, requests and commands' streams both go over TLS, by the files of
+    `DOCKER_CERT_PATH`."""
     make_certificates(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tmp_path / "ca.pem"))
     context.verify_mode = ssl.CERT_REQUIRED
