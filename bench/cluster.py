@@ -29,7 +29,7 @@ sys.path[0] = str(ROOT / "tests")  # in place of this folder, whose own `cluster
 
 from cluster import accounts, clusters  # noqa: E402
 from moorage.agent.runtimes.kubernetes.api import access  # noqa: E402
-from moorage.agent.runtimes.kubernetes.runtime import KubernetesBackend  # noqa: E402
+from moorage.agent.runtimes.kubernetes.backend import KubernetesBackend  # noqa: E402
 from moorage.agent.runtimes.port import Identity, Runtime  # noqa: E402
 from moorage.agent.settings import AgentSettings  # noqa: E402
 from moorage.agent.workspaces.fleet import Fleet  # noqa: E402

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from moorage.agent.runtimes.kubernetes.api import access
-from moorage.agent.runtimes.kubernetes.runtime import KubernetesBackend
+from moorage.agent.runtimes.kubernetes.backend import KubernetesBackend
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.fleet import Fleet

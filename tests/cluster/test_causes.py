@@ -290,7 +290,7 @@ async def test_eviction_by_the_node(world: KubernetesWorld) -> None:
     agent = WholeAgent(world, [desired])
     await agent.until_state(desired.name, ActualState.RUNNING)
     pod = await world.pod(desired.name)
-    place = containers.place(agent.runtime._known(), desired.name, "")
+    place = containers.place(agent.runtime.connection.store, desired.name, "")
     script = "echo kept >~/file; head -c 30000000 /dev/zero >/scratch/big"
     assert (await commands.run(agent.runtime.client, place, ["sh", "-c", script]))[0] == 0
 
@@ -305,7 +305,7 @@ async def test_eviction_by_the_node(world: KubernetesWorld) -> None:
     await agent.until_state(desired.name, ActualState.RUNNING)
     FIGURES.note("put out by its node: runs again after", time.monotonic() - began, "s")
     assert (await world.pod(desired.name))["metadata"]["uid"] != pod["metadata"]["uid"]
-    place = containers.place(agent.runtime._known(), desired.name, "")
+    place = containers.place(agent.runtime.connection.store, desired.name, "")
     assert (await commands.run(agent.runtime.client, place, ["sh", "-c", "cat ~/file"])) == (0, "kept\n")
     await agent.kill()
 

@@ -17,7 +17,7 @@ from moorage.kernel.errors import NotFound
 
 async def sh(agent: Agent, desired: DesiredWorkspace, script: str) -> str:
     """What it says in the main container."""
-    place = containers.place(agent.runtime._known(), desired.name, "")  # type: ignore[attr-defined]
+    place = containers.place(agent.runtime.connection.store, desired.name, "")  # type: ignore[attr-defined]
     code, text = await commands.run(agent.runtime.client, place, ["sh", "-c", script])  # type: ignore[attr-defined]
     assert code == 0, text
     return text.strip()
@@ -49,7 +49,7 @@ async def test_nobody_in_the_workspace_learns_the_credential(world: KubernetesWo
     assert progress.ready, progress.fault
     for container in ("sandbox", "clone", "moorage-sandbox"):
         with pytest.raises(NotFound):
-            containers.place(agent.runtime._known(), desired.name, container)  # type: ignore[attr-defined]
+            containers.place(agent.runtime.connection.store, desired.name, container)  # type: ignore[attr-defined]
     plant = f"printf '#!/bin/sh\\n{attacks.LEAK}\\n' >/projects/evil; chmod 755 /projects/evil; cd /projects/app; {attacks.HOOKS}"
     settings = "git config core.fsmonitor /projects/evil; git config http.proxy http://127.0.0.1:9"
     await sh(

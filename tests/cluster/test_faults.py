@@ -208,8 +208,7 @@ async def test_an_api_server_that_forgot(world: KubernetesWorld) -> None:
     compact()
     await restart_api_server(world)
     began = time.monotonic()
-    store = agent.runtime._store
-    assert store is not None
+    store = agent.runtime.connection.store
 
     async def listed_anew() -> bool:
         return store.relists > 0 and store.ready.is_set()

@@ -423,7 +423,7 @@ async def test_steps_volumes_credentials_and_sidecars(world: KubernetesWorld) ->
     desired = desired_of(world, spec=spec)
     agent = await world.agent()
     assert (await agent.start(desired)).fault is None
-    place = containers.place(agent.runtime._known(), desired.name, "")
+    place = containers.place(agent.runtime.connection.store, desired.name, "")
     # A shell hands on no variable whose name it could not have itself: what the container was given is in its first process.
     script = "cat /cache/from-step; tr '\\0' '\\n' </proc/1/environ; git -C /projects/app remote -v; id"
     code, text = await commands.run(agent.runtime.client, place, ["sh", "-c", script])
@@ -474,7 +474,6 @@ async def test_watches_go_on_where_they_ended(
         return run is not None and "its service" in run.missing
 
     await eventually(heard)
-    store = agent.runtime._store
-    assert store is not None
+    store = agent.runtime.connection.store
     assert store.relists == 0
     assert sum(count for (verb, _, _), count in requests.items() if verb == "list") == listed

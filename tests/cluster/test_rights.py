@@ -13,7 +13,7 @@ from moorage.agent.runtimes.kubernetes.api import access, resources
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.api.resources import Kind
-from moorage.agent.runtimes.kubernetes.runtime import KubernetesBackend
+from moorage.agent.runtimes.kubernetes.backend import KubernetesBackend
 from moorage.kernel.clock import SystemClock
 
 REVIEW = Kind(

@@ -46,7 +46,7 @@ RUNTIME_CLASS = Kind("RuntimeClass", "node.k8s.io/v1", "runtimeclasses", namespa
 
 async def in_pod(runtime: KubernetesRuntime, desired: DesiredWorkspace, script: str) -> str:
     """What a shell in the main container says."""
-    place = containers.place(runtime._known(), desired.name, "")
+    place = containers.place(runtime.connection.store, desired.name, "")
     code, text = await commands.run(runtime.client, place, ["sh", "-c", script])
     assert code == 0, text
     return text
@@ -341,8 +341,7 @@ async def test_user_namespaces_that_the_cluster_has_not(world: KubernetesWorld) 
     agent = await world.agent(
         settings=msgspec.structs.replace(world.settings, use_kubernetes_user_namespaces=True)
     )
-    abilities = agent.runtime._abilities
-    assert abilities is not None
+    abilities = agent.runtime.connection._abilities
     if abilities.user_namespaces:
         desired = desired_of(world)
         assert (await agent.start(desired)).ready

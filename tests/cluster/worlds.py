@@ -17,7 +17,7 @@ from moorage.agent.runtimes.kubernetes.api import access, resources
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.api.resources import Kind, Object
-from moorage.agent.runtimes.kubernetes.runtime import KubernetesBackend
+from moorage.agent.runtimes.kubernetes.backend import KubernetesBackend
 from moorage.agent.runtimes.kubernetes.wanted.names import INSTALLATION
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
@@ -29,6 +29,20 @@ from moorage.workspace_settings import RemoteDevelopment, Storage
 
 T = TypeVar("T")
 SETTINGS = RemoteDevelopment(storage=Storage(size="1Gi"))
+
+
+class WholeClient(Client):
+    """Reads objects as the API server sends them: tests look at what no agent does."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:  # type: ignore[override]
+        items = await self.list_all(kind, namespace=namespace, fields=f"metadata.name={name}")
+        return items[0] if items else None
+
+    async def list_all(  # type: ignore[override]
+        self, kind: Kind, *, namespace: str = "", labels: str = "", fields: str = ""
+    ) -> list[Object]:
+        pages = self.pages(kind, namespace=namespace, labels=labels, fields=fields)
+        return [item async for items, _ in pages for item in items]
 
 
 class KubernetesWorld:
@@ -48,7 +62,7 @@ class KubernetesWorld:
         self.access = access.from_kubeconfig(cluster.agent_kubeconfig)
         """The agent's: no more rights than it needs."""
         admin = access.from_kubeconfig(cluster.kubeconfig)
-        self.client = Client(admin, TokenBucket(100, 100, SystemClock()))
+        self.client = WholeClient(admin, TokenBucket(100, 100, SystemClock()))
         """Of a hand that meddles, and may do anything."""
         self.client_timeout = aiohttp.ClientTimeout(total=30)
         self._agents: list[Agent] = []

@@ -104,7 +104,7 @@ def make_backend(chosen: AgentSettings) -> Backend:
 
         return MemoryBackend(SystemClock())
     if chosen.runtime == "kubernetes":
-        from moorage.agent.runtimes.kubernetes.runtime import KubernetesBackend
+        from moorage.agent.runtimes.kubernetes.backend import KubernetesBackend
 
         return KubernetesBackend.from_settings(chosen, SystemClock())
     from moorage.agent.runtimes.docker.backend import DockerBackend

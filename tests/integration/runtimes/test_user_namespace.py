@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.agent.runtimes.kubernetes.wanted.pod import MAPPED
+from moorage.agent.runtimes.kubernetes.wanted.sandbox import MAPPED
 
 
 def run_with(user_map: str, folder: Path) -> subprocess.CompletedProcess[str]:

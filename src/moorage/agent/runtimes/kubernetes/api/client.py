@@ -18,8 +18,9 @@ import msgspec
 
 from moorage.agent.runtimes.kubernetes.api import metrics
 from moorage.agent.runtimes.kubernetes.api.access import Access
+from moorage.agent.runtimes.kubernetes.api.model import ApiGroups, Status, Version
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
-from moorage.agent.runtimes.kubernetes.api.resources import POD, Kind, Object, kind_of
+from moorage.agent.runtimes.kubernetes.api.resources import POD, Kind, Object, T, kind_of
 from moorage.kernel.errors import Forbidden, Misconfigured, MoorageError, Unavailable
 
 FIELD_MANAGER = "moorage-agent"
@@ -57,7 +58,7 @@ class Client:
         self._tls = access.tls()
         self._session: aiohttp.ClientSession | None = None
 
-    async def open(self) -> None:
+    def open(self) -> None:
         """Once is enough; again does nothing."""
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=self._tls or True, limit=0, keepalive_timeout=60)
@@ -69,7 +70,7 @@ class Client:
             self._session = None
 
     async def __aenter__(self) -> Self:
-        await self.open()
+        self.open()
         return self
 
     async def __aexit__(
@@ -77,26 +78,26 @@ class Client:
     ) -> None:
         await self.close()
 
-    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+    async def get(self, kind: Kind[T], namespace: str, name: str) -> T | None:
         """None when there is no such object."""
         try:
-            return await self._json("get", kind, kind.one(namespace, name))
+            return kind.read(await self._json("get", kind, kind.one(namespace, name)))
         except ApiError as error:
             if error.http_status == 404:
                 return None
             raise
 
     async def list_all(
-        self, kind: Kind, *, namespace: str = "", labels: str = "", fields: str = ""
-    ) -> list[Object]:
+        self, kind: Kind[T], *, namespace: str = "", labels: str = "", fields: str = ""
+    ) -> list[T]:
         """All objects, in memory at once: for few."""
         pages = self.pages(kind, namespace=namespace, labels=labels, fields=fields)
-        return [item async for items, _ in pages for item in items]
+        return [kind.read(item) async for items, _ in pages for item in items]
 
     async def pages(
-        self, kind: Kind, *, namespace: str = "", labels: str = "", fields: str = ""
+        self, kind: Kind[Any], *, namespace: str = "", labels: str = "", fields: str = ""
     ) -> AsyncIterator[tuple[list[Object], str]]:
-        """Page by page: objects, and the resource version to watch from. Items bear no `kind`: it is added."""
+        """Page by page: objects as they are sent, and the resource version to watch from. Items bear no `kind`: it is added."""
         query: dict[str, str] = {"limit": str(PAGE)}
         if labels:
             query["labelSelector"] = labels
@@ -114,7 +115,7 @@ class Client:
             query["continue"] = token
 
     async def watch(
-        self, kind: Kind, *, namespace: str = "", labels: str, since: str, opened: Callable[[], None]
+        self, kind: Kind[Any], *, namespace: str = "", labels: str, since: str, opened: Callable[[], None]
     ) -> AsyncIterator[tuple[str, Object]]:
         """(ADDED | MODIFIED | DELETED | BOOKMARK, object) after the version `since`, until the server ends the watch.
         `opened` is called once it has begun.
@@ -137,7 +138,8 @@ class Client:
                 event = msgspec.json.decode(line)
                 item = event["object"]
                 if event["type"] == "ERROR":
-                    raise _refusal(item.get("code", 500), item)
+                    refusal = msgspec.convert(item, Status)
+                    raise _refusal(refusal, refusal.code or 500)
                 yield event["type"], item
 
     async def apply(self, item: Object) -> Object:
@@ -147,7 +149,9 @@ class Client:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._json("apply", kind, path, query, method="PATCH", body=item, content=_APPLY)
 
-    async def patch(self, kind: Kind, namespace: str, name: str, operations: list[dict[str, Any]]) -> Object:
+    async def patch(
+        self, kind: Kind[Any], namespace: str, name: str, operations: list[dict[str, Any]]
+    ) -> Object:
         """JSON Patch (RFC 6902)."""
         query = {"fieldManager": FIELD_MANAGER}
         return await self._json(
@@ -176,7 +180,7 @@ class Client:
 
     async def delete(
         self,
-        kind: Kind,
+        kind: Kind[Any],
         namespace: str,
         name: str,
         *,
@@ -208,8 +212,17 @@ class Client:
         return True
 
     async def read(self, path: str, *, timeout: float = TIMEOUT) -> Object:
-        """What `GET path` answers, as JSON (`/version`, discovery). `timeout`: seconds."""
+        """What `GET path` answers, as JSON. `timeout`: seconds."""
         return await self._json("get", None, path, seconds=timeout)
+
+    async def version(self, *, timeout: float = TIMEOUT) -> str:
+        """The API server's version, for people. `timeout`: seconds."""
+        return msgspec.convert(await self.read("/version", timeout=timeout), Version).git_version
+
+    async def api_groups(self) -> frozenset[str]:
+        """The names of the API groups that the server has."""
+        found = msgspec.convert(await self.read("/apis"), ApiGroups)
+        return frozenset(group.name for group in found.groups)
 
     async def log(
         self,
@@ -260,7 +273,7 @@ class Client:
     async def _json(
         self,
         verb: str,
-        kind: Kind | None,
+        kind: Kind[Any] | None,
         path: str,
         query: Mapping[str, str] | None = None,
         *,
@@ -280,7 +293,7 @@ class Client:
     async def _request(
         self,
         verb: str,
-        kind: Kind | None,
+        kind: Kind[Any] | None,
         method: str,
         path: str,
         *,
@@ -335,12 +348,12 @@ class Client:
                 hint="It may have expired or been revoked: make a new one for the agent's service account.",
             )
         try:
-            document = msgspec.json.decode(body)
+            answer = msgspec.json.decode(body, type=Status)
         except msgspec.DecodeError:
-            document = None
-        if not isinstance(document, dict) or document.get("kind") != "Status":
+            answer = Status()
+        if answer.kind != "Status":
             return ApiError(status, "", f"HTTP {status}: {body[:200].decode(errors='replace').strip()}")
-        refusal = _refusal(status, document)
+        refusal = _refusal(answer, status)
         if status == 403 and "is forbidden: User " in refusal.text:
             return Forbidden(
                 f"The agent may not do this in the cluster: {refusal.text}",
@@ -368,10 +381,8 @@ class Client:
         return Unavailable(f"{where} cannot be reached: {words}.", code="cluster-unreachable")
 
 
-def _refusal(status: int, document: Mapping[str, Any]) -> ApiError:
-    return ApiError(
-        status, str(document.get("reason") or ""), str(document.get("message") or f"HTTP {status}")
-    )
+def _refusal(answer: Status, status: int) -> ApiError:
+    return ApiError(status, answer.reason, answer.message or f"HTTP {status}")
 
 
 def _verify(error: Exception) -> str:

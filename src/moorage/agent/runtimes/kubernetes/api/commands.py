@@ -15,7 +15,8 @@ import aiohttp
 import msgspec
 
 from moorage.agent.runtimes.kubernetes.api.client import Client
-from moorage.agent.runtimes.kubernetes.api.resources import POD, Object
+from moorage.agent.runtimes.kubernetes.api.model import Status
+from moorage.agent.runtimes.kubernetes.api.resources import POD
 from moorage.agent.runtimes.port import ExecRequest, LogChunk, RuntimeFault, StepRequest
 from moorage.contract import Cause
 from moorage.contract.spec import TOOLS_ROOT
@@ -64,7 +65,7 @@ class ClusterExec:
         self._socket = socket
         self._tty = tty
         self._framed = framed
-        self._status: Object | None = None
+        self._status: Status | None = None
         self.ended = False
 
     async def output(self) -> AsyncIterator[LogChunk]:
@@ -155,14 +156,14 @@ def step_argv(step: StepRequest) -> list[str]:
     return [BUSYBOX, "env", *words, BUSYBOX, "sh", script, step.key, step.folder, step.command_line]
 
 
-def exit_code_of(status: Object) -> int:
+def exit_code_of(status: Status) -> int:
     """Of the `Status` that ends an exec. Raises `RuntimeFault` when the command could not be run at all."""
-    if status.get("status") == "Success":
+    if status.status == "Success":
         return 0
-    for cause in (status.get("details") or {}).get("causes") or ():
-        if cause.get("reason") == "ExitCode":
-            return int(cause["message"])
-    raise _broken(str(status.get("message") or "The command could not be run."))
+    for cause in status.details.causes if status.details is not None else ():
+        if cause.reason == "ExitCode":
+            return int(cause.message)
+    raise _broken(status.message or "The command could not be run.")
 
 
 async def _open(
@@ -194,11 +195,11 @@ async def _end(client: Client, place: Place, mark: str) -> None:
         _log.info("a command could not be ended", error=str(error))
 
 
-def _status(data: bytes) -> Object:
+def _status(data: bytes) -> Status:
     try:
-        return msgspec.json.decode(data, type=dict)
+        return msgspec.json.decode(data, type=Status)
     except msgspec.DecodeError:
-        return {"status": "Failure", "message": data.decode(errors="replace")}
+        return Status(status="Failure", message=data.decode(errors="replace"))
 
 
 def _broken(message: str) -> RuntimeFault:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from moorage.agent.runtimes.bounds import Bounds, excess
-from moorage.agent.runtimes.kubernetes.api.resources import SECRET, VOLUME_CLAIM, Object
+from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Deployment, Secret, VolumeClaim
 from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.observed import states
 from moorage.agent.runtimes.kubernetes.wanted import names
-from moorage.agent.runtimes.kubernetes.wanted.names import SANDBOX, Plan
+from moorage.agent.runtimes.kubernetes.wanted.names import SANDBOX
+from moorage.agent.runtimes.kubernetes.wanted.plan import MEMORY_LIMIT, Plan, PullSecretContent
 from moorage.agent.runtimes.kubernetes.wanted.trust import EXTRA_FILE
 from moorage.agent.runtimes.port import Identity, digest_of
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
@@ -26,7 +27,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
     identity: Identity
     options: AgentSettings
-    chosen: VersionedSettings
+    settings: VersionedSettings
+    """By which workspaces start from now on."""
     abilities: Abilities
     bounds: Bounds | None = None
     """Of what a run may have kept: its settings lie on its Deployment, which more people may edit than the agent's
@@ -34,7 +36,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
     def accepts(self, kept: RemoteDevelopment) -> bool:
         """Pull secrets are no part of this: see `PullSecrets`."""
-        if self.bounds is None or kept == self.chosen.settings:
+        if self.bounds is None or kept == self.settings.settings:
             return True
         try:
             return not excess(msgspec.structs.replace(kept, image_pull_secrets=()), self.bounds)
@@ -43,16 +45,21 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_of(
-    frame: Frame, desired: DesiredWorkspace, deployment: Object | None, found: list[Object], *, run: str
+    frame: Frame,
+    desired: DesiredWorkspace,
+    deployment: Deployment | None,
+    found: Sequence[ClusterObject],
+    *,
+    run: str,
 ) -> Plan:
     """`deployment`: of a run that goes on; its settings and its tools are kept. `found`: all objects that there are."""
     options, settings, abilities, tools = (
         frame.options,
-        frame.chosen.settings,
+        frame.settings.settings,
         frame.abilities,
         frame.options.tools_image,
     )
-    version = frame.chosen.version
+    version = frame.settings.version
     if deployment is not None:
         kept = _kept(frame, desired.name, deployment, found)
         if kept is not None and frame.accepts(kept):
@@ -63,14 +70,14 @@ def plan_of(
     return Plan(
         workspace=desired,
         identity=frame.identity,
-        namespace=_namespace_in(found) or names.namespace_of(desired.name, settings),
+        namespace=_namespace_of_claim(found) or names.namespace_of(desired.name, settings),
         settings=settings,
         settings_version=version,
         abilities=abilities,
         tools_image=tools,
         gateway_namespace=options.gateway_namespace,
         clone_memory_limit=options.clone_memory_limit,
-        default_memory_limit=names.MEMORY_LIMIT
+        default_memory_limit=MEMORY_LIMIT
         if options.default_memory_limit < 0
         else options.default_memory_limit,
         ephemeral_limit=options.ephemeral_limit,
@@ -79,37 +86,29 @@ def plan_of(
     )
 
 
-def with_sources(plan: Plan, found: list[Object], sources: Mapping[PullSecret, Object]) -> Plan:
+def with_sources(plan: Plan, found: Sequence[ClusterObject], sources: Mapping[PullSecret, Secret]) -> Plan:
     """`sources`: image pull secrets as they are known now. Of the others, the copies count as they are; one that
     is not there differs from whatever it should be."""
-    copies = {item["metadata"]["name"]: item for item in found if item["kind"] == SECRET.name}
-    secrets = []
+    copies = {item.name: item for item in found if isinstance(item, Secret)}
+    contents = []
     for source in names.pull_secrets(plan.settings):
-        secret = sources.get(source) or copies.get(names.pull_secret_name(plan, source), {})
-        secrets.append(
-            {
-                "metadata": {"name": source.name, "namespace": source.namespace},
-                "type": secret.get("type", "Opaque"),
-                "data": secret.get("data") or {},
-            }
-        )
-    return msgspec.structs.replace(plan, pull_secrets=tuple(secrets))
+        secret = sources.get(source) or copies.get(plan.pull_secret_name(source), Secret())
+        contents.append(PullSecretContent(source, secret.type, secret.data))
+    return msgspec.structs.replace(plan, pull_secrets=tuple(contents))
 
 
 def without_lacking(plan: Plan) -> tuple[Plan, PullSecret | None]:
     """Without the pull secrets of which there is neither source nor copy, so that nothing empty is written; and the first
     of these."""
     lacking = [
-        secret
-        for secret in plan.pull_secrets
-        if not secret["data"] and secret["metadata"]["namespace"] != plan.namespace
+        content
+        for content in plan.pull_secrets
+        if not content.data and content.source.namespace != plan.namespace
     ]
     if not lacking:
         return plan, None
-    place = lacking[0]["metadata"]
-    rest = tuple(secret for secret in plan.pull_secrets if secret not in lacking)
-    first = PullSecret(name=place["name"], namespace=place["namespace"])
-    return msgspec.structs.replace(plan, pull_secrets=rest), first
+    rest = tuple(content for content in plan.pull_secrets if content not in lacking)
+    return msgspec.structs.replace(plan, pull_secrets=rest), lacking[0].source
 
 
 def impossible(plan: Plan) -> Cause | None:
@@ -129,19 +128,21 @@ def impossible(plan: Plan) -> Cause | None:
     return None
 
 
-def is_run_of(deployment: Object, desired: DesiredWorkspace) -> bool:
+def is_run_of(deployment: Deployment, desired: DesiredWorkspace) -> bool:
     annotations = states.annotations_of(deployment)
     return annotations.get(names.SPEC) == digest_of(desired.spec) and annotations.get(names.RESTARTS) == str(
         desired.restarts
     )
 
 
-def run_of(deployment: Object) -> str:
-    annotations = deployment["spec"]["template"]["metadata"].get("annotations") or {}
-    return str(annotations.get(names.RUN, ""))
+def run_of(deployment: Deployment) -> str:
+    """Which life of the containers a Deployment is for; see `names.RUN`."""
+    return deployment.template.metadata.annotations.get(names.RUN, "")
 
 
-def _kept(frame: Frame, name: str, deployment: Object, found: list[Object]) -> RemoteDevelopment | None:
+def _kept(
+    frame: Frame, name: str, deployment: Deployment, found: Sequence[ClusterObject]
+) -> RemoteDevelopment | None:
     """The settings that a run was started with, whole. When nobody has the CA bundle of then any more, the newest one counts, so that
     there is one."""
     annotations = states.annotations_of(deployment)
@@ -149,33 +150,31 @@ def _kept(frame: Frame, name: str, deployment: Object, found: list[Object]) -> R
     digest = annotations.get(names.CA_BUNDLE, "")
     if kept is None or not digest:
         return kept  # an agent of an earlier version kept the bundle there, too
-    newest, there = frame.chosen.settings.ca_bundle, _bundle_in(name, found)
+    newest, there = frame.settings.settings.ca_bundle, _bundle_in(name, found)
     known = [bundle for bundle in (there, newest) if names.bundle_digest(bundle) == digest]
     return msgspec.structs.replace(kept, ca_bundle=known[0] if known else newest or there)
 
 
-def _bundle_in(name: str, found: list[Object]) -> str:
+def _bundle_in(name: str, found: Sequence[ClusterObject]) -> str:
+    """The CA bundle of a workspace's Secret; "" when there is none."""
     called = names.bundle_name(name)
     for item in found:
-        if item["kind"] == SECRET.name and item["metadata"]["name"] == called:
+        if isinstance(item, Secret) and item.name == called:
             try:
-                return base64.b64decode((item.get("data") or {}).get(EXTRA_FILE, "")).decode()
+                return base64.b64decode(item.data.get(EXTRA_FILE, "")).decode()
             except ValueError:
                 return ""
     return ""
 
 
-def _namespace_in(found: list[Object]) -> str:
+def _namespace_of_claim(found: Sequence[ClusterObject]) -> str:
     """Where the workspace's volume is: a setting that changed since moves nobody."""
-    for item in found:
-        if item["kind"] == VOLUME_CLAIM.name:
-            return str(item["metadata"]["namespace"])
-    return ""
+    return next((item.namespace for item in found if isinstance(item, VolumeClaim)), "")
 
 
-def _tools_of(deployment: Object, default: str) -> tuple[str, bool]:
+def _tools_of(deployment: Deployment, default: str) -> tuple[str, bool]:
     """The tools image that a run was made with, and whether it is mounted."""
-    spec = deployment["spec"]["template"]["spec"]
-    image = next((c["image"] for c in spec["containers"] if c["name"] == SANDBOX), default)
-    mounted = any(volume["name"] == "tools" and "image" in volume for volume in spec.get("volumes") or ())
+    spec = deployment.template.spec
+    image = next((container.image for container in spec.containers if container.name == SANDBOX), default)
+    mounted = any(volume.name == "tools" and volume.image is not None for volume in spec.volumes)
     return image, mounted

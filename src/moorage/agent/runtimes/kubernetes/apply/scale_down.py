@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.model import Deployment, Pod
 from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, Object
 from moorage.agent.runtimes.kubernetes.observed import states
 from moorage.agent.runtimes.kubernetes.observed.containers import for_people
-from moorage.agent.runtimes.kubernetes.starting.monitor import Attendant
+from moorage.agent.runtimes.kubernetes.starting.monitor import StartMonitor
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.settings import AgentSettings
 from moorage.contract import ContainerState
@@ -30,17 +31,16 @@ MOST_BYTES = 128 * 1024
 
 
 async def halted_of(
-    attendant: Attendant, options: AgentSettings, name: str, deployment: Object, pods: Sequence[Object]
+    monitor: StartMonitor, options: AgentSettings, name: str, deployment: Deployment, pods: Sequence[Pod]
 ) -> states.Halted:
     """What there is to keep of the containers as they are now."""
     pod = states.current_pod(pods)
     main = states.annotations_of(deployment).get(names.MAIN, "")
-    lines = await attendant.last_lines(pods)
     # An agent that starts anew reads here that they were in a loop; what this one has counted, it does not know.
     facts = states.Facts(
         deployment=deployment,
         pods=pods,
-        lines=lines,
+        lines=await monitor.tails.of_ended(pods),
         unwatched=states.ended_keys(pods),
         crash_limit=options.crash_limit,
         crash_window=options.crash_window,
@@ -53,10 +53,10 @@ async def halted_of(
     )
     logs = {}
     if pod is not None:
-        for entry in states.statuses(pod):
-            if text := await attendant.tail(pod, entry, LOG_LINES):
-                logs[entry["name"]] = for_people(text)[-LOG_LENGTH:]
-    return states.Halted(containers=containers, logs=logs, fault=attendant.progress(name).fault)
+        for status in pod.containers:
+            if text := await monitor.tails.read(pod, status, LOG_LINES):
+                logs[status.name] = for_people(text)[-LOG_LENGTH:]
+    return states.Halted(containers=containers, logs=logs, fault=monitor.progress(name).fault)
 
 
 def written(halted: states.Halted, annotations: Mapping[str, str]) -> str:
@@ -92,8 +92,7 @@ def patch_of(halted: states.Halted, annotations: Mapping[str, str]) -> list[dict
     ]
 
 
-async def scale_down(client: Client, deployment: Object, halted: states.Halted) -> Object:
+async def scale_down(client: Client, deployment: Deployment, halted: states.Halted) -> Object:
     """The Deployment as it is then."""
-    metadata = deployment["metadata"]
     operations = patch_of(halted, states.annotations_of(deployment))
-    return await client.patch(DEPLOYMENT, metadata["namespace"], metadata["name"], operations)
+    return await client.patch(DEPLOYMENT, deployment.namespace, deployment.name, operations)

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from moorage.agent.runtimes.kubernetes.api.resources import Object
+from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Namespace
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import Cause
 
@@ -28,7 +28,7 @@ class Waiting:
             event.set()
 
     async def gone(
-        self, workspace: str, done: Callable[[], bool], objects_of: Callable[[str], Sequence[Object]]
+        self, workspace: str, done: Callable[[], bool], objects_of: Callable[[str], Sequence[ClusterObject]]
     ) -> None:
         """Raises `RuntimeFault`, not final, when that takes too long; it tells what is left of `objects_of`."""
         if not await self._until(workspace, done, GONE_SECONDS):
@@ -49,7 +49,7 @@ class Waiting:
         return True
 
 
-def removal_slow(left: Sequence[Object]) -> Cause:
+def removal_slow(left: Sequence[ClusterObject]) -> Cause:
     """Of what should have gone: `left`, what is still there."""
     return Cause(
         code="removal-slow",
@@ -60,13 +60,12 @@ def removal_slow(left: Sequence[Object]) -> Cause:
     )
 
 
-def left_over(left: Sequence[Object]) -> str:
+def left_over(left: Sequence[ClusterObject]) -> str:
     """What is still there, and what the cluster says of namespaces that cannot go."""
-    lines = [", ".join(f"{item['kind']} {item['metadata']['name']}" for item in left)]
+    lines = [", ".join(f"{item.kind} {item.name}" for item in left)]
     for item in left:
-        if item["kind"] == "Namespace" and item["metadata"].get("deletionTimestamp"):
-            conditions = (item.get("status") or {}).get("conditions") or ()
-            lines += [f"{c['type']}: {c.get('message', '')}" for c in conditions if c["status"] == "True"]
+        if isinstance(item, Namespace) and item.metadata.deleted:
+            lines += [f"{told.type}: {told.message}" for told in item.status.conditions if told.holds]
     return "\n".join(lines)
 
 

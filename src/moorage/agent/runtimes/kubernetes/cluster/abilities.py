@@ -8,10 +8,11 @@ what a kubelet has switched on, it does not say, so that there its version decid
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
+from moorage.agent.runtimes.kubernetes.api.model import Deployment, Node, TemplateSpec
 from moorage.agent.runtimes.kubernetes.api.resources import Object
 
 IMAGE_VOLUME_KUBELET = (1, 35)
@@ -68,29 +69,29 @@ def probe(namespace: str, *, image_volume: bool = True) -> Object:
     }
 
 
-def read(version: Object, answer: Object | None, nodes: Sequence[Object], groups: Sequence[str]) -> Abilities:
+def read(
+    version: str, answer: Deployment | None, nodes: Sequence[Node], groups: Collection[str]
+) -> Abilities:
     """`answer`: what the dry run of `probe` gave back; None when it was refused. `groups`: names of API groups."""
-    template = answer["spec"]["template"]["spec"] if answer is not None else {}
-    volumes = template.get("volumes") or ()
-    inits = template.get("initContainers") or ()
+    template = answer.template.spec if answer is not None else TemplateSpec()
     accepted = (
-        any("image" in volume for volume in volumes)
+        any(volume.image is not None for volume in template.volumes)
         and bool(nodes)
         and all(_mounts_images(node) for node in nodes)
     )
     return Abilities(
-        version=str(version.get("gitVersion") or ""),
+        version=version,
         image_volumes=accepted and all(_kubelet(node) >= IMAGE_VOLUME_KUBELET for node in nodes),
         image_volumes_accepted=accepted,
-        user_namespaces=template.get("hostUsers") is False and any(_maps_users(node) for node in nodes),
-        sidecars=any(container.get("restartPolicy") == "Always" for container in inits),
+        user_namespaces=template.host_users is False and any(_maps_users(node) for node in nodes),
+        sidecars=any(container.restart_policy == "Always" for container in template.init_containers),
         assigns_user="security.openshift.io" in groups,
     )
 
 
-def _mounts_images(node: Object) -> bool:
+def _mounts_images(node: Node) -> bool:
     """Whether a node's container runtime can mount an image: containerd since 2.1, CRI-O since 1.31."""
-    runtime = node.get("status", {}).get("nodeInfo", {}).get("containerRuntimeVersion", "")
+    runtime = node.status.node_info.container_runtime_version
     found = re.fullmatch(r"(containerd|cri-o)://v?(\d+)\.(\d+)\b.*", runtime)
     if found is None:
         return False
@@ -98,13 +99,12 @@ def _mounts_images(node: Object) -> bool:
     return (int(found[2]), int(found[3])) >= least
 
 
-def _kubelet(node: Object) -> tuple[int, int]:
+def _kubelet(node: Node) -> tuple[int, int]:
     """Its version; (0, 0) when it does not say."""
-    text = node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", "")
-    found = re.match(r"v?(\d+)\.(\d+)\b", text)
+    found = re.match(r"v?(\d+)\.(\d+)\b", node.status.node_info.kubelet_version)
     return (int(found[1]), int(found[2])) if found is not None else (0, 0)
 
 
-def _maps_users(node: Object) -> bool:
-    handlers = node.get("status", {}).get("runtimeHandlers") or ()
-    return any(handler.get("features", {}).get("userNamespaces") for handler in handlers)
+def _maps_users(node: Node) -> bool:
+    features = (handler.features for handler in node.status.runtime_handlers)
+    return any(known is not None and known.user_namespaces for known in features)

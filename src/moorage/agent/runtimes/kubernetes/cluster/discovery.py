@@ -8,7 +8,8 @@ from collections.abc import Callable
 import msgspec
 
 from moorage.agent.runtimes.kubernetes.api.client import ApiError, Client
-from moorage.agent.runtimes.kubernetes.api.resources import NODE, Object
+from moorage.agent.runtimes.kubernetes.api.model import Deployment, Node
+from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, NODE
 from moorage.agent.runtimes.kubernetes.cluster import abilities
 from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
 from moorage.agent.runtimes.port import RuntimeInfo
@@ -24,13 +25,12 @@ async def abilities_of(client: Client, *, namespace: str = "", again: bool = Fal
     """`namespace`: where a Deployment may be made; "": where the agent is. Raises when the API server does not answer. Whatever it refuses to tell counts as not there; `again`: but for what it may
     tell a little later (a webhook that is away), for which this raises, too."""
     version, groups, nodes, answer = await asyncio.gather(
-        client.read("/version"),
-        client.read("/apis"),
+        client.version(),
+        client.api_groups(),
         _nodes(client, again),
         _dry_run(client, namespace, again),
     )
-    names = [group["name"] for group in groups.get("groups") or ()]
-    return abilities.read(version, answer, nodes, names)
+    return abilities.read(version, answer, nodes, groups)
 
 
 async def follow(
@@ -52,18 +52,17 @@ async def follow(
 
 async def describe(client: Client) -> RuntimeInfo:
     """What the nodes that take pods have in all."""
-    version, nodes = await asyncio.gather(client.read("/version"), _nodes(client))
-    taking = [node for node in nodes if not node.get("spec", {}).get("unschedulable")]
-    amounts = [node.get("status", {}).get("allocatable") or {} for node in taking]
+    version, nodes = await asyncio.gather(client.version(), _nodes(client))
+    amounts = [node.status.allocatable for node in nodes if not node.spec.unschedulable]
     return RuntimeInfo(
         kind="kubernetes",
-        version=str(version.get("gitVersion") or ""),
+        version=version,
         cpu=sum(int(quantities.parse(amount.get("cpu", "0")) * 1000) for amount in amounts),
         memory=sum(int(quantities.parse(amount.get("memory", "0"))) for amount in amounts),
     )
 
 
-async def _nodes(client: Client, again: bool = False) -> list[Object]:
+async def _nodes(client: Client, again: bool = False) -> list[Node]:
     try:
         return await client.list_all(NODE)
     except (ApiError, Forbidden) as error:
@@ -73,11 +72,12 @@ async def _nodes(client: Client, again: bool = False) -> list[Object]:
         return []
 
 
-async def _dry_run(client: Client, namespace: str, again: bool) -> Object | None:
+async def _dry_run(client: Client, namespace: str, again: bool) -> Deployment | None:
     namespace = namespace or client.access.namespace
     for image_volume in (True, False):
         try:
-            return await client.create(abilities.probe(namespace, image_volume=image_volume), dry_run=True)
+            probe = abilities.probe(namespace, image_volume=image_volume)
+            return DEPLOYMENT.read(await client.create(probe, dry_run=True))
         except (ApiError, Forbidden) as error:
             if again and _passing(error):
                 raise

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 from moorage.agent.runtimes.kubernetes.api.client import Client
-from moorage.agent.runtimes.kubernetes.api.resources import SECRET, Object
+from moorage.agent.runtimes.kubernetes.api.model import Secret
+from moorage.agent.runtimes.kubernetes.api.resources import SECRET
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import Cause
 from moorage.kernel import log
@@ -28,13 +29,13 @@ class PullSecrets:
         self, client: Client, changed: Callable[[], None], namespaces: Callable[[], frozenset[str]]
     ) -> None:
         self._client, self._changed, self._namespaces = client, changed, namespaces
-        self._sources: dict[PullSecret, Object | None] = {}
+        self._sources: dict[PullSecret, Secret | None] = {}
 
     def _allowed(self, settings: RemoteDevelopment) -> list[PullSecret]:
         namespaces = self._namespaces()
         return [source for source in settings.image_pull_secrets if source.namespace in namespaces]
 
-    def known(self, settings: RemoteDevelopment) -> dict[PullSecret, Object]:
+    def known(self, settings: RemoteDevelopment) -> dict[PullSecret, Secret]:
         """As far as they have been read. The others are read at the next look."""
         found = {}
         for source in self._allowed(settings):
@@ -42,7 +43,7 @@ class PullSecrets:
                 found[source] = secret
         return found
 
-    async def read(self, settings: RemoteDevelopment, *, needed: bool = True) -> dict[PullSecret, Object]:
+    async def read(self, settings: RemoteDevelopment, *, needed: bool = True) -> dict[PullSecret, Secret]:
         """Reads them all. Raises `RuntimeFault` (final) when one is not there, or is for something else; where they are not
         `needed`, since there are copies, such a one is what it was when it was read last, or left out."""
         found = {}
@@ -51,7 +52,7 @@ class PullSecrets:
                 secret = await self._client.get(SECRET, source.namespace, source.name)
                 if secret is None:
                     raise RuntimeFault(missing(source), final=True)
-                if secret.get("type") not in TYPES:
+                if secret.type not in TYPES:
                     raise RuntimeFault(_no_pull_secret(source), final=True)
             except MoorageError as error:
                 if needed:
@@ -75,15 +76,15 @@ class PullSecrets:
                 except MoorageError as error:
                     _log.info("a pull secret cannot be read", secret=source.name, error=str(error))
                     continue
-                if now is None or now.get("type") not in TYPES:
+                if now is None or now.type not in TYPES:
                     continue  # its copies stay as they are: what runs goes on
                 self._sources[source] = now
                 if before is None or _content(now) != _content(before):
                     self._changed()
 
 
-def _content(secret: Object) -> object:
-    return secret.get("type"), secret.get("data")
+def _content(secret: Secret) -> object:
+    return secret.type, secret.data
 
 
 def missing(source: PullSecret) -> Cause:

@@ -41,7 +41,7 @@ def _made(group: str) -> tuple[str, ...]:
     return tuple(sorted(kind.plural for kind in GENERATED if group_of(kind) == group and kind.namespaced))
 
 
-def group_of(kind: Kind) -> str:
+def group_of(kind: Kind[Any]) -> str:
     """The API group; "": the core's."""
     return kind.api.rpartition("/")[0]
 

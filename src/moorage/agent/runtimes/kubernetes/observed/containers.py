@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from moorage.agent.runtimes.kubernetes.api import commands
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.faults import faults
-from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, POD, Object
+from moorage.agent.runtimes.kubernetes.api.model import Deployment, Pod
+from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, POD
 from moorage.agent.runtimes.kubernetes.observed import states
 from moorage.agent.runtimes.kubernetes.observed.store import Store
 from moorage.agent.runtimes.kubernetes.wanted import names
@@ -27,21 +28,20 @@ async def logs(
     called = _called(deployment, container)
     pod = states.current_pod(states.living(store.of(name, POD)))
     halted = states.halted_of(deployment)
-    if pod is None and halted is None:
-        raise _not_running()
-    if pod is None or halted is not None:
-        assert halted is not None
+    if halted is not None:
         lines = halted.logs.get(called, "").splitlines(keepends=True)
         yield LogChunk("".join(lines if tail is None else lines[-tail:] if tail else []).encode())
         return
-    entry = next((entry for entry in states.statuses(pod) if entry["name"] == called), None)
-    if entry is None:
+    if pod is None:
+        raise _not_running()
+    status = next((status for status in pod.containers if status.name == called), None)
+    if status is None:
         raise _no_such(pod, container)
-    previous = "waiting" in (entry.get("state") or {}) and "terminated" in (entry.get("lastState") or {})
+    previous = status.awaits_restart
     with faults("reading a container's log"):
         pieces = client.log(
-            pod["metadata"]["namespace"],
-            pod["metadata"]["name"],
+            pod.namespace,
+            pod.name,
             called,
             follow=follow and not previous,
             tail=tail,
@@ -57,11 +57,11 @@ def place(store: Store, name: str, container: str) -> commands.Place:
     if pod is None:
         raise _not_running()
     called = _called(_deployment(store, name), container)
-    for entry in states.statuses(pod):
-        if entry["name"] == called and called not in states.OURS:
-            if "running" not in (entry.get("state") or {}):
+    for status in pod.containers:
+        if status.name == called and called not in states.OURS:
+            if status.running is None:
                 raise NotFound(f"Container {called} does not run now.", code="container-not-running")
-            return commands.Place(pod["metadata"]["namespace"], pod["metadata"]["name"], called)
+            return commands.Place(pod.namespace, pod.name, called)
     raise _no_such(pod, container)
 
 
@@ -79,11 +79,11 @@ def for_people(text: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith('{"event":'))
 
 
-def _deployment(store: Store, name: str) -> Object | None:
+def _deployment(store: Store, name: str) -> Deployment | None:
     return next(iter(store.of(name, DEPLOYMENT)), None)
 
 
-def _called(deployment: Object | None, container: str) -> str:
+def _called(deployment: Deployment | None, container: str) -> str:
     """A container's name in the pod."""
     if container in CLONE:
         return SANDBOX
@@ -98,8 +98,8 @@ def _not_running() -> NotFound:
     )
 
 
-def _no_such(pod: Object, container: str) -> NotFound:
-    there = sorted(entry["name"] for entry in states.statuses(pod) if entry["name"] not in states.OURS)
+def _no_such(pod: Pod, container: str) -> NotFound:
+    there = sorted(status.name for status in pod.containers if status.name not in states.OURS)
     return NotFound(
         f"The workspace has no container {container or 'to run in'}.",
         code="container-not-found",

@@ -7,20 +7,28 @@ the agent saw it, there is no hope, either.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
 from moorage.agent import causes
-from moorage.agent.runtimes.kubernetes.api.resources import Object
+from moorage.agent.runtimes.kubernetes.api.model import (
+    ClusterObject,
+    ContainerStatus,
+    Deployment,
+    Pod,
+    Terminated,
+    seconds,
+)
 from moorage.agent.runtimes.kubernetes.observed import causes as cluster_causes
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.kubernetes.wanted.names import CLONE_STEP, SANDBOX, TOOLS_STEP
 from moorage.agent.runtimes.port import ObservedContainer, Progress, Role, Run
 from moorage.contract import Cause, ContainerState
 
+T = TypeVar("T", bound=ClusterObject)
 OURS = frozenset({SANDBOX, TOOLS_STEP, CLONE_STEP})
+"""Containers that Moorage adds to a pod."""
 _CANNOT_START = frozenset(
     {
         "CreateContainerError",
@@ -36,13 +44,14 @@ IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of one workspace's run."""
 
-    deployment: Object | None = None
-    pods: Sequence[Object] = ()
+    deployment: Deployment | None = None
+    pods: Sequence[Pod] = ()
     lines: Mapping[str, str] = {}
-    """The last lines of containers that ended, by `lines_key`."""
+    """The last lines of containers that ended, by `run_key`."""
     unwatched: frozenset[str] = frozenset()
-    """Ends that nobody saw happen, by `lines_key`: of these, the node's count tells whether they are a loop."""
+    """Ends that nobody saw happen, by `run_key`: of these, the node's count tells whether they are a loop."""
     missing: Sequence[str] = ()
+    """What a start would write, in words."""
     crash_limit: int = 3
     crash_window: float = 600.0
     """Seconds that a container must have run for its earlier ends to no longer count."""
@@ -85,113 +94,107 @@ def run_of(facts: Facts, progress: Progress) -> Run | None:
     )
 
 
-def containers_of(pod: Object | None, main: str, facts: Facts) -> tuple[ObservedContainer, ...]:
+def containers_of(pod: Pod | None, main: str, facts: Facts) -> tuple[ObservedContainer, ...]:
+    """The containers of a pod but for those of ours that are done. `main`: the name of the main one."""
     if pod is None:
         return ()
-    status = pod.get("status") or {}
     found = []
-    for field, init in (("initContainerStatuses", True), ("containerStatuses", False)):
-        for entry in status.get(field) or ():
-            name = entry["name"]
-            if (
-                name in OURS - {SANDBOX}
-                and (entry.get("state") or {}).get("terminated", {}).get("exitCode") == 0
-            ):
-                continue
-            found.append(_container(entry, _role(name, main, init=init), pod, facts))
+    for statuses, init in (
+        (pod.status.init_container_statuses, True),
+        (pod.status.container_statuses, False),
+    ):
+        for status in statuses:
+            done = status.state.terminated is not None and status.state.terminated.exit_code == 0
+            if not (done and status.name in OURS - {SANDBOX}):
+                found.append(_container(status, _role(status.name, main, init=init), pod, facts))
     return tuple(sorted(found, key=_in_order))
 
 
-def expected(deployment: Object, main: str) -> tuple[ObservedContainer, ...]:
+def expected(deployment: Deployment, main: str) -> tuple[ObservedContainer, ...]:
     """The containers that there will be, before a node has said anything of them."""
-    spec = deployment["spec"]["template"]["spec"]
+    spec = deployment.template.spec
     made = [
         ObservedContainer(
-            name="sandbox" if container["name"] == SANDBOX else container["name"],
-            role=_role(container["name"], main, init=init),
-            image=container["image"],
+            name="sandbox" if container.name == SANDBOX else container.name,
+            role=_role(container.name, main, init=init),
+            image=container.image,
             state=ContainerState.WAITING,
         )
-        for field, init in (("initContainers", True), ("containers", False))
-        for container in spec.get(field) or ()
-        if container["name"] not in OURS - {SANDBOX}
+        for containers, init in ((spec.init_containers, True), (spec.containers, False))
+        for container in containers
+        if container.name not in OURS - {SANDBOX}
     ]
     return tuple(sorted(made, key=_in_order))
 
 
-def current_pod(pods: Sequence[Object]) -> Object | None:
+def current_pod(pods: Sequence[Pod]) -> Pod | None:
     """The newest that is not on its way out; else the newest at all."""
-    if not pods:
-        return None
-    return max(pods, key=lambda pod: (not is_ending(pod), pod["metadata"].get("creationTimestamp") or ""))
+    return max(pods, key=lambda pod: (not is_ending(pod), pod.metadata.created_at or 0.0), default=None)
 
 
-def is_ending(pod: Object) -> bool:
-    return bool(pod["metadata"].get("deletionTimestamp")) or failed(pod)
+def is_ending(pod: Pod) -> bool:
+    return pod.metadata.deleted or failed(pod)
 
 
-def present(items: Sequence[Object]) -> list[Object]:
+def present(items: Sequence[T]) -> list[T]:
     """Without pods that are only left as records: on their way out, and nothing runs in them any more."""
-    gone = [item for item in items if item["kind"] == "Pod" and is_over(item)]
-    return [item for item in items if item not in gone]
+    return [item for item in items if not (isinstance(item, Pod) and is_over(item))]
 
 
-def living(pods: Sequence[Object]) -> list[Object]:
+def living(pods: Sequence[Pod]) -> list[Pod]:
     return [pod for pod in pods if not is_over(pod)]
 
 
-def is_over(pod: Object) -> bool:
+def is_over(pod: Pod) -> bool:
     """A pod that is being deleted, and whose containers have ended."""
-    if not pod["metadata"].get("deletionTimestamp"):
+    if not pod.metadata.deleted or not pod.containers:
         return False
-    entries = statuses(pod)
-    return bool(entries) and all("running" not in (entry.get("state") or {}) for entry in entries)
+    return all(status.running is None for status in pod.containers)
 
 
-def run_of_pod(pod: Object) -> str:
-    return str((pod["metadata"].get("annotations") or {}).get(names.RUN, ""))
+def run_of_pod(pod: Pod) -> str:
+    """Which life of the containers a pod is of; see `names.RUN`."""
+    return pod.metadata.annotations.get(names.RUN, "")
 
 
-def ended_keys(pods: Sequence[Object]) -> frozenset[str]:
-    """Each end of a container that has not been started again since."""
+def ended_keys(pods: Sequence[Pod]) -> frozenset[str]:
+    """Each end of a container that has not been started again since, by `run_key`."""
     found = []
     for pod in pods:
         if is_ending(pod):
             continue
-        steps = (pod.get("status") or {}).get("initContainerStatuses") or ()
-        for entry in statuses(pod):
-            ended = ended_state(entry)
-            if ended is not None and not (entry in steps and ended.get("exitCode") == 0):
-                found.append(lines_key(pod, entry))
+        steps = pod.status.init_container_statuses
+        for status in pod.containers:
+            ended = status.ended
+            if ended is not None and not (status in steps and ended.exit_code == 0):
+                found.append(run_key(pod, status))
     return frozenset(found)
 
 
-def failed(pod: Object) -> bool:
+def failed(pod: Pod) -> bool:
     """Whether a node gave it up (eviction, lost node): such a pod stays as it is until somebody removes it."""
-    return bool(pod.get("status", {}).get("phase") in ("Failed", "Succeeded"))
+    return pod.status.phase in ("Failed", "Succeeded")
 
 
-def address_of(pod: Object | None) -> str:
-    if pod is None or is_ending(pod):
-        return ""
-    return str(pod.get("status", {}).get("podIP") or "")
+def address_of(pod: Pod | None) -> str:
+    return "" if pod is None or is_ending(pod) else pod.status.pod_ip
 
 
-def unreachable_of(pod: Object | None) -> Cause | None:
+def unreachable_of(pod: Pod | None) -> Cause | None:
     """Of a pod whose node is not heard of: the node controller then says that it is not ready, and changes nothing else. A
     kubelet that says so gives its reason, be it a container's readiness or a readiness gate, and of a container says it, too."""
     if pod is None or is_ending(pod):
         return None
-    conditions = {item["type"]: item for item in (pod.get("status") or {}).get("conditions") or ()}
-    ready, containers = conditions.get("Ready", {}), conditions.get("ContainersReady", {})
-    if ready.get("status") != "False" or ready.get("reason") or containers.get("status") != "True":
+    ready, containers = pod.condition("Ready"), pod.condition("ContainersReady")
+    if ready is None or ready.status != "False" or ready.reason:
         return None
-    return cluster_causes.node_not_answering(
-        pod.get("spec", {}).get("nodeName") or "", ready.get("message") or ""
-    )
+    if containers is None or not containers.holds:
+        return None
+    return cluster_causes.node_not_answering(pod.spec.node_name, ready.message)
 
 
-def halted_of(deployment: Object | None) -> Halted | None:
+def halted_of(deployment: Deployment | None) -> Halted | None:
+    """What is kept of a workspace that was ended on purpose; None: it was not."""
     text = annotations_of(deployment).get(names.HALTED, "")
     if not text:
         return None
@@ -201,95 +204,76 @@ def halted_of(deployment: Object | None) -> Halted | None:
         return Halted()
 
 
-def annotations_of(item: Object | None) -> dict[str, str]:
-    return dict((item or {}).get("metadata", {}).get("annotations") or {})
+def annotations_of(item: ClusterObject | None) -> Mapping[str, str]:
+    return item.metadata.annotations if item is not None else {}
 
 
-def statuses(pod: Object) -> list[dict[str, Any]]:
-    """Of all containers, those of preStart first."""
-    status = pod.get("status") or {}
-    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-
-
-def ended_state(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """How a container ended, if it did and does not run (again)."""
-    state = entry.get("state") or {}
-    if "terminated" in state:
-        return dict(state["terminated"])
-    if "waiting" in state and "terminated" in (entry.get("lastState") or {}):
-        return dict(entry["lastState"]["terminated"])
-    return None
-
-
-def lines_key(pod: Object, entry: Mapping[str, Any]) -> str:
-    """Names one end of one container."""
-    return f"{pod['metadata']['uid']}/{entry['name']}/{entry.get('restartCount', 0)}"
-
-
-def seconds(text: str | None) -> float | None:
-    """RFC 3339 → seconds since the epoch."""
-    return datetime.fromisoformat(text).timestamp() if text else None
+def run_key(pod: Pod, status: ContainerStatus) -> str:
+    """Names one run of one container, from its start to its end."""
+    return f"{pod.metadata.uid}/{status.name}/{status.restart_count}"
 
 
 def number(text: str | None) -> int:
     return int(text) if text and text.isdigit() else 0
 
 
-def _container(entry: Mapping[str, Any], role: Role, pod: Object, facts: Facts) -> ObservedContainer:
-    state = entry.get("state") or {}
-    restarts = int(entry.get("restartCount") or 0)
-    name = "sandbox" if role == "sandbox" else entry["name"]
-    kind, code, fault, hopeless = ContainerState.WAITING, None, None, False
-    started = finished = None
-    ended = ended_state(entry)
-    if "running" in state:
-        kind, started = ContainerState.RUNNING, seconds(state["running"].get("startedAt"))
-    elif ended is not None:
-        verdict = _verdict(name, role, entry, ended, facts.lines.get(lines_key(pod, entry), ""))
-        code = ended.get("exitCode")
-        started, finished = seconds(ended.get("startedAt")), seconds(ended.get("finishedAt"))
-        harmless = role == "init" and code == 0
-        fault = None if harmless else verdict.cause
-        # Of a container that is watched, whoever decides counts. The node's count is of the pod's whole life; and one that ran
-        # long before it ended is in no loop.
-        short = finished is None or started is None or finished - started < facts.crash_window
-        counted = lines_key(pod, entry) in facts.unwatched and restarts >= facts.crash_limit
-        looping = counted and short
-        hopeless = not harmless and (verdict.final or looping)
-        if not is_ending(pod):
-            kind = ContainerState.EXITED
-        if looping and fault is not None:
-            fault = causes.crash_loop(fault, restarts).cause
-    elif (waiting := state.get("waiting") or {}).get("reason") in _CANNOT_START:
-        verdict = causes.of_engine(
-            f"starting container {name}", 400, waiting.get("message") or waiting["reason"]
-        )
-        kind, fault, hopeless = ContainerState.EXITED, verdict.cause, True
-    return ObservedContainer(
+def _container(status: ContainerStatus, role: Role, pod: Pod, facts: Facts) -> ObservedContainer:
+    name = "sandbox" if role == "sandbox" else status.name
+    observed = ObservedContainer(
         name=name,
         role=role,
-        image=entry.get("image") or "",
-        state=kind,
-        exit_code=code if kind is ContainerState.EXITED else None,
+        image=status.image,
+        state=ContainerState.WAITING,
+        restarts=status.restart_count,
+    )
+    if status.running is not None:
+        return msgspec.structs.replace(
+            observed, state=ContainerState.RUNNING, started_at=seconds(status.running.started_at)
+        )
+    if (ended := status.ended) is not None:
+        return _ended(observed, ended, run_key(pod, status), facts, ending=is_ending(pod))
+    if status.waiting.reason in _CANNOT_START:
+        words = status.waiting.message or status.waiting.reason
+        verdict = causes.of_engine(f"starting container {name}", 400, words)
+        return msgspec.structs.replace(
+            observed, state=ContainerState.EXITED, fault=verdict.cause, hopeless=True
+        )
+    return observed
+
+
+def _ended(
+    observed: ObservedContainer, ended: Terminated, key: str, facts: Facts, *, ending: bool
+) -> ObservedContainer:
+    """A container that ended and does not run again. `key`: its `run_key`; `ending`: its pod is on its way out."""
+    verdict = _verdict(observed.name, observed.role, ended, facts.lines.get(key, ""))
+    started, finished = seconds(ended.started_at), seconds(ended.finished_at)
+    harmless = observed.role == "init" and ended.exit_code == 0
+    # Of a container that is watched, whoever decides counts. The node's count is of the pod's whole life; and one that ran
+    # long before it ended is in no loop.
+    short = finished is None or started is None or finished - started < facts.crash_window
+    looping = key in facts.unwatched and observed.restarts >= facts.crash_limit and short
+    fault = None if harmless else verdict.cause
+    if looping and fault is not None:
+        fault = causes.crash_loop(fault, observed.restarts).cause
+    return msgspec.structs.replace(
+        observed,
+        state=ContainerState.WAITING if ending else ContainerState.EXITED,
+        exit_code=None if ending else ended.exit_code,
         started_at=started,
         finished_at=finished,
-        restarts=restarts,
         fault=fault,
-        hopeless=hopeless,
+        hopeless=not harmless and (verdict.final or looping),
     )
 
 
-def _verdict(
-    name: str, role: Role, entry: Mapping[str, Any], ended: Mapping[str, Any], lines: str
-) -> causes.Verdict:
-    code, reason = ended.get("exitCode"), ended.get("reason", "")
-    if reason in _CANNOT_START:
-        return causes.of_engine(f"starting container {name}", 400, ended.get("message") or reason)
+def _verdict(name: str, role: Role, ended: Terminated, lines: str) -> causes.Verdict:
+    if ended.reason in _CANNOT_START:
+        return causes.of_engine(f"starting container {name}", 400, ended.message or ended.reason)
     if role == "sandbox":
-        return causes.sandbox_ended(code, lines)
-    if role == "init" and code != 0:
-        return causes.init_failed(name, code, lines)
-    return causes.of_exit(name, code, lines or ended.get("message", ""), oom=reason == "OOMKilled")
+        return causes.sandbox_ended(ended.exit_code, lines)
+    if role == "init" and ended.exit_code != 0:
+        return causes.init_failed(name, ended.exit_code, lines)
+    return causes.of_exit(name, ended.exit_code, lines or ended.message, oom=ended.reason == "OOMKilled")
 
 
 def _role(name: str, main: str, *, init: bool) -> Role:

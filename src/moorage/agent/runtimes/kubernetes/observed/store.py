@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 
 from moorage.agent.runtimes.kubernetes.api.client import ApiError, Client
-from moorage.agent.runtimes.kubernetes.api.resources import WATCHED, Kind, Object, key_of
+from moorage.agent.runtimes.kubernetes.api.model import ClusterObject
+from moorage.agent.runtimes.kubernetes.api.resources import WATCHED, Kind, Object, T, key_of, kind_of
 from moorage.agent.runtimes.kubernetes.observed.managed_fields import foreign_fields
 from moorage.agent.runtimes.kubernetes.wanted.names import WORKSPACE
 from moorage.kernel import log
@@ -24,8 +25,6 @@ from moorage.kernel.tasks import Backoff
 _log = log.get(part="agent.kubernetes.store")
 Key = tuple[str, str, str]
 """(kind, namespace, name)."""
-FOREIGN = "moorage.dev/foreign"
-"""In the memory's copy of an object only: pointers to what others added, in place of `managedFields`."""
 REPAIRED = frozenset({"Secret", "Service", "ResourceQuota", "LimitRange", "NetworkPolicy", "Deployment"})
 """Kinds from which additions by others are taken away."""
 PULSE = "pulse"
@@ -35,9 +34,34 @@ _REMEMBERED = 5000
 """Deleted objects whose version is remembered, so that a late answer does not bring them back."""
 
 
+class Held(msgspec.Struct, frozen=True):
+    """An object as it is kept in memory."""
+
+    kind: Kind[Any]
+    key: Key
+    text: bytes
+    """JSON as the API server sent it, but for `managedFields`."""
+    foreign: tuple[str, ...] = ()
+    """JSON Pointers (RFC 6901) to what others added."""
+
+    @property
+    def read(self) -> ClusterObject:
+        """The parts that the agent reads."""
+        item: ClusterObject = self.kind.decode(self.text)
+        return item
+
+    @property
+    def sent(self) -> Object:
+        """The whole, as the API server sent it: to be compared with what is wanted."""
+        return msgspec.json.decode(self.text, type=dict[str, Any])
+
+
 class Store:
-    """`namespace`: the only one that is looked at; "": all. `changed(workspace)` is called after each change of one of its objects, `lost` when the API server stops to answer
-    a watch, and `found` when all kinds have been listed (again)."""
+    """The agent's objects. Each is read from its JSON when it is asked for.
+
+    `namespace`: the only one that is looked at; "": all. `changed(workspace)` is called after each change of one of its objects,
+    `lost` when the API server stops to answer a watch, and `found` when all kinds have been listed (again).
+    """
 
     def __init__(
         self,
@@ -48,7 +72,7 @@ class Store:
         lost: Callable[[MoorageError], None],
         found: Callable[[], None],
         namespace: str = "",
-        kinds: Sequence[Kind] = WATCHED,
+        kinds: Sequence[Kind[Any]] = WATCHED,
     ) -> None:
         self.ready = asyncio.Event()
         """Set while every kind has been listed and is watched."""
@@ -56,7 +80,7 @@ class Store:
         self._client, self._selector, self._namespace = client, selector, namespace
         self._kinds = tuple(kind for kind in kinds if kind.namespaced or not namespace)
         self._changed, self._lost, self._found = changed, lost, found
-        self._items: dict[Key, bytes] = {}
+        self._items: dict[Key, Held] = {}
         self._versions: dict[Key, int] = {}
         self._gone: dict[Key, int] = {}
         self._by_workspace: dict[str, set[Key]] = defaultdict(set)
@@ -74,31 +98,36 @@ class Store:
         """Workspaces that have any object."""
         return frozenset(self._by_workspace)
 
-    def of(self, workspace: str, kind: Kind | None = None) -> list[Object]:
+    @overload
+    def of(self, workspace: str) -> list[ClusterObject]: ...
+    @overload
+    def of(self, workspace: str, kind: Kind[T]) -> list[T]: ...
+    def of(self, workspace: str, kind: Kind[Any] | None = None) -> list[Any]:
         """A workspace's objects, in the order of their keys."""
-        keys = sorted(self._by_workspace.get(workspace, ()))
-        return [self._decode(key) for key in keys if kind is None or key[0] == kind.name]
+        return [held.read for held in self.held(workspace) if kind is None or held.kind is kind]
 
-    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        key = (kind.name, namespace, name)
-        return self._decode(key) if key in self._items else None
+    def held(self, workspace: str) -> list[Held]:
+        """The same as they are kept, for whoever compares or cleans them."""
+        return [self._items[key] for key in sorted(self._by_workspace.get(workspace, ()))]
+
+    def get(self, key: Key) -> Held | None:
+        return self._items.get(key)
 
     def put(self, item: Object) -> None:
-        """Takes an object as the API server gave it back, unless a newer one is known."""
-        key = key_of(item)
-        version = _version(item)
+        """Takes an object as the API server gave it back, unless a newer one is known. Raises `Unavailable` when it cannot be
+        read."""
+        held = hold(item)
+        key, read = held.key, held.read.metadata
+        version = _version(read.resource_version)
         if version <= max(self._versions.get(key, 0), self._gone.get(key, 0)):
             return
-        workspace = (item["metadata"].get("labels") or {}).get(WORKSPACE, "")
+        workspace = read.labels.get(WORKSPACE, "")
         self._forget(key)
-        self._items[key] = msgspec.json.encode(_trimmed(item))
+        self._items[key] = held
         self._versions[key] = version
         self._workspace_of[key] = workspace
         self._by_workspace[workspace].add(key)
         self._changed(workspace)
-
-    def _decode(self, key: Key) -> Object:
-        return msgspec.json.decode(self._items[key], type=dict[str, Any])
 
     def _remove(self, key: Key, version: int) -> None:
         self._gone[key] = max(version, self._gone.get(key, 0))
@@ -128,7 +157,7 @@ class Store:
                 self._is_lost(PULSE, error)
             await asyncio.sleep(PULSE_SECONDS)
 
-    async def _follow(self, kind: Kind) -> None:
+    async def _follow(self, kind: Kind[Any]) -> None:
         backoff = Backoff(first=0.2, most=5.0)
         since = ""
         while True:
@@ -153,7 +182,7 @@ class Store:
                 self._is_lost(kind.name, error)
                 await asyncio.sleep(backoff.delay())
 
-    def _after_refusal(self, kind: Kind, error: ApiError, since: str) -> str:
+    def _after_refusal(self, kind: Kind[Any], error: ApiError, since: str) -> str:
         """Where to go on. 410: the server no longer knows that point."""
         if error.http_status == 410:
             _log.info("listing anew", kind=kind.name, reason=error.text)
@@ -162,7 +191,7 @@ class Store:
         self._is_lost(kind.name, error)
         return since
 
-    async def _list(self, kind: Kind) -> str:
+    async def _list(self, kind: Kind[Any]) -> str:
         found: set[Key] = set()
         version = ""
         async for items, at in self._client.pages(kind, namespace=self._namespace, labels=self._selector):
@@ -175,10 +204,10 @@ class Store:
                 self._remove(key, int(version))
         return version
 
-    def _take(self, kind: Kind, event: str, item: Object) -> None:
+    def _take(self, kind: Kind[Any], event: str, item: Object) -> None:
         item["kind"], item["apiVersion"] = kind.name, kind.api
         if event == "DELETED":
-            self._remove(key_of(item), _version(item))
+            self._remove(key_of(item), _version(item["metadata"].get("resourceVersion", "")))
         elif event in ("ADDED", "MODIFIED"):
             self.put(item)
 
@@ -195,17 +224,14 @@ class Store:
         self.ready.clear()
 
 
-def _version(item: Object) -> int:
-    """Resource versions are compared as numbers: the API server documents them as such since 1.35, and they always were."""
-    text = item["metadata"].get("resourceVersion") or "0"
-    return int(text) if text.isdigit() else 0
-
-
-def _trimmed(item: Object) -> Object:
+def hold(item: Object) -> Held:
+    """An object that the API server sent, as it is kept."""
     foreign = foreign_fields(item) if item["kind"] in REPAIRED else []
-    metadata = {
-        key: value for key, value in item["metadata"].items() if key not in ("managedFields", "selfLink")
-    }
-    if foreign:
-        metadata[FOREIGN] = foreign
-    return {**item, "metadata": metadata}
+    metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
+    text = msgspec.json.encode({**item, "metadata": metadata})
+    return Held(kind_of(item), key_of(item), text, tuple(foreign))
+
+
+def _version(text: str) -> int:
+    """Resource versions are compared as numbers: the API server documents them as such since 1.35, and they always were."""
+    return int(text) if text.isdigit() else 0

@@ -1,6 +1,6 @@
-"""Follows the sandbox while it clones: what its log says, and the credentials that it waits for.
+"""Follows the container that clones: reads its log, and hands over the credentials that it waits for.
 
-Its words are in the log for as long as the container is, so that an agent that starts anew hears the same again.
+Its events are in the log for as long as the container is, so that an agent that starts anew reads the same again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 from moorage.agent import causes
 from moorage.agent.runtimes.kubernetes.api import commands
 from moorage.agent.runtimes.kubernetes.api.client import Client
-from moorage.agent.runtimes.kubernetes.wanted.pod import BUSYBOX
+from moorage.agent.runtimes.kubernetes.api.commands import BUSYBOX
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.agent.runtimes.projects import RECEIVE, credential_lines
 from moorage.contract import Cause, DesiredWorkspace
@@ -21,12 +21,16 @@ from moorage.contract import Cause, DesiredWorkspace
 _PROGRESS = re.compile(rb"(Receiving objects|Resolving deltas|Updating files): +(\d+)%")
 
 
-class Heard(msgspec.Struct, kw_only=True):
-    """What the log has told so far."""
+class CloneLog(msgspec.Struct, kw_only=True):
+    """What the log of a clone has told so far."""
 
     detail: str = ""
     done: bool = False
     fault: Cause | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.done or self.fault is not None
 
 
 async def deliver(client: Client, place: commands.Place, desired: DesiredWorkspace) -> None:
@@ -41,7 +45,7 @@ async def follow(
     client: Client,
     place: commands.Place,
     desired: DesiredWorkspace,
-    heard: Heard,
+    told: CloneLog,
     changed: Callable[[], None],
 ) -> None:
     """Reads the log until the clone has ended, for good or ill, or the log has."""
@@ -49,17 +53,17 @@ async def follow(
     async for data in client.log(place.namespace, place.pod, place.container, follow=True):
         if found := _PROGRESS.findall(data):
             what, percent = found[-1]
-            heard.detail = f"{what.decode()}: {percent.decode()} %"
+            told.detail = f"{what.decode()}: {percent.decode()} %"
             changed()
         *whole, rest = (rest + data).split(b"\n")
         for line in whole:
-            if take(line, desired, heard):
+            if take(line, desired, told):
                 changed()
-            if heard.done or heard.fault is not None:
+            if told.ended:
                 return
 
 
-def take(line: bytes, desired: DesiredWorkspace, heard: Heard) -> bool:
+def take(line: bytes, desired: DesiredWorkspace, told: CloneLog) -> bool:
     """Whether the line told something."""
     if not line.startswith(b'{"event":'):
         return False
@@ -69,17 +73,17 @@ def take(line: bytes, desired: DesiredWorkspace, heard: Heard) -> bool:
         return False
     match event["event"]:
         case "cloning":
-            heard.detail = f"Cloning {causes.without_password(event.get('detail', ''))}."
+            told.detail = f"Cloning {causes.without_password(event.get('detail', ''))}."
         case "retrying":
-            heard.detail = f"Trying again: {causes.without_password(event.get('detail', ''))}"
+            told.detail = f"Trying again: {causes.without_password(event.get('detail', ''))}"
         case "empty":
-            heard.detail = "The repository is empty: so is its folder."
+            told.detail = "The repository is empty: so is its folder."
         case "done":
-            heard.done = True
+            told.done = True
         case "failed":
             projects = desired.spec.projects
             project = next((p for p in projects if p.clone_path == event.get("path")), projects[0])
-            heard.fault = causes.of_clone(
+            told.fault = causes.of_clone(
                 project.url, project.ref, event.get("code", ""), event.get("detail", "")
             ).cause
         case _:

@@ -1,4 +1,4 @@
-"""How far one workspace's start is, read off its objects. No I/O: what has to be asked for (events, lines) comes in.
+"""Reads off a workspace's objects how far its start is. No I/O: what has to be asked for (events, logs) comes in.
 
 Times are the cluster's where they are old, and this process's own where they have just come: the cluster's have whole
 seconds only.
@@ -7,23 +7,19 @@ seconds only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from moorage.agent import causes as engine_causes
 from moorage.agent.causes import Verdict
-from moorage.agent.runtimes.kubernetes.api.resources import Object
+from moorage.agent.runtimes.kubernetes.api.model import ContainerStatus, Deployment, Pod, VolumeClaim
 from moorage.agent.runtimes.kubernetes.observed import causes, states
-from moorage.agent.runtimes.kubernetes.starting.clone import Heard
-from moorage.agent.runtimes.kubernetes.wanted import names
-from moorage.agent.runtimes.kubernetes.wanted.names import SANDBOX
+from moorage.agent.runtimes.kubernetes.starting.clone import CloneLog
+from moorage.agent.runtimes.kubernetes.wanted.names import CLONE_STEP, SANDBOX
 from moorage.agent.runtimes.port import Progress
 from moorage.agent.runtimes.timeline import Timeline
 from moorage.contract import Cause, DesiredWorkspace, StageName
 
-SCALING, NOT_SCALING, STUCK, PUT_OUT = "\tscaling", "\tnot scaling", "\tstuck", "\tput out"
-"""Of a sight's words: an autoscaler's, why the pod's node cannot begin, why a node gave the former pod up. No object's name."""
 NO_POD = "The cluster has yet to make the workspace's pod."
 FORMER_POD = "The workspace's former pod must have gone before the quota leaves room for another."
 REFUSED_FOR = 30.0
@@ -35,8 +31,8 @@ FRESH = 3.0
 """Seconds within which a time of the cluster's is taken for now."""
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """How long each thing may take, in seconds."""
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """How long each part of a start may take, in seconds."""
 
     editor: float = 90.0
     clone: float = 1800.0
@@ -44,284 +40,273 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     schedule: float = 600.0
 
 
-class Sight(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to see of a start."""
+class Messages(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cluster says about a start beside the status of the objects, mostly in events."""
+
+    images: Mapping[str, str] = {}
+    """By container: why its image is not there."""
+    claims: Mapping[str, str] = {}
+    """By claim: why it has no volume."""
+    scaling: str = ""
+    """An autoscaler's, that adds a node for the pod."""
+    not_scaling: str = ""
+    """An autoscaler's, that adds none."""
+    stuck: str = ""
+    """Why the pod's node cannot begin with it."""
+    given_up: str = ""
+    """Why a node gave the former pod up."""
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A start at one time."""
 
     desired: DesiredWorkspace
-    deployment: Object
-    pod: Object | None
-    former: bool = False
+    deployment: Deployment
+    pod: Pod | None
+    former_pod: bool = False
     """Whether another pod of the workspace is there, which counts towards its quota."""
-    claims: Sequence[Object] = ()
-    words: Mapping[str, str] = {}
-    """What events say: by container name about its image, by claim name about it; the rest under the names of `attend`."""
-    lines: str = ""
+    claims: Sequence[VolumeClaim] = ()
+    messages: Messages = Messages()
+    main_lines: str = ""
     """The last that the main container wrote; asked for when the editor does not answer."""
     now: float = 0.0
+    """Seconds since the epoch."""
 
 
-class Track:
+class StartProgress:
+    """The progress of one start, brought up to date by each snapshot. `run`: which life of the containers it is of."""
+
     def __init__(self, run: str) -> None:
         self.run = run
         self.began = _float(run) or 0.0
-        self.pod = ""
+        self.clone_log = CloneLog()
+        self.fault: Cause | None = None
+        self._timeline = Timeline()
+        self._pod = ""
         """uid of the pod whose start is followed."""
-        self.put_out = ""
+        self._given_up = ""
         """Why a node gave up the pod before it."""
-        self.refusal = ""
+        self._refusal = ""
         """Why the cluster does not make the pod."""
-        self.refused_since: float | None = None
+        self._refused_since: float | None = None
         self._had_another = False
         """Whether the workspace has had a pod before the one that is to come."""
-        self.timeline = Timeline()
-        self.heard = Heard()
-        self.fault: Cause | None = None
-        self.cloned = False
-        self.answered = False
+        self._cloned = False
+        self._answered = False
         self._seen: dict[str, float] = {}
+        """When each run of a container was seen first."""
 
     @property
     def progress(self) -> Progress:
-        ready = self.cloned and self.answered and self.fault is None
-        return Progress(stages=self.timeline.stages(), ready=ready, fault=self.fault)
+        ready = self._cloned and self._answered and self.fault is None
+        return Progress(stages=self._timeline.stages(), ready=ready, fault=self.fault)
 
-    def look(self, sight: Sight, patience: Patience) -> bool:
-        """Takes in what is to see; whether that told anything new."""
+    def update(self, at: Snapshot, timeouts: Timeouts) -> bool:
+        """Whether the snapshot told anything new."""
         before = self.progress
-        self._begin_anew(sight)
-        self._received(sight)
-        self._refused(sight, patience)
-        self._volume(sight, patience)
-        if sight.pod is None:
-            self.timeline.begin(StageName.CONTAINERS, sight.now, self.refusal or self.put_out or NO_POD)
+        self._begin_anew(at)
+        self._received(at)
+        self._refused(at, timeouts)
+        self._volume(at, timeouts)
+        if (pod := at.pod) is None:
+            detail = self._refusal or self._given_up or NO_POD
+            self._timeline.begin(StageName.CONTAINERS, at.now, detail)
         else:
-            self._image(sight, patience)
-            self._containers(sight, patience)
-            self._clone(sight, patience)
-            self._editor(sight, patience)
+            self._image(at, pod, timeouts)
+            self._containers(at, pod, timeouts)
+            self._clone(at, pod, timeouts)
+            self._editor(at, pod, timeouts)
         return self.progress != before
 
-    def waited(self, pod: Object, entry: Mapping[str, Any], now: float) -> float:
+    def waited(self, pod: Pod, status: ContainerStatus, now: float) -> float:
         """Seconds for which this run of a container has been seen. The time of its start is its node's, whose clock may be
         minutes away from this one."""
-        return now - self._seen.setdefault(states.lines_key(pod, entry), now)
+        return now - self._seen.setdefault(states.run_key(pod, status), now)
 
-    def fail(self, stage: StageName, cause: Cause, now: float) -> None:
+    def _fail(self, stage: StageName, cause: Cause, now: float) -> None:
         if self.fault is None:
             self.fault = msgspec.structs.replace(cause, since=now)
-            self.timeline.begin(stage, now)
-            self.timeline.fail(stage, now, cause.message)
+            self._timeline.begin(stage, now)
+            self._timeline.fail(stage, now, cause.message)
 
-    def _begin_anew(self, sight: Sight) -> None:
+    def _begin_anew(self, at: Snapshot) -> None:
         """Another pod of the same run (one was deleted, or its node gave it up) starts from the beginning."""
-        uid = sight.pod["metadata"]["uid"] if sight.pod is not None else ""
-        if self.pod and uid != self.pod:
-            self.timeline, self.heard = Timeline(), Heard()
-            self.cloned = self.answered = False
-            self.began, self.pod, self._had_another = sight.now, "", True
+        uid = at.pod.metadata.uid if at.pod is not None else ""
+        if self._pod and uid != self._pod:
+            self._timeline, self.clone_log = Timeline(), CloneLog()
+            self._cloned = self._answered = False
+            self.began, self._pod, self._had_another = at.now, "", True
             self._seen.clear()
-        self.pod = uid or self.pod
-        if words := sight.words.get(PUT_OUT):
-            self.put_out = words
+        self._pod = uid or self._pod
+        self._given_up = at.messages.given_up or self._given_up
 
-    def _received(self, sight: Sight) -> None:
-        at = self.began or sight.now
-        self.timeline.begin(StageName.RECEIVED, at)
-        self.timeline.end(StageName.RECEIVED, at)
+    def _received(self, at: Snapshot) -> None:
+        received = self.began or at.now
+        self._timeline.begin(StageName.RECEIVED, received)
+        self._timeline.end(StageName.RECEIVED, received)
 
-    def _refused(self, sight: Sight, patience: Patience) -> None:
-        message = _refusal(sight.deployment) if sight.pod is None else None
+    def _refused(self, at: Snapshot, timeouts: Timeouts) -> None:
+        message = _refusal(at.deployment) if at.pod is None else None
         if message is None:
-            self.refusal, self.refused_since = "", None
+            self._refusal, self._refused_since = "", None
             return
         verdict = causes.pod_refused(message)
-        self.refusal = _said(verdict)
-        self._had_another |= sight.former
-        if sight.former and verdict.cause.code == "quota-exceeded":
-            self.refusal, self.refused_since = FORMER_POD, None
+        self._refusal = _detail(verdict)
+        self._had_another |= at.former_pod
+        if at.former_pod and verdict.cause.code == "quota-exceeded":
+            self._refusal, self._refused_since = FORMER_POD, None
             return
-        if self.refused_since is None:
-            self.refused_since = sight.now
-        patient_for = patience.schedule
+        if self._refused_since is None:
+            self._refused_since = at.now
+        allowed = timeouts.schedule
         if verdict.final:
             counted = self._had_another and verdict.cause.code == "quota-exceeded"
-            patient_for = COUNTED_FOR if counted else REFUSED_FOR
-        if sight.now - self.refused_since > patient_for:
-            self.fail(StageName.CONTAINERS, verdict.cause, sight.now)
+            allowed = COUNTED_FOR if counted else REFUSED_FOR
+        if at.now - self._refused_since > allowed:
+            self._fail(StageName.CONTAINERS, verdict.cause, at.now)
 
-    def _volume(self, sight: Sight, patience: Patience) -> None:
-        self.timeline.begin(StageName.VOLUME, self.began or sight.now)
-        pending = [c for c in sight.claims if (c.get("status") or {}).get("phase") != "Bound"]
-        if sight.claims and not pending:
-            made = [states.seconds(claim["metadata"].get("creationTimestamp")) for claim in sight.claims]
-            kept = bool(self.began) and all(at is not None and at < self.began - FRESH for at in made)
-            self.timeline.end(
-                StageName.VOLUME, self.began if kept else _recent(_scheduled_at(sight.pod), sight.now)
-            )
+    def _volume(self, at: Snapshot, timeouts: Timeouts) -> None:
+        self._timeline.begin(StageName.VOLUME, self.began or at.now)
+        pending = [claim for claim in at.claims if claim.status.phase != "Bound"]
+        if at.claims and not pending:
+            made = [claim.metadata.created_at for claim in at.claims]
+            kept = bool(self.began) and all(time is not None and time < self.began - FRESH for time in made)
+            scheduled = _since(at.pod, "PodScheduled")
+            self._timeline.end(StageName.VOLUME, self.began if kept else _recent(scheduled, at.now))
             return
         for claim in pending:
-            words = sight.words.get(claim["metadata"]["name"], "")
-            if not words:
+            message = at.messages.claims.get(claim.name, "")
+            if not message:
                 continue
-            verdict = causes.volume_pending(claim["metadata"]["name"], words)
+            verdict = causes.volume_pending(claim.name, message)
             # One that an earlier start left has not been waited for since then.
-            since = max(states.seconds(claim["metadata"].get("creationTimestamp")) or sight.now, self.began)
-            if verdict.final or sight.now - since > patience.schedule:
-                self.fail(StageName.VOLUME, verdict.cause, sight.now)
+            since = max(claim.metadata.created_at or at.now, self.began)
+            if verdict.final or at.now - since > timeouts.schedule:
+                self._fail(StageName.VOLUME, verdict.cause, at.now)
             else:
-                self.timeline.begin(StageName.VOLUME, sight.now, _said(verdict))
+                self._timeline.begin(StageName.VOLUME, at.now, _detail(verdict))
 
-    def _image(self, sight: Sight, patience: Patience) -> None:
-        assert sight.pod is not None
-        entries = states.statuses(sight.pod)
-        if not entries:
+    def _image(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
+        if not pod.containers:
             return
-        since = _scheduled_at(sight.pod) or sight.now
-        self.timeline.begin(StageName.IMAGE, _recent(since, sight.now) or sight.now)
-        for entry in entries:
-            waiting = (entry.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") not in states.IMAGE_REASONS:
+        since = _since(pod, "PodScheduled") or at.now
+        self._timeline.begin(StageName.IMAGE, _recent(since, at.now) or at.now)
+        for status in pod.containers:
+            if status.waiting.reason not in states.IMAGE_REASONS:
                 continue
-            words = sight.words.get(entry["name"]) or waiting.get("message") or ""
-            verdict = causes.image(entry["image"], waiting["reason"], words)
-            if entry["name"] in states.OURS:
-                verdict = engine_causes.tools_image(entry["image"], verdict.cause)
-            if verdict.final or sight.now - since > patience.pull:
-                self.fail(StageName.IMAGE, verdict.cause, sight.now)
+            message = at.messages.images.get(status.name) or status.waiting.message
+            verdict = causes.image(status.image, status.waiting.reason, message)
+            if status.name in states.OURS:
+                verdict = engine_causes.tools_image(status.image, verdict.cause)
+            if verdict.final or at.now - since > timeouts.pull:
+                self._fail(StageName.IMAGE, verdict.cause, at.now)
             else:
-                self.timeline.begin(StageName.IMAGE, sight.now, _said(verdict))
+                self._timeline.begin(StageName.IMAGE, at.now, _detail(verdict))
             return
-        if all(entry.get("imageID") for entry in entries):
-            self.timeline.end(StageName.IMAGE, _recent(_last_start(entries), sight.now))
+        if all(status.image_id for status in pod.containers):
+            self._timeline.end(StageName.IMAGE, _recent(_last_start(pod.containers), at.now))
 
-    def _containers(self, sight: Sight, patience: Patience) -> None:
-        assert sight.pod is not None
-        created = states.seconds(sight.pod["metadata"].get("creationTimestamp")) or sight.now
-        detail = ""
-        for condition in sight.pod.get("status", {}).get("conditions") or ():
-            if condition["type"] == "PodScheduled" and condition["status"] == "False":
-                verdict = causes.unschedulable(
-                    condition.get("message") or "",
-                    scaling=sight.words.get(SCALING, ""),
-                    not_scaling=sight.words.get(NOT_SCALING, ""),
-                )
-                if sight.now - created > patience.schedule:
-                    self.fail(StageName.CONTAINERS, verdict.cause, sight.now)
-                    return
-                detail = _said(verdict)
-        for entry in sight.pod.get("status", {}).get("initContainerStatuses") or ():
-            if entry["name"] not in states.OURS and "running" in (entry.get("state") or {}):
-                detail = f"PreStart step {entry['name']} runs."
-        if not detail and STUCK in sight.words:
-            verdict = causes.pod_stuck(sight.words[STUCK])
-            if sight.now - created > patience.schedule:
-                self.fail(StageName.CONTAINERS, verdict.cause, sight.now)
-                return
-            detail = _said(verdict)
-        detail = detail or self.put_out
-        self.timeline.begin(StageName.CONTAINERS, _recent(created, sight.now) or sight.now, detail)
-        regular = sight.pod.get("status", {}).get("containerStatuses") or ()
-        if regular and all((entry.get("state") or {}).get("running") for entry in regular):
-            self.timeline.end(StageName.CONTAINERS, _recent(_last_start(regular), sight.now))
-            self.put_out = ""
+    def _containers(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
+        created = pod.metadata.created_at or at.now
+        verdict = self._unscheduled(at, pod)
+        detail = _detail(verdict) if verdict is not None else ""
+        for status in pod.status.init_container_statuses:
+            if status.name not in states.OURS and status.running is not None:
+                detail = f"PreStart step {status.name} runs."
+        if not detail and at.messages.stuck:
+            verdict = causes.pod_stuck(at.messages.stuck)
+            detail = _detail(verdict)
+        if verdict is not None and at.now - created > timeouts.schedule:
+            self._fail(StageName.CONTAINERS, verdict.cause, at.now)
+            return
+        detail = detail or self._given_up
+        self._timeline.begin(StageName.CONTAINERS, _recent(created, at.now) or at.now, detail)
+        regular = pod.status.container_statuses
+        if regular and all(status.running is not None for status in regular):
+            self._timeline.end(StageName.CONTAINERS, _recent(_last_start(regular), at.now))
+            self._given_up = ""
 
-    def _clone(self, sight: Sight, patience: Patience) -> None:
-        assert sight.pod is not None
-        cloning = cloning_container(sight.pod)
-        if not sight.desired.spec.projects:
-            self.timeline.skip(StageName.CLONE)
+    def _unscheduled(self, at: Snapshot, pod: Pod) -> Verdict | None:
+        """Why no node takes the pod; None: one does, or the scheduler has not said anything."""
+        scheduled = pod.condition("PodScheduled")
+        if scheduled is None or scheduled.status != "False":
+            return None
+        messages = at.messages
+        return causes.unschedulable(
+            scheduled.message, scaling=messages.scaling, not_scaling=messages.not_scaling
+        )
+
+    def _clone(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
+        cloning = cloning_container(pod)
+        if not at.desired.spec.projects:
+            self._timeline.skip(StageName.CLONE)
         elif cloning is not None:
-            started = states.seconds((cloning.get("state") or {}).get("running", {}).get("startedAt"))
-            self.timeline.begin(StageName.CLONE, _recent(started, sight.now) or sight.now, self.heard.detail)
-            late = self.waited(sight.pod, cloning, sight.now) > patience.clone
-            if started is not None and late and not self.heard.done:
-                self.fail(StageName.CLONE, engine_causes.clone_timeout(patience.clone).cause, sight.now)
-        sandbox = _entry(sight.pod, SANDBOX)
-        done = sandbox is not None and (bool(sandbox.get("started")) or self.heard.done)
-        if self.heard.done or done:
-            self.timeline.end(StageName.CLONE, sight.now if self.heard.done else None)
-        self.cloned = done
-        if self.heard.fault is not None:
-            self.fail(StageName.CLONE, self.heard.fault, sight.now)
+            started = cloning.state.started_at
+            self._timeline.begin(StageName.CLONE, _recent(started, at.now) or at.now, self.clone_log.detail)
+            late = self.waited(pod, cloning, at.now) > timeouts.clone
+            if started is not None and late and not self.clone_log.done:
+                self._fail(StageName.CLONE, engine_causes.clone_timeout(timeouts.clone).cause, at.now)
+        sandbox = pod.container(SANDBOX)
+        self._cloned = sandbox is not None and (bool(sandbox.started) or self.clone_log.done)
+        if self.clone_log.done or self._cloned:
+            self._timeline.end(StageName.CLONE, at.now if self.clone_log.done else None)
+        if self.clone_log.fault is not None:
+            self._fail(StageName.CLONE, self.clone_log.fault, at.now)
 
-    def _editor(self, sight: Sight, patience: Patience) -> None:
-        assert sight.pod is not None
-        main = _entry(sight.pod, sight.desired.spec.main_container)
-        running = ((main or {}).get("state") or {}).get("running")
-        self.answered = False
-        if main is None or running is None:
+    def _editor(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
+        main = pod.container(at.desired.spec.main_container)
+        self._answered = False
+        if main is None or main.running is None:
             return
-        editor = sight.desired.spec.editor
+        editor = at.desired.spec.editor
         if editor is None:
-            self.timeline.skip(StageName.EDITOR)
-            self.answered = True
+            self._timeline.skip(StageName.EDITOR)
+            self._answered = True
             return
-        started = states.seconds(running.get("startedAt")) or sight.now
+        started = main.state.started_at or at.now
         detail = f"Waiting for {editor.name} to answer on port {editor.port}."
-        self.timeline.begin(StageName.EDITOR, _recent(started, sight.now) or sight.now, detail)
-        if main.get("started"):
-            self.answered = True
-            self.timeline.end(StageName.EDITOR, _recent(_ready_at(sight.pod), sight.now))
-        elif self.waited(sight.pod, main, sight.now) > patience.editor:
+        self._timeline.begin(StageName.EDITOR, _recent(started, at.now) or at.now, detail)
+        if main.started:
+            self._answered = True
+            self._timeline.end(StageName.EDITOR, _recent(_since(pod, "Ready"), at.now))
+        elif self.waited(pod, main, at.now) > timeouts.editor:
             verdict = engine_causes.editor_not_answering(
-                editor.port, editor.health_path, patience.editor, sight.lines
+                editor.port, editor.health_path, timeouts.editor, at.main_lines
             )
-            self.fail(StageName.EDITOR, verdict.cause, sight.now)
+            self._fail(StageName.EDITOR, verdict.cause, at.now)
 
 
-def _refusal(deployment: Object) -> str | None:
-    """The cluster's words about a pod that it does not make, if they are about the Deployment as it is now."""
-    status = deployment.get("status") or {}
-    if (status.get("observedGeneration") or 0) < (deployment.get("metadata", {}).get("generation") or 0):
-        return None
-    for condition in status.get("conditions") or ():
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return condition.get("message") or ""
-    return None
-
-
-def cloning_container(pod: Object) -> Mapping[str, Any] | None:
+def cloning_container(pod: Pod) -> ContainerStatus | None:
     """The status of the container that clones now, if one runs."""
-    for entry in states.statuses(pod):
-        if entry["name"] in (names.CLONE_STEP, SANDBOX) and "running" in (entry.get("state") or {}):
-            return entry
+    for status in pod.containers:
+        if status.name in (CLONE_STEP, SANDBOX) and status.running is not None:
+            return status
     return None
 
 
-def _entry(pod: Object, name: str) -> Mapping[str, Any] | None:
-    for entry in pod.get("status", {}).get("containerStatuses") or ():
-        if entry["name"] == name:
-            return dict(entry)
+def _refusal(deployment: Deployment) -> str | None:
+    """The cluster's words about a pod that it does not make, if they are about the Deployment as it is now."""
+    if deployment.status.observed_generation < deployment.metadata.generation:
+        return None
+    for condition in deployment.status.conditions:
+        if condition.type == "ReplicaFailure" and condition.holds:
+            return condition.message
     return None
 
 
-def _said(verdict: Verdict) -> str:
+def _detail(verdict: Verdict) -> str:
     detail = verdict.cause.detail.strip()
     return f"{verdict.cause.message} {detail}".strip()
 
 
-def _scheduled_at(pod: Object | None) -> float | None:
-    return _condition_at(pod, "PodScheduled")
+def _since(pod: Pod | None, type_: str) -> float | None:
+    """Since when a condition of the pod holds (seconds since the epoch); None: it does not."""
+    condition = pod.condition(type_) if pod is not None else None
+    return condition.changed_at if condition is not None and condition.holds else None
 
 
-def _ready_at(pod: Object) -> float | None:
-    return _condition_at(pod, "Ready")
-
-
-def _condition_at(pod: Object | None, kind: str) -> float | None:
-    for condition in ((pod or {}).get("status") or {}).get("conditions") or ():
-        if condition["type"] == kind and condition["status"] == "True":
-            return states.seconds(condition.get("lastTransitionTime"))
-    return None
-
-
-def _last_start(entries: Sequence[Mapping[str, Any]]) -> float | None:
-    starts = [
-        states.seconds(((entry.get("state") or {}).get(kind) or {}).get("startedAt"))
-        for entry in entries
-        for kind in ("running", "terminated")
-    ]
-    return max((at for at in starts if at is not None), default=None)
+def _last_start(statuses: Sequence[ContainerStatus]) -> float | None:
+    return max((at for status in statuses if (at := status.state.started_at) is not None), default=None)
 
 
 def _recent(at: float | None, now: float) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from moorage.agent.runtimes.kubernetes.wanted.names import Plan
+from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
 from moorage.contract import Container
 from moorage.kernel import quantities
 from moorage.workspace_settings import Amounts

@@ -8,11 +8,10 @@ import msgspec
 
 from moorage.agent.runtimes.kubernetes.api import resources
 from moorage.agent.runtimes.kubernetes.api.resources import Object
-from moorage.agent.runtimes.kubernetes.wanted import around, names, pod
-from moorage.agent.runtimes.kubernetes.wanted.names import Plan
+from moorage.agent.runtimes.kubernetes.wanted import names, namespace, network, pod, secrets, volumes
+from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
+from moorage.agent.runtimes.port import digest_of
 from moorage.workspace_settings import encode
-
-__all__ = ["Plan", "data_objects", "deployment", "objects_of", "run_objects"]
 
 
 def objects_of(plan: Plan) -> list[Object]:
@@ -22,17 +21,17 @@ def objects_of(plan: Plan) -> list[Object]:
 
 def data_objects(plan: Plan) -> list[Object]:
     """What stays when it stops: its namespace and volumes."""
-    return [*around.namespace(plan), *around.volume_claims(plan)]
+    return [*namespace.namespace(plan), *volumes.claims(plan)]
 
 
 def run_objects(plan: Plan) -> list[Object]:
     """What a stop removes. The Deployment comes last: what its pod needs is there before."""
     return [
-        *around.account(plan),
-        *around.secrets(plan),
-        *around.limits(plan),
-        *around.network_policy(plan),
-        *around.service(plan),
+        *namespace.account(plan),
+        *secrets.secrets(plan),
+        *namespace.limits(plan),
+        *network.network_policy(plan),
+        *network.service(plan),
         deployment(plan),
     ]
 
@@ -41,13 +40,12 @@ def deployment(plan: Plan) -> Object:
     """One pod, never two: the volume has one writer. Its annotations are all that an agent must remember."""
     workspace = plan.workspace
     template = pod.template(plan)
-    meta = names.metadata(
-        plan,
+    meta = plan.metadata(
         plan.name,
         {
             names.GENERATION: str(workspace.generation),
             names.RESTARTS: str(workspace.restarts),
-            names.SPEC: names.spec_digest(plan),
+            names.SPEC: digest_of(plan.spec),
             names.MAIN: plan.spec.main_container,
             names.OWNER: str(workspace.owner),
             names.SETTINGS: encode(msgspec.structs.replace(plan.settings, ca_bundle="")),
@@ -57,8 +55,7 @@ def deployment(plan: Plan) -> Object:
         }
         | ({names.CA_BUNDLE: names.bundle_digest(bundle)} if (bundle := plan.settings.ca_bundle) else {}),
     )
-    return names.item(
-        resources.DEPLOYMENT,
+    return resources.DEPLOYMENT.new(
         meta,
         spec={
             "replicas": 1,

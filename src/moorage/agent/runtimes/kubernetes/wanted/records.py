@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from moorage.agent.runtimes.kubernetes.api import resources
+from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Namespace, Secret, VolumeClaim
 from moorage.agent.runtimes.kubernetes.api.resources import Object
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.port import Identity, Known, known_of, read_known
@@ -18,14 +19,13 @@ KEPT = frozenset({"Namespace", "PersistentVolumeClaim"})
 """Kinds that a stop leaves, beside the record."""
 
 
-def is_record(item: Object) -> bool:
-    labels = item["metadata"].get("labels") or {}
-    return item["kind"] == resources.SECRET.name and names.RECORD in labels
+def is_record(item: ClusterObject) -> bool:
+    return isinstance(item, Secret) and names.RECORD in item.metadata.labels
 
 
-def is_kept(item: Object) -> bool:
+def is_kept(item: ClusterObject) -> bool:
     """Whether a stop leaves it."""
-    return item["kind"] in KEPT or is_record(item)
+    return item.kind in KEPT or is_record(item)
 
 
 def record(name: str, known: Known, identity: Identity, namespace: str) -> Object:
@@ -36,11 +36,11 @@ def record(name: str, known: Known, identity: Identity, namespace: str) -> Objec
         "annotations": {names.GENERATION: str(known.generation), names.OWNER: str(known.owner)},
     }
     text = base64.b64encode(msgspec.json.encode(known)).decode()
-    return names.item(resources.SECRET, meta, type="Opaque", data={FIELD: text})
+    return resources.SECRET.new(meta, type="Opaque", data={FIELD: text})
 
 
 def newer(
-    desired: DesiredWorkspace, identity: Identity, namespace: str, found: Sequence[Object]
+    desired: DesiredWorkspace, identity: Identity, namespace: str, found: Sequence[ClusterObject]
 ) -> list[Object]:
     """The record of that word, unless it is there, or that of a newer one."""
     before, known = known_in(found), known_of(desired, identity.place)
@@ -49,12 +49,12 @@ def newer(
     return [record(desired.name, known, identity, namespace)]
 
 
-def known_in(found: Sequence[Object]) -> Known | None:
-    """Of all of a workspace's objects."""
+def known_in(found: Sequence[ClusterObject]) -> Known | None:
+    """The word that is kept among all of a workspace's objects; None: there is none that can be read."""
     for item in found:
-        if is_record(item):
+        if isinstance(item, Secret) and is_record(item):
             try:
-                text = base64.b64decode((item.get("data") or {}).get(FIELD, ""))
+                text = base64.b64decode(item.data.get(FIELD, ""))
             except ValueError:
                 continue
             if (known := read_known(text)) is not None:
@@ -62,10 +62,9 @@ def known_in(found: Sequence[Object]) -> Known | None:
     return None
 
 
-def namespace_in(found: Sequence[Object]) -> str:
+def namespace_in(found: Sequence[ClusterObject]) -> str:
     """Where the workspace's data is; "" when it has none."""
     for item in found:
-        if item["kind"] == "PersistentVolumeClaim":
-            return str(item["metadata"]["namespace"])
-    own = next((item for item in found if item["kind"] == "Namespace"), None)
-    return str(own["metadata"]["name"]) if own is not None else ""
+        if isinstance(item, VolumeClaim):
+            return item.namespace
+    return next((item.name for item in found if isinstance(item, Namespace)), "")

@@ -88,8 +88,8 @@ def test_names_stay_in_their_segment() -> None:
 async def test_lists_page_by_page(client: Client, server: Server) -> None:
     """A long list comes in pages, each asked for with the token of the one before."""
     items = await client.list_all(POD, labels="a=b")
-    assert [item["metadata"]["name"] for item in items] == ["a", "b"]
-    assert {item["kind"] for item in items} == {"Pod"}
+    assert [item.name for item in items] == ["a", "b"]
+    assert {item.kind for item in items} == {"Pod"}
     assert "labelSelector=a%3Db" in server.asked[0][1]
     assert "continue=more" in server.asked[1][1]
 

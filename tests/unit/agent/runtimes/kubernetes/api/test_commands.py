@@ -1,66 +1,20 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from moorage.agent.runtimes.kubernetes.api import commands
-from moorage.agent.runtimes.kubernetes.starting import clone
+from moorage.agent.runtimes.kubernetes.api.model import Status, StatusCause, StatusDetails
 from moorage.agent.runtimes.port import RuntimeFault
-from moorage.contract import Container, DesiredState, DesiredWorkspace, Project, WorkspaceSpec
-
-SPEC = WorkspaceSpec(
-    containers=(Container(name="py", image="i"),),
-    main_container="py",
-    projects=(Project(name="app", clone_path="app", url="https://git.example.com/app.git", ref="nope"),),
-)
-DESIRED = DesiredWorkspace(name="workspace-1-1-abcdef", generation=1, desired=DesiredState.RUNNING, spec=SPEC)
 
 
 def test_exit_codes() -> None:
     """The code stands in the status that ends an exec; success is 0."""
-    failed = {"status": "Failure", "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}}
-    assert commands.exit_code_of({"status": "Success"}) == 0
-    assert commands.exit_code_of(failed) == 7
+    details = StatusDetails(causes=(StatusCause(reason="ExitCode", message="7"),))
+    assert commands.exit_code_of(Status(status="Success")) == 0
+    assert commands.exit_code_of(Status(status="Failure", details=details)) == 7
 
 
 def test_a_command_that_was_never_run() -> None:
     """Any other failure is the cluster's, with its words."""
     with pytest.raises(RuntimeFault, match="container not found"):
-        commands.exit_code_of({"status": "Failure", "message": "container not found"})
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        (b'{"event":"cloning","path":"app","detail":"https://u:p@h/a"}', {"detail": "Cloning https://h/a."}),
-        (b'{"event":"retrying","path":"app","detail":"timed out"}', {"detail": "Trying again: timed out"}),
-        (b'{"event":"empty","path":"app"}', {"detail": "The repository is empty: so is its folder."}),
-        (b'{"event":"done","path":""}', {"done": True}),
-    ],
-)
-def test_the_clones_words(line: bytes, expected: dict[str, Any]) -> None:
-    """Each event of the sandbox is understood, without a password that an address may hold."""
-    heard = clone.Heard()
-    assert clone.take(line, DESIRED, heard)
-    for name, value in expected.items():
-        assert getattr(heard, name) == value
-
-
-def test_a_failed_clone_has_its_cause() -> None:
-    """A clone that failed is told with the project's address and ref."""
-    heard = clone.Heard()
-    clone.take(b'{"event":"failed","path":"app","code":"unknown-ref","detail":""}', DESIRED, heard)
-    assert heard.fault is not None
-    assert heard.fault.code == "ref-not-found"
-    assert "'nope'" in heard.fault.message
-
-
-@pytest.mark.parametrize(
-    "line", [b"", b"Cloning into 'x'...", b'{"event":', b'{"event":"later"}', b"\xff\xfe"]
-)
-def test_what_is_no_event_is_left(line: bytes) -> None:
-    """Git's own words, half lines and events of another version are no events."""
-    heard = clone.Heard()
-    assert not clone.take(line, DESIRED, heard)
-    assert heard == clone.Heard()
+        commands.exit_code_of(Status(status="Failure", message="container not found"))

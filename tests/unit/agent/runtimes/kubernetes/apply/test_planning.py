@@ -7,9 +7,11 @@ import msgspec
 import pytest
 
 from moorage.agent.runtimes.bounds import Bounds
-from moorage.agent.runtimes.kubernetes.apply import planning, reconcile
+from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Secret, VolumeClaim
+from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, VOLUME_CLAIM, read
+from moorage.agent.runtimes.kubernetes.apply import changes, planning
 from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
-from moorage.agent.runtimes.kubernetes.observed.store import FOREIGN
+from moorage.agent.runtimes.kubernetes.observed.store import hold
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.kubernetes.wanted.objects import objects_of
 from moorage.agent.runtimes.port import Identity
@@ -39,7 +41,7 @@ def frame(**changes: Any) -> planning.Frame:
     given: dict[str, Any] = {
         "identity": Identity("inst", 1),
         "options": AgentSettings(tools_image="tools:1"),
-        "chosen": VersionedSettings(),
+        "settings": VersionedSettings(),
         "abilities": Abilities(),
     }
     return planning.Frame(**(given | changes))
@@ -54,11 +56,21 @@ def made(used: planning.Frame) -> list[dict[str, Any]]:
     return objects_of(planning.plan_of(used, DESIRED, None, [], run="1.000"))
 
 
-def again(used: planning.Frame, found: list[dict[str, Any]]) -> reconcile.Changes:
+def read_all(found: list[dict[str, Any]]) -> list[ClusterObject]:
+    return [read(item) for item in found]
+
+
+def plan_again(
+    used: planning.Frame, found: list[dict[str, Any]], desired: DesiredWorkspace = DESIRED
+) -> planning.Plan:
+    """The plan for the same run."""
+    deployment = DEPLOYMENT.read(found[-1])
+    return planning.plan_of(used, desired, deployment, read_all(found), run=planning.run_of(deployment))
+
+
+def again(used: planning.Frame, found: list[dict[str, Any]]) -> changes.Changes:
     """What would be written for the same run."""
-    deployment = found[-1]
-    plan = planning.plan_of(used, DESIRED, deployment, found, run=planning.run_of(deployment))
-    return reconcile.changes(objects_of(plan), found)
+    return changes.needed(objects_of(plan_again(used, found)), [hold(item) for item in found])
 
 
 def test_nothing_is_written_twice() -> None:
@@ -78,7 +90,7 @@ def test_a_run_of_before_the_limits_goes_on() -> None:
 def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
     """New settings, another tools image and a cluster that learned something leave a run alone."""
     newer = frame(
-        chosen=VersionedSettings(RemoteDevelopment(priority_class="low", storage=Storage(size="1Gi")), 2),
+        settings=VersionedSettings(RemoteDevelopment(priority_class="low", storage=Storage(size="1Gi")), 2),
         options=AgentSettings(tools_image="tools:2"),
         abilities=Abilities(image_volumes=True),
     )
@@ -103,16 +115,16 @@ def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
 def test_what_a_run_keeps_is_within_the_bounds(kept: RemoteDevelopment, accepted: bool) -> None:
     """Settings that somebody wrote onto a Deployment do not go further than those that the server may send; where the agent's
     owner set them by a file, they are the owner's."""
-    found = made(frame(chosen=VersionedSettings(kept, 3)))
+    found = made(frame(settings=VersionedSettings(kept, 3)))
     now = VersionedSettings(RemoteDevelopment(), 4)
 
     def plan(used: planning.Frame) -> planning.Plan:
-        return planning.plan_of(used, DESIRED, found[-1], found, run="1.000")
+        return plan_again(used, found)
 
-    bounded = plan(frame(chosen=now, bounds=Bounds()))
+    bounded = plan(frame(settings=now, bounds=Bounds()))
     assert (bounded.settings == kept, bounded.settings_version == 3) == (accepted, accepted)
-    assert plan(frame(chosen=now)).settings == kept
-    assert plan(frame(chosen=VersionedSettings(kept, 3), bounds=Bounds())).settings == kept
+    assert plan(frame(settings=now)).settings == kept
+    assert plan(frame(settings=VersionedSettings(kept, 3), bounds=Bounds())).settings == kept
 
 
 BUNDLE, OTHER = (f"-----BEGIN CERTIFICATE-----\n{text}\n" for text in ("one", "other"))
@@ -125,39 +137,39 @@ def without(found: list[dict[str, Any]], *called: str) -> list[dict[str, Any]]:
 
 def test_a_run_keeps_its_bundle() -> None:
     """The CA bundle of a run comes from its Secret, whatever bundle is set now, or none."""
-    found = made(frame(chosen=BUNDLED))
+    found = made(frame(settings=BUNDLED))
     assert BUNDLE not in found[-1]["metadata"]["annotations"][names.SETTINGS]
     for bundle in (BUNDLE, OTHER, ""):
-        now = frame(chosen=VersionedSettings(RemoteDevelopment(ca_bundle=bundle), 4))
+        now = frame(settings=VersionedSettings(RemoteDevelopment(ca_bundle=bundle), 4))
         assert again(now, found).none
-        assert planning.plan_of(now, DESIRED, found[-1], found, run="1.000").settings == BUNDLED.settings
-    bounded = frame(chosen=VersionedSettings(), bounds=Bounds())
+        assert plan_again(now, found).settings == BUNDLED.settings
+    bounded = frame(settings=VersionedSettings(), bounds=Bounds())
     assert again(bounded, found).none
 
 
 def test_a_bundles_secret_is_put_back() -> None:
     """A Secret that was changed or deleted is written again while the bundle is still the one that is set; else with the newest, so
     that a pod that is made anew finds one. The pod is left alone."""
-    found = made(frame(chosen=BUNDLED))
+    found = made(frame(settings=BUNDLED))
     called = names.bundle_name(NAME)
     edited = msgspec.json.decode(msgspec.json.encode(found))
     secret = next(item for item in edited if item["metadata"]["name"] == called)
     secret["data"] = {"extra.crt": base64.b64encode(OTHER.encode()).decode()}
     template = found[-1]["spec"]["template"]
     for there in (edited, without(found, called)):
-        (mended,) = again(frame(chosen=BUNDLED), there).apply
+        (mended,) = again(frame(settings=BUNDLED), there).apply
         assert mended == next(item for item in found if item["metadata"]["name"] == called)
-        newest = frame(chosen=VersionedSettings(RemoteDevelopment(ca_bundle="newest"), 4))
+        newest = frame(settings=VersionedSettings(RemoteDevelopment(ca_bundle="newest"), 4))
         *written, deployment = again(newest, there).apply
         assert [item["metadata"]["name"] for item in written] == [called]
         assert base64.b64decode(written[0]["data"]["extra.crt"]) == b"newest"
         assert deployment["spec"]["template"] == template
-    assert planning.plan_of(frame(), DESIRED, edited[-1], edited, run="1.000").settings.ca_bundle == OTHER
+    assert plan_again(frame(), edited).settings.ca_bundle == OTHER
 
 
 def test_a_bundle_in_the_annotation_is_moved() -> None:
     """What an agent of an earlier version made has the whole bundle in its annotation: that is written anew, and the pod stays."""
-    found = made(frame(chosen=BUNDLED))
+    found = made(frame(settings=BUNDLED))
     annotations = found[-1]["metadata"]["annotations"]
     annotations[names.SETTINGS] = encode(BUNDLED.settings)
     del annotations[names.CA_BUNDLE]
@@ -173,7 +185,7 @@ def test_where_the_gateway_is() -> None:
     """The workspaces' settings say in which namespace the gateway's pods are; where they do not, the agent's own."""
 
     def admitted(settings: RemoteDevelopment) -> str:
-        used = frame(options=AgentSettings(gateway_namespace="edge"), chosen=VersionedSettings(settings))
+        used = frame(options=AgentSettings(gateway_namespace="edge"), settings=VersionedSettings(settings))
         policy = next(item for item in made(used) if item["kind"] == "NetworkPolicy")
         peer = policy["spec"]["ingress"][0]["from"][0]["namespaceSelector"]["matchLabels"]
         return str(peer["kubernetes.io/metadata.name"])
@@ -185,10 +197,10 @@ def test_where_the_gateway_is() -> None:
 
 def test_a_volume_is_never_left_behind() -> None:
     """A workspace stays in the namespace that holds its volume, whatever the settings say now."""
-    shared = frame(chosen=VersionedSettings(RemoteDevelopment(shared_namespace="teams")))
-    assert planning.plan_of(shared, DESIRED, None, made(frame()), run="2").namespace == NAME
+    shared = frame(settings=VersionedSettings(RemoteDevelopment(shared_namespace="teams")))
+    assert planning.plan_of(shared, DESIRED, None, read_all(made(frame())), run="2").namespace == NAME
     assert planning.plan_of(shared, DESIRED, None, [], run="2").namespace == "teams"
-    assert planning.plan_of(frame(), DESIRED, None, made(shared), run="2").namespace == "teams"
+    assert planning.plan_of(frame(), DESIRED, None, read_all(made(shared)), run="2").namespace == "teams"
 
 
 @pytest.mark.parametrize("volume_in", ["own", "shared"])
@@ -198,14 +210,14 @@ def test_a_shared_namespace_is_never_made_the_workspaces(volume_in: str, set_now
     are none of them, whatever the settings say now."""
     most = ResourceSettings(limits=Amounts(cpu="2"))
     of = {
-        "own": frame(chosen=VersionedSettings(RemoteDevelopment(max_resources_per_workspace=most))),
+        "own": frame(settings=VersionedSettings(RemoteDevelopment(max_resources_per_workspace=most))),
         "shared": frame(
-            chosen=VersionedSettings(
+            settings=VersionedSettings(
                 RemoteDevelopment(max_resources_per_workspace=most, shared_namespace="teams")
             )
         ),
     }
-    plan = planning.plan_of(of[set_now], DESIRED, None, made(of[volume_in]), run="2")
+    plan = planning.plan_of(of[set_now], DESIRED, None, read_all(made(of[volume_in])), run="2")
     objects = objects_of(plan)
     around = [
         item["kind"] for item in objects if item["kind"] in ("Namespace", "ResourceQuota", "LimitRange")
@@ -250,19 +262,23 @@ def test_claims_that_only_a_new_one_helps(now: str, asked: str, there: dict[str,
     be made anew; no claim that has a volume, or may have one, ever is."""
 
     def objects(class_: str) -> list[dict[str, Any]]:
-        return made(frame(chosen=VersionedSettings(RemoteDevelopment(storage=Storage(class_=class_)))))
+        return made(frame(settings=VersionedSettings(RemoteDevelopment(storage=Storage(class_=class_)))))
 
     found = objects(asked)
     claim = next(item for item in found if item["kind"] == "PersistentVolumeClaim")
     claim["status"] = there
     claim["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
     later = 1767225600.0 + 1
-    assert reconcile.stale_claims(objects(now), found, later) == ([claim] if stale else [])
+
+    def stale_at(before: float) -> list[VolumeClaim]:
+        return changes.stale_claims(objects(now), [VOLUME_CLAIM.read(claim)], before)
+
+    assert stale_at(later) == ([VOLUME_CLAIM.read(claim)] if stale else [])
     if not now:  # the default's volume may be under way
-        assert reconcile.stale_claims(objects(now), found, later - 2) == []
-    assert reconcile.changes(objects(asked), found).none
+        assert stale_at(later - 2) == []
+    assert changes.needed(objects(asked), [hold(item) for item in found]).none
     claim["spec"]["volumeName"] = "pv-1"
-    assert reconcile.stale_claims(objects(now), found, later) == []
+    assert stale_at(later) == []
 
 
 def test_missing_and_needless_objects() -> None:
@@ -276,41 +292,44 @@ def test_missing_and_needless_objects() -> None:
         msgspec.json.encode(next(i for i in found if i["kind"] == "PersistentVolumeClaim"))
     )
     claim["metadata"]["name"] = "old-volume"
-    changes = again(frame(), [*found[:-1], extra, claim, found[-1]])
-    assert changes.apply == (service,)
-    assert changes.prune == (extra,)
+    needed = again(frame(), [*found[:-1], extra, claim, found[-1]])
+    assert needed.apply == (service,)
+    assert needed.prune == (read(extra),)
 
 
 def test_what_others_added_is_taken_away() -> None:
     """An object that is right but for what somebody added is cleaned, not applied."""
     found = made(frame())
-    found[-1]["metadata"][FOREIGN] = ["/spec/paused"]
-    changes = again(frame(), found)
-    assert changes.clean == ((found[-1], ("/spec/paused",)),)
-    assert changes.apply == ()
+    paused = {"manager": "kubectl", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:paused": {}}}}
+    found[-1]["metadata"]["managedFields"] = [paused]
+    found[-1]["spec"]["paused"] = True
+    needed = again(frame(), found)
+    assert needed.clean == ((read(found[-1]), ("/spec/paused",)),)
+    assert needed.apply == ()
 
 
 def test_a_new_generation_alone_is_no_write() -> None:
     """A raised generation of the same wish changes nothing in the cluster."""
     found = made(frame())
     newer = msgspec.structs.replace(DESIRED, generation=9)
-    plan = planning.plan_of(frame(), newer, found[-1], found, run=planning.run_of(found[-1]))
-    assert reconcile.changes(objects_of(plan), found).none
+    plan = plan_again(frame(), found, newer)
+    assert changes.needed(objects_of(plan), [hold(item) for item in found]).none
 
 
 def test_copies_of_pull_secrets() -> None:
     """While a source is not known, its copy is right as it is; a copy that is missing, or older than its source, is written."""
     source = PullSecret(name="registry", namespace="platform")
     settings = RemoteDevelopment(image_pull_secrets=(source,))
-    old, new = ({"type": "Opaque", "data": {"a": text}} for text in ("eA==", "eQ=="))
-    used = frame(chosen=VersionedSettings(settings))
+    old, new = (Secret(data={"a": text}) for text in ("eA==", "eQ=="))
+    used = frame(settings=VersionedSettings(settings))
     plan = planning.plan_of(used, DESIRED, None, [], run="1.000")
     found = objects_of(planning.with_sources(plan, [], {source: old}))
     without = [item for item in found if item["metadata"]["name"] != "registry"]
 
     def written(there: list[dict[str, Any]], sources: dict[PullSecret, Any]) -> list[str]:
-        wanted = objects_of(planning.with_sources(plan, there, sources))
-        return [item["metadata"]["name"] for item in reconcile.changes(wanted, there).apply]
+        wanted = objects_of(planning.with_sources(plan, read_all(there), sources))
+        needed = changes.needed(wanted, [hold(item) for item in there])
+        return [item["metadata"]["name"] for item in needed.apply]
 
     assert written(found, {}) == []
     assert written(found, {source: old}) == []
@@ -321,9 +340,10 @@ def test_copies_of_pull_secrets() -> None:
 def test_a_pull_secret_that_is_nowhere_is_not_written() -> None:
     """Of a pull secret with neither source nor copy, nothing empty is made; the rest is written, and it is named."""
     gone, there = (PullSecret(name=name, namespace="platform") for name in ("gone", "there"))
-    used = frame(chosen=VersionedSettings(RemoteDevelopment(image_pull_secrets=(gone, there))))
+    used = frame(settings=VersionedSettings(RemoteDevelopment(image_pull_secrets=(gone, there))))
     plan = planning.plan_of(used, DESIRED, None, [], run="1.000")
-    sources = {there: {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "eA=="}}}
+    content = {".dockerconfigjson": "eA=="}
+    sources = {there: Secret(type="kubernetes.io/dockerconfigjson", data=content)}
     rest, lacking = planning.without_lacking(planning.with_sources(plan, [], sources))
     assert lacking == gone
     made = [item["metadata"]["name"] for item in objects_of(rest) if item["kind"] == "Secret"]
@@ -340,11 +360,11 @@ def test_workspaces_that_share_a_namespace_share_no_object() -> None:
     source = PullSecret(name="registry", namespace="platform")
     there = PullSecret(name="local", namespace="teams")
     settings = RemoteDevelopment(shared_namespace="teams", image_pull_secrets=(source, there))
-    secret = {"type": "Opaque", "data": {"a": "eA=="}}
+    secret = Secret(data={"a": "eA=="})
     made = []
     for name in ("workspace-1-1-aaaaaa", "workspace-1-1-bbbbbb"):
         desired = msgspec.structs.replace(DESIRED, name=name)
-        plan = planning.plan_of(frame(chosen=VersionedSettings(settings)), desired, None, [], run="1.000")
+        plan = planning.plan_of(frame(settings=VersionedSettings(settings)), desired, None, [], run="1.000")
         objects = objects_of(planning.with_sources(plan, [], {source: secret, there: secret}))
         copy = f"{name}-pull-registry"
         assert objects[-1]["spec"]["template"]["spec"]["imagePullSecrets"] == [
@@ -353,7 +373,7 @@ def test_workspaces_that_share_a_namespace_share_no_object() -> None:
         ]
         made.append({(item["kind"], item["metadata"]["name"]) for item in objects})
         assert ("Secret", copy) in made[-1]
-        assert objects_of(planning.with_sources(plan, objects, {})) == objects
+        assert objects_of(planning.with_sources(plan, read_all(objects), {})) == objects
     assert not made[0] & made[1]
     assert not {("Secret", "registry"), ("Secret", "local")} & (made[0] | made[1])
 
@@ -365,10 +385,9 @@ def test_pull_secrets_of_one_name(shared: str) -> None:
     sources = tuple(PullSecret(name="registry", namespace=space) for space in ("red", "blue", "red", "teams"))
     settings = RemoteDevelopment(image_pull_secrets=sources, shared_namespace=shared)
     secrets = {
-        source: {"type": "Opaque", "data": {"a": base64.b64encode(source.namespace.encode()).decode()}}
-        for source in sources
+        source: Secret(data={"a": base64.b64encode(source.namespace.encode()).decode()}) for source in sources
     }
-    plan = planning.plan_of(frame(chosen=VersionedSettings(settings)), DESIRED, None, [], run="1.000")
+    plan = planning.plan_of(frame(settings=VersionedSettings(settings)), DESIRED, None, [], run="1.000")
     objects = objects_of(planning.with_sources(plan, [], secrets))
     copies = {
         item["metadata"]["name"]: base64.b64decode(item["data"]["a"]).decode()
@@ -379,7 +398,7 @@ def test_pull_secrets_of_one_name(shared: str) -> None:
     assert len(set(referred)) == len(referred) == 3
     assert [copies.get(name, "there") for name in referred] == ["red", "blue", "there" if shared else "teams"]
     assert len({(item["kind"], item["metadata"]["name"]) for item in objects}) == len(objects)
-    assert objects_of(planning.with_sources(plan, objects, {})) == objects
+    assert objects_of(planning.with_sources(plan, read_all(objects), {})) == objects
 
 
 @pytest.mark.parametrize(
@@ -397,7 +416,7 @@ def test_what_the_cluster_cannot_do(
 ) -> None:
     """A setting that the cluster cannot meet is refused in plain words, rather than dropped by the API server."""
     plan = planning.plan_of(
-        frame(chosen=VersionedSettings(settings), abilities=abilities), DESIRED, None, [], run="1"
+        frame(settings=VersionedSettings(settings), abilities=abilities), DESIRED, None, [], run="1"
     )
     cause = planning.impossible(plan)
     assert (cause.code if cause is not None else None) == code

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from moorage.agent.runtimes.kubernetes.api.resources import read
 from moorage.agent.runtimes.kubernetes.apply.waiting import removal_slow
 
 
@@ -19,8 +20,8 @@ def test_a_namespace_that_cannot_go_says_why() -> None:
     ]
     space = {"kind": "Namespace", "metadata": {"name": "w"}, "status": {"conditions": conditions}}
     pod = {"kind": "Pod", "metadata": {"name": "p"}}
-    assert removal_slow([space, pod]).detail == "Namespace w, Pod p"
+    assert removal_slow([read(space), read(pod)]).detail == "Namespace w, Pod p"
     space["metadata"] = {"name": "w", "deletionTimestamp": "2026-01-01T10:00:00Z"}
-    detail = removal_slow([space, pod]).detail
+    detail = removal_slow([read(space), read(pod)]).detail
     assert "metrics.k8s.io" in detail
     assert "successfully" not in detail

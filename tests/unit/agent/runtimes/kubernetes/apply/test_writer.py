@@ -11,8 +11,10 @@ from aiohttp import web
 
 from moorage.agent.runtimes.kubernetes.api.access import Access
 from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.model import Metadata, Namespace
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
-from moorage.agent.runtimes.kubernetes.apply.reconcile import Changes, Writer
+from moorage.agent.runtimes.kubernetes.apply.changes import Changes
+from moorage.agent.runtimes.kubernetes.apply.writer import Writer
 from moorage.agent.runtimes.kubernetes.observed.store import Store
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.port import Identity, RuntimeFault
@@ -109,7 +111,7 @@ async def test_a_namespace_without_its_labels(server: Namespaces, store: Store) 
 
 async def test_release_takes_back_all_that_was_set(server: Namespaces, store: Store) -> None:
     """Applying an object without a field takes away the fields that the agent has set, and no others."""
-    await writer(store).release({**SPACE, "metadata": {**SPACE["metadata"], "name": "dev"}})
+    await writer(store).release(Namespace(metadata=Metadata(name="dev", labels=LABELS)))
     assert server.applied == [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "dev"}}]
 
 

@@ -5,18 +5,20 @@ from typing import Any
 
 import pytest
 
+from moorage.agent.runtimes.kubernetes.api.model import Deployment, Node
+from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, NODE
 from moorage.agent.runtimes.kubernetes.cluster import abilities
 
 
-def node(runtime: str, *, kubelet: str = "v1.35.0", maps_users: bool = False) -> dict[str, Any]:
+def node(runtime: str, *, kubelet: str = "v1.35.0", maps_users: bool = False) -> Node:
     info = {"containerRuntimeVersion": runtime, "kubeletVersion": kubelet}
     status: dict[str, Any] = {"nodeInfo": info}
     if maps_users:
         status["runtimeHandlers"] = [{"name": "", "features": {"userNamespaces": True}}]
-    return {"status": status}
+    return NODE.read({"metadata": {"name": "n"}, "status": status})
 
 
-def answer(*, without: tuple[str, ...] = ()) -> dict[str, Any]:
+def answer(*, without: tuple[str, ...] = ()) -> Deployment:
     """What a server gives back that knows everything but `without`."""
     item = copy.deepcopy(abilities.probe("default"))
     spec = item["spec"]["template"]["spec"]
@@ -26,13 +28,13 @@ def answer(*, without: tuple[str, ...] = ()) -> dict[str, Any]:
         del spec["hostUsers"]
     if "restartPolicy" in without:
         del spec["initContainers"][0]["restartPolicy"]
-    return item
+    return DEPLOYMENT.read(item)
 
 
 def test_an_old_server_can_do_the_least() -> None:
     """A server that drops everything (1.20 does) is known to do nothing of it."""
     found = abilities.read(
-        {"gitVersion": "v1.20.2"},
+        "v1.20.2",
         answer(without=("image", "hostUsers", "restartPolicy")),
         [node("containerd://1.6.20")],
         ["apps"],
@@ -43,7 +45,7 @@ def test_an_old_server_can_do_the_least() -> None:
 def test_a_new_cluster_can_do_everything() -> None:
     """A server that keeps every field, with nodes that can do it."""
     found = abilities.read(
-        {}, answer(), [node("containerd://2.1.4", maps_users=True)], ["security.openshift.io"]
+        "", answer(), [node("containerd://2.1.4", maps_users=True)], ["security.openshift.io"]
     )
     assert found == abilities.Abilities(
         image_volumes=True,
@@ -69,7 +71,7 @@ def test_a_new_cluster_can_do_everything() -> None:
 )
 def test_images_are_mounted_where_every_node_can(runtimes: list[str], can: bool) -> None:
     """One node whose container runtime is too old rules image volumes out: a pod may land there."""
-    found = abilities.read({}, answer(), [node(text) for text in runtimes], [])
+    found = abilities.read("", answer(), [node(text) for text in runtimes], [])
     assert found.image_volumes is can
 
 
@@ -89,17 +91,17 @@ def test_images_are_mounted_where_every_kubelet_does_so_unasked(kubelets: list[s
     """An API server may be three versions newer than a node, whose kubelet then has the feature switched off. Only who asks for
     it by name (`editor_tree: image`) may have switched it on there, too."""
     nodes = [node("containerd://2.1.0", kubelet=text) for text in kubelets]
-    found = abilities.read({"gitVersion": "v1.35.0"}, answer(), nodes, [])
+    found = abilities.read("v1.35.0", answer(), nodes, [])
     assert (found.image_volumes, found.image_volumes_accepted) == (can, True)
 
 
 def test_a_refused_dry_run_is_nothing() -> None:
     """Where the probe was refused, nothing is taken for granted."""
     assert (
-        abilities.read({}, None, [node("containerd://2.1.0", maps_users=True)], []) == abilities.Abilities()
+        abilities.read("", None, [node("containerd://2.1.0", maps_users=True)], []) == abilities.Abilities()
     )
 
 
 def test_users_are_mapped_where_a_node_says_so() -> None:
     """A server may keep the field while no node can do it."""
-    assert not abilities.read({}, answer(), [node("containerd://2.1.0")], []).user_namespaces
+    assert not abilities.read("", answer(), [node("containerd://2.1.0")], []).user_namespaces

@@ -1,31 +1,33 @@
 from __future__ import annotations
 
-from typing import Any
-
-from moorage.agent.runtimes.kubernetes.apply import reconcile
+from moorage.agent.runtimes.kubernetes.api.model import VolumeClaim
+from moorage.agent.runtimes.kubernetes.api.resources import VOLUME_CLAIM, read
+from moorage.agent.runtimes.kubernetes.apply import changes
 from moorage.agent.runtimes.kubernetes.observed.observation import observed
+from moorage.agent.runtimes.kubernetes.observed.store import hold
 from moorage.agent.runtimes.kubernetes.wanted import records
 from moorage.agent.runtimes.port import Identity, Known
 
 NAME = "workspace-7-1-abc123"
 
 
-def claim(name: str = NAME) -> dict[str, Any]:
+def claim(name: str = NAME, uid: str = "uid") -> VolumeClaim:
     meta = {
         "name": name,
         "namespace": NAME,
-        "uid": f"uid-{name}",
+        "uid": f"{uid}-{name}",
         "creationTimestamp": "2026-01-01T00:00:00Z",
     }
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta}
+    return VOLUME_CLAIM.read({"kind": "PersistentVolumeClaim", "metadata": meta})
 
 
 def test_neither_repair_nor_stop_takes_it_for_a_leftover() -> None:
     """It is pruned by no start, and is no sign of a stop that is not over; it counts as something that is there."""
-    secret = records.record(NAME, Known(generation=3), Identity("inst", 7), NAME)
-    assert reconcile.changes([], [secret]).none
+    made = records.record(NAME, Known(generation=3), Identity("inst", 7), NAME)
+    secret = read(made)
+    assert changes.needed([], [hold(made)]).none
     assert records.is_kept(secret)
-    other = {**secret, "metadata": {**secret["metadata"], "labels": {}}}
+    other = read({**made, "metadata": {**made["metadata"], "labels": {}}})
     assert not records.is_kept(other)
     there = observed(NAME, [claim(), secret], None)
     assert (there.data, there.leftovers, there.recorded) == (True, False, True)
@@ -37,7 +39,6 @@ def test_neither_repair_nor_stop_takes_it_for_a_leftover() -> None:
 def test_data_of_the_same_name_has_another_mark() -> None:
     """A claim that was made anew is not what was found."""
     before = observed(NAME, [claim()], None)
-    again = claim()
-    again["metadata"]["uid"] = "another"
+    again = claim(uid="another")
     assert observed(NAME, [again], None).mark != before.mark
     assert before.known is None

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from moorage.agent.runtimes.kubernetes.api.model import Deployment, Pod
+from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, POD
 from moorage.agent.runtimes.kubernetes.observed import states
 from moorage.agent.runtimes.kubernetes.observed.states import Facts, Halted
 from moorage.agent.runtimes.kubernetes.wanted import names
@@ -35,8 +37,13 @@ def entry(
     return {"name": name, "image": "i:1", "state": state, "lastState": last or {}, "restartCount": restarts}
 
 
-def pod(*entries: dict[str, Any], inits: tuple[dict[str, Any], ...] = (), **metadata: Any) -> dict[str, Any]:
-    return {
+def pod(
+    *entries: dict[str, Any],
+    inits: tuple[dict[str, Any], ...] = (),
+    status: dict[str, Any] | None = None,
+    **metadata: Any,
+) -> Pod:
+    item = {
         "kind": "Pod",
         "metadata": {"name": "p", "uid": "u1", "creationTimestamp": "2026-01-01T09:59:00Z", **metadata},
         "status": {
@@ -44,12 +51,15 @@ def pod(*entries: dict[str, Any], inits: tuple[dict[str, Any], ...] = (), **meta
             "podIP": "10.0.0.9",
             "containerStatuses": list(entries),
             "initContainerStatuses": list(inits),
+            **(status or {}),
         },
+        "spec": {"nodeName": "n1"},
     }
+    return POD.read(item)
 
 
-def deployment(**annotations: str) -> dict[str, Any]:
-    return {
+def deployment(**annotations: str) -> Deployment:
+    item = {
         "kind": "Deployment",
         "metadata": {
             "annotations": {
@@ -72,11 +82,12 @@ def deployment(**annotations: str) -> dict[str, Any]:
             }
         },
     }
+    return DEPLOYMENT.read(item)
 
 
-def main_of(item: dict[str, Any], lines: str = "", **facts: Any) -> ObservedContainer:
-    entries = [e for e in states.statuses(item) if e["name"] == "py"]
-    given = {states.lines_key(item, entries[0]): lines} if lines else {}
+def main_of(item: Pod, lines: str = "", **facts: Any) -> ObservedContainer:
+    (status,) = [status for status in item.containers if status.name == "py"]
+    given = {states.run_key(item, status): lines} if lines else {}
     run = states.run_of(Facts(deployment=deployment(), pods=[item], lines=given, **facts), Progress())
     assert run is not None
     return next(container for container in run.containers if container.role == "main")
@@ -160,8 +171,7 @@ def test_a_step_that_is_done_has_no_fault() -> None:
 
 def test_an_evicted_pod_is_no_crash() -> None:
     """A pod that its node put out says nothing about its containers; they are waited for in the next one."""
-    item = pod(entry("py", ended(137)))
-    item["status"] |= {"phase": "Failed", "reason": "Evicted"}
+    item = pod(entry("py", ended(137)), status={"phase": "Failed", "reason": "Evicted"})
     found = states.run_of(Facts(deployment=deployment(), pods=[item]), Progress())
     assert found is not None
     assert {container.state for container in found.containers} == {ContainerState.WAITING}
@@ -208,9 +218,7 @@ def test_a_node_that_does_not_answer(
 ) -> None:
     """A node that is not heard of is named; probes that fail, readiness gates, and pods that go are something else. Its
     containers are as they were."""
-    item = pod(entry("py", RUNNING), **metadata)
-    item["spec"] = {"nodeName": "n1"}
-    item["status"]["conditions"] = conditions
+    item = pod(entry("py", RUNNING), status={"conditions": conditions}, **metadata)
     run = states.run_of(Facts(deployment=deployment(), pods=[item]), Progress(ready=True))
     assert run is not None
     assert (run.unreachable is not None) is told

@@ -11,8 +11,10 @@ from aiohttp import web
 
 from moorage.agent.runtimes.kubernetes.api.access import Access
 from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Pod
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
-from moorage.agent.runtimes.kubernetes.starting.monitor import Attendant
+from moorage.agent.runtimes.kubernetes.api.resources import POD, read
+from moorage.agent.runtimes.kubernetes.starting.monitor import StartMonitor
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.port import Progress
 from moorage.agent.settings import AgentSettings
@@ -60,7 +62,10 @@ class Cluster:
         self.objects: list[dict[str, Any]] = [DEPLOYMENT]
         self.desired = DESIRED
         self.client: Client
-        self.attendant: Attendant
+        self.monitor: StartMonitor
+
+    def read(self) -> list[ClusterObject]:
+        return [read(item) for item in self.objects]
 
     async def list_events(self, request: web.Request) -> web.Response:
         uid = request.query["fieldSelector"].removeprefix("involvedObject.uid=")
@@ -73,8 +78,8 @@ class Cluster:
     async def look(self) -> Progress:
         """What there is to see some seconds later."""
         self.clock.advance(5)
-        await self.attendant.attend(NAME, self.desired, self.objects)
-        return self.attendant.progress(NAME)
+        await self.monitor.update(NAME, self.desired, self.read())
+        return self.monitor.progress(NAME)
 
 
 @pytest.fixture
@@ -94,11 +99,11 @@ async def cluster() -> AsyncIterator[Cluster]:
     )
     async with Client(access, TokenBucket(1000, 1000, cluster.clock)) as client:
         cluster.client = client
-        cluster.attendant = Attendant(
-            client, AgentSettings(), cluster.clock, Silence(), lambda _: cluster.objects
+        cluster.monitor = StartMonitor(
+            client, AgentSettings(), cluster.clock, Silence(), lambda _: cluster.read()
         )
         yield cluster
-        await cluster.attendant.close()
+        await cluster.monitor.close()
     await runner.cleanup()
 
 
@@ -167,37 +172,33 @@ async def test_a_pod_that_was_deleted(cluster: Cluster, phase: str, deleted: str
     assert ("low on memory" in details[StageName.CONTAINERS]) is told
 
 
-def ended(restarts: int) -> dict[str, Any]:
-    """A pod whose container has ended once more."""
+def ended(restarts: int, state: dict[str, Any] | None = None) -> Pod:
+    """A pod whose container has ended once more, and waits, unless it has another state."""
     last = {"terminated": {"exitCode": 1, "startedAt": "2023-11-14T22:13:20Z"}}
-    status = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": last}
+    status = {"state": state or {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": last}
     entry = {"name": "py", "image": "i:1", "restartCount": restarts, **status}
-    return {
-        "kind": "Pod",
-        "metadata": {"name": "p", "namespace": NAME, "uid": "p1"},
-        "status": {"containerStatuses": [entry]},
-    }
+    metadata = {"name": "p", "namespace": NAME, "uid": "p1"}
+    return POD.read({"metadata": metadata, "status": {"containerStatuses": [entry]}})
 
 
 async def test_ends_that_nobody_watched(cluster: Cluster) -> None:
     """Only ends that were there when a pod was seen first have not been watched; a new agent has watched none of them."""
-    running = ended(3)
-    running["status"]["containerStatuses"][0]["state"] = {"running": {}}
-    assert cluster.attendant.unwatched(NAME, [running]) == frozenset()
-    assert cluster.attendant.unwatched(NAME, [ended(3)]) == frozenset()
-    cluster.attendant.forget(NAME)
-    assert cluster.attendant.unwatched(NAME, [ended(3)]) == {"p1/py/3"}
-    assert cluster.attendant.unwatched(NAME, [ended(4)]) == {"p1/py/3"}
+    running = ended(3, state={"running": {}})
+    assert cluster.monitor.unwatched(NAME, [running]) == frozenset()
+    assert cluster.monitor.unwatched(NAME, [ended(3)]) == frozenset()
+    cluster.monitor.forget(NAME)
+    assert cluster.monitor.unwatched(NAME, [ended(3)]) == {"p1/py/3"}
+    assert cluster.monitor.unwatched(NAME, [ended(4)]) == {"p1/py/3"}
 
 
 async def test_a_node_whose_clock_is_slow(cluster: Cluster) -> None:
     """How long an editor has had is counted from when it was seen to run, whatever time its node says that was."""
-    cluster.attendant = Attendant(
+    cluster.monitor = StartMonitor(
         cluster.client,
         AgentSettings(editor_timeout=12.0),
         cluster.clock,
         Silence(),
-        lambda _: cluster.objects,
+        lambda _: cluster.read(),
     )
     editor = EditorSpec(name="code-server", command=("start",))
     cluster.desired = msgspec.structs.replace(

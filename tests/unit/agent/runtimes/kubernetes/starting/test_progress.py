@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
+from moorage.agent.runtimes.kubernetes.api.model import Deployment, Pod, VolumeClaim
+from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, POD, VOLUME_CLAIM
 from moorage.agent.runtimes.kubernetes.starting.progress import (
     NO_POD,
-    NOT_SCALING,
-    PUT_OUT,
-    SCALING,
-    STUCK,
-    Patience,
-    Sight,
-    Track,
+    Messages,
+    Snapshot,
+    StartProgress,
+    Timeouts,
 )
 from moorage.contract import (
     Container,
@@ -28,7 +27,7 @@ from moorage.contract import (
 )
 
 BEGAN = 1_700_000_000.0
-PATIENCE = Patience(schedule=600.0)
+TIMEOUTS = Timeouts(schedule=600.0)
 DESIRED = DesiredWorkspace(
     name="workspace-1-1-abcdef",
     generation=1,
@@ -39,10 +38,15 @@ DESIRED = DesiredWorkspace(
         editor=EditorSpec(name="code-server", command=("start",)),
     ),
 )
-CLAIM = {
-    "metadata": {"name": "volume", "creationTimestamp": "2023-11-14T22:13:20Z"},
-    "status": {"phase": "Bound"},
-}
+
+
+def claim_of(created: str, phase: str) -> VolumeClaim:
+    return VOLUME_CLAIM.read(
+        {"metadata": {"name": "volume", "creationTimestamp": created}, "status": {"phase": phase}}
+    )
+
+
+CLAIM = claim_of("2023-11-14T22:13:20Z", "Bound")
 UNSCHEDULED = {
     "conditions": [
         {
@@ -54,11 +58,11 @@ UNSCHEDULED = {
 }
 
 
-def pod(uid: str = "one", **status: Any) -> dict[str, Any]:
-    return {"metadata": {"uid": uid, "creationTimestamp": "2023-11-14T22:13:20Z"}, "status": status}
+def pod(uid: str = "one", **status: Any) -> Pod:
+    return POD.read({"metadata": {"uid": uid, "creationTimestamp": "2023-11-14T22:13:20Z"}, "status": status})
 
 
-def running(uid: str = "one") -> dict[str, Any]:
+def running(uid: str = "one") -> Pod:
     state = {"running": {"startedAt": "2023-11-14T22:13:22Z"}}
     entries = [
         {"name": name, "image": "i:1", "imageID": "sha256:1", "state": state, "started": True}
@@ -68,42 +72,38 @@ def running(uid: str = "one") -> dict[str, Any]:
 
 
 def look(
-    track: Track,
-    seen: dict[str, Any] | None,
+    start: StartProgress,
+    seen: Pod | None,
     after: float = 5.0,
     *,
-    deployment: dict[str, Any] | None = None,
+    deployment: Deployment | None = None,
     former: bool = False,
-    **words: str,
+    **messages: str,
 ) -> dict[StageName, Stage]:
-    given = {
-        {"scaling": SCALING, "not_scaling": NOT_SCALING, "stuck": STUCK, "put_out": PUT_OUT}.get(k, k): v
-        for k, v in words.items()
-    }
-    sight = Sight(
+    snapshot = Snapshot(
         desired=DESIRED,
-        deployment=deployment or {},
+        deployment=deployment or Deployment(),
         pod=seen,
-        former=former,
+        former_pod=former,
         claims=[CLAIM],
-        words=given,
+        messages=Messages(**messages),
         now=BEGAN + after,
     )
-    track.look(sight, PATIENCE)
-    return {stage.name: stage for stage in track.progress.stages}
+    start.update(snapshot, TIMEOUTS)
+    return {stage.name: stage for stage in start.progress.stages}
 
 
 def test_a_start_whose_containers_run_is_ready() -> None:
     """Sandbox and main container have passed their start-up probes: all stages are done."""
-    track = Track(f"{BEGAN:.3f}")
-    stages = look(track, running())
-    assert track.progress.ready
+    start = StartProgress(f"{BEGAN:.3f}")
+    stages = look(start, running())
+    assert start.progress.ready
     assert {s.state for s in stages.values()} <= {StageState.DONE, StageState.SKIPPED}
 
 
 def test_no_pod_yet() -> None:
     """Until the cluster has made a pod, that is what is waited for."""
-    assert look(Track(f"{BEGAN:.3f}"), None)[StageName.CONTAINERS].detail == NO_POD
+    assert look(StartProgress(f"{BEGAN:.3f}"), None)[StageName.CONTAINERS].detail == NO_POD
 
 
 @pytest.mark.parametrize(
@@ -136,23 +136,21 @@ def test_no_pod_yet() -> None:
         ),
     ],
 )
-def test_what_a_pod_waits_for(seen: dict[str, Any], words: dict[str, str], detail: str, code: str) -> None:
+def test_what_a_pod_waits_for(seen: Pod, words: dict[str, str], detail: str, code: str) -> None:
     """A pod without a node, or that its node cannot begin, says why; with no end of that, it is the fault."""
-    track = Track(f"{BEGAN:.3f}")
-    assert detail in look(track, seen, **words)[StageName.CONTAINERS].detail
-    assert track.progress.fault is None
-    look(track, seen, after=601.0, **words)
-    assert track.progress.fault is not None
-    assert track.progress.fault.code == code
+    start = StartProgress(f"{BEGAN:.3f}")
+    assert detail in look(start, seen, **words)[StageName.CONTAINERS].detail
+    assert start.progress.fault is None
+    look(start, seen, after=601.0, **words)
+    assert start.progress.fault is not None
+    assert start.progress.fault.code == code
 
 
-def refused(message: str, *, observed: int = 2) -> dict[str, Any]:
+def refused(message: str, *, observed: int = 2) -> Deployment:
     """A Deployment of generation 2, whose pod the cluster did not make when it looked at generation `observed`."""
     condition = {"type": "ReplicaFailure", "status": "True", "message": message}
-    return {
-        "metadata": {"generation": 2},
-        "status": {"observedGeneration": observed, "conditions": [condition]},
-    }
+    status = {"observedGeneration": observed, "conditions": [condition]}
+    return DEPLOYMENT.read({"metadata": {"generation": 2}, "status": status})
 
 
 QUOTA = (
@@ -171,54 +169,54 @@ NO_WEBHOOK = (
     [
         (QUOTA, "more than its namespace's quota", "quota-exceeded", 30.0),
         (POLICY, "not on Fridays", "admission-refused", 30.0),
-        (NO_WEBHOOK, "policy.example.com) does not answer", "webhook-not-answering", PATIENCE.schedule),
+        (NO_WEBHOOK, "policy.example.com) does not answer", "webhook-not-answering", TIMEOUTS.schedule),
         (
             'pods "w-1" is forbidden: status unknown for quota: w, resources: limits.cpu',
             "could not make the workspace's pod yet",
             "pod-not-made",
-            PATIENCE.schedule,
+            TIMEOUTS.schedule,
         ),
     ],
 )
 def test_a_pod_that_is_refused(message: str, detail: str, code: str, patience: float) -> None:
     """A refusal is told at once, and is the fault when it has stood for a while: for as long as anything may take where the
     cluster could only not decide."""
-    track, deployment = Track(f"{BEGAN:.3f}"), refused(message)
-    assert detail in look(track, None, deployment=deployment)[StageName.CONTAINERS].detail
-    look(track, None, 5.0 + patience, deployment=deployment)
-    assert track.progress.fault is None
-    look(track, None, 6.0 + patience, deployment=deployment)
-    assert track.progress.fault is not None
-    assert track.progress.fault.code == code
+    start, deployment = StartProgress(f"{BEGAN:.3f}"), refused(message)
+    assert detail in look(start, None, deployment=deployment)[StageName.CONTAINERS].detail
+    look(start, None, 5.0 + patience, deployment=deployment)
+    assert start.progress.fault is None
+    look(start, None, 6.0 + patience, deployment=deployment)
+    assert start.progress.fault is not None
+    assert start.progress.fault.code == code
 
 
 def test_a_refusal_that_passes_is_forgotten() -> None:
     """A pod that was made after all, or a refusal of what the Deployment was before, ends the time that it stood."""
-    track = Track(f"{BEGAN:.3f}")
-    look(track, None, 5.0, deployment=refused(POLICY))
-    look(track, pod(), 30.0, deployment=refused(POLICY))
-    look(track, None, 31.0, deployment=refused(POLICY))
-    look(track, None, 60.0, deployment=refused(POLICY))
-    assert track.progress.fault is None
-    stages = look(track, None, 90.0, deployment=refused(POLICY, observed=1))
+    start = StartProgress(f"{BEGAN:.3f}")
+    look(start, None, 5.0, deployment=refused(POLICY))
+    look(start, pod(), 30.0, deployment=refused(POLICY))
+    look(start, None, 31.0, deployment=refused(POLICY))
+    look(start, None, 60.0, deployment=refused(POLICY))
+    assert start.progress.fault is None
+    stages = look(start, None, 90.0, deployment=refused(POLICY, observed=1))
     assert "Fridays" not in stages[StageName.CONTAINERS].detail
-    look(track, None, 91.0, deployment=refused(POLICY))
-    assert track.progress.fault is None
+    look(start, None, 91.0, deployment=refused(POLICY))
+    assert start.progress.fault is None
 
 
 def test_a_former_pod_takes_its_part_of_the_quota() -> None:
     """While the pod before it is still there, a quota that is exceeded says nothing about the next; a policy does. Nor does it
     soon after that one has gone: the quota is counted anew, and the cluster tries again, some time later."""
-    track = Track(f"{BEGAN:.3f}")
-    stages = look(track, None, 5.0, deployment=refused(QUOTA), former=True)
+    start = StartProgress(f"{BEGAN:.3f}")
+    stages = look(start, None, 5.0, deployment=refused(QUOTA), former=True)
     assert "former pod" in stages[StageName.CONTAINERS].detail
-    look(track, None, 105.0, deployment=refused(QUOTA), former=True)
+    look(start, None, 105.0, deployment=refused(QUOTA), former=True)
     for at in (110.0, 141.0, 199.0):
-        look(track, None, at, deployment=refused(QUOTA))
-        assert track.progress.fault is None
-    look(track, None, 201.0, deployment=refused(QUOTA))
-    assert track.progress.fault is not None
-    other = Track(f"{BEGAN:.3f}")
+        look(start, None, at, deployment=refused(QUOTA))
+        assert start.progress.fault is None
+    look(start, None, 201.0, deployment=refused(QUOTA))
+    assert start.progress.fault is not None
+    other = StartProgress(f"{BEGAN:.3f}")
     look(other, None, 5.0, deployment=refused(POLICY), former=True)
     look(other, None, 36.0, deployment=refused(POLICY), former=True)
     assert other.progress.fault is not None
@@ -226,36 +224,40 @@ def test_a_former_pod_takes_its_part_of_the_quota() -> None:
 
 def test_a_claim_that_an_earlier_start_left() -> None:
     """A volume is waited for from this start on, however long its claim has been there."""
-    track = Track(f"{BEGAN:.3f}")
-    claim = {
-        "metadata": {"name": "volume", "creationTimestamp": "2023-11-14T21:13:20Z"},
-        "status": {"phase": "Pending"},
-    }
-    words = {"volume": "waiting for a volume to be created"}
-    for after in (2.0, 599.0):
-        track.look(
-            Sight(desired=DESIRED, deployment={}, pod=None, claims=[claim], words=words, now=BEGAN + after),
-            PATIENCE,
+    start = StartProgress(f"{BEGAN:.3f}")
+    claim = claim_of("2023-11-14T21:13:20Z", "Pending")
+
+    def wait(after: float) -> None:
+        snapshot = Snapshot(
+            desired=DESIRED,
+            deployment=Deployment(),
+            pod=None,
+            claims=[claim],
+            messages=Messages(claims={"volume": "waiting for a volume to be created"}),
+            now=BEGAN + after,
         )
-        assert track.progress.fault is None
-    details = {stage.name: stage.detail for stage in track.progress.stages}
+        start.update(snapshot, TIMEOUTS)
+
+    for after in (2.0, 599.0):
+        wait(after)
+        assert start.progress.fault is None
+    details = {stage.name: stage.detail for stage in start.progress.stages}
     assert "waiting for a volume" in details[StageName.VOLUME]
-    sight = Sight(desired=DESIRED, deployment={}, pod=None, claims=[claim], words=words, now=BEGAN + 601)
-    track.look(sight, PATIENCE)
-    assert track.progress.fault is not None
-    assert track.progress.fault.code == "volume-pending"
+    wait(601.0)
+    assert start.progress.fault is not None
+    assert start.progress.fault.code == "volume-pending"
 
 
 def test_another_pod_is_another_start() -> None:
     """A pod that was ready and is gone: the stages begin anew, with the node's words, and end with the new pod."""
-    track = Track(f"{BEGAN:.3f}")
-    look(track, running())
-    stages = look(track, None, after=100.0, put_out="The node ended the pod: low on memory.")
-    assert not track.progress.ready
+    start = StartProgress(f"{BEGAN:.3f}")
+    look(start, running())
+    stages = look(start, None, after=100.0, given_up="The node ended the pod: low on memory.")
+    assert not start.progress.ready
     assert stages[StageName.RECEIVED].started_at == BEGAN + 100.0
     assert "low on memory" in stages[StageName.CONTAINERS].detail
-    stages = look(track, pod("two"), after=101.0)
+    stages = look(start, pod("two"), after=101.0)
     assert "low on memory" in stages[StageName.CONTAINERS].detail
-    look(track, running("two"), after=103.0)
-    assert track.progress.ready
-    assert "low on memory" not in look(track, None, after=200.0)[StageName.CONTAINERS].detail
+    look(start, running("two"), after=103.0)
+    assert start.progress.ready
+    assert "low on memory" not in look(start, None, after=200.0)[StageName.CONTAINERS].detail

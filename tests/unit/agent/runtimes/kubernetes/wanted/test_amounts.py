@@ -31,7 +31,7 @@ def objects(
         DESIRED.spec, containers=tuple(made), init_containers=tuple(steps), main_container="c0"
     )
     desired = msgspec.structs.replace(DESIRED, spec=spec)
-    plan = planning.plan_of(frame(chosen=VersionedSettings(settings)), desired, None, [], run="1")
+    plan = planning.plan_of(frame(settings=VersionedSettings(settings)), desired, None, [], run="1")
     return {item["kind"]: item for item in objects_of(plan)}
 
 
@@ -142,7 +142,9 @@ def memory_of(settings: RemoteDevelopment, own: Resources, **options: Any) -> tu
         DESIRED.spec, containers=(Container(name="py", image="i:1", resources=own),), main_container="py"
     )
     desired = msgspec.structs.replace(DESIRED, spec=spec)
-    used = frame(chosen=VersionedSettings(settings), options=AgentSettings(tools_image="tools:1", **options))
+    used = frame(
+        settings=VersionedSettings(settings), options=AgentSettings(tools_image="tools:1", **options)
+    )
     found = amounts.of_container(planning.plan_of(used, desired, None, [], run="1"), spec.containers[0])
     return tuple(found.get(key, {}).get("memory") for key in ("requests", "limits"))  # type: ignore[return-value]
 

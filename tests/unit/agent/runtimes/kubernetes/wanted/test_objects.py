@@ -8,19 +8,19 @@ import yaml
 
 from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.wanted import names
-from moorage.agent.runtimes.kubernetes.wanted.names import Plan
 from moorage.agent.runtimes.kubernetes.wanted.objects import objects_of
+from moorage.agent.runtimes.kubernetes.wanted.plan import Plan, PullSecretContent
 from moorage.agent.runtimes.port import Identity
 from moorage.contract import DesiredWorkspace
-from moorage.workspace_settings import decode, parse
+from moorage.workspace_settings import PullSecret, decode, parse
 
 CASES = Path(__file__).parent / "objects"
 ABILITIES = {"image_volume": Abilities(image_volumes=True, assigns_user=True)}
-REGISTRY = {
-    "metadata": {"name": "registry", "namespace": "platform", "resourceVersion": "5", "uid": "u"},
-    "type": "kubernetes.io/dockerconfigjson",
-    "data": {".dockerconfigjson": "e30="},
-}
+REGISTRY = PullSecretContent(
+    PullSecret(name="registry", namespace="platform"),
+    type="kubernetes.io/dockerconfigjson",
+    data={".dockerconfigjson": "e30="},
+)
 
 
 def plan_of(case: str) -> Plan:

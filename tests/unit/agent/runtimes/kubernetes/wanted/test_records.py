@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from moorage.agent.runtimes.kubernetes.api.resources import read
 from moorage.agent.runtimes.kubernetes.wanted import records
 from moorage.agent.runtimes.port import Identity, known_of
 from moorage.contract import Container, Credential, DesiredState, DesiredWorkspace, Project, WorkspaceSpec
@@ -48,9 +49,9 @@ def claim(name: str = NAME) -> dict[str, Any]:
 
 def test_it_comes_back_as_it_was_without_credentials() -> None:
     """What is read is what was said; no password is in the Secret."""
-    (secret,) = records.newer(wish(), IDENTITY, NAME, [claim()])
+    (secret,) = records.newer(wish(), IDENTITY, NAME, [read(claim())])
     assert secret["kind"] == "Secret"
-    known = records.known_in([claim(), secret])
+    known = records.known_in([read(claim()), read(secret)])
     assert known == known_of(wish(), "here")
     assert known is not None
     assert known.spec is not None
@@ -61,13 +62,15 @@ def test_it_comes_back_as_it_was_without_credentials() -> None:
 def test_an_older_word_takes_no_newer_ones_place() -> None:
     """The same word is not written again, nor an older one; a newer one is."""
     (secret,) = records.newer(wish(), IDENTITY, NAME, [])
-    assert records.newer(wish(), IDENTITY, NAME, [secret]) == []
-    assert records.newer(wish(generation=2), IDENTITY, NAME, [secret]) == []
-    assert records.newer(wish(generation=4), IDENTITY, NAME, [secret]) != []
+    assert records.newer(wish(), IDENTITY, NAME, [read(secret)]) == []
+    assert records.newer(wish(generation=2), IDENTITY, NAME, [read(secret)]) == []
+    assert records.newer(wish(generation=4), IDENTITY, NAME, [read(secret)]) != []
 
 
 def test_what_is_no_record() -> None:
     """A Secret that somebody spoilt tells nothing, and disturbs nothing."""
     (secret,) = records.newer(wish(), IDENTITY, NAME, [])
-    for data in ({}, {"known": "!"}, {"known": "e30="}, None):
-        assert records.known_in([{**secret, "data": data}]) is None
+    for data in ({}, {"known": "!"}, {"known": "e30="}):
+        assert records.known_in([read({**secret, "data": data})]) is None
+    del secret["data"]
+    assert records.known_in([read(secret)]) is None

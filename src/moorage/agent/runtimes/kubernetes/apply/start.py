@@ -1,0 +1,122 @@
+"""Starts a workspace: writes what is missing or differs, and waits until what was there before has gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from moorage.agent.runtimes.kubernetes.api.faults import still_ending
+from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Deployment, Namespace, Pod
+from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, POD, VOLUME_CLAIM, Object
+from moorage.agent.runtimes.kubernetes.apply import changes, planning
+from moorage.agent.runtimes.kubernetes.apply.connection import Connection
+from moorage.agent.runtimes.kubernetes.apply.waiting import left_over
+from moorage.agent.runtimes.kubernetes.cluster import pull_secrets
+from moorage.agent.runtimes.kubernetes.observed import states
+from moorage.agent.runtimes.kubernetes.wanted import records
+from moorage.agent.runtimes.kubernetes.wanted.objects import objects_of
+from moorage.agent.runtimes.port import RuntimeFault
+from moorage.contract import DesiredState, DesiredWorkspace
+
+
+async def start(
+    connection: Connection, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+) -> None:
+    """See `Runtime.start`. Raises `RuntimeFault`, and what the client raises."""
+    name, store = desired.name, connection.store
+    found = states.present(store.of(name))
+    _refuse_while_ending(found)
+    deployment = next(iter(store.of(name, DEPLOYMENT)), None)
+    halted = states.halted_of(deployment) is not None
+    kept = deployment if not fresh and goes_on(deployment, desired) else None
+    run = planning.run_of(kept) if kept is not None else f"{received:.3f}"
+    plan = connection.plan(desired, kept, found, run=run)
+    if kept is None and (cause := planning.impossible(plan)) is not None:
+        raise RuntimeFault(cause, final=True)
+    sources = await connection.pull_secrets.read(plan.settings, needed=kept is None)
+    plan, lacking = planning.without_lacking(planning.with_sources(plan, found, sources))
+    objects = objects_of(plan)
+    if kept is None:
+        await _discard_claims(connection, name, objects, failed=halted)
+        found = states.present(store.of(name))
+    record = records.newer(desired, connection.identity, plan.namespace, found)
+    needed = changes.needed([*record, *objects], store.held(name))
+    await connection.writer.write(connection.writer.settled(needed))
+    await _end_former_run(connection, name, run)
+    await _drop_failed_pods(connection, name)
+    await _await_restarts(connection, name, [item for item in found if isinstance(item, Pod)])
+    if lacking is not None:  # all else has been mended
+        raise RuntimeFault(pull_secrets.missing(lacking), final=False)
+
+
+def goes_on(deployment: Deployment | None, desired: DesiredWorkspace) -> bool:
+    """Whether the run that is there is the one that is desired, and has not been halted."""
+    if deployment is None or states.halted_of(deployment) is not None:
+        return False
+    return planning.is_run_of(deployment, desired)
+
+
+def missing(
+    connection: Connection, desired: DesiredWorkspace | None, found: Sequence[ClusterObject]
+) -> tuple[str, ...]:
+    """What `start` would write now, in words."""
+    if desired is None or desired.desired is not DesiredState.RUNNING:
+        return ()
+    deployment = next((item for item in found if isinstance(item, Deployment)), None)
+    if deployment is None:
+        return ("its deployment",)
+    if not goes_on(deployment, desired):
+        return ()
+    failed = [item for item in found if isinstance(item, Pod) and states.failed(item)]
+    plan = connection.plan(desired, deployment, found, run=planning.run_of(deployment))
+    needed = changes.needed(objects_of(plan), connection.store.held(desired.name))
+    words = connection.writer.settled(needed).in_words()
+    return (*words, *("a pod that its node put out" for _ in failed))
+
+
+def _refuse_while_ending(found: Sequence[ClusterObject]) -> None:
+    ending = [item for item in found if isinstance(item, Namespace) and item.metadata.deleted]
+    if ending:
+        raise RuntimeFault(still_ending(left_over(ending)), final=False)
+
+
+async def _discard_claims(
+    connection: Connection, name: str, wanted: Sequence[Object], *, failed: bool
+) -> None:
+    """Deletes claims that only a new one helps. `failed`: the former start, so that nobody waits for them."""
+    store = connection.store
+    before = connection.clock.now() - (0.0 if failed else changes.YOUNG_CLAIM)
+    stale = changes.stale_claims(wanted, store.of(name, VOLUME_CLAIM), before)
+    # One that has changed meanwhile may be getting its volume.
+    uids = {claim.metadata.uid for claim in stale if await connection.writer.delete(claim, exact=True)}
+    await connection.until(
+        name, lambda: not any(claim.metadata.uid in uids for claim in store.of(name, VOLUME_CLAIM))
+    )
+
+
+async def _end_former_run(connection: Connection, name: str, run: str) -> None:
+    """Waits for the end of the pods of another run. The Deployment makes the new pod once the old one has left the list, which its
+    node is in no hurry to do."""
+
+    def former() -> list[Pod]:
+        return [pod for pod in connection.store.of(name, POD) if states.run_of_pod(pod) not in ("", run)]
+
+    await connection.until(name, lambda: not states.living(former()))
+    await connection.drop_pods(former())
+
+
+async def _drop_failed_pods(connection: Connection, name: str) -> None:
+    """What a node gave up stays in the way of nothing but readers; the Deployment has made another."""
+
+    def failed() -> list[Pod]:
+        return [pod for pod in connection.store.of(name, POD) if states.failed(pod)]
+
+    await connection.delete(failed())
+    await connection.until(name, lambda: not failed())
+
+
+async def _await_restarts(connection: Connection, name: str, before: Sequence[Pod]) -> None:
+    """Waits for the kubelet to start again what had ended, after a pause that it chooses."""
+    ended = states.ended_keys(before)
+    await connection.waiting.restarted(
+        name, lambda: not ended & states.ended_keys(connection.store.of(name, POD))
+    )

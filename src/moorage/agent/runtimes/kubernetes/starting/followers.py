@@ -1,0 +1,88 @@
+"""The tasks that follow clones: one for each container that clones now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from moorage.agent.runtimes.kubernetes.api import commands
+from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.model import Pod
+from moorage.agent.runtimes.kubernetes.observed import states
+from moorage.agent.runtimes.kubernetes.starting import clone
+from moorage.agent.runtimes.kubernetes.starting.progress import StartProgress, cloning_container
+from moorage.agent.runtimes.kubernetes.wanted.names import SANDBOX
+from moorage.agent.runtimes.port import RuntimeFault
+from moorage.contract import DesiredWorkspace
+from moorage.kernel import log
+from moorage.kernel.errors import MoorageError
+
+_log = log.get(part="agent.kubernetes.clones")
+TELL_EVERY = 0.5
+"""Seconds between two words about a clone's progress."""
+
+
+class CloneFollowers:
+    """`changed(workspace)` is called when a clone has told something; `broken(workspace)` when it can no longer be followed, and
+    `follow` is to be called again."""
+
+    def __init__(self, client: Client, changed: Callable[[str], None], broken: Callable[[str], None]) -> None:
+        self._client, self._changed, self._broken = client, changed, broken
+        self._tasks: dict[str, tuple[str, asyncio.Task[None]]] = {}
+        """By workspace: which run of a container is followed."""
+
+    def follow(self, name: str, desired: DesiredWorkspace, start: StartProgress, pod: Pod | None) -> None:
+        """Follows the container of the pod that clones now, if one does, and no other one of the workspace any more."""
+        cloning = cloning_container(pod) if pod is not None else None
+        if pod is None or cloning is None:
+            self.drop(name)
+            return
+        key = states.run_key(pod, cloning)
+        if name in self._tasks and self._tasks[name][0] == key:
+            return
+        self.drop(name)
+        start.clone_log = clone.CloneLog()
+        if cloning.started and cloning.name == SANDBOX:
+            return
+        place = commands.Place(pod.namespace, pod.name, cloning.name)
+        task = asyncio.create_task(self._follow(name, desired, start, place), name=f"clone of {name}")
+        self._tasks[name] = (key, task)
+
+    def drop(self, name: str) -> None:
+        if entry := self._tasks.pop(name, None):
+            entry[1].cancel()
+
+    async def close(self) -> None:
+        tasks = [task for _, task in self._tasks.values()]
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow(
+        self, name: str, desired: DesiredWorkspace, start: StartProgress, place: commands.Place
+    ) -> None:
+        """Ends with the clone. When the connection breaks, whoever looks again begins anew."""
+        told = 0.0
+
+        def changed() -> None:
+            nonlocal told
+            now = asyncio.get_running_loop().time()
+            if start.clone_log.ended or now - told > TELL_EVERY:
+                told = now
+                self._changed(name)
+
+        try:
+            await clone.deliver(self._client, place, desired)
+            await clone.follow(self._client, place, desired, start.clone_log, changed)
+        except RuntimeFault as fault:
+            if fault.final:
+                start.clone_log.fault = fault.cause
+                self._changed(name)
+                return
+            _log.info("stopped following a clone", workspace=name, error=str(fault))
+        except MoorageError as error:
+            _log.info("stopped following a clone", workspace=name, error=str(error))
+        if not start.clone_log.ended:
+            self._tasks.pop(name, None)
+            self._broken(name)
