@@ -169,7 +169,7 @@ async def test_a_program_that_is_not_there(world: KubernetesWorld) -> None:
 
 async def test_an_editor_that_never_answers(world: KubernetesWorld) -> None:
     """An editor that does not open its port in time is the fault, with the main container's last lines."""
-    agent = await world.agent(editor_timeout=4.0)
+    agent = await world.agent(editor_timeout=10.0)
     editor = msgspec.structs.replace(EDITOR, command=("sh", "-c", "echo thinking; sleep 600"))
     desired = desired_of(world, spec=simple_spec(world, editor=editor))
     fault = await fault_of(agent, desired)

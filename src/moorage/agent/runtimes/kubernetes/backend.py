@@ -20,8 +20,9 @@ from moorage.workspace_settings import RemoteDevelopment
 
 
 class KubernetesBackend:
-    """`options`: what the agent was told about its own work; `settings`: about workspaces that start from now on (see
-    `apply.planning` for those that run); `bounds`: what those that run may have kept."""
+    """`options`: what the agent was told about its own work; `settings`: about workspaces that
+    start from now on (see `apply.planning` for those that run); `bounds`: what those that run may
+    have kept."""
 
     caveat = ""
     """Who reaches its workspaces, NetworkPolicies decide."""
@@ -41,7 +42,8 @@ class KubernetesBackend:
 
     @classmethod
     def from_settings(cls, options: AgentSettings, clock: Clock) -> Self:
-        """Raises `Misconfigured` when the cluster's access or a file of the agent's settings is not usable."""
+        """Raises `Misconfigured` when the cluster's access or a file of the agent's settings is not
+        usable."""
         return cls(
             find_access(options.kubeconfig, options.kubernetes_context),
             options,

@@ -1,7 +1,7 @@
 """The port's `Runtime` on a Kubernetes cluster.
 
-Everything is read from the store's memory of the cluster; only what differs is written. What an action started is waited
-for, so that its end is the end of the work.
+Everything is read from the store's memory of the cluster; only what differs is written. What an
+action started is waited for, so that its end is the end of the work.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class KubernetesRuntime:
         identity: Identity,
         listener: Listener,
     ) -> None:
-        """`settings()`: by which workspaces start from now on; `bounds`: what those that run may have kept of earlier ones."""
+        """`settings()`: by which workspaces start from now on; `bounds`: what those that run may
+        have kept of earlier ones."""
         self.client = client
         self.connection = Connection(
             client,

@@ -37,7 +37,8 @@ def backend(server: str) -> KubernetesBackend:
 
 
 async def test_nothing_is_known_before_the_cluster_answers() -> None:
-    """Whatever is asked of a runtime that has not reached its cluster is a fault that may pass, and names the cluster."""
+    """Whatever is asked of a runtime that has not reached its cluster is a fault that may pass, and
+    names the cluster."""
     used = backend("http://127.0.0.1:9")
     runtime = used.runtime_for(Identity("inst", 1), Losses())
     with pytest.raises(RuntimeFault, match=r"127\.0\.0\.1:9 does not answer") as caught:

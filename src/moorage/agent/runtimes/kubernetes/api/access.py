@@ -1,7 +1,7 @@
-"""How to reach an API server: from a kubeconfig file, or from inside of a pod.
+"""Finds the way to an API server, from a kubeconfig file or from inside of a pod.
 
-Only what needs no helper programs: tokens, token files, client certificates. A kubeconfig that asks for an `exec`
-plugin is refused in plain words, since an agent is given a service account.
+Only what needs no helper programs: tokens, token files, client certificates. A kubeconfig that asks
+for an `exec` plugin is refused in plain words, since an agent is given a service account.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 @dataclass(frozen=True)
 class Access:
-    """`server`: the API server's URL, without a slash at its end. `ca`: PEM certificates; "": the system's."""
+    """`server`: the API server's URL, without a slash at its end. `ca`: PEM certificates; "": the
+    system's."""
 
     server: str
     ca: str = ""
@@ -35,13 +36,14 @@ class Access:
     insecure: bool = False
     namespace: str = "default"
     source: str = ""
-    """Where this comes from, for messages."""
+    """The file or folder that this comes from, for messages."""
 
     def __repr__(self) -> str:
         return f"Access(server={self.server!r}, source={self.source!r})"
 
     def bearer(self) -> str:
-        """The token that is good now; "" when a certificate is used. Raises `Misconfigured` when its file is gone."""
+        """The token that is good now; "" when a certificate is used. Raises `Misconfigured` when
+        its file is gone."""
         if self.token_file is None:
             return self.token
         try:
@@ -71,14 +73,16 @@ class Access:
 
 
 def find(kubeconfig: str, context: str = "") -> Access:
-    """From the file `kubeconfig`; when it is "", from the pod that this runs in. Raises `Misconfigured`."""
+    """The access that the file `kubeconfig` gives, or, when that is "", the pod that this runs in.
+    Raises `Misconfigured`."""
     if kubeconfig:
         return from_kubeconfig(Path(kubeconfig), context)
     return in_cluster()
 
 
 def in_cluster(folder: Path = SERVICE_ACCOUNT, environ: dict[str, str] | None = None) -> Access:
-    """Raises `Misconfigured` when this is no pod with a service account's token."""
+    """The access of the pod that this runs in. Raises `Misconfigured` when this is no pod with a
+    service account's token."""
     import os
 
     env = dict(os.environ) if environ is None else environ
@@ -102,7 +106,8 @@ def in_cluster(folder: Path = SERVICE_ACCOUNT, environ: dict[str, str] | None = 
 
 
 def from_kubeconfig(file: Path, context: str = "") -> Access:
-    """The cluster and user of `context` ("": the file's current one). Raises `Misconfigured`, naming what is wrong."""
+    """The access of the cluster and user of `context` ("": the file's current one). Raises
+    `Misconfigured`, naming what is wrong."""
     try:
         document = yaml.safe_load(file.read_text())
     except OSError as error:
@@ -146,7 +151,7 @@ def _named(file: Path, document: dict[str, Any], table: str, kind: str, name: st
 
 
 def _data(file: Path, table: dict[str, Any], key: str) -> str:
-    """What `<key>-data` (base64) or the file `<key>` holds; "" when there is neither."""
+    """The content of `<key>-data` (base64) or of the file `<key>`; "" when there is neither."""
     if inline := table.get(f"{key}-data"):
         try:
             return base64.b64decode(inline, validate=True).decode()
@@ -177,6 +182,6 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
 
 
 def own_namespace(folder: Path = SERVICE_ACCOUNT) -> str:
-    """Of the pod that the agent runs in; "" when it runs in none."""
+    """The namespace of the pod that the agent runs in; "" when it runs in none."""
     file = folder / "namespace"
     return file.read_text().strip() if file.exists() else ""

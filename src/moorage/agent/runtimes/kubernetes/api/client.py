@@ -1,7 +1,7 @@
 """A thin client of the Kubernetes API on aiohttp: what the agent needs of it and no more.
 
-Every request takes a token from the bucket first. An answer that is no success is an `ApiError`; no answer at all, or one
-that a wrong address, CA or token explains, is an error that says so.
+Every request takes a token from the bucket first. An answer that is no success is an `ApiError`; no
+answer at all, or one that a wrong address, CA or token explains, is an error that says so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from moorage.kernel.errors import Forbidden, Misconfigured, MoorageError, Unavai
 
 FIELD_MANAGER = "moorage-agent"
 PAGE = 100
-"""Objects per page of a list: as Python's tables, a page of Deployments takes some ten megabytes."""
+"""Objects per page of a list: as Python's tables, a page of Deployments takes some ten megabytes.
+"""
 TIMEOUT = 30.0
 """Seconds for a request that is no stream."""
 WATCH_SECONDS = 300
@@ -36,7 +37,8 @@ _JSON_PATCH = "application/json-patch+json"
 
 
 class ApiError(MoorageError):
-    """The API server refused. `reason` is its machine-readable word (`NotFound`, `Conflict`, `Invalid`, …)."""
+    """The API server refused. `reason` is its machine-readable word (`NotFound`, `Conflict`,
+    `Invalid`, …)."""
 
     default_code = "cluster-refused"
 
@@ -54,7 +56,7 @@ class Client:
         self.access = access
         self.bucket = bucket
         self.requests: Counter[tuple[str, str, int]] = Counter()
-        """How many requests: by verb, kind and HTTP status (0: no answer)."""
+        """The number of requests by verb, kind and HTTP status (0: no answer)."""
         self._tls = access.tls()
         self._session: aiohttp.ClientSession | None = None
 
@@ -97,7 +99,8 @@ class Client:
     async def pages(
         self, kind: Kind[Any], *, namespace: str = "", labels: str = "", fields: str = ""
     ) -> AsyncIterator[tuple[list[Object], str]]:
-        """Page by page: objects as they are sent, and the resource version to watch from. Items bear no `kind`: it is added."""
+        """Page by page: objects as they are sent, and the resource version to watch from. Items
+        bear no `kind`: it is added."""
         query: dict[str, str] = {"limit": str(PAGE)}
         if labels:
             query["labelSelector"] = labels
@@ -117,8 +120,8 @@ class Client:
     async def watch(
         self, kind: Kind[Any], *, namespace: str = "", labels: str, since: str, opened: Callable[[], None]
     ) -> AsyncIterator[tuple[str, Object]]:
-        """(ADDED | MODIFIED | DELETED | BOOKMARK, object) after the version `since`, until the server ends the watch.
-        `opened` is called once it has begun.
+        """(ADDED | MODIFIED | DELETED | BOOKMARK, object) after the version `since`, until the
+        server ends the watch. `opened` is called once it has begun.
 
         Raises `ApiError` with status 410 when `since` is too old: list again then.
         """
@@ -143,7 +146,8 @@ class Client:
                 yield event["type"], item
 
     async def apply(self, item: Object) -> Object:
-        """Server-side apply as `FIELD_MANAGER`; whoever else holds a field loses it. The object as it is then."""
+        """Server-side apply as `FIELD_MANAGER`; whoever else holds a field loses it. The object as
+        it is then."""
         kind, metadata = kind_of(item), item["metadata"]
         path = kind.one(metadata.get("namespace", ""), metadata["name"])
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
@@ -188,8 +192,8 @@ class Client:
         version: str = "",
         grace: int | None = None,
     ) -> bool:
-        """False when it was gone already. `uid`: only that very object; `version`: only as it was then. What it owns goes in
-        the background."""
+        """False when it was gone already. `uid`: only that very object; `version`: only as it was
+        then. What it owns goes in the background."""
         body: dict[str, Any] = {"propagationPolicy": "Background"}
         only = {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value}
         if only:
@@ -212,7 +216,7 @@ class Client:
         return True
 
     async def read(self, path: str, *, timeout: float = TIMEOUT) -> Object:
-        """What `GET path` answers, as JSON. `timeout`: seconds."""
+        """The answer to `GET path`, as JSON. `timeout`: seconds."""
         return await self._json("get", None, path, seconds=timeout)
 
     async def version(self, *, timeout: float = TIMEOUT) -> str:

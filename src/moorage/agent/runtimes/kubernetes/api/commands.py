@@ -1,8 +1,10 @@
-"""Commands in a workspace's containers, through the API server's exec (subprotocol `v4.channel.k8s.io`).
+"""Commands in a workspace's containers, through the API server's exec (subprotocol
+`v4.channel.k8s.io`).
 
-The protocol has no way to set variables or a folder, none to end a command, and none to end its input while its output
-goes on. So a shell of the tools tree sets the former, `workspace-end` does the second, and for the third the input of a
-command without a terminal comes in pieces, each after its length; the piece of length 0 is the end.
+The protocol has no way to set variables or a folder, none to end a command, and none to end its
+input while its output goes on. So a shell of the tools tree sets the former, `workspace-end` does
+the second, and for the third the input of a command without a terminal comes in pieces, each after
+its length; the piece of length 0 is the end.
 """
 
 from __future__ import annotations
@@ -139,8 +141,9 @@ async def running(
 
 
 async def run(client: Client, place: Place, argv: list[str], secret: bytes = b"") -> tuple[int, str]:
-    """Runs a command to its end → exit code and what it wrote. Raises `RuntimeFault`. `secret`: its input, of which it sees the end by
-    itself: the pipe through which pieces go would lie in `/dev/shm`, which all containers of a pod share."""
+    """Runs a command to its end → exit code and what it wrote. Raises `RuntimeFault`. `secret`: its
+    input, of which it sees the end by itself: the pipe through which pieces go would lie in
+    `/dev/shm`, which all containers of a pod share."""
     request = ExecRequest(argv=tuple(argv), stdin=bool(secret))
     async with running(client, place, request, "/", whole=True) as session:
         if secret:
@@ -150,14 +153,16 @@ async def run(client: Client, place: Place, argv: list[str], secret: bytes = b""
 
 
 def step_argv(step: StepRequest) -> list[str]:
-    """See `Runtime.run_step`. The command's own output goes to a file in the workspace; what comes here is its end."""
+    """See `Runtime.run_step`. The command's own output goes to a file in the workspace; what comes
+    here is its end."""
     words = [f"{name}={value}" for name, value in step.env.items()]
     script = f"{TOOLS_ROOT}/bin/workspace-step"
     return [BUSYBOX, "env", *words, BUSYBOX, "sh", script, step.key, step.folder, step.command_line]
 
 
 def exit_code_of(status: Status) -> int:
-    """Of the `Status` that ends an exec. Raises `RuntimeFault` when the command could not be run at all."""
+    """The exit code in the `Status` that ends an exec. Raises `RuntimeFault` when the command could
+    not be run at all."""
     if status.status == "Success":
         return 0
     for cause in status.details.causes if status.details is not None else ():

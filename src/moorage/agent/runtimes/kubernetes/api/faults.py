@@ -1,4 +1,4 @@
-"""What the API server refuses becomes what the port promises: a `RuntimeFault`."""
+"""Turns what the API server refuses into what the port promises: a `RuntimeFault`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from moorage.kernel.errors import Forbidden, MoorageError, NotFound
 
 @contextmanager
 def faults(doing: str) -> Iterator[None]:
-    """Of several errors at the same time, the one that says most: final, any fault, whatever there is."""
+    """Raises errors of the block as `RuntimeFault`. Of several at the same time, the one that says
+    most: a final one, any fault, or whatever there is."""
     try:
         yield
     except (RuntimeFault, NotFound):
@@ -42,7 +43,7 @@ def cause_of(error: MoorageError) -> Cause:
 
 
 def refused(message: str) -> Verdict:
-    """Of an object that validation, a policy or a webhook did not let pass."""
+    """Explains why validation, a policy or a webhook did not let an object pass."""
     if "violates PodSecurity" in message:
         text = "The cluster's Pod Security does not allow this workspace."
         hint = "The agent's settings (allow_privilege_escalation, runtime class) ask for more than the namespace may have."
@@ -62,7 +63,7 @@ def refused(message: str) -> Verdict:
 
 
 def verdict_of(doing: str, error: MoorageError) -> Verdict:
-    """Of a request that failed. Refusals for good are final; what may pass by itself is not."""
+    """Explains why a request failed. Refusals for good are final; what may pass by itself is not."""
     if isinstance(error, ApiError):
         if "because it is being terminated" in error.text:
             return Verdict(still_ending(error.text), False)
@@ -76,7 +77,8 @@ def verdict_of(doing: str, error: MoorageError) -> Verdict:
 
 
 def still_ending(detail: str = "") -> Cause:
-    """Of a workspace that is wanted while what there was of it before is still being removed."""
+    """The cause where a workspace is wanted while what there was of it before is still being
+    removed."""
     return Cause(
         code="still-ending",
         message="The cluster is still removing what this workspace had before.",

@@ -1,7 +1,7 @@
 """The parts of Kubernetes objects that the agent reads, as the API server's JSON has them.
 
-Fields have the names of the API reference (https://kubernetes.io/docs/reference/kubernetes-api/), and unknown ones are ignored. What
-the API server leaves out has the default of its type in Go.
+Fields have the names of the API reference (https://kubernetes.io/docs/reference/kubernetes-api/),
+and unknown ones are ignored. What the API server leaves out has the default of its type in Go.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class Condition(Part, frozen=True):
 
 
 class ClusterObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Any object. Its subclasses are the kinds; see `resources` for where the API server keeps them."""
+    """Any object. Its subclasses are the kinds; see `resources` for where the API server keeps
+    them."""
 
     kind: ClassVar[str] = ""
     metadata: Metadata = Metadata()
@@ -117,7 +118,8 @@ class StateOfContainer(Part, frozen=True):
 
     @property
     def started_at(self) -> float | None:
-        """When the run began that goes on or has ended, in seconds since the epoch; None: there is none."""
+        """When the run began that goes on or has ended, in seconds since the epoch; None: there is
+        none."""
         run = self.running or self.terminated
         return seconds(run.started_at) if run is not None else None
 
@@ -144,7 +146,7 @@ class ContainerStatus(Part, frozen=True):
 
     @property
     def ended(self) -> Terminated | None:
-        """How it ended, if it did and does not run (again)."""
+        """The end of the container, if it ended and does not run (again)."""
         if self.state.terminated is not None:
             return self.state.terminated
         return self.last_state.terminated if self.state.waiting is not None else None
@@ -194,7 +196,7 @@ class ContainerTemplate(Part, frozen=True):
     name: str
     image: str = ""
     restart_policy: str = ""
-    """Of an init container: `Always` makes a sidecar of it."""
+    """`Always` makes a sidecar of an init container."""
 
 
 class ImageVolume(Part, frozen=True):

@@ -1,4 +1,5 @@
-"""A token bucket: so many requests per second to the API server, with a burst, shared fairly in order of arrival."""
+"""A token bucket: so many requests per second to the API server, with a burst, shared fairly in
+order of arrival."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from moorage.kernel.clock import Clock
 
 
 class TokenBucket:
-    """`rate` requests per second on average, `burst` at once. `waited`: seconds that callers have waited in all."""
+    """`rate` requests per second on average, `burst` at once. `waited`: seconds that callers have
+    waited in all."""
 
     def __init__(self, rate: float, burst: int, clock: Clock) -> None:
         self.rate = rate

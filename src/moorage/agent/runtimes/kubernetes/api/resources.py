@@ -14,7 +14,8 @@ from moorage.kernel.errors import InvalidInput, Unavailable
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
 Object = dict[str, Any]
-"""A Kubernetes object as the API server's JSON has it: to be sent, or compared with what is sent."""
+"""A Kubernetes object as the API server's JSON has it: to be sent, or compared with what is sent.
+"""
 T = TypeVar("T", bound=ClusterObject)
 
 
@@ -26,17 +27,19 @@ class Kind(Generic[T]):
     plural: str
     namespaced: bool = True
     model: type[T] = ClusterObject  # type: ignore[assignment]
-    """How its objects are read."""
+    """The type as which its objects are read."""
 
     def path(self, namespace: str = "", name: str = "") -> str:
-        """The path of one object, of a namespace's, or of all. Raises `InvalidInput` for what is no object's name."""
+        """The path of one object, of a namespace's, or of all. Raises `InvalidInput` for what is no
+        object's name."""
         root = f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
         if self.namespaced and namespace:
             root += f"/namespaces/{_segment(namespace)}"
         return f"{root}/{self.plural}" + (f"/{_segment(name)}" if name else "")
 
     def one(self, namespace: str, name: str) -> str:
-        """The path of one object; never that of all, which no name would stand for. Raises `InvalidInput` as `path` does."""
+        """The path of one object; never that of all, which no name would stand for. Raises
+        `InvalidInput` as `path` does."""
         return f"{self.path(namespace)}/{_segment(name)}"
 
     def new(self, metadata: Object, **fields: object) -> Object:
@@ -44,7 +47,8 @@ class Kind(Generic[T]):
         return {"apiVersion": self.api, "kind": self.name, "metadata": metadata, **fields}
 
     def read(self, item: Object) -> T:
-        """The parts of an object that the agent reads. Raises `Unavailable` when it is no object of this kind."""
+        """The parts of an object that the agent reads. Raises `Unavailable` when it is no object of
+        this kind."""
         try:
             return msgspec.convert(item, self.model)
         except msgspec.ValidationError as error:
@@ -97,7 +101,7 @@ GENERATED: tuple[Kind[Any], ...] = (
     SERVICE,
     DEPLOYMENT,
 )
-"""What the agent makes, in the order of making."""
+"""The kinds that the agent makes, in the order of making."""
 
 WATCHED: tuple[Kind[Any], ...] = (*GENERATED, POD)
 BY_NAME: dict[str, Kind[Any]] = {kind.name: kind for kind in (*WATCHED, NODE, EVENT)}

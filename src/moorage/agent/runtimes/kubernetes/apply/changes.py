@@ -1,4 +1,4 @@
-"""What has to be written so that a workspace's objects are as they are wanted, and nothing else. Pure."""
+"""The writes that make a workspace's objects as they are wanted, and no others. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from moorage.agent.runtimes.kubernetes.observed.store import Held
 from moorage.agent.runtimes.kubernetes.wanted import names, records
 
 IMMUTABLE = frozenset({"PersistentVolumeClaim"})
-"""What is made once and never changed: its spec may not be, and a setting that changed since is for new workspaces."""
+"""Kinds that are made once and never changed: their spec may not be, and a setting that changed
+since is for new workspaces."""
 YOUNG_CLAIM = 60.0
-"""Seconds for which a claim of the default class is given time to get its volume, however often a start begins anew."""
+"""Seconds for which a claim of the default class is given time to get its volume, however often a
+start begins anew."""
 _WORDS = {
     "Namespace": "its namespace",
     "ServiceAccount": "its service account",
@@ -53,7 +55,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def needed(wanted: Sequence[Object], found: Sequence[Held]) -> Changes:
-    """The changes that make `found`, all objects that carry the workspace's labels, as they are wanted."""
+    """The changes that make `found`, all objects that carry the workspace's labels, as they are
+    wanted."""
     by_key = {held.key: held for held in found}
     apply, clean = [], []
     for item in wanted:
@@ -71,9 +74,10 @@ def needed(wanted: Sequence[Object], found: Sequence[Held]) -> Changes:
 
 
 def stale_claims(wanted: Sequence[Object], found: Sequence[VolumeClaim], before: float) -> list[VolumeClaim]:
-    """Claims for which no volume was made, and that ask for another storage class than a start asks for now. No claim can be
-    changed, and the default class may be another one by now: only a new one helps. For one of the default class that was not made
-    `before`, a volume may be under way."""
+    """Claims for which no volume was made, and that ask for another storage class than a start asks
+    for now. No claim can be changed, and the default class may be another one by now: only a new
+    one helps. For one of the default class that was not made `before`, a volume may be under way.
+    """
     by_key = {claim.key: claim for claim in found}
     stale = []
     for item in wanted:
@@ -103,7 +107,8 @@ def _same_run(wanted: Object, there: Object) -> bool:
 
 
 def _other_writer(wanted: Object, there: Object) -> bool:
-    """Whether the template there was written by an agent of another version: it is right as it is, until a restart."""
+    """Whether the template there was written by an agent of another version: it is right as it is,
+    until a restart."""
     return _annotations_of(wanted).get(names.TEMPLATE) != _annotations_of(there).get(names.TEMPLATE)
 
 

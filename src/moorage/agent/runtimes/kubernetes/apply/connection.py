@@ -35,8 +35,8 @@ _log = log.get(part="agent.kubernetes")
 
 
 class Connection:
-    """`options`: what the agent was told about its own work; `settings()`: by which workspaces start from now on; `bounds`: what
-    those that run may have kept."""
+    """`options`: what the agent was told about its own work; `settings()`: by which workspaces
+    start from now on; `bounds`: what those that run may have kept."""
 
     def __init__(
         self,
@@ -94,7 +94,8 @@ class Connection:
         *,
         run: str,
     ) -> Plan:
-        """How the workspace is to be made; see `planning.plan_of`. Image pull secrets are as they were read last."""
+        """The plan by which the workspace is to be made; see `planning.plan_of`. Image pull secrets
+        are as they were read last."""
         frame = planning.Frame(
             identity=self.identity,
             options=self.options,
@@ -106,7 +107,8 @@ class Connection:
         return planning.with_sources(plan, found, self.pull_secrets.known(plan.settings))
 
     async def until(self, name: str, done: Callable[[], bool]) -> None:
-        """Waits for the store to hear of what was removed. Raises `RuntimeFault`, not final, when that takes too long."""
+        """Waits for the store to hear of what was removed. Raises `RuntimeFault`, not final, when
+        that takes too long."""
         await self.waiting.gone(name, done, self.store.of)
 
     async def delete(self, items: Sequence[ClusterObject]) -> None:
@@ -117,13 +119,14 @@ class Connection:
                     tasks.create_task(self.writer.delete(item))
 
     async def drop_pods(self, over: Sequence[Pod]) -> None:
-        """Takes pods in which nothing runs any more off the list; their node would do so some seconds later."""
+        """Takes pods in which nothing runs any more off the list; their node would do so some
+        seconds later."""
         async with asyncio.TaskGroup() as tasks:
             for pod in over:
                 tasks.create_task(self.client.delete(POD, pod.namespace, pod.name, grace=0))
 
     async def _discover(self) -> Abilities:
-        """What the cluster can do, once it answers."""
+        """The abilities of the cluster, once it answers."""
         backoff = Backoff(0.2, 5.0)
         while True:
             try:
@@ -137,7 +140,8 @@ class Connection:
         self._abilities = abilities
 
     def _pull_namespaces(self) -> frozenset[str]:
-        """Where image pull secrets may lie: where the agent's owner allows it, and what is set now, which was looked at."""
+        """The namespaces of image pull secrets: those that the agent's owner allows, and those that
+        are set now, which were looked at."""
         allowed = self._bounds.pull_secret_namespaces if self._bounds is not None else frozenset()
         return allowed | {secret.namespace for secret in self._settings().settings.image_pull_secrets}
 

@@ -1,8 +1,9 @@
 """Compares an object as it should be with the same object in the cluster. Pure.
 
-The API server fills in defaults, so what is there has more fields than what was applied: a difference is a field of ours
-that has another value, or is missing, or a list that is longer. Quantities are compared as numbers. What somebody else added to
-an object is found in its `managed_fields`.
+The API server fills in defaults, so what is there has more fields than what was applied: a
+difference is a field of ours that has another value, or is missing, or a list that is longer.
+Quantities are compared as numbers. What somebody else added to an object is found in its
+`managed_fields`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from moorage.kernel import quantities
 
 _QUANTITY_PARENTS = frozenset({"requests", "limits", "hard", "max", "min", "default", "defaultRequest"})
 _KEYS = ("name", "mountPath", "containerPort", "port", "key", "uid")
-"""What lists of tables are keyed by, as server-side apply merges them."""
+"""The keys of lists of tables, as server-side apply merges them."""
 
 
 def differences(wanted: Object, found: Object) -> list[str]:
@@ -49,7 +50,8 @@ def _compare_lists(wanted: list[Any], found: Any, path: str) -> Iterator[str]:
 
 
 def _by_key(wanted: Sequence[Any], found: Sequence[Any]) -> list[Any]:
-    """The found items in the order of the wanted ones, when both are tables with a common key; else as they are."""
+    """The found items in the order of the wanted ones, when both are tables with a common key; else
+    as they are."""
     for key in _KEYS:
         if all(isinstance(item, dict) and key in item for item in (*wanted, *found)):
             by = {item[key]: item for item in found}

@@ -1,4 +1,7 @@
-"""Which plan a workspace has now: a run that goes on keeps what it was started with, a new one takes what is set. Pure."""
+"""Decides by which plan a workspace is made. Pure.
+
+A run that goes on keeps what it was started with; a new one takes what is set.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from moorage.workspace_settings import PullSecret, RemoteDevelopment, decode
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """What all workspaces of an agent have in common."""
+    """All that the workspaces of an agent have in common."""
 
     identity: Identity
     options: AgentSettings
@@ -31,8 +34,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """By which workspaces start from now on."""
     abilities: Abilities
     bounds: Bounds | None = None
-    """Of what a run may have kept: its settings lie on its Deployment, which more people may edit than the agent's
-    settings. None: no bounds, as for those whose agent has a file of its own."""
+    """The bounds of what a run may have kept. Its settings lie on its Deployment, which more people
+    may edit than the agent's settings. None: there are none, as for those whose agent has a file of
+    its own."""
 
     def accepts(self, kept: RemoteDevelopment) -> bool:
         """Pull secrets are no part of this: see `PullSecrets`."""
@@ -52,7 +56,8 @@ def plan_of(
     *,
     run: str,
 ) -> Plan:
-    """`deployment`: of a run that goes on; its settings and its tools are kept. `found`: all objects that there are."""
+    """`deployment`: of a run that goes on; its settings and its tools are kept. `found`: all
+    objects that there are."""
     options, settings, abilities, tools = (
         frame.options,
         frame.settings.settings,
@@ -87,8 +92,8 @@ def plan_of(
 
 
 def with_sources(plan: Plan, found: Sequence[ClusterObject], sources: Mapping[PullSecret, Secret]) -> Plan:
-    """`sources`: image pull secrets as they are known now. Of the others, the copies count as they are; one that
-    is not there differs from whatever it should be."""
+    """`sources`: image pull secrets as they are known now. Of the others, the copies count as they
+    are; one that is not there differs from whatever it should be."""
     copies = {item.name: item for item in found if isinstance(item, Secret)}
     contents = []
     for source in names.pull_secrets(plan.settings):
@@ -98,8 +103,8 @@ def with_sources(plan: Plan, found: Sequence[ClusterObject], sources: Mapping[Pu
 
 
 def without_lacking(plan: Plan) -> tuple[Plan, PullSecret | None]:
-    """Without the pull secrets of which there is neither source nor copy, so that nothing empty is written; and the first
-    of these."""
+    """The plan without the pull secrets of which there is neither source nor copy, so that nothing
+    empty is written; and the first of these."""
     lacking = [
         content
         for content in plan.pull_secrets
@@ -112,7 +117,7 @@ def without_lacking(plan: Plan) -> tuple[Plan, PullSecret | None]:
 
 
 def impossible(plan: Plan) -> Cause | None:
-    """Why this cluster cannot do what the settings ask for, if it cannot."""
+    """The reason why this cluster cannot do what the settings ask for; None: it can."""
     if plan.settings.use_kubernetes_user_namespaces and not plan.abilities.user_namespaces:
         return Cause(
             code="user-namespaces-unavailable",
@@ -136,15 +141,15 @@ def is_run_of(deployment: Deployment, desired: DesiredWorkspace) -> bool:
 
 
 def run_of(deployment: Deployment) -> str:
-    """Which life of the containers a Deployment is for; see `names.RUN`."""
+    """The life of the containers that a Deployment is for; see `names.RUN`."""
     return deployment.template.metadata.annotations.get(names.RUN, "")
 
 
 def _kept(
     frame: Frame, name: str, deployment: Deployment, found: Sequence[ClusterObject]
 ) -> RemoteDevelopment | None:
-    """The settings that a run was started with, whole. When nobody has the CA bundle of then any more, the newest one counts, so that
-    there is one."""
+    """The settings that a run was started with, whole. When nobody has the CA bundle of then any
+    more, the newest one counts, so that there is one."""
     annotations = states.annotations_of(deployment)
     kept = decode(annotations.get(names.SETTINGS, ""))
     digest = annotations.get(names.CA_BUNDLE, "")

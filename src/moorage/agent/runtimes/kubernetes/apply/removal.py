@@ -1,4 +1,5 @@
-"""Ends a workspace: its processes alone, all but its data, or all of it. All raise `RuntimeFault` and what the client raises."""
+"""Ends a workspace: its processes alone, all but its data, or all of it. All raise `RuntimeFault`
+and what the client raises."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ async def stop(connection: Connection, name: str) -> None:
 
 
 async def remove(connection: Connection, name: str) -> None:
-    """See `Runtime.remove`. A namespace that is not the workspace's own is left, without the agent's labels."""
+    """See `Runtime.remove`. A namespace that is not the workspace's own is left, without the
+    agent's labels."""
     store = connection.store
     spaces = store.of(name, NAMESPACE)
     found = [item for item in store.of(name) if not isinstance(item, Namespace)]

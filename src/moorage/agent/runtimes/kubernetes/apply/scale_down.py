@@ -1,4 +1,5 @@
-"""Ends a failed workspace's processes and keeps what they said: the Deployment is scaled to nothing, and remembers."""
+"""Ends a failed workspace's processes and keeps what they said: the Deployment is scaled to
+nothing, and remembers."""
 
 from __future__ import annotations
 
@@ -25,18 +26,20 @@ LOG_LENGTH = 16 * 1024
 ANNOTATIONS_LIMIT = 256 * 1024
 """Bytes of an object's annotations, keys and values together; the API server refuses more."""
 RESERVE = 8 * 1024
-"""What others may need of these: a ReplicaSet has the Deployment's annotations, and some of its own."""
+"""Bytes of these that others may need: a ReplicaSet has the Deployment's annotations, and some of
+its own."""
 MOST_BYTES = 128 * 1024
-"""Of what is kept, as it is written."""
+"""Bytes of what is kept, as it is written."""
 
 
 async def halted_of(
     monitor: StartMonitor, options: AgentSettings, name: str, deployment: Deployment, pods: Sequence[Pod]
 ) -> states.Halted:
-    """What there is to keep of the containers as they are now."""
+    """The state of the containers as they are now, to be kept."""
     pod = states.current_pod(pods)
     main = states.annotations_of(deployment).get(names.MAIN, "")
-    # An agent that starts anew reads here that they were in a loop; what this one has counted, it does not know.
+    # An agent that starts anew reads here that they were in a loop; what this one has counted, it
+    # does not know.
     facts = states.Facts(
         deployment=deployment,
         pods=pods,
@@ -60,7 +63,8 @@ async def halted_of(
 
 
 def written(halted: states.Halted, annotations: Mapping[str, str]) -> str:
-    """As the annotation that it becomes, beside `annotations`: logs are shortened, and then words left out, until it fits."""
+    """The state as the annotation that it becomes, beside `annotations`: logs are shortened, and
+    then words left out, until it fits."""
     others = sum(
         len(name.encode()) + len(text.encode()) for name, text in annotations.items() if name != names.HALTED
     )
@@ -76,8 +80,9 @@ def written(halted: states.Halted, annotations: Mapping[str, str]) -> str:
 
 
 def patch_of(halted: states.Halted, annotations: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What scales a Deployment with these annotations down (RFC 6902). An agent of an earlier version kept the whole CA bundle there,
-    which leaves too little room, and which nobody needs any more: a run that was halted is followed by a new one."""
+    """The patch that scales a Deployment with these annotations down (RFC 6902). An agent of an
+    earlier version kept the whole CA bundle there, which leaves too little room, and which nobody
+    needs any more: a run that was halted is followed by a new one."""
     kept = decode(annotations.get(names.SETTINGS, ""))
     slim: dict[str, str] = {}
     if kept is not None and kept.ca_bundle:
@@ -93,6 +98,6 @@ def patch_of(halted: states.Halted, annotations: Mapping[str, str]) -> list[dict
 
 
 async def scale_down(client: Client, deployment: Deployment, halted: states.Halted) -> Object:
-    """The Deployment as it is then."""
+    """Scales the Deployment to nothing → the Deployment as it is then."""
     operations = patch_of(halted, states.annotations_of(deployment))
     return await client.patch(DEPLOYMENT, deployment.namespace, deployment.name, operations)

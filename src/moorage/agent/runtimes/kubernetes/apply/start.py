@@ -1,4 +1,5 @@
-"""Starts a workspace: writes what is missing or differs, and waits until what was there before has gone."""
+"""Starts a workspace: writes what is missing or differs, and waits until what was there before has
+gone."""
 
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ def goes_on(deployment: Deployment | None, desired: DesiredWorkspace) -> bool:
 def missing(
     connection: Connection, desired: DesiredWorkspace | None, found: Sequence[ClusterObject]
 ) -> tuple[str, ...]:
-    """What `start` would write now, in words."""
+    """The objects that `start` would write now, in words."""
     if desired is None or desired.desired is not DesiredState.RUNNING:
         return ()
     deployment = next((item for item in found if isinstance(item, Deployment)), None)
@@ -82,7 +83,8 @@ def _refuse_while_ending(found: Sequence[ClusterObject]) -> None:
 async def _discard_claims(
     connection: Connection, name: str, wanted: Sequence[Object], *, failed: bool
 ) -> None:
-    """Deletes claims that only a new one helps. `failed`: the former start, so that nobody waits for them."""
+    """Deletes claims that only a new one helps. `failed`: the former start, so that nobody waits
+    for them."""
     store = connection.store
     before = connection.clock.now() - (0.0 if failed else changes.YOUNG_CLAIM)
     stale = changes.stale_claims(wanted, store.of(name, VOLUME_CLAIM), before)
@@ -94,8 +96,8 @@ async def _discard_claims(
 
 
 async def _end_former_run(connection: Connection, name: str, run: str) -> None:
-    """Waits for the end of the pods of another run. The Deployment makes the new pod once the old one has left the list, which its
-    node is in no hurry to do."""
+    """Waits for the end of the pods of another run. The Deployment makes the new pod once the old
+    one has left the list, which its node is in no hurry to do."""
 
     def former() -> list[Pod]:
         return [pod for pod in connection.store.of(name, POD) if states.run_of_pod(pod) not in ("", run)]
@@ -105,7 +107,8 @@ async def _end_former_run(connection: Connection, name: str, run: str) -> None:
 
 
 async def _drop_failed_pods(connection: Connection, name: str) -> None:
-    """What a node gave up stays in the way of nothing but readers; the Deployment has made another."""
+    """Removes pods that a node gave up. They are in the way of nothing but readers; the Deployment
+    has made another."""
 
     def failed() -> list[Pod]:
         return [pod for pod in connection.store.of(name, POD) if states.failed(pod)]

@@ -11,10 +11,10 @@ from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import Cause
 
 GONE_SECONDS = 120.0
-"""How long what was removed may take to go."""
+"""Seconds that what was removed may take to go."""
 RESTART_SECONDS = 120.0
-"""How long an action waits for a kubelet to start again what ended. Its pauses double up to five minutes; but while an action waits,
-nothing else is looked at."""
+"""Seconds that an action waits for a kubelet to start again what ended. Its pauses double up to
+five minutes; but while an action waits, nothing else is looked at."""
 
 
 class Waiting:
@@ -30,7 +30,8 @@ class Waiting:
     async def gone(
         self, workspace: str, done: Callable[[], bool], objects_of: Callable[[str], Sequence[ClusterObject]]
     ) -> None:
-        """Raises `RuntimeFault`, not final, when that takes too long; it tells what is left of `objects_of`."""
+        """Raises `RuntimeFault`, not final, when that takes too long; it tells what is left of
+        `objects_of`."""
         if not await self._until(workspace, done, GONE_SECONDS):
             raise RuntimeFault(removal_slow(objects_of(workspace)), final=False)
 
@@ -50,7 +51,7 @@ class Waiting:
 
 
 def removal_slow(left: Sequence[ClusterObject]) -> Cause:
-    """Of what should have gone: `left`, what is still there."""
+    """The cause where something should have gone. `left`: what is still there."""
     return Cause(
         code="removal-slow",
         message="The cluster has not finished removing this workspace's objects yet.",
@@ -61,7 +62,7 @@ def removal_slow(left: Sequence[ClusterObject]) -> Cause:
 
 
 def left_over(left: Sequence[ClusterObject]) -> str:
-    """What is still there, and what the cluster says of namespaces that cannot go."""
+    """Names what is still there, with the cluster's words about namespaces that cannot go."""
     lines = [", ".join(f"{item.kind} {item.name}" for item in left)]
     for item in left:
         if isinstance(item, Namespace) and item.metadata.deleted:
@@ -70,7 +71,7 @@ def left_over(left: Sequence[ClusterObject]) -> str:
 
 
 def restart_slow() -> Cause:
-    """Of containers that ended and that nobody starts again."""
+    """The cause where containers ended and nobody starts them again."""
     return Cause(
         code="restart-slow",
         message="The workspace's node has not started again yet what ended.",

@@ -26,20 +26,22 @@ class Writer:
         self._client = client
         self._store = store
         self._accepted: dict[str, dict[tuple[str, str, str], tuple[bytes, tuple[str, ...]]]] = {}
-        """By workspace, of what was changed on the way in: what was applied, and what came of it."""
+        """By workspace, of what was changed on the way in: what was applied, and what came of it.
+        """
 
     def forget(self, workspace: str) -> None:
-        """Of a workspace that has no run any more."""
+        """Forgets a workspace that has no run any more."""
         self._accepted.pop(workspace, None)
 
     def settled(self, found: Changes) -> Changes:
-        """Without what has been applied already and was changed on the way in (a webhook's doing): writing it again would
-        change nothing."""
+        """The changes without what has been applied already and was changed on the way in (a
+        webhook's doing): writing it again would change nothing."""
         apply = tuple(item for item in found.apply if not self._is_accepted(item))
         return msgspec.structs.replace(found, apply=apply)
 
     async def write(self, found: Changes) -> None:
-        """The namespace first, the Deployment last, everything else at the same time. Raises what the client raises."""
+        """The namespace first, the Deployment last, everything else at the same time. Raises what
+        the client raises."""
         first = [item for item in found.apply if item["kind"] == "Namespace"]
         last = [item for item in found.apply if item["kind"] == "Deployment"]
         rest = [item for item in found.apply if item not in first and item not in last]
@@ -61,7 +63,8 @@ class Writer:
         self._store.put(await self._client.apply(item))
 
     async def delete(self, item: ClusterObject, *, exact: bool = False) -> bool:
-        """False when it was gone already, or is another one by now. `exact`: also when it is not just as it is in `item`."""
+        """False when it was gone already, or is another one by now. `exact`: also when it is not
+        just as it is in `item`."""
         metadata = item.metadata
         try:
             return await self._client.delete(
@@ -77,14 +80,15 @@ class Writer:
             return False
 
     async def release(self, item: ClusterObject) -> None:
-        """Takes back whatever the agent has set of an object that it is not to delete, its labels among it. The watch then
-        tells that it is gone."""
+        """Takes back whatever the agent has set of an object that it is not to delete, its labels
+        among it. The watch then tells that it is gone."""
         metadata = {"name": item.name} | ({"namespace": item.namespace} if item.namespace else {})
         await self._client.apply(kind_of(item).new(metadata))
 
     async def _refuse_foreign(self, space: Object) -> None:
-        """Applying would make a namespace that is somebody else's the workspace's, and deleting the workspace would delete
-        it. One that somebody took the labels from is known by what lies in it. Raises `RuntimeFault`, final."""
+        """Applying would make a namespace that is somebody else's the workspace's, and deleting the
+        workspace would delete it. One that somebody took the labels from is known by what lies in
+        it. Raises `RuntimeFault`, final."""
         name, labels = space["metadata"]["name"], space["metadata"]["labels"]
         known = self._store.of(labels[names.WORKSPACE])
         if any(name == (item.namespace or item.name) for item in known):

@@ -1,8 +1,9 @@
 """What a cluster can do, by its own word: not by its version.
 
-An API server drops what it does not know or has switched off, or refuses it. So one object with everything that the agent
-might use is created as a dry run, and what comes back tells. Nodes say what their kubelet and their container runtime are;
-what a kubelet has switched on, it does not say, so that there its version decides.
+An API server drops what it does not know or has switched off, or refuses it. So one object with
+everything that the agent might use is created as a dry run, and what comes back tells. Nodes say
+what their kubelet and their container runtime are; what a kubelet has switched on, it does not say,
+so that there its version decides.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from moorage.agent.runtimes.kubernetes.api.model import Deployment, Node, Templa
 from moorage.agent.runtimes.kubernetes.api.resources import Object
 
 IMAGE_VOLUME_KUBELET = (1, 35)
-"""From which version a kubelet mounts images unasked: before, the gate `ImageVolume` is off (and has no subPath before 1.33). An older
-kubelet under a newer API server leaves such a pod waiting."""
+"""From which version a kubelet mounts images unasked: before, the gate `ImageVolume` is off (and
+has no subPath before 1.33). An older kubelet under a newer API server leaves such a pod waiting."""
 
 
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +39,8 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def probe(namespace: str, *, image_volume: bool = True) -> Object:
-    """A Deployment with everything; only ever created as a dry run. Some servers know image volumes but refuse them: then
-    `image_volume` False tells about the rest."""
+    """A Deployment with everything; only ever created as a dry run. Some servers know image volumes
+    but refuse them: then `image_volume` False tells about the rest."""
     volume: Object = {"image": {"reference": "none"}} if image_volume else {"emptyDir": {}}
     return {
         "apiVersion": "apps/v1",
@@ -72,7 +73,8 @@ def probe(namespace: str, *, image_volume: bool = True) -> Object:
 def read(
     version: str, answer: Deployment | None, nodes: Sequence[Node], groups: Collection[str]
 ) -> Abilities:
-    """`answer`: what the dry run of `probe` gave back; None when it was refused. `groups`: names of API groups."""
+    """`answer`: what the dry run of `probe` gave back; None when it was refused. `groups`: names of
+    API groups."""
     template = answer.template.spec if answer is not None else TemplateSpec()
     accepted = (
         any(volume.image is not None for volume in template.volumes)
@@ -90,7 +92,8 @@ def read(
 
 
 def _mounts_images(node: Node) -> bool:
-    """Whether a node's container runtime can mount an image: containerd since 2.1, CRI-O since 1.31."""
+    """Whether a node's container runtime can mount an image: containerd since 2.1, CRI-O since
+    1.31."""
     runtime = node.status.node_info.container_runtime_version
     found = re.fullmatch(r"(containerd|cri-o)://v?(\d+)\.(\d+)\b.*", runtime)
     if found is None:

@@ -22,8 +22,9 @@ ASK_EVERY = 300.0
 
 
 async def abilities_of(client: Client, *, namespace: str = "", again: bool = False) -> Abilities:
-    """`namespace`: where a Deployment may be made; "": where the agent is. Raises when the API server does not answer. Whatever it refuses to tell counts as not there; `again`: but for what it may
-    tell a little later (a webhook that is away), for which this raises, too."""
+    """`namespace`: where a Deployment may be made; "": where the agent is. Raises when the API
+    server does not answer. Whatever it refuses to tell counts as not there; `again`: but for what
+    it may tell a little later (a webhook that is away), for which this raises, too."""
     version, groups, nodes, answer = await asyncio.gather(
         client.version(),
         client.api_groups(),
@@ -36,7 +37,8 @@ async def abilities_of(client: Client, *, namespace: str = "", again: bool = Fal
 async def follow(
     client: Client, known: Abilities, learned: Callable[[Abilities], None], *, namespace: str = ""
 ) -> None:
-    """Asks again and again, until cancelled: clusters are upgraded, and nodes come and go. `learned` with what is new."""
+    """Asks again and again, until cancelled: clusters are upgraded, and nodes come and go.
+    `learned` with what is new."""
     while True:
         await asyncio.sleep(ASK_EVERY)
         try:

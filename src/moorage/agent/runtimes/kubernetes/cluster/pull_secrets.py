@@ -1,4 +1,5 @@
-"""Image pull secrets, as their owners have them now: their copies in workspaces follow, since tokens for registries expire."""
+"""Image pull secrets, as their owners have them now: their copies in workspaces follow, since
+tokens for registries expire."""
 
 from __future__ import annotations
 
@@ -16,14 +17,16 @@ from moorage.workspace_settings import PullSecret, RemoteDevelopment
 
 _log = log.get(part="agent.kubernetes.pull_secrets")
 LOOK_EVERY = 60.0
-"""Seconds between two looks at each source: they lie in others' namespaces, where nothing of ours is watched."""
+"""Seconds between two looks at each source: they lie in others' namespaces, where nothing of ours
+is watched."""
 TYPES = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
-"""What a node can pull with. Nothing else is copied: settings may name any Secret, and most hold something else."""
+"""What a node can pull with. Nothing else is copied: settings may name any Secret, and most hold
+something else."""
 
 
 class PullSecrets:
-    """`changed()` is called when a source is not what it was. `namespaces()`: where sources may lie now; of one elsewhere,
-    the copy that a workspace has stays as it is."""
+    """`changed()` is called when a source is not what it was. `namespaces()`: where sources may lie
+    now; of one elsewhere, the copy that a workspace has stays as it is."""
 
     def __init__(
         self, client: Client, changed: Callable[[], None], namespaces: Callable[[], frozenset[str]]
@@ -44,8 +47,9 @@ class PullSecrets:
         return found
 
     async def read(self, settings: RemoteDevelopment, *, needed: bool = True) -> dict[PullSecret, Secret]:
-        """Reads them all. Raises `RuntimeFault` (final) when one is not there, or is for something else; where they are not
-        `needed`, since there are copies, such a one is what it was when it was read last, or left out."""
+        """Reads them all. Raises `RuntimeFault` (final) when one is not there, or is for something
+        else; where they are not `needed`, since there are copies, such a one is what it was when it
+        was read last, or left out."""
         found = {}
         for source in self._allowed(settings):
             try:

@@ -1,4 +1,5 @@
-"""From a cluster's words about pods, claims and nodes to causes. Pure; what engines have in common is in `agent.causes`."""
+"""From a cluster's words about pods, claims and nodes to causes. Pure; what engines have in common
+is in `agent.causes`."""
 
 from __future__ import annotations
 
@@ -10,10 +11,10 @@ from moorage.agent.runtimes.kubernetes.api import faults
 from moorage.contract import Cause
 
 AUTOSCALER_SECONDS = 180
-"""What an autoscaler usually takes for a node."""
+"""The time that an autoscaler usually takes for a node."""
 
 _PASSING = r"internal error occurred|status unknown for quota|operation cannot be fulfilled|etcdserver:"
-"""Of a refusal that is none: the cluster was not able to decide."""
+"""A pattern of refusals that are none: the cluster was not able to decide."""
 _RESOURCES = {
     "cpu": ("CPU", "cpuRequest"),
     "memory": ("memory", "memoryRequest"),
@@ -23,8 +24,8 @@ _RESOURCES = {
 
 
 def unschedulable(message: str, *, scaling: str = "", not_scaling: str = "") -> Verdict:
-    """Of the scheduler's words (`0/3 nodes are available: 3 Insufficient cpu.`). `scaling`: an autoscaler's, if it acts;
-    `not_scaling`: its reason not to."""
+    """Explains the scheduler's words (`0/3 nodes are available: 3 Insufficient cpu.`). `scaling`:
+    an autoscaler's, if it acts; `not_scaling`: its reason not to."""
     short = [
         _RESOURCES.get(name, (name, ""))
         for name in dict.fromkeys(re.findall(r"Insufficient ([\w./-]+?)[.,;]?(?=\s|$)", message))
@@ -57,7 +58,7 @@ def unschedulable(message: str, *, scaling: str = "", not_scaling: str = "") -> 
 
 
 def volume_pending(claim: str, message: str) -> Verdict:
-    """Of a volume that is not provided: the provisioner's or the controller's words."""
+    """Explains why a volume is not provided, by the provisioner's or the controller's words."""
     of = f" {claim}" if claim else ""
     if found := re.search(r'storageclass\S* "([^"]+)" not found', message):
         return Verdict(
@@ -93,7 +94,7 @@ def volume_pending(claim: str, message: str) -> Verdict:
 
 
 def pod_stuck(message: str) -> Verdict:
-    """Of a kubelet that cannot begin with a pod: its volumes, its sandbox."""
+    """Explains why a kubelet cannot begin with a pod: its volumes, its sandbox."""
     if re.search(r"runtime handler|no runtime for|RuntimeHandler", message):
         code, text = "runtime-class-unusable", "The workspace's node cannot run its runtime class."
         hint = "Correct default_runtime_class in the agent's settings, or set that runtime up on the nodes."
@@ -111,7 +112,8 @@ def pod_stuck(message: str) -> Verdict:
 
 
 def pod_refused(message: str) -> Verdict:
-    """Of a ReplicaSet that may not make its pod: quota or admission, or that cannot be told whether it may."""
+    """Explains why a ReplicaSet may not make its pod (quota, admission), or cannot be told whether
+    it may."""
     if "exceeded quota" in message:
         asked = re.search(r"requested: ([^,]+(?:,[^,:]+=[^,]+)*)", message)
         return Verdict(
@@ -136,7 +138,8 @@ def pod_refused(message: str) -> Verdict:
 
 
 def node_not_answering(node: str, message: str = "") -> Cause:
-    """Of a workspace whose node the cluster no longer hears of, or that says that it is not ready."""
+    """The cause where the cluster no longer hears of a workspace's node, or the node says that it
+    is not ready."""
     return Cause(
         code="node-not-answering",
         message=f"The node {node}, on which the workspace runs, does not answer the cluster.",
@@ -147,7 +150,7 @@ def node_not_answering(node: str, message: str = "") -> Cause:
 
 
 def image(name: str, reason: str, message: str) -> Verdict:
-    """Of a container that waits for its image."""
+    """Explains why a container waits for its image."""
     if reason == "InvalidImageName":
         return causes.of_pull(name, 0, f"invalid reference format: {message}")
     if re.search(r"failed to resolve reference .*: not found|: not found$|code = NotFound", message):
@@ -156,7 +159,7 @@ def image(name: str, reason: str, message: str) -> Verdict:
 
 
 def put_out(reason: str, message: str) -> Cause:
-    """Of a pod that its node gave up: evicted, not admitted, or lost with its node."""
+    """Explains why a node gave a pod up: evicted, not admitted, or lost with its node."""
     if "exceeds the limit" in message or "exceeds its local ephemeral storage limit" in message:
         text = "The node ended the workspace's pod because it used more disk space than it may."
         hint = "Write less to ephemeral volumes and outside of volumes, or raise the volume's size in the devfile."

@@ -17,7 +17,7 @@ from moorage.agent.runtimes.port import LogChunk
 from moorage.kernel.errors import NotFound
 
 CLONE = ("clone", "sandbox")
-"""What callers call the container that clones."""
+"""The names by which callers mean the container that clones."""
 
 
 async def logs(
@@ -52,7 +52,8 @@ async def logs(
 
 
 def place(store: Store, name: str, container: str) -> commands.Place:
-    """Where a command can run: not in containers of ours, where the credentials are. Raises `NotFound`."""
+    """The container that a command can run in, which is none of ours: there the credentials are.
+    Raises `NotFound`."""
     pod = states.current_pod(states.living(store.of(name, POD)))
     if pod is None:
         raise _not_running()

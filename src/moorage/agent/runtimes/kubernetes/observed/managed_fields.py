@@ -13,12 +13,13 @@ from moorage.agent.runtimes.kubernetes.api.resources import Object
 TRUSTED_MANAGERS = frozenset(
     {FIELD_MANAGER, "kube-controller-manager", "kube-scheduler", "kubelet", "kube-apiserver"}
 )
-"""Who may add to a spec of ours."""
+"""Managers that may add to a spec of ours."""
 
 
 def foreign_fields(found: Object) -> list[str]:
-    """JSON Pointers (RFC 6901) of spec and data fields that others added, from `metadata.managedFields`; deepest lists
-    last first, so that they can be removed one after the other."""
+    """JSON Pointers (RFC 6901) of spec and data fields that others added, from
+    `metadata.managedFields`; deepest lists last first, so that they can be removed one after the
+    other."""
     ours: list[tuple[Any, ...]] = []
     theirs: list[tuple[Any, ...]] = []
     for entry in found.get("metadata", {}).get("managedFields") or ():

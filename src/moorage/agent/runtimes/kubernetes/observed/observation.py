@@ -30,7 +30,8 @@ def observed(name: str, found: Sequence[ClusterObject], run: Run | None) -> Obse
 
 
 def _known_of_deployment(run: Run | None, found: Sequence[ClusterObject]) -> Known | None:
-    """What is known of a run that an agent of an earlier version started."""
+    """The server's word about a run that an agent of an earlier version started, as far as its
+    labels tell."""
     deployment = next((item for item in found if isinstance(item, Deployment)), None)
     if run is None or deployment is None:
         return None

@@ -1,7 +1,7 @@
 """From a workspace's objects to what the port calls `Run`. Pure.
 
-The kubelet starts again what ended, after ever longer pauses; meanwhile it has exited. When that happened too often before
-the agent saw it, there is no hope, either.
+The kubelet starts again what ended, after ever longer pauses; meanwhile it has exited. When that
+happened too often before the agent saw it, there is no hope, either.
 """
 
 from __future__ import annotations
@@ -49,16 +49,17 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     lines: Mapping[str, str] = {}
     """The last lines of containers that ended, by `run_key`."""
     unwatched: frozenset[str] = frozenset()
-    """Ends that nobody saw happen, by `run_key`: of these, the node's count tells whether they are a loop."""
+    """Ends that nobody saw happen, by `run_key`: of these, the node's count tells whether they are
+    a loop."""
     missing: Sequence[str] = ()
-    """What a start would write, in words."""
+    """The objects that a start would write, in words."""
     crash_limit: int = 3
     crash_window: float = 600.0
     """Seconds that a container must have run for its earlier ends to no longer count."""
 
 
 class Halted(msgspec.Struct, frozen=True):
-    """What is kept of containers that were ended on purpose; an annotation of the Deployment."""
+    """The last state of containers that were ended on purpose; an annotation of the Deployment."""
 
     containers: tuple[ObservedContainer, ...] = ()
     logs: dict[str, str] = {}
@@ -95,7 +96,8 @@ def run_of(facts: Facts, progress: Progress) -> Run | None:
 
 
 def containers_of(pod: Pod | None, main: str, facts: Facts) -> tuple[ObservedContainer, ...]:
-    """The containers of a pod but for those of ours that are done. `main`: the name of the main one."""
+    """The containers of a pod but for those of ours that are done. `main`: the name of the main
+    one."""
     if pod is None:
         return ()
     found = []
@@ -137,7 +139,8 @@ def is_ending(pod: Pod) -> bool:
 
 
 def present(items: Sequence[T]) -> list[T]:
-    """Without pods that are only left as records: on their way out, and nothing runs in them any more."""
+    """The items without pods that are only left as records: on their way out, and nothing runs in
+    them any more."""
     return [item for item in items if not (isinstance(item, Pod) and is_over(item))]
 
 
@@ -146,19 +149,19 @@ def living(pods: Sequence[Pod]) -> list[Pod]:
 
 
 def is_over(pod: Pod) -> bool:
-    """A pod that is being deleted, and whose containers have ended."""
+    """Whether a pod is being deleted and its containers have ended."""
     if not pod.metadata.deleted or not pod.containers:
         return False
     return all(status.running is None for status in pod.containers)
 
 
 def run_of_pod(pod: Pod) -> str:
-    """Which life of the containers a pod is of; see `names.RUN`."""
+    """The life of the containers that a pod is of; see `names.RUN`."""
     return pod.metadata.annotations.get(names.RUN, "")
 
 
 def ended_keys(pods: Sequence[Pod]) -> frozenset[str]:
-    """Each end of a container that has not been started again since, by `run_key`."""
+    """The ends of containers that have not been started again since, by `run_key`."""
     found = []
     for pod in pods:
         if is_ending(pod):
@@ -172,7 +175,8 @@ def ended_keys(pods: Sequence[Pod]) -> frozenset[str]:
 
 
 def failed(pod: Pod) -> bool:
-    """Whether a node gave it up (eviction, lost node): such a pod stays as it is until somebody removes it."""
+    """Whether a node gave it up (eviction, lost node): such a pod stays as it is until somebody
+    removes it."""
     return pod.status.phase in ("Failed", "Succeeded")
 
 
@@ -181,8 +185,12 @@ def address_of(pod: Pod | None) -> str:
 
 
 def unreachable_of(pod: Pod | None) -> Cause | None:
-    """Of a pod whose node is not heard of: the node controller then says that it is not ready, and changes nothing else. A
-    kubelet that says so gives its reason, be it a container's readiness or a readiness gate, and of a container says it, too."""
+    """The cause when a pod's node is not heard of; None: it is.
+
+    The node controller then says that the pod is not ready, and changes nothing else. A kubelet
+    that says so gives its reason, be it a container's readiness or a readiness gate, and says it of
+    the container, too.
+    """
     if pod is None or is_ending(pod):
         return None
     ready, containers = pod.condition("Ready"), pod.condition("ContainersReady")
@@ -194,7 +202,7 @@ def unreachable_of(pod: Pod | None) -> Cause | None:
 
 
 def halted_of(deployment: Deployment | None) -> Halted | None:
-    """What is kept of a workspace that was ended on purpose; None: it was not."""
+    """The last state of a workspace that was ended on purpose; None: it was not."""
     text = annotations_of(deployment).get(names.HALTED, "")
     if not text:
         return None
@@ -244,11 +252,13 @@ def _container(status: ContainerStatus, role: Role, pod: Pod, facts: Facts) -> O
 def _ended(
     observed: ObservedContainer, ended: Terminated, key: str, facts: Facts, *, ending: bool
 ) -> ObservedContainer:
-    """A container that ended and does not run again. `key`: its `run_key`; `ending`: its pod is on its way out."""
+    """A container that ended and does not run again. `key`: its `run_key`; `ending`: its pod is on
+    its way out."""
     verdict = _verdict(observed.name, observed.role, ended, facts.lines.get(key, ""))
     started, finished = seconds(ended.started_at), seconds(ended.finished_at)
     harmless = observed.role == "init" and ended.exit_code == 0
-    # Of a container that is watched, whoever decides counts. The node's count is of the pod's whole life; and one that ran
+    # Of a container that is watched, whoever decides counts. The node's count is of the pod's whole
+    # life; and one that ran
     # long before it ended is in no loop.
     short = finished is None or started is None or finished - started < facts.crash_window
     looping = key in facts.unwatched and observed.restarts >= facts.crash_limit and short

@@ -1,7 +1,9 @@
-"""What the cluster has of this agent's: one labelled list and watch per kind, kept in memory in compact form.
+"""Keeps this agent's objects of the cluster in memory, in compact form, by one labelled list and
+watch per kind.
 
-A watch is resumed where it ended; when the server no longer remembers that point (410 Gone, after an etcd compaction), the
-kind is listed anew. Objects are held as JSON text without what nobody reads: a thousand workspaces take a few megabytes.
+A watch is resumed where it ended; when the server no longer remembers that point (410 Gone, after
+an etcd compaction), the kind is listed anew. Objects are held as JSON text without what nobody
+reads: a thousand workspaces take a few megabytes.
 """
 
 from __future__ import annotations
@@ -59,8 +61,9 @@ class Held(msgspec.Struct, frozen=True):
 class Store:
     """The agent's objects. Each is read from its JSON when it is asked for.
 
-    `namespace`: the only one that is looked at; "": all. `changed(workspace)` is called after each change of one of its objects,
-    `lost` when the API server stops to answer a watch, and `found` when all kinds have been listed (again).
+    `namespace`: the only one that is looked at; "": all. `changed(workspace)` is called after each
+    change of one of its objects, `lost` when the API server stops to answer a watch, and `found`
+    when all kinds have been listed (again).
     """
 
     def __init__(
@@ -107,15 +110,15 @@ class Store:
         return [held.read for held in self.held(workspace) if kind is None or held.kind is kind]
 
     def held(self, workspace: str) -> list[Held]:
-        """The same as they are kept, for whoever compares or cleans them."""
+        """A workspace's objects as they are kept, for whoever compares or cleans them."""
         return [self._items[key] for key in sorted(self._by_workspace.get(workspace, ()))]
 
     def get(self, key: Key) -> Held | None:
         return self._items.get(key)
 
     def put(self, item: Object) -> None:
-        """Takes an object as the API server gave it back, unless a newer one is known. Raises `Unavailable` when it cannot be
-        read."""
+        """Takes an object as the API server gave it back, unless a newer one is known. Raises
+        `Unavailable` when it cannot be read."""
         held = hold(item)
         key, read = held.key, held.read.metadata
         version = _version(read.resource_version)
@@ -148,7 +151,8 @@ class Store:
                 del self._by_workspace[workspace]
 
     async def _pulse(self) -> None:
-        """A watch on which nothing comes looks the same whether nothing happens or nobody is there any more."""
+        """A watch on which nothing comes looks the same whether nothing happens or nobody is there
+        any more."""
         while True:
             try:
                 await self._client.read("/version", timeout=PULSE_TIMEOUT)
@@ -183,7 +187,7 @@ class Store:
                 await asyncio.sleep(backoff.delay())
 
     def _after_refusal(self, kind: Kind[Any], error: ApiError, since: str) -> str:
-        """Where to go on. 410: the server no longer knows that point."""
+        """The version to go on from; "": from a list. 410: the server no longer knows that point."""
         if error.http_status == 410:
             _log.info("listing anew", kind=kind.name, reason=error.text)
             self.relists += 1
@@ -233,5 +237,6 @@ def hold(item: Object) -> Held:
 
 
 def _version(text: str) -> int:
-    """Resource versions are compared as numbers: the API server documents them as such since 1.35, and they always were."""
+    """Resource versions are compared as numbers: the API server documents them as such since 1.35,
+    and they always were."""
     return int(text) if text.isdigit() else 0

@@ -38,7 +38,8 @@ class LogTails:
         return found
 
     async def read(self, pod: Pod, status: ContainerStatus, lines: int) -> str:
-        """The last lines that a container wrote; of the run before, while it waits to be started again."""
+        """The last lines that a container wrote; of the run before, while it waits to be started
+        again."""
         waits = status.state.waiting is not None
         if waits and not status.awaits_restart:
             return ""

@@ -1,6 +1,8 @@
-"""Follows the container that clones: reads its log, and hands over the credentials that it waits for.
+"""Follows the container that clones: reads its log, and hands over the credentials that it waits
+for.
 
-Its events are in the log for as long as the container is, so that an agent that starts anew reads the same again.
+Its events are in the log for as long as the container is, so that an agent that starts anew reads
+the same again.
 """
 
 from __future__ import annotations

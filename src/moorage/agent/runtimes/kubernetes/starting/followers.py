@@ -23,8 +23,8 @@ TELL_EVERY = 0.5
 
 
 class CloneFollowers:
-    """`changed(workspace)` is called when a clone has told something; `broken(workspace)` when it can no longer be followed, and
-    `follow` is to be called again."""
+    """`changed(workspace)` is called when a clone has told something; `broken(workspace)` when it
+    can no longer be followed, and `follow` is to be called again."""
 
     def __init__(self, client: Client, changed: Callable[[str], None], broken: Callable[[str], None]) -> None:
         self._client, self._changed, self._broken = client, changed, broken
@@ -32,7 +32,8 @@ class CloneFollowers:
         """By workspace: which run of a container is followed."""
 
     def follow(self, name: str, desired: DesiredWorkspace, start: StartProgress, pod: Pod | None) -> None:
-        """Follows the container of the pod that clones now, if one does, and no other one of the workspace any more."""
+        """Follows the container of the pod that clones now, if one does, and no other one of the
+        workspace any more."""
         cloning = cloning_container(pod) if pod is not None else None
         if pod is None or cloning is None:
             self.drop(name)

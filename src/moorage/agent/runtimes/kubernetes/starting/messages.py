@@ -1,4 +1,5 @@
-"""What the cluster says about why a start waits: in the status of its objects, and in events, which are asked for."""
+"""What the cluster says about why a start waits: in the status of its objects, and in events, which
+are asked for."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ _CLAIM_REASONS = frozenset({"FailedBinding", "ExternalProvisioning"})
 
 
 class MessageReader:
-    """Reads the messages about all starts. `wait` False: nothing is asked for now; what is known already is told."""
+    """Reads the messages about all starts. `wait` False: nothing is asked for now; what is known
+    already is told."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
         self._client, self._clock = client, clock
@@ -45,8 +47,9 @@ class MessageReader:
     async def read(
         self, pod: Pod | None, found: Sequence[ClusterObject], *, since: float, wait: bool
     ) -> Messages:
-        """`pod`: the one that is started; `found`: all objects of the workspace. `since`: when the start began (seconds since the
-        epoch). A claim outlives starts, and what was said of it during an earlier one may no longer be so."""
+        """`pod`: the one that is started; `found`: all objects of the workspace. `since`: when the
+        start began (seconds since the epoch). A claim outlives starts, and what was said of it
+        during an earlier one may no longer be so."""
         claims = {}
         for item in found:
             if isinstance(item, VolumeClaim) and item.status.phase == "Pending":
@@ -65,7 +68,8 @@ class MessageReader:
         )
 
     async def _images_of(self, pod: Pod, wait: bool) -> dict[str, str]:
-        """By container that waits for its image: why. The status says so only when it was tried last."""
+        """By container that waits for its image: why. The status says so only when it was tried
+        last."""
         images = {}
         for status in pod.containers:
             key, waiting = (pod.metadata.uid, status.name), status.waiting
@@ -80,7 +84,8 @@ class MessageReader:
         return images
 
     async def _recall_pull(self, pod: Pod, container: str, wait: bool) -> None:
-        """Takes the registry's answer from the events: the status only says that it is tried again later."""
+        """Takes the registry's answer from the events: the status only says that it is tried again
+        later."""
         for event in await self._events_of(pod, wait):
             about_it = f"{{{container}}}" in event.involved_object.field_path
             if event.reason == "Failed" and about_it and "Failed to pull image" in event.message:
@@ -92,7 +97,8 @@ class MessageReader:
         return not begun and self._clock.now() - (pod.metadata.created_at or 0.0) > STUCK_AFTER
 
     async def _events_of(self, item: ClusterObject, wait: bool) -> list[Event]:
-        """Oldest first; asked for every few seconds at most. An API server that does not answer tells nothing."""
+        """Oldest first; asked for every few seconds at most. An API server that does not answer
+        tells nothing."""
         uid, now = item.metadata.uid, self._clock.now()
         asked_at, known = self._events.get(uid, (0.0, []))
         if not wait or now - asked_at < EVENTS_EVERY:
@@ -122,8 +128,8 @@ def _last(events: Sequence[Event], reasons: frozenset[str]) -> str:
 
 
 def _given_up(found: Sequence[ClusterObject]) -> str:
-    """Why a node gave a pod up. One that is deleted ends as Failed or Succeeded, too, since Kubernetes 1.27: nobody gave that one
-    up."""
+    """Why a node gave a pod up. One that is deleted ends as Failed or Succeeded, too, since
+    Kubernetes 1.27: nobody gave that one up."""
     message = ""
     for item in found:
         if isinstance(item, Pod) and states.failed(item) and not item.metadata.deleted:

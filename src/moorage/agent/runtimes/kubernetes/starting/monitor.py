@@ -1,4 +1,5 @@
-"""Follows the starts of all workspaces: keeps the progress of each, and looks again where no watch tells of what is waited for.
+"""Follows the starts of all workspaces: keeps the progress of each, and looks again where no watch
+tells of what is waited for.
 
 Nothing here is needed to act; all of it can be rebuilt.
 """
@@ -73,8 +74,9 @@ class StartMonitor:
         *,
         wait: bool = True,
     ) -> Mapping[str, str]:
-        """Brings the workspace's progress up to date → the last lines of containers that ended, by `states.run_key`. `found`: all
-        its objects. `wait` False: no time for events; they are asked for a little later.
+        """Brings the workspace's progress up to date → the last lines of containers that ended, by
+        `states.run_key`. `found`: all its objects. `wait` False: no time for events; they are asked
+        for a little later.
         """
         pods = [item for item in found if isinstance(item, Pod)]
         lines = await self.tails.of_ended(pods)
@@ -137,8 +139,8 @@ class StartMonitor:
         return await self.tails.read(pod, main, LINES) if late else ""
 
     def unwatched(self, name: str, pods: Sequence[Pod]) -> frozenset[str]:
-        """Ends of containers that were there when the workspace's pod was seen first: nobody has counted how often those had
-        ended before."""
+        """Ends of containers that were there when the workspace's pod was seen first: nobody has
+        counted how often those had ended before."""
         pod = states.current_pod(pods)
         if pod is None:
             return frozenset()
@@ -185,8 +187,8 @@ class StartMonitor:
                 self._wake_in(name, EVENTS_EVERY)
 
     def _wake_again(self, name: str, *, waited: float) -> None:
-        """No watch tells of events, or of the end of a timeout. What waits for long is looked at less and less often: where
-        storage is away, hundreds wait."""
+        """No watch tells of events, or of the end of a timeout. What waits for long is looked at
+        less and less often: where storage is away, hundreds wait."""
         spread = random.uniform(0.7, 1.0)  # noqa: S311 - spreads looks, guards nothing
         self._wake_in(name, min(LONGEST_PAUSE, EVENTS_EVERY + 0.5 + waited / 10) * spread)
 

@@ -1,7 +1,8 @@
-"""Reads off a workspace's objects how far its start is. No I/O: what has to be asked for (events, logs) comes in.
+"""Reads off a workspace's objects how far its start is. No I/O: what has to be asked for (events,
+logs) comes in.
 
-Times are the cluster's where they are old, and this process's own where they have just come: the cluster's have whole
-seconds only.
+Times are the cluster's where they are old, and this process's own where they have just come: the
+cluster's have whole seconds only.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from moorage.contract import Cause, DesiredWorkspace, StageName
 NO_POD = "The cluster has yet to make the workspace's pod."
 FORMER_POD = "The workspace's former pod must have gone before the quota leaves room for another."
 REFUSED_FOR = 30.0
-"""Seconds that a refusal of the pod must have stood: the cluster tries again, and what it was for may have gone by then."""
+"""Seconds that a refusal of the pod must have stood: the cluster tries again, and what it was for
+may have gone by then."""
 COUNTED_FOR = 90.0
-"""The same of a quota, where the workspace had another pod: quotas are counted anew some time after that one has gone, and the
-cluster's pauses between its tries double each time."""
+"""The same of a quota, where the workspace had another pod: quotas are counted anew some time after
+that one has gone, and the cluster's pauses between its tries double each time."""
 FRESH = 3.0
 """Seconds within which a time of the cluster's is taken for now."""
 
@@ -74,7 +76,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartProgress:
-    """The progress of one start, brought up to date by each snapshot. `run`: which life of the containers it is of."""
+    """The progress of one start, brought up to date by each snapshot. `run`: which life of the
+    containers it is of."""
 
     def __init__(self, run: str) -> None:
         self.run = run
@@ -119,8 +122,8 @@ class StartProgress:
         return self.progress != before
 
     def waited(self, pod: Pod, status: ContainerStatus, now: float) -> float:
-        """Seconds for which this run of a container has been seen. The time of its start is its node's, whose clock may be
-        minutes away from this one."""
+        """Seconds for which this run of a container has been seen. The time of its start is its
+        node's, whose clock may be minutes away from this one."""
         return now - self._seen.setdefault(states.run_key(pod, status), now)
 
     def _fail(self, stage: StageName, cause: Cause, now: float) -> None:
@@ -130,7 +133,8 @@ class StartProgress:
             self._timeline.fail(stage, now, cause.message)
 
     def _begin_anew(self, at: Snapshot) -> None:
-        """Another pod of the same run (one was deleted, or its node gave it up) starts from the beginning."""
+        """Another pod of the same run (one was deleted, or its node gave it up) starts from the
+        beginning."""
         uid = at.pod.metadata.uid if at.pod is not None else ""
         if self._pod and uid != self._pod:
             self._timeline, self.clone_log = Timeline(), CloneLog()
@@ -285,7 +289,8 @@ def cloning_container(pod: Pod) -> ContainerStatus | None:
 
 
 def _refusal(deployment: Deployment) -> str | None:
-    """The cluster's words about a pod that it does not make, if they are about the Deployment as it is now."""
+    """The cluster's words about a pod that it does not make, if they are about the Deployment as it
+    is now."""
     if deployment.status.observed_generation < deployment.metadata.generation:
         return None
     for condition in deployment.status.conditions:

@@ -1,5 +1,8 @@
-"""How much of a node a workspace's containers get: what the devfile asks for, the settings' defaults, and an equal share of what these
-leave of the workspace's maximum; where nobody says anything, the agent's own limits, so that no workspace takes a whole node. Pure.
+"""The amounts of a node that a workspace's containers get. Pure.
+
+The devfile's word counts first, then the settings' defaults, then an equal share of what these
+leave of the workspace's maximum. Where nobody says anything, the agent's own limits do, so that no
+workspace takes a whole node.
 """
 
 from __future__ import annotations
@@ -14,14 +17,17 @@ from moorage.workspace_settings import Amounts
 
 DISK = "ephemeral-storage"
 LEAST_DISK_REQUEST = 64 << 20
-"""Of what a container writes outside of its volumes: a request that is left out would be the limit."""
+"""Bytes that are requested of what a container writes outside of its volumes. A request that is
+left out would be the limit."""
 LEAST_REQUEST = Amounts(cpu="50m", memory="64Mi")
-"""Of a container for which nobody set a request: else it would be its limit, and hold that much of a node for nothing."""
+"""The request of a container for which nobody set one. It would be its limit else, and hold that
+much of a node for nothing."""
 
 
 def of_container(plan: Plan, container: Container) -> dict[str, Any]:
-    """A container's `resources`. Where it leaves limits out, the namespace's LimitRange gives it its share; more is written here when
-    the devfile asks for more, since a request above the limit is refused."""
+    """A container's `resources`. Where it leaves limits out, the namespace's LimitRange gives it
+    its share; more is written here when the devfile asks for more, since a request above the limit
+    is refused."""
     wanted, defaults = container.resources, plan.settings.default_resources_per_workspace_container
     requests: dict[str, str] = {}
     limits: dict[str, str] = {}
@@ -49,7 +55,7 @@ def of_container(plan: Plan, container: Container) -> dict[str, Any]:
 
 
 def of_disk(most: int, requests: dict[str, str], limits: dict[str, str]) -> None:
-    """What a container may write outside of its volumes."""
+    """Limits what a container may write outside of its volumes to `most` bytes."""
     requests[DISK] = quantities.size(min(LEAST_DISK_REQUEST, most))
     limits[DISK] = quantities.size(most)
 
@@ -62,7 +68,8 @@ def _settle(requests: dict[str, str], limits: dict[str, str]) -> None:
 
 
 def _limit_memory(most: int, requests: dict[str, str], limits: dict[str, str]) -> None:
-    """Who asks for more gets that much, and no less than it asks for. A request that is left out would be the limit."""
+    """Limits a container's memory to `most` bytes, or to what it asks for if that is more. A
+    request that is left out would be the limit."""
     asked = requests.setdefault(
         "memory", quantities.size(min(int(quantities.parse(LEAST_REQUEST.memory)), most))
     )
@@ -70,8 +77,9 @@ def _limit_memory(most: int, requests: dict[str, str], limits: dict[str, str]) -
 
 
 def shares(plan: Plan) -> dict[str, Decimal]:
-    """What a container may use for which nobody set a limit, by resource. Where the others leave too little to live on, as much as if
-    they were all alike: then the quota refuses the pod, and says why."""
+    """The share of a container for which nobody set a limit, by resource. Where the others leave
+    too little to live on, as much as if they were all alike: then the quota refuses the pod, and
+    says why."""
     if not plan.has_own_namespace:
         return {}
     found = {}
@@ -85,7 +93,8 @@ def shares(plan: Plan) -> dict[str, Decimal]:
             else:
                 open_ended.append(_asked(container, name) or Decimal(0))
         open_ended.sort()
-        # Who asks for more than an equal share gets what it asks for, and the others share the rest.
+        # Who asks for more than an equal share gets what it asks for, and the others share the
+        # rest.
         while open_ended and open_ended[-1] * len(open_ended) > left:
             left -= open_ended.pop()
         share = left / len(open_ended) if open_ended else Decimal(0)
@@ -95,12 +104,12 @@ def shares(plan: Plan) -> dict[str, Decimal]:
 
 
 def named(amounts: Amounts) -> list[tuple[str, str]]:
-    """Those that are set."""
+    """The amounts that are set, by resource."""
     return [(name, text) for name, text in (("cpu", amounts.cpu), ("memory", amounts.memory)) if text]
 
 
 def written(name: str, amount: Decimal) -> str:
-    """As a quantity, rounded down."""
+    """An amount as a quantity, rounded down."""
     return quantities.cpu(int(amount * 1000)) if name == "cpu" else quantities.size(int(amount))
 
 
@@ -113,7 +122,7 @@ def _limit(plan: Plan, container: Container, name: str) -> Decimal | None:
 
 
 def _asked(container: Container, name: str) -> Decimal | None:
-    """What the devfile requests."""
+    """The request in the devfile."""
     own = container.resources.cpu_request if name == "cpu" else container.resources.memory_request
     return _amount(name, own) if own is not None else None
 

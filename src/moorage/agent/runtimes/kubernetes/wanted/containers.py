@@ -17,7 +17,8 @@ _WAIT = f"until [ -e {TOOLS_ROOT}/{COMPLETE} ]; do {BUSYBOX} sleep 0.05; done"
 _PATH = (
     f'export PATH="${{PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}}:{TOOLS_ROOT}/bin"'
 )
-"""What an image lacks is found in the tree, and only that. Which PATH an image sets is not known outside of it."""
+"""Shell: puts the tools tree behind what the image has on its PATH, which is known inside of it
+alone."""
 
 
 def container_of(plan: Plan, container: Container) -> dict[str, Any]:
@@ -48,7 +49,8 @@ def container_of(plan: Plan, container: Container) -> dict[str, Any]:
 
 
 def environment_of(plan: Plan, container: Container) -> dict[str, str]:
-    """All that a devfile's container finds in its environment beside what its image sets; ours wins."""
+    """All that a devfile's container finds in its environment beside what its image sets; ours
+    wins."""
     is_main = container.name == plan.spec.main_container
     env = joined(trust.machine_environment(plan.settings), container.env)
     if container.mount_sources or is_main:
@@ -93,7 +95,8 @@ def _wrapped(plan: Plan, words: list[str]) -> list[str]:
 
 
 def _environment(plan: Plan, container: Container) -> dict[str, Any]:
-    """From the container's Secret; what is no name in C is taken out of it one by one, since whole Secrets leave it out."""
+    """From the container's Secret; what is no name in C is taken out of it one by one, since whole
+    Secrets leave it out."""
     env = environment_of(plan, container)
     if not env:
         return {}

@@ -12,37 +12,41 @@ WORKSPACE = "moorage.dev/workspace"
 AGENT = "moorage.dev/agent"
 INSTALLATION = "moorage.dev/installation"
 OWN_LABELS = (MANAGED_BY, INSTALLATION, AGENT, WORKSPACE)
-"""What tells whose an object is: see `labels`."""
+"""The labels that tell whose an object is; see `labels`."""
 OWNER = "moorage.dev/owner"
 GENERATION = "moorage.dev/generation"
 SPEC = "moorage.dev/spec"
 RESTARTS = "moorage.dev/restarts"
 SETTINGS = "moorage.dev/settings"
 CA_BUNDLE = "moorage.dev/ca-bundle"
-"""Digest of the settings' CA bundle, which lies in a Secret: annotations of an object may have 256 KiB in all."""
+"""The digest of the settings' CA bundle, which lies in a Secret: annotations of an object may have
+256 KiB in all."""
 SETTINGS_VERSION = "moorage.dev/settings-version"
 MAIN = "moorage.dev/main"
 HALTED = "moorage.dev/halted"
 RUN = "moorage.dev/run"
-"""Of the pod template: seconds since the epoch at which this run was asked for. Another value makes new containers."""
+"""On the pod template: when this run was asked for, in seconds since the epoch. It names one life
+of the containers: another value makes new ones."""
 RECORD = "moorage.dev/record"
 """On the Secret that keeps the server's newest word about a workspace."""
 TEMPLATE = "moorage.dev/template"
-"""Digest of the pod template as it was applied. An agent of another version, which would write it otherwise, sees from it
-that nothing is wrong: a run keeps its template until it is restarted."""
+"""The digest of the pod template as it was applied. An agent of another version, which would write
+it otherwise, sees from it that nothing is wrong: a run keeps its template until it is restarted."""
 
 SANDBOX = "moorage-sandbox"
-"""Name of the container that clones."""
+"""The name of the container that clones."""
 TOOLS_STEP = "moorage-tools"
-"""Name of the init container that brings the first of the tools where images cannot be mounted."""
+"""The name of the init container that brings the first of the tools where images cannot be mounted.
+"""
 CLONE_STEP = "moorage-clone"
-"""Name of the init container that clones, when the devfile has preStart steps: these may work on the projects."""
+"""The name of the init container that clones, when the devfile has preStart steps: these may work
+on the projects."""
 NAME_LIMIT = 63
 """Characters of an object's name."""
 
 
 def namespace_of(name: str, settings: RemoteDevelopment) -> str:
-    """The shared one, or one of the workspace's own, which has its name."""
+    """The namespace that a workspace gets: the shared one, or one of its own, which has its name."""
     return settings.shared_namespace or name
 
 
@@ -69,7 +73,7 @@ def part_name(name: str, part: str) -> str:
 
 
 def pull_secrets(settings: RemoteDevelopment) -> tuple[PullSecret, ...]:
-    """Each once."""
+    """The image pull secrets that the settings name, each once."""
     return tuple(dict.fromkeys(settings.image_pull_secrets))
 
 
@@ -78,7 +82,7 @@ def record_name(workspace: str) -> str:
 
 
 def bundle_name(workspace: str) -> str:
-    """Of the Secret with the CA bundle."""
+    """The name of the Secret with the CA bundle."""
     return part_name(workspace, "extra-ca")
 
 

@@ -33,7 +33,8 @@ def account(plan: Plan) -> list[Object]:
 
 
 def limits(plan: Plan) -> list[Object]:
-    """A quota over the workspace's namespace, and defaults so that every container counts towards it."""
+    """A quota over the workspace's namespace, and defaults so that every container counts towards
+    it."""
     most = plan.settings.max_resources_per_workspace
     if most.empty or not plan.has_own_namespace:
         return []

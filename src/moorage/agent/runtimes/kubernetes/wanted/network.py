@@ -1,4 +1,5 @@
-"""Who reaches a workspace, whom it reaches, and the name of its pod's address. Pure."""
+"""The network of a workspace: who reaches it, whom it reaches, and the name of its pod's address.
+Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
 from moorage.contract.spec import EDITOR_PORT
 
 NODE_LOCAL_DNS = "169.254.20.10/32"
-"""Where NodeLocal DNSCache listens, when a cluster has it."""
+"""The address of NodeLocal DNSCache, when a cluster has it."""
 
 
 def network_policy(plan: Plan) -> list[Object]:
@@ -56,7 +57,8 @@ def network_policy(plan: Plan) -> list[Object]:
 
 
 def service(plan: Plan) -> list[Object]:
-    """A name for the pod's address. Headless: whichever port something listens on is reached, declared or not."""
+    """A name for the pod's address. Headless: whichever port something listens on is reached,
+    declared or not."""
     ports = {EDITOR_PORT: "editor"}
     if plan.spec.editor is not None:
         ports = {plan.spec.editor.port: "editor"}

@@ -20,12 +20,13 @@ def objects_of(plan: Plan) -> list[Object]:
 
 
 def data_objects(plan: Plan) -> list[Object]:
-    """What stays when it stops: its namespace and volumes."""
+    """The objects that stay when a workspace stops: its namespace and volumes."""
     return [*namespace.namespace(plan), *volumes.claims(plan)]
 
 
 def run_objects(plan: Plan) -> list[Object]:
-    """What a stop removes. The Deployment comes last: what its pod needs is there before."""
+    """The objects that a stop removes. The Deployment comes last: what its pod needs is there
+    before."""
     return [
         *namespace.account(plan),
         *secrets.secrets(plan),
@@ -37,7 +38,8 @@ def run_objects(plan: Plan) -> list[Object]:
 
 
 def deployment(plan: Plan) -> Object:
-    """One pod, never two: the volume has one writer. Its annotations are all that an agent must remember."""
+    """The Deployment of one pod, never two: the volume has one writer. Its annotations are all that
+    an agent must remember."""
     workspace = plan.workspace
     template = pod.template(plan)
     meta = plan.metadata(

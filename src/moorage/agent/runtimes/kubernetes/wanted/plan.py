@@ -1,4 +1,5 @@
-"""A workspace that is to run, on this cluster, under these settings: what its objects are made from. Pure."""
+"""A workspace that is to run, on this cluster, under these settings: what its objects are made
+from. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +17,12 @@ from moorage.contract import DesiredWorkspace, WorkspaceSpec
 from moorage.workspace_settings import PullSecret, RemoteDevelopment
 
 MEMORY_LIMIT = 4 << 30
-"""What a container gets at most that nobody thought of: enough for an editor with its language servers, and less than a node has."""
+"""Bytes of a container that nobody thought of: enough for an editor with its language servers, and
+less than a node has."""
 
 
 class PullSecretContent(msgspec.Struct, frozen=True):
-    """What an image pull secret holds, to be copied to where the workspace is."""
+    """The content of an image pull secret, to be copied to where the workspace is."""
 
     source: PullSecret
     type: str = "Opaque"
@@ -39,17 +41,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     abilities: Abilities = Abilities()
     tools_image: str = "moorage/tools:latest"
     gateway_namespace: str = "moorage"
-    """Where the gateway's pods are, unless the settings say so."""
+    """The namespace of the gateway's pods, unless the settings name one."""
     clone_memory_limit: int = 1 << 30
     """Bytes of the container that clones."""
     default_memory_limit: int = MEMORY_LIMIT
     """Bytes of a container for which neither the devfile nor the settings set a limit; 0: none."""
     ephemeral_limit: int = AgentSettings().ephemeral_limit
-    """Bytes that a container may write outside of its volumes, and to an ephemeral volume without a size; 0: no limit."""
+    """Bytes that a container may write outside of its volumes, and to an ephemeral volume without a
+    size; 0: no limit."""
     stop_timeout: int = 5
     """Seconds between SIGTERM and SIGKILL."""
     run: str = ""
-    """Names one life of the containers: another one makes new containers."""
+    """Names one life of the containers; see `names.RUN`."""
     pull_secrets: tuple[PullSecretContent, ...] = ()
     """The content of those that `settings.image_pull_secrets` names."""
 
@@ -63,8 +66,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_own_namespace(self) -> bool:
-        """Whether the namespace is the workspace's alone. Which one it is the volume decides, before any setting: see
-        `planning.plan_of`."""
+        """Whether the namespace is the workspace's alone. The volume decides which one it is,
+        before any setting: see `apply.planning`."""
         return self.namespace == self.name
 
     @property
@@ -88,9 +91,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def pull_secret_name(self, source: PullSecret) -> str:
         """The name of a pull secret's copy in the workspace's namespace.
 
-        In a namespace that it shares, a copy is its own: another workspace has one
-        too, and what is there under that name already is somebody else's. Of several that have one name, in namespaces of their
-        own, each copy has another."""
+        In a namespace that it shares, a copy is its own: another workspace has one too, and what is
+        there under that name already is somebody else's. Of several that have one name, in
+        namespaces of their own, each copy has another.
+        """
         if source.namespace == self.namespace:
             return source.name
         name = source.name

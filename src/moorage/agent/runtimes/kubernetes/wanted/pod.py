@@ -1,6 +1,7 @@
 """The pod of a workspace: the sandbox that clones, beside the devfile's containers. Pure.
 
-Everything runs as user 5001, group 0, without a capability, unless the settings allow privilege escalation.
+Everything runs as user 5001, group 0, without a capability, unless the settings allow privilege
+escalation.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def template(plan: Plan) -> dict[str, Any]:
 
 
 def _component_metadata(plan: Plan, field: str) -> dict[str, str]:
-    """The labels or annotations that the devfile's containers ask for, but for what a cluster would act on (`container.apparmor.….kubernetes.io`)."""
+    """The labels or annotations that the devfile's containers ask for, but for what a cluster would
+    act on (`container.apparmor.….kubernetes.io`)."""
     merged: dict[str, str] = {}
     for container in plan.spec.containers:
         merged |= getattr(container, field)

@@ -1,4 +1,5 @@
-"""The server's newest word about a workspace, kept in a Secret beside its volumes: its environment may hold secrets. Pure."""
+"""The server's newest word about a workspace, kept in a Secret beside its volumes: its environment
+may hold secrets. Pure."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ def newer(
 
 
 def known_in(found: Sequence[ClusterObject]) -> Known | None:
-    """The word that is kept among all of a workspace's objects; None: there is none that can be read."""
+    """The word that is kept among all of a workspace's objects; None: there is none that can be
+    read."""
     for item in found:
         if isinstance(item, Secret) and is_record(item):
             try:
@@ -63,7 +65,7 @@ def known_in(found: Sequence[ClusterObject]) -> Known | None:
 
 
 def namespace_in(found: Sequence[ClusterObject]) -> str:
-    """Where the workspace's data is; "" when it has none."""
+    """The namespace of the workspace's data; "" when it has none."""
     for item in found:
         if isinstance(item, VolumeClaim):
             return item.namespace

@@ -1,7 +1,8 @@
-"""The containers that Moorage adds to a workspace's pod: the sandbox that clones, and init containers that bring the tools. Pure.
+"""The containers that Moorage adds to a workspace's pod: the sandbox that clones, and init
+containers that bring the tools. Pure.
 
-The tools tree is an image volume; where the cluster has none, a first container brings a shell and the sandbox copies the rest while
-it clones, and the main container waits for the whole.
+The tools tree is an image volume; where the cluster has none, a first container brings a shell and
+the sandbox copies the rest while it clones, and the main container waits for the whole.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from moorage.contract.spec import PROJECTS_ROOT, TOOLS_ROOT
 from moorage.kernel import quantities
 
 RUN_FOLDER = "/run/moorage"
-"""In the sandbox, in memory: credentials while cloning, and what it tells."""
+"""A folder of the sandbox in memory: credentials while it clones, and its events."""
 EVENTS = f"{RUN_FOLDER}/events"
 COPY_ROOT = "/run/moorage-tools"
-"""Where the sandbox sees the copied tree writable."""
+"""The copied tree in the sandbox, which alone may write to it."""
 COMPLETE = ".complete"
-"""In the root of a copied tree, once it is whole."""
+"""A file in the root of a copied tree, once that is whole."""
 
 SANDBOX_CPU = "2"
 SANDBOX_DISK = 1 << 30
@@ -32,7 +33,8 @@ MAPPED = (
     "read -r _ outside _ </proc/self/uid_map && [ $outside != 0 ] || "
     "{ echo moorage: no-user-namespace: root in the pod is root on the node; exit 78; }"
 )
-"""The API server or the node may have passed over `hostUsers`: a pod whose root is the node's begins with nothing else."""
+"""The API server or the node may have passed over `hostUsers`: a pod whose root is the node's
+begins with nothing else."""
 _FIRST_COPY = (
     f"mkdir -p {COPY_ROOT}/bin && cp {TOOLS_ROOT}/bin/busybox {TOOLS_ROOT}/bin/tini {COPY_ROOT}/bin/"
 )
@@ -64,7 +66,8 @@ def sandbox(plan: Plan) -> dict[str, Any]:
     if not plan.mounts_tools:
         body["volumeMounts"].append({"name": "tools", "mountPath": COPY_ROOT})
     if plan.ephemeral_limit:
-        # The kubelet holds all that a pod writes, its ephemeral volumes included, against the sum of its containers' limits.
+        # The kubelet holds all that a pod writes, its ephemeral volumes included, against the sum
+        # of its containers' limits.
         most = SANDBOX_DISK + sum(volumes.ephemeral_sizes(plan).values())
         amounts.of_disk(most, body["resources"]["requests"], body["resources"]["limits"])
     # Once projects are complete, the pod's own status says so for good.
@@ -79,8 +82,8 @@ def sandbox(plan: Plan) -> dict[str, Any]:
 def init_containers(plan: Plan) -> list[dict[str, Any]]:
     """The init containers that bring what has to be there before anything else starts.
 
-    The devfile's preStart containers come after them. These may work on the projects and may use the tools, so that both are
-    whole before the first of them.
+    The devfile's preStart containers come after them. These may work on the projects and may use
+    the tools, so that both are whole before the first of them.
     """
     has_steps = bool(plan.spec.init_containers)
     scripts: list[str] = []

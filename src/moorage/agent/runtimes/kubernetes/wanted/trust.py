@@ -22,6 +22,7 @@ def machine_environment(settings: RemoteDevelopment) -> dict[str, str]:
 
 
 def join_script() -> str:
-    """Shell: joins the tools tree's CAs and the extra ones. The result would be too much for a Secret of each workspace."""
+    """Shell: joins the tools tree's CAs and the extra ones. The result would be too much for a
+    Secret of each workspace."""
     join = f"cat {TOOLS_ROOT}/etc/ca-certificates.crt {EXTRA_FOLDER}/{EXTRA_FILE} > {CA_FILE}"
     return f"{join} && {MAKE_JAVA_STORE}"

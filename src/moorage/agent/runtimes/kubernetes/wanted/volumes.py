@@ -1,4 +1,5 @@
-"""The volumes of a workspace: claims for what persists, those of the pod, and where its containers have them. Pure."""
+"""The volumes of a workspace: claims for what persists, those of the pod, and where its containers
+have them. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +16,13 @@ from moorage.contract.spec import PROJECTS_ROOT, TOOLS_ROOT
 from moorage.kernel import quantities
 
 TOOLS_SIZE, TRUST_SIZE = 4 << 30, 64 << 20
-"""Of the copied tree, while an older one is replaced, and of the joined CAs: only the sandbox writes there."""
+"""Bytes of the copied tree, while an older one is replaced, and of the joined CAs. Only Moorage's
+own containers write there."""
 
 
 def claims(plan: Plan) -> list[Object]:
-    """The claim of the workspace's own volume, for projects and home, and those of the devfile's that persist."""
+    """The claim of the workspace's own volume, for projects and home, and those of the devfile's
+    that persist."""
     made = [_claim(plan, plan.name, plan.settings.storage.size)]
     for volume in plan.spec.volumes:
         if not volume.ephemeral:

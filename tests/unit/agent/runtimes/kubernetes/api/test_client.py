@@ -1,4 +1,5 @@
-"""The client against a small HTTP server that answers as an API server would; the real one is in tests/cluster."""
+"""The client against a small HTTP server that answers as an API server would; the real one is in
+tests/cluster."""
 
 from __future__ import annotations
 
@@ -181,7 +182,8 @@ async def test_nobody_there() -> None:
 
 
 async def test_requests_are_counted(client: Client) -> None:
-    """Every request is in the metrics, by verb, kind and status, and so is the state of the rate's limit."""
+    """Every request is in the metrics, by verb, kind and status, and so is the state of the rate's
+    limit."""
     await client.get(SECRET, "n", "x")
     text = generate_latest().decode()
     assert 'moorage_agent_cluster_requests_total{kind="Secret",status="404",verb="get"}' in text

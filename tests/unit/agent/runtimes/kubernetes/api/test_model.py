@@ -21,14 +21,16 @@ def test_what_is_left_out_has_a_default(kind: str) -> None:
 
 
 def test_what_nobody_reads_is_passed_over() -> None:
-    """Fields that the agent does not know, in whatever version of the API, are no reason to refuse an object."""
+    """Fields that the agent does not know, in whatever version of the API, are no reason to refuse
+    an object."""
     status = {"phase": "Running", "hostIPs": [{"ip": "10.0.0.1"}], "later": {"than": [1]}}
     pod = POD.read({"metadata": {"name": "p", "managedFields": [{}]}, "spec": {"x": 1}, "status": status})
     assert pod.status.phase == "Running"
 
 
 def test_an_object_that_cannot_be_read() -> None:
-    """One whose fields have other types than the API says is an error of the cluster's, which names the kind and the place."""
+    """One whose fields have other types than the API says is an error of the cluster's, which names
+    the kind and the place."""
     with pytest.raises(Unavailable, match=r"sent a Pod that cannot be read.*status\.phase"):
         POD.read({"metadata": {"name": "p"}, "status": {"phase": 7}})
     with pytest.raises(Unavailable, match="cannot be read"):
@@ -53,7 +55,8 @@ WAITING = {"waiting": {"reason": "CrashLoopBackOff"}}
 def test_whether_a_container_has_ended(
     state: dict[str, Any], last: dict[str, Any], ended: bool, awaits_restart: bool
 ) -> None:
-    """A container that waits to be started again has ended; one that runs again, or never ran, has not."""
+    """A container that waits to be started again has ended; one that runs again, or never ran, has
+    not."""
     entry = {"name": "py", "imageID": "sha256:1", "state": state, "lastState": last}
     pod = POD.read({"metadata": {"name": "p"}, "status": {"containerStatuses": [entry]}})
     status = pod.container("py")

@@ -79,7 +79,8 @@ def test_nothing_is_written_twice() -> None:
 
 
 def test_a_run_of_before_the_limits_goes_on() -> None:
-    """Limits of the agent's own, new or changed, are for what is started from then on: nothing of a run is written anew."""
+    """Limits of the agent's own, new or changed, are for what is started from then on: nothing of a
+    run is written anew."""
     none = AgentSettings(tools_image="tools:1", default_memory_limit=0, ephemeral_limit=0)
     before = made(frame(options=none))
     assert again(frame(), before).none
@@ -113,8 +114,8 @@ def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
     ],
 )
 def test_what_a_run_keeps_is_within_the_bounds(kept: RemoteDevelopment, accepted: bool) -> None:
-    """Settings that somebody wrote onto a Deployment do not go further than those that the server may send; where the agent's
-    owner set them by a file, they are the owner's."""
+    """Settings that somebody wrote onto a Deployment do not go further than those that the server
+    may send; where the agent's owner set them by a file, they are the owner's."""
     found = made(frame(settings=VersionedSettings(kept, 3)))
     now = VersionedSettings(RemoteDevelopment(), 4)
 
@@ -148,8 +149,9 @@ def test_a_run_keeps_its_bundle() -> None:
 
 
 def test_a_bundles_secret_is_put_back() -> None:
-    """A Secret that was changed or deleted is written again while the bundle is still the one that is set; else with the newest, so
-    that a pod that is made anew finds one. The pod is left alone."""
+    """A Secret that was changed or deleted is written again while the bundle is still the one that
+    is set; else with the newest, so that a pod that is made anew finds one. The pod is left alone.
+    """
     found = made(frame(settings=BUNDLED))
     called = names.bundle_name(NAME)
     edited = msgspec.json.decode(msgspec.json.encode(found))
@@ -168,7 +170,8 @@ def test_a_bundles_secret_is_put_back() -> None:
 
 
 def test_a_bundle_in_the_annotation_is_moved() -> None:
-    """What an agent of an earlier version made has the whole bundle in its annotation: that is written anew, and the pod stays."""
+    """What an agent of an earlier version made has the whole bundle in its annotation: that is
+    written anew, and the pod stays."""
     found = made(frame(settings=BUNDLED))
     annotations = found[-1]["metadata"]["annotations"]
     annotations[names.SETTINGS] = encode(BUNDLED.settings)
@@ -182,7 +185,8 @@ def test_a_bundle_in_the_annotation_is_moved() -> None:
 
 
 def test_where_the_gateway_is() -> None:
-    """The workspaces' settings say in which namespace the gateway's pods are; where they do not, the agent's own."""
+    """The workspaces' settings say in which namespace the gateway's pods are; where they do not,
+    the agent's own."""
 
     def admitted(settings: RemoteDevelopment) -> str:
         used = frame(options=AgentSettings(gateway_namespace="edge"), settings=VersionedSettings(settings))
@@ -206,8 +210,8 @@ def test_a_volume_is_never_left_behind() -> None:
 @pytest.mark.parametrize("volume_in", ["own", "shared"])
 @pytest.mark.parametrize("set_now", ["own", "shared"])
 def test_a_shared_namespace_is_never_made_the_workspaces(volume_in: str, set_now: str) -> None:
-    """Namespace, quota and limits are a workspace's where it has a namespace to itself; where its volume is in a shared one, there
-    are none of them, whatever the settings say now."""
+    """Namespace, quota and limits are a workspace's where it has a namespace to itself; where its
+    volume is in a shared one, there are none of them, whatever the settings say now."""
     most = ResourceSettings(limits=Amounts(cpu="2"))
     of = {
         "own": frame(settings=VersionedSettings(RemoteDevelopment(max_resources_per_workspace=most))),
@@ -228,7 +232,8 @@ def test_a_shared_namespace_is_never_made_the_workspaces(volume_in: str, set_now
 
 
 def test_a_template_of_another_version_is_left_alone() -> None:
-    """A pod template that an agent of another version wrote is right as it is; a Deployment that was scaled down is not."""
+    """A pod template that an agent of another version wrote is right as it is; a Deployment that
+    was scaled down is not."""
     found = made(frame())
     deployment = found[-1]
     deployment["metadata"]["annotations"][names.TEMPLATE] = "of-another-version"
@@ -258,8 +263,9 @@ def test_a_template_changed_by_hand_is_put_back() -> None:
     ],
 )
 def test_claims_that_only_a_new_one_helps(now: str, asked: str, there: dict[str, str], stale: bool) -> None:
-    """A claim without a volume that asks for another storage class than the settings do, or for whatever was the default, is to
-    be made anew; no claim that has a volume, or may have one, ever is."""
+    """A claim without a volume that asks for another storage class than the settings do, or for
+    whatever was the default, is to be made anew; no claim that has a volume, or may have one, ever
+    is."""
 
     def objects(class_: str) -> list[dict[str, Any]]:
         return made(frame(settings=VersionedSettings(RemoteDevelopment(storage=Storage(class_=class_)))))
@@ -317,7 +323,8 @@ def test_a_new_generation_alone_is_no_write() -> None:
 
 
 def test_copies_of_pull_secrets() -> None:
-    """While a source is not known, its copy is right as it is; a copy that is missing, or older than its source, is written."""
+    """While a source is not known, its copy is right as it is; a copy that is missing, or older
+    than its source, is written."""
     source = PullSecret(name="registry", namespace="platform")
     settings = RemoteDevelopment(image_pull_secrets=(source,))
     old, new = (Secret(data={"a": text}) for text in ("eA==", "eQ=="))
@@ -338,7 +345,8 @@ def test_copies_of_pull_secrets() -> None:
 
 
 def test_a_pull_secret_that_is_nowhere_is_not_written() -> None:
-    """Of a pull secret with neither source nor copy, nothing empty is made; the rest is written, and it is named."""
+    """Of a pull secret with neither source nor copy, nothing empty is made; the rest is written,
+    and it is named."""
     gone, there = (PullSecret(name=name, namespace="platform") for name in ("gone", "there"))
     used = frame(settings=VersionedSettings(RemoteDevelopment(image_pull_secrets=(gone, there))))
     plan = planning.plan_of(used, DESIRED, None, [], run="1.000")
@@ -356,7 +364,8 @@ def test_a_pull_secret_that_is_nowhere_is_not_written() -> None:
 
 
 def test_workspaces_that_share_a_namespace_share_no_object() -> None:
-    """Each has a copy of the pull secret of its own: what one writes or deletes is neither another's nor anybody else's."""
+    """Each has a copy of the pull secret of its own: what one writes or deletes is neither
+    another's nor anybody else's."""
     source = PullSecret(name="registry", namespace="platform")
     there = PullSecret(name="local", namespace="teams")
     settings = RemoteDevelopment(shared_namespace="teams", image_pull_secrets=(source, there))
@@ -380,8 +389,8 @@ def test_workspaces_that_share_a_namespace_share_no_object() -> None:
 
 @pytest.mark.parametrize("shared", ["", "teams"])
 def test_pull_secrets_of_one_name(shared: str) -> None:
-    """Secrets that are called the same in several namespaces are all copied, each to a name of its own, and kept apart; one that is
-    named twice is copied once."""
+    """Secrets that are called the same in several namespaces are all copied, each to a name of its
+    own, and kept apart; one that is named twice is copied once."""
     sources = tuple(PullSecret(name="registry", namespace=space) for space in ("red", "blue", "red", "teams"))
     settings = RemoteDevelopment(image_pull_secrets=sources, shared_namespace=shared)
     secrets = {
@@ -414,7 +423,8 @@ def test_pull_secrets_of_one_name(shared: str) -> None:
 def test_what_the_cluster_cannot_do(
     settings: RemoteDevelopment, abilities: Abilities, code: str | None
 ) -> None:
-    """A setting that the cluster cannot meet is refused in plain words, rather than dropped by the API server."""
+    """A setting that the cluster cannot meet is refused in plain words, rather than dropped by the
+    API server."""
     plan = planning.plan_of(
         frame(settings=VersionedSettings(settings), abilities=abilities), DESIRED, None, [], run="1"
     )

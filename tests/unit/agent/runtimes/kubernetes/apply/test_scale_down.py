@@ -38,8 +38,9 @@ def halted(text: str, count: int = 8) -> states.Halted:
 @pytest.mark.parametrize("others", [1_000, 100_000, 223_000, 240_000])
 @pytest.mark.parametrize("text", ["a", "ä", "\x1b"])
 def test_it_fits_beside_the_other_annotations(text: str, others: int) -> None:
-    """Whatever characters the logs have and however long the other annotations are, the API server takes all of them together;
-    why the workspace failed is always there, and of the logs the last lines, as much as there is room for."""
+    """Whatever characters the logs have and however long the other annotations are, the API server
+    takes all of them together; why the workspace failed is always there, and of the logs the last
+    lines, as much as there is room for."""
     annotations = {names.SETTINGS: "s" * others, names.HALTED: ""}
     written = scale_down.written(halted(text), annotations)
     kept = msgspec.json.decode(written, type=states.Halted)
@@ -64,7 +65,8 @@ def test_what_fits_is_kept_whole() -> None:
 
 
 def test_a_bundle_makes_room() -> None:
-    """The CA bundle that an agent of an earlier version kept in the annotation gives way to what is kept of the failure."""
+    """The CA bundle that an agent of an earlier version kept in the annotation gives way to what is
+    kept of the failure."""
     settings = RemoteDevelopment(ca_bundle="A" * 261_000, priority_class="low")
     before = {names.SETTINGS: encode(settings), names.HALTED: ""}
     replicas, *added = scale_down.patch_of(halted("a"), before)

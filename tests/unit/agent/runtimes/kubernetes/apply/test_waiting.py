@@ -5,7 +5,8 @@ from moorage.agent.runtimes.kubernetes.apply.waiting import removal_slow
 
 
 def test_a_namespace_that_cannot_go_says_why() -> None:
-    """Of a namespace that is being removed, the cluster's own words about what is in the way are told."""
+    """Of a namespace that is being removed, the cluster's own words about what is in the way are
+    told."""
     conditions = [
         {
             "type": "NamespaceDeletionDiscoveryFailure",

@@ -1,4 +1,5 @@
-"""What is written, against a small HTTP server that has namespaces; the real one is in tests/cluster."""
+"""What is written, against a small HTTP server that has namespaces; the real one is in
+tests/cluster."""
 
 from __future__ import annotations
 
@@ -87,7 +88,8 @@ def writer(store: Store) -> Writer:
 async def test_a_namespace_that_is_there_already(
     server: Namespaces, store: Store, labels: dict[str, str] | None, free: bool
 ) -> None:
-    """A namespace of a new workspace's name is made when there is none, and is left as it is when it is somebody else's."""
+    """A namespace of a new workspace's name is made when there is none, and is left as it is when
+    it is somebody else's."""
     if labels is not None:
         server.there[NAME] = labels
     if free:
@@ -101,7 +103,8 @@ async def test_a_namespace_that_is_there_already(
 
 
 async def test_a_namespace_without_its_labels(server: Namespaces, store: Store) -> None:
-    """Labels that somebody took from a workspace's namespace are put back: what lies in it is the workspace's."""
+    """Labels that somebody took from a workspace's namespace are put back: what lies in it is the
+    workspace's."""
     server.there[NAME] = {}
     place = {"name": "env", "namespace": NAME, "resourceVersion": "3", "labels": LABELS}
     store.put({"apiVersion": "v1", "kind": "Secret", "metadata": place})
@@ -110,14 +113,15 @@ async def test_a_namespace_without_its_labels(server: Namespaces, store: Store) 
 
 
 async def test_release_takes_back_all_that_was_set(server: Namespaces, store: Store) -> None:
-    """Applying an object without a field takes away the fields that the agent has set, and no others."""
+    """Applying an object without a field takes away the fields that the agent has set, and no
+    others."""
     await writer(store).release(Namespace(metadata=Metadata(name="dev", labels=LABELS)))
     assert server.applied == [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "dev"}}]
 
 
 async def test_what_was_changed_on_the_way_in(server: Namespaces, store: Store) -> None:
-    """What a webhook changes each time is not written again, until the workspace has gone: then nothing of it is remembered.
-    What is as it was applied is not remembered in the first place."""
+    """What a webhook changes each time is not written again, until the workspace has gone: then
+    nothing of it is remembered. What is as it was applied is not remembered in the first place."""
     used, wanted = writer(store), Changes(apply=(SPACE,))
     await used.write(wanted)
     assert used.settled(wanted) == wanted

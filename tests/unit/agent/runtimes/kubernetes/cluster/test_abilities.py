@@ -88,8 +88,9 @@ def test_images_are_mounted_where_every_node_can(runtimes: list[str], can: bool)
     ],
 )
 def test_images_are_mounted_where_every_kubelet_does_so_unasked(kubelets: list[str], can: bool) -> None:
-    """An API server may be three versions newer than a node, whose kubelet then has the feature switched off. Only who asks for
-    it by name (`editor_tree: image`) may have switched it on there, too."""
+    """An API server may be three versions newer than a node, whose kubelet then has the feature
+    switched off. Only who asks for it by name (`editor_tree: image`) may have switched it on there,
+    too."""
     nodes = [node("containerd://2.1.0", kubelet=text) for text in kubelets]
     found = abilities.read("v1.35.0", answer(), nodes, [])
     assert (found.image_volumes, found.image_volumes_accepted) == (can, True)

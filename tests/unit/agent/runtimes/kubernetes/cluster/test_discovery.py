@@ -1,4 +1,5 @@
-"""What a cluster can do, asked of a small HTTP server that answers as an API server would; the real one is in tests/cluster."""
+"""What a cluster can do, asked of a small HTTP server that answers as an API server would; the real
+one is in tests/cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from unit.agent.runtimes.kubernetes.api_server import serving
 
 
 class Server:
-    """A cluster of one node. `refusal`: HTTP status of its answer to a dry run; 0: it keeps everything."""
+    """A cluster of one node. `refusal`: HTTP status of its answer to a dry run; 0: it keeps
+    everything."""
 
     def __init__(self) -> None:
         self.kubelet = "v1.34.0"
@@ -65,8 +67,8 @@ async def after_dry_run(server: Server, refusal: int) -> None:
 
 
 async def test_what_a_cluster_learns(client: Client, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nodes that are upgraded are noticed while the agent runs; a webhook that is away for a moment takes nothing away, a
-    refusal does."""
+    """Nodes that are upgraded are noticed while the agent runs; a webhook that is away for a moment
+    takes nothing away, a refusal does."""
     monkeypatch.setattr(discovery, "ASK_EVERY", 0.01)
     known = await discovery.abilities_of(client)
     assert (known.image_volumes, known.image_volumes_accepted) == (False, True)

@@ -61,7 +61,8 @@ def test_fields_of_the_controllers_are_no_strangers() -> None:
 
 
 def test_added_fields_are_found() -> None:
-    """A field that somebody else added to the spec is told as a JSON Pointer, whole tables at their top."""
+    """A field that somebody else added to the spec is told as a JSON Pointer, whole tables at their
+    top."""
     found = managed(
         ("moorage-agent", OURS),
         (
@@ -74,7 +75,8 @@ def test_added_fields_are_found() -> None:
 
 
 def test_added_items_are_found_last_first() -> None:
-    """Items of lists are told by their places, the last one first, so that removing one does not move the next."""
+    """Items of lists are told by their places, the last one first, so that removing one does not
+    move the next."""
     added = {
         'k:{"name":"one"}': {"f:env": {".": {}}},
         'k:{"name":"two"}': {".": {}, "f:image": {}, "f:name": {}},

@@ -22,7 +22,8 @@ def claim(name: str = NAME, uid: str = "uid") -> VolumeClaim:
 
 
 def test_neither_repair_nor_stop_takes_it_for_a_leftover() -> None:
-    """It is pruned by no start, and is no sign of a stop that is not over; it counts as something that is there."""
+    """It is pruned by no start, and is no sign of a stop that is not over; it counts as something
+    that is there."""
     made = records.record(NAME, Known(generation=3), Identity("inst", 7), NAME)
     secret = read(made)
     assert changes.needed([], [hold(made)]).none

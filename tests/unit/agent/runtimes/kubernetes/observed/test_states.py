@@ -106,7 +106,8 @@ def test_reads_the_deployments_annotations() -> None:
 
 
 def test_containers_are_expected_before_a_node_speaks() -> None:
-    """Before there is a pod, the devfile's containers and the sandbox are said to wait; the tools' copying is not shown."""
+    """Before there is a pod, the devfile's containers and the sandbox are said to wait; the tools'
+    copying is not shown."""
     run = states.run_of(Facts(deployment=deployment()), Progress())
     assert run is not None
     assert [(c.name, c.role, c.state.value) for c in run.containers] == [
@@ -117,7 +118,8 @@ def test_containers_are_expected_before_a_node_speaks() -> None:
 
 
 def test_a_container_that_ended_has_its_words() -> None:
-    """While the kubelet waits to start it again, a container has exited, with code and last lines, and there is hope."""
+    """While the kubelet waits to start it again, a container has exited, with code and last lines,
+    and there is hope."""
     found = main_of(pod(entry("py", waiting("CrashLoopBackOff"), last=ended(3), restarts=1)), "oh no\n")
     assert (found.state, found.exit_code, found.hopeless, found.restarts) == (
         ContainerState.EXITED,
@@ -133,8 +135,9 @@ def test_a_container_that_ended_has_its_words() -> None:
     ("restarts", "lasted", "hopeless"), [(2, 5, False), (3, 5, True), (9, 5, True), (9, 3599, False)]
 )
 def test_a_crash_loop_is_hopeless(restarts: int, lasted: int, hopeless: bool) -> None:
-    """Three short lives are a crash loop, even if nobody watched; one that ran long before it ended is none. Ends that were
-    watched are counted elsewhere: the node's count is of the pod's whole life, and three in a day are no loop."""
+    """Three short lives are a crash loop, even if nobody watched; one that ran long before it ended
+    is none. Ends that were watched are counted elsewhere: the node's count is of the pod's whole
+    life, and three in a day are no loop."""
     item = pod(entry("py", waiting("CrashLoopBackOff"), last=ended(1, lasted=lasted), restarts=restarts))
     assert main_of(item, unwatched=states.ended_keys([item])).hopeless is hopeless
     assert not main_of(item).hopeless
@@ -170,7 +173,8 @@ def test_a_step_that_is_done_has_no_fault() -> None:
 
 
 def test_an_evicted_pod_is_no_crash() -> None:
-    """A pod that its node put out says nothing about its containers; they are waited for in the next one."""
+    """A pod that its node put out says nothing about its containers; they are waited for in the
+    next one."""
     item = pod(entry("py", ended(137)), status={"phase": "Failed", "reason": "Evicted"})
     found = states.run_of(Facts(deployment=deployment(), pods=[item]), Progress())
     assert found is not None
@@ -216,8 +220,8 @@ def condition(kind: str, status: str, reason: str = "") -> dict[str, str]:
 def test_a_node_that_does_not_answer(
     conditions: list[dict[str, str]], metadata: dict[str, str], told: bool
 ) -> None:
-    """A node that is not heard of is named; probes that fail, readiness gates, and pods that go are something else. Its
-    containers are as they were."""
+    """A node that is not heard of is named; probes that fail, readiness gates, and pods that go are
+    something else. Its containers are as they were."""
     item = pod(entry("py", RUNNING), status={"conditions": conditions}, **metadata)
     run = states.run_of(Facts(deployment=deployment(), pods=[item]), Progress(ready=True))
     assert run is not None
@@ -240,7 +244,8 @@ def test_the_newest_pod_counts() -> None:
 
 
 def test_a_pod_that_only_lingers_is_not_present() -> None:
-    """A pod that is being deleted and runs nothing is a record and no more; one that still runs is not."""
+    """A pod that is being deleted and runs nothing is a record and no more; one that still runs is
+    not."""
     over = pod(entry("py", ended(0)), deletionTimestamp="2026-01-01T10:00:00Z")
     running = pod(entry("py", RUNNING), deletionTimestamp="2026-01-01T10:00:00Z")
     assert states.present([over, running]) == [running]

@@ -1,4 +1,5 @@
-"""What is known of the cluster, against a small HTTP server that lists and watches Secrets; the real one is in tests/cluster."""
+"""What is known of the cluster, against a small HTTP server that lists and watches Secrets; the
+real one is in tests/cluster."""
 
 from __future__ import annotations
 
@@ -121,7 +122,8 @@ def known(store: Store) -> dict[str, str]:
 
 
 async def test_a_list_and_what_comes_after_it(server: Server, running: Store, heard: Heard) -> None:
-    """What is listed is known, whole and in parts; each event of the watch changes it, and names the workspace."""
+    """What is listed is known, whole and in parts; each event of the watch changes it, and names
+    the workspace."""
     server.there = [secret("a", 3), secret("b", 4)]
     await heard.found.get()
     assert known(running) == {"a": "3", "b": "4"}
@@ -139,8 +141,8 @@ async def test_a_list_and_what_comes_after_it(server: Server, running: Store, he
 
 
 async def test_a_point_that_the_server_has_forgotten(server: Server, running: Store, heard: Heard) -> None:
-    """A watch is resumed where it ended; where the server no longer knows that point, all is listed anew, and what has gone
-    meanwhile is forgotten."""
+    """A watch is resumed where it ended; where the server no longer knows that point, all is listed
+    anew, and what has gone meanwhile is forgotten."""
     server.there = [secret("a", 3), secret("b", 4)]
     await heard.found.get()
     server.events.put_nowait({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "20"}}})
@@ -186,7 +188,8 @@ async def test_what_others_added_is_remembered_without_its_bookkeeping() -> None
 
 
 async def test_an_object_that_cannot_be_read(server: Server, running: Store, heard: Heard) -> None:
-    """Where the server sends something else than its API says, it counts as away, with what it sent; then it is listened to again."""
+    """Where the server sends something else than its API says, it counts as away, with what it
+    sent; then it is listened to again."""
     await heard.found.get()
     server.events.put_nowait({"type": "ADDED", "object": {**secret("a", 11), "data": [1]}})
     error = await heard.lost.get()

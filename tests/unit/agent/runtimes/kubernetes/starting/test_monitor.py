@@ -1,4 +1,5 @@
-"""What a start is told by: events and pods, from a small HTTP server; the real one is in tests/cluster."""
+"""What a start is told by: events and pods, from a small HTTP server; the real one is in
+tests/cluster."""
 
 from __future__ import annotations
 
@@ -138,7 +139,8 @@ GONE = 'storageclass.storage.k8s.io "nowhere" not found'
     ],
 )
 async def test_what_was_said_before_this_start(cluster: Cluster, times: dict[str, Any], code: str) -> None:
-    """An event about a claim that is older than the start says nothing about it; one that is seen again does."""
+    """An event about a claim that is older than the start says nothing about it; one that is seen
+    again does."""
     metadata = {
         "name": "volume",
         "namespace": NAME,
@@ -161,8 +163,8 @@ async def test_what_was_said_before_this_start(cluster: Cluster, times: dict[str
     ],
 )
 async def test_a_pod_that_was_deleted(cluster: Cluster, phase: str, deleted: str, told: bool) -> None:
-    """A pod that its node gave up is the reason for another; one that was deleted is not said to have been, though it ends
-    in the same phase."""
+    """A pod that its node gave up is the reason for another; one that was deleted is not said to
+    have been, though it ends in the same phase."""
     metadata = {"name": "p", "namespace": NAME, "uid": "p1", "creationTimestamp": "2023-11-14T21:00:00Z"}
     if deleted:
         metadata["deletionTimestamp"] = deleted
@@ -182,7 +184,8 @@ def ended(restarts: int, state: dict[str, Any] | None = None) -> Pod:
 
 
 async def test_ends_that_nobody_watched(cluster: Cluster) -> None:
-    """Only ends that were there when a pod was seen first have not been watched; a new agent has watched none of them."""
+    """Only ends that were there when a pod was seen first have not been watched; a new agent has
+    watched none of them."""
     running = ended(3, state={"running": {}})
     assert cluster.monitor.unwatched(NAME, [running]) == frozenset()
     assert cluster.monitor.unwatched(NAME, [ended(3)]) == frozenset()
@@ -192,7 +195,8 @@ async def test_ends_that_nobody_watched(cluster: Cluster) -> None:
 
 
 async def test_a_node_whose_clock_is_slow(cluster: Cluster) -> None:
-    """How long an editor has had is counted from when it was seen to run, whatever time its node says that was."""
+    """How long an editor has had is counted from when it was seen to run, whatever time its node
+    says that was."""
     cluster.monitor = StartMonitor(
         cluster.client,
         AgentSettings(editor_timeout=12.0),

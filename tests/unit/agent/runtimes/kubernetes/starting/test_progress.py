@@ -137,7 +137,8 @@ def test_no_pod_yet() -> None:
     ],
 )
 def test_what_a_pod_waits_for(seen: Pod, words: dict[str, str], detail: str, code: str) -> None:
-    """A pod without a node, or that its node cannot begin, says why; with no end of that, it is the fault."""
+    """A pod without a node, or that its node cannot begin, says why; with no end of that, it is the
+    fault."""
     start = StartProgress(f"{BEGAN:.3f}")
     assert detail in look(start, seen, **words)[StageName.CONTAINERS].detail
     assert start.progress.fault is None
@@ -147,7 +148,8 @@ def test_what_a_pod_waits_for(seen: Pod, words: dict[str, str], detail: str, cod
 
 
 def refused(message: str, *, observed: int = 2) -> Deployment:
-    """A Deployment of generation 2, whose pod the cluster did not make when it looked at generation `observed`."""
+    """A Deployment of generation 2, whose pod the cluster did not make when it looked at generation
+    `observed`."""
     condition = {"type": "ReplicaFailure", "status": "True", "message": message}
     status = {"observedGeneration": observed, "conditions": [condition]}
     return DEPLOYMENT.read({"metadata": {"generation": 2}, "status": status})
@@ -179,8 +181,8 @@ NO_WEBHOOK = (
     ],
 )
 def test_a_pod_that_is_refused(message: str, detail: str, code: str, patience: float) -> None:
-    """A refusal is told at once, and is the fault when it has stood for a while: for as long as anything may take where the
-    cluster could only not decide."""
+    """A refusal is told at once, and is the fault when it has stood for a while: for as long as
+    anything may take where the cluster could only not decide."""
     start, deployment = StartProgress(f"{BEGAN:.3f}"), refused(message)
     assert detail in look(start, None, deployment=deployment)[StageName.CONTAINERS].detail
     look(start, None, 5.0 + patience, deployment=deployment)
@@ -191,7 +193,8 @@ def test_a_pod_that_is_refused(message: str, detail: str, code: str, patience: f
 
 
 def test_a_refusal_that_passes_is_forgotten() -> None:
-    """A pod that was made after all, or a refusal of what the Deployment was before, ends the time that it stood."""
+    """A pod that was made after all, or a refusal of what the Deployment was before, ends the time
+    that it stood."""
     start = StartProgress(f"{BEGAN:.3f}")
     look(start, None, 5.0, deployment=refused(POLICY))
     look(start, pod(), 30.0, deployment=refused(POLICY))
@@ -205,8 +208,9 @@ def test_a_refusal_that_passes_is_forgotten() -> None:
 
 
 def test_a_former_pod_takes_its_part_of_the_quota() -> None:
-    """While the pod before it is still there, a quota that is exceeded says nothing about the next; a policy does. Nor does it
-    soon after that one has gone: the quota is counted anew, and the cluster tries again, some time later."""
+    """While the pod before it is still there, a quota that is exceeded says nothing about the next;
+    a policy does. Nor does it soon after that one has gone: the quota is counted anew, and the
+    cluster tries again, some time later."""
     start = StartProgress(f"{BEGAN:.3f}")
     stages = look(start, None, 5.0, deployment=refused(QUOTA), former=True)
     assert "former pod" in stages[StageName.CONTAINERS].detail
@@ -249,7 +253,8 @@ def test_a_claim_that_an_earlier_start_left() -> None:
 
 
 def test_another_pod_is_another_start() -> None:
-    """A pod that was ready and is gone: the stages begin anew, with the node's words, and end with the new pod."""
+    """A pod that was ready and is gone: the stages begin anew, with the node's words, and end with
+    the new pod."""
     start = StartProgress(f"{BEGAN:.3f}")
     look(start, running())
     stages = look(start, None, after=100.0, given_up="The node ended the pod: low on memory.")

@@ -36,8 +36,8 @@ def objects(
 
 
 def admitted(made: dict[str, dict[str, Any]], field: str) -> dict[str, tuple[Decimal, Decimal]]:
-    """Request and limit of each container of the devfile, as the API server and LimitRanger fill them in; raises what they would
-    refuse."""
+    """Request and limit of each container of the devfile, as the API server and LimitRanger fill
+    them in; raises what they would refuse."""
     defaults = made["LimitRange"]["spec"]["limits"][0]
     spec = made["Deployment"]["spec"]["template"]["spec"]
     found, limits = {}, Decimal(0)
@@ -75,8 +75,8 @@ CASES: dict[str, tuple[tuple[Resources, ...], list[int]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_is_refused_that_fits_the_maximum(case: str) -> None:
-    """Whatever requests and limits a devfile has, as long as they fit: each container gets what it asks for, the others share the
-    rest, and the pod passes LimitRange and quota."""
+    """Whatever requests and limits a devfile has, as long as they fit: each container gets what it
+    asks for, the others share the rest, and the pod passes LimitRange and quota."""
     asked, expected = CASES[case]
     found = admitted(objects(MOST, *asked), "memory")
     assert [int(limit / MI) for _, limit in found.values()] == expected
@@ -172,13 +172,14 @@ def test_no_container_is_without_a_limit(
     options: dict[str, Any],
     expected: tuple[str | None, str | None],
 ) -> None:
-    """What devfile and settings say goes before the agent's own limit, which else holds; what is not asked for is not held back."""
+    """What devfile and settings say goes before the agent's own limit, which else holds; what is
+    not asked for is not held back."""
     assert memory_of(settings, own, **options) == expected
 
 
 def test_no_container_writes_a_nodes_disk_full() -> None:
-    """Each container has a limit on what it writes outside of its volumes, and each volume on the node's disk has a size; the kubelet holds
-    their sum against all that the pod writes."""
+    """Each container has a limit on what it writes outside of its volumes, and each volume on the
+    node's disk has a size; the kubelet holds their sum against all that the pod writes."""
     volumes = (
         Volume(name="scratch", ephemeral=True),
         Volume(name="large", ephemeral=True, size=40 << 30),

@@ -41,7 +41,8 @@ def plan_of(case: str) -> Plan:
 
 @pytest.mark.parametrize("case", sorted(folder.name for folder in CASES.iterdir()))
 def test_makes_these_objects(case: str) -> None:
-    """A workspace and settings make exactly the objects that stand beside them in objects.yaml, in that order."""
+    """A workspace and settings make exactly the objects that stand beside them in objects.yaml, in
+    that order."""
     expected = list(yaml.safe_load_all((CASES / case / "objects.yaml").read_text()))
     assert objects_of(plan_of(case)) == expected
 
@@ -55,26 +56,30 @@ def test_everything_carries_the_labels(case: str) -> None:
 
 
 def test_no_credential_in_any_object() -> None:
-    """What opens a repository is in none of the objects: the agent hands it over when the sandbox runs."""
+    """What opens a repository is in none of the objects: the agent hands it over when the sandbox
+    runs."""
     assert "never-in-an-object" not in msgspec.json.encode(objects_of(plan_of("everything"))).decode()
 
 
 def test_environment_is_in_secrets_alone() -> None:
-    """Values of the devfile's environment stand in Secrets, and no process's arguments or pod shows them."""
+    """Values of the devfile's environment stand in Secrets, and no process's arguments or pod shows
+    them."""
     for item in objects_of(plan_of("everything")):
         if item["kind"] != "Secret":
             assert "s3cret" not in msgspec.json.encode(item).decode()
 
 
 def test_keeps_the_settings_it_was_made_with() -> None:
-    """The Deployment's annotation gives the settings back, but for the CA bundle, which lies in a Secret."""
+    """The Deployment's annotation gives the settings back, but for the CA bundle, which lies in a
+    Secret."""
     plan = plan_of("everything")
     kept = objects_of(plan)[-1]["metadata"]["annotations"][names.SETTINGS]
     assert decode(kept) == msgspec.structs.replace(plan.settings, ca_bundle="")
 
 
 def test_a_bundle_is_too_long_for_an_annotation() -> None:
-    """With a bundle as long as Debian's, and longer, the Deployment's annotations leave room for what a halt keeps."""
+    """With a bundle as long as Debian's, and longer, the Deployment's annotations leave room for
+    what a halt keeps."""
     plan = plan_of("everything")
     for size in (220_000, 500_000):
         bundle = ("-----BEGIN CERTIFICATE-----\n" + "A" * 64 + "\n") * (size // 93)
@@ -86,7 +91,8 @@ def test_a_bundle_is_too_long_for_an_annotation() -> None:
 
 
 def test_long_names_stay_unique_and_legal() -> None:
-    """A part whose name would be too long for an object is shortened, and still told from its neighbour."""
+    """A part whose name would be too long for an object is shortened, and still told from its
+    neighbour."""
     one, other = (names.part_name("workspace-1-7-2vxdxq", "env-" + "x" * 60 + end) for end in "ab")
     assert one != other
     assert max(len(one), len(other)) <= 63

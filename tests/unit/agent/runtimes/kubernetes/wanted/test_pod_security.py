@@ -1,5 +1,6 @@
-"""Every pod against the Pod Security Standards, profile `restricted`, as Kubernetes publishes them (concepts/security/
-pod-security-standards; `restricted` includes `baseline`). No cluster of the tests enforces them: this is their table.
+"""Every pod against the Pod Security Standards, profile `restricted`, as Kubernetes publishes them
+(concepts/security/ pod-security-standards; `restricted` includes `baseline`). No cluster of the
+tests enforces them: this is their table.
 """
 
 from __future__ import annotations
@@ -142,8 +143,8 @@ def template_of(case: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("case", sorted(folder.name for folder in CASES.iterdir()))
 def test_passes_restricted(case: str) -> None:
-    """The pod violates no rule, unless the settings allow privilege escalation: then the devfile's containers may, with the capabilities
-    that a runtime gives of itself, and that is all."""
+    """The pod violates no rule, unless the settings allow privilege escalation: then the devfile's
+    containers may, with the capabilities that a runtime gives of itself, and that is all."""
     expected = []
     if plan_of(case).settings.allow_privilege_escalation:
         containers = len(plan_of(case).spec.containers) + len(plan_of(case).spec.init_containers)
@@ -157,7 +158,8 @@ def test_passes_restricted(case: str) -> None:
 
 @pytest.mark.parametrize("case", sorted(folder.name for folder in CASES.iterdir()))
 def test_the_namespace_enforces_it(case: str) -> None:
-    """The namespace's label asks the cluster to enforce the same: `baseline` where escalation is allowed."""
+    """The namespace's label asks the cluster to enforce the same: `baseline` where escalation is
+    allowed."""
     plan = plan_of(case)
     for item in objects_of(plan):
         if item["kind"] == "Namespace":
@@ -202,7 +204,8 @@ def test_the_rules_bite(where: str, field: str, value: object, control: str) -> 
 
 
 def test_a_devfile_cannot_unset_them() -> None:
-    """Annotations that a cluster acts on have no effect when a spec brings them: an agent does not rely on its server."""
+    """Annotations that a cluster acts on have no effect when a spec brings them: an agent does not
+    rely on its server."""
     plan = plan_of("plain")
     name = f"container.apparmor.security.beta.kubernetes.io/{plan.spec.main_container}"
     asked = {name: "unconfined", "example.com/kept": "1"}
