@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from moorage.contract import ActualState, DesiredState, Stage, StageName, StageState
 
@@ -94,13 +94,28 @@ def badge(desired: str, state: str) -> Badge:
     return _BADGES[_UNDER_WAY.get((DesiredState(desired), actual), actual)]
 
 
-def stage_lines(stages: Iterable[Stage], now: float) -> tuple[StageLine, ...]:
+class Timed(Protocol):
+    """A stage of a start, in the contract's form or in the API's."""
+
+    @property
+    def name(self) -> StageName: ...
+    @property
+    def state(self) -> StageState: ...
+    @property
+    def started_at(self) -> float | None: ...
+    @property
+    def duration(self) -> float | None: ...
+    @property
+    def detail(self) -> str: ...
+
+
+def stage_lines(stages: Iterable[Timed], now: float) -> tuple[StageLine, ...]:
     """The stages in the order in which they are shown; those that were not reported yet wait."""
-    reported = {stage.name: stage for stage in stages}
+    reported: dict[StageName, Timed] = {stage.name: stage for stage in stages}
     return tuple(_line(reported.get(name) or Stage(name), now) for name in StageName)
 
 
-def _line(stage: Stage, now: float) -> StageLine:
+def _line(stage: Timed, now: float) -> StageLine:
     live = stage.state is StageState.RUNNING and stage.started_at is not None
     seconds = stage.duration
     if live and stage.started_at is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ import click
 from moorage.cli import output
 from moorage.cli.context import Context, output_option, pass_context, server_options
 from moorage.cli.options import workspace_argument
+from moorage.contract import hosts
 from moorage.kernel.errors import InvalidInput, NotFound
 
 
@@ -66,11 +66,7 @@ def port_url(workspace: dict[str, Any], port: str) -> str:
         raise InvalidInput(
             f"{port} is neither a port's number nor the name of one.", field="port", hint=f"Names: {names}."
         )
-    known = next((item["url"] for item in workspace["ports"]), "")
-    origin = re.match(rf"(https?://)[0-9]+(-{re.escape(workspace['name'])}\.[^/]+)", known)
-    if origin is None:
-        raise NotFound(f"{workspace['title']} has no port that is known.", code="no-port")
-    return f"{origin[1]}{int(port)}{origin[2]}/"
+    return hosts.port_url(workspace["port_url"], int(port))
 
 
 def browse(url: str) -> None:

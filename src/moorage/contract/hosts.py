@@ -15,8 +15,26 @@ class WorkspaceHost:
     port: int
 
 
-def host_of(workspace: str, port: int, zone: str) -> str:
+def host_of(workspace: str, port: int | str, zone: str) -> str:
     return f"{port}-{workspace}.{zone}"
+
+
+PORT = "{port}"
+"""Stands for a port's number in a `port_pattern`."""
+
+
+def port_pattern(zone_url: str, workspace: str) -> str:
+    """URL of any port of a workspace, such as `https://{port}-workspace-1-2-abc123.dev.example.com/`.
+
+    `zone_url`: the origin of the zone's own host.
+    """
+    scheme, _, zone = zone_url.partition("://")
+    return f"{scheme}://{host_of(workspace, PORT, zone)}/"
+
+
+def port_url(pattern: str, port: int, path: str = "/") -> str:
+    """URL of one port, by its `port_pattern`."""
+    return pattern.replace(PORT, str(port)).rstrip("/") + path
 
 
 def parse_host(host: str, zone: str) -> WorkspaceHost | None:

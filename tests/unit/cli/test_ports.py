@@ -28,7 +28,6 @@ def test_url(port: str, url: str) -> None:
     ("changes", "port", "kind"),
     [
         ({"url": ""}, "", NotFound),
-        ({"ports": []}, "3000", NotFound),
         ({}, "0", InvalidInput),
         ({}, "65536", InvalidInput),
         ({}, "-1", InvalidInput),
@@ -40,3 +39,8 @@ def test_no_url(changes: dict[str, object], port: str, kind: type[MoorageError])
     """What is no port, and what cannot be known."""
     with pytest.raises(kind):
         port_url(workspace(**changes), port)
+
+
+def test_url_without_declared_ports() -> None:
+    """Any port has an address, also where the devfile declares none."""
+    assert port_url(workspace(ports=[]), "3000") == f"http://3000-{NAME}.localhost:8080/"

@@ -31,6 +31,7 @@ def workspace(**changes: Any) -> dict[str, Any]:
         "desired": "Running",
         "state": "Running",
         "url": f"http://60001-{NAME}.localhost:8080/?folder=/projects/app",
+        "port_url": f"http://{{port}}-{NAME}.localhost:8080/",
         "folder": "/projects/app",
         "generation": 1,
         "created_at": 1_700_000_000.0,

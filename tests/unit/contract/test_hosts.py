@@ -2,7 +2,15 @@
 
 import pytest
 
-from moorage.contract.hosts import WorkspaceHost, host_of, is_workspace_name, parse_host, workspace_name
+from moorage.contract.hosts import (
+    WorkspaceHost,
+    host_of,
+    is_workspace_name,
+    parse_host,
+    port_pattern,
+    port_url,
+    workspace_name,
+)
 from moorage.kernel.ids import short_id
 
 NAME = workspace_name(1, 27, "2vxdxq")
@@ -57,3 +65,13 @@ def test_other_hosts_are_no_workspaces(host):
 def test_names_of_an_agents_workspaces(name, given):
     """What the server calls a workspace names its agent; nothing else is a workspace's name to that agent."""
     assert is_workspace_name(name, 12) is given
+
+
+def test_urls_of_ports() -> None:
+    """One pattern stands for every port of a workspace, with the zone's own port; a path goes behind."""
+    pattern = port_pattern("http://moorage.localhost:8080", NAME)
+    assert pattern == f"http://{{port}}-{NAME}.moorage.localhost:8080/"
+    assert port_url(pattern, 3000) == f"http://3000-{NAME}.moorage.localhost:8080/"
+    assert port_url(pattern, 60001, "/?folder=/projects/x") == (
+        f"http://60001-{NAME}.moorage.localhost:8080/?folder=/projects/x"
+    )

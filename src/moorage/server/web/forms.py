@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from typing import TypeVar
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ValidationError
 
+from moorage.contract.hosts import PORT, port_url
 from moorage.kernel.errors import InvalidInput, MoorageError
 from moorage.kernel.links import own_path
 from moorage.server.workspaces.schemas import CreateWorkspace, Workspace
@@ -118,19 +119,12 @@ def sign_in_address(path: str, query: str) -> str:
 
 
 def port_address(workspace: Workspace, port: int) -> str:
-    """URL of any port, declared or not, after the pattern of those that are known. Raises `InvalidInput`."""
+    """URL of any port, declared or not. Raises `InvalidInput`."""
     if not 1 <= port <= 65535:
         raise InvalidInput(f"{port} is no port: ports are numbers from 1 to 65535.", field="port")
-    for known in (workspace.url, *(p.url for p in workspace.ports)):
-        parts = urlsplit(known)
-        label, _, zone = parts.netloc.partition(".")
-        if zone and label.partition("-")[2] == workspace.name:
-            return urlunsplit((parts.scheme, f"{port}-{workspace.name}.{zone}", "/", "", ""))
-    raise InvalidInput("The workspace has no address.", code="no-address", field="port")
+    return port_url(workspace.port_url, port)
 
 
-def zone_pattern(workspace: Workspace) -> str:
-    """The origins of the workspace's ports as a source of a content security policy; "" when it has none."""
-    parts = urlsplit(workspace.url)
-    zone = parts.netloc.partition(".")[2]
-    return f"{parts.scheme}://*.{zone}" if zone else ""
+def port_origins(workspace: Workspace) -> str:
+    """The origins of the workspace's ports as a source of a content security policy."""
+    return workspace.port_url.replace(f"{PORT}-{workspace.name}", "*").rstrip("/")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from moorage import contract
 from moorage.contract import ActualState, ContainerState, DesiredState, StageState
 from moorage.server.authorization import Action, Actor, may
 from moorage.server.workspaces import schemas
@@ -35,20 +34,17 @@ class Abilities:
 
 @dataclass(frozen=True)
 class Row:
-    """A workspace in a list."""
+    """A workspace in a list, and what its entry says beside its own fields."""
 
-    name: str
-    title: str
+    workspace: schemas.Workspace
     badge: Badge
     summary: str
     wrong: bool
     """The summary tells of something that needs a hand."""
     repository: str
-    ref: str
-    agent: str
-    owner_name: str
-    created_at: float
+    """Short, and without a password."""
     url: str
+    """"" when this person cannot open it, now or ever."""
     can: Abilities
 
 
@@ -85,36 +81,25 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Detail:
-    """A workspace on its own page."""
+    """What a workspace's own page says beside the workspace's own fields."""
 
-    name: str
-    title: str
     badge: Badge
     summary: str
     repository: str
+    """Short, and without a password."""
     repository_url: str
     """"" when it is nothing that a browser can open."""
-    ref: str
     commit: str
-    devfile_path: str
-    agent: str
-    settings: int
-    """Version of the agent's settings that it was started with; 0: none that anybody set."""
-    owner_name: str
-    folder: str
-    created_at: float
-    updated_at: float
+    """Its first ten digits."""
     url: str
+    """"" when this person cannot open it, now or ever."""
     under_way: bool
     stages: tuple[StageLine, ...]
     total: float | None
     """Seconds from the start's first stage to its last, once it is ready."""
-    cause: schemas.Cause | None
     cause_tone: Tone
-    notice: schemas.Notice | None
     containers: tuple[ContainerRow, ...]
     ports: tuple[PortRow, ...]
-    warnings: tuple[schemas.Warning, ...]
     post_start: tuple[Outcome, ...]
     commands: tuple[tuple[str, str], ...]
     """(what it does, command line)"""
@@ -145,16 +130,11 @@ def row(workspace: schemas.Workspace, actor: Actor, now: float) -> Row:
     shown = badge(workspace.desired, workspace.state)
     can = abilities(workspace, actor)
     return Row(
-        name=workspace.name,
-        title=workspace.title,
+        workspace=workspace,
         badge=shown,
         summary=summary(workspace, now),
         wrong=shown.tone == "bad",
         repository=short_repository(workspace.repository),
-        ref=workspace.ref,
-        agent=workspace.agent,
-        owner_name=workspace.owner_name,
-        created_at=workspace.created_at,
         url=workspace.url if can.open else "",
         can=can,
     )
@@ -168,35 +148,22 @@ def rows(workspaces: Iterable[schemas.Workspace], actor: Actor, now: float) -> t
 
 def detail(workspace: schemas.Workspace, actor: Actor, now: float) -> Detail:
     shown = badge(workspace.desired, workspace.state)
-    lines = stage_lines(_stages(workspace), now)
+    lines = stage_lines(workspace.stages, now)
     can = abilities(workspace, actor)
     running = workspace.state is ActualState.RUNNING
     return Detail(
-        name=workspace.name,
-        title=workspace.title,
         badge=shown,
         summary=summary(workspace, now),
         repository=short_repository(workspace.repository),
         repository_url=_repository_link(workspace.repository),
-        ref=workspace.ref,
         commit=workspace.commit[:10],
-        devfile_path=workspace.devfile_path,
-        agent=workspace.agent,
-        settings=workspace.settings,
-        owner_name=workspace.owner_name,
-        folder=workspace.folder,
-        created_at=workspace.created_at,
-        updated_at=workspace.updated_at,
         url=workspace.url if can.open else "",
         under_way=shown.tone == "busy",
         stages=lines,
         total=_total(workspace),
-        cause=workspace.cause,
         cause_tone="bad" if shown.tone == "bad" else "busy",
-        notice=workspace.notice,
         containers=tuple(_container(c) for c in workspace.containers),
         ports=tuple(_port(p, running and can.open) for p in workspace.ports),
-        warnings=tuple(workspace.warnings),
         post_start=tuple(_outcome(name, said) for name, said in workspace.post_start.items()),
         commands=commands(workspace, actor),
         can=can,
@@ -236,7 +203,7 @@ def summary(workspace: schemas.Workspace, now: float) -> str:
     shown = badge(workspace.desired, workspace.state)
     if shown.tone != "busy" or workspace.desired is not DesiredState.RUNNING:
         return shown.explanation
-    for line in stage_lines(_stages(workspace), now):
+    for line in stage_lines(workspace.stages, now):
         if line.state == StageState.RUNNING:
             return f"{line.title}: {line.detail}" if line.detail else f"{line.title} is under way."
     return shown.explanation
@@ -302,10 +269,6 @@ def _repository_link(url: str) -> str:
     if parts.scheme not in ("http", "https"):
         return ""
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _stages(workspace: schemas.Workspace) -> list[contract.Stage]:
-    return [contract.Stage(s.name, s.state, s.started_at, s.finished_at, s.detail) for s in workspace.stages]
 
 
 def _total(workspace: schemas.Workspace) -> float | None:

@@ -68,8 +68,9 @@ async def workspace_page(request: Request, core: ServerCore, actor: Visitor, nam
         request,
         "workspace.html",
         actor=actor,
-        form_action=f"'self' {forms.zone_pattern(workspace)}".rstrip(),
-        workspace=views.detail(workspace, actor, now),
+        form_action=f"'self' {forms.port_origins(workspace)}",
+        workspace=workspace,
+        shown=views.detail(workspace, actor, now),
         now=now,
     )
 
@@ -80,7 +81,8 @@ async def workspace_live(core: ServerCore, actor: Visitor, name: str) -> Respons
 
     def fragment(workspace: schemas.Workspace) -> str:
         now = core.clock.now()
-        return pages.fragment("workspace_live.html", workspace=views.detail(workspace, actor, now), now=now)
+        shown = views.detail(workspace, actor, now)
+        return pages.fragment("workspace_live.html", workspace=workspace, shown=shown, now=now)
 
     return events.stream(
         core,
@@ -103,9 +105,7 @@ async def open_port(core: ServerCore, actor: Visitor, name: str, port: int) -> R
 async def delete_page(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
     """Asks, for browsers that have no dialog."""
     workspace = await services.get_workspace(core, actor, name)
-    return pages.page(
-        request, "delete.html", actor=actor, workspace=views.detail(workspace, actor, core.clock.now())
-    )
+    return pages.page(request, "delete.html", actor=actor, workspace=workspace)
 
 
 @router.post("/workspaces/{name}/start")

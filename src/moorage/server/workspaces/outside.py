@@ -15,7 +15,7 @@ SHOWN: dict[type[BaseModel], frozenset[str]] = {
     schemas.Workspace: frozenset(
         {
             "name", "title", "owner", "owner_name", "agent", "settings", "repository", "ref", "commit", "devfile_path", "desired",
-            "state", "url", "folder", "generation", "created_at", "updated_at", "stages", "cause", "notice", "containers", "ports",
+            "state", "url", "port_url", "folder", "generation", "created_at", "updated_at", "stages", "cause", "notice", "containers", "ports",
         }
     ),
     schemas.Stage: frozenset({"name", "state", "started_at", "finished_at", "duration"}),

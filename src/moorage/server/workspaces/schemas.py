@@ -102,6 +102,8 @@ class Workspace(BaseModel):
     state: ActualState
     url: str
     """Opens the editor; "" when it has none."""
+    port_url: str
+    """URL of any port, declared or not: `{port}` stands for its number."""
     folder: str
     generation: int
     created_at: float

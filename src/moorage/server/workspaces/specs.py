@@ -9,11 +9,11 @@ import msgspec
 
 from moorage import translation
 from moorage.contract import Container, EditorSpec, Project, WorkspaceSpec
+from moorage.contract.hosts import PORT, port_pattern
 from moorage.devfile import DevfileError, Problem, Resolver
 from moorage.server.repositories.commits import Reading
 from moorage.server.workspaces import schemas
 from moorage.server.workspaces.decisions import repository_name
-from moorage.server.workspaces.view import port_url
 
 PROXY_VARIABLE = "VSCODE_PROXY_URI"
 """Tells VS Code how a port that it forwards is reached; VS Code itself replaces `{{port}}`."""
@@ -78,7 +78,7 @@ def encoded(spec: WorkspaceSpec) -> str:
 
 
 def _proxy_address(zone_url: str, name: str) -> str:
-    return port_url(zone_url, name, 0).replace("//0-", "//{{port}}-") + "/"
+    return port_pattern(zone_url, name).replace(PORT, "{{port}}")
 
 
 def _warning(problem: Problem) -> schemas.Warning:

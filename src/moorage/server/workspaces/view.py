@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,7 +16,7 @@ from moorage.contract import (
     StageState,
     WorkspaceSpec,
 )
-from moorage.contract.hosts import host_of
+from moorage.contract.hosts import port_pattern, port_url
 from moorage.server.agents.models import Agent
 from moorage.server.agents.rows import is_silent
 from moorage.server.authorization import Action, Actor, may
@@ -57,7 +56,7 @@ def view(row: Row, actor: Actor, now: float) -> schemas.Workspace:
 def _view(row: Row, now: float) -> schemas.Workspace:
     workspace = row.workspace
     spec, actual = spec_of(workspace), actual_of(workspace)
-    url = port_url(row.agent.zone_url, workspace.name, spec.editor.port) if spec.editor else ""
+    pattern = port_pattern(row.agent.zone_url, workspace.name)
     return schemas.Workspace(
         name=workspace.name,
         title=workspace.title,
@@ -70,8 +69,9 @@ def _view(row: Row, now: float) -> schemas.Workspace:
         commit=workspace.commit,
         devfile_path=workspace.devfile_path,
         desired=DesiredState(workspace.desired),
-        state=core_of(workspace, row.agent, now),
-        url=url + open_path(spec) if url else "",
+        state=state_of(workspace, row.agent, now),
+        url=port_url(pattern, spec.editor.port, open_path(spec)) if spec.editor else "",
+        port_url=pattern,
         folder=spec.folder,
         generation=workspace.generation,
         created_at=workspace.created_at,
@@ -82,13 +82,13 @@ def _view(row: Row, now: float) -> schemas.Workspace:
         containers=[
             schemas.Container(**msgspec.structs.asdict(c)) for c in (actual.containers if actual else ())
         ],
-        ports=ports_of(workspace.name, spec, row.agent.zone_url),
+        ports=ports_of(spec, pattern),
         warnings=[schemas.Warning(**item) for item in _decode_warnings(workspace.warnings)],  # type: ignore[arg-type]
         post_start=actual.post_start if actual else {},
     )
 
 
-def core_of(workspace: Workspace, agent: Agent, now: float) -> ActualState:
+def state_of(workspace: Workspace, agent: Agent, now: float) -> ActualState:
     """As reported; Unknown once the agent has been silent for long."""
     state = ActualState(workspace.state)
     return (
@@ -167,28 +167,21 @@ def open_path(spec: WorkspaceSpec) -> str:
     return spec.editor.open_path.replace("{folder}", spec.folder) if spec.editor else "/"
 
 
-def port_url(zone_url: str, workspace: str, port: int) -> str:
-    """Origin of a port. `zone_url` is the zone host's origin."""
-    parts = urlsplit(zone_url)
-    host = host_of(workspace, port, parts.hostname or "")
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
-
-
 def ports_view(row: Row, actor: Actor) -> list[schemas.Port]:
     """As in `view`."""
-    ports = ports_of(row.workspace.name, spec_of(row.workspace), row.agent.zone_url)
+    pattern = port_pattern(row.agent.zone_url, row.workspace.name)
+    ports = ports_of(spec_of(row.workspace), pattern)
     return ports if may(actor, Action.SEE_INSIDE_WORKSPACE, row.workspace.owner_id) else ports_outside(ports)
 
 
-def ports_of(workspace: str, spec: WorkspaceSpec, zone_url: str) -> list[schemas.Port]:
+def ports_of(spec: WorkspaceSpec, pattern: str) -> list[schemas.Port]:
     """The editor's port first, then the devfile's endpoints; whatever else is opened has no entry, but works."""
     found: dict[int, schemas.Port] = {}
     if spec.editor:
-        url = port_url(zone_url, workspace, spec.editor.port)
         found[spec.editor.port] = schemas.Port(
             port=spec.editor.port,
             name="editor",
-            url=url + open_path(spec),
+            url=port_url(pattern, spec.editor.port, open_path(spec)),
             declared=True,
             exposure="public",
             protocol="http",
@@ -199,7 +192,7 @@ def ports_of(workspace: str, spec: WorkspaceSpec, zone_url: str) -> list[schemas
             port = schemas.Port(
                 port=endpoint.port,
                 name=endpoint.name,
-                url=port_url(zone_url, workspace, endpoint.port) + path,
+                url=port_url(pattern, endpoint.port, path),
                 declared=True,
                 exposure=endpoint.exposure,
                 protocol=endpoint.protocol,

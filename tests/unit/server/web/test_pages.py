@@ -39,7 +39,8 @@ def draw(template: str, *, actor: Any = OWNER, path: str = "/", query: str = "",
 
 
 def detail(shown: schemas.Workspace, actor: Any = OWNER) -> str:
-    return draw("workspace.html", actor=actor, workspace=views.detail(shown, actor, NOW), now=NOW)
+    view = views.detail(shown, actor, NOW)
+    return draw("workspace.html", actor=actor, workspace=shown, shown=view, now=NOW)
 
 
 def listed(*shown: schemas.Workspace, actor: Any = OWNER, everyones: bool = False) -> str:
@@ -264,7 +265,7 @@ def test_deleting_asks_first_with_and_without_javascript() -> None:
     ]
     assert form["action"] == "/workspaces/workspace-1-2-abc123/delete"
     assert [d["id"] for d in page.all("dialog")] == ["ask-delete"]
-    asked = Page(draw("delete.html", workspace=views.detail(FULL, OWNER, NOW)))
+    asked = Page(draw("delete.html", workspace=FULL))
     assert "/workspaces/workspace-1-2-abc123/delete" in asked.actions()
 
 

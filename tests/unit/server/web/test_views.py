@@ -44,6 +44,7 @@ def workspace(**values: Any) -> schemas.Workspace:
         "desired": DesiredState.RUNNING,
         "state": ActualState.RUNNING,
         "url": f"http://60001-{name}.localhost:8080/?folder=/projects/app",
+        "port_url": f"http://{{port}}-{name}.localhost:8080/",
         "folder": "/projects/app",
         "generation": 1,
         "created_at": NOW - 3600,
@@ -154,7 +155,7 @@ def test_rows_newest_first_without_the_deleted() -> None:
         OWNER,
         NOW,
     )
-    assert [row.name for row in rows] == ["workspace-1-2-bbbbbb", "workspace-1-2-aaaaaa"]
+    assert [row.workspace.name for row in rows] == ["workspace-1-2-bbbbbb", "workspace-1-2-aaaaaa"]
 
 
 @pytest.mark.parametrize(

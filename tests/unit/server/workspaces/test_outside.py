@@ -35,7 +35,7 @@ LINE = "SECRET=from-inside"
 
 OTHERS_SEE = {
     "name", "title", "owner", "owner_name", "agent", "settings", "repository", "ref", "commit", "devfile_path", "desired", "state",
-    "url", "folder", "generation", "created_at", "updated_at",
+    "url", "port_url", "folder", "generation", "created_at", "updated_at",
     "stages.name", "stages.state", "stages.started_at", "stages.finished_at", "stages.duration",
     "cause.code", "cause.message", "cause.hint", "cause.since",
     "notice.code", "notice.message", "notice.hint", "notice.at",
