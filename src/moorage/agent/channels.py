@@ -31,6 +31,8 @@ SpecOf = Callable[[str], WorkspaceSpec | None]
 
 
 class Channels:
+    """The logs and commands that are open on one connection."""
+
     def __init__(self, runtime: Runtime, send: Send, spec_of: SpecOf) -> None:
         self._runtime = runtime
         self._send = send

@@ -43,6 +43,8 @@ _REFUSALS = {
 
 
 class Connection:
+    """The WebSocket to the server, and what goes over it."""
+
     def __init__(
         self, server: str, token: str, fleet: Fleet, backend: Backend, settings: SettingsReceiver
     ) -> None:

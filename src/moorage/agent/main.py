@@ -69,16 +69,18 @@ def check(chosen: AgentSettings) -> None:
 
 
 async def run(home: Home, chosen: AgentSettings) -> None:
+    """Runs the agent until a signal asks it to end. Raises `MoorageError` when it cannot go on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     backend = make_backend(chosen)
-    workspace_settings = SettingsReceiver(chosen, backend, make_bounds(chosen))
-    fleet = Fleet(backend, chosen, SystemClock(), _place(home, chosen))
-    address = server_address(chosen.server, home.socket("server"))
-    connection = Connection(address, home.secret("agent-token"), fleet, backend, workspace_settings)
     try:
+        workspace_settings = SettingsReceiver(chosen, backend, make_bounds(chosen))
+        fleet = Fleet(backend, chosen, SystemClock(), _place(home, chosen))
+        address = server_address(chosen.server, home.socket("server"))
+        token = home.secret("agent-token")
+        connection = Connection(address, token, fleet, backend, workspace_settings)
         listen = listening_address(chosen.status_listen)
         async with (
             Status(home.socket("agent"), listen, fleet, connection, lambda: backend.caveat),

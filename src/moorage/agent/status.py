@@ -36,6 +36,8 @@ def listening_address(text: str) -> tuple[str | None, int] | None:
 
 
 class Status:
+    """The HTTP server of this process. Use as `async with`."""
+
     def __init__(
         self,
         socket: Path,

@@ -28,28 +28,8 @@ def of_exit(name: str, code: int | None, lines: str, *, oom: bool = False, error
             return no_watchers(f"Container {name} ended with {_exit_words(code)}", words)
     elif matches(words, *NO_SPACE):
         return no_space(f"for container {name}", words)
-    if matches(words, "exec format error"):
-        return wrong_architecture("", "", words)
-    if "moorage: no-glibc" in lines or matches(lines, r"error relocating .*: symbol not found"):
-        return Verdict(
-            make_cause(
-                "image-without-glibc",
-                "The editor cannot run in this image: it has no GNU C library (glibc); Alpine's images have none.",
-                lines,
-                "Use an image that is based on Debian, Ubuntu, Fedora or another distribution with glibc.",
-            ),
-            True,
-        )
-    if old := re.search(r"version `?(GLIBC(?:XX)?_[0-9.]+)'? not found", lines):
-        return Verdict(
-            make_cause(
-                "image-glibc-too-old",
-                f"The editor cannot run in this image: its C library is older than {old[1].replace('_', ' ')}.",
-                lines,
-                "Use an image with a newer distribution.",
-            ),
-            True,
-        )
+    if (verdict := _of_image(words, lines)) is not None:
+        return verdict
     if oom:
         return Verdict(
             make_cause(
@@ -90,6 +70,33 @@ def of_exit(name: str, code: int | None, lines: str, *, oom: bool = False, error
         ),
         False,
     )
+
+
+def _of_image(words: str, lines: str) -> Verdict | None:
+    """The cause of an end that the image is to blame for; None: it is not."""
+    if matches(words, "exec format error"):
+        return wrong_architecture("", "", words)
+    if "moorage: no-glibc" in lines or matches(lines, r"error relocating .*: symbol not found"):
+        return Verdict(
+            make_cause(
+                "image-without-glibc",
+                "The editor cannot run in this image: it has no GNU C library (glibc); Alpine's images have none.",
+                lines,
+                "Use an image that is based on Debian, Ubuntu, Fedora or another distribution with glibc.",
+            ),
+            True,
+        )
+    if old := re.search(r"version `?(GLIBC(?:XX)?_[0-9.]+)'? not found", lines):
+        return Verdict(
+            make_cause(
+                "image-glibc-too-old",
+                f"The editor cannot run in this image: its C library is older than {old[1].replace('_', ' ')}.",
+                lines,
+                "Use an image with a newer distribution.",
+            ),
+            True,
+        )
+    return None
 
 
 def crash_loop(cause: Cause, times: int) -> Verdict:

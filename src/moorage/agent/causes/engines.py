@@ -55,6 +55,22 @@ def of_engine(doing: str, status: int, message: str) -> Verdict:
         )
     if matches(message, "exec format error"):
         return wrong_architecture("", "", message)
+    if (verdict := _of_devfile(message)) is not None:
+        return verdict
+    final = status == 400 and not matches(message, "is ambiguous")
+    return Verdict(
+        make_cause(
+            "engine-refused",
+            f"The container engine refused {doing}.",
+            message,
+            "The engine's own words are below." if final else "The agent goes on trying.",
+        ),
+        final,
+    )
+
+
+def _of_devfile(message: str) -> Verdict | None:
+    """The cause of a refusal that the devfile is to blame for; None: it is not."""
     if matches(message, r"invalid mount config|invalid volume specification|mount path must be absolute"):
         return Verdict(
             make_cause(
@@ -82,16 +98,7 @@ def of_engine(doing: str, status: int, message: str) -> Verdict:
             ),
             True,
         )
-    final = status == 400 and not matches(message, "is ambiguous")
-    return Verdict(
-        make_cause(
-            "engine-refused",
-            f"The container engine refused {doing}.",
-            message,
-            "The engine's own words are below." if final else "The agent goes on trying.",
-        ),
-        final,
-    )
+    return None
 
 
 def pool_exhausted(pool: str) -> Verdict:

@@ -36,6 +36,23 @@ def of_pull(image: str, status: int, message: str) -> Verdict:
         )
     if matches(message, r"no matching manifest", r"does not match the specified platform"):
         return wrong_architecture(image, "", message)
+    if (verdict := _of_registry(image, message)) is not None:
+        return verdict
+    if status == 404:
+        return of_pull(image, 0, f"manifest unknown: {message}")
+    return Verdict(
+        make_cause(
+            "registry-unreachable",
+            f"The registry of {image} cannot be reached.",
+            message,
+            "Check the machine's network, DNS and proxy; or put the image on the engine beforehand.",
+        ),
+        False,
+    )
+
+
+def _of_registry(image: str, message: str) -> Verdict | None:
+    """The cause of a pull that the registry, or the way to it, does not allow; None: another."""
     if matches(message, "toomanyrequests", "too many requests", "rate limit"):
         return Verdict(
             make_cause(
@@ -67,17 +84,7 @@ def of_pull(image: str, status: int, message: str) -> Verdict:
             ),
             True,
         )
-    if status == 404:
-        return of_pull(image, 0, f"manifest unknown: {message}")
-    return Verdict(
-        make_cause(
-            "registry-unreachable",
-            f"The registry of {image} cannot be reached.",
-            message,
-            "Check the machine's network, DNS and proxy; or put the image on the engine beforehand.",
-        ),
-        False,
-    )
+    return None
 
 
 def pull_timeout(image: str, seconds: float) -> Verdict:

@@ -12,6 +12,8 @@ DETAIL_LIMIT = 4000
 
 
 class Verdict(NamedTuple):
+    """A cause, and whether it is final: nothing changes until somebody does something."""
+
     cause: Cause
     final: bool
 

@@ -26,6 +26,8 @@ PRIVATE: tuple[Network, ...] = tuple(
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server may set, beside what harms nobody."""
+
     pull_secret_namespaces: frozenset[str] = frozenset()
     shared_namespaces: frozenset[str] = frozenset()
     privilege_escalation: bool = False

@@ -16,6 +16,8 @@ Item = TypeVar("Item")
 
 
 class Candidate(NamedTuple, Generic[Item]):
+    """A container that may be the one that is meant."""
+
     name: str
     """As the devfile calls it."""
     role: Role

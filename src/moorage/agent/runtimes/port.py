@@ -42,6 +42,8 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class RuntimeInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """An engine, as an administrator is told of it."""
+
     kind: str
     """`docker`, `podman`, `kubernetes` or `memory`."""
     version: str
@@ -52,6 +54,8 @@ class RuntimeInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ObservedContainer(msgspec.Struct, frozen=True, kw_only=True):
+    """A container of a workspace, as its engine tells of it."""
+
     name: str
     """As the devfile calls it."""
     role: Role
@@ -183,11 +187,15 @@ class RuntimeFault(MoorageError):
 
 
 class LogChunk(msgspec.Struct, frozen=True):
+    """A piece of what a container or command wrote."""
+
     data: bytes
     stream: Literal["stdout", "stderr"] = "stdout"
 
 
 class ExecRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A command to be run in a container."""
+
     argv: tuple[str, ...]
     container: str = ""
     """"": the main one."""

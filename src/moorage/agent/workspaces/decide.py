@@ -18,6 +18,8 @@ from moorage.contract import ActualState, Cause, ContainerState, DesiredState, D
 
 
 class Action(StrEnum):
+    """A step that a runtime can do for a workspace."""
+
     NONE = "none"
     START = "start"
     """Make and start what is missing."""
@@ -32,6 +34,8 @@ class Action(StrEnum):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How patient an agent is with what ends by itself."""
+
     crash_limit: int = 3
     """How often what ended is started again within `crash_window`."""
     crash_window: float = 600.0
@@ -57,6 +61,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """An action, and what is reported meanwhile."""
+
     action: Action
     state: ActualState
     cause: Cause | None = None

@@ -16,6 +16,8 @@ _log = log.get(part="agent.settings")
 
 
 class SettingsReceiver:
+    """The one place through which settings of workspaces reach the backend."""
+
     def __init__(self, own: AgentSettings, backend: Backend, bounds: Bounds | None = None) -> None:
         """`bounds`: of what the server sends; None: there is nothing to guard.
 

@@ -16,6 +16,8 @@ from moorage.workspace_settings import RemoteDevelopment
 
 
 class DockerBackend:
+    """A Docker or Podman engine, and by which settings workspaces are made on it."""
+
     def __init__(self, settings: AgentSettings, clock: Clock) -> None:
         """Raises `Misconfigured` when the engine's address or a file of the settings cannot be
         used."""

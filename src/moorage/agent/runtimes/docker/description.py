@@ -16,6 +16,8 @@ _SECONDS = 10
 
 
 class EngineDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """An engine, as far as starts depend on it."""
+
     podman: bool
     version: str
     machine: Machine

@@ -38,6 +38,8 @@ _log = log.get(part="agent.docker.firewall")
 
 
 class Family(NamedTuple):
+    """The packet filter for one family of addresses."""
+
     program: str
     """Its `-save` and `-restore` are beside it."""
     refusal: str

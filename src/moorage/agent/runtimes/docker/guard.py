@@ -32,6 +32,8 @@ def obstacle(reachable_by: tuple[str, ...], host: str, *, podman: bool) -> str:
 
 
 class Guard:
+    """Decides whether there are rules, and keeps the sentence that says why not."""
+
     def __init__(self, reachable_by: tuple[str, ...], host: str) -> None:
         self._reachable_by = reachable_by
         self._host = host

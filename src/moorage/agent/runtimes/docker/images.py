@@ -21,6 +21,8 @@ HUB = "https://index.docker.io/v1/"
 
 
 class Images:
+    """The images on an engine. Each is pulled once, however many starts wait for it."""
+
     def __init__(self, engine: Engine, pull_timeout: float, docker_config: Path | None = None) -> None:
         self._engine = engine
         self._timeout = pull_timeout

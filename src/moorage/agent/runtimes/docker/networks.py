@@ -52,6 +52,8 @@ def subnets(networks: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 class Networks:
+    """The workspaces' networks, out of one pool of addresses."""
+
     def __init__(self, engine: Engine, identity: Identity, pool: str) -> None:
         self.firewall: Firewall | None = None
         """Guards them; None: there is none, or it is not known yet."""

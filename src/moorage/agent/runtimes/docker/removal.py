@@ -20,6 +20,8 @@ GONE_SECONDS = 20.0
 
 
 class Removal:
+    """The end of workspaces' containers, networks and volumes."""
+
     def __init__(self, engine: Engine, inventory: Inventory, grace: int) -> None:
         """`grace`: seconds between SIGTERM and SIGKILL."""
         self._engine = engine

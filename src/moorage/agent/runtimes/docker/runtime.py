@@ -63,6 +63,8 @@ look."""
 
 
 class DockerRuntime:
+    """The workspaces of one agent on an engine."""
+
     def __init__(
         self,
         engine: Engine,

@@ -12,6 +12,8 @@ from moorage.kernel.clock import Clock
 
 @dataclass
 class MemoryContainer:
+    """A container that runs nothing."""
+
     name: str
     role: Role
     image: str
@@ -40,6 +42,8 @@ class MemoryWorkspace:
 
 
 class MemoryEngine:
+    """An engine that outlives the agents that use it."""
+
     def __init__(self) -> None:
         self.workspaces: dict[str, MemoryWorkspace] = {}
         self.missing_images: set[str] = set()

@@ -36,6 +36,8 @@ from moorage.workspace_settings import RemoteDevelopment
 
 
 class MemoryBackend:
+    """An agent's connection to a `MemoryEngine`."""
+
     caveat = ""
 
     def __init__(self, clock: Clock, engine: MemoryEngine | None = None) -> None:
@@ -58,6 +60,8 @@ class MemoryBackend:
 
 
 class MemoryRuntime:
+    """The workspaces of one agent on a `MemoryEngine`."""
+
     def __init__(self, backend: MemoryBackend, identity: Identity, listener: Listener) -> None:
         self.engine = backend.engine
         self._backend = backend
