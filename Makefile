@@ -38,6 +38,7 @@ check: dev ## all that is static: style, format, types, layers, locks
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	scripts/lock --check
+	$(VENV)/bin/python scripts/wrap_markdown.py --check
 
 test: test-unit test-integration test-e2e ## install what the tests need, and run all of them but those on a cluster
 
@@ -74,8 +75,9 @@ test-system:
 bench: bench-system ## the figures that we promise, as ratios within one run; also in build/bench.json
 	$(VENV)/bin/python bench/report.py
 
-docs: dev ## write those parts of the documents anew that are made from the code
+docs: dev ## write those parts of the documents anew that are made from the code, and wrap what is too wide
 	$(VENV)/bin/python scripts/make_docs.py
+	$(VENV)/bin/python scripts/wrap_markdown.py
 
 lock: ## write the locks anew, for pyproject.toml as it is
 	@scripts/lock

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from documents import commands, errors, metrics, settings, support
+from wrap_markdown import wrapped
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
@@ -32,7 +33,7 @@ def with_part(text: str, mark: str, made: str) -> str:
     _, ends, after = rest.partition(end)
     if not found or not ends:
         raise ValueError(f"The page has no {begin.strip()} … {end.strip()}")
-    return f"{before}{begin}\n{made.strip()}\n\n{end}{after}"
+    return f"{before}{begin}\n{wrapped(made).strip()}\n\n{end}{after}"
 
 
 def main() -> int:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import fill
 
 import click
 
 from moorage.cli.groups import Group
 from moorage.cli.main import app
 
-WIDTH = 100
 SHARED = ("server", "home", "output")
 """Options that most commands have: said once."""
 
@@ -37,7 +35,7 @@ def _command(context: click.Context, command: click.Command) -> Iterator[str]:
     words = [context.command_path, *(piece for p in command.params for piece in p.get_usage_pieces(context))]
     yield f"#### `{' '.join(words)}`\n"
     for paragraph in (command.help or "").split("\n\n"):
-        yield fill(" ".join(paragraph.split()), WIDTH, break_on_hyphens=False) + "\n"
+        yield " ".join(paragraph.split()) + "\n"
     rows = [_row(context, p) for p in command.params if p.name not in SHARED]
     if rows:
         yield "\n".join(["| | |", "|---|---|", *rows]) + "\n"
