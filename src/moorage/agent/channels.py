@@ -1,8 +1,8 @@
 """Logs and commands for the server's readers: many at a time over one connection, none in another's
 way.
 
-Each channel may have `WINDOW` bytes of output under way; then it waits for credit, and with it the
-container that writes.
+Each channel may have `flow.WINDOW` bytes of output under way; then it waits for credit, and with it
+the container that writes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from moorage.agent import metrics
 from moorage.agent.runtimes.port import ExecRequest, ExecSession, LogChunk, Runtime
 from moorage.contract import WorkspaceSpec
 from moorage.contract import agent as contract
+from moorage.contract.flow import CreditWindow
 from moorage.kernel import log
 from moorage.kernel.errors import MoorageError
 
@@ -131,18 +132,17 @@ class _Channel:
         self.kind = kind
         self.task: asyncio.Task[None] | None = None
         self._send = send
-        self._window = contract.WINDOW
-        self._opened = asyncio.Event()
+        self._window = CreditWindow()
         self._input: deque[bytes | tuple[int, int] | _TooMuchInput] = deque()
         self._waiting = 0
         self._some = asyncio.Event()
 
-    # ------------------------------------------------------------------------------------------ from the server
+    # ------------------------------------------------------------------------------------------
+    # from the server
     def on(self, message: contract.ToAgent) -> None:
         match message:
             case contract.ChannelCredit():
-                self._window = min(contract.WINDOW, self._window + message.bytes)
-                self._opened.set()
+                self._window.open(message.bytes)
             case contract.ChannelInput():
                 within, self._waiting = self._waiting <= INPUT_LIMIT, self._waiting + len(message.data)
                 if within:
@@ -154,7 +154,8 @@ class _Channel:
             case contract.ChannelClose() if self.task is not None:
                 self.task.cancel()
 
-    # ------------------------------------------------------------------------------------------ to and from the runtime
+    # ------------------------------------------------------------------------------------------ to
+    # and from the runtime
     async def pump(self, chunks: AsyncIterator[LogChunk], beside: asyncio.Task[None] | None = None) -> None:
         """Sends everything, as fast as it is taken. What `beside` raises ends it, too."""
         sending = asyncio.create_task(self._send_all(chunks), name=f"output {self.id}")
@@ -174,12 +175,8 @@ class _Channel:
         async for chunk in chunks:
             data = memoryview(chunk.data)
             while data:
-                while self._window <= 0:
-                    self._opened.clear()
-                    await self._opened.wait()
-                piece = bytes(data[: min(PIECE, self._window)])
+                piece = bytes(data[: await self._window.take(min(PIECE, len(data)))])
                 data = data[len(piece) :]
-                self._window -= len(piece)
                 await self._send(contract.ChannelOutput(channel=self.id, data=piece, stream=chunk.stream))
 
     async def feed_into(self, session: ExecSession) -> None:

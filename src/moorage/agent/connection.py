@@ -22,7 +22,7 @@ from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.proxies import proxy_of
-from moorage.kernel.tasks import Backoff
+from moorage.kernel.tasks import Backoff, leaves
 
 _log = log.get(part="agent.connection")
 
@@ -76,8 +76,8 @@ class Connection:
                 self._note(str(error) or type(error).__name__)
             except BaseExceptionGroup as group:
                 if (misconfigured := group.subgroup(Misconfigured)) is not None:
-                    raise _leaf(misconfigured) from None
-                leaf = _leaf(group)
+                    raise next(leaves(misconfigured)) from None
+                leaf = next(leaves(group))
                 ended = _ended(leaf) if isinstance(leaf, ConnectionClosed) else str(leaf)
                 self._note(ended or type(leaf).__name__)
             finally:
@@ -274,9 +274,3 @@ def _trust() -> ssl.SSLContext:
 def _ended(closed: ConnectionClosed) -> str:
     code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd is not None else (1006, "")
     return _REFUSALS.get(code) or f"the connection ended ({reason or code})"
-
-
-def _leaf(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

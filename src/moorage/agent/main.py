@@ -22,6 +22,7 @@ from moorage.kernel import log, settings
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
 from moorage.kernel.home import Home, default_home, narrow_umask
+from moorage.kernel.tasks import leaves
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -94,7 +95,7 @@ async def run(home: Home, chosen: AgentSettings) -> None:
             for task in tasks:
                 task.cancel()
     except* MoorageError as group_of_errors:
-        raise _first(group_of_errors) from None
+        raise next(leaves(group_of_errors)) from None
     finally:
         await backend.close()
 
@@ -137,10 +138,3 @@ async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
         await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
-
-
-def _first(group: BaseExceptionGroup[MoorageError]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

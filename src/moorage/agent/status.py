@@ -25,14 +25,17 @@ def listening_address(text: str) -> tuple[str | None, int] | None:
     """
     if not text:
         return None
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) <= 65535:
+    try:
+        host, port = sockets.parse_address(text)
+    except ValueError:
+        host, port = "", 0
+    if not host or not port:
         raise Misconfigured(
             f"status_listen = {text!r} is no address to listen on.",
             code="settings-invalid",
             hint="Set it under [agent] to something like *:8082.",
         )
-    return (None if host == "*" else host.strip("[]")), int(port)
+    return (None if host == "*" else host), port
 
 
 class Status:

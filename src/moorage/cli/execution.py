@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from moorage.cli import output
 from moorage.cli.client import Target, problem, unreachable
-from moorage.contract.agent import WINDOW
+from moorage.contract.flow import CreditWindow
 from moorage.kernel.errors import MoorageError, Unavailable
 
 CHUNK = 32 * 1024
@@ -88,7 +88,7 @@ class Execution:
         if self._tty:
             loop.add_signal_handler(signal.SIGWINCH, sizes.set)
         resizing = asyncio.create_task(_send_sizes(socket, sizes), name="cli.exec.resize")
-        credit = _Credit()
+        credit = CreditWindow()
         # A terminal's input does not end, but a key says so.
         _Input(loop, socket, credit, end=b"\x04" if self._tty else b"").start()
         try:
@@ -101,29 +101,11 @@ class Execution:
                 await resizing
 
 
-class _Credit:
-    """Bytes of input that may still be sent before the command has read some."""
-
-    def __init__(self) -> None:
-        self._left = WINDOW
-        self._opened = asyncio.Event()
-
-    async def spend(self, count: int) -> None:
-        while self._left <= 0:
-            self._opened.clear()
-            await self._opened.wait()
-        self._left -= count
-
-    def open(self, count: int) -> None:
-        self._left += count
-        self._opened.set()
-
-
 class _Input(threading.Thread):
     """Reads standard input, of whatever kind, and sends it. It ends with the process: nothing can end a blocked read."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, socket: ClientConnection, credit: _Credit, *, end: bytes
+        self, loop: asyncio.AbstractEventLoop, socket: ClientConnection, credit: CreditWindow, *, end: bytes
     ) -> None:
         super().__init__(name="cli.exec.input", daemon=True)
         self._loop = loop
@@ -155,7 +137,7 @@ class _Input(threading.Thread):
         await self._socket.send(data)
 
 
-async def _output(socket: ClientConnection, credit: _Credit) -> int:
+async def _output(socket: ClientConnection, credit: CreditWindow) -> int:
     """Writes what comes, until the server says how the command ended."""
     async for message in socket:
         if isinstance(message, bytes):

@@ -21,10 +21,6 @@ CLOSE_BAD_PROTOCOL = 4400
 CLOSE_REPLACED = 4409
 """Another agent with the same token is connected; this one waits and tries again."""
 
-WINDOW = 256 * 1024
-"""Bytes that may be under way on a channel, each way: `ChannelCredit` opens the window for output again, `ChannelTaken`
-for input."""
-
 
 class Hello(Message, frozen=True, tag="hello"):
     version: str
@@ -74,7 +70,7 @@ class ChannelOutput(Message, frozen=True, tag="output"):
 
 
 class ChannelTaken(Message, frozen=True, tag="taken"):
-    """The command has taken that many bytes of input. A writer that has `WINDOW` bytes under way waits for it."""
+    """The command has taken that many bytes of input. A writer that has `flow.WINDOW` bytes under way waits for it."""
 
     channel: str
     bytes: int

@@ -27,6 +27,8 @@ from moorage.gateway.watchers import Watchers
 from moorage.gateway.zone import Wanted, Zone, host_name
 from moorage.kernel.errors import MoorageError
 from moorage.kernel.links import own_path
+from moorage.kernel.serving import STILL_HERE, encode_event
+from moorage.kernel.tasks import is_set_within
 
 FRONT = "x-moorage-front"
 """HAProxy sets it on all that comes from browsers; what lacks it comes over the Unix socket from this machine."""
@@ -166,7 +168,7 @@ class Application:
         news = self._live(request, decision.route.workspace, wanted)
         return _Events(news, self.streams, decision.session.user)
 
-    async def _live(self, request: Request, workspace: str, wanted: str) -> AsyncIterator[str]:
+    async def _live(self, request: Request, workspace: str, wanted: str) -> AsyncIterator[bytes]:
         """The page's changing part, at once and at each change, until it leads on."""
         place = self.zone.workspace_host(request.headers.get("host", ""))
         said = ""
@@ -175,21 +177,17 @@ class Application:
                 changed.clear()
                 decision = self._decide(request)
                 if decision.route is None:
-                    yield _event("state", '<div data-go=""></div>')
+                    yield encode_event("state", '<div data-go=""></div>')
                     return
                 go = decision.kind is Kind.READY and await _reachable(
                     decision.route.address, place.port if place else decision.route.editor_port
                 )
                 html = self.pages.live(decision, place, wanted, go=go)
-                yield _event("state", html) if html != said else ": still here\n\n"
+                yield encode_event("state", html) if html != said else STILL_HERE
                 said = html
                 if go:
                     return
-                try:
-                    async with asyncio.timeout(_PING_SECONDS):
-                        await changed.wait()
-                except TimeoutError:
-                    continue
+                await is_set_within(changed, _PING_SECONDS)
 
     def _is_own_origin(self, request: Request) -> bool:
         host = host_name(request.headers.get("host", ""))
@@ -211,7 +209,7 @@ class _Events(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, content: AsyncIterator[str], streams: Counter[int], person: int) -> None:
+    def __init__(self, content: AsyncIterator[bytes], streams: Counter[int], person: int) -> None:
         super().__init__(content, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
         self._streams, self._person = streams, person
         streams[person] += 1
@@ -253,11 +251,6 @@ async def _form_field(request: Request, name: str) -> str:
         if len(body) > _BODY_LIMIT:
             return ""
     return parse_qs(body.decode("latin-1")).get(name, [""])[0]
-
-
-def _event(name: str, html: str) -> str:
-    lines = "".join(f"data: {line}\n" for line in html.splitlines())
-    return f"event: {name}\n{lines}\n"
 
 
 async def _reachable(address: str, port: int) -> bool:

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
-import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import uvicorn
 
 from moorage.gateway import persistence
 from moorage.gateway.app import Application
@@ -32,19 +26,15 @@ from moorage.gateway.signing import Signer
 from moorage.gateway.subscription import Subscription
 from moorage.gateway.table import Table
 from moorage.gateway.watchers import Watchers
-from moorage.kernel import log, sockets
+from moorage.kernel import log, serving, sockets
 from moorage.kernel import settings as kernel_settings
 from moorage.kernel.clock import SystemClock
-from moorage.kernel.errors import MoorageError, Unavailable
+from moorage.kernel.errors import MoorageError
 from moorage.kernel.home import Home, default_home, narrow_umask
-from moorage.kernel.tasks import Backoff
+from moorage.kernel.tasks import Backoff, Work, running
 
 _LONGEST_PAUSE = 1.0
 """Seconds between tries to reach server and HAProxy: both are beside us, or worth asking for often."""
-
-_log = log.get(part="gateway")
-
-Drain = Callable[[], Coroutine[Any, Any, None]]
 
 
 def main() -> None:
@@ -68,20 +58,21 @@ async def serve(home: Home, settings: GatewaySettings) -> None:
     """Runs until SIGTERM or SIGINT."""
     home.make()
     controller = compose(home, settings)
-    tasks = [
-        asyncio.create_task(lasting(name, item), name=f"gateway.{name}")
-        for name, item in controller.work.items()
-    ]
+    server = serving.HttpServer(
+        controller.application,
+        before_end=lambda: _drain(controller.runtime, settings.drain_seconds),
+        lifespan="off",
+        ws="none",
+        loop="asyncio",
+        http="h11",
+        timeout_graceful_shutdown=1,
+        proxy_headers=False,
+    )
     try:
-        await _listen(
-            controller.application,
-            home.socket("gateway"),
-            lambda: _drain(controller.runtime, settings.drain_seconds),
-        )
+        async with running(controller.work, backoff=lambda: Backoff(0.1, _LONGEST_PAUSE), rest=False):
+            with sockets.listening(home.socket("gateway")) as listening:
+                await server.serve(sockets=[listening])
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         if controller.table.known:
             persistence.save(home, controller.table)
         await controller.server.close()
@@ -95,7 +86,7 @@ class Controller:
     runtime: Runtime
     server: Server
     application: Application
-    work: dict[str, Callable[[], Awaitable[None]]]
+    work: dict[str, Work]
     """What is done again and again, by name."""
 
 
@@ -150,40 +141,18 @@ def compose(home: Home, settings: GatewaySettings) -> Controller:
         sign_in=sign_in,
         metrics=metrics,
     )
-    work: dict[str, Callable[[], Awaitable[None]]] = {
-        "subscription": subscription.follow,
-        "haproxy": reconciler.keep_haproxy,
-        "expiry": revocation.expire_sessions,
-        "persistence": copy.save_changes,
-        "revocation": revocation.close_requests,
+    work: dict[str, Work] = {
+        "gateway.subscription": subscription.follow,
+        "gateway.haproxy": reconciler.keep_haproxy,
+        "gateway.expiry": revocation.expire_sessions,
+        "gateway.persistence": copy.save_changes,
+        "gateway.revocation": revocation.close_requests,
     }
     if settings.tls_certificates:
-        work["certificates"] = Certificates(
+        work["gateway.certificates"] = Certificates(
             entries=settings.tls_certificates, zone=zone.name, runtime=runtime, metrics=metrics, clock=clock
         ).keep
     return Controller(table, runtime, server, application, work)
-
-
-async def lasting(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Does the work again and again. That somebody is away is said once, not at every try."""
-    pause = Backoff(0.1, _LONGEST_PAUSE)
-    away = False
-    while True:
-        began = time.monotonic()
-        try:
-            await work()
-            away = False
-            continue
-        except Unavailable as error:
-            if not away:
-                _log.warning("away; trying again", task=name, error=str(error))
-            away = True
-        except Exception as error:  # noqa: BLE001 - one fault does not end the task
-            _log.error("task failed; trying again", task=name, error=repr(error), exc_info=error)
-        if time.monotonic() - began > _LONGEST_PAUSE:
-            pause.reset()
-            away = False
-        await asyncio.sleep(pause.delay())
 
 
 async def _drain(runtime: Runtime, seconds: float) -> None:
@@ -192,49 +161,3 @@ async def _drain(runtime: Runtime, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await runtime.drained()
-
-
-async def _listen(application: Application, path: Path, drain: Drain) -> None:
-    """Until a signal, and then until `drain` returns or another signal comes."""
-    config = uvicorn.Config(
-        application,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        ws="none",
-        loop="asyncio",
-        http="h11",
-        timeout_graceful_shutdown=1,
-        proxy_headers=False,
-    )
-    with sockets.listening(path) as listening:
-        await _Server(config, drain).serve(sockets=[listening])
-
-
-class _Server(uvicorn.Server):
-    """Takes a signal for a wish that has a little time."""
-
-    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
-        super().__init__(config)
-        self._drain = drain
-        self._draining: asyncio.Task[None] | None = None
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        signals = (signal.SIGTERM, signal.SIGINT)
-        for number in signals:
-            loop.add_signal_handler(number, self._told)
-        try:
-            yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
-
-    def _told(self) -> None:
-        if self._draining is not None:
-            self.should_exit = True
-            return
-        self._draining = asyncio.create_task(self._drain(), name="gateway.drain")
-        self._draining.add_done_callback(lambda _: setattr(self, "should_exit", True))

@@ -1,4 +1,5 @@
-"""The Unix socket that a process listens on, and nobody but its own user (or whom its starter let in) connects to."""
+"""What a process listens on: a Unix socket that nobody but its own user (or whom its starter let in)
+connects to, or a TCP address."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from pathlib import Path
 INHERITED = "MOORAGE_LISTEN_FD"
 """Names the descriptor of a socket that whoever started this process has bound for it, with owner and mode."""
 BACKLOG = 1024
+_LAST_PORT = 65535
 
 
 @contextmanager
@@ -44,3 +46,19 @@ def bind(path: Path, mode: int, *, group: int = -1) -> socket.socket:
         made.close()
         raise
     return made
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port out of `host:port`; an IPv6 host stands in brackets, and is returned without.
+
+    Raises `ValueError`. The host may be empty, or `*`: what that means is for the caller to say.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > _LAST_PORT:
+        raise ValueError(f"{text!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
+def format_address(host: str, port: int) -> str:
+    """`host:port`, with an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

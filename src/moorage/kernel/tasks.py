@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 
 from moorage.kernel import log
+from moorage.kernel.errors import Unavailable
 
-_log = log.get(part="kernel.tasks")
 LONG_SECONDS = 10.0
 """What ran for so long did well until it failed: its next try does not wait for what came before."""
+
+Work = Callable[[], Awaitable[None]]
+
+_log = log.get(part="kernel.tasks")
 
 
 class Backoff:
@@ -30,6 +36,55 @@ class Backoff:
         self._next = min(self._most, current * 2)
         return current * random.uniform(0.5, 1.0)  # noqa: S311 - spreads reconnects, guards nothing
 
+    @property
+    def long(self) -> float:
+        """Seconds after which what ran did well until it failed."""
+        return min(self._most, LONG_SECONDS)
+
+
+async def forever(name: str, work: Work, *, backoff: Backoff | None = None, rest: bool = True) -> None:
+    """Runs `work` again whenever it returns or fails; ends only by cancellation.
+
+    After a failure it pauses, and longer while failures come soon one after the other. `rest`: it
+    pauses after a success, too; else `work` waits by itself for something to do. No exception ends
+    the task: one fault does not take the process down. That somebody is away (`Unavailable`) is
+    logged once, anything else each time.
+    """
+    pause = backoff or Backoff()
+    away = False
+    while True:
+        began = time.monotonic()
+        try:
+            await work()
+            away = False
+            pause.reset()
+            if not rest:
+                continue
+        except Exception as error:  # noqa: BLE001 - one fault does not end the task
+            if time.monotonic() - began > pause.long:
+                away = False
+                pause.reset()
+            _log_failure(name, error, again=away)
+            away = isinstance(error, Unavailable)
+        await asyncio.sleep(pause.delay())
+
+
+@asynccontextmanager
+async def running(
+    work: Mapping[str, Work], *, backoff: Callable[[], Backoff] = Backoff, rest: bool = True
+) -> AsyncIterator[None]:
+    """Runs each of `work` as `forever` does, in a task of its name, until the block ends."""
+    tasks = [
+        asyncio.create_task(forever(name, each, backoff=backoff(), rest=rest), name=name)
+        for name, each in work.items()
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
 
 async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
     """Waits for the event, for so long at most. Whether it is set."""
@@ -40,21 +95,17 @@ async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-async def forever(name: str, work: Callable[[], Awaitable[None]], *, backoff: Backoff | None = None) -> None:
-    """Runs `work` again whenever it returns or fails, after a pause, which grows while it does so soon; ends only by
-    cancellation.
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions that a group, and groups inside it, are made of; what is no group is its own leaf."""
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for inner in error.exceptions:
+        yield from leaves(inner)
 
-    An exception is logged with its name and never ends the task: one fault does not take the process down.
-    """
-    pause = backoff or Backoff()
-    loop = asyncio.get_running_loop()
-    while True:
-        began = loop.time()
-        try:
-            await work()
-            pause.reset()
-        except Exception as error:  # noqa: BLE001 - one fault does not end the task
-            _log.warning("task failed; trying again", task=name, error=repr(error), exc_info=error)
-            if loop.time() - began > LONG_SECONDS:
-                pause.reset()
-        await asyncio.sleep(pause.delay())
+
+def _log_failure(name: str, error: Exception, *, again: bool) -> None:
+    if not isinstance(error, Unavailable):
+        _log.warning("task failed; trying again", task=name, error=repr(error), exc_info=error)
+    elif not again:
+        _log.warning("away; trying again", task=name, error=str(error))

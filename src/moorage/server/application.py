@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.responses import PlainTextResponse, Response
 
 from moorage import __version__
-from moorage.kernel.tasks import forever
+from moorage.kernel.tasks import running
 from moorage.server import cleaning, metrics, web
 from moorage.server.core import Core
 from moorage.server.domain import Background, Domain
@@ -67,10 +66,5 @@ async def _background(core: Core, domains: Sequence[Domain]) -> AsyncIterator[No
     }
     for domain in domains:
         work |= domain.background
-    tasks = [asyncio.create_task(forever(name, partial(run, core)), name=name) for name, run in work.items()]
-    try:
+    async with running({name: partial(run, core) for name, run in work.items()}):
         yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,22 +7,19 @@ import asyncio
 import fcntl
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from moorage import __version__, resolvers
 from moorage.devfile import Resolver
-from moorage.kernel import log, sockets
+from moorage.kernel import log, serving, sockets
 from moorage.kernel.addresses import EVERYWHERE, everywhere
 from moorage.kernel.clock import Clock, SystemClock
 from moorage.kernel.errors import Misconfigured, MoorageError
@@ -92,26 +89,24 @@ async def serve(home: Home, settings: Settings, listening: list[socket.socket]) 
 
 def own_url(listen: str) -> str:
     """Where a server that listens there is found from the same machine."""
-    host, _, port = listen.rpartition(":")
-    return f"http://{ {'': '127.0.0.1', '*': '127.0.0.1', '0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104
+    host, port = sockets.parse_address(listen)
+    loopback = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for
+    return f"http://{sockets.format_address(loopback.get(host, host), port)}"
 
 
-def make_server(app: FastAPI, core: Core) -> uvicorn.Server:
-    config = uvicorn.Config(
+def make_server(app: FastAPI, core: Core) -> serving.HttpServer:
+    return serving.HttpServer(
         app,
+        closing=core.closing,
         http=_Connection,
         ws="websockets-sansio",
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,
         ws_max_size=MESSAGE_LIMIT,
         ws_per_message_deflate=False,
-        log_config=None,
-        access_log=False,
-        server_header=False,
         timeout_graceful_shutdown=3,
         timeout_keep_alive=75,  # longer than HAProxy keeps an idle connection, so that it is never the one to be late
     )
-    return _Server(config, core)
 
 
 @asynccontextmanager
@@ -201,10 +196,10 @@ def bound(home: Home, settings: Settings) -> Iterator[list[socket.socket]]:
 
 
 def _bound_tcp(listen: str) -> Iterator[socket.socket]:
-    host, _, port = listen.rpartition(":")
     try:
-        for address in everywhere() if host == EVERYWHERE else (host.strip("[]"),):
-            yield socket.create_server((address, int(port)), backlog=1024, family=_family(address))
+        host, port = sockets.parse_address(listen)
+        for address in everywhere() if host == EVERYWHERE else (host,):
+            yield socket.create_server((address, port), backlog=1024, family=_family(address))
     except (OSError, ValueError) as error:
         raise Misconfigured(
             f"The server cannot listen on {listen}: {error}.",
@@ -237,35 +232,3 @@ class _Connection(H11Protocol):
             await app(scope, receive, send)
 
         self.app = with_abort
-
-
-class _Server(uvicorn.Server):
-    """Tells the streams to end before it waits for them, and takes a signal for a wish, not for a death."""
-
-    def __init__(self, config: uvicorn.Config, core: Core) -> None:
-        super().__init__(config)
-        self._core = core
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Uvicorn's own raises the signal again at the end, so that the process would not end with code 0."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
-
-    async def main_loop(self) -> None:
-        """Uvicorn's own wakes ten times a second to see whether it should end; this one is told."""
-        while not await self.on_tick(0):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self._core.closing.wait()
-                    self.should_exit = True
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._core.closing.set()
-        super().handle_exit(sig, frame)

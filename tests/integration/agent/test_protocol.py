@@ -32,6 +32,7 @@ from moorage.contract import (
     WorkspaceSpec,
 )
 from moorage.contract import agent as contract
+from moorage.contract.flow import WINDOW
 from moorage.kernel.clock import SystemClock
 
 NAME = "workspace-7-1-aaaaaa"
@@ -317,13 +318,13 @@ async def test_a_slow_reader_slows_its_channel_only(home: Path, server: FakeServ
     def sent() -> int:
         return sum(len(output.data) for output in server.outputs["slow"])
 
-    await server.until(lambda: sent() == contract.WINDOW)
+    await server.until(lambda: sent() == WINDOW)
     assert (await server.run(NAME, "echo", "quick"))[0] == b"quick\n"
-    assert sent() == contract.WINDOW
+    assert sent() == WINDOW
     await server.send(contract.ChannelCredit(channel="slow", bytes=100))
-    await server.until(lambda: sent() == contract.WINDOW + 100)
+    await server.until(lambda: sent() == WINDOW + 100)
     for _ in range(10):
-        await server.send(contract.ChannelCredit(channel="slow", bytes=contract.WINDOW))
+        await server.send(contract.ChannelCredit(channel="slow", bytes=WINDOW))
         await asyncio.sleep(0.05)
     data, end = await server.output("slow")
     assert (data, end.code) == (piece * 10, 0)

@@ -22,6 +22,7 @@ from moorage.gateway.haproxy.connections import CONNECTIONS_TABLE, FRONTEND
 from moorage.gateway.haproxy.drain import CLOSED, ENDING, STAGES
 from moorage.gateway.haproxy.upstream import Upstream, by_socket
 from moorage.kernel.addresses import EVERYWHERE
+from moorage.kernel.sockets import format_address
 
 RUNTIME_SOCKET = "../run/haproxy.sock"
 """As HAProxy's folder sees it."""
@@ -182,12 +183,8 @@ def _tls(certificates: tuple[str, ...]) -> str:
 def _bind(address: str, port: int, everywhere: tuple[str, ...]) -> str:
     """What a `bind` line listens on, and how."""
     if address == EVERYWHERE:
-        return f"{','.join(_host_port(each, port) for each in everywhere)} v6only"
-    return _host_port(address, port)
-
-
-def _host_port(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        return f"{','.join(format_address(each, port) for each in everywhere)} v6only"
+    return format_address(address, port)
 
 
 def _proxy_from(sources: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from moorage.kernel.addresses import is_address
+from moorage.kernel.sockets import format_address
 
 _PORTS = {"http": 80, "https": 443}
 _NAME_SERVERS = 3
@@ -49,7 +50,7 @@ def by_tcp(url: str, *, ca_file: str, hosts: str, resolv_conf: str) -> Upstream:
     host, port = (parts.hostname or "").rstrip("."), parts.port or _PORTS[parts.scheme]
     options = _tls(host, ca_file) if parts.scheme == "https" else ""
     if is_address(host):
-        return Upstream((f"[{host}]:{port}" if ":" in host else f"{host}:{port}",), options)
+        return Upstream((format_address(host, port),), options)
     name_servers = _name_servers(resolv_conf)
     if not name_servers or host in _names(hosts):
         return Upstream((f"{host}:{port}",), f"init-addr libc,none {options}".rstrip())
@@ -73,7 +74,7 @@ def _name_servers(resolv_conf: str) -> tuple[str, ...]:
     lines = (line.split() for line in resolv_conf.splitlines())
     addresses = [line[1] for line in lines if len(line) > 1 and line[0] == "nameserver"]
     usable = [address for address in addresses if is_address(address)]
-    return tuple(f"{f'[{a}]' if ':' in a else a}:53" for a in usable[:_NAME_SERVERS])
+    return tuple(format_address(address, 53) for address in usable[:_NAME_SERVERS])
 
 
 def _candidates(host: str, resolv_conf: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from starlette.responses import Response, StreamingResponse
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from moorage.kernel import sockets
 from moorage.kernel.errors import Unavailable
 from moorage.server.accounts import passes
 from moorage.server.agents.hub import Elsewhere
@@ -38,7 +39,7 @@ _FAMILIES = {
     "*": (socket.AF_INET, socket.AF_INET6),
     "": (socket.AF_INET,),
     "0.0.0.0": (socket.AF_INET,),  # noqa: S104 - addresses that are looked for, not listened on
-    "[::]": (socket.AF_INET6,),
+    "::": (socket.AF_INET6,),
 }
 """Of the addresses that mean all: what such a server listens to."""
 
@@ -49,8 +50,10 @@ def address_of(settings: Settings, own_socket: Path) -> str:
         return settings.advertise.rstrip("/")
     if not settings.listen:
         return f"{_UNIX}{own_socket}"
-    host, _, port = settings.listen.rpartition(":")
-    return f"http://{_own_address(_FAMILIES[host]) if host in _FAMILIES else host}:{port}"
+    host, port = sockets.parse_address(settings.listen)
+    return (
+        f"http://{sockets.format_address(_own_address(_FAMILIES[host]) if host in _FAMILIES else host, port)}"
+    )
 
 
 async def pass_on(core: Core, actor: Actor, request: Request, elsewhere: Elsewhere) -> Response:
@@ -178,10 +181,9 @@ def _silent(elsewhere: Elsewhere) -> Unavailable:
 
 
 def _own_address(families: tuple[socket.AddressFamily, ...]) -> str:
-    """Of this host, as its name is resolved here: in a pod, the pod's. As it stands in a URL."""
+    """The address that this host's name stands for here: in a pod, the pod's."""
     for family in families:
         with suppress(OSError):
             found = socket.getaddrinfo(socket.gethostname(), None, family, socket.SOCK_STREAM)
-            host = str(found[0][4][0])
-            return f"[{host}]" if ":" in host else host
-    return "[::1]" if families == (socket.AF_INET6,) else "127.0.0.1"
+            return str(found[0][4][0])
+    return "::1" if families == (socket.AF_INET6,) else "127.0.0.1"

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from moorage.contract import agent as contract
+from moorage.contract import flow
 from moorage.kernel.errors import LimitReached, Unavailable
 from moorage.kernel.ids import short_id
 from moorage.server.metrics import Metrics
@@ -21,7 +22,7 @@ Output = contract.ChannelOutput | contract.ChannelExit
 
 
 class Channel:
-    """One reader's logs or command. Holds `contract.WINDOW` bytes at most: the agent waits for credit to send more."""
+    """One reader's logs or command. Holds `flow.WINDOW` bytes at most: the agent waits for credit to send more."""
 
     def __init__(self, connection: AgentConnection, channel_id: str, person: int) -> None:
         self.id = channel_id
@@ -45,7 +46,7 @@ class Channel:
             return
         if isinstance(output, contract.ChannelOutput):
             self._held += len(output.data)
-            if self._held > 2 * contract.WINDOW:
+            if self._held > 2 * flow.WINDOW:
                 output = contract.ChannelExit(
                     channel=self.id, error="The agent sent more than was asked for."
                 )

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from moorage.kernel.serving import STILL_HERE, encode_event
 from moorage.server.core import Core
 from moorage.server.http.feeds import Feed, Feeds, Subject
 from moorage.server.http.places import Place, Places
@@ -81,9 +82,8 @@ def stream(
 
 
 def encode(name: str, item: BaseModel | str) -> bytes:
-    text = item if isinstance(item, str) else item.model_dump_json()
-    lines = "".join(f"data: {line}\n" for line in text.splitlines() or [""])
-    return f"event: {name}\n{lines}\n".encode()
+    """The event of a model, or of text as it is."""
+    return encode_event(name, item if isinstance(item, str) else item.model_dump_json())
 
 
 class _EventStream(Response):
@@ -176,7 +176,7 @@ class _Writer:
             async with asyncio.timeout(KEEP_ALIVE):
                 await wake.wait()
         except TimeoutError:
-            await self.write(b": still here\n\n")
+            await self.write(STILL_HERE)
 
     async def _pass(self, message: Message) -> None:
         if not self.open:

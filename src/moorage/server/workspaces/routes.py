@@ -12,6 +12,8 @@ from fastapi import APIRouter, Query, Request, WebSocket, WebSocketDisconnect
 from starlette.responses import Response, StreamingResponse
 
 from moorage.contract import agent as contract
+from moorage.contract import flow
+from moorage.contract.flow import CreditWindow
 from moorage.kernel.errors import LimitReached, Unavailable
 from moorage.server.accounts import authentication
 from moorage.server.accounts.authentication import Signed
@@ -123,7 +125,7 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
 ) -> None:
     """Refusals come as HTTP answers before the upgrade; what fails later as `{"error": …}`.
 
-    With `credit`, each side tells the other with `{"taken": bytes}` what it has read, and has `contract.WINDOW` bytes under
+    With `credit`, each side tells the other with `{"taken": bytes}` what it has read, and has `flow.WINDOW` bytes under
     way at most: then a reader that pauses goes on answering pings.
     """
     core = context.core_of(websocket)
@@ -169,7 +171,7 @@ async def _run(
     except (LimitReached, Unavailable) as error:
         await _end(websocket, {"error": error.message})
         return
-    window = _Window(contract.WINDOW if credit else sys.maxsize)
+    window = CreditWindow(flow.WINDOW if credit else sys.maxsize)
     work = [
         _to_client(websocket, channel, window),
         _from_client(websocket, channel, window),
@@ -211,26 +213,7 @@ class _Taken(msgspec.Struct):
 _STREAMS = {"stdout": b"\x01", "stderr": b"\x02"}
 
 
-class _Window:
-    """Bytes that may still be sent to the client."""
-
-    def __init__(self, size: int) -> None:
-        self._left = size
-        self._opened = asyncio.Event()
-
-    async def spend(self, count: int) -> None:
-        """Waits while the window is closed; a message that is larger than what is left goes whole."""
-        while self._left <= 0:
-            self._opened.clear()
-            await self._opened.wait()
-        self._left -= count
-
-    def open(self, count: int) -> None:
-        self._left += count
-        self._opened.set()
-
-
-async def _to_client(websocket: WebSocket, channel: Channel, window: _Window) -> None:
+async def _to_client(websocket: WebSocket, channel: Channel, window: CreditWindow) -> None:
     output = await channel.next()
     while isinstance(output, contract.ChannelOutput):
         await window.spend(len(output.data))
@@ -253,7 +236,7 @@ async def _taken_to_client(websocket: WebSocket, channel: Channel) -> None:
         await websocket.send_text(msgspec.json.encode(_Taken(taken)).decode())
 
 
-async def _from_client(websocket: WebSocket, channel: Channel, window: _Window) -> None:
+async def _from_client(websocket: WebSocket, channel: Channel, window: CreditWindow) -> None:
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":

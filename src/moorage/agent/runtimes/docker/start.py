@@ -31,6 +31,7 @@ from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName
 from moorage.contract.spec import RUN_AS_GROUP, RUN_AS_USER
+from moorage.kernel.tasks import leaves
 from moorage.workspace_settings import decode
 
 
@@ -134,7 +135,8 @@ class Start:
             ]
             group.create_task(self._mark_containers(started))
 
-    # ------------------------------------------------------------------------------------------ before containers
+    # ------------------------------------------------------------------------------------------
+    # before containers
     async def _host(self) -> Host:
         tools = self._context.volumes.tools(lambda detail: self._progress.begin(StageName.CONTAINERS, detail))
         (image, volume), ca_volume = await asyncio.gather(tools, self._ca_volume())
@@ -188,7 +190,8 @@ class Start:
         await asyncio.gather(*started)
         self._progress.end_now(StageName.CONTAINERS)
 
-    # ------------------------------------------------------------------------------------------ containers
+    # ------------------------------------------------------------------------------------------
+    # containers
     async def _sandbox(
         self, network: asyncio.Task[None], host: asyncio.Task[Host], volumes: asyncio.Task[None]
     ) -> None:
@@ -374,15 +377,6 @@ def kept_settings(existing: Mapping[str, Any]) -> VersionedSettings | None:
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The exception that says most: a fault that is final, any fault, an engine's refusal, whatever
     there is."""
-    leaves: list[BaseException] = []
-
-    def walk(error: BaseException) -> None:
-        if isinstance(error, BaseExceptionGroup):
-            for inner in error.exceptions:
-                walk(inner)
-        else:
-            leaves.append(error.fault() if isinstance(error, EngineError) else error)
-
-    walk(group)
-    faults = [leaf for leaf in leaves if isinstance(leaf, RuntimeFault)]
-    return next((f for f in faults if f.final), faults[0] if faults else leaves[0])
+    found = [error.fault() if isinstance(error, EngineError) else error for error in leaves(group)]
+    faults = [leaf for leaf in found if isinstance(leaf, RuntimeFault)]
+    return next((f for f in faults if f.final), faults[0] if faults else found[0])

@@ -11,6 +11,7 @@ from moorage.agent.runtimes.kubernetes.api.client import ApiError
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import Cause
 from moorage.kernel.errors import Forbidden, MoorageError, NotFound
+from moorage.kernel.tasks import leaves
 
 
 @contextmanager
@@ -24,11 +25,9 @@ def faults(doing: str) -> Iterator[None]:
     except MoorageError as error:
         raise fault_of(doing, error) from error
     except BaseExceptionGroup as group:
-        leaves = [
-            fault_of(doing, leaf) if isinstance(leaf, MoorageError) else leaf for leaf in _leaves(group)
-        ]
-        known = [leaf for leaf in leaves if isinstance(leaf, RuntimeFault)]
-        raise next((f for f in known if f.final), known[0] if known else leaves[0]) from group
+        found = [fault_of(doing, leaf) if isinstance(leaf, MoorageError) else leaf for leaf in leaves(group)]
+        known = [leaf for leaf in found if isinstance(leaf, RuntimeFault)]
+        raise next((f for f in known if f.final), known[0] if known else found[0]) from group
 
 
 def fault_of(doing: str, error: MoorageError) -> RuntimeFault:
@@ -85,10 +84,3 @@ def still_ending(detail: str = "") -> Cause:
         detail=detail,
         hint="It is made anew as soon as that is done.",
     )
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return found
