@@ -13,7 +13,7 @@ from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.api.resources import BY_NAME, Kind
 from moorage.agent.runtimes.kubernetes.cluster import rights
-from moorage.agent.runtimes.kubernetes.wanted.names import INSTALLATION
+from moorage.agent.runtimes.ownership import INSTALLATION
 from moorage.kernel.clock import SystemClock
 
 NAME = "moorage-test-agent"

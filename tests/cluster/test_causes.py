@@ -19,7 +19,7 @@ from integration.runtimes.private_site import PrivateCA
 from integration.runtimes.worlds import EDITOR, Agent, desired_of, simple_spec
 from moorage.agent.runtimes.kubernetes.api import commands, resources
 from moorage.agent.runtimes.kubernetes.observed import containers
-from moorage.agent.runtimes.kubernetes.wanted.names import INSTALLATION
+from moorage.agent.runtimes.ownership import INSTALLATION
 from moorage.contract import (
     ActualState,
     Container,

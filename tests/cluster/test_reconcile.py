@@ -14,10 +14,10 @@ from cluster.accounts import put
 from cluster.figures import FIGURES
 from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.worlds import desired_of, simple_spec
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api import client, commands, resources
 from moorage.agent.runtimes.kubernetes.apply import waiting
 from moorage.agent.runtimes.kubernetes.observed import containers
-from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.port import ExecRequest, RuntimeFault
 from moorage.contract import (
     ActualState,
@@ -339,7 +339,7 @@ async def test_a_shared_namespace_that_is_shared_no_more(world: KubernetesWorld)
 async def test_a_shared_namespace_that_was_seized(world: KubernetesWorld) -> None:
     """A namespace that carries a workspace's labels, but not its name, is given back when the workspace goes, not deleted."""
     shared, name = f"seized-{world.identity.installation}", world.new_name()
-    labels = names.labels(name, world.identity)
+    labels = ownership.labels_for(world.identity, name)
     kept = {"example.com/kept": "1"}
     await world.client.create(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared, "labels": kept}}

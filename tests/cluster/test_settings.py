@@ -17,6 +17,7 @@ from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.languages.image import languages_image
 from integration.runtimes.private_site import SECRET, PrivateSite
 from integration.runtimes.worlds import desired_of, docker, simple_spec
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api import commands, resources
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
@@ -321,10 +322,10 @@ async def test_a_secret_that_only_a_deployment_names(world: KubernetesWorld) -> 
     agent = WholeAgent(world, [desired])
     await agent.until_state(desired.name, ActualState.RUNNING)
     deployment = await world.only(resources.DEPLOYMENT, desired.name)
-    kept = decode(deployment["metadata"]["annotations"][names.SETTINGS])
+    kept = decode(deployment["metadata"]["annotations"][ownership.SETTINGS])
     assert kept is not None
     widened = encode(msgspec.structs.replace(kept, image_pull_secrets=(source,)))
-    pointer = "/metadata/annotations/" + names.SETTINGS.replace("/", "~1")
+    pointer = "/metadata/annotations/" + ownership.SETTINGS.replace("/", "~1")
     await world.edit(resources.DEPLOYMENT, deployment, {"op": "replace", "path": pointer, "value": widened})
     await agent.until(
         lambda: (cause := agent.last[desired.name].cause) is not None and cause.code == "pull-secret-missing"

@@ -18,7 +18,7 @@ from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.api.resources import Kind, Object
 from moorage.agent.runtimes.kubernetes.backend import KubernetesBackend
-from moorage.agent.runtimes.kubernetes.wanted.names import INSTALLATION
+from moorage.agent.runtimes.ownership import INSTALLATION
 from moorage.agent.runtimes.port import Identity
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.fleet import Fleet

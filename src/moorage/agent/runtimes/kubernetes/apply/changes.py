@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, VolumeClaim
 from moorage.agent.runtimes.kubernetes.api.resources import GENERATED, Object, key_of
 from moorage.agent.runtimes.kubernetes.apply import drift
@@ -29,7 +30,7 @@ _WORDS = {
     "Service": "its service",
     "Deployment": "its deployment",
 }
-_BOOKKEEPING = (f".metadata.annotations.{names.GENERATION}", f".metadata.annotations.{names.OWNER}")
+_BOOKKEEPING = (f".metadata.annotations.{ownership.GENERATION}", f".metadata.annotations.{ownership.OWNER}")
 """Differences that alone are not worth a write."""
 
 

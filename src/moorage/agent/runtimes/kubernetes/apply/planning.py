@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.bounds import Bounds, excess
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Deployment, Secret, VolumeClaim
 from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
@@ -69,7 +70,7 @@ def plan_of(
         kept = _kept(frame, desired.name, deployment, found)
         if kept is not None and frame.accepts(kept):
             settings = kept
-            version = states.number(states.annotations_of(deployment).get(names.SETTINGS_VERSION))
+            version = states.number(states.annotations_of(deployment).get(ownership.SETTINGS_VERSION))
         tools, mounted = _tools_of(deployment, tools)
         abilities = msgspec.structs.replace(abilities, image_volumes=mounted)
     return Plan(
@@ -135,9 +136,9 @@ def impossible(plan: Plan) -> Cause | None:
 
 def is_run_of(deployment: Deployment, desired: DesiredWorkspace) -> bool:
     annotations = states.annotations_of(deployment)
-    return annotations.get(names.SPEC) == digest_of(desired.spec) and annotations.get(names.RESTARTS) == str(
-        desired.restarts
-    )
+    return annotations.get(ownership.SPEC) == digest_of(desired.spec) and annotations.get(
+        ownership.RESTARTS
+    ) == str(desired.restarts)
 
 
 def run_of(deployment: Deployment) -> str:
@@ -151,7 +152,7 @@ def _kept(
     """The settings that a run was started with, whole. When nobody has the CA bundle of then any
     more, the newest one counts, so that there is one."""
     annotations = states.annotations_of(deployment)
-    kept = decode(annotations.get(names.SETTINGS, ""))
+    kept = decode(annotations.get(ownership.SETTINGS, ""))
     digest = annotations.get(names.CA_BUNDLE, "")
     if kept is None or not digest:
         return kept  # an agent of an earlier version kept the bundle there, too

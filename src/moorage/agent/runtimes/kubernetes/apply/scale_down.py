@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.model import Deployment, Pod
 from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, Object
@@ -83,10 +84,10 @@ def patch_of(halted: states.Halted, annotations: Mapping[str, str]) -> list[dict
     """The patch that scales a Deployment with these annotations down (RFC 6902). An agent of an
     earlier version kept the whole CA bundle there, which leaves too little room, and which nobody
     needs any more: a run that was halted is followed by a new one."""
-    kept = decode(annotations.get(names.SETTINGS, ""))
+    kept = decode(annotations.get(ownership.SETTINGS, ""))
     slim: dict[str, str] = {}
     if kept is not None and kept.ca_bundle:
-        slim[names.SETTINGS] = encode(msgspec.structs.replace(kept, ca_bundle=""))
+        slim[ownership.SETTINGS] = encode(msgspec.structs.replace(kept, ca_bundle=""))
     added = slim | {names.HALTED: written(halted, {**annotations, **slim})}
     return [
         {"op": "add", "path": "/spec/replicas", "value": 0},

@@ -7,6 +7,7 @@ import hashlib
 
 import msgspec
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api.client import ApiError, Client
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject
 from moorage.agent.runtimes.kubernetes.api.resources import NAMESPACE, Object, key_of, kind_of, read
@@ -90,7 +91,7 @@ class Writer:
         workspace would delete it. One that somebody took the labels from is known by what lies in
         it. Raises `RuntimeFault`, final."""
         name, labels = space["metadata"]["name"], space["metadata"]["labels"]
-        known = self._store.of(labels[names.WORKSPACE])
+        known = self._store.of(labels[ownership.WORKSPACE])
         if any(name == (item.namespace or item.name) for item in known):
             return
         for there in await self._client.list_all(NAMESPACE, fields=f"metadata.name={name}"):
@@ -139,7 +140,7 @@ def namespace_taken(name: str) -> Cause:
 
 
 def _workspace_of(item: Object) -> str:
-    return str(item["metadata"]["labels"][names.WORKSPACE])
+    return str(item["metadata"]["labels"][ownership.WORKSPACE])
 
 
 def _digest(item: Object) -> bytes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Deployment
 from moorage.agent.runtimes.kubernetes.observed import states
-from moorage.agent.runtimes.kubernetes.wanted import names, records
+from moorage.agent.runtimes.kubernetes.wanted import records
 from moorage.agent.runtimes.port import Known, Observed, Run
 
 
@@ -35,7 +36,7 @@ def _known_of_deployment(run: Run | None, found: Sequence[ClusterObject]) -> Kno
     deployment = next((item for item in found if isinstance(item, Deployment)), None)
     if run is None or deployment is None:
         return None
-    owner = states.number(deployment.metadata.annotations.get(names.OWNER))
+    owner = states.number(deployment.metadata.annotations.get(ownership.OWNER))
     return Known(generation=run.generation, restarts=run.restarts, owner=owner)
 
 

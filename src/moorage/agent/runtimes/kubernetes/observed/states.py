@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from moorage.agent import causes
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api.model import (
     ClusterObject,
     ContainerStatus,
@@ -83,14 +84,14 @@ def run_of(facts: Facts, progress: Progress) -> Run | None:
     elif not containers and deployment is not None:
         containers = expected(deployment, main)
     return Run(
-        restarts=number(annotations.get(names.RESTARTS)),
-        spec=annotations.get(names.SPEC, ""),
-        generation=number(annotations.get(names.GENERATION)),
+        restarts=number(annotations.get(ownership.RESTARTS)),
+        spec=annotations.get(ownership.SPEC, ""),
+        generation=number(annotations.get(ownership.GENERATION)),
         containers=containers,
         missing=tuple(facts.missing),
         address=address_of(pod),
         unreachable=unreachable_of(pod),
-        settings=number(annotations.get(names.SETTINGS_VERSION)),
+        settings=number(annotations.get(ownership.SETTINGS_VERSION)),
         progress=progress,
     )
 
@@ -108,7 +109,7 @@ def containers_of(pod: Pod | None, main: str, facts: Facts) -> tuple[ObservedCon
         for status in statuses:
             done = status.state.terminated is not None and status.state.terminated.exit_code == 0
             if not (done and status.name in OURS - {SANDBOX}):
-                found.append(_container(status, _role(status.name, main, init=init), pod, facts))
+                found.append(_container(status, role_of(status.name, main, init=init), pod, facts))
     return tuple(sorted(found, key=_in_order))
 
 
@@ -118,7 +119,7 @@ def expected(deployment: Deployment, main: str) -> tuple[ObservedContainer, ...]
     made = [
         ObservedContainer(
             name="sandbox" if container.name == SANDBOX else container.name,
-            role=_role(container.name, main, init=init),
+            role=role_of(container.name, main, init=init),
             image=container.image,
             state=ContainerState.WAITING,
         )
@@ -221,6 +222,15 @@ def run_key(pod: Pod, status: ContainerStatus) -> str:
     return f"{pod.metadata.uid}/{status.name}/{status.restart_count}"
 
 
+def role_of(name: str, main: str, *, init: bool) -> Role:
+    """The role of a container of the pod. `main`: the name of the main one."""
+    if name in OURS:
+        return "sandbox"
+    if init:
+        return "init"
+    return "main" if name == main else "sidecar"
+
+
 def number(text: str | None) -> int:
     return int(text) if text and text.isdigit() else 0
 
@@ -284,14 +294,6 @@ def _verdict(name: str, role: Role, ended: Terminated, lines: str) -> causes.Ver
     if role == "init" and ended.exit_code != 0:
         return causes.init_failed(name, ended.exit_code, lines)
     return causes.of_exit(name, ended.exit_code, lines or ended.message, oom=ended.reason == "OOMKilled")
-
-
-def _role(name: str, main: str, *, init: bool) -> Role:
-    if name in OURS:
-        return "sandbox"
-    if init:
-        return "init"
-    return "main" if name == main else "sidecar"
 
 
 def _in_order(container: ObservedContainer) -> tuple[int, str]:

@@ -19,7 +19,7 @@ from moorage.agent.runtimes.kubernetes.api.client import ApiError, Client
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject
 from moorage.agent.runtimes.kubernetes.api.resources import WATCHED, Kind, Object, T, key_of, kind_of
 from moorage.agent.runtimes.kubernetes.observed.managed_fields import foreign_fields
-from moorage.agent.runtimes.kubernetes.wanted.names import WORKSPACE
+from moorage.agent.runtimes.ownership import WORKSPACE
 from moorage.kernel import log
 from moorage.kernel.errors import MoorageError
 from moorage.kernel.tasks import Backoff

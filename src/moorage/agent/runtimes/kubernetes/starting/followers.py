@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from moorage.agent.runtimes.cloning import CloneLog, deliver_credentials
 from moorage.agent.runtimes.kubernetes.api import commands
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.model import Pod
 from moorage.agent.runtimes.kubernetes.observed import states
-from moorage.agent.runtimes.kubernetes.starting import clone
 from moorage.agent.runtimes.kubernetes.starting.progress import StartProgress, cloning_container
 from moorage.agent.runtimes.kubernetes.wanted.names import SANDBOX
 from moorage.agent.runtimes.port import RuntimeFault
@@ -42,7 +42,7 @@ class CloneFollowers:
         if name in self._tasks and self._tasks[name][0] == key:
             return
         self.drop(name)
-        start.clone_log = clone.CloneLog()
+        start.clone_log = CloneLog()
         if cloning.started and cloning.name == SANDBOX:
             return
         place = commands.Place(pod.namespace, pod.name, cloning.name)
@@ -73,9 +73,12 @@ class CloneFollowers:
                 told = now
                 self._changed(name)
 
+        async def execute(argv: tuple[str, ...], given: bytes) -> int:
+            return (await commands.run(self._client, place, list(argv), given))[0]
+
         try:
-            await clone.deliver(self._client, place, desired)
-            await clone.follow(self._client, place, desired, start.clone_log, changed)
+            await deliver_credentials(desired, execute)
+            await self._read_log(place, desired, start.clone_log, changed)
         except RuntimeFault as fault:
             if fault.final:
                 start.clone_log.fault = fault.cause
@@ -87,3 +90,19 @@ class CloneFollowers:
         if not start.clone_log.ended:
             self._tasks.pop(name, None)
             self._broken(name)
+
+    async def _read_log(
+        self, place: commands.Place, desired: DesiredWorkspace, into: CloneLog, changed: Callable[[], None]
+    ) -> None:
+        """Reads until the clone has ended, for good or ill, or the log has. Its events are in the log
+        for as long as the container is, so that an agent that starts anew reads the same again."""
+        rest = b""
+        async for data in self._client.log(place.namespace, place.pod, place.container, follow=True):
+            if into.take_progress(data):
+                changed()
+            *whole, rest = (rest + data).split(b"\n")
+            for line in whole:
+                if into.take_line(line, desired):
+                    changed()
+                if into.ended:
+                    return

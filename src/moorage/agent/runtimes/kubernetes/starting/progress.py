@@ -13,13 +13,13 @@ import msgspec
 
 from moorage.agent import causes as engine_causes
 from moorage.agent.causes import Verdict
+from moorage.agent.runtimes.cloning import CloneLog
 from moorage.agent.runtimes.kubernetes.api.model import ContainerStatus, Deployment, Pod, VolumeClaim
 from moorage.agent.runtimes.kubernetes.observed import causes, states
-from moorage.agent.runtimes.kubernetes.starting.clone import CloneLog
 from moorage.agent.runtimes.kubernetes.wanted.names import CLONE_STEP, SANDBOX
-from moorage.agent.runtimes.port import Progress
+from moorage.agent.runtimes.start_state import StartState
 from moorage.agent.runtimes.timeline import Timeline
-from moorage.contract import Cause, DesiredWorkspace, StageName
+from moorage.contract import DesiredWorkspace, StageName
 
 NO_POD = "The cluster has yet to make the workspace's pod."
 FORMER_POD = "The workspace's former pod must have gone before the quota leaves room for another."
@@ -75,16 +75,15 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the epoch."""
 
 
-class StartProgress:
+class StartProgress(StartState):
     """The progress of one start, brought up to date by each snapshot. `run`: which life of the
     containers it is of."""
 
     def __init__(self, run: str) -> None:
+        super().__init__()
         self.run = run
         self.began = _float(run) or 0.0
         self.clone_log = CloneLog()
-        self.fault: Cause | None = None
-        self._timeline = Timeline()
         self._pod = ""
         """uid of the pod whose start is followed."""
         self._given_up = ""
@@ -94,15 +93,8 @@ class StartProgress:
         self._refused_since: float | None = None
         self._had_another = False
         """Whether the workspace has had a pod before the one that is to come."""
-        self._cloned = False
-        self._answered = False
         self._seen: dict[str, float] = {}
         """When each run of a container was seen first."""
-
-    @property
-    def progress(self) -> Progress:
-        ready = self._cloned and self._answered and self.fault is None
-        return Progress(stages=self._timeline.stages(), ready=ready, fault=self.fault)
 
     def update(self, at: Snapshot, timeouts: Timeouts) -> bool:
         """Whether the snapshot told anything new."""
@@ -113,7 +105,7 @@ class StartProgress:
         self._volume(at, timeouts)
         if (pod := at.pod) is None:
             detail = self._refusal or self._given_up or NO_POD
-            self._timeline.begin(StageName.CONTAINERS, at.now, detail)
+            self.timeline.begin(StageName.CONTAINERS, at.now, detail)
         else:
             self._image(at, pod, timeouts)
             self._containers(at, pod, timeouts)
@@ -126,19 +118,13 @@ class StartProgress:
         node's, whose clock may be minutes away from this one."""
         return now - self._seen.setdefault(states.run_key(pod, status), now)
 
-    def _fail(self, stage: StageName, cause: Cause, now: float) -> None:
-        if self.fault is None:
-            self.fault = msgspec.structs.replace(cause, since=now)
-            self._timeline.begin(stage, now)
-            self._timeline.fail(stage, now, cause.message)
-
     def _begin_anew(self, at: Snapshot) -> None:
         """Another pod of the same run (one was deleted, or its node gave it up) starts from the
         beginning."""
         uid = at.pod.metadata.uid if at.pod is not None else ""
         if self._pod and uid != self._pod:
-            self._timeline, self.clone_log = Timeline(), CloneLog()
-            self._cloned = self._answered = False
+            self.timeline, self.clone_log = Timeline(), CloneLog()
+            self.cloned = self.answered = False
             self.began, self._pod, self._had_another = at.now, "", True
             self._seen.clear()
         self._pod = uid or self._pod
@@ -146,8 +132,8 @@ class StartProgress:
 
     def _received(self, at: Snapshot) -> None:
         received = self.began or at.now
-        self._timeline.begin(StageName.RECEIVED, received)
-        self._timeline.end(StageName.RECEIVED, received)
+        self.timeline.begin(StageName.RECEIVED, received)
+        self.timeline.end(StageName.RECEIVED, received)
 
     def _refused(self, at: Snapshot, timeouts: Timeouts) -> None:
         message = _refusal(at.deployment) if at.pod is None else None
@@ -167,16 +153,16 @@ class StartProgress:
             counted = self._had_another and verdict.cause.code == "quota-exceeded"
             allowed = COUNTED_FOR if counted else REFUSED_FOR
         if at.now - self._refused_since > allowed:
-            self._fail(StageName.CONTAINERS, verdict.cause, at.now)
+            self.fail_at(StageName.CONTAINERS, verdict.cause, at.now)
 
     def _volume(self, at: Snapshot, timeouts: Timeouts) -> None:
-        self._timeline.begin(StageName.VOLUME, self.began or at.now)
+        self.timeline.begin(StageName.VOLUME, self.began or at.now)
         pending = [claim for claim in at.claims if claim.status.phase != "Bound"]
         if at.claims and not pending:
             made = [claim.metadata.created_at for claim in at.claims]
             kept = bool(self.began) and all(time is not None and time < self.began - FRESH for time in made)
             scheduled = _since(at.pod, "PodScheduled")
-            self._timeline.end(StageName.VOLUME, self.began if kept else _recent(scheduled, at.now))
+            self.timeline.end(StageName.VOLUME, self.began if kept else _recent(scheduled, at.now))
             return
         for claim in pending:
             message = at.messages.claims.get(claim.name, "")
@@ -186,15 +172,15 @@ class StartProgress:
             # One that an earlier start left has not been waited for since then.
             since = max(claim.metadata.created_at or at.now, self.began)
             if verdict.final or at.now - since > timeouts.schedule:
-                self._fail(StageName.VOLUME, verdict.cause, at.now)
+                self.fail_at(StageName.VOLUME, verdict.cause, at.now)
             else:
-                self._timeline.begin(StageName.VOLUME, at.now, _detail(verdict))
+                self.timeline.begin(StageName.VOLUME, at.now, _detail(verdict))
 
     def _image(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
         if not pod.containers:
             return
         since = _since(pod, "PodScheduled") or at.now
-        self._timeline.begin(StageName.IMAGE, _recent(since, at.now) or at.now)
+        self.timeline.begin(StageName.IMAGE, _recent(since, at.now) or at.now)
         for status in pod.containers:
             if status.waiting.reason not in states.IMAGE_REASONS:
                 continue
@@ -203,12 +189,12 @@ class StartProgress:
             if status.name in states.OURS:
                 verdict = engine_causes.tools_image(status.image, verdict.cause)
             if verdict.final or at.now - since > timeouts.pull:
-                self._fail(StageName.IMAGE, verdict.cause, at.now)
+                self.fail_at(StageName.IMAGE, verdict.cause, at.now)
             else:
-                self._timeline.begin(StageName.IMAGE, at.now, _detail(verdict))
+                self.timeline.begin(StageName.IMAGE, at.now, _detail(verdict))
             return
         if all(status.image_id for status in pod.containers):
-            self._timeline.end(StageName.IMAGE, _recent(_last_start(pod.containers), at.now))
+            self.timeline.end(StageName.IMAGE, _recent(_last_start(pod.containers), at.now))
 
     def _containers(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
         created = pod.metadata.created_at or at.now
@@ -221,13 +207,13 @@ class StartProgress:
             verdict = causes.pod_stuck(at.messages.stuck)
             detail = _detail(verdict)
         if verdict is not None and at.now - created > timeouts.schedule:
-            self._fail(StageName.CONTAINERS, verdict.cause, at.now)
+            self.fail_at(StageName.CONTAINERS, verdict.cause, at.now)
             return
         detail = detail or self._given_up
-        self._timeline.begin(StageName.CONTAINERS, _recent(created, at.now) or at.now, detail)
+        self.timeline.begin(StageName.CONTAINERS, _recent(created, at.now) or at.now, detail)
         regular = pod.status.container_statuses
         if regular and all(status.running is not None for status in regular):
-            self._timeline.end(StageName.CONTAINERS, _recent(_last_start(regular), at.now))
+            self.timeline.end(StageName.CONTAINERS, _recent(_last_start(regular), at.now))
             self._given_up = ""
 
     def _unscheduled(self, at: Snapshot, pod: Pod) -> Verdict | None:
@@ -243,41 +229,41 @@ class StartProgress:
     def _clone(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
         cloning = cloning_container(pod)
         if not at.desired.spec.projects:
-            self._timeline.skip(StageName.CLONE)
+            self.timeline.skip(StageName.CLONE)
         elif cloning is not None:
             started = cloning.state.started_at
-            self._timeline.begin(StageName.CLONE, _recent(started, at.now) or at.now, self.clone_log.detail)
+            self.timeline.begin(StageName.CLONE, _recent(started, at.now) or at.now, self.clone_log.detail)
             late = self.waited(pod, cloning, at.now) > timeouts.clone
             if started is not None and late and not self.clone_log.done:
-                self._fail(StageName.CLONE, engine_causes.clone_timeout(timeouts.clone).cause, at.now)
+                self.fail_at(StageName.CLONE, engine_causes.clone_timeout(timeouts.clone).cause, at.now)
         sandbox = pod.container(SANDBOX)
-        self._cloned = sandbox is not None and (bool(sandbox.started) or self.clone_log.done)
-        if self.clone_log.done or self._cloned:
-            self._timeline.end(StageName.CLONE, at.now if self.clone_log.done else None)
+        self.cloned = sandbox is not None and (bool(sandbox.started) or self.clone_log.done)
+        if self.clone_log.done or self.cloned:
+            self.timeline.end(StageName.CLONE, at.now if self.clone_log.done else None)
         if self.clone_log.fault is not None:
-            self._fail(StageName.CLONE, self.clone_log.fault, at.now)
+            self.fail_at(StageName.CLONE, self.clone_log.fault, at.now)
 
     def _editor(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
         main = pod.container(at.desired.spec.main_container)
-        self._answered = False
+        self.answered = False
         if main is None or main.running is None:
             return
         editor = at.desired.spec.editor
         if editor is None:
-            self._timeline.skip(StageName.EDITOR)
-            self._answered = True
+            self.timeline.skip(StageName.EDITOR)
+            self.answered = True
             return
         started = main.state.started_at or at.now
         detail = f"Waiting for {editor.name} to answer on port {editor.port}."
-        self._timeline.begin(StageName.EDITOR, _recent(started, at.now) or at.now, detail)
+        self.timeline.begin(StageName.EDITOR, _recent(started, at.now) or at.now, detail)
         if main.started:
-            self._answered = True
-            self._timeline.end(StageName.EDITOR, _recent(_since(pod, "Ready"), at.now))
+            self.answered = True
+            self.timeline.end(StageName.EDITOR, _recent(_since(pod, "Ready"), at.now))
         elif self.waited(pod, main, at.now) > timeouts.editor:
             verdict = engine_causes.editor_not_answering(
                 editor.port, editor.health_path, timeouts.editor, at.main_lines
             )
-            self._fail(StageName.EDITOR, verdict.cause, at.now)
+            self.fail_at(StageName.EDITOR, verdict.cause, at.now)
 
 
 def cloning_container(pod: Pod) -> ContainerStatus | None:

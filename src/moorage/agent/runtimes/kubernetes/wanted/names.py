@@ -1,35 +1,27 @@
-"""Labels and annotations of the objects of a workspace, and their names. Pure."""
+"""Names of the objects and containers of a workspace, and annotations of a cluster alone. Pure.
+
+Labels and annotations of all runtimes are in `runtimes.ownership`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 
+from moorage.agent.runtimes.ownership import AGENT, INSTALLATION, MANAGED_BY, PREFIX, WORKSPACE, labels_for
 from moorage.agent.runtimes.port import Identity
 from moorage.workspace_settings import PullSecret, RemoteDevelopment
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
-WORKSPACE = "moorage.dev/workspace"
-AGENT = "moorage.dev/agent"
-INSTALLATION = "moorage.dev/installation"
 OWN_LABELS = (MANAGED_BY, INSTALLATION, AGENT, WORKSPACE)
-"""The labels that tell whose an object is; see `labels`."""
-OWNER = "moorage.dev/owner"
-GENERATION = "moorage.dev/generation"
-SPEC = "moorage.dev/spec"
-RESTARTS = "moorage.dev/restarts"
-SETTINGS = "moorage.dev/settings"
-CA_BUNDLE = "moorage.dev/ca-bundle"
+"""The labels that tell whose an object is; see `ownership`."""
+CA_BUNDLE = f"{PREFIX}ca-bundle"
 """The digest of the settings' CA bundle, which lies in a Secret: annotations of an object may have
 256 KiB in all."""
-SETTINGS_VERSION = "moorage.dev/settings-version"
-MAIN = "moorage.dev/main"
-HALTED = "moorage.dev/halted"
-RUN = "moorage.dev/run"
+MAIN = f"{PREFIX}main"
+HALTED = f"{PREFIX}halted"
+RUN = f"{PREFIX}run"
 """On the pod template: when this run was asked for, in seconds since the epoch. It names one life
 of the containers: another value makes new ones."""
-RECORD = "moorage.dev/record"
-"""On the Secret that keeps the server's newest word about a workspace."""
-TEMPLATE = "moorage.dev/template"
+TEMPLATE = f"{PREFIX}template"
 """The digest of the pod template as it was applied. An agent of another version, which would write
 it otherwise, sees from it that nothing is wrong: a run keeps its template until it is restarted."""
 
@@ -52,16 +44,7 @@ def namespace_of(name: str, settings: RemoteDevelopment) -> str:
 
 def selector(identity: Identity) -> str:
     """The label selector of all that this agent may touch."""
-    return f"{MANAGED_BY}=moorage,{INSTALLATION}={identity.installation},{AGENT}={identity.agent}"
-
-
-def labels(name: str, identity: Identity) -> dict[str, str]:
-    return {
-        MANAGED_BY: "moorage",
-        INSTALLATION: identity.installation,
-        AGENT: str(identity.agent),
-        WORKSPACE: name,
-    }
+    return ",".join(f"{label}={value}" for label, value in labels_for(identity).items())
 
 
 def part_name(name: str, part: str) -> str:

@@ -3,9 +3,9 @@ Pure."""
 
 from __future__ import annotations
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api import resources
 from moorage.agent.runtimes.kubernetes.api.resources import Object
-from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
 from moorage.contract.spec import EDITOR_PORT
 
@@ -47,7 +47,7 @@ def network_policy(plan: Plan) -> list[Object]:
         resources.NETWORK_POLICY.new(
             plan.metadata(plan.name),
             spec={
-                "podSelector": {"matchLabels": {names.WORKSPACE: plan.name}},
+                "podSelector": {"matchLabels": {ownership.WORKSPACE: plan.name}},
                 "policyTypes": ["Ingress", "Egress"],
                 "ingress": [{"from": sources}],
                 "egress": egress,
@@ -67,7 +67,10 @@ def service(plan: Plan) -> list[Object]:
             plan.metadata(plan.name),
             spec={
                 "clusterIP": "None",
-                "selector": {names.WORKSPACE: plan.name, names.INSTALLATION: plan.identity.installation},
+                "selector": {
+                    ownership.WORKSPACE: plan.name,
+                    ownership.INSTALLATION: plan.identity.installation,
+                },
                 "ports": [{"name": name, "port": port, "protocol": "TCP"} for port, name in ports.items()],
             },
         )

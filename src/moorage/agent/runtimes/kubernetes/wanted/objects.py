@@ -6,6 +6,7 @@ import hashlib
 
 import msgspec
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api import resources
 from moorage.agent.runtimes.kubernetes.api.resources import Object
 from moorage.agent.runtimes.kubernetes.wanted import names, namespace, network, pod, secrets, volumes
@@ -45,13 +46,13 @@ def deployment(plan: Plan) -> Object:
     meta = plan.metadata(
         plan.name,
         {
-            names.GENERATION: str(workspace.generation),
-            names.RESTARTS: str(workspace.restarts),
-            names.SPEC: digest_of(plan.spec),
+            ownership.GENERATION: str(workspace.generation),
+            ownership.RESTARTS: str(workspace.restarts),
+            ownership.SPEC: digest_of(plan.spec),
             names.MAIN: plan.spec.main_container,
-            names.OWNER: str(workspace.owner),
-            names.SETTINGS: encode(msgspec.structs.replace(plan.settings, ca_bundle="")),
-            names.SETTINGS_VERSION: str(plan.settings_version),
+            ownership.OWNER: str(workspace.owner),
+            ownership.SETTINGS: encode(msgspec.structs.replace(plan.settings, ca_bundle="")),
+            ownership.SETTINGS_VERSION: str(plan.settings_version),
             names.TEMPLATE: _digest(template),
             names.HALTED: "",
         }
@@ -64,7 +65,7 @@ def deployment(plan: Plan) -> Object:
             "revisionHistoryLimit": 0,
             "progressDeadlineSeconds": 3600,
             "strategy": {"type": "Recreate"},
-            "selector": {"matchLabels": {names.WORKSPACE: plan.name}},
+            "selector": {"matchLabels": {ownership.WORKSPACE: plan.name}},
             "template": template,
         },
     )

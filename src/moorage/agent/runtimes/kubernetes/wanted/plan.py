@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api.resources import Object
 from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.wanted import names
@@ -82,7 +83,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         table: Object = {
             "name": name,
             "namespace": self.namespace,
-            "labels": self.settings.labels | names.labels(self.name, self.identity),
+            "labels": self.settings.labels | ownership.labels_for(self.identity, self.name),
         }
         if given := dict(self.settings.annotations) | (annotations or {}):
             table["annotations"] = given

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.wanted import names, sandbox, security, volumes
 from moorage.agent.runtimes.kubernetes.wanted.containers import container_of
 from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
@@ -57,7 +58,7 @@ def template(plan: Plan) -> dict[str, Any]:
         "metadata": {
             "labels": settings.labels
             | _component_metadata(plan, "labels")
-            | names.labels(plan.name, plan.identity),
+            | ownership.labels_for(plan.identity, plan.name),
             "annotations": annotations,
         },
         "spec": spec,

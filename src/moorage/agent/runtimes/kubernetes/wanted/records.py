@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api import resources
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Namespace, Secret, VolumeClaim
 from moorage.agent.runtimes.kubernetes.api.resources import Object
@@ -21,7 +22,7 @@ KEPT = frozenset({"Namespace", "PersistentVolumeClaim"})
 
 
 def is_record(item: ClusterObject) -> bool:
-    return isinstance(item, Secret) and names.RECORD in item.metadata.labels
+    return isinstance(item, Secret) and ownership.RECORD in item.metadata.labels
 
 
 def is_kept(item: ClusterObject) -> bool:
@@ -33,8 +34,8 @@ def record(name: str, known: Known, identity: Identity, namespace: str) -> Objec
     meta: Object = {
         "name": names.record_name(name),
         "namespace": namespace,
-        "labels": names.labels(name, identity) | {names.RECORD: "true"},
-        "annotations": {names.GENERATION: str(known.generation), names.OWNER: str(known.owner)},
+        "labels": ownership.labels_for(identity, name) | {ownership.RECORD: "true"},
+        "annotations": {ownership.GENERATION: str(known.generation), ownership.OWNER: str(known.owner)},
     }
     text = base64.b64encode(msgspec.json.encode(known)).decode()
     return resources.SECRET.new(meta, type="Opaque", data={FIELD: text})

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.bounds import Bounds
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Secret, VolumeClaim
 from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, VOLUME_CLAIM, read
@@ -139,7 +140,7 @@ def without(found: list[dict[str, Any]], *called: str) -> list[dict[str, Any]]:
 def test_a_run_keeps_its_bundle() -> None:
     """The CA bundle of a run comes from its Secret, whatever bundle is set now, or none."""
     found = made(frame(settings=BUNDLED))
-    assert BUNDLE not in found[-1]["metadata"]["annotations"][names.SETTINGS]
+    assert BUNDLE not in found[-1]["metadata"]["annotations"][ownership.SETTINGS]
     for bundle in (BUNDLE, OTHER, ""):
         now = frame(settings=VersionedSettings(RemoteDevelopment(ca_bundle=bundle), 4))
         assert again(now, found).none
@@ -174,7 +175,7 @@ def test_a_bundle_in_the_annotation_is_moved() -> None:
     written anew, and the pod stays."""
     found = made(frame(settings=BUNDLED))
     annotations = found[-1]["metadata"]["annotations"]
-    annotations[names.SETTINGS] = encode(BUNDLED.settings)
+    annotations[ownership.SETTINGS] = encode(BUNDLED.settings)
     del annotations[names.CA_BUNDLE]
     (deployment,) = again(frame(), found).apply
     assert deployment["kind"] == "Deployment"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.apply import scale_down
 from moorage.agent.runtimes.kubernetes.observed import states
 from moorage.agent.runtimes.kubernetes.wanted import names
@@ -41,7 +42,7 @@ def test_it_fits_beside_the_other_annotations(text: str, others: int) -> None:
     """Whatever characters the logs have and however long the other annotations are, the API server
     takes all of them together; why the workspace failed is always there, and of the logs the last
     lines, as much as there is room for."""
-    annotations = {names.SETTINGS: "s" * others, names.HALTED: ""}
+    annotations = {ownership.SETTINGS: "s" * others, names.HALTED: ""}
     written = scale_down.written(halted(text), annotations)
     kept = msgspec.json.decode(written, type=states.Halted)
     assert kept.fault is not None
@@ -68,7 +69,7 @@ def test_a_bundle_makes_room() -> None:
     """The CA bundle that an agent of an earlier version kept in the annotation gives way to what is
     kept of the failure."""
     settings = RemoteDevelopment(ca_bundle="A" * 261_000, priority_class="low")
-    before = {names.SETTINGS: encode(settings), names.HALTED: ""}
+    before = {ownership.SETTINGS: encode(settings), names.HALTED: ""}
     replicas, *added = scale_down.patch_of(halted("a"), before)
     assert replicas == {"op": "add", "path": "/spec/replicas", "value": 0}
     after = before | {
@@ -76,7 +77,7 @@ def test_a_bundle_makes_room() -> None:
         for item in added
     }
     assert after.keys() == before.keys()
-    assert decode(after[names.SETTINGS]) == RemoteDevelopment(priority_class="low")
+    assert decode(after[ownership.SETTINGS]) == RemoteDevelopment(priority_class="low")
     kept = msgspec.json.decode(after[names.HALTED], type=states.Halted)
     assert kept.fault == BOOM
     assert len(kept.logs) == 8
@@ -85,7 +86,7 @@ def test_a_bundle_makes_room() -> None:
 
 def test_nothing_else_is_changed() -> None:
     """Settings without a bundle stay as they are."""
-    annotations = {names.SETTINGS: encode(RemoteDevelopment(priority_class="low"))}
+    annotations = {ownership.SETTINGS: encode(RemoteDevelopment(priority_class="low"))}
     assert [item["path"] for item in scale_down.patch_of(halted("a"), annotations)] == [
         "/spec/replicas",
         "/metadata/annotations/moorage.dev~1halted",

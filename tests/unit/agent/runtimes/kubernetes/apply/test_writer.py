@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api.access import Access
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.model import Metadata, Namespace
@@ -17,14 +18,13 @@ from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.apply.changes import Changes
 from moorage.agent.runtimes.kubernetes.apply.writer import Writer
 from moorage.agent.runtimes.kubernetes.observed.store import Store
-from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.port import Identity, RuntimeFault
 from moorage.kernel.clock import SystemClock
 from unit.agent.runtimes.kubernetes.api_server import serving
 
 NAME = "workspace-1-1-abcdef"
 IDENTITY = Identity("inst", 1)
-LABELS = names.labels(NAME, IDENTITY)
+LABELS = ownership.labels_for(IDENTITY, NAME)
 SPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "labels": LABELS}}
 
 
@@ -81,8 +81,8 @@ def writer(store: Store) -> Writer:
         (LABELS, True),
         ({}, False),
         ({"team": "blue"}, False),
-        (LABELS | {names.INSTALLATION: "another"}, False),
-        (LABELS | {names.WORKSPACE: "workspace-1-2-abcdef"}, False),
+        (LABELS | {ownership.INSTALLATION: "another"}, False),
+        (LABELS | {ownership.WORKSPACE: "workspace-1-2-abcdef"}, False),
     ],
 )
 async def test_a_namespace_that_is_there_already(
@@ -125,7 +125,7 @@ async def test_what_was_changed_on_the_way_in(server: Namespaces, store: Store) 
     used, wanted = writer(store), Changes(apply=(SPACE,))
     await used.write(wanted)
     assert used.settled(wanted) == wanted
-    server.changes = {"labels": LABELS | {names.MANAGED_BY: "somebody"}, "resourceVersion": "11"}
+    server.changes = {"labels": LABELS | {ownership.MANAGED_BY: "somebody"}, "resourceVersion": "11"}
     await used.write(wanted)
     assert used.settled(wanted).none
     used.forget(NAME)

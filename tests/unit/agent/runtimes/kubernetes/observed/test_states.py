@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api.model import Deployment, Pod
 from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, POD
 from moorage.agent.runtimes.kubernetes.observed import states
@@ -63,9 +64,9 @@ def deployment(**annotations: str) -> Deployment:
         "kind": "Deployment",
         "metadata": {
             "annotations": {
-                names.RESTARTS: "2",
-                names.SPEC: "abc",
-                names.GENERATION: "5",
+                ownership.RESTARTS: "2",
+                ownership.SPEC: "abc",
+                ownership.GENERATION: "5",
                 names.MAIN: "py",
                 **annotations,
             }

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api.access import Access
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.model import Secret
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.api.resources import POD, SECRET
 from moorage.agent.runtimes.kubernetes.observed.store import Store, hold
-from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.port import Identity
 from moorage.kernel.clock import SystemClock
 from moorage.kernel.errors import MoorageError, Unavailable
@@ -31,7 +31,7 @@ def secret(name: str, version: int, workspace: str = NAME, **fields: Any) -> dic
         "name": name,
         "namespace": NAME,
         "resourceVersion": str(version),
-        "labels": names.labels(workspace, Identity("inst", 1)),
+        "labels": ownership.labels_for(Identity("inst", 1), workspace),
         **fields,
     }
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"version": str(version)}}

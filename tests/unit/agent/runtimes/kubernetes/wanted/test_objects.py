@@ -6,6 +6,7 @@ import msgspec
 import pytest
 import yaml
 
+from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.kubernetes.wanted.objects import objects_of
@@ -52,7 +53,7 @@ def test_everything_carries_the_labels(case: str) -> None:
     """Every object can be found by the agent's selector, and names its workspace."""
     plan = plan_of(case)
     for item in objects_of(plan):
-        assert item["metadata"]["labels"].items() >= names.labels(plan.name, plan.identity).items()
+        assert item["metadata"]["labels"].items() >= ownership.labels_for(plan.identity, plan.name).items()
 
 
 def test_no_credential_in_any_object() -> None:
@@ -73,7 +74,7 @@ def test_keeps_the_settings_it_was_made_with() -> None:
     """The Deployment's annotation gives the settings back, but for the CA bundle, which lies in a
     Secret."""
     plan = plan_of("everything")
-    kept = objects_of(plan)[-1]["metadata"]["annotations"][names.SETTINGS]
+    kept = objects_of(plan)[-1]["metadata"]["annotations"][ownership.SETTINGS]
     assert decode(kept) == msgspec.structs.replace(plan.settings, ca_bundle="")
 
 
