@@ -1,4 +1,5 @@
-"""Every form in which an IPv6 address holds an IPv4 one, for the tests of the rule on addresses and of what uses it."""
+"""Every form in which an IPv6 address holds an IPv4 one, for the tests of the rule on addresses and
+of what uses it."""
 
 from __future__ import annotations
 

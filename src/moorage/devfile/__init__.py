@@ -1,15 +1,18 @@
-"""Step 1: text → validated, flattened `Devfile`. The Devfile specification for Python, usable on its own.
+"""Step 1: text → validated, flattened `Devfile`. The Devfile specification for Python, usable on
+its own.
 
     devfile = parse(text)                       # one document: YAML, schema, rules; DevfileError names all that is wrong
     flat = flatten(devfile, resolver)           # parent, plugins, overrides, variables; flat.devfile, flat.warnings
     text = dump(flat.devfile)
     problems = refusals(devfile, "gitlab")      # what GitLab Workspaces would not take
 
-In the order of the work: `loading` (text → tree with places, by `documents`), `schema` (the published schemas), `rules` (what they do
-not say), `overrides`, `merging`, `variables`, `flattening`, `profiles` (what others accept), `writing`. The
-limits of `documents` bound all of it: any bytes give a Devfile or a `DevfileError` within a second and 200 MB.
+In the order of the work: `loading` (text → tree with places, by `documents`), `schema` (the
+published schemas), `rules` (what they do not say), `overrides`, `merging`, `variables`,
+`flattening`, `profiles` (what others accept), `writing`. The limits of `documents` bound all of it:
+any bytes give a Devfile or a `DevfileError` within a second and 200 MB.
 
-Must not: do I/O (a `Resolver` is passed in), know what a workspace is, or import any Moorage package but `documents` and `kernel`.
+Must not: do I/O (a `Resolver` is passed in), know what a workspace is, or import any Moorage
+package but `documents` and `kernel`.
 """
 
 from moorage.devfile.errors import DevfileError

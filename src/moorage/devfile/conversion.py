@@ -23,7 +23,7 @@ _METADATA_KEYS = {field.encode_name for field in msgspec.structs.fields(Metadata
 
 
 class _Document(Part, frozen=True):
-    """What stands at a devfile's top."""
+    """The top level of a devfile."""
 
     schema_version: str = ""
     metadata: Metadata = Metadata()
@@ -51,13 +51,15 @@ def to_model(tree: dict[str, Any], *, source: Any = None) -> Devfile:
             tree = {**tree, "metadata": known}
     document = msgspec.convert(tree, _Document)
     devfile = Devfile(**{name: getattr(document, name) for name in _FIELDS})
-    # `source` is no argument, so that a copy with changes does not claim to have been read like that.
+    # `source` is no argument, so that a copy with changes does not claim to have been read like
+    # that.
     object.__setattr__(devfile, "source", source)
     return devfile
 
 
 def _is_metadata(key: str, value: Any) -> bool:
-    """Whether it is one of the model's fields. A version that does not know a field lets it hold anything."""
+    """Whether it is one of the model's fields. A version that does not know a field lets it hold
+    anything."""
     if key in ("tags", "architectures"):
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     if key == "attributes":
@@ -66,7 +68,8 @@ def _is_metadata(key: str, value: Any) -> bool:
 
 
 def to_tree(devfile: Devfile) -> dict[str, Any]:
-    """Plain dicts and lists, with the specification's keys in their usual order; says nothing that is not set."""
+    """Plain dicts and lists, with the specification's keys in their usual order; says nothing that
+    is not set."""
     document = _Document(**{name: getattr(devfile, name) for name in _FIELDS})
     tree: dict[str, Any] = msgspec.to_builtins(document, builtin_types=())
     metadata = tree.get("metadata")

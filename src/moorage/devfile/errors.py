@@ -7,7 +7,8 @@ from moorage.documents.problems import DocumentError
 
 
 class DevfileError(DocumentError):
-    """A devfile that cannot be used. `problems` holds all that is wrong, in the order of the document."""
+    """A devfile that cannot be used. `problems` holds all that is wrong, in the order of the
+    document."""
 
     default_code = "devfile-invalid"
     kind = Kind("devfile", example="schemaVersion: 2.2.0", field="devfile")

@@ -37,10 +37,13 @@ class Flattened:
 
 
 def flatten(devfile: Devfile, resolver: Resolver | None = None, *, base: str = "") -> Flattened:
-    """What `devfile` comes to, checked by all rules. Flattening it again changes nothing.
+    """Joins `devfile` with its parent and plugins, replaces its variables, and checks the result by
+    all rules.
 
-    `resolver`: None fetches nothing, so that a parent or a plugin is a problem. `base`: the devfile's own address, from
-    which relative references start. Raises `DevfileError`.
+    Flattening the result again changes nothing.
+
+    `resolver`: None fetches nothing, so that a parent or a plugin is a problem. `base`: the
+    devfile's own address, from which relative references start. Raises `DevfileError`.
     """
     source: Source | None = devfile.source if isinstance(devfile.source, Source) else None
     if source is not None and source.flattened is not None:
@@ -67,7 +70,8 @@ def flatten_document(
 ) -> tuple[Map, Report]:
     """The flat tree, and what is wrong with it or worth a warning.
 
-    Raises `DevfileError` when an import fails, since nothing can be said then of what comes from it.
+    Raises `DevfileError` when an import fails, since nothing can be said then of what comes from
+    it.
     """
     work = _Flattening(resolver, load)
     merged = work.flat(document, (base,))
@@ -128,7 +132,7 @@ class _Flattening:
         return merged
 
     def _imported(self, document: Document, path: Path, chain: tuple[str, ...], report: Report) -> Map:
-        """What the parent or plugin at `path` brings, flat, with the overrides that stand there."""
+        """The flat tree of the parent or plugin at `path`, with the overrides that stand there."""
         node: Any = document.tree
         for step in path:
             node = node[step]

@@ -1,4 +1,5 @@
-"""One document: text → tree that its version's schema accepts. Also a DevWorkspace resource's template."""
+"""One document: text → tree that its version's schema accepts. Also a DevWorkspace resource's
+template."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a Devfile was read from."""
+    """The documents that a Devfile was read from."""
 
     tree: Map
     schema: str
@@ -55,7 +56,8 @@ def load(text: str | bytes, *, source: int = 0, source_name: str = "") -> Docume
 
 
 def examine(text: str | bytes, *, source: int = 0, source_name: str = "") -> tuple[Document, Report]:
-    """The document, and what the schema refuses in it. Raises `DevfileError` when nothing further can be said."""
+    """The document, and what the schema refuses in it. Raises `DevfileError` when nothing further
+    can be said."""
     tree = read(text, DevfileError, source=source, source_name=source_name)
     report = Report(tree, DevfileError, [""] * source + [source_name], source)
     if tree.get("kind") in _KINDS and str(tree.get("apiVersion", "")).startswith("workspace.devfile.io/"):

@@ -1,4 +1,5 @@
-"""Merges a devfile's own part with its flattened parent and plugins: in this order, each name once."""
+"""Merges a devfile's own part with its flattened parent and plugins: in this order, each name
+once."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class Import:
 
 
 def merge(main: Map, imports: list[Import], report: Report) -> Map:
-    """One tree of all. Adds a problem for each name that two of them define; volumes of one name become one.
+    """One tree of all. Adds a problem for each name that two of them define; volumes of one name
+    become one.
 
     `main` is the report's tree; its parent and its plugin components are left out.
     """

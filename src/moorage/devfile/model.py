@@ -1,7 +1,8 @@
-"""The Devfile as types: frozen, complete for every version, named as the specification names things.
+"""The Devfile as types: frozen, complete for every version, named as the specification names
+things.
 
-None means that the devfile says nothing; what then holds is the business of whoever uses the model (a workspace, a
-build tool). Lists that say nothing are empty.
+None means that the devfile says nothing; what then holds is the business of whoever uses the model
+(a workspace, a build tool). Lists that say nothing are empty.
 """
 
 from __future__ import annotations
@@ -214,7 +215,8 @@ class Command(Part, frozen=True):
 
     @property
     def kind(self) -> str:
-        """The set field's name: `exec`, `apply`, `composite`, `vscode_task`, `vscode_launch` or `custom`."""
+        """The set field's name: `exec`, `apply`, `composite`, `vscode_task`, `vscode_launch` or
+        `custom`."""
         return next((kind for kind in COMMAND_KINDS if getattr(self, kind) is not None), "")
 
 
@@ -329,7 +331,8 @@ class Devfile:
     variables: Mapping[str, str] = field(default_factory=dict)
     attributes: Attributes = field(default_factory=dict)
     source: Any = field(default=None, init=False, compare=False, repr=False)
-    """The tree it was read from, for the places of problems; None when it was made otherwise, also as a changed copy."""
+    """The tree it was read from, for the places of problems; None when it was made otherwise, also
+    as a changed copy."""
 
     @property
     def version(self) -> str:

@@ -1,8 +1,9 @@
-"""Overrides: a strategic merge of the elements in a parent's or plugin's section onto those that it brings.
+"""Overrides: a strategic merge of the elements in a parent's or plugin's section onto those that it
+brings.
 
-The rules are the specification's: elements are found by name or id and must exist; lists of named things merge by
-name, `command`, `args` and a composite's `commands` replace; attributes replace per key; of two members of a union the
-override's stays.
+The rules are the specification's: elements are found by name or id and must exist; lists of named
+things merge by name, `command`, `args` and a composite's `commands` replace; attributes replace per
+key; of two members of a union the override's stays.
 """
 
 from __future__ import annotations
@@ -131,8 +132,9 @@ def _mark(result: Map, key: str, origin: dict[str, Any]) -> None:
 
 
 def _merge_lists(base: list[Any], patch: list[Any], identity: str, level: str) -> Seq:
-    """By name, in the order of Kubernetes' strategic merge: what the patch leaves alone keeps its place before the
-    patched elements that followed it, and a new element comes as early as it can."""
+    """By name, in the order of Kubernetes' strategic merge: what the patch leaves alone keeps its
+    place before the patched elements that followed it, and a new element comes as early as it
+    can."""
     where = {element.get(identity): index for index, element in enumerate(base)}
     patched: dict[Any, tuple[Any, int]] = {}
     patch_marks, base_marks = marks_of(patch), marks_of(base)

@@ -16,7 +16,8 @@ from moorage.documents.reporting import Report
 from moorage.documents.tree import Map, maps_in
 
 LARGE = 256 * 1024
-"""Bytes from which on a document is large: it is worth keeping the garbage collector off its tree."""
+"""Bytes from which on a document is large: it is worth keeping the garbage collector off its
+tree."""
 FILE_NAMES = (".devfile.yaml", ".devfile.yml", "devfile.yaml", "devfile.yml")
 """The names that a repository's devfile may have, in the order in which they are looked for."""
 FOLDER = ".devfile"
@@ -24,9 +25,11 @@ FOLDER = ".devfile"
 
 
 def parse(text: str | bytes) -> Devfile:
-    """Reads a devfile of any version (also a DevWorkspace's template) and checks all that can be told from it alone.
+    """Reads a devfile of any version (also a DevWorkspace's template) and checks all that can be
+    told from it alone.
 
-    What refers to a parent or plugin is checked by `flatten`. Raises `DevfileError`, with every violation at once.
+    What refers to a parent or plugin is checked by `flatten`. Raises `DevfileError`, with every
+    violation at once.
     """
     with _without_collector(len(text)):
         return _parsed(text)
@@ -48,8 +51,8 @@ def _parsed(text: str | bytes) -> Devfile:
 
 @contextmanager
 def _without_collector(size: int) -> Iterator[None]:
-    """Keeps the garbage collector off the tree of a large document, where it would look again and again for nothing:
-    a fifth of the time."""
+    """Keeps the garbage collector off the tree of a large document, where it would look again and
+    again for nothing: a fifth of the time."""
     if size < LARGE or not gc.isenabled():
         yield
         return

@@ -1,7 +1,7 @@
-"""What else reads devfiles accepts less than the specification: a profile says what it refuses.
+"""Profiles: what other readers of devfiles refuse although the specification allows it.
 
-`full` is the specification as this engine supports it. `gitlab` is GitLab Workspaces, so that one repository can serve
-both.
+`full` is the specification as this engine supports it. `gitlab` is GitLab Workspaces, so that one
+repository can serve both.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _OVERRIDES = ("pod-overrides", "container-overrides")
 
 
 def refusals(devfile: Devfile, profile: Profile) -> tuple[Problem, ...]:
-    """All that the profile refuses in a devfile as it was written, that is before flattening; () when it accepts it."""
+    """All that the profile refuses in a devfile as it was written, that is before flattening; ()
+    when it accepts it."""
     if profile == "full":
         return ()
     report = devfile.source.report() if isinstance(devfile.source, Source) else Report({}, DevfileError)

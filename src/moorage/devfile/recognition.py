@@ -1,7 +1,8 @@
 """Whether a text is a devfile at all, be it a wrong one. Pure.
 
-Errors speak of names, values and lines. Where a text was fetched for somebody (out of a repository, over HTTP), they may
-be shown only of what is a devfile: of any other file they would be a way to read it, line by line.
+Errors speak of names, values and lines. Where a text was fetched for somebody (out of a repository,
+over HTTP), they may be shown only of what is a devfile: of any other file they would be a way to
+read it, line by line.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ _VERSION = re.compile(r"2\.[0-9]{1,3}\.[0-9]{1,3}(?:-[0-9a-z.-]{1,40})?")
 _RESOURCE = re.compile(r"workspace\.devfile\.io/v[0-9a-z]{1,20}")
 _KEY = re.compile(r"""(["']?)(?P<key>[A-Za-z]+)\1\s*:(?:\s+(["']?)(?P<value>[^\s"'#]+)\3)?\s*(?:#.*)?""")
 _SKIPPED = re.compile(r"\s*(?:#.*)?|---\s*|%YAML.*|\s.*|- .*")
-"""What may stand before the version: nothing, comments, and what belongs to a key before it."""
+"""Lines that may stand before the version: nothing, comments, and what belongs to a key before
+it."""
 _LINES = 500
 """How far the version is looked for."""
 
 
 def is_devfile(text: str | bytes) -> bool:
-    """Whether it says of itself that it is a devfile: a mapping with a schema's version, or, when it is no YAML, lines that are a
-    devfile's up to the one that names the version."""
+    """Whether it says of itself that it is a devfile: a mapping with a schema's version, or, when
+    it is no YAML, lines that are a devfile's up to the one that names the version."""
     try:
         return _says_so(read(text, DevfileError))
     except DevfileError:

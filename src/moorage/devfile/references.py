@@ -18,11 +18,12 @@ class Reference:
     registry_url: str = ""
     """"" for the resolver's own registry."""
     version: str = ""
-    """Of an id; "" or `latest`: the newest."""
+    """The version of the devfile with this id; "" or `latest`: the newest."""
     name: str = ""
     namespace: str = ""
     base: str = ""
-    """Address of the document that holds the reference; a relative uri starts there. "" when it has none."""
+    """Address of the document that holds the reference; a relative uri starts there. "" when it has
+    none."""
 
     def __str__(self) -> str:
         """As `api.devfile.io/imported-from` says it."""
@@ -59,7 +60,7 @@ _SNAKE = {"registryUrl": "registry_url"}
 class Resolved:
     text: str | bytes
     address: str
-    """What tells this document from others, and where its relative references start."""
+    """Tells this document from others; its relative references start there."""
 
 
 class ResolutionError(Exception):

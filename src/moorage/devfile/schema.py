@@ -1,9 +1,11 @@
-"""Checks a tree against the published JSON Schema of its version, and reports all that does not fit.
+"""Checks a tree against the published JSON Schema of its version, and reports all that does not
+fit.
 
-`schemas.json` holds the published schemas in a compact form (`scripts/make_devfile_schemas.py` makes it): a list of
-pieces, each `{"t": type}` with, for objects, `p` properties, `r` required keys, `u` keys of which exactly one must be
-there, `a` what other keys may hold; for arrays `i` the items' piece and `q` when they must differ; for strings `e` the
-allowed words, `m` the longest length, `x` the pattern. Numbers refer to other pieces.
+`schemas.json` holds the published schemas in a compact form (`scripts/make_devfile_schemas.py`
+makes it): a list of pieces, each `{"t": type}` with, for objects, `p` properties, `r` required
+keys, `u` keys of which exactly one must be there, `a` what other keys may hold; for arrays `i` the
+items' piece and `q` when they must differ; for strings `e` the allowed words, `m` the longest
+length, `x` the pattern. Numbers refer to other pieces.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ DEVWORKSPACE = "devworkspace"
 """The schema of a DevWorkspace's template: the newest, with plugins and custom elements."""
 
 LONGEST_PATTERNED = 4096
-"""Characters of a text that a pattern is tried on: names and versions are short, and patterns take memory."""
+"""Characters of a text that a pattern is tried on: names and versions are short, and patterns take
+memory."""
 
 _NAMES = {"o": "a mapping", "a": "a list", "s": "text", "b": "true or false", "i": "a whole number"}
 _NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -34,10 +37,11 @@ _TEXT = {"t": "s"}
 
 
 def check(tree: Map, version: str, report: Report) -> None:
-    """Adds a problem for everything that does not fit, and makes the tree plain where the schema lets it be anything.
+    """Adds a problem for everything that does not fit, and makes the tree plain where the schema
+    lets it be anything.
 
-    Null where a list or a mapping may stand is removed, as absent; a whole number written `8080.0` becomes `8080`.
-    `version` is one of `VERSIONS`, or `DEVWORKSPACE`.
+    Null where a list or a mapping may stand is removed, as absent; a whole number written `8080.0`
+    becomes `8080`. `version` is one of `VERSIONS`, or `DEVWORKSPACE`.
     """
     schemas = _schemas()
     _Check(schemas["pieces"], version, report).object(
@@ -51,7 +55,8 @@ def top_level_keys(version: str) -> tuple[str, ...]:
 
 
 def fields(version: str) -> list[str]:
-    """Every field of a version's schema as a path; list items are `[]`, the values of open mappings `*`."""
+    """Every field of a version's schema as a path; list items are `[]`, the values of open mappings
+    `*`."""
     schemas = _schemas()
     found: list[str] = []
 

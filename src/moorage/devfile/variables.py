@@ -14,7 +14,8 @@ from moorage.documents.reporting import Report
 from moorage.documents.tree import Map, copy_map, copy_seq
 
 REFERENCE = 100
-"""Characters that a `{{ name }}` counts for at least, so that replacing them takes its time from `MAX_TEXT`, too."""
+"""Characters that a `{{ name }}` counts for at least, so that replacing them takes its time from
+`MAX_TEXT`, too."""
 TEXT = "text"
 """A field whose text is looked at."""
 REMOTES = "remotes"
@@ -72,13 +73,15 @@ FIELDS: dict[str, Any] = {
         }
     ],
 }
-"""Where variables are replaced. Not: names, ids, references to them, cpu amounts, annotations, attributes."""
+"""Where variables are replaced. Not: names, ids, references to them, cpu amounts, annotations,
+attributes."""
 
 
 def substitute(tree: Map, report: Report, *, fields: Mapping[str, Any] = FIELDS, values: Any = None) -> Map:
     """A tree with the variables' values in place; what holds none is shared with `tree`.
 
-    An unknown variable stays as it is, with a warning. `values`: the variables; None for the tree's own.
+    An unknown variable stays as it is, with a warning. `values`: the variables; None for the tree's
+    own.
     """
     known = tree.get("variables") if values is None else values
     walk = _Walk(known if isinstance(known, dict) else {}, report)
@@ -179,7 +182,8 @@ class _Walk:
 
 
 def replace(text: str, value_of: Callable[[str], str | None]) -> str:
-    r"""Replaces what `\{\{\s*(.*?)\s*\}\}` matches, in time linear in the text; None leaves a match as it is.
+    r"""Replaces what `\{\{\s*(.*?)\s*\}\}` matches, in time linear in the text; None leaves a match
+    as it is.
 
     The regular expression itself takes quadratic time on text such as `{{{{{{…`.
     """
@@ -190,7 +194,8 @@ def replace(text: str, value_of: Callable[[str], str | None]) -> str:
         if "\n" in name:
             start = _start(text, start, end)
             name = text[start + 2 : end]
-        # Where this `}}` ends no match, a later one ends none that starts before it: a line break stands between.
+        # Where this `}}` ends no match, a later one ends none that starts before it: a line break
+        # stands between.
         low = end + 2
         if start >= 0 and (value := value_of(name.strip())) is not None:
             parts += (text[done:start], value)
@@ -199,7 +204,8 @@ def replace(text: str, value_of: Callable[[str], str | None]) -> str:
 
 
 def _start(text: str, low: int, end: int) -> int:
-    """Where the match that ends at `end` starts: the first `{{` after which only one line has anything but blanks."""
+    """Where the match that ends at `end` starts: the first `{{` after which only one line has
+    anything but blanks."""
     inner = text[low:end]
     words = inner.rstrip()
     line = words.rfind("\n") + 1

@@ -21,7 +21,8 @@ _LONGEST_KEY = 200
 
 
 def dump(devfile: Devfile) -> str:
-    """The devfile as text. One that a devfile's schema has no room for becomes a DevWorkspaceTemplate.
+    """The devfile as text. One that a devfile's schema has no room for becomes a
+    DevWorkspaceTemplate.
 
     A devfile has no room for plugins after 2.0.0, nor ever for custom elements.
     """

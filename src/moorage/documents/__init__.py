@@ -5,9 +5,10 @@
     report.add("unknown-key", "There is no key 'nane'.", ("components", 0, "nane"), of_key=True)
     report.raise_if_any()
 
-In the order of the work: `reading` (what can be told without parsing, syntax errors in plain words), `building` (events →
-tree), `scalars`, `tree`, `reporting`, `problems`. `limits` bounds all of it, so that any bytes are read or refused within a
-second and 200 MB. A `Kind` says how errors call a document and which YAML it is written in; each kind has an error of its own.
+In the order of the work: `reading` (what can be told without parsing, syntax errors in plain
+words), `building` (events → tree), `scalars`, `tree`, `reporting`, `problems`. `limits` bounds all
+of it, so that any bytes are read or refused within a second and 200 MB. A `Kind` says how errors
+call a document and which YAML it is written in; each kind has an error of its own.
 
 Must not: do I/O, or know what a document means. Devfiles and workspace settings are built on it.
 """

@@ -1,7 +1,8 @@
 """libyaml's events → tree, with limits that hold for any bytes.
 
-Why not a loader: those at hand resolve scalars as YAML 1.1 does (`no` a boolean, `0755` octal), recurse on the C stack,
-and build every alias's target anew or endlessly. Events cost about a microsecond each and decide nothing.
+Why not a loader: those at hand resolve scalars as YAML 1.1 does (`no` a boolean, `0755` octal),
+recurse on the C stack, and build every alias's target anew or endlessly. Events cost about a
+microsecond each and decide nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from moorage.documents.tree import BITS, POSITION, Map, Seq, place_of, position
 
 
 class Refused(Exception):
-    """What is wrong with a document's YAML. `line` and `column` count from 0."""
+    """A document's YAML is wrong. `line` and `column` count from 0."""
 
     def __init__(
         self, code: str, message: str, *, line: int = 0, column: int = 0, path: Path = (), hint: str = ""
@@ -40,7 +41,7 @@ class _Frame:
         self.is_map = type(value) is Map
         self.anchor = anchor
         self.key: str | None = None
-        """Of a mapping: the key whose value comes next."""
+        """The key whose value comes next, in a mapping."""
         self.key_at = 0
         self.nodes_before = nodes
         self.text_before = text
@@ -58,7 +59,7 @@ class Builder:
         self.frame = _Frame(self.document, None, 0, 0)
         """The innermost open collection."""
         self.outer: list[_Frame] = []
-        """Those around it, the document first."""
+        """Collections around it, the outermost first."""
         self.anchors: dict[str, tuple[Any, int, int]] = {}
         self.open_anchors: set[str] = set()
         self.nodes = 0
@@ -77,7 +78,8 @@ class Builder:
     def build(self, parser: Any) -> Any:
         """The root; None when there is none. Raises `Refused`, and what the parser raises.
 
-        What happens to a scalar stands here and not in parts: it happens a quarter of a million times.
+        What happens to a scalar stands here and not in parts: it happens a quarter of a million
+        times.
         """
         next_event = parser.get_event
         handlers, words = self.handlers, self.words
@@ -120,7 +122,8 @@ class Builder:
         frame.key_at = where
 
     def _put(self, value: Any, where: int) -> None:
-        """Puts a value where it belongs. The document or a list takes it as its next item, a mapping under its key."""
+        """Puts a value where it belongs. The document or a list takes it as its next item, a
+        mapping under its key."""
         frame = self.frame
         if frame.is_map:
             frame.value[frame.key] = value
@@ -180,7 +183,8 @@ class Builder:
             )
 
     def _merge(self, taker: Map) -> None:
-        """Puts the keys of what `<<` names in the place of `<<`. Their marks stay those of where they are written."""
+        """Puts the keys of what `<<` names in the place of `<<`. Their marks stay those of where
+        they are written."""
         at = place_of(taker.marks[MERGE_KEY], of_key=True)
         given = taker.pop(MERGE_KEY)
         del taker.marks[MERGE_KEY]
@@ -251,7 +255,7 @@ class Builder:
             )
 
     def _nothing(self, _: Any) -> None:
-        """Says nothing about the tree."""
+        """Handles an event that says nothing about the tree."""
 
     def _resolved(self, event: Any, text: str) -> Any:
         try:

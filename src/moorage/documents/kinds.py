@@ -13,22 +13,27 @@ MERGE_KEY = "<<"
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What readers of YAML differ in. Whatever it says, tags for objects, dates and numbers in base 60 are not read."""
+    """How scalars, merges and repeated keys are read, in which readers of YAML differ.
+
+    No dialect reads tags for objects, dates, or numbers in base 60.
+    """
 
     words: Mapping[str, Any]
     """Plain scalars that are no text, with what they stand for."""
     merges: bool
-    """Whether `<<: *name` takes over the keys of another mapping (of several, when it has a list). Keys that are written out, and
-    mappings that come first, win. Else `<<` is a key like any other."""
+    """Whether `<<: *name` takes over the keys of another mapping (of several, when it has a list).
+    Keys that are written out, and mappings that come first, win. Else `<<` is a key like any
+    other."""
     repeats: bool
-    """Whether a key may stand twice in a mapping, where the last one counts. Else it is a problem."""
+    """Whether a key may stand twice in a mapping, where the last one counts. Else it is a
+    problem."""
 
 
 YAML_1_2 = Dialect(CORE_WORDS, merges=False, repeats=False)
 """The core schema of YAML 1.2 (10.3)."""
 YAML_1_1 = Dialect(OLDER_WORDS, merges=True, repeats=True)
-"""What most libraries still read, GitLab's among them: `yes` and `off` are booleans (https://yaml.org/type/bool.html), and mappings
-are merged (https://yaml.org/type/merge.html)."""
+"""The older YAML that most libraries still read, GitLab's among them: `yes` and `off` are booleans
+(https://yaml.org/type/bool.html), and mappings are merged (https://yaml.org/type/merge.html)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
-"""Bounds of the work on a document, so that any bytes are read or refused within a second and 200 MB.
+"""Bounds of the work on a document, so that any bytes are read or refused within a second and 200
+MB.
 
-A devfile in use has some hundred values; these are some hundred times that. `docs/devfile.md` names them.
+A devfile in use has some hundred values; these are some hundred times that. `docs/devfile.md` names
+them.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ MAX_BYTES = 3 * 1024 * 1024
 MAX_DEPTH = 100
 """Mappings and lists inside of each other."""
 MAX_NODES = 50_000
-"""Values in a document, those that aliases repeat included; keys are not counted. A value costs 5 to 10 µs in all."""
+"""Values in a document, those that aliases repeat included; keys are not counted. A value costs 5
+to 10 µs in all."""
 MAX_TEXT = 2 * MAX_BYTES
 """Characters in all values, those that aliases and variables repeat included."""
 MAX_DIRECTIVES = 4

@@ -29,9 +29,10 @@ class Problem:
     line: int = 0
     column: int = 0
     hint: str = ""
-    """What to do."""
+    """A sentence that says what to do."""
     source: str = ""
-    """"" for the document itself; else the address of one that it imports, such as a devfile's parent."""
+    """"" for the document itself; else the address of one that it imports, such as a devfile's
+    parent."""
 
     def __str__(self) -> str:
         where = f"{self.source}:" if self.source else ""
@@ -46,14 +47,16 @@ class Problem:
 
 
 class DocumentError(InvalidInput):
-    """A document that cannot be used. `problems` holds all that is wrong, in the order of the document.
+    """A document that cannot be used. `problems` holds all that is wrong, in the order of the
+    document.
 
     Each kind of document has a subclass, with its `kind` and `default_code`.
     """
 
     kind: ClassVar[Kind]
     text: str = ""
-    """The document itself, where whoever read it has set this; for showing the lines, never part of `details`."""
+    """The document itself, where whoever read it has set this; for showing the lines, never part of
+    `details`."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         found = sorted(
@@ -74,13 +77,14 @@ class DocumentError(InvalidInput):
 
 
 def short(text: str) -> str:
-    """A name as messages hold it: a document may have names of a megabyte, and speak of one a thousand times."""
+    """A name as messages hold it: a document may have names of a megabyte, and speak of one a
+    thousand times."""
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def path_text(path: Path) -> str:
-    """`("components", 2, "name")` → `components[2].name`. A key that is no plain word stands in quotes, a long one is
-    cut."""
+    """`("components", 2, "name")` → `components[2].name`. A key that is no plain word stands in
+    quotes, a long one is cut."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -93,7 +97,8 @@ def path_text(path: Path) -> str:
 
 
 def did_you_mean(word: str, known: Collection[str], *, compare: bool = True) -> str:
-    """A hint that names the nearest known word, or all of them when few; "" when nothing can be said.
+    """A hint that names the nearest known word, or all of them when few; "" when nothing can be
+    said.
 
     `compare` false: only what differs in case is found, for comparing words takes its time.
     """

@@ -1,4 +1,5 @@
-"""Text → tree: what can be told without parsing, then YAML (`building`, `scalars`), and its errors in plain words."""
+"""Text → tree: what can be told without parsing, then YAML (`building`, `scalars`), and its errors
+in plain words."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def _checked(text: str | bytes, kind: Kind) -> bytes:
         raise Refused(
             "too-large", f"The {kind.name} is larger than 3 MB.", hint="Keep scripts in files of their own."
         )
-    # libyaml compares every directive with all before it: a hundred thousand of them take it twenty seconds.
+    # libyaml compares every directive with all before it: a hundred thousand of them take it twenty
+    # seconds.
     directives = (
         data.count(b"\n%") + data.count(b"\r%") + data.count(b"\xc2\x85%") + data.count(b"\xe2\x80\xa8%")
     )

@@ -14,8 +14,8 @@ from moorage.documents.tree import locate
 class Report:
     """`error` is what is raised with the problems.
 
-    `sources` names the documents that the tree was made of; the first is the document itself, "" by name. `own` is the number
-    of the one that a problem without a place belongs to.
+    `sources` names the documents that the tree was made of; the first is the document itself, "" by
+    name. `own` is the number of the one that a problem without a place belongs to.
     """
 
     def __init__(
@@ -31,21 +31,21 @@ class Report:
 
     @property
     def is_full(self) -> bool:
-        """Further problems are not kept."""
+        """Whether it has as many problems as it keeps."""
         return len(self.problems) >= MOST_PROBLEMS
 
     @property
     def has_warned_enough(self) -> bool:
-        """Further warnings are not kept."""
+        """Whether it has as many warnings as it keeps."""
         return len(self.warnings) >= MOST_PROBLEMS
 
     def add(self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False) -> None:
-        """Something that makes the document unusable."""
+        """Adds a problem: something that makes the document unusable."""
         if not self.is_full:
             self.problems.append(self._problem(code, message, path, hint, of_key))
 
     def warn(self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False) -> None:
-        """Something that the person should know."""
+        """Adds a warning: something that the person should know."""
         if not self.has_warned_enough:
             self.warnings.append(self._problem(code, message, path, hint, of_key))
 

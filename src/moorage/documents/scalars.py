@@ -1,4 +1,5 @@
-"""Scalars by YAML 1.2's core schema (section 10.3.2), where `no` is text and `0755` is 755; and YAML 1.1's words beside it."""
+"""Scalars by YAML 1.2's core schema (section 10.3.2), where `no` is text and `0755` is 755; and
+YAML 1.1's words beside it."""
 
 from __future__ import annotations
 
@@ -17,9 +18,9 @@ OLDER_WORDS: dict[str, Any] = {
     **dict.fromkeys(("yes", "Yes", "YES", "on", "On", "ON"), True),
     **dict.fromkeys(("no", "No", "NO", "off", "Off", "OFF"), False),
 }
-"""With the booleans of YAML 1.1."""
+"""Those of YAML 1.1, which has more words for booleans."""
 STARTS = frozenset("0123456789+-.")
-"""What a plain scalar that is a number starts with."""
+"""First characters of plain scalars that are numbers."""
 TAG = "tag:yaml.org,2002:"
 
 _INT = re.compile(r"[-+]?[0-9]+")

@@ -1,7 +1,7 @@
 """The tree of a YAML document: dicts, lists and scalars that remember where they stood.
 
-A mark is one integer: source number, position of the key, position of the value. It costs 36 bytes where a tuple of
-tuples would cost 300, and a 3 MB document has a third of a million of them.
+A mark is one integer: source number, position of the key, position of the value. It costs 36 bytes
+where a tuple of tuples would cost 300, and a 3 MB document has a third of a million of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
 
 class Map(dict[str, Any]):
-    """A mapping; `marks` by key."""
+    """A mapping that remembers where each key and value stood: `marks`, by key."""
 
     __slots__ = ("marks",)
 
@@ -38,7 +38,7 @@ class Map(dict[str, Any]):
 
 
 class Seq(list[Any]):
-    """A sequence; `marks` by index."""
+    """A sequence that remembers where each item stood: `marks`, by index."""
 
     __slots__ = ("marks",)
 
@@ -53,7 +53,7 @@ def position(line: int, column: int) -> int:
 
 
 def place_of(mark: int, *, of_key: bool) -> Place:
-    """What `mark` says."""
+    """The place that `mark` stands for."""
     at = (mark >> POSITION if of_key else mark) & _ONE
     return Place(mark >> 2 * POSITION, (at >> BITS) + 1, (at & _LOW) + 1)
 
@@ -87,7 +87,8 @@ def _mark_in(node: Any, step: str | int) -> int:
 
 
 def count(value: Any) -> int:
-    """How many values there are in all, those that aliases repeat included; keys are not counted."""
+    """How many values there are in all, those that aliases repeat included; keys are not
+    counted."""
     if isinstance(value, dict):
         return 1 + sum(count(item) for item in value.values())
     if isinstance(value, list):
@@ -131,7 +132,8 @@ def marks_of(node: list[Any]) -> list[int]:
 
 
 def maps_in(tree: Any, *keys: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The mappings in the list at `keys`, each with its path; nothing where the tree is not of that shape."""
+    """The mappings in the list at `keys`, each with its path; nothing where the tree is not of that
+    shape."""
     node = tree
     for key in keys:
         node = node.get(key) if isinstance(node, dict) else None

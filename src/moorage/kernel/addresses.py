@@ -1,9 +1,11 @@
-"""Addresses: what to listen on for every one of this machine, and which ones may be connected to on somebody's behalf.
+"""Addresses: what to listen on for every one of this machine, and which ones may be connected to on
+somebody's behalf.
 
-What a person names (a repository, a devfile's parent) is fetched from public addresses, and from others only where the
-operator lists them: that is `Egress`, the one rule of all that fetches. Sources: IANA's registries of special-purpose
-addresses (RFC 6890), and what clouds keep their metadata on. `workspace_address` is the rule for where a workspace may be, and
-`leads_back` for what is whoever connects themselves. All three read the same forms in which IPv6 holds an IPv4 address.
+What a person names (a repository, a devfile's parent) is fetched from public addresses, and from
+others only where the operator lists them: that is `Egress`, the one rule of all that fetches.
+Sources: IANA's registries of special-purpose addresses (RFC 6890), and what clouds keep their
+metadata on. `workspace_address` is the rule for where a workspace may be, and `leads_back` for what
+is whoever connects themselves. All three read the same forms in which IPv6 holds an IPv4 address.
 """
 
 from __future__ import annotations
@@ -31,11 +33,13 @@ _NEVER = _networks(
     " 100.100.100.200/32 168.63.129.16/32 192.0.0.192/32 fd00:ec2::/32 fd20:ce::254/128 fd00:c1::a9fe:a9fe/128"
     " fd00:100::100:200/128 fd00:42::42/128 fd00:a9fe:a9fe::1/128"
 )
-"""No list of an operator's opens these: this host by no name of its own, link-local and multicast addresses, and what Alibaba,
-Azure, Oracle, AWS (with its pods' credentials), Google, Scaleway and Akamai tell a machine about itself on."""
+"""No list of an operator's opens these: this host by no name of its own, link-local and multicast
+addresses, and what Alibaba, Azure, Oracle, AWS (with its pods' credentials), Google, Scaleway and
+Akamai tell a machine about itself on."""
 _LOOPBACK = _networks("127.0.0.0/8 ::1/128")
 _UNSPECIFIED = _networks("0.0.0.0/8 ::/128")
-"""This host by no name of its own (RFC 1122, 3.2.1.3); a connection to 0.0.0.0 or :: goes to this machine."""
+"""This host by no name of its own (RFC 1122, 3.2.1.3); a connection to 0.0.0.0 or :: goes to this
+machine."""
 _SPECIAL = _networks(
     "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24"
     " 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24"
@@ -46,13 +50,16 @@ _SPECIAL = _networks(
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 """All that IPv6 has of public addresses (RFC 4291, 2.4), but for what is IPv4 in its form."""
 _NAT64 = IPv6Network("64:ff9b::/96")
-"""RFC 6052, 2.1: the well-known prefix. It holds public IPv4 addresses, so it is read as the address that it holds."""
+"""RFC 6052, 2.1: the well-known prefix. It holds public IPv4 addresses, so it is read as the
+address that it holds."""
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
 """RFC 8215: private, and each network chooses how long a prefix it takes of it."""
 _NAT64_PLACES = ((6, 7, 9, 10), (7, 9, 10, 11), (9, 10, 11, 12), (12, 13, 14, 15))
-"""RFC 6052, 2.2: the octets of the IPv4 address for prefixes of 48, 56, 64 and 96 bits. Octet 8 is never one of them."""
+"""RFC 6052, 2.2: the octets of the IPv4 address for prefixes of 48, 56, 64 and 96 bits. Octet 8 is
+never one of them."""
 _HOLDING = (_NAT64, *_networks("::/96 ::ffff:0:0/96 ::ffff:0:0:0/96"))
-"""Their lowest 32 bits are, or may be, an IPv4 address; compatible, mapped and translated ones (RFC 4291, RFC 2765) beside NAT64's."""
+"""Their lowest 32 bits are, or may be, an IPv4 address; compatible, mapped and translated ones (RFC
+4291, RFC 2765) beside NAT64's."""
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 """RFC 5214, 6.1: the upper half of the interface's id; the lower one is an IPv4 address."""
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -82,18 +89,21 @@ class _Listed:
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """Where connections may go that a person asked for: public addresses, and what an operator lists."""
+    """Where connections may go that a person asked for: public addresses, and what an operator
+    lists."""
 
     listed: tuple[_Listed, ...] = ()
 
     @classmethod
     def of(cls, entries: Iterable[str]) -> Egress:
-        """`10.1.0.0/16`, `10.1.2.3`, `fd00::/64`, `git.example.com`, `*.example.com`, each with a port if need be:
-        `10.1.2.3:8418`, `[fd00::1]:443`. A name stands for every address that it leads to. Raises `ValueError`."""
+        """`10.1.0.0/16`, `10.1.2.3`, `fd00::/64`, `git.example.com`, `*.example.com`, each with a
+        port if need be: `10.1.2.3:8418`, `[fd00::1]:443`. A name stands for every address that it
+        leads to. Raises `ValueError`."""
         return cls(tuple(_listed(entry.strip().lower()) for entry in entries if entry.strip()))
 
     def permits(self, host: str, port: int, addresses: Iterable[str]) -> bool:
-        """Whether all of them, of which there is one at least, may be connected to. `host`: as `canonical_host` gives it."""
+        """Whether all of them, of which there is one at least, may be connected to. `host`: as
+        `canonical_host` gives it."""
         found = [_parsed(address) for address in addresses]
         return bool(found) and all(address and self._permits(host, port, address) for address in found)
 
@@ -117,10 +127,12 @@ def is_public(address: Address) -> bool:
 
 
 def canonical_host(host: str) -> str:
-    """A URL's host in its one form: a name in lower case without a dot at its end, or an address as it is usually written.
+    """A URL's host in its one form: a name in lower case without a dot at its end, or an address as
+    it is usually written.
 
-    What programs take for an address in different ways (`127.1`, `0x7f000001`, `017700000001`), an address with a scope, and
-    what is no name at all raise `ValueError`. IPv6 addresses come without brackets.
+    What programs take for an address in different ways (`127.1`, `0x7f000001`, `017700000001`), an
+    address with a scope, and what is no name at all raise `ValueError`. IPv6 addresses come without
+    brackets.
     """
     if not host.isascii():
         raise ValueError("it is not written in ASCII")
@@ -131,7 +143,8 @@ def canonical_host(host: str) -> str:
         return str(IPv6Address(lowered))
     name = lowered.removesuffix(".")
     if _NUMBER.fullmatch(name.rpartition(".")[2]):
-        # As the URL standard says ("ends in a number"): it can be an address only, and there is one way to write it.
+        # As the URL standard says ("ends in a number"): it can be an address only, and there is one
+        # way to write it.
         return str(IPv4Address(name))
     if not _NAME.fullmatch(name) or len(name) > 253:
         raise ValueError("it is no host's name")
@@ -149,9 +162,11 @@ def is_address(host: str) -> bool:
 
 
 def leads_back(host: str) -> bool:
-    """Whether a URL's host is the machine that connects to it: `localhost`, or a loopback or unspecified address in any form.
+    """Whether a URL's host is the machine that connects to it: `localhost`, or a loopback or
+    unspecified address in any form.
 
-    What ends in a number and is no address counts, too: some programs take `127.1` and `0x7f000001` for one.
+    What ends in a number and is no address counts, too: some programs take `127.1` and `0x7f000001`
+    for one.
     """
     name = host.lower().removeprefix("[").removesuffix("]").removesuffix(".")
     if name == "localhost" or name.endswith(".localhost"):
@@ -163,11 +178,13 @@ def leads_back(host: str) -> bool:
 
 
 def workspace_address(text: str, networks: Iterable[Network] = ()) -> str:
-    """The address at which a workspace is said to be, in its one form; an IPv4 address in IPv6's form becomes that IPv4 address.
+    """The address at which a workspace is said to be, in its one form; an IPv4 address in IPv6's
+    form becomes that IPv4 address.
 
-    Raises `ValueError`, which says why, for what is no address, has a scope, or is no place for a workspace: this machine itself,
-    a link, a group, or where clouds tell their machines about themselves, in every form that leads there. `networks`: those that
-    workspaces are in, and no others; an operator may list loopback ones, but none of the rest.
+    Raises `ValueError`, which says why, for what is no address, has a scope, or is no place for a
+    workspace: this machine itself, a link, a group, or where clouds tell their machines about
+    themselves, in every form that leads there. `networks`: those that workspaces are in, and no
+    others; an operator may list loopback ones, but none of the rest.
     """
     address = _parsed(text) if text.isascii() else None
     if address is None:
@@ -185,8 +202,9 @@ def workspace_address(text: str, networks: Iterable[Network] = ()) -> str:
 
 
 def everywhere() -> tuple[str, ...]:
-    """The addresses that stand for all of a family: IPv4's always, IPv6's where the kernel has IPv6. They are for two sockets,
-    the second for IPv6 alone: one socket for both would show IPv4's peers as `::ffff:192.0.2.1`."""
+    """The addresses that stand for all of a family: IPv4's always, IPv6's where the kernel has
+    IPv6. They are for two sockets, the second for IPv6 alone: one socket for both would show IPv4's
+    peers as `::ffff:192.0.2.1`."""
     return ("0.0.0.0", "::") if _has_ipv6() else ("0.0.0.0",)  # noqa: S104 - asked for by name
 
 
@@ -206,7 +224,8 @@ def _listed(entry: str) -> _Listed:
 
 
 def _parsed(address: str) -> Address | None:
-    """None for what is none, and for one with a scope: those are a link's own, whatever they say."""
+    """None for what is none, and for one with a scope: those are a link's own, whatever they
+    say."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -223,7 +242,8 @@ def _any_in(addresses: Iterable[Address], networks: tuple[Network, ...]) -> bool
 
 
 def _meant(address: Address) -> Address:
-    """What a connection to it reaches: an IPv4 address in IPv6's form is that IPv4 address."""
+    """The address that a connection to it reaches: an IPv4 address in IPv6's form is that IPv4
+    address."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
@@ -233,7 +253,8 @@ def _meant(address: Address) -> Address:
 
 
 def _packed(address: Address) -> tuple[Address, ...]:
-    """Every IPv4 address that an IPv6 one holds by some rule, whether or not a connection would go there."""
+    """Every IPv4 address that an IPv6 one holds by some rule, whether or not a connection would go
+    there."""
     if isinstance(address, IPv4Address):
         return ()
     found = [address.sixtofour, *(address.teredo or ())]

@@ -1,7 +1,8 @@
-"""The HTTP proxy that leads to a server, by the environment: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
+"""The HTTP proxy that leads to a server, by the environment: `HTTPS_PROXY`, `HTTP_PROXY`,
+`ALL_PROXY`, `NO_PROXY`.
 
-One rule for whatever opens connections: the libraries' own differ from each other in what a WebSocket takes, in what
-`NO_PROXY` may hold, and in what else of the environment they read.
+One rule for whatever opens connections: the libraries' own differ from each other in what a
+WebSocket takes, in what `NO_PROXY` may hold, and in what else of the environment they read.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 def proxy_of(url: str) -> str | None:
-    """The proxy's URL for an `http(s)` or `ws(s)` one; None: there is none on the way, or `NO_PROXY` has the host.
+    """The proxy's URL for an `http(s)` or `ws(s)` one; None: there is none on the way, or
+    `NO_PROXY` has the host.
 
-    `NO_PROXY` holds, with commas between them, names (which stand for what is below them, too), addresses, networks
-    (`10.0.0.0/8`), each of the first two with a port if need be; or `*`. Raises `Misconfigured` when the environment
-    names what is no HTTP proxy.
+    `NO_PROXY` holds, with commas between them, names (which stand for what is below them, too),
+    addresses, networks (`10.0.0.0/8`), each of the first two with a port if need be; or `*`. Raises
+    `Misconfigured` when the environment names what is no HTTP proxy.
     """
     parts = urlsplit(url)
     name = "https" if parts.scheme in ("https", "wss") else "http"

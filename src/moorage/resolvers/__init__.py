@@ -1,8 +1,8 @@
 """Where a devfile's parents and plugins come from: implementations of `moorage.devfile.Resolver`.
 
-`RegistryFolder` (offline), `LocalFiles` (beside a file on this machine), `HttpResolver` (named hosts, nothing inside the
-network), `FirstOf` (one after the other). `from_settings` puts together what an installation allows; nothing allowed
-gives `NoResolver`.
+`RegistryFolder` (offline), `LocalFiles` (beside a file on this machine), `HttpResolver` (named
+hosts, nothing inside the network), `FirstOf` (one after the other). `from_settings` puts together
+what an installation allows; nothing allowed gives `NoResolver`.
 
 Must not: decide what a devfile means, or fetch anything that the settings do not name.
 """

@@ -27,7 +27,8 @@ class RegistryFolder:
         self.urls = frozenset(url.rstrip("/") for url in urls)
 
     def resolve(self, reference: Reference) -> Resolved:
-        """The devfile of that id and version (without one: the newest). Raises `ResolutionError`."""
+        """The devfile of that id and version (without one: the newest). Raises
+        `ResolutionError`."""
         if not reference.id:
             raise ResolutionError(
                 "not-by-id",
@@ -84,7 +85,8 @@ class RegistryFolder:
 
 
 class LocalFiles:
-    """Files that a devfile names relative to itself, in `root` and below; for a command line, never for a server."""
+    """Files that a devfile names relative to itself, in `root` and below; for a command line, never
+    for a server."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -105,13 +107,14 @@ class LocalFiles:
 
 
 class FirstOf:
-    """Asks one resolver after the other; when none has it, the one counts that the reference was meant for."""
+    """Asks one resolver after the other; when none has it, the one counts that the reference was
+    meant for."""
 
     def __init__(self, *resolvers: Resolver) -> None:
         self.resolvers = resolvers
 
     def resolve(self, reference: Reference) -> Resolved:
-        """The first answer. Raises `ResolutionError`."""
+        """The answer of the first resolver that has one. Raises `ResolutionError`."""
         failed: ResolutionError | None = None
         for resolver in self.resolvers:
             try:
@@ -122,7 +125,8 @@ class FirstOf:
 
 
 def _weightier(failed: ResolutionError | None, error: ResolutionError) -> ResolutionError:
-    """What the first says that could have had it; of "that is not my kind", the last."""
+    """The error of the first resolver that could have had it; where each says "that is not my
+    kind", the last one's."""
     return error if failed is None or failed.code in NOT_MINE else failed
 
 
@@ -136,7 +140,7 @@ def read_file(file: Path) -> bytes:
 
 
 def _versions(stack: Path) -> list[str]:
-    """The newest first."""
+    """Versions of a stack, the newest first."""
     if not stack.is_dir():
         return []
     found = [
@@ -146,6 +150,6 @@ def _versions(stack: Path) -> list[str]:
 
 
 def _order(version: str) -> tuple[list[int], bool, str]:
-    """A version with a suffix comes before the one without."""
+    """Sorts versions; one with a suffix comes before the one without."""
     numbers, _, suffix = version.partition("-")
     return [int(number) for number in _NUMBERS.findall(numbers)], not suffix, suffix

@@ -1,9 +1,10 @@
 """Devfiles over HTTP, from hosts that an administrator names, and never from inside the network.
 
-A devfile's text is a stranger's: its URL is the server's request (server-side request forgery). So: the host must be on
-the list; its name is resolved here, once, and every address must be one that may be reached (`kernel.addresses.Egress`); the
-connection goes to just that address, so that a second answer of the DNS changes nothing; each redirect starts over; no
-proxy of the environment, no cookies, no credentials; limits on time, size and redirects.
+A devfile's text is a stranger's: its URL is the server's request (server-side request forgery). So:
+the host must be on the list; its name is resolved here, once, and every address must be one that
+may be reached (`kernel.addresses.Egress`); the connection goes to just that address, so that a
+second answer of the DNS changes nothing; each redirect starts over; no proxy of the environment, no
+cookies, no credentials; limits on time, size and redirects.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 @dataclass(frozen=True, slots=True)
 class Limits:
     seconds: float = 10.0
-    """For one document, redirects included."""
+    """Seconds for one document, redirects included."""
     size: int = MAX_BYTES
-    """Bytes."""
+    """Bytes of a document."""
     redirects: int = 3
     fresh: float = 300.0
     """Seconds for which a document is not asked for again."""
@@ -51,7 +52,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class _Target:
     path: str
-    """With the query."""
+    """Path, with the query."""
     scheme: str
     host: str
     port: int
@@ -63,10 +64,11 @@ class _Target:
 
 
 class HttpResolver:
-    """`hosts`: `host`, `host:port` or `*.domain`. `registry`: where an id without a registry's URL is looked for.
+    """`hosts`: `host`, `host:port` or `*.domain`. `registry`: where an id without a registry's URL
+    is looked for.
 
-    `networks`: what may be reached although it is not public (`Egress.of`), for an organisation's own hosts. `insecure`:
-    allow http, too. May be used from several threads.
+    `networks`: what may be reached although it is not public (`Egress.of`), for an organisation's
+    own hosts. `insecure`: allow http, too. May be used from several threads.
     """
 
     def __init__(
@@ -96,7 +98,8 @@ class HttpResolver:
             return Resolved(known, url)
         content = self._fetch(url)
         if not is_devfile(content):
-            # An error in it would show lines of a page that whoever wrote the reference may not be able to open.
+            # An error in it would show lines of a page that whoever wrote the reference may not be
+            # able to open.
             raise ResolutionError(CODE, f"{url[:200]} is no devfile.", HINT)
         self.cache.put(url, content)
         return Resolved(content, url)
@@ -135,7 +138,7 @@ class HttpResolver:
         )
 
     def _target(self, url: str) -> _Target:
-        """What the URL names, when that is allowed."""
+        """The parts of the URL. Raises `ResolutionError` when it may not be fetched."""
         try:
             parts = urlsplit(url)
             scheme, host = parts.scheme.lower(), canonical_host(parts.hostname or "")
@@ -280,7 +283,8 @@ class _Stream(httpcore.NetworkStream):
 
 
 class DigestCache:
-    """Documents by the digest of their content, and which URL had which, the least used leaving first."""
+    """Documents by the digest of their content, and which URL had which, the least used leaving
+    first."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -289,7 +293,8 @@ class DigestCache:
         self._contents: OrderedDict[str, bytes] = OrderedDict()
 
     def get(self, url: str, fresh: float) -> bytes | None:
-        """What the URL had less than `fresh` seconds ago."""
+        """The document that the URL had less than `fresh` seconds ago; None when that is not
+        known."""
         with self._lock:
             digest, at = self._digests.get(url, ("", 0.0))
             if digest not in self._contents or time.monotonic() - at > fresh:
@@ -318,7 +323,7 @@ def _system_lookup(host: str, port: int) -> list[str]:
 
 
 def _joined(base: str, reference: str) -> str:
-    """RFC 3986, 5.2. Raises `ResolutionError`."""
+    """The URL that a reference stands for (RFC 3986, 5.2). Raises `ResolutionError`."""
     try:
         return urljoin(base, reference)
     except ValueError as error:

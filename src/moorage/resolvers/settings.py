@@ -1,4 +1,4 @@
-"""What an installation allows."""
+"""Settings of an installation for parents and plugins, and the resolver that they make."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from moorage.resolvers.files import FirstOf, RegistryFolder
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing set: nothing is fetched, and a devfile with a parent or plugin is refused."""
+    """Places that parents and plugins may come from. Nothing set: nothing is fetched, and a devfile
+    with a parent or plugin is refused."""
 
     registry: str = ""
     """A folder of devfiles: `<id>/<version>/devfile.yaml`."""
     hosts: tuple[str, ...] = ()
     """Hosts that devfiles are fetched from: `host`, `host:port` or `*.domain`."""
     networks: tuple[str, ...] = ()
-    """What of these hosts may be reached although it is not public, as in `10.1.0.0/16` (`kernel.addresses.Egress`)."""
+    """Networks and names of these hosts that may be reached although they are not public, as in
+    `10.1.0.0/16` (`kernel.addresses.Egress`)."""
     registry_url: str = ""
     """The registry for ids that name none."""
 

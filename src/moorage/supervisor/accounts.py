@@ -33,7 +33,7 @@ class Account(NamedTuple):
     uid: int
     gid: int
     groups: tuple[int, ...] = ()
-    """Supplementary ones."""
+    """Supplementary groups."""
 
 
 class Accounts(NamedTuple):
@@ -67,17 +67,17 @@ class Accounts(NamedTuple):
 
     @property
     def reach_workspaces(self) -> tuple[str, ...]:
-        """Who may connect to workspaces, as the agent's setting `reachable_by` has it: `uid` or
-        `uid:gid`."""
+        """Users who may connect to workspaces, as the agent's setting `reachable_by` has it: `uid`
+        or `uid:gid`."""
         return (str(self.haproxy.uid), f"{self.agent.uid}:{self.agent.gid}")
 
 
 class Missing(Exception):
-    """Says in words why there are none."""
+    """There are no accounts to run under; the text says why."""
 
 
 def find(processes: Sequence[Process] = PROCESSES) -> Accounts:
-    """Raises `Missing`."""
+    """Finds the accounts that there are. Raises `Missing`."""
     try:
         by_process = {process.name: _of(process) for process in processes}
         front = grp.getgrnam(FRONT).gr_gid
@@ -141,7 +141,7 @@ def _group(name: str) -> bool:
 
 
 def _of(process: Process) -> Account:
-    """Raises `KeyError`."""
+    """The account of one process. Raises `KeyError`."""
     name = f"{PREFIX}{process.name}"
     if process.given is None:
         return Account(0, grp.getgrnam(name).gr_gid)

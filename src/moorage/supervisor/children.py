@@ -22,7 +22,7 @@ class Started(NamedTuple):
 
 
 Enter = Callable[[dict[str, str], int], dict[str, str]]
-"""What a child does before its program: takes its environment and its parent's id, and returns the
+"""Runs in a child before its program: takes its environment and its parent's id, and returns the
 program's environment."""
 
 

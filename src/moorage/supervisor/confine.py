@@ -99,7 +99,7 @@ def obstacle(home: Home, split: Accounts, environ: Mapping[str, str]) -> str:
 
 
 def trees(home: Home, process: Process, environ: Mapping[str, str]) -> list[Tree]:
-    """What the process reads: Python and its libraries, Moorage itself, the state folder,
+    """Folders that the process reads: Python and its libraries, Moorage itself, the state folder,
     HAProxy."""
     found = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[2], Path(sys.executable).parent]
     found += [Path(os.path.realpath(sys.executable)).parents[1]]
@@ -207,7 +207,7 @@ def _try(home: Home, process: Process, split: Accounts, environ: Mapping[str, st
 
 
 def _given_program(process: Process, setting: str, environ: Mapping[str, str]) -> str:
-    """What the environment names; "" when it names none."""
+    """The program that the environment names; "" when it names none."""
     return environ.get(f"MOORAGE_{process.settings.upper()}_{setting.upper()}", "")
 
 

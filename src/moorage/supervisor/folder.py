@@ -22,12 +22,13 @@ AT_REST = 0o700
 """Mode of the folder while nothing runs."""
 DATABASE = "moorage.db*"
 KNOWN = (DATABASE, "settings.toml", "client.json", "editors.toml", "secrets", "run", "logs", "gateway")
-"""What is Moorage's in there. Nothing else is touched: somebody may keep other things beside it."""
+"""Names of Moorage's own files and folders in there. Nothing else is touched: somebody may keep
+other things beside it."""
 
 
 class Rule(NamedTuple):
     owner: int
-    """-1: left as it is."""
+    """User id; -1: left as it is."""
     group: int
     mode: int
 

@@ -1,4 +1,4 @@
-"""What a process that runs under an account of its own is given of what is root's: its table of the
+"""Gives a process that runs under an account of its own what it needs of root's: its table of the
 settings, its secrets, the files that its settings name, its environment. Written anew at each of
 its starts, into `run/<process>`, which nobody else can read.
 
@@ -44,7 +44,7 @@ PASSED_ON = (
     "ALL_PROXY",
     "NO_PROXY",
 )
-"""What every process gets of root's environment. Anything else there may be a secret of
+"""Variables of root's environment that every process gets. Anything else there may be a secret of
 somebody's."""
 
 
@@ -78,7 +78,9 @@ def give(
 
 
 def own_file(path: Path) -> bytes | None:
-    """What a file of root's in the state folder holds; None when there is none. The server may add
+    """The content of a file of root's in the state folder; None when there is none.
+
+    The server may add
     to that folder: a link of its own, or a second name of a file that it may not read, would make
     this its reader. Raises `Misconfigured` for those."""
     try:
@@ -106,7 +108,7 @@ def _not_roots(path: Path) -> Misconfigured:
 
 
 def environment(process: Process, given: Given, environ: Mapping[str, str]) -> dict[str, str]:
-    """What of the environment is this process's. Pure."""
+    """The part of the environment that is this process's. Pure."""
     patterns = (*PASSED_ON, *given.variables, f"MOORAGE_{process.settings.upper()}_*")
     return {
         key: value
@@ -245,7 +247,7 @@ def _with_copies(content: bytes, account: Account, into: Path, files: dict[str, 
 
 
 def _files_of(source: Path) -> Iterator[Path]:
-    """What an entry of `tls_certificate` consists of."""
+    """The files that an entry of `tls_certificate` consists of."""
     if source.is_dir():
         yield from (
             file for file in source.iterdir() if file.is_file() and file.suffix in (".pem", ".crt", ".key")

@@ -92,8 +92,8 @@ def become_supervisor(home: Home, wanted: Plan, *, fmt: str | None, announce: Ca
 
 
 def join(home: Home, options: Options, *, seconds: float) -> tuple[Plan, list[str]]:
-    """What `moor up` does where it runs already; returns what holds, and the processes that it had
-    started again.
+    """Joins an installation that runs already; returns the plan that holds, and the processes that
+    it started again.
 
     Options that concern one process alone are taken over, by starting that one anew; what is down
     because of how it was set up is tried again; then, with `seconds`, it waits until everything is

@@ -76,7 +76,7 @@ class Lines:
         return [self._remember(line) for line in lines]
 
     def end(self) -> list[bytes]:
-        """What is left without a newline, as a line."""
+        """The rest without a newline, as a line."""
         rest, self._rest = self._rest, b""
         return [self._remember(rest)] if rest else []
 

@@ -22,7 +22,7 @@ from moorage.supervisor.processes import Process
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 OWN_COLOUR = "32"
-"""Of the supervisor's own lines on a terminal."""
+"""Colour of the supervisor's own lines on a terminal."""
 RETRY_SIGNAL = signal.SIGUSR1
 """Starts those again that are down because they could not run as they were set up."""
 

@@ -36,7 +36,7 @@ class Abort(NamedTuple):
 
 
 def after_exit(*, code: int | None, ran: float, failures: int, first: bool) -> Restart | GiveUp | Abort:
-    """What follows the end of a process that ran for `ran` seconds.
+    """Decides what follows the end of a process that ran for `ran` seconds.
 
     `code` is its exit code, None when a signal ended it; `failures` counts the ends before this one
     since it last ran well; `first`: it had never been started before.

@@ -1,5 +1,5 @@
-"""What must be there before the first process starts: folders, secrets, settings, and what the CLI
-needs to connect."""
+"""Prepares what must be there before the first process starts: folders, secrets, settings, and what
+the CLI needs to connect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECRETS = {
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What `moor up` was told; None where it was told nothing, and what was told before holds."""
+    """Options of `moor up`; None where it was told nothing, and what was told before holds."""
 
     zone: str | None = None
     port: int | None = None
@@ -36,7 +36,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds: the options, else the environment, else `settings.toml`, else the default."""
+    """The values that hold: the options, else the environment, else `settings.toml`, else the
+    default."""
 
     zone: str
     port: int
@@ -45,7 +46,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Path of a PEM file; "" for none."""
     tools_image: str
     repository_networks: tuple[str, ...] = ()
-    """What repositories may be read from although it has no public address."""
+    """Networks and hosts that repositories may be read from although they have no public
+    address."""
     docker_host: str
     """`DOCKER_HOST`'s form; "" to look where an engine usually is."""
     metrics_port: int
@@ -89,7 +91,7 @@ _FIELDS: dict[str, tuple[str, str, str | int | tuple[str, ...]]] = {
     "tls_certificate": ("gateway", "tls_certificate", ""),
     "public_url": ("server", "public_url", ""),
 }
-"""Of each field of `Plan`: table and key in `settings.toml`, and the default of the process that
+"""For each field of `Plan`: table and key in `settings.toml`, and the default of the process that
 reads it."""
 
 
@@ -141,7 +143,8 @@ def prepare(home: Home, wanted: Plan) -> None:
 def tables(
     wanted: Plan, *, stored: dict[str, dict[str, object]]
 ) -> dict[str, dict[str, settings_file.Value]]:
-    """What belongs into `settings.toml`. A default that nobody ever changed stays out of it."""
+    """The tables that belong into `settings.toml`. A default that nobody ever changed stays out of
+    it."""
     found: dict[str, dict[str, settings_file.Value]] = {
         "server": {"zone": wanted.zone, "port": wanted.port},
         "gateway": {"zone": wanted.zone, "port": wanted.port, "address": wanted.address},

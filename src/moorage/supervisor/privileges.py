@@ -48,11 +48,11 @@ class Privileges(NamedTuple):
     text: str = ""
     """For a person."""
     obstacle: str = ""
-    """Why they all run as root; "" when they do not, or root is not who starts them."""
+    """The reason why they all run as root; "" when they do not, or root is not who starts them."""
     renewals: Renewals | None = None
 
     def enter(self, home: Home, process: Process) -> Enter | None:
-        """What a child does before its program."""
+        """The function that a child calls before its program; None: it stays as it is."""
         split = self.split
         if split is None:
             return None

@@ -1,4 +1,4 @@
-"""What Linux says of processes, by `/proc` (proc(5)). Imports little: the resident supervisor reads
+"""Reads about processes from `/proc` (proc(5)). Imports little: the resident supervisor reads
 it too."""
 
 from __future__ import annotations

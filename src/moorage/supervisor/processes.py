@@ -20,15 +20,18 @@ and reaches the server. connected: the server says that an agent is connected to
 
 
 class Given(NamedTuple):
-    """What of root's a process with an account of its own is given; a secret as a fingerprint where
-    it only has to know it again."""
+    """The things of root's that a process with an account of its own is given.
+
+    A secret is given as a fingerprint where the process only has to know it again.
+    """
 
     secrets: tuple[str, ...] = ()
     fingerprints: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     """Files of the state folder, where they are there."""
     variables: tuple[str, ...] = ()
-    """Of the environment, beside those of its table; a `*` at the end: all that begin so."""
+    """Variables of the environment, beside those of its table; a `*` at the end: all that begin
+    so."""
     certificates: bool = False
     """Whether it reads the certificates that `tls_certificate` names."""
     program: str = ""
@@ -64,7 +67,7 @@ class Process(NamedTuple):
     pod: str = ""
     """The chart's pod that it is a container of; "": the one of its name."""
     colour: str = "0"
-    """Of its lines on a terminal (ECMA-48, SGR)."""
+    """Colour of its lines on a terminal (ECMA-48, SGR)."""
 
     def argv(self, home: Home) -> list[str]:
         return [*self.command, "--home", str(home.path)]

@@ -85,7 +85,7 @@ def over(socket: Path) -> httpx.AsyncClient:
 
 
 def failure(report: state.Report | None, *, gone: bool) -> MoorageError | None:
-    """Why waiting on makes no sense; None while it does."""
+    """The error to stop waiting with; None while waiting makes sense."""
     for child in report.children if report else []:
         exit_ = child.last_exit
         if exit_ is None:
@@ -113,7 +113,7 @@ def failure(report: state.Report | None, *, gone: bool) -> MoorageError | None:
 
 
 def last_words(lines: list[str]) -> str:
-    """What a process said at its end, in one line: its last line that is no stack frame."""
+    """The last line of a process that is no stack frame, as a sentence about its end."""
     said = [line.strip() for line in lines if line.strip() and not line.startswith((" ", "\t"))]
     return re.sub(r"^moor(age)? [a-z]+: ", "", said[-1]) if said else "it said nothing."
 

@@ -1,4 +1,4 @@
-"""What the supervisor tells of itself, in `run/supervisor.json`: for `moor status`, `moor down` and
+"""The supervisor's report of itself, in `run/supervisor.json`: for `moor status`, `moor down` and
 the next `moor up`.
 
 It is written whenever something changes and never read by the process that writes it.

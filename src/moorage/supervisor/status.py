@@ -1,4 +1,4 @@
-"""What `moor status` says: processes, what they use, and whether the parts answer."""
+"""The status that `moor status` shows: processes, what they use, and whether the parts answer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AgentStatus(msgspec.Struct, frozen=True):
     """When it last told something that shows that the database was set back (seconds since the
     epoch)."""
     found: list[dict[str, Any]]
-    """What it has and the server does not list, as the API says it."""
+    """Workspaces that it has and the server does not list, as the API says it."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ class Status(msgspec.Struct, frozen=True):
     accounts: str
     """Whom the processes run as, in words; "" when none does."""
     caveat: str
-    """What the agent says is less protected on this machine than it should be; "": nothing."""
+    """The agent's warning that this machine protects less than it should; "": none."""
     engine: str
     """`Docker 20.10.24`; "" when none answers."""
     disk_free: int
@@ -59,7 +59,7 @@ class Status(msgspec.Struct, frozen=True):
     workspaces: dict[str, int] | None
     """How many are in which state; None when the server does not say."""
     agents: list[AgentStatus]
-    """Of those that have something to say of: what the server does not list, or that it was set
+    """Those agents that have something to say: what the server does not list, or that it was set
     back."""
 
 

@@ -4,7 +4,8 @@
     translation = to_workspace_spec(flat.devfile, project=project, editor=editor)
     translation.spec, (*flat.warnings, *translation.warnings)
 
-Pure. What a workspace cannot do is a warning; what would make a workspace that cannot run is a `DevfileError`.
+Pure. What a workspace cannot do is a warning; what would make a workspace that cannot run is a
+`DevfileError`.
 
 Must not: do I/O, or know a runtime.
 """

@@ -44,7 +44,8 @@ def truth(value: Any) -> bool | None:
 
 
 class Maker:
-    """Makes the containers of one devfile. `source`: the main project's folder below the projects root; "" for none."""
+    """Makes the containers of one devfile. `source`: the main project's folder below the projects
+    root; "" for none."""
 
     def __init__(self, devfile: Devfile, source: str, defaults: Resources, report: Report) -> None:
         self.devfile = devfile
@@ -173,7 +174,8 @@ class Maker:
         return {"PROJECTS_ROOT": root, "PROJECT_SOURCE": f"{root}/{self.source}" if self.source else root}
 
     def _places(self, text: str, mapping: str | None, path: Path) -> str:
-        """`$(PROJECT_SOURCE)` and `$(PROJECTS_ROOT)` replaced, as Kubernetes would do it in env, on any runtime."""
+        """`$(PROJECT_SOURCE)` and `$(PROJECTS_ROOT)` replaced, as Kubernetes would do it in env, on
+        any runtime."""
         for name, value in self._own_env(mapping).items():
             self.room -= text.count(f"$({name})") * len(value)
             if self.room < 0:

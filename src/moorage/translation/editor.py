@@ -1,4 +1,4 @@
-"""What a repository wants of the editor (extensions, settings) → a step after the start."""
+"""A repository's wishes for the editor (extensions, settings) → a step after the start."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 class Translator:
-    """Translates one devfile's events. `source`: the main project's folder below the projects root."""
+    """Translates one devfile's events. `source`: the main project's folder below the projects
+    root."""
 
     def __init__(self, devfile: Devfile, source: str, report: Report) -> None:
         self.devfile = devfile
@@ -82,7 +83,8 @@ class Translator:
         return Step(id=command_id, commands=commands, parallel=parallel)
 
     def _members(self, command_id: str, path: Path) -> list[devfile_model.Command]:
-        """The command, or a composite's: none when that makes too many in all, for an event may name one often."""
+        """The command, or a composite's: none when that makes too many in all, for an event may
+        name one often."""
         command = self.commands.get(command_id)
         if command is None:
             return []
@@ -128,8 +130,8 @@ class Translator:
 
 
 def _folder(text: str | None, env: Mapping[str, str], project: str) -> str:
-    """An absolute path: variables of the container replaced, a relative one below the project. One that is too long
-    is not whole."""
+    """An absolute path: variables of the container replaced, a relative one below the project. One
+    that is too long is not whole."""
     if not text:
         return project
     room = LONGEST_PATH

@@ -6,13 +6,14 @@ import json
 import re
 from typing import Any
 
-# What is not closed reaches to the text's end: looking for an end that is not there, again and again, takes long.
+# What is not closed reaches to the text's end: looking for an end that is not there, again and
+# again, takes long.
 _SKIPPED = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _TRAILING = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|,(?=\s*[}\]])', re.DOTALL)
 
 
 class NotJson(ValueError):
-    """`line` and `column` count from 1."""
+    """A text is not JSON. `line` and `column` count from 1."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
         super().__init__(message)

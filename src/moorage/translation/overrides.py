@@ -1,4 +1,5 @@
-"""Overrides of pods and containers, and annotations: the few things in them that are safe have an effect, the rest a warning."""
+"""Overrides of pods and containers, and annotations: the few things in them that are safe have an
+effect, the rest a warning."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 def metadata(
     attributes: Mapping[str, Any], component: Component, index: int, report: Report
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Labels and annotations of a container that the devfile, by its `attributes`, and the component at `index` ask for, as far as
-    they change nothing in a cluster."""
+    """Labels and annotations of a container that the devfile, by its `attributes`, and the
+    component at `index` ask for, as far as they change nothing in a cluster."""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     for asking in (attributes, component.attributes):

@@ -1,4 +1,5 @@
-"""The repository that a workspace is for, and the devfile's projects → what is cloned, and where to."""
+"""The repository that a workspace is for, and the devfile's projects → what is cloned, and where
+to."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _REVISION = re.compile(r"[^\s~^:?*\[\\-][^\s~^:?*\[\\]*")
 
 
 def translate(devfile: Devfile, project: Project | None, report: Report) -> tuple[Project, ...]:
-    """`project` first, then projects and dependentProjects; one of the same repository as an earlier one is left out.
+    """`project` first, then projects and dependentProjects; one of the same repository as an
+    earlier one is left out.
 
     Adds a problem for a URL or a path that cannot be used.
     """
@@ -88,7 +90,8 @@ def _translated(element: devfile_model.Project, path: Path, report: Report) -> P
 
 
 def _url(url: str, path: Path, report: Report) -> str:
-    """`url`, which Git may be given: no local path, no command, no option. `git@host:path` becomes an ssh URL."""
+    """`url`, which Git may be given: no local path, no command, no option. `git@host:path` becomes
+    an ssh URL."""
     if found := _SCP.fullmatch(url):
         return f"ssh://{found[1]}{found[2]}/{found[3]}"
     if not _URL.fullmatch(url) or not _is_readable(url):

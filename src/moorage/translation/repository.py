@@ -1,4 +1,5 @@
-"""A first devfile for a repository that has none: what language it is written in, which port it listens on.
+"""A first devfile for a repository that has none: what language it is written in, which port it
+listens on.
 
 Pure: it looks at the names and texts of files that are passed in.
 """
@@ -150,7 +151,7 @@ def _matches(name: str, mark: str) -> bool:
 
 
 def _port(files: Mapping[str, str], language: Language) -> int | None:
-    """What is exposed, else what is listened on, else what the framework takes."""
+    """The port that is exposed, else the one that is listened on, else the framework's own."""
     for pattern in (_EXPOSE, _PORT):
         for name in READ:
             found = pattern.search(files.get(name, ""))

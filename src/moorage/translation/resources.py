@@ -1,4 +1,5 @@
-"""Processors and memory of a container: what its component asks for, by fields and override, and an installation's defaults."""
+"""Processors and memory of a container: what its component asks for, by fields and override, and an
+installation's defaults."""
 
 from __future__ import annotations
 
@@ -16,13 +17,15 @@ from moorage.kernel import quantities
 MANY_CORES = 64
 """From so many whole processors on, a `cpuRequest` is more likely thousandths without their `m`."""
 MOST = 1 << 53
-"""Bytes, or thousandths of a processor: beyond that, not every program reads the number as it is."""
+"""Bytes, or thousandths of a processor: beyond that, not every program reads the number as it
+is."""
 LEAST_MEMORY = 6 << 20
 """Bytes: container engines start nothing with less."""
 
 
 def of_component(component: Component, index: int, defaults: Resources, report: Report) -> Resources:
-    """The resources of the container component at `index`: its fields, then its override, then the defaults."""
+    """The resources of the container component at `index`: its fields, then its override, then the
+    defaults."""
     body = component.container
     assert body is not None
     asked = Resources(
@@ -39,7 +42,7 @@ def of_component(component: Component, index: int, defaults: Resources, report: 
 
 
 def ignored_in_override(resources: Any) -> list[str]:
-    """What has no effect in the `resources` of a `container-overrides`."""
+    """Names in the `resources` of a `container-overrides` that have no effect."""
     if resources is None:
         return []
     if not isinstance(resources, Mapping):
@@ -97,7 +100,8 @@ def _overridden(asked: Resources, resources: Any) -> Resources:
 
 
 def _with_defaults(asked: Resources, defaults: Resources) -> Resources:
-    """A default limit below what is requested gives way to the request, and a default request to the limit."""
+    """A default limit below what is requested gives way to the request, and a default request to
+    the limit."""
     values: dict[str, int | None] = {"pids_limit": defaults.pids_limit}
     for kind in ("cpu", "memory"):
         request = getattr(asked, f"{kind}_request")

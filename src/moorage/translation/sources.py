@@ -12,7 +12,8 @@ FILE_NAMES = (*devfile.FILE_NAMES, *devcontainer.FILE_NAMES)
 
 
 def read(text: str | bytes, *, path: str, resolver: Resolver | None = None, base: str = "") -> Flattened:
-    """`path`: the file's, by which its kind is known. `resolver` and `base`: as for `devfile.flatten`.
+    """`path`: the file's, by which its kind is known. `resolver` and `base`: as for
+    `devfile.flatten`.
 
     Raises `DevfileError`.
     """
@@ -24,8 +25,9 @@ def read(text: str | bytes, *, path: str, resolver: Resolver | None = None, base
 
 
 def shown(error: DevfileError, text: str, *, path: str) -> DevfileError:
-    """What may be told of a file that was fetched for somebody: `error` with the text that it is about, or, when that is no
-    devfile, that alone. A devcontainer.json that is no JSON is told by the place, and nothing of it is shown."""
+    """The error as it may be told of a file that was fetched for somebody: `error` with the text
+    that it is about, or, when that is no devfile, just so much. Of a devcontainer.json that is no
+    JSON the place is told, and nothing is shown."""
     if devcontainer.is_devcontainer(path):
         kind = devcontainer.kind_of(text)
         if kind == "other":

@@ -1,7 +1,7 @@
-"""What becomes of every field of the specification: the table of `docs/devfile.md`.
+"""The support table of `docs/devfile.md`: for every field of the specification, what becomes of it.
 
-The list of fields is the published schemas' own; tests put each field into a devfile and see that the table tells the
-truth.
+The list of fields is the published schemas' own; tests put each field into a devfile and see that
+the table tells the truth.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ class Row:
 
 
 def rows() -> Iterator[Row]:
-    """One for every field of any version, in the newest schema's order; what may be overridden in a parent or plugin is
-    not repeated."""
+    """One for every field of any version, in the newest schema's order; what may be overridden in a
+    parent or plugin is not repeated."""
     known = {version: schema.fields(version) for version in VERSIONS}
     in_order = dict.fromkeys(field for version in reversed(VERSIONS) for field in known[version])
     for field in sorted(in_order, key=_order):

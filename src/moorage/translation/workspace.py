@@ -1,4 +1,5 @@
-"""The translation as a whole: which containers there are, which is the main one, and what goes with them."""
+"""The translation as a whole: which containers there are, which is the main one, and what goes with
+them."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ INJECT_EDITOR = "gl/inject-editor"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What an installation decides about the translation."""
+    """An installation's own decisions about the translation."""
 
     default_resources: Resources = Resources()
     """For what a container does not say itself."""
@@ -31,7 +32,7 @@ DEFAULTS = Settings()
 class Translation(msgspec.Struct, frozen=True):
     spec: WorkspaceSpec
     warnings: tuple[Problem, ...] = ()
-    """What the workspace will not do, for the person who asked for it."""
+    """Wishes that the workspace will not fulfil, for the person who has them."""
 
 
 def to_workspace_spec(
@@ -41,9 +42,11 @@ def to_workspace_spec(
     editor: EditorSpec | None = None,
     settings: Settings = DEFAULTS,
 ) -> Translation:
-    """What runs for `devfile`, which is flat. `project`: the repository that the workspace is for; it comes first.
+    """Translates `devfile`, which is flat, into the spec of a workspace.
 
-    Raises `DevfileError`, with all that is wrong at once; `ValueError` when the devfile is not flat.
+    `project`: the repository that the workspace is for; it comes before the devfile's own projects.
+    Raises `DevfileError`, with all that is wrong at once; `ValueError` when the devfile is not
+    flat.
     """
     if not devfile.is_flat:
         raise ValueError("flatten the devfile first")
@@ -80,7 +83,8 @@ def to_workspace_spec(
 
 
 def _beside(devfile: Devfile, init_names: tuple[str, ...]) -> frozenset[str]:
-    """The containers that run beside each other: all but those that are only for a step before them."""
+    """The containers that run beside each other: all but those that are only for a step before
+    them."""
     targets = {command.exec.component for command in devfile.commands if command.exec is not None}
     before = set(init_names)
     return frozenset(

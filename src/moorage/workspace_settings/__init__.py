@@ -1,7 +1,9 @@
-"""What a platform team sets for the workspaces of one agent, in the format of `.gitlab/agents/<name>/config.yaml`.
+"""A platform team's settings for the workspaces of one agent, in the format of
+`.gitlab/agents/<name>/config.yaml`.
 
-The server stores and checks it, and acts on quotas and hours; the agent makes workspaces by it. A workspace keeps the settings that
-it was started with (`encode` puts them beside it, `decode` reads them back) until it is restarted.
+The server stores and checks it, and acts on quotas and hours; the agent makes workspaces by it. A
+workspace keeps the settings that it was started with (`encode` puts them beside it, `decode` reads
+them back) until it is restarted.
 
 Must not: do I/O, or know what becomes of a setting.
 """

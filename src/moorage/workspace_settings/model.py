@@ -1,6 +1,8 @@
-"""What a platform team may set for the workspaces of an agent. Defaults are the reference's.
+"""The settings that a platform team has for the workspaces of an agent. Defaults are the
+reference's.
 
-Strict: a field that is not known is an error. Sizes and amounts are Kubernetes quantities, times are hours.
+Strict: a field that is not known is an error. Sizes and amounts are Kubernetes quantities, times
+are hours.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class EgressRule(Strict, frozen=True):
-    """What a workspace may reach: `allow`, but for `except`. Both are IP ranges."""
+    """Addresses that a workspace may reach: `allow`, but for `except`. Both are IP ranges."""
 
     allow: str
     except_: tuple[str, ...] = msgspec.field(default=(), name="except")
@@ -43,8 +45,9 @@ class NetworkPolicySettings(Strict, frozen=True):
 
 
 class Gateway(Strict, frozen=True):
-    """Where the gateway's pods are: only they reach a workspace's ports. `ranges`: further IP ranges (a gateway that
-    runs outside of the cluster). `namespace` "": where the agent says that the gateway is (its `gateway_namespace`)."""
+    """Where the gateway's pods are: only they reach a workspace's ports. `ranges`: further IP
+    ranges (a gateway that runs outside of the cluster). `namespace` "": where the agent says that
+    the gateway is (its `gateway_namespace`)."""
 
     namespace: DnsLabel = ""
     labels: dict[str, LabelValue] = msgspec.field(
@@ -91,7 +94,8 @@ class Toleration(Strict, frozen=True):
 
 
 class Storage(Strict, frozen=True):
-    """`class_` "": the cluster's default StorageClass. Modes as PersistentVolumeClaims name them."""
+    """`class_` "": the cluster's default StorageClass. Modes as PersistentVolumeClaims name
+    them."""
 
     size: Quantity = "50Gi"
     class_: DnsName = msgspec.field(default="", name="class")
@@ -135,8 +139,8 @@ class RemoteDevelopment(Strict, frozen=True):
     """PEM certificates that every workspace trusts beside the usual ones."""
     proxy: Proxy = Proxy()
     editor_tree: Literal["auto", "image", "copy"] = "auto"
-    """How the tools come into a workspace: mounted from their image, or copied by an init container. auto: mounted
-    where API server and nodes can."""
+    """How the tools come into a workspace: mounted from their image, or copied by an init
+    container. auto: mounted where API server and nodes can."""
 
     @property
     def gateway_namespace(self) -> str:

@@ -61,7 +61,8 @@ def encode(settings: RemoteDevelopment) -> str:
 
 
 def decode(text: str) -> RemoteDevelopment | None:
-    """None when it is not readable (written by another version): the current settings are taken then."""
+    """None when it is not readable (written by another version): the current settings are taken
+    then."""
     try:
         return msgspec.json.decode(text, type=RemoteDevelopment)
     except msgspec.DecodeError:
@@ -107,7 +108,7 @@ def _line_of(tree: Map, path: Path) -> int:
 
 
 def _contradictions(settings: RemoteDevelopment) -> Iterator[tuple[Path, str]]:
-    """What types alone do not catch: (path, problem)."""
+    """Path and problem of each thing that types alone do not catch."""
     for index, rule in enumerate(settings.network_policy.egress):
         for part, problem in _rule_problems(rule):
             yield (TOP, "network_policy", "egress", index, part), problem

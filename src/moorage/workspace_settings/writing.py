@@ -1,4 +1,5 @@
-"""From `AgentConfiguration` to text: all settings with their values, as YAML; and those of them that a runtime leaves aside. Pure."""
+"""From `AgentConfiguration` to text: all settings with their values, as YAML; and those of them
+that a runtime leaves aside. Pure."""
 
 from __future__ import annotations
 
@@ -24,17 +25,19 @@ _ON_DOCKER = frozenset(
         "proxy",
     }
 )
-"""What holds on a Docker or Podman engine, too."""
+"""Settings that hold on a Docker or Podman engine, too."""
 
 
 def complete(settings: AgentConfiguration) -> str:
-    """YAML with every setting, the defaults among them. `reading.parse` gives the same settings again."""
+    """YAML with every setting, the defaults among them. `reading.parse` gives the same settings
+    again."""
     values = {section: value for section, value in _plain(settings).items() if value is not None}
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def left_aside(settings: AgentConfiguration) -> list[str]:
-    """Names of what is set and has no effect anywhere: it is read since files from GitLab hold it."""
+    """Names of what is set and has no effect anywhere: it is read since files from GitLab hold
+    it."""
     sections = [field.name for field in msgspec.structs.fields(AgentConfiguration) if field.default is None]
     found = [name for name in sections if getattr(settings, name) is not None]
     theirs = settings.remote_development.gitlab_workspaces_proxy

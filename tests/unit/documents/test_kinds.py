@@ -47,7 +47,8 @@ class StrictError(DocumentError):
     ],
 )
 def test_scalars_of_a_dialect(text: str, dialect: Dialect, value: Any) -> None:
-    """Only the words for booleans differ: no dialect reads dates, octal numbers or those in base 60."""
+    """Only the words for booleans differ: no dialect reads dates, octal numbers or those in base
+    60."""
     found = plain(read(f"key: {text}", _error_of(dialect)))["key"]
     assert found == value
     assert type(found) is type(value)
@@ -67,7 +68,8 @@ def test_scalars_of_a_dialect(text: str, dialect: Dialect, value: Any) -> None:
     ],
 )
 def test_mappings_are_merged_where_the_dialect_says_so(text: str, value: Any) -> None:
-    """Keys that are written out win, then the first that has them; of a key that stands twice, the last one counts."""
+    """Keys that are written out win, then the first that has them; of a key that stands twice, the
+    last one counts."""
     assert plain(read(f"key: {text}", PipelineError))["key"] == value
 
 
@@ -120,7 +122,8 @@ def test_an_empty_document(text: str) -> None:
 
 
 def test_an_error_speaks_of_its_kind() -> None:
-    """Name, field and example are the kind's, in what reading refuses and in what a report collects."""
+    """Name, field and example are the kind's, in what reading refuses and in what a report
+    collects."""
     with pytest.raises(PipelineError, match="The pipeline is not valid: line 1, column 1") as caught:
         read("- a", PipelineError)
     assert (caught.value.code, caught.value.field) == ("pipeline-invalid", "pipeline")

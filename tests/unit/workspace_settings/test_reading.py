@@ -15,7 +15,8 @@ observability:
 
 
 def test_reads_the_reference_example() -> None:
-    """The file that the reference shows is read, and what it leaves out takes the reference's defaults."""
+    """The file that the reference shows is read, and what it leaves out takes the reference's
+    defaults."""
     read = settings.parse(REFERENCE)
     assert read.remote_development.dns_zone == "example.dev"
     assert read.observability.logging.level == "debug"
@@ -166,7 +167,8 @@ def doubled(levels: int, last: str = "") -> str:
     ids=["no number", "long number", "deep", "doubled", "itself", "merged with itself"],
 )
 def test_hostile_text_is_refused(text: str, words: str) -> None:
-    """Whatever it is, it is refused in words, at once: the server reads what agents elsewhere send."""
+    """Whatever it is, it is refused in words, at once: the server reads what agents elsewhere
+    send."""
     with pytest.raises(InvalidInput) as caught:
         settings.parse(text)
     assert caught.value.code == "settings-invalid"
@@ -192,7 +194,8 @@ def test_aliases_may_be_used() -> None:
     ],
 )
 def test_yaml_is_read_as_gitlab_reads_it(text: str, expected: bool) -> None:
-    """A file that was written for GitLab means the same: older words for booleans, merged mappings, the last of repeated keys."""
+    """A file that was written for GitLab means the same: older words for booleans, merged mappings,
+    the last of repeated keys."""
     read = settings.parse(f"remote_development:\n  {text}\n")
     assert read.remote_development.allow_privilege_escalation is expected
 

@@ -48,7 +48,8 @@ def test_complete_settings_name_everything() -> None:
 
 
 def test_what_else_a_file_from_gitlab_holds() -> None:
-    """It is read as it stands; what says nothing about workspaces is named, and written as it was."""
+    """It is read as it stands; what says nothing about workspaces is named, and written as it
+    was."""
     text = """
     ci_access: {groups: [{id: team, access_as: {agent: {}}}]}
     user_access: {projects: [{id: team/one}], access_as: {agent: {}}}
@@ -82,5 +83,6 @@ def test_what_else_a_file_from_gitlab_holds() -> None:
     ],
 )
 def test_what_has_no_effect(runtime: str, text: str, idle: list[str]) -> None:
-    """On Docker and Podman, what only a cluster can do; a default that stands there unchanged is no wish."""
+    """On Docker and Podman, what only a cluster can do; a default that stands there unchanged is no
+    wish."""
     assert without_effect(parse(text).remote_development, runtime) == idle

@@ -1,7 +1,8 @@
-"""The rules beyond the schema. They look at the tree, so that they also say what they can about one that is not valid.
+"""The rules beyond the schema. They look at the tree, so that they also say what they can about one
+that is not valid.
 
-`complete` is false for a devfile that still wants its parent or plugins: what it refers to may come from them, and
-amounts may hold variables that they define.
+`complete` is false for a devfile that still wants its parent or plugins: what it refers to may come
+from them, and amounts may hold variables that they define.
 """
 
 from __future__ import annotations

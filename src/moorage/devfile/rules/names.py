@@ -1,4 +1,4 @@
-"""What elements are called, and of which kind they are."""
+"""Names and kinds of the elements of a devfile."""
 
 from __future__ import annotations
 

@@ -14,13 +14,14 @@ _COMMIT_LIMIT = 1_000_000
 @dataclass(frozen=True)
 class File:
     path: str
-    """From the repository's top."""
+    """Path from the repository's top."""
     text: str
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Files of one commit: `url` is the repository as Git was given it, `commit` the whole 40 digits."""
+    """Files of one commit: `url` is the repository as Git was given it, `commit` the whole 40
+    digits."""
 
     url: str
     ref: str
@@ -48,7 +49,8 @@ class NotTextError(Exception):
 
 
 class Commit:
-    """`limit`: bytes that a file may have. Git fetches what is not here yet, each on its own; all methods raise `GitFailed`."""
+    """`limit`: bytes that a file may have. Git fetches what is not here yet, each on its own; all
+    methods raise `GitFailed`."""
 
     def __init__(self, objects: Objects, oid: str, *, limit: int) -> None:
         self._objects = objects
@@ -62,7 +64,8 @@ class Commit:
         return cls(objects, found.oid, limit=limit)
 
     async def file(self, path: str) -> File | None:
-        """None when there is no file at this path. Raises `FileTooLargeError` and `NotTextError`."""
+        """None when there is no file at this path. Raises `FileTooLargeError` and
+        `NotTextError`."""
         blob = await self._objects.get(f"FETCH_HEAD:{path}", most=self._limit)
         if blob.kind != "blob":
             return None
@@ -74,14 +77,16 @@ class Commit:
             raise NotTextError(path) from error
 
     async def names(self, folder: str = "") -> frozenset[str]:
-        """Names of the files and folders in a folder, "" being the topmost; none when there is no such folder."""
+        """Names of the files and folders in a folder, "" being the topmost; none when there is no
+        such folder."""
         tree = f"FETCH_HEAD:{folder}" if folder else "FETCH_HEAD^{tree}"
         entry = await self._objects.get(tree, most=_TREE_LIMIT)
         return _names_in(entry.data, len(entry.oid) // 2) if entry.kind == "tree" else frozenset()
 
 
 Choose = Callable[[Commit], Awaitable[Sequence[File]]]
-"""Reads the files that are wanted, which may depend on what stands in the first ones; raises what says that they are not there."""
+"""Reads the files that are wanted, which may depend on what stands in the first ones; raises what
+says that they are not there."""
 
 
 def _names_in(data: bytes, width: int) -> frozenset[str]:

@@ -14,8 +14,8 @@ from moorage.translation.devcontainer import FILE_NAMES as DEVCONTAINER_NAMES
 async def read_devfile(
     repositories: RepositoryReader, url: str, ref: str = "", path: str = "", *, person: str = ""
 ) -> Reading:
-    """`path` "": the first of the usual names that is there. Raises as `RepositoryReader.read`, `InvalidInput` with the field
-    `devfile` when there is none, and `TooLarge`."""
+    """`path` "": the first of the usual names that is there. Raises as `RepositoryReader.read`,
+    `InvalidInput` with the field `devfile` when there is none, and `TooLarge`."""
     rules.check_path(path)
 
     async def choose(commit: Commit) -> Sequence[File]:
@@ -33,7 +33,8 @@ async def read_devfile(
 
 
 async def candidates(commit: Commit) -> list[str]:
-    """The devfile's usual names that are there, at the top, then in the folder `.devfile`; then a devcontainer's."""
+    """The devfile's usual names that are there, at the top, then in the folder `.devfile`; then a
+    devcontainer's."""
     top = await commit.names()
     if found := [name for name in FILE_NAMES if name in top]:
         return found

@@ -76,8 +76,8 @@ def missing_ref(ref: str, branches: list[str]) -> MoorageError:
 
 
 def not_reached(repository: Repository) -> MoorageError:
-    """The same for a name that is not known and for one that leads where nothing is read: whoever asks learns nothing of
-    what there is inside of the network."""
+    """The same for a name that is not known and for one that leads where nothing is read: whoever
+    asks learns nothing of what there is inside of the network."""
     return Forbidden(
         f"Nothing is read from {repository.authority}: it is not known here, or is no public address.",
         code="repository-host-denied",
@@ -174,5 +174,6 @@ def _last(words: str) -> str:
 
 
 def _clean(words: str) -> str:
-    """What another host said, as it may stand in a sentence: without what a terminal or a browser would act on, and short."""
+    """Words of another host, as they may stand in a sentence: without what a terminal or a browser
+    would act on, and short."""
     return "".join(c if c.isprintable() else "?" for c in words)[:SAID]

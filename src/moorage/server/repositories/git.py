@@ -1,7 +1,7 @@
 """Git as a program, within limits: time, bytes, protocols, and an environment of its own.
 
-Nothing of the server's account reaches it: no configuration, credentials, `.netrc`, cookies, certificates, keys, agent
-or Kerberos ticket, and no variable but those named here.
+Nothing of the server's account reaches it: no configuration, credentials, `.netrc`, cookies,
+certificates, keys, agent or Kerberos ticket, and no variable but those named here.
 """
 
 from __future__ import annotations
@@ -52,16 +52,18 @@ _CONFIG = """\
 \tdetachedHead = false
 """
 _LIMITED = 'ulimit -c 0 && ulimit -f "$1" && ulimit -d "$2" && shift 2 && exec git "$@"'
-"""Set by a shell, before Git or what it starts can do anything: a function that ran in the child would cost a copy of this process. Who
-meets a limit is ended by a signal that dumps the process, and its environment has the credential."""
+"""Set by a shell, before Git or what it starts can do anything: a function that ran in the child
+would cost a copy of this process. Who meets a limit is ended by a signal that dumps the process,
+and its environment has the credential."""
 MEMORY = 512 * 1024 * 1024
-"""Bytes of memory that each process of Git's may use: it holds what a host says of itself, packed a thousand times at that."""
+"""Bytes of memory that each process of Git's may use: it holds what a host says of itself, packed a
+thousand times at that."""
 COMPLAINT = 10_000
 """Bytes of what Git says that are kept."""
 
 
 class GitFailed(Exception):
-    """`words`: what it wrote on standard error."""
+    """Git ended with an error. `words`: what it wrote on standard error."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)
@@ -79,13 +81,14 @@ class Way:
     """How a host is reached: what was checked, so that Git itself finds out nothing."""
 
     addresses: Sequence[str]
-    """Where the host is; nothing else is connected to, whatever its name comes to meanwhile. Empty behind a proxy."""
+    """Where the host is; nothing else is connected to, whatever its name comes to meanwhile. Empty
+    behind a proxy."""
     proxy: str = ""
     """URL of the HTTP proxy; "": there is none on the way."""
     credential: tuple[str, str] | None = field(default=None, repr=False)
     """User and password, over HTTP."""
     ssh: SshHost | None = None
-    """What is known of the host, over SSH."""
+    """The operator's entry for the host, over SSH."""
     ca_bundle: str = ""
 
 
@@ -96,11 +99,12 @@ class Blob:
     oid: str
     size: int
     data: bytes
-    """Empty when it is larger than what was asked for."""
+    """Content; empty when it is larger than what was asked for."""
 
 
 class Git:
-    """A bare repository in a temporary folder that knows one remote, and holds nothing but what is asked for."""
+    """A bare repository in a temporary folder that knows one remote, and holds nothing but what is
+    asked for."""
 
     def __init__(self, folder: Path, environment: dict[str, str], limits: Limits) -> None:
         self._folder = folder
@@ -108,7 +112,8 @@ class Git:
         self._limits = limits
 
     async def fetch(self, ref: str) -> None:
-        """The commit and its topmost folder, if the host can filter; else all of that commit. Raises `GitFailed`."""
+        """The commit and its topmost folder, if the host can filter; else all of that commit.
+        Raises `GitFailed`."""
         await self._run(
             "fetch", "--depth=1", "--filter=tree:1", "--no-tags", "--quiet", "origin", ref or "HEAD"
         )
@@ -164,14 +169,16 @@ class Objects:
         self._process = process
 
     async def get(self, name: str, *, most: int) -> Blob:
-        """What `name` (gitrevisions(7)) is; its data, when they are `most` bytes or fewer. Raises `GitFailed`."""
+        """The object that `name` (gitrevisions(7)) stands for; its data, when they are `most` bytes
+        or fewer. Raises `GitFailed`."""
         try:
             return await self._answer(name, most)
         except (ConnectionError, EOFError, ValueError) as error:
             raise await self._failure() from error
 
     async def _answer(self, name: str, most: int) -> Blob:
-        """Raises `ConnectionError`, `EOFError`, `ValueError` when Git ends, or answers otherwise than it does."""
+        """Raises `ConnectionError`, `EOFError`, `ValueError` when Git ends, or answers otherwise
+        than it does."""
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
@@ -182,7 +189,8 @@ class Objects:
             raise EOFError
         words = header.split()
         if len(words) != 3 or not words[2].isdigit():
-            # "<name> missing", or of a symbolic link that leads nowhere "dangling <size>" and the name on a line
+            # "<name> missing", or of a symbolic link that leads nowhere "dangling <size>" and the
+            # name on a line
             if words and words[0] in ("dangling", "loop", "notdir", "symlink"):
                 await process.stdout.readexactly(int(words[1]) + 1)
             return Blob("missing", "", 0, b"")
@@ -245,7 +253,8 @@ def _environment(repository: Repository, folder: Path, way: Way) -> dict[str, st
 
 
 def _http(repository: Repository, way: Way) -> list[tuple[str, str]]:
-    """Settings of Git's; they go by the environment, which only this user can read: an argument would be everybody's."""
+    """Settings of Git's; they go by the environment, which only this user can read: an argument
+    would be everybody's."""
     settings = [("http.proxy", way.proxy)]
     if way.credential is not None:
         token = base64.b64encode(":".join(way.credential).encode()).decode()

@@ -1,7 +1,7 @@
 """The line for Git: so many runs at a time, so many of one person's, and an end to waiting.
 
-Whoever may go on next is the one that has waited longest among those whose person has room: nobody waits behind
-another person's many.
+Whoever may go on next is the one that has waited longest among those whose person has room: nobody
+waits behind another person's many.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class Bounds:
     at_once: int
     """Runs at a time."""
     each: int
-    """Of one person's."""
+    """Runs of one person's at a time."""
     waiting: int = 200
     """People's requests that wait, at most."""
     waiting_each: int = 50
-    """Of one person's."""
+    """One person's requests that wait, at most."""
     seconds: float = 20.0
-    """That one waits."""
+    """How long a request waits, at most."""
 
 
 @dataclass(eq=False)
@@ -36,7 +36,7 @@ class _Waiting:
 
 
 class Line:
-    """Of one server process and one event loop."""
+    """A waiting line for one server process and its event loop."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -45,7 +45,8 @@ class Line:
 
     @asynccontextmanager
     async def turn(self, person: str) -> AsyncIterator[None]:
-        """Waits for a turn, and has it for the block. Raises `LimitReached` or `Unavailable`, with what it waited for."""
+        """Waits for a turn, and has it for the block. Raises `LimitReached` or `Unavailable`, with
+        what it waited for."""
         await self._wait(person)
         try:
             yield

@@ -1,7 +1,8 @@
-"""Asks a host where a repository of its is instead, and believes nothing: one connection, headers alone.
+"""Asks a host where a repository of its is instead, and believes nothing: one connection, headers
+alone.
 
-The connection goes to an address that was checked, as Git's does, so that a second answer of the DNS changes nothing;
-no redirect is followed, and no body is read, whatever its length.
+The connection goes to an address that was checked, as Git's does, so that a second answer of the
+DNS changes nothing; no redirect is followed, and no body is read, whatever its length.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     import httpx
 
 SECONDS = 10.0
-"""For each single wait. How long all of it takes is the caller's to limit; how long headers are, h11 does (100 kB)."""
+"""For each single wait. How long all of it takes is the caller's to limit; how long headers are,
+h11 does (100 kB)."""
 _SUFFIX = "/info/refs"
 
 
 async def target_of(repository: Repository, way: Way) -> str | None:
-    """The URL of the repository that the host names, not checked; None when it names none. Raises `InvalidInput`."""
+    """The URL of the repository that the host names, not checked; None when it names none. Raises
+    `InvalidInput`."""
     import httpx  # rarely needed, and 10 MB
 
     if repository.scheme not in ("http", "https"):
@@ -44,7 +47,8 @@ async def target_of(repository: Repository, way: Way) -> str | None:
 
 
 async def _location(here: str, repository: Repository, way: Way) -> str:
-    """The header `Location` of a redirect; "" when it is none. Raises `httpx.HTTPError`, `httpx.InvalidURL`."""
+    """The header `Location` of a redirect; "" when it is none. Raises `httpx.HTTPError`,
+    `httpx.InvalidURL`."""
     import httpx
 
     url = httpx.URL(here, params={"service": "git-upload-pack"})

@@ -1,7 +1,8 @@
 """Which repositories, refs and paths are accepted. Pure.
 
-Whatever comes in here ends as an argument of Git: nothing may look like an option, name another transport
-(`ext::`, `file://`), or hold a character that Git or a terminal would take for something else.
+Whatever comes in here ends as an argument of Git: nothing may look like an option, name another
+transport (`ext::`, `file://`), or hold a character that Git or a terminal would take for something
+else.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
 
 @dataclass(frozen=True)
 class Repository:
-    """A URL that Git may be given: its host is written as it was checked, so that Git can take it for no other."""
+    """A URL that Git may be given: its host is written as it was checked, so that Git can take it
+    for no other."""
 
     url: str
     scheme: str
@@ -158,7 +160,8 @@ def _matches(repository: Repository, patterns: tuple[str, ...]) -> bool:
 
 
 def _canonical(pattern: str) -> str:
-    """Its host in the form that URLs' have, where it is one. The brackets of an address are no set of characters."""
+    """Its host in the form that URLs' have, where it is one. The brackets of an address are no set
+    of characters."""
     place, port = pattern.lower(), ""
     if found := _PORT.fullmatch(place):
         place, port = found["place"], found["port"]

@@ -30,7 +30,8 @@ Resolve = Callable[[str], Coroutine[Any, Any, list[str]]]
 
 
 class RepositoryReader:
-    """`resolve`: host name → addresses; a parameter, so that a test can make a name lead anywhere."""
+    """`resolve`: host name → addresses; a parameter, so that a test can make a name lead
+    anywhere."""
 
     def __init__(
         self,
@@ -50,11 +51,12 @@ class RepositoryReader:
         self._resolve = resolve or addresses_of
 
     async def read(self, url: str, ref: str, choose: Choose, *, person: str = "") -> Reading:
-        """The files that `choose` reads, all of the one commit that `ref` names; "": of the default branch.
+        """The files that `choose` reads, all of the one commit that `ref` names; "": of the default
+        branch.
 
-        `person`: who asks; each has so many turns at a time. Raises `InvalidInput` (`field` says which of the two), `TooLarge`,
-        `Forbidden` by the settings; `LimitReached` or `Unavailable` when others are read first for too long; and what `choose`
-        raises.
+        `person`: who asks; each has so many turns at a time. Raises `InvalidInput` (`field` says
+        which of the two), `TooLarge`, `Forbidden` by the settings; `LimitReached` or `Unavailable`
+        when others are read first for too long; and what `choose` raises.
         """
         repository = rules.check_repository(url)
         rules.check_ref(ref)
@@ -100,7 +102,8 @@ class RepositoryReader:
         raise errors.error_of("it redirects too often", repository, limit=0)
 
     async def _way(self, repository: Repository, asked: str) -> Way:
-        """How it is reached; `asked`: the URL that came before any redirect. Raises `Forbidden` for what the settings do not allow."""
+        """How it is reached; `asked`: the URL that came before any redirect. Raises `Forbidden` for
+        what the settings do not allow."""
         settings = self._settings
         rules.check_host(
             repository, allowed=settings.repository_hosts, denied=settings.repository_hosts_denied
@@ -121,7 +124,8 @@ class RepositoryReader:
         )
 
     async def _addresses(self, repository: Repository, *, by_proxy: bool) -> list[str]:
-        """Where the host is; behind a proxy, which resolves names itself, one that is not known here is the proxy's to judge.
+        """Where the host is; behind a proxy, which resolves names itself, one that is not known
+        here is the proxy's to judge.
 
         Raises `Forbidden` for what may not be reached.
         """
@@ -142,7 +146,8 @@ class RepositoryReader:
         return addresses
 
     async def _redirect(self, repository: Repository, way: Way, words: str) -> Repository | None:
-        """Where the host sends Git instead, if it does. Git itself follows nothing: each place is checked as the first."""
+        """Where the host sends Git instead, if it does. Git itself follows nothing: each place is
+        checked as the first."""
         if "returned error: 30" not in words and "redirect" not in words.lower():
             return None
         found = await redirects.target_of(repository, way)
@@ -150,8 +155,9 @@ class RepositoryReader:
 
 
 async def _to_its_end(asking: Coroutine[Any, Any, list[str]]) -> list[str]:
-    """A thread that asks the DNS cannot be ended, and all of the server's work shares a few: whoever hangs up, or has no time left,
-    keeps their turn until it has ended by itself. Or one person's slow names would have all of the threads."""
+    """A thread that asks the DNS cannot be ended, and all of the server's work shares a few:
+    whoever hangs up, or has no time left, keeps their turn until it has ended by itself. Or one
+    person's slow names would have all of the threads."""
     task = asyncio.create_task(asking, name="addresses")
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -167,7 +173,7 @@ async def _to_its_end(asking: Coroutine[Any, Any, list[str]]) -> list[str]:
 
 
 async def addresses_of(host: str) -> list[str]:
-    """Raises `OSError` when the name is not known."""
+    """Addresses of a host's name. Raises `OSError` when it is not known."""
     if host.endswith(".localhost"):
         return ["127.0.0.1"]  # RFC 6761, 6.3: whatever a resolver says, programs may take it for this machine
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)

@@ -1,7 +1,9 @@
-"""Repositories by SSH: from the hosts that the operator's file names, with the key that it sets for each, and nothing else.
+"""Repositories by SSH: from the hosts that the operator's file names, with the key that it sets for
+each, and nothing else.
 
-The server's own account may have keys, an agent, a Kerberos ticket, known hosts and a configuration. None of it is
-lent to anybody: `ssh` gets a configuration of its own (`configuration`) that names everything it would look for itself.
+The server's own account may have keys, an agent, a Kerberos ticket, known hosts and a
+configuration. None of it is lent to anybody: `ssh` gets a configuration of its own
+(`configuration`) that names everything it would look for itself.
 """
 
 from __future__ import annotations
@@ -20,13 +22,13 @@ from moorage.kernel.errors import Misconfigured
 DEFAULT_PORT = 22
 _HOST_KEY = re.compile(r"(?P<key>[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3})(?: .*)?")
 _PATH = re.compile(r"/[A-Za-z0-9/._+@,=-]+")
-"""Of a key: absolute, and without what ssh_config(5) replaces or takes apart."""
+"""Path of a key: absolute, and without what ssh_config(5) replaces or takes apart."""
 _PLACE = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]|(?P<plain>[^\[\]:]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
 @dataclass(frozen=True)
 class SshHost:
-    """What the operator's file says of one host."""
+    """The entry for one host in the operator's file."""
 
     host_keys: tuple[str, ...]
     """As in a file of known hosts, without names: what the host has to show."""
@@ -35,7 +37,7 @@ class SshHost:
 
 
 SshHosts = Mapping[str, SshHost]
-"""By `host:port`, the host in its canonical form."""
+"""Hosts by `host:port`, the host in its canonical form."""
 
 
 class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +51,8 @@ def place(host: str, port: int | None) -> str:
 
 
 def load_hosts(path: str) -> SshHosts:
-    """Raises `Misconfigured` when the file, or a key that it names, is not usable or can be read by others."""
+    """Raises `Misconfigured` when the file, or a key that it names, is not usable or can be read by
+    others."""
     if not path:
         return {}
     try:

@@ -1,7 +1,8 @@
 """devcontainer.json → Devfile: what a repository without a devfile says about its environment.
 
-Source: the Development Container Specification's metadata reference. One container, with the editor; what a workspace
-cannot do with the rest is said in warnings. `reading` → `conversion`, with `commands` for what is to run.
+Source: the Development Container Specification's metadata reference. One container, with the
+editor; what a workspace cannot do with the rest is said in warnings. `reading` → `conversion`, with
+`commands` for what is to run.
 """
 
 from moorage.translation.devcontainer.conversion import Converted, from_devcontainer

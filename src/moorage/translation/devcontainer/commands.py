@@ -1,4 +1,5 @@
-"""Lifecycle commands of a devcontainer.json → commands of a devfile, which run when a workspace starts."""
+"""Lifecycle commands of a devcontainer.json → commands of a devfile, which run when a workspace
+starts."""
 
 from __future__ import annotations
 
@@ -19,9 +20,11 @@ class Commands:
         """Each id, and how often another command wanted it."""
 
     def add(self, name: str, value: Any, *, once: bool) -> bool:
-        """A text for the shell, a list of arguments, or several of these by name, which run side by side.
+        """A text for the shell, a list of arguments, or several of these by name, which run side by
+        side.
 
-        `once`: it does nothing after it has succeeded in this workspace. False when it is no command.
+        `once`: it does nothing after it has succeeded in this workspace. False when it is no
+        command.
         """
         if isinstance(value, dict):
             members: list[str] = []

@@ -50,7 +50,8 @@ class Converted:
 
 
 def from_devcontainer(text: str | bytes, *, source: str = FILE_NAMES[0]) -> Converted:
-    """The devfile that says the same. Raises `DevfileError` when the text is no devcontainer.json or names no image."""
+    """The devfile that says the same. Raises `DevfileError` when the text is no devcontainer.json
+    or names no image."""
     work = _Conversion(source)
     tree = work.convert(read(text, source))
     if count(tree) > MAX_NODES:  # before it is written out, which takes longer
@@ -157,7 +158,8 @@ class _Conversion:
         self.container["env"] = [{"name": name, "value": text} for name, text in self.known_env.items()]
 
     def _replaced(self, path: str, text: str) -> str | None:
-        """The text with the specification's variables replaced; None, with a warning, when one is not known here."""
+        """The text with the specification's variables replaced; None, with a warning, when one is
+        not known here."""
         unknown: list[str] = []
 
         def value(match: re.Match[str]) -> str:
@@ -281,8 +283,8 @@ class _Conversion:
 
 
 def _substituted(value: Callable[[re.Match[str]], str], text: str) -> str:
-    """The text with its variables replaced. What follows the last `}` is none: looking for its end again and again
-    would take long."""
+    """The text with its variables replaced. What follows the last `}` is none: looking for its end
+    again and again would take long."""
     end = text.rfind("}") + 1
     return _VARIABLE.sub(value, text[:end]) + text[end:]
 

@@ -32,7 +32,8 @@ def kind_of(text: str) -> Literal["devcontainer", "broken", "other"]:
 
 
 def read(text: str | bytes, source: str) -> dict[str, Any]:
-    """The object that the text holds; `source` is how errors call the file. Raises `DevfileError`."""
+    """The object that the text holds; `source` is how errors call the file. Raises
+    `DevfileError`."""
     try:
         decoded = text if isinstance(text, str) else text.decode()
         if len(decoded) > MAX_CHARACTERS:
