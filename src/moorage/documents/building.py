@@ -198,9 +198,10 @@ class Builder:
                     path=self._path(),
                     hint="Name a mapping by its alias, as in '<<: *name', or a list of mappings.",
                 )
-            for key in giver.keys() - taker.keys():
-                taker[key] = giver[key]
-                taker.marks[key] = giver.marks[key]
+            for key, value in giver.items():
+                if key not in taker:
+                    taker[key] = value
+                    taker.marks[key] = giver.marks[key]
 
     def _alias(self, event: Any) -> None:
         at = event.start_mark

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -111,6 +112,17 @@ def test_merging_is_bounded() -> None:
         read(grown, PipelineError)
     with pytest.raises(PipelineError, match="stands inside of what it names"):
         read("a: &a {<<: *a}", PipelineError)
+
+
+def test_merging_costs_no_more_than_what_is_merged() -> None:
+    """Small mappings that are merged ten thousand times into a large one do not make each look at
+    all of it."""
+    large = "".join(f"  k{n}: 1\n" for n in range(24_000))
+    text = f"a: &a {{x: 1}}\nb:\n{large}  <<: [{'*a, ' * 12_000}]\n"
+    started = time.process_time()
+    found = read(text, PipelineError)["b"]
+    assert time.process_time() - started < 1.5
+    assert list(found)[-2:] == ["k23999", "x"]
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "~", "---\n"])
