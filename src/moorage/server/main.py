@@ -149,8 +149,8 @@ async def running_core(
 def make_resolver(settings: Settings) -> Resolver:
     """What finds the parents of devfiles. Raises `Misconfigured`."""
     try:
-        return resolvers.from_settings(
-            resolvers.Settings(
+        return resolvers.resolver_of(
+            resolvers.Sources(
                 registry=settings.devfile_registry,
                 registry_url=settings.devfile_registry_url,
                 hosts=settings.devfile_hosts,

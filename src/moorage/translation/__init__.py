@@ -12,12 +12,12 @@ Must not: do I/O, or know a runtime.
 
 from moorage.translation.devcontainer import Converted, from_devcontainer
 from moorage.translation.sources import FILE_NAMES, read, shown
-from moorage.translation.workspace import Settings, Translation, to_workspace_spec
+from moorage.translation.workspace import Options, Translation, to_workspace_spec
 
 __all__ = [
     "FILE_NAMES",
     "Converted",
-    "Settings",
+    "Options",
     "Translation",
     "from_devcontainer",
     "read",

@@ -17,7 +17,7 @@ INJECT_EDITOR = "gl/inject-editor"
 """The attribute that marks the main component."""
 
 
-class Settings(msgspec.Struct, frozen=True):
+class Options(msgspec.Struct, frozen=True):
     """An installation's own decisions about the translation."""
 
     default_resources: Resources = Resources()
@@ -26,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True):
     """A devfile's only container is the main one, marked or not."""
 
 
-DEFAULTS = Settings()
+DEFAULTS = Options()
 
 
 class Translation(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ def to_workspace_spec(
     *,
     project: Project | None = None,
     editor: EditorSpec | None = None,
-    settings: Settings = DEFAULTS,
+    options: Options = DEFAULTS,
 ) -> Translation:
     """Translates `devfile`, which is flat, into the spec of a workspace.
 
@@ -55,8 +55,8 @@ def to_workspace_spec(
     source = cloned[0].clone_path if cloned else ""
     bound = events.Translator(devfile, source, report)
     init_names = bound.init_components()
-    main = _main(devfile, init_names, settings, report)
-    made = containers.Maker(devfile, source, settings.default_resources, report)
+    main = _main(devfile, init_names, options, report)
+    made = containers.Maker(devfile, source, options.default_resources, report)
     places = {component.name: index for index, component in enumerate(devfile.components)}
     beside = _beside(devfile, init_names)
     running = tuple(
@@ -101,7 +101,7 @@ def is_marked(component: Component) -> bool:
     )
 
 
-def _main(devfile: Devfile, init_names: tuple[str, ...], settings: Settings, report: Report) -> str:
+def _main(devfile: Devfile, init_names: tuple[str, ...], options: Options, report: Report) -> str:
     """The main container's name; "" after adding the problem that there is not exactly one."""
     beside = _beside(devfile, init_names)
     marked = [
@@ -126,7 +126,7 @@ def _main(devfile: Devfile, init_names: tuple[str, ...], settings: Settings, rep
                 ("components", index, "attributes", INJECT_EDITOR),
                 hint=f"Remove the attribute {INJECT_EDITOR} from all containers but one.",
             )
-    elif len(candidates) == 1 and settings.single_is_main:
+    elif len(candidates) == 1 and options.single_is_main:
         return candidates[0]
     elif candidates:
         names = ", ".join(candidates[:5]) + (" and more" if len(candidates) > 5 else "")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from moorage.devfile import NoResolver, Reference, ResolutionError
-from moorage.resolvers import FirstOf, LocalFiles, RegistryFolder, Settings, from_settings
+from moorage.resolvers import FirstOf, LocalFiles, RegistryFolder, Sources, resolver_of
 from moorage.resolvers.http import HttpResolver
 
 
@@ -104,11 +104,11 @@ def test_several_resolvers_in_a_row(registry: RegistryFolder, tmp_path: Path) ->
 
 def test_settings_make_the_resolver(tmp_path: Path) -> None:
     """Nothing set: nothing is fetched; else the folder, the hosts, or both."""
-    assert isinstance(from_settings(Settings()), NoResolver)
-    assert isinstance(from_settings(Settings(registry=str(tmp_path))), RegistryFolder)
-    made = from_settings(Settings(hosts=("a.example", "*.b.example:8443"), networks=("10.0.0.0/8",)))
+    assert isinstance(resolver_of(Sources()), NoResolver)
+    assert isinstance(resolver_of(Sources(registry=str(tmp_path))), RegistryFolder)
+    made = resolver_of(Sources(hosts=("a.example", "*.b.example:8443"), networks=("10.0.0.0/8",)))
     assert isinstance(made, HttpResolver)
     assert made.hosts == ("a.example", "*.b.example:8443")
-    assert isinstance(from_settings(Settings(registry=str(tmp_path), hosts=("a",))), FirstOf)
+    assert isinstance(resolver_of(Sources(registry=str(tmp_path), hosts=("a",))), FirstOf)
     with pytest.raises(ValueError, match="network"):
-        from_settings(Settings(hosts=("a",), networks=("10.0.0.0/99",)))
+        resolver_of(Sources(hosts=("a",), networks=("10.0.0.0/99",)))

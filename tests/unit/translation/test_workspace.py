@@ -8,7 +8,7 @@ import pytest
 
 from moorage.contract import EditorSpec, Endpoint, Project, Resources, Volume, VolumeMount
 from moorage.devfile import DevfileError, flatten, parse
-from moorage.translation import Settings, Translation, to_workspace_spec
+from moorage.translation import Options, Translation, to_workspace_spec
 
 PROJECT = Project(name="app", clone_path="app", url="https://git.example.com/team/app.git")
 EDITOR = EditorSpec(name="vscode", command=("code", "{port}"))
@@ -75,8 +75,8 @@ def test_a_single_container_is_the_main_one() -> None:
     """A devfile that was written for Che or odo marks none; its only container has the editor."""
     text = WALK_THROUGH.replace("gl/inject-editor: true", "other: x")
     assert _translate(text).spec.main_container == "py"
-    strict = Settings(single_is_main=False)
-    assert _problems(text, settings=strict) == [("no-main-container", "components")]
+    strict = Options(single_is_main=False)
+    assert _problems(text, options=strict) == [("no-main-container", "components")]
 
 
 TWO = "schemaVersion: 2.2.0\ncomponents:\n- {name: a, attributes: {x: %s}, container: {image: i}}\n- {name: b, attributes: {x: %s}, container: {image: i}}\n"
@@ -171,12 +171,12 @@ def test_resources(text: str, resources: Resources) -> None:
 
 def test_default_resources_give_way_to_what_is_asked() -> None:
     """Defaults fill what is missing and never turn a valid pair into one that contradicts itself."""
-    defaults = Settings(
+    defaults = Options(
         default_resources=Resources(cpu_request=200, cpu_limit=1000, memory_limit=2**30, pids_limit=500)
     )
-    found = _container(", cpuRequest: '2', memoryLimit: 4Gi", settings=defaults).spec.containers[0].resources
+    found = _container(", cpuRequest: '2', memoryLimit: 4Gi", options=defaults).spec.containers[0].resources
     assert found == Resources(cpu_request=2000, cpu_limit=2000, memory_limit=4 * 2**30, pids_limit=500)
-    found = _container(", cpuLimit: 100m", settings=defaults).spec.containers[0].resources
+    found = _container(", cpuLimit: 100m", options=defaults).spec.containers[0].resources
     assert found == Resources(cpu_request=100, cpu_limit=100, memory_limit=2**30, pids_limit=500)
 
 

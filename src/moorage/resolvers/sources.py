@@ -1,4 +1,5 @@
-"""Settings of an installation for parents and plugins, and the resolver that they make."""
+"""The sources of parents and plugins that an installation allows, and the resolver that they
+make."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from moorage.devfile import NoResolver, Resolver
 from moorage.resolvers.files import FirstOf, RegistryFolder
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
     """Places that parents and plugins may come from. Nothing set: nothing is fetched, and a devfile
     with a parent or plugin is refused."""
 
@@ -25,15 +26,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The registry for ids that name none."""
 
 
-def from_settings(settings: Settings) -> Resolver:
+def resolver_of(sources: Sources) -> Resolver:
     """The resolver for a server. Raises `ValueError` for a network that is none."""
     resolvers: list[Resolver] = []
-    if settings.registry:
-        resolvers.append(RegistryFolder(Path(settings.registry)))
-    if settings.hosts:
+    if sources.registry:
+        resolvers.append(RegistryFolder(Path(sources.registry)))
+    if sources.hosts:
         from moorage.resolvers.http import HttpResolver
 
-        http = HttpResolver(settings.hosts, registry=settings.registry_url, networks=settings.networks)
+        http = HttpResolver(sources.hosts, registry=sources.registry_url, networks=sources.networks)
         resolvers.append(http)
     if not resolvers:
         return NoResolver()
