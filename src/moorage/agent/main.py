@@ -33,20 +33,20 @@ def main(argv: list[str] | None = None) -> int:
     narrow_umask()
     home = Home((parser.parse_args(argv).home or default_home()).absolute())
     try:
-        chosen = settings.load(AgentSettings, "agent", home.settings)
-        log.configure("agent", fmt=chosen.log_format, level=chosen.log_level)
-        check(chosen)
-        asyncio.run(run(home, chosen))
+        agent_settings = settings.load(AgentSettings, "agent", home.settings)
+        log.configure("agent", fmt=agent_settings.log_format, level=agent_settings.log_level)
+        check(agent_settings)
+        asyncio.run(run(home, agent_settings))
     except MoorageError as error:
         print(f"moorage agent: {error}", file=sys.stderr)  # noqa: T201 - where the supervisor reads why
         return error.exit_code
     return 0
 
 
-def check(chosen: AgentSettings) -> None:
+def check(agent_settings: AgentSettings) -> None:
     """Raises `Misconfigured` for what would only fail later."""
     try:
-        pool = ipaddress.IPv4Network(chosen.network_pool)
+        pool = ipaddress.IPv4Network(agent_settings.network_pool)
     except ValueError as error:
         raise Misconfigured(
             f"network_pool is no IPv4 network: {error}.",
@@ -58,31 +58,31 @@ def check(chosen: AgentSettings) -> None:
             f"network_pool {pool} is too small: each workspace takes a /28 of it.",
             code="network-pool-invalid",
         )
-    if chosen.ca_bundle and not Path(chosen.ca_bundle).is_file():
+    if agent_settings.ca_bundle and not Path(agent_settings.ca_bundle).is_file():
         raise Misconfigured(
-            f"The CA bundle {chosen.ca_bundle} is not there.",
+            f"The CA bundle {agent_settings.ca_bundle} is not there.",
             code="ca-bundle-unreadable",
             hint="Correct ca_bundle under [agent].",
         )
-    if chosen.server and not chosen.server.startswith("unix:"):
-        websocket_url(chosen.server)
-    listening_address(chosen.status_listen)
+    if agent_settings.server and not agent_settings.server.startswith("unix:"):
+        websocket_url(agent_settings.server)
+    listening_address(agent_settings.status_listen)
 
 
-async def run(home: Home, chosen: AgentSettings) -> None:
+async def run(home: Home, agent_settings: AgentSettings) -> None:
     """Runs the agent until a signal asks it to end. Raises `MoorageError` when it cannot go on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    backend = make_backend(chosen)
+    backend = make_backend(agent_settings)
     try:
-        workspace_settings = SettingsReceiver(chosen, backend, make_bounds(chosen))
-        fleet = Fleet(backend, chosen, SystemClock(), _place(home, chosen))
-        address = server_address(chosen.server, home.socket("server"))
+        workspace_settings = SettingsReceiver(agent_settings, backend, make_bounds(agent_settings))
+        fleet = Fleet(backend, agent_settings, SystemClock(), _place(home, agent_settings))
+        address = server_address(agent_settings.server, home.socket("server"))
         token = home.secret("agent-token")
         connection = Connection(address, token, fleet, backend, workspace_settings)
-        listen = listening_address(chosen.status_listen)
+        listen = listening_address(agent_settings.status_listen)
         async with (
             Status(home.socket("agent"), listen, fleet, connection, lambda: backend.caveat),
             asyncio.TaskGroup() as group,
@@ -100,36 +100,36 @@ async def run(home: Home, chosen: AgentSettings) -> None:
         await backend.close()
 
 
-def make_backend(chosen: AgentSettings) -> Backend:
+def make_backend(agent_settings: AgentSettings) -> Backend:
     """Imports only the one that is used: each brings libraries with it."""
-    if chosen.runtime == "memory":
+    if agent_settings.runtime == "memory":
         from moorage.agent.runtimes.memory import MemoryBackend
 
         return MemoryBackend(SystemClock())
-    if chosen.runtime == "kubernetes":
+    if agent_settings.runtime == "kubernetes":
         from moorage.agent.runtimes.kubernetes.backend import KubernetesBackend
 
-        return KubernetesBackend.from_settings(chosen, SystemClock())
+        return KubernetesBackend.from_settings(agent_settings, SystemClock())
     from moorage.agent.runtimes.docker.backend import DockerBackend
 
-    return DockerBackend(chosen, SystemClock())
+    return DockerBackend(agent_settings, SystemClock())
 
 
-def _place(home: Home, chosen: AgentSettings) -> str:
-    if chosen.runtime != "kubernetes" or chosen.kubeconfig:
+def _place(home: Home, agent_settings: AgentSettings) -> str:
+    if agent_settings.runtime != "kubernetes" or agent_settings.kubeconfig:
         return place_of(home.path)
     from moorage.agent.runtimes.kubernetes.api.access import own_namespace
 
     return place_of(home.path, own_namespace())
 
 
-def make_bounds(chosen: AgentSettings) -> Bounds | None:
+def make_bounds(agent_settings: AgentSettings) -> Bounds | None:
     """Where there is a cluster to guard."""
-    if chosen.runtime != "kubernetes":
+    if agent_settings.runtime != "kubernetes":
         return None
     from moorage.agent.runtimes.kubernetes.api.access import own_namespace
 
-    return bounds.of_agent(chosen, own_namespace())
+    return bounds.of_agent(agent_settings, own_namespace())
 
 
 async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:

@@ -60,17 +60,17 @@ class Guard:
         return self._firewall
 
 
-async def keep(networks: Networks) -> None:
+async def keep_rules(networks: Networks) -> None:
     """Looks again and again whether the rules are there."""
     while True:
         await asyncio.sleep(LOOK_EVERY)
-        await networks.guard()
+        await networks.ensure_rules()
 
 
-async def leave(networks: Networks) -> None:
+async def remove_unneeded_rules(networks: Networks) -> None:
     """At the agent's end."""
     try:
         async with asyncio.timeout(_LEAVE_SECONDS):
-            await networks.leave()
+            await networks.remove_unneeded_rules()
     except (TimeoutError, EngineError, RuntimeFault) as error:
         _log.warning("the rules stay: the engine does not say whether they are needed", error=str(error))

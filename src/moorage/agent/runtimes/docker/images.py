@@ -38,8 +38,8 @@ class Images:
         )
         return image_config(answer) if answer is not None else None
 
-    async def ensure(self, reference: str, said: Callable[[str], None]) -> ImageConfig:
-        """The image, pulled when it is not there; `said` hears how far that is.
+    async def ensure(self, reference: str, on_progress: Callable[[str], None]) -> ImageConfig:
+        """The image, pulled when it is not there; `on_progress` hears how far that is.
 
         Raises `RuntimeFault`.
         """
@@ -52,35 +52,35 @@ class Images:
             return found
         lock = self._pulling.setdefault(reference, asyncio.Lock())
         if lock.locked():
-            said(f"Waiting for {reference}: it is being pulled already.")
+            on_progress(f"Waiting for {reference}: it is being pulled already.")
         async with lock:  # several workspaces that want the same one pull it once
             found = await self.find(reference)
             if found is None:
-                await self._pull_patiently(reference, said)
+                await self._pull_patiently(reference, on_progress)
                 found = await self.find(reference)
         self._pulling.pop(reference, None)
         if found is None:
             raise _fault(causes.of_pull(reference, 404, "it was pulled, and is not there"))
         return found
 
-    async def _pull_patiently(self, reference: str, said: Callable[[str], None]) -> None:
+    async def _pull_patiently(self, reference: str, on_progress: Callable[[str], None]) -> None:
         for attempt in range(1, TRIES + 1):
             try:
                 async with asyncio.timeout(self._timeout):
-                    await self._pull(reference, said)
+                    await self._pull(reference, on_progress)
             except TimeoutError as error:
                 raise _fault(causes.pull_timeout(reference, self._timeout)) from error
             except EngineError as error:
                 verdict = causes.of_pull(reference, error.status, error.message)
                 if verdict.final or attempt == TRIES:
                     raise RuntimeFault(verdict.cause, final=True) from error
-                said(f"{verdict.cause.message} Trying again.")
+                on_progress(f"{verdict.cause.message} Trying again.")
                 await asyncio.sleep(attempt)
             else:
                 return
 
-    async def _pull(self, reference: str, said: Callable[[str], None]) -> None:
-        said(f"Pulling {reference}.")
+    async def _pull(self, reference: str, on_progress: Callable[[str], None]) -> None:
+        on_progress(f"Pulling {reference}.")
         parsed = _parsed(reference)
         layers: dict[str, tuple[int, int]] = {}
         headers = self._auth(reference)
@@ -95,7 +95,7 @@ class Images:
                     message = (line.get("errorDetail") or {}).get("message") or line.get("error") or ""
                     raise EngineError(f"pulling {reference}", 500, str(message))
                 if detail := _far(line, layers):
-                    said(f"Pulling {reference}: {detail}")
+                    on_progress(f"Pulling {reference}: {detail}")
 
     def _auth(self, reference: str) -> dict[str, str]:
         """The credentials that `docker login` has stored for this user in the file itself, as a

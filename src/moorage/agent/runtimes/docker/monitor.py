@@ -178,21 +178,21 @@ class StartMonitor:
         # Since the end of its former run: the first words of this one may be older than what the
         # engine calls its start.
         since = seconds(sandbox["State"].get("FinishedAt"))
-        told, rest = CloneLog(), b""
+        clone_log, rest = CloneLog(), b""
         async for chunk in container_log(
             self._engine, sandbox["Id"], follow=True, since=since, timestamps=True
         ):
             limit.reschedule(asyncio.get_running_loop().time() + QUIET_SECONDS)
             if chunk.stream == "stderr":
-                if told.take_progress(chunk.data):
-                    progress.begin(StageName.CLONE, told.detail)
+                if clone_log.take_progress(chunk.data):
+                    progress.begin(StageName.CLONE, clone_log.detail)
                 continue
             *whole, rest = (rest + chunk.data).split(b"\n")
             for line in whole:
                 stamp, _, text = line.partition(b" ")
-                if told.take_line(text, desired):
-                    _on_clone_event(told, progress, seconds(stamp.decode()))
-                if told.ended:
+                if clone_log.take_line(text, desired):
+                    _on_clone_event(clone_log, progress, seconds(stamp.decode()))
+                if clone_log.ended:
                     return
 
     async def _execute(self, sandbox: str, argv: tuple[str, ...], given: bytes) -> int:
@@ -248,17 +248,17 @@ class StartMonitor:
         One that has run for long (the agent was away) still gets a few seconds.
         """
         elapsed = self._clock.now() - started if started is not None else 0.0
-        patience = max(10.0, self._settings.editor_timeout - elapsed)
-        return await probe.wait(address, editor.port, editor.health_path, patience)
+        seconds_left = max(10.0, self._settings.editor_timeout - elapsed)
+        return await probe.wait(address, editor.port, editor.health_path, seconds_left)
 
 
-def _on_clone_event(told: CloneLog, progress: StartProgress, at: float | None) -> None:
-    if told.fault is not None:
-        progress.fail(StageName.CLONE, told.fault)
-    elif told.done:
+def _on_clone_event(clone_log: CloneLog, progress: StartProgress, at: float | None) -> None:
+    if clone_log.fault is not None:
+        progress.fail(StageName.CLONE, clone_log.fault)
+    elif clone_log.done:
         progress.cloned = True
         progress.settled.set()
         progress.end(StageName.CLONE, at)
         progress.changed()
     else:
-        progress.begin(StageName.CLONE, told.detail)
+        progress.begin(StageName.CLONE, clone_log.detail)

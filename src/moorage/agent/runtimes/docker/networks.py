@@ -110,7 +110,7 @@ class Networks:
             self._asked.add(subnet)
             return subnet
 
-    async def guard(self) -> None:
+    async def ensure_rules(self) -> None:
         """Puts up again what another program has taken away of the rules.
 
         Raises `EngineError`, `RuntimeFault`.
@@ -119,7 +119,7 @@ class Networks:
             networks = await self._engine.request("GET", "networks", doing="listing networks")
             await self.firewall.ensure(self.own(networks))
 
-    async def leave(self) -> None:
+    async def remove_unneeded_rules(self) -> None:
         """Takes the rules away when there is nothing any more that they guard."""
         if self.firewall is not None:
             networks = await self._engine.request("GET", "networks", doing="listing networks")

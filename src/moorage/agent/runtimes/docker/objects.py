@@ -65,7 +65,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     tools_image: str
     tools_volume: str
     ca_volume: str = ""
-    chosen: VersionedSettings = VersionedSettings()
+    versioned: VersionedSettings = VersionedSettings()
     """Settings of the workspaces, filled from the agent's own."""
     machine: limits.Machine = limits.Machine()
 
@@ -128,12 +128,12 @@ def workspace_labels(desired: DesiredWorkspace, identity: Identity) -> dict[str,
 
 
 def run_labels(desired: DesiredWorkspace, host: Host, received: float) -> dict[str, str]:
-    settings = host.chosen.settings
+    settings = host.versioned.settings
     return {
         **settings.labels,
         **workspace_labels(desired, host.identity),
         SETTINGS: encode(msgspec.structs.replace(settings, ca_bundle="")),
-        SETTINGS_VERSION: str(host.chosen.version),
+        SETTINGS_VERSION: str(host.versioned.version),
         CA: host.ca_volume,
         GENERATION: str(desired.generation),
         RESTARTS: str(desired.restarts),
@@ -285,7 +285,7 @@ def container_env(
 
 
 def machine_env(host: Host) -> dict[str, str]:
-    proxy = host.chosen.settings.proxy
+    proxy = host.versioned.settings.proxy
     return trust.environment(
         ca_bundle=bool(host.ca_volume),
         http_proxy=proxy.http,
@@ -355,7 +355,7 @@ def _volume_mount(volume: str, target: str, *, read_only: bool = False, copy: bo
 def _resources(container: Container, spec: WorkspaceSpec, host: Host) -> Resources:
     """The resources that devfile and settings say, and else the memory that the machine has to
     spare."""
-    settings, default = host.chosen.settings, host.settings.default_memory_limit
+    settings, default = host.versioned.settings, host.settings.default_memory_limit
     memory = limits.memory_of(container, spec, settings, default, host.machine)
     return msgspec.structs.replace(
         limits.resources_of(container, spec, settings), memory_limit=memory or None

@@ -12,8 +12,8 @@ MOST_PAUSE = 0.5
 TRY_SECONDS = 2.0
 
 
-async def wait(address: str, port: int, path: str, patience: float) -> bool:
-    """Whether it answers 200 within `patience` seconds."""
+async def wait(address: str, port: int, path: str, seconds: float) -> bool:
+    """Whether it answers 200 within `seconds` seconds."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     pause = FIRST_PAUSE
@@ -21,7 +21,7 @@ async def wait(address: str, port: int, path: str, patience: float) -> bool:
         if await answers(address, port, path):
             return True
         elapsed = loop.time() - began
-        if elapsed > patience:
+        if elapsed > seconds:
             return False
         if elapsed > QUICK_SECONDS:
             pause = min(MOST_PAUSE, pause * 1.5)

@@ -15,7 +15,7 @@ from moorage.agent.runtimes.docker import commands, objects, records
 from moorage.agent.runtimes.docker.description import EngineDescription, describe
 from moorage.agent.runtimes.docker.disk import DiskWatch
 from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults
-from moorage.agent.runtimes.docker.guard import Guard, keep, leave
+from moorage.agent.runtimes.docker.guard import Guard, keep_rules, remove_unneeded_rules
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.inventory import Inventory
 from moorage.agent.runtimes.docker.logs import container_log
@@ -106,7 +106,7 @@ class DockerRuntime:
     async def close(self) -> None:
         await self._monitor.close()
         if self._described is not None:
-            await leave(self._networks)
+            await remove_unneeded_rules(self._networks)
 
     # ------------------------------------------------------------------------------------------ events
     async def run(self) -> None:
@@ -132,7 +132,7 @@ class DockerRuntime:
         """Asks the engine what it is, and guards what is there."""
         described = await describe(self._engine)
         self._networks.firewall = await self._guard.firewall(self._identity, podman=described.podman)
-        await self._networks.guard()
+        await self._networks.ensure_rules()
         self._described = described
         return described
 
@@ -144,7 +144,7 @@ class DockerRuntime:
             beside = [
                 group.create_task(warming, name="shared volumes"),
                 group.create_task(measuring, name="disk"),
-                group.create_task(keep(self._networks), name="firewall"),
+                group.create_task(keep_rules(self._networks), name="firewall"),
             ]
             await self._follow_events()
             for task in beside:
@@ -243,7 +243,7 @@ class DockerRuntime:
                 progress,
                 kept,
                 began,
-                chosen=self._versioned(),
+                versioned=self._versioned(),
                 described=described,
             )
             await start.run()

@@ -55,14 +55,14 @@ class SharedVolumes:
         self._whole: dict[str, str] = {}
         """Volume → when it was made, of those that have been seen to be whole."""
 
-    async def tools(self, said: Callable[[str], None] = lambda _: None) -> tuple[str, str]:
+    async def tools(self, on_progress: Callable[[str], None] = lambda _: None) -> tuple[str, str]:
         """The tools image's id, and the volume.
 
-        `said` hears what takes its time. Raises `RuntimeFault`.
+        `on_progress` hears what takes its time. Raises `RuntimeFault`.
         """
         reference = self._settings.tools_image
         try:
-            image = await self._images.ensure(reference, said)
+            image = await self._images.ensure(reference, on_progress)
         except RuntimeFault as fault:
             if fault.cause.code.startswith("engine-"):
                 raise
@@ -70,7 +70,7 @@ class SharedVolumes:
             raise RuntimeFault(verdict.cause, final=verdict.final) from fault
         volume = f"moorage-tools-{image.id.removeprefix('sha256:')[:12]}"
         if volume not in self._whole:
-            said(COPYING)
+            on_progress(COPYING)
         async with self._lock:
             if not await self._is_whole(volume):
                 await self._make_volume(volume, "tools")

@@ -70,11 +70,11 @@ class Start:
         existing: Mapping[str, Any],
         received: float,
         *,
-        chosen: VersionedSettings,
+        versioned: VersionedSettings,
         described: EngineDescription,
     ) -> None:
         """`existing`: inspected containers of this workspace that may stay, by name; what they were
-        made by is kept. `chosen`: what a new run is made by."""
+        made by is kept. `versioned`: what a new run is made by."""
         self._context = context
         self._engine = context.engine
         self._described = described
@@ -83,14 +83,14 @@ class Start:
         self._progress = progress
         self._existing = existing
         self._received = received
-        self._chosen = kept_settings(existing) or chosen
+        self._versioned = kept_settings(existing) or versioned
         self._sandbox_started: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """Raises `RuntimeFault`."""
         self._progress.begin(StageName.IMAGE)
-        cause = limits.excess(self._spec, self._chosen.settings)
-        cause = cause or limits.beyond(self._spec, self._chosen.settings, self._described.machine)
+        cause = limits.excess(self._spec, self._versioned.settings)
+        cause = cause or limits.beyond(self._spec, self._versioned.settings, self._described.machine)
         if cause is not None:
             raise RuntimeFault(cause, final=True)
         try:
@@ -146,7 +146,7 @@ class Start:
             tools_image=image,
             tools_volume=volume,
             ca_volume=ca_volume,
-            chosen=self._chosen,
+            versioned=self._versioned,
             machine=self._described.machine,
         )
 
@@ -154,7 +154,9 @@ class Start:
         """A run that goes on keeps its own; containers that use it keep it from being removed."""
         labels = [labels_of(container) for container in self._existing.values()]
         kept = next((found[objects.CA] for found in labels if objects.CA in found), None)
-        return kept if kept is not None else await self._context.volumes.ca(self._chosen.settings.ca_bundle)
+        return (
+            kept if kept is not None else await self._context.volumes.ca(self._versioned.settings.ca_bundle)
+        )
 
     async def _make_volumes(self) -> None:
         bodies = objects.volume_bodies(self._desired, self._context.identity)

@@ -45,7 +45,7 @@ def host(**settings: Any) -> Host:
         tools_image="sha256:tools",
         tools_volume="moorage-tools-1",
         machine=Machine(cpu=2000, memory=8 << 30),
-        chosen=VersionedSettings(
+        versioned=VersionedSettings(
             completed(RemoteDevelopment(labels={"team": "a", "moorage.dev/agent": "9"}), own), 3
         ),
     )
