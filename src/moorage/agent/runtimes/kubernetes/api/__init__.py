@@ -2,7 +2,8 @@
 
 `access` finds the server, `client` asks it within the rate that `rate` allows. `model` has the
 parts of objects that the agent reads, `resources` their kinds and places. `commands` runs a command
-in a container, `faults` turns refusals into what the port promises.
+in a container. `errors` says why a request failed, and `faults` turns that into what the port
+promises.
 
 Must not: know what a workspace is.
 """

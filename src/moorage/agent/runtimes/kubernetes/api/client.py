@@ -6,7 +6,6 @@ answer at all, or one that a wrong address, CA or token explains, is an error th
 
 from __future__ import annotations
 
-import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,10 +17,11 @@ import msgspec
 
 from moorage.agent.runtimes.kubernetes.api import metrics
 from moorage.agent.runtimes.kubernetes.api.access import Access
+from moorage.agent.runtimes.kubernetes.api.errors import ApiError, refusal_of, refused, unreachable
 from moorage.agent.runtimes.kubernetes.api.model import ApiGroups, Status, Version
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.api.resources import POD, Kind, Object, T, kind_of
-from moorage.kernel.errors import Forbidden, Misconfigured, MoorageError, Unavailable
+from moorage.kernel.errors import Unavailable
 
 FIELD_MANAGER = "moorage-agent"
 PAGE = 100
@@ -34,19 +34,6 @@ WATCH_SECONDS = 300
 
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
-
-
-class ApiError(MoorageError):
-    """The API server refused. `reason` is its machine-readable word (`NotFound`, `Conflict`,
-    `Invalid`, …)."""
-
-    default_code = "cluster-refused"
-
-    def __init__(self, http_status: int, reason: str, message: str) -> None:
-        super().__init__(f"The cluster refused this: {message}", http_status=http_status, reason=reason)
-        self.http_status = http_status
-        self.reason = reason
-        self.text = message
 
 
 class Client:
@@ -142,7 +129,7 @@ class Client:
                 item = event["object"]
                 if event["type"] == "ERROR":
                     refusal = msgspec.convert(item, Status)
-                    raise _refusal(refusal, refusal.code or 500)
+                    raise refusal_of(refusal, refusal.code or 500)
                 yield event["type"], item
 
     async def apply(self, item: Object) -> Object:
@@ -258,10 +245,10 @@ class Client:
         self, path: str, query: list[tuple[str, str]], protocols: tuple[str, ...]
     ) -> aiohttp.ClientWebSocketResponse:
         """A WebSocket to the API server (exec). Raises like any request when it refuses."""
-        assert self._session is not None
+        session = self._opened()
         await self._turn()
         try:
-            return await self._session.ws_connect(
+            return await session.ws_connect(
                 self.access.server + path,
                 params=query,
                 protocols=protocols,
@@ -272,7 +259,7 @@ class Client:
         except aiohttp.WSServerHandshakeError as error:
             raise ApiError(error.status, "", f"{error.status} {error.message}".strip()) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise self._unreachable(error) from error
+            raise unreachable(self.access, error) from error
 
     async def _json(
         self,
@@ -307,20 +294,19 @@ class Client:
         content: str = "",
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One request, counted; what is no success raises the right error."""
-        if self._session is None:
-            raise Unavailable("The connection to the cluster is closed.", code="cluster-unreachable")
+        session = self._opened()
         headers = self._headers() | ({"Content-Type": content} if content else {})
         data = None if body is None else msgspec.json.encode(body)
         counted = (verb, kind.name if kind else "")
         await self._turn()
         status = 0
         try:
-            async with self._session.request(
+            async with session.request(
                 method, self.access.server + path, params=query, data=data, headers=headers, timeout=timeout
             ) as response:
                 status = response.status
                 if status >= 400:
-                    raise self._refused(status, await response.read())
+                    raise refused(self.access, status, await response.read())
                 try:
                     yield response
                 finally:
@@ -328,10 +314,15 @@ class Client:
                     if not response.content.at_eof():
                         response.close()
         except (aiohttp.ClientError, OSError) as error:
-            raise self._unreachable(error) from error
+            raise unreachable(self.access, error) from error
         finally:
             self.requests[*counted, status] += 1
             metrics.REQUESTS.labels(*counted, str(status)).inc()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise Unavailable("The connection to the cluster is closed.", code="cluster-unreachable")
+        return self._session
 
     async def _turn(self) -> None:
         metrics.WAITED.inc(await self.bucket.take())
@@ -342,56 +333,6 @@ class Client:
         if token := self.access.bearer():
             headers["Authorization"] = f"Bearer {token}"
         return headers
-
-    def _refused(self, status: int, body: bytes) -> MoorageError:
-        access = self.access
-        if status == 401:
-            return Misconfigured(
-                f"The cluster's API server {access.server} does not accept the token of {access.source}.",
-                code="cluster-token-refused",
-                hint="It may have expired or been revoked: make a new one for the agent's service account.",
-            )
-        try:
-            answer = msgspec.json.decode(body, type=Status)
-        except msgspec.DecodeError:
-            answer = Status()
-        if answer.kind != "Status":
-            return ApiError(status, "", f"HTTP {status}: {body[:200].decode(errors='replace').strip()}")
-        refusal = _refusal(answer, status)
-        if status == 403 and "is forbidden: User " in refusal.text:
-            return Forbidden(
-                f"The agent may not do this in the cluster: {refusal.text}",
-                code="cluster-forbidden",
-                hint="Its role lacks this right; `helm upgrade` of the chart puts it back. Image pull secrets are read where "
-                "pull_secret_namespaces of the agent's settings says.",
-            )
-        return refusal
-
-    def _unreachable(self, error: Exception) -> MoorageError:
-        """An error of the connection in plain words."""
-        where = f"The cluster's API server {self.access.server}"
-        if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError) or (
-            isinstance(error, aiohttp.ClientConnectorError)
-            and isinstance(error.os_error, ssl.SSLCertVerificationError)
-        ):
-            return Misconfigured(
-                f"{where} shows a certificate that the CA in {self.access.source} did not sign: {_verify(error)}.",
-                code="cluster-ca-wrong",
-                hint="Take `certificate-authority` from the cluster itself (`kubectl config view --raw`).",
-            )
-        if isinstance(error, TimeoutError):
-            return Unavailable(f"{where} does not answer in time.", code="cluster-unreachable")
-        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return Unavailable(f"{where} cannot be reached: {words}.", code="cluster-unreachable")
-
-
-def _refusal(answer: Status, status: int) -> ApiError:
-    return ApiError(status, answer.reason, answer.message or f"HTTP {status}")
-
-
-def _verify(error: Exception) -> str:
-    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    return getattr(cause, "verify_message", "") or str(cause)
 
 
 async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from moorage.agent.causes import Verdict
-from moorage.agent.runtimes.kubernetes.api.client import ApiError
+from moorage.agent.runtimes.kubernetes.api.errors import ApiError
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import Cause
-from moorage.kernel.errors import Forbidden, MoorageError, NotFound
+from moorage.kernel.errors import MoorageError, NotFound
 from moorage.kernel.tasks import leaves
 
 
@@ -70,9 +70,7 @@ def verdict_of(doing: str, error: MoorageError) -> Verdict:
             return refused(error.text)
         text = f"The cluster did not do this ({doing})."
         return Verdict(Cause(code="cluster-refused", message=text, detail=error.text), False)
-    if isinstance(error, Forbidden):
-        return Verdict(Cause(code=error.code, message=error.message, hint=error.hint), False)
-    return Verdict(Cause(code=error.code, message=error.message, hint=error.hint), False)
+    return Verdict(cause_of(error), False)
 
 
 def still_ending(detail: str = "") -> Cause:

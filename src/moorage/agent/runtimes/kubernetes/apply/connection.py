@@ -13,7 +13,7 @@ from moorage.agent.runtimes.kubernetes.api.faults import cause_of
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Deployment, Pod
 from moorage.agent.runtimes.kubernetes.api.resources import POD
 from moorage.agent.runtimes.kubernetes.apply import planning
-from moorage.agent.runtimes.kubernetes.apply.waiting import Waiting
+from moorage.agent.runtimes.kubernetes.apply.waiting import Waiter
 from moorage.agent.runtimes.kubernetes.apply.writer import Writer
 from moorage.agent.runtimes.kubernetes.cluster import discovery
 from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
@@ -63,7 +63,7 @@ class Connection:
         )
         self.writer = Writer(client, self.store)
         self.monitor = StartMonitor(client, options, clock, listener, self.store.of)
-        self.waiting = Waiting()
+        self.waiter = Waiter()
         self.pull_secrets = PullSecrets(client, self._all_changed, self._pull_namespaces)
 
     async def run(self) -> None:
@@ -109,7 +109,7 @@ class Connection:
     async def until(self, name: str, done: Callable[[], bool]) -> None:
         """Waits for the store to hear of what was removed. Raises `RuntimeFault`, not final, when
         that takes too long."""
-        await self.waiting.gone(name, done, self.store.of)
+        await self.waiter.gone(name, done, self.store.of)
 
     async def delete(self, items: Sequence[ClusterObject]) -> None:
         """Asks for the end of those that are not ending yet."""
@@ -150,7 +150,7 @@ class Connection:
             self._changed(workspace)
 
     def _changed(self, workspace: str) -> None:
-        self.waiting.changed(workspace)
+        self.waiter.changed(workspace)
         self.monitor.wake(workspace)
         if workspace:
             self._listener.changed(workspace)

@@ -120,6 +120,6 @@ async def _drop_failed_pods(connection: Connection, name: str) -> None:
 async def _await_restarts(connection: Connection, name: str, before: Sequence[Pod]) -> None:
     """Waits for the kubelet to start again what had ended, after a pause that it chooses."""
     ended = states.ended_keys(before)
-    await connection.waiting.restarted(
+    await connection.waiter.restarted(
         name, lambda: not ended & states.ended_keys(connection.store.of(name, POD))
     )

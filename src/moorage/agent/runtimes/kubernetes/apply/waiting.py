@@ -17,7 +17,7 @@ RESTART_SECONDS = 120.0
 five minutes; but while an action waits, nothing else is looked at."""
 
 
-class Waiting:
+class Waiter:
     """`changed` is to be called whenever one of a workspace's objects has changed."""
 
     def __init__(self) -> None:

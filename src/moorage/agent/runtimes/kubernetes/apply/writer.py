@@ -8,7 +8,8 @@ import hashlib
 import msgspec
 
 from moorage.agent.runtimes import ownership
-from moorage.agent.runtimes.kubernetes.api.client import ApiError, Client
+from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.errors import ApiError
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject
 from moorage.agent.runtimes.kubernetes.api.resources import NAMESPACE, Object, key_of, kind_of, read
 from moorage.agent.runtimes.kubernetes.apply import drift

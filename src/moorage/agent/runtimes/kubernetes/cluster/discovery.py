@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from moorage.agent.runtimes.kubernetes.api.client import ApiError, Client
+from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.errors import ApiError
 from moorage.agent.runtimes.kubernetes.api.model import Deployment, Node
 from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, NODE
 from moorage.agent.runtimes.kubernetes.cluster import abilities

@@ -158,7 +158,7 @@ def image(name: str, reason: str, message: str) -> Verdict:
     return causes.of_pull(name, 0, message)
 
 
-def put_out(reason: str, message: str) -> Cause:
+def given_up(reason: str, message: str) -> Cause:
     """Explains why a node gave a pod up: evicted, not admitted, or lost with its node."""
     if "exceeds the limit" in message or "exceeds its local ephemeral storage limit" in message:
         text = "The node ended the workspace's pod because it used more disk space than it may."

@@ -15,7 +15,8 @@ from typing import Any, overload
 
 import msgspec
 
-from moorage.agent.runtimes.kubernetes.api.client import ApiError, Client
+from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.errors import ApiError
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject
 from moorage.agent.runtimes.kubernetes.api.resources import WATCHED, Kind, Object, T, key_of, kind_of
 from moorage.agent.runtimes.kubernetes.observed.managed_fields import foreign_fields

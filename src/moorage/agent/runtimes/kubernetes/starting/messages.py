@@ -133,6 +133,6 @@ def _given_up(found: Sequence[ClusterObject]) -> str:
     message = ""
     for item in found:
         if isinstance(item, Pod) and states.failed(item) and not item.metadata.deleted:
-            cause = causes.put_out(item.status.reason, item.status.message)
+            cause = causes.given_up(item.status.reason, item.status.message)
             message = f"{cause.message} {cause.detail}".strip()
     return message

@@ -11,7 +11,8 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from moorage.agent.runtimes.kubernetes.api.access import Access
-from moorage.agent.runtimes.kubernetes.api.client import ApiError, Client
+from moorage.agent.runtimes.kubernetes.api.client import Client
+from moorage.agent.runtimes.kubernetes.api.errors import ApiError
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
 from moorage.agent.runtimes.kubernetes.api.resources import POD, SECRET
 from moorage.kernel.clock import SystemClock

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from moorage.agent.runtimes.kubernetes.api import faults
-from moorage.agent.runtimes.kubernetes.api.client import ApiError
+from moorage.agent.runtimes.kubernetes.api.errors import ApiError
 from moorage.kernel.errors import Forbidden, Unavailable
 
 
