@@ -76,11 +76,14 @@ async def test_nobody_takes_the_whole_machine(docker_world: DockerWorld) -> None
 
 async def test_nobody_fills_the_disk(docker_world: DockerWorld) -> None:
     """A workspace that takes more of the disk than it may is given up in words; its files are there when it starts again."""
+    filling = await docker_world.agent()  # its limit is far away: nobody measures a file that grows
+    desired = desired_of(docker_world)
+    assert (await filling.start(desired)).ready
+    await sh(filling, desired, "head -c 60000000 /dev/zero >/projects/large")
+    await filling.close()
     settings = msgspec.structs.replace(docker_world.settings, disk_limit=50 << 20, disk_every=0.5)
     agent = await docker_world.agent(settings)
-    desired = desired_of(docker_world)
-    assert (await agent.start(desired)).ready
-    await sh(agent, desired, "head -c 60000000 /dev/zero >/projects/large")
+    await agent.runtime.observe(desired.name, desired)
     fault = await agent.hearing.until(lambda: agent.runtime.progress(desired.name).fault)
     assert fault.code == "disk-limit"
     assert "may take 50 MiB" in fault.message
