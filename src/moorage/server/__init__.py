@@ -15,7 +15,7 @@ Imports point down in this list; `make check` holds them to it:
 | `workspaces` | desired and actual state, stages, causes, events, logs and commands |
 | `agents` | agents and their gateways: registration, settings, connections of this replica |
 | `repositories` | reads a devfile by Git, without cloning |
-| `accounts` | users, API tokens, sign-in links, sessions, hand-over codes, passes between replicas |
+| `accounts` | users, API tokens, sign-in links, sessions, hand-over codes, tickets between replicas |
 | `http` | problems, request context, CSRF, server-sent events |
 | `core` | what every part is given |
 | `storage` | database, notifications, locks |

@@ -17,7 +17,7 @@ from moorage.server.domain import Background, Domain
 from moorage.server.domains import DOMAINS
 from moorage.server.http import problems
 from moorage.server.http.context import ServerCore
-from moorage.server.http.middleware import Surround
+from moorage.server.http.middleware import RequestMiddleware
 
 API = "/api/v1"
 
@@ -54,7 +54,7 @@ def make_application(core: Core, domains: Sequence[Domain] = DOMAINS) -> FastAPI
             app.include_router(router, include_in_schema=False)
     app.include_router(_own)
     problems.install(app, web.render_problem)
-    app.add_middleware(Surround, core=core)
+    app.add_middleware(RequestMiddleware, core=core)
     return app
 
 

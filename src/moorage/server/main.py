@@ -26,7 +26,7 @@ from moorage.kernel.errors import Misconfigured, MoorageError
 from moorage.kernel.home import Home, default_home, narrow_umask, write_client
 from moorage.kernel.settings import load
 from moorage.server.agents.forwarding import address_of
-from moorage.server.agents.paste import HelmValues
+from moorage.server.agents.install_commands import HelmValues
 from moorage.server.application import make_application
 from moorage.server.core import Core, Replica
 from moorage.server.domain import Domain

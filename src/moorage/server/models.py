@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from moorage.server.accounts.models import ApiToken, Code, Pass, Session, SignInLink, User
+from moorage.server.accounts.models import ApiToken, Code, ReplicaTicket, Session, SignInLink, User
 from moorage.server.agents.models import Agent, AgentSettingsVersion, Gateway
 from moorage.server.found.models import Found
 from moorage.server.routing.models import Grant
@@ -31,7 +31,7 @@ __all__ = [
     "Gateway",
     "Grant",
     "Installation",
-    "Pass",
+    "ReplicaTicket",
     "Session",
     "SignInLink",
     "User",

@@ -10,7 +10,7 @@ import yaml
 from integration.chart.rendering import DOMAIN, POSTGRES, Object, Rendered, merged, program, refusal
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel.ids import new_secret
-from moorage.server.agents import paste
+from moorage.server.agents import install_commands
 
 ORIGIN = "https://moorage.example.com"
 
@@ -22,7 +22,7 @@ def test_what_the_server_gives_to_paste(zone_url: str) -> None:
     """The chart takes it: agent and gateway find the server and have their tokens, and the gateway's zone is the agent's."""
     assert program("helm")
     tokens = {"agent": new_secret("moor_agent_"), "gateway": new_secret("moor_gateway_")}
-    command = paste.helm_command(
+    command = install_commands.helm_command(
         chart="chart",
         origin=ORIGIN,
         zone_url=zone_url,
@@ -94,7 +94,7 @@ def test_another_registry_begins_the_server_anew() -> None:
 
 
 def _pasted(given: Object | None) -> Object:
-    command = paste.helm_command(
+    command = install_commands.helm_command(
         chart="chart",
         origin=ORIGIN,
         zone_url="https://dev.example.com",

@@ -35,11 +35,11 @@ from integration.server.test_lifecycle import process, ready
 from moorage.contract import ActualState
 from moorage.contract import agent as contract
 from moorage.kernel.clock import SystemClock
-from moorage.server.accounts import passes
+from moorage.server.accounts import replica_tickets
 from moorage.server.agents import forwarding
 from moorage.server.agents.models import Agent as AgentRow
 from moorage.server.authorization import Actor, Role
-from moorage.server.http.headers import PASS
+from moorage.server.http.headers import REPLICA_TICKET
 from moorage.server.settings import Settings
 from moorage.server.storage.address import database_address
 from moorage.server.storage.changes import LocalChanges
@@ -186,10 +186,10 @@ async def test_who_may_not_is_refused_by_both(folder: Path, postgres: Postgres, 
                 async with both.exec(token):
                     pass
             assert refused.value.response.status_code == status
-        again = await both.far.get(path, headers={PASS: "made-up"})
+        again = await both.far.get(path, headers={REPLICA_TICKET: "made-up"})
         assert (again.status_code, again.json()["code"]) == (401, "pass-invalid")
         with pytest.raises(ConnectionRefused) as refused:
-            async with both.exec(**{PASS: "made-up"}):
+            async with both.exec(**{REPLICA_TICKET: "made-up"}):
                 pass
         assert refused.value.response.status_code == 401
         await both.far.post("/api/v1/users", json={"name": "ann"})
@@ -264,9 +264,9 @@ async def test_an_address_that_somebody_else_has(folder: Path, postgres: Postgre
         assert ADMIN.encode() not in sent
         assert b"hers" not in sent
         for head in heads:
-            found = re.search(rf"(?i){PASS}: (\S+)".encode(), head)
+            found = re.search(rf"(?i){REPLICA_TICKET}: (\S+)".encode(), head)
             assert found is not None
-            headers = {PASS: found[1].decode(), "Authorization": ""}
+            headers = {REPLICA_TICKET: found[1].decode(), "Authorization": ""}
             for replica in (both.near, both.far):
                 assert (await replica.get(path, headers=headers)).json()["code"] == "pass-invalid"
 
@@ -284,9 +284,9 @@ async def test_a_pass_works_once(folder: Path, postgres: Postgres, repository: s
         async def answer(
             path: str, address: str = here, asked: str = "/api/v1/me", who: Actor = actor
         ) -> Any:
-            secret = await passes.create_pass(state, who, address, path)
-            first = await both.far.get(asked, headers={PASS: secret})
-            again = await both.far.get(asked, headers={PASS: secret})
+            secret = await replica_tickets.create_ticket(state, who, address, path)
+            first = await both.far.get(asked, headers={REPLICA_TICKET: secret})
+            again = await both.far.get(asked, headers={REPLICA_TICKET: secret})
             assert again.json()["code"] == "pass-invalid"
             return first.json()
 

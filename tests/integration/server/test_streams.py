@@ -27,8 +27,8 @@ from moorage.contract import ActualState
 from moorage.contract import agent as contract
 from moorage.server.accounts.changes import SessionChanged, UserChanged
 from moorage.server.http import events as server_events
+from moorage.server.http.concurrency import Concurrency
 from moorage.server.http.feeds import Feeds
-from moorage.server.http.places import Places
 from moorage.server.settings import Settings
 from moorage.server.storage.database import announce
 from moorage.server.workspaces.changes import ActualChanged
@@ -120,7 +120,7 @@ async def test_streams_of_one_person_are_limited(folder: Path) -> None:
 
 def _free(server: Server) -> object:
     async def free() -> bool:
-        return not server.core.part(Places)._taken and not server.core.part(Feeds)._running
+        return not server.core.part(Concurrency)._taken and not server.core.part(Feeds)._running
 
     return free
 

@@ -9,10 +9,10 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from moorage.kernel.errors import NotSignedIn
-from moorage.server.accounts import cookies, passes, sessions, tokens
+from moorage.server.accounts import cookies, replica_tickets, sessions, tokens
 from moorage.server.authorization import Actor
 from moorage.server.http.context import bearer, core_of
-from moorage.server.http.headers import PASS
+from moorage.server.http.headers import REPLICA_TICKET
 
 Authenticator = Callable[[HTTPConnection], Awaitable[Actor | None]]
 """Tells who asks by one kind of proof; None when the request brings none of that kind.
@@ -21,11 +21,11 @@ Raises `NotSignedIn` for a proof that is wrong, `Forbidden` for somebody who is 
 """
 
 
-async def by_pass(connection: HTTPConnection) -> Actor | None:
-    secret = connection.headers.get(PASS)
+async def by_replica_ticket(connection: HTTPConnection) -> Actor | None:
+    secret = connection.headers.get(REPLICA_TICKET)
     if secret is None:
         return None
-    return await passes.actor_of_pass(core_of(connection), secret, connection.scope["path"])
+    return await replica_tickets.actor_of_ticket(core_of(connection), secret, connection.scope["path"])
 
 
 async def by_token(connection: HTTPConnection) -> Actor | None:
@@ -39,7 +39,7 @@ async def by_session(connection: HTTPConnection) -> Actor | None:
     return await sessions.actor_of_session(core, cookie) if cookie else None
 
 
-AUTHENTICATORS: tuple[Authenticator, ...] = (by_pass, by_token, by_session)
+AUTHENTICATORS: tuple[Authenticator, ...] = (by_replica_ticket, by_token, by_session)
 """The first that finds its kind of proof decides: a header that is wrong is never mended by a cookie."""
 
 

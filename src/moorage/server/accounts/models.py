@@ -84,8 +84,8 @@ class Exchange(Base):
     )
 
 
-class Pass(Base):
-    """Lets a replica ask another in somebody's name: see `passes`. `session_id`, `token_id`: as in `Actor`."""
+class ReplicaTicket(Base):
+    """Lets a replica ask another in somebody's name: see `replica_tickets`. `session_id`, `token_id`: as in `Actor`."""
 
     __tablename__ = "passes"
 

@@ -1,6 +1,6 @@
 """A request that needs an agent's connection goes on to the replica that has it, and its answer comes back through here.
 
-It goes with a pass in the place of the caller's credentials (see `accounts.passes`), and once only: a request that has been
+It goes with a ticket in the place of the caller's credentials (see `accounts.replica_tickets`), and once only: a request that has been
 passed on is passed on no further. Nothing is passed on but to addresses that replicas themselves have stored
 (`Agent.replica`); should somebody else have such an address by now, what they answer is not believed.
 """
@@ -22,11 +22,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from moorage.kernel import sockets
 from moorage.kernel.errors import Unavailable
-from moorage.server.accounts import passes
+from moorage.server.accounts import replica_tickets
 from moorage.server.agents.hub import Elsewhere
 from moorage.server.authorization import Actor
 from moorage.server.core import Core
-from moorage.server.http.headers import PASS
+from moorage.server.http.headers import REPLICA_TICKET
 from moorage.server.settings import Settings
 from moorage.server.tasks import until_one_ends
 
@@ -115,7 +115,7 @@ async def pass_on_websocket(
 
 async def _believe(core: Core, secret: str, elsewhere: Elsewhere) -> None:
     """Raises `Unavailable` when whoever answers is no replica."""
-    if not await passes.was_taken(core, secret):
+    if not await replica_tickets.was_taken(core, secret):
         raise _silent(elsewhere)
 
 
@@ -158,13 +158,13 @@ async def _close(client: httpx.AsyncClient, answer: httpx.Response) -> None:
 async def _headers(
     core: Core, actor: Actor, connection: HTTPConnection, elsewhere: Elsewhere
 ) -> tuple[dict[str, str], str]:
-    """Of the request to the other replica, and the pass that is among them. Raises `elsewhere` for a second hop: two
+    """Of the request to the other replica, and the ticket that is among them. Raises `elsewhere` for a second hop: two
     replicas that each take the other for the right one do not play with a request."""
-    if PASS in connection.headers or not elsewhere.address:
+    if REPLICA_TICKET in connection.headers or not elsewhere.address:
         raise elsewhere
-    secret = await passes.create_pass(core, actor, elsewhere.address, connection.scope["path"])
+    secret = await replica_tickets.create_ticket(core, actor, elsewhere.address, connection.scope["path"])
     passed = {name: connection.headers[name] for name in _PASSED_ON if name in connection.headers}
-    return {**passed, PASS: secret}, secret
+    return {**passed, REPLICA_TICKET: secret}, secret
 
 
 def _split(address: str) -> tuple[str, str]:

@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Conflict, InvalidInput
 from moorage.kernel.ids import fingerprint, new_secret
-from moorage.server.agents import paste, schemas
+from moorage.server.agents import install_commands, schemas
 from moorage.server.agents.changes import AgentChanged, TokenChanged
+from moorage.server.agents.install_commands import HelmValues
 from moorage.server.agents.models import Agent, Gateway
 from moorage.server.agents.occupants import Occupants
-from moorage.server.agents.paste import HelmValues
 from moorage.server.agents.rows import LOCAL, agent_named, view_of, workspaces_on
 from moorage.server.authorization import Action, Actor, require
 from moorage.server.core import Core
@@ -241,7 +241,7 @@ def _answer(core: Core, agent: Agent, workspaces: int, tokens: schemas.NewTokens
     return schemas.NewAgent(
         agent=view_of(core, agent, workspaces),
         tokens=tokens,
-        helm=paste.helm_command(
+        helm=install_commands.helm_command(
             chart=core.settings.helm_chart,
             origin=origin,
             zone_url=agent.zone_url,
@@ -249,5 +249,5 @@ def _answer(core: Core, agent: Agent, workspaces: int, tokens: schemas.NewTokens
             gateway_token=tokens.gateway,
             given=core.part(HelmValues).given,
         ),
-        settings=paste.docker_settings(origin=origin, zone_url=agent.zone_url),
+        settings=install_commands.docker_settings(origin=origin, zone_url=agent.zone_url),
     )

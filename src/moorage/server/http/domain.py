@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from moorage.server.core import Core
 from moorage.server.domain import Domain
+from moorage.server.http.concurrency import Concurrency, Slot
 from moorage.server.http.feeds import Feeds
-from moorage.server.http.places import Place, Places
 
 
 def _parts(core: Core) -> Iterable[object]:
     settings = core.settings
-    limits = {Place.STREAM: settings.streams_per_person, Place.COMMAND: settings.channels_per_person}
-    return Feeds(), Places(limits)
+    limits = {Slot.STREAM: settings.streams_per_person, Slot.COMMAND: settings.channels_per_person}
+    return Feeds(), Concurrency(limits)
 
 
 HTTP = Domain(name="http", parts=_parts)

@@ -15,8 +15,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from moorage.kernel.serving import STILL_HERE, encode_event
 from moorage.server.core import Core
+from moorage.server.http.concurrency import Concurrency, Slot
 from moorage.server.http.feeds import Feed, Feeds, Subject
-from moorage.server.http.places import Place, Places
 
 T = TypeVar("T")
 
@@ -107,7 +107,10 @@ class _EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         core = self._core
         form = f"{self._name} {'page' if self._farewells else 'data'}"
-        with core.part(Places).take(Place.STREAM, self._reader.id), core.metrics.streams.track_inprogress():
+        with (
+            core.part(Concurrency).take(Slot.STREAM, self._reader.id),
+            core.metrics.streams.track_inprogress(),
+        ):
             async with (
                 self._reader.valid as validity,
                 core.part(Feeds).read(core, form, self._subject, self._rendered) as (feed, wake),

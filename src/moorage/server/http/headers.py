@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-PASS = "moorage-pass"  # noqa: S105 - a name, no secret
-"""Of a request that one replica passes on to another: see `accounts.passes`."""
+REPLICA_TICKET = "moorage-pass"
+"""Of a request that one replica passes on to another: see `accounts.replica_tickets`."""

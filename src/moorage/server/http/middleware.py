@@ -16,7 +16,7 @@ from moorage.kernel.errors import Forbidden, MoorageError, TooLarge
 from moorage.kernel.ids import short_id
 from moorage.server.core import Core
 from moorage.server.http import csrf, problems
-from moorage.server.http.headers import PASS
+from moorage.server.http.headers import REPLICA_TICKET
 
 _log = log.get(part="server.http")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -28,7 +28,7 @@ _HEADERS = [
 """Of every answer that does not set them itself."""
 
 
-class Surround:
+class RequestMiddleware:
     def __init__(self, app: ASGIApp, core: Core) -> None:
         self._app = app
         self._core = core
@@ -58,7 +58,7 @@ class Surround:
         reason = csrf.refusal(
             method=scope.get("method", "GET"),
             websocket=scope["type"] == "websocket",
-            authorization="authorization" in headers or PASS in headers,
+            authorization="authorization" in headers or REPLICA_TICKET in headers,
             origin=headers.get("origin"),
             own=self._core.settings.origin,
         )

@@ -1,6 +1,6 @@
-"""A request that one replica passes on to another goes with a pass, not with the caller's credentials.
+"""A request that one replica passes on to another goes with a ticket, not with the caller's credentials.
 
-A pass says who asks. It works once, within seconds, for one path, and only at the replica whose address it was made for.
+A ticket says who asks. It works once, within seconds, for one path, and only at the replica whose address it was made for.
 Whoever has that address by now, as it happens in clusters, can do nothing with it; and the replica that made it sees in the
 database whether a replica took it, before it believes a word or sends one.
 """
@@ -11,22 +11,22 @@ from sqlalchemy import select, update
 
 from moorage.kernel.errors import NotSignedIn
 from moorage.kernel.ids import fingerprint, new_secret
-from moorage.server.accounts.models import Pass, User
+from moorage.server.accounts.models import ReplicaTicket, User
 from moorage.server.accounts.revocation import is_valid
 from moorage.server.accounts.rows import as_actor
 from moorage.server.authorization import Actor
 from moorage.server.core import Core
 
 SECONDS = 30.0
-"""For which a pass works."""
+"""For which a ticket works."""
 
 
-async def create_pass(core: Core, actor: Actor, address: str, path: str) -> str:
+async def create_ticket(core: Core, actor: Actor, address: str, path: str) -> str:
     """`address`: of the replica that is to take it, as that one knows it (`Core.address`)."""
     secret = new_secret()
     async with core.database.write() as session:
         session.add(
-            Pass(
+            ReplicaTicket(
                 fingerprint=fingerprint(secret),
                 user_id=actor.user_id,
                 session_id=actor.session,
@@ -38,22 +38,22 @@ async def create_pass(core: Core, actor: Actor, address: str, path: str) -> str:
     return secret
 
 
-async def actor_of_pass(core: Core, secret: str, path: str) -> Actor:
-    """Who asks, and by what. Uses the pass up.
+async def actor_of_ticket(core: Core, secret: str, path: str) -> Actor:
+    """Who asks, and by what. Uses the ticket up.
 
     Raises `NotSignedIn` when it is wrong, used, expired or for something else, `Forbidden` when the user is blocked.
     """
     now = core.clock.now()
     take = (
-        update(Pass)
+        update(ReplicaTicket)
         .where(
-            Pass.fingerprint == fingerprint(secret),
-            Pass.target == _target(core.replica.address, path),
-            Pass.used_at.is_(None),
-            Pass.expires_at > now,
+            ReplicaTicket.fingerprint == fingerprint(secret),
+            ReplicaTicket.target == _target(core.replica.address, path),
+            ReplicaTicket.used_at.is_(None),
+            ReplicaTicket.expires_at > now,
         )
         .values(used_at=now)
-        .returning(Pass)
+        .returning(ReplicaTicket)
     )
     async with core.database.write() as session:
         taken = await session.scalar(take)
@@ -66,7 +66,7 @@ async def actor_of_pass(core: Core, secret: str, path: str) -> Actor:
 
 
 async def was_taken(core: Core, secret: str) -> bool:
-    query = select(Pass.used_at).where(Pass.fingerprint == fingerprint(secret))
+    query = select(ReplicaTicket.used_at).where(ReplicaTicket.fingerprint == fingerprint(secret))
     async with core.database.read() as session:
         return await session.scalar(query) is not None
 

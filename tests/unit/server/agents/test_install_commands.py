@@ -10,14 +10,14 @@ import pytest
 import yaml
 
 from moorage.kernel.errors import Misconfigured
-from moorage.server.agents import paste
+from moorage.server.agents import install_commands
 from moorage.server.settings import load_helm_values
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\nEOF\n-----END CERTIFICATE-----\n"
 
 
 def command(given: dict[str, Any] | None, agent: str | None = "a", gateway: str | None = "g") -> str:
-    return paste.helm_command(
+    return install_commands.helm_command(
         chart="chart",
         origin="https://moorage.test",
         zone_url="https://dev.test",
@@ -56,8 +56,8 @@ def test_the_images_are_where_the_servers_are() -> None:
 def test_nothing_is_known_of_images() -> None:
     """The reader is told to write the registry, in the place where it belongs."""
     text = command(None)
-    assert values_of(text)["image"] == {"registry": paste.REGISTRY}
-    assert f"# {paste.REGISTRY}: write the registry here" in text
+    assert values_of(text)["image"] == {"registry": install_commands.REGISTRY}
+    assert f"# {install_commands.REGISTRY}: write the registry here" in text
     assert values_of(command({})).keys() == {"server", "config", "auth", "ingress"}
     assert "#" not in command({}).replace("# moorage-tls", "").replace("# cert-manager", "")
 
