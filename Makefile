@@ -1,8 +1,15 @@
 # `make help` lists what there is.
 VENV ?= .venv
 export VENV
-PYTHON_SCRIPTS = scripts/base-image scripts/install-helm scripts/lock scripts/moorage-images scripts/quickstart scripts/serve-example scripts/tools-image scripts/venv
+PYTHON_SCRIPTS = scripts/base-image scripts/install-helm scripts/lock scripts/moorage-images scripts/quickstart scripts/serve-example scripts/test-times scripts/tools-image scripts/venv
 PYTEST = $(VENV)/bin/pytest
+
+# Tests run in parallel, in more workers than there are processors where they wait for most of their time. `make test-e2e WORKERS=0`
+# runs them one after the other. Each suite's report goes to REPORTS, which scripts/test-times reads.
+PROCESSORS := $(shell nproc)
+REPORTS = build/tests
+SUITES = unit integration e2e
+RUN_SUITE = rm -f $(REPORTS)/$(1).xml; $(PYTEST) -q tests/$(1) -n $(or $(WORKERS),$(2)) --dist loadgroup --junitxml $(REPORTS)/$(1).xml
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart stop images tools venv dev check test test-unit test-integration test-e2e bench docs lock
@@ -40,16 +47,18 @@ check: dev ## all that is static: style, format, types, layers, locks
 	scripts/lock --check
 	$(VENV)/bin/python scripts/wrap_markdown.py --check
 
-test: test-unit test-integration test-e2e ## install what the tests need, and run all of them but those on a cluster
+test: ## install what the tests need, run all of them but those on a cluster, and say what took how long
+	@$(MAKE) --no-print-directory --keep-going $(SUITES:%=test-%); status=$$?; \
+	scripts/test-times $(SUITES:%=$(REPORTS)/%.xml); exit $$status
 
 test-unit: dev ## pure decisions; seconds
-	$(PYTEST) tests/unit
+	$(call RUN_SUITE,unit,$(PROCESSORS))
 
 test-integration: test-system ## real Git, Docker, HAProxy, PostgreSQL, processes
-	$(PYTEST) tests/integration
+	$(call RUN_SUITE,integration,$$(( $(PROCESSORS) * 2 + 1 )))
 
 test-e2e: test-system ## the walk-through in a browser, and what happens when things are killed
-	$(PYTEST) tests/e2e
+	$(call RUN_SUITE,e2e,$$(( $(PROCESSORS) + 1 )))
 
 .PHONY: test-cluster
 test-cluster: test-system ## the Kubernetes runtime and the chart on a real cluster: one that is started for it (root), or yours (docs/kubernetes.md)

@@ -22,7 +22,8 @@ sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests")]
 
 from report import record  # noqa: E402
 
-from e2e.installation import Installation, docker, end, eventually, free_ports, http_browser, new_home  # noqa: E402
+from e2e.installation import Installation, docker, end, eventually, http_browser, new_home  # noqa: E402
+from ports import free_ports  # noqa: E402
 
 RUNS = 10
 IMAGE = "moorage/python-workspace:latest"

@@ -26,11 +26,12 @@ from cluster.figures import FIGURES
 from cluster.release import NAME, SERVER_ADDRESS, ZONE, Release
 from cluster.test_chart import browser
 from e2e.conftest import repository
-from e2e.installation import ROOT, eventually, free_ports, visit
+from e2e.installation import ROOT, eventually, visit
 from e2e.vscode import open_terminal, type_command, wait_until_loaded
 from integration.runtimes.worlds import docker
 from integration.server.postgres import Postgres
 from moorage.kernel.home import write_private
+from ports import free_ports
 
 __all__ = ["browser", "repository"]
 pytestmark = pytest.mark.timeout(900)

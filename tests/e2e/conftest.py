@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from e2e.installation import CHROMIUM, ROOT, Installation, end, free_ports, new_home
+from e2e.installation import CHROMIUM, ROOT, Installation, end, new_home
+from ports import free_ports
 
 
 @pytest.fixture(scope="session")

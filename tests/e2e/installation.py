@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -51,20 +49,6 @@ def eventually(what: str, probe: Callable[[], Any], *, within: float = 60, every
         if time.monotonic() > deadline:
             pytest.fail(f"not within {within} s: {what}; last seen: {value!r}")
         time.sleep(every)
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` neighbouring free ports on the loopback address."""
-    for _ in range(200):
-        first = 20000 + secrets.randbelow(20000)
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    pytest.fail("no free ports")
 
 
 @dataclass

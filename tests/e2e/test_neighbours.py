@@ -19,6 +19,7 @@ from e2e.installation import (
     expect_nothing_left,
     http_browser,
 )
+from ports import free_ports
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root puts up rules, and becomes somebody else"
@@ -185,7 +186,7 @@ def test_two_installations_do_not_fight(
 
 @pytest.fixture
 def make_installation() -> Iterator[Callable[[], Installation]]:
-    from e2e.installation import end, free_ports, new_home
+    from e2e.installation import end, new_home
 
     made: list[Installation] = []
 

@@ -17,10 +17,10 @@ from e2e.installation import (
     end,
     eventually,
     expect_nothing_left,
-    free_ports,
     http_browser,
     new_home,
 )
+from ports import free_ports
 
 
 @pytest.fixture

@@ -21,12 +21,12 @@ from e2e.installation import (
     end,
     eventually,
     expect_nothing_left,
-    free_ports,
     new_home,
     sign_in,
     visit,
 )
 from e2e.vscode import open_terminal, type_command, wait_until_loaded
+from ports import free_ports
 
 TICKS = "/projects/ticks"
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from e2e.installation import ROOT, Installation, docker, end, eventually, free_ports, http_browser, new_home
+from e2e.installation import ROOT, Installation, docker, end, eventually, http_browser, new_home
+from ports import free_ports
 
 EARLIER = "db1e0f8c969eea6bc020e553a68f9a8461a6baaf"
 """The last version before the state folder, its processes and their accounts were made strict."""

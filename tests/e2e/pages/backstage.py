@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ from moorage.contract import (
     StageState,
 )
 from moorage.contract import agent as contract
+from ports import free_port
 
 GIT_BACKEND = "/usr/lib/git-core/git-http-backend"
 
@@ -127,11 +127,6 @@ class Server:
 
     def _ended(self) -> bool:
         return self.process is not None and self.process.poll() is not None
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Git:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 from pathlib import Path
 
 import aiohttp
@@ -34,6 +33,7 @@ from moorage.contract import (
 from moorage.contract import agent as contract
 from moorage.contract.flow import WINDOW
 from moorage.kernel.clock import SystemClock
+from ports import free_port
 
 NAME = "workspace-7-1-aaaaaa"
 SPEC = WorkspaceSpec(containers=(Container(name="py", image="i:1"),), main_container="py")
@@ -260,9 +260,7 @@ async def test_metrics_and_health(home: Path, server: FakeServer) -> None:
 
 async def test_metrics_and_health_by_tcp(home: Path, server: FakeServer) -> None:
     """Where the settings say so, the same is answered on a port; what cannot be listened on is said, with exit code 9."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     agent = AgentProcess(home, runtime="memory", status_listen=f"*:{port}")
     await agent.start()
     await server.until(lambda: server.full_reports)

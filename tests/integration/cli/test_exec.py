@@ -15,7 +15,7 @@ import pytest
 from integration.cli.terminal import Terminal
 from integration.supervisor.installation import MOOR, Installation, until
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("cli")]
 
 
 def pipeline(installed: Installation, command: str) -> subprocess.CompletedProcess[str]:

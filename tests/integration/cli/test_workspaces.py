@@ -14,7 +14,7 @@ import pytest
 from integration.cli.terminal import Terminal
 from integration.supervisor.installation import MOOR, Installation, until
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("cli")]
 
 
 def test_from_creation_to_deletion(installed: Installation, repositories: dict[str, str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,12 +13,12 @@ from integration.gateway.installation import (
     FakeServer,
     Gateway,
     Upstream,
-    free_ports,
     new_home,
     remove,
     serving,
 )
 from integration.gateway.world import World, routes
+from ports import free_port, free_ports
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -47,14 +46,12 @@ async def own_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 async def new_world(*, start: bool = True, **settings: Any) -> AsyncIterator[World]:
     """Without `start`, only the workspaces run."""
     home = new_home()
-    gateway = Gateway(home, free_ports(), **settings)
+    gateway = Gateway(home, free_ports(2), **settings)
     server = FakeServer(gateway.url, home.secret("gateway-token"))
     anas, bobs = Upstream("anas"), Upstream("bobs")
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(remove, home)
-        with socket.socket() as probe:
-            probe.bind(("0.0.0.0", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         await stack.enter_async_context(serving(anas.app, host="127.0.0.1", port=port))
         await stack.enter_async_context(serving(bobs.app, host="127.0.0.2", port=port))
         server.routes = routes()

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -286,16 +285,6 @@ def browser(**options: Any) -> httpx.AsyncClient:
         timeout=10,
         **options,
     )
-
-
-def free_ports() -> int:
-    """A free port whose successor is free too."""
-    for port in range(21000 + os.getpid() % 5000, 60000, 7):
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            for candidate in (port, port + 1):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", candidate))
-            return port
-    raise AssertionError("no free ports")
 
 
 class Gateway:

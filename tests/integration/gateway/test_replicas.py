@@ -19,12 +19,12 @@ from integration.gateway.installation import (
     Gateway,
     browser,
     eventually,
-    free_ports,
     new_home,
     remove,
 )
 from integration.gateway.world import ANAS, World
 from moorage.kernel.home import write_private
+from ports import free_ports
 
 pytestmark = pytest.mark.haproxy
 
@@ -92,7 +92,7 @@ async def replicas() -> AsyncIterator[Replicas]:
         world.gateway.start("controller")
         home = new_home()
         second = Gateway(
-            home, free_ports(), public_port=PUBLIC, server=f"unix:{world.gateway.home.socket('server')}"
+            home, free_ports(2), public_port=PUBLIC, server=f"unix:{world.gateway.home.socket('server')}"
         )
         for name in ("gateway-key", "gateway-token"):
             write_private(home.secret_file(name), world.gateway.home.secret_file(name).read_text())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,16 +20,12 @@ from integration.gateway.name_server import NameServer
 from integration.gateway.world import World
 from moorage.contract.agent import PATH as AGENTS_PATH
 from moorage.contract.gateway import PATH as GATEWAYS_PATH
+from ports import free_port
 
 pytestmark = pytest.mark.haproxy
 
 NAME_SERVER = "127.0.0.77"
-
-
-def free_port(address: str = "127.0.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+"""One test alone listens there, on port 53."""
 
 
 @contextlib.asynccontextmanager
@@ -195,7 +190,7 @@ async def test_a_name_that_comes_to_be_and_moves(tmp_path: Path):
         f"search nowhere.test moorage.svc.cluster.test\nnameserver {NAME_SERVER}\noptions ndots:5 timeout:1 attempts:1\n"
     )
     names = NameServer()
-    port = free_port("127.0.0.2")
+    port = free_port()
     async with by_tcp(f"http://moorage-server:{port}") as world:
         world.gateway.prefix = in_surroundings(tmp_path)
         world.gateway.start("haproxy")
@@ -228,7 +223,7 @@ async def test_a_name_without_any_name_server(tmp_path: Path):
     """Where there is no DNS at all, a name in the hosts file is enough; one that is known nowhere keeps nobody from starting."""
     (tmp_path / "resolv.conf").write_text("# nothing\n")
     (tmp_path / "hosts").write_text("127.0.0.1 localhost\n127.0.0.4 server.test\n")
-    port = free_port("127.0.0.4")
+    port = free_port()
     async with by_tcp(f"http://server.test:{port}") as world:
         world.gateway.prefix = in_surroundings(tmp_path)
         world.gateway.start("haproxy")

@@ -13,13 +13,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from integration.gateway.installation import eventually, free_ports, new_home, remove, serving
+from integration.gateway.installation import eventually, new_home, remove, serving
 from moorage.gateway import launch
 from moorage.gateway.haproxy.backends import ZoneBackend, zone_backends
 from moorage.gateway.haproxy.configuration import render
 from moorage.gateway.haproxy.upstream import by_socket
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel.home import Home, write_private
+from ports import free_ports
 
 RULES = """
   http-request set-header X-Rule registry
@@ -55,7 +56,7 @@ async def haproxy_with_a_registry(home: Home, port: int) -> AsyncIterator[None]:
 
 async def test_a_row_leads_its_paths_to_its_process(tmp_path: Path):
     """By its rules, and no other path; away, it is said so. What others have, and workspaces' hosts, are as before."""
-    home, port = new_home(), free_ports()
+    home, port = new_home(), free_ports(2)
     home.make()
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(remove, home)

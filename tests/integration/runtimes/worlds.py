@@ -13,6 +13,7 @@ import msgspec
 
 from integration.runtimes.git_server import PASSWORD, USER, GitServer
 from integration.runtimes.registry import EmptyRegistry
+from locks import only_one
 from moorage.agent.runtimes.docker.backend import DockerBackend
 from moorage.agent.runtimes.memory import MemoryBackend, MemoryEngine
 from moorage.agent.runtimes.port import Backend, Identity, Progress
@@ -293,6 +294,7 @@ def bridge_address() -> str:
 def tools_image() -> str:
     """The tools image's name; it is built when it is not there."""
     root = Path(__file__).resolve().parents[3]
-    done = subprocess.run([root / "scripts/tools-image"], capture_output=True, text=True, check=False)
+    with only_one("images"):
+        done = subprocess.run([root / "scripts/tools-image"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

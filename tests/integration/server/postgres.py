@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from ports import free_port
 
 PASSWORD = "of-the-tests"
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/bin")
@@ -35,7 +36,7 @@ class Postgres:
         self._run(
             "initdb", "-D", f"{self.folder}/data", "-U", "moorage", "-A", "trust", "--no-sync", "-E", "UTF8"
         )
-        self.port = _free_port() if listen else 5432
+        self.port = free_port() if listen else 5432
         rules = "local all all trust\nhostssl all all all scram-sha-256\n"
         if tls is None:
             rules = (self.folder / "data/pg_hba.conf").read_text() + "host all all all scram-sha-256\n"
@@ -119,12 +120,6 @@ class Postgres:
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr}")
         return done.stdout or ""
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: object, seconds: float = 10.0) -> None:

@@ -8,13 +8,14 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from ports import free_port
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 USER = getpass.getuser()
@@ -45,7 +46,7 @@ class SshHost:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="moorage-sshd-"))
         self.key = key(self.folder, "host")
-        self.port = _free_port()
+        self.port = free_port()
         self._authorized = self.folder / "authorized"
         self._authorized.touch()
         self._log = self.folder / "log"
@@ -185,9 +186,3 @@ try:
 except MoorageError as error:
     print(json.dumps({"code": error.code, "message": error.message, "hint": error.hint}))
 """
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

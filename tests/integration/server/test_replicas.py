@@ -44,12 +44,7 @@ from moorage.server.settings import Settings
 from moorage.server.storage.address import database_address
 from moorage.server.storage.changes import LocalChanges
 from moorage.server.storage.database import Database, make_engine
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+from ports import free_port
 
 
 @dataclass

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +17,7 @@ from typing import Any
 
 from moorage.kernel.home import Home
 from moorage.supervisor import proc, processes, recover, state
+from ports import free_ports
 
 MOOR = Path(sys.executable).with_name("moor")
 PROCESSES = tuple(process.name for process in processes.PROCESSES)
@@ -29,7 +28,7 @@ class Installation:
 
     def __init__(self, folder: Path, **environ: str) -> None:
         self.home = Home(folder)
-        self.port = free_ports()
+        self.port = free_ports(2)
         self.environ = {**os.environ, "MOORAGE_HOME": str(folder), "COLUMNS": "200", **environ}
         for name in ("MOORAGE_TOKEN", "MOORAGE_SERVER"):
             self.environ.pop(name, None)
@@ -105,17 +104,3 @@ def until(what: str, probe: Callable[[], Any], within: float = 20, every: float 
         assert time.monotonic() < deadline, f"not within {within} s: {what}"
         time.sleep(every)
     return value
-
-
-def free_ports() -> int:
-    """A free port of the loopback address whose neighbour is free too."""
-    for _ in range(200):
-        first = 20000 + secrets.randbelow(10000)
-        try:
-            for port in (first, first + 1):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no free ports")

@@ -14,9 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from integration.supervisor.installation import MOOR, PROCESSES, Installation, free_ports, installation, until
+from integration.supervisor.installation import MOOR, PROCESSES, Installation, installation, until
 from moorage.kernel.home import Home
 from moorage.supervisor import proc, state
+from ports import free_ports
 
 
 def answers(url: str) -> int:
@@ -56,7 +57,7 @@ def test_up_again(shared: Installation) -> None:
         "started": False,
         "restarted": [],
     }
-    refused = shared.moor("up", "--port", str(free_ports()))
+    refused = shared.moor("up", "--port", str(free_ports(2)))
     assert refused.returncode == 6
     assert "moor down" in refused.stderr
     assert shared.report() == before

@@ -12,18 +12,21 @@ from playwright.sync_api import Page, sync_playwright
 
 from e2e.installation import CHROMIUM
 from integration.tools.containers import SCRIPTS, Workspace, docker, run, unique
+from locks import only_one
 
 sys.path.insert(0, str(SCRIPTS))
 
 
 @pytest.fixture(scope="session")
 def base_image() -> str:
-    return run(SCRIPTS / "base-image").stdout.strip()
+    with only_one("images"):
+        return run(SCRIPTS / "base-image").stdout.strip()
 
 
 @pytest.fixture(scope="session")
 def tools_image() -> str:
-    return run(SCRIPTS / "tools-image").stdout.strip()
+    with only_one("images"):
+        return run(SCRIPTS / "tools-image").stdout.strip()
 
 
 @pytest.fixture(scope="module")

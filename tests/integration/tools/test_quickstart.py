@@ -18,8 +18,8 @@ from types import ModuleType
 
 import pytest
 
-from e2e.installation import free_ports
 from integration.tools.containers import ROOT, SCRIPTS, docker, run
+from ports import free_port, free_ports
 
 QUICK_SECONDS = 3.0
 """What a script may take when there is nothing to do. Below one second on an idle machine."""
@@ -34,7 +34,7 @@ def environ() -> Iterator[dict[str, str]]:
         "XDG_STATE_HOME": str(place / "state"),
         "MOORAGE_ENGINE_STATE": str(place / "engine"),
         "PORT": str(free_ports(2)),
-        "EXAMPLE_PORT": str(free_ports(1)),
+        "EXAMPLE_PORT": str(free_port()),
         "VENV": sys.prefix,
     }
     moor = Path(sys.executable).with_name("moor")

@@ -49,7 +49,7 @@ def test_other_hosts_are_no_workspaces(host):
 @pytest.mark.parametrize(
     ("name", "given"),
     [
-        (workspace_name(12, 345, short_id()), True),
+        pytest.param(workspace_name(12, 345, short_id()), True, id="a new one"),
         ("workspace-12-345-zzzzz9", True),
         ("workspace-1-345-zzzzz9", False),
         ("workspace-123-345-zzzzz9", False),

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from integration.runtimes.worlds import docker
+from locks import only_one
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[3]
@@ -20,6 +21,11 @@ import images  # noqa: E402
 
 def languages_image(tools: str) -> str:
     """Its name. `tools`: the tools image's, which it is made from."""
+    with only_one("images"):
+        return _made(tools)
+
+
+def _made(tools: str) -> str:
     recipe = (HERE / "Dockerfile", ROOT / "deploy/images/tools/node.txt")
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in recipe) + tools.encode()).hexdigest()[:12]
     name = f"moorage/test-languages:{digest}"
