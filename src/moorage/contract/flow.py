@@ -1,4 +1,5 @@
-"""Flow control of a channel: who sends has so many bytes under way at most, and waits for credit."""
+"""Flow control of a channel: who sends has so many bytes under way at most, and waits for
+credit."""
 
 from __future__ import annotations
 

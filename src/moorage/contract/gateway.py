@@ -1,10 +1,12 @@
 """Messages between server and gateway.
 
-The gateway opens a WebSocket (`PATH`, `Authorization: Bearer <gateway token>`, JSON text frames) and only listens: a
-`RouteTable`, then `RouteChange`s of rising `revision`. A gap in revisions, or any doubt, is mended by connecting anew.
+The gateway opens a WebSocket (`PATH`, `Authorization: Bearer <gateway token>`, JSON text frames)
+and only listens: a `RouteTable`, then `RouteChange`s of rising `revision`. A gap in revisions, or
+any doubt, is mended by connecting anew.
 
-Three requests go the other way, over HTTP with the same token, each once per sign-in or click, never per request:
-`EXCHANGE_PATH` (a code from the server's sign-in becomes a `Session`), `START_PATH` and `SESSION_PATH`.
+Three requests go the other way, over HTTP with the same token, each once per sign-in or click,
+never per request: `EXCHANGE_PATH` (a code from the server's sign-in becomes a `Session`),
+`START_PATH` and `SESSION_PATH`.
 """
 
 from __future__ import annotations
@@ -20,18 +22,20 @@ EXCHANGE_PATH = "/internal/gateways/exchange"
 START_PATH = "/internal/gateways/workspaces/{workspace}/start"
 """`POST` `StartRequest` → 204, or a problem; the server decides whether that user may."""
 SESSION_PATH = "/internal/gateways/sessions/{session}"
-"""`DELETE` → 204 (also when there is none any more): somebody signed out at the gateway, and is signed out everywhere. One that this
-gateway did not exchange stays as it is."""
+"""`DELETE` → 204 (also when there is none any more): somebody signed out at the gateway, and is
+signed out everywhere. One that this gateway did not exchange stays as it is."""
 AUTHORIZE_PATH = "/sign-in/authorize"
-"""On the server, for browsers: `GET ?redirect_uri=<zone>/auth/callback&state=…` → signs in when nobody is, then
-redirects there with `code` and `state`."""
+"""On the server, for browsers: `GET ?redirect_uri=<zone>/auth/callback&state=…` → signs in when
+nobody is, then redirects there with `code` and `state`."""
 
 CODE_SECONDS = 30
-"""How long a code lives that hands a sign-in over, from server to gateway or from gateway to a workspace's host."""
+"""How long a code lives that hands a sign-in over, from server to gateway or from gateway to a
+workspace's host."""
 
 
 class Route(Message, frozen=True):
-    """A workspace as the gateway sees it. One without `address` gets a page that tells `state`, `stages`, `cause`."""
+    """A workspace as the gateway sees it. One without `address` gets a page that tells `state`,
+    `stages`, `cause`."""
 
     workspace: str
     owner: int
@@ -49,7 +53,8 @@ class Route(Message, frozen=True):
 
 
 class Session(Message, frozen=True):
-    """Somebody signed in. `id` is no secret by itself: a gateway's cookie is `id` and an HMAC over id and host."""
+    """Somebody signed in. `id` is no secret by itself: a gateway's cookie is `id` and an HMAC over
+    id and host."""
 
     id: str
     user: int
@@ -114,7 +119,8 @@ def decode(text: str | bytes) -> ToGateway:
 
 
 def apply(table: RouteTable, change: RouteChange) -> RouteTable:
-    """The table after the change. Raises `ValueError` when the change does not follow the table's revision."""
+    """The table after the change. Raises `ValueError` when the change does not follow the table's
+    revision."""
     if change.revision != table.revision + 1:
         raise ValueError(f"revision {change.revision} does not follow {table.revision}")
     routes = {route.workspace: route for route in table.routes}

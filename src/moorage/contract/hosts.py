@@ -1,4 +1,5 @@
-"""Host names that users see: `<port>-<workspace>.<zone>`; the gateway's own host is the zone itself."""
+"""Host names that users see: `<port>-<workspace>.<zone>`; the gateway's own host is the zone
+itself."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def port_url(pattern: str, port: int, path: str = "/") -> str:
 
 
 def parse_host(host: str, zone: str) -> WorkspaceHost | None:
-    """What a `Host` header names: None when it is no workspace's host in this zone. A `:port` at its end is ignored."""
+    """What a `Host` header names: None when it is no workspace's host in this zone. A `:port` at
+    its end is ignored."""
     name = host.lower().rsplit(":", 1)[0].rstrip(".")
     if not name.endswith(f".{zone}"):
         return None

@@ -1,4 +1,4 @@
-"""From the route table to the entries of HAProxy's access map. Pure.
+"""Makes the entries of HAProxy's access map from the route table. Pure.
 
 An entry exists only while session, right and address do: what is not there is not let through.
 """

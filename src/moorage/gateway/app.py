@@ -1,4 +1,5 @@
-"""The controller's HTTP application. HAProxy sends it what does not go to a workspace or to the server."""
+"""The controller's HTTP application. HAProxy sends it what does not go to a workspace or to the
+server."""
 
 from __future__ import annotations
 
@@ -24,14 +25,15 @@ from moorage.gateway.sign_in import SignIn
 from moorage.gateway.subscription import Subscription
 from moorage.gateway.table import Table
 from moorage.gateway.watchers import Watchers
-from moorage.gateway.zone import Wanted, Zone, host_name
+from moorage.gateway.zone import Destination, Zone, host_name
 from moorage.kernel.errors import MoorageError
 from moorage.kernel.links import own_path
 from moorage.kernel.serving import STILL_HERE, encode_event
 from moorage.kernel.tasks import is_set_within
 
 FRONT = "x-moorage-front"
-"""HAProxy sets it on all that comes from browsers; what lacks it comes over the Unix socket from this machine."""
+"""HAProxy sets it on all that comes from browsers; what lacks it comes over the Unix socket from
+this machine."""
 STREAMS = 40
 """Pages of one person that follow workspaces at once, at most."""
 _BODY_LIMIT = 16_384
@@ -41,6 +43,8 @@ _REACHABLE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Application:
+    """Answers what HAProxy sends the controller: an ASGI application."""
+
     zone: Zone
     table: Table
     reconciler: Reconciler
@@ -63,7 +67,7 @@ class Application:
     async def _answer(self, request: Request) -> Response:
         path = request.url.path
         if FRONT not in request.headers:
-            return self._inside(path)
+            return self._answer_locally(path)
         if path.startswith(f"{ASSETS_AT}/"):
             return _asset(path)
         planted = self.sign_in.without_planted(request)
@@ -73,7 +77,8 @@ class Application:
             return await self._on_zone(request, path)
         return await self._on_workspace(request, path)
 
-    def _inside(self, path: str) -> Response:
+    def _answer_locally(self, path: str) -> Response:
+        """Answers probes and Prometheus, which come over the Unix socket."""
         if path == "/metrics":
             return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
         if path == "/healthz/ready":
@@ -82,7 +87,8 @@ class Application:
         return PlainTextResponse("ok\n") if path == "/healthz" else PlainTextResponse("", 404)
 
     def _waits_for(self) -> str:
-        """What is missing before anybody reaches a workspace, in plain words; "" when nothing is."""
+        """Says what is missing before anybody reaches a workspace, in plain words; "" when nothing
+        is."""
         if not self.table.known:
             return f"Waiting for the server's route table. {self.subscription.problem}".rstrip()
         return "" if self.reconciler.in_sync else "Waiting for HAProxy, to tell it who may pass."
@@ -104,27 +110,28 @@ class Application:
         place = self.zone.workspace_host(request.headers.get("host", ""))
         if place is not None and (request.method, path) == ("GET", "/.moorage/callback"):
             return await self.sign_in.arrive(request)
-        wanted = _path_of(request)
+        next_path = _path_of(request)
         if reserved:
-            wanted = own_path(request.query_params.get("next", "/"))
+            next_path = own_path(request.query_params.get("next", "/"))
         decision = self._decide(request)
         if decision.kind is Kind.SIGN_IN and place is not None and _is_navigation(request):
             host = f"{place.port}-{place.workspace}.{self.zone.name}"
-            return self.sign_in.begin(request, Wanted(host, "/" if reserved else wanted))
+            return self.sign_in.begin(request, Destination(host, "/" if reserved else next_path))
         if decision.route is not None and path == "/.moorage/start" and request.method == "POST":
             return await self._start(request, decision)
         if decision.route is not None and path == "/.moorage/events" and request.method == "GET":
-            return self._events(request, decision, wanted)
+            return self._events(request, decision, next_path)
         if reserved and decision.route is not None:
             return self._nothing_here(request)
-        return self.pages.of(request, decision, place, wanted)
+        return self.pages.of(request, decision, place, next_path)
 
     def _decide(self, request: Request) -> Decision:
         host = request.headers.get("host", "")
         return decide(host, self.sign_in.session(request), self.table, self.zone)
 
     async def _start(self, request: Request, decision: Decision) -> Response:
-        """The page's button. What is asked for from any other origin is refused: cookies come along from there too."""
+        """The page's button. What is asked for from any other origin is refused: cookies come along
+        from there too."""
         assert decision.route is not None
         assert decision.session is not None
         if not self._is_own_origin(request):
@@ -136,7 +143,7 @@ class Application:
                 message="A workspace is started from its own page only.",
                 actions=[{"href": "/", "label": "Open that page"}],
             )
-        wanted = own_path(await _form_field(request, "next"))
+        next_path = own_path(await _form_field(request, "next"))
         try:
             await self.server.start(decision.route.workspace, decision.session.user)
         except MoorageError as error:
@@ -148,12 +155,12 @@ class Application:
                 title="It could not be started",
                 message=error.message,
                 hint=error.hint,
-                actions=[{"href": wanted, "label": "Back"}],
+                actions=[{"href": next_path, "label": "Back"}],
             )
         self.metrics.starts.labels("started").inc()
-        return Response(status_code=303, headers={"Location": wanted, "Cache-Control": "no-store"})
+        return Response(status_code=303, headers={"Location": next_path, "Cache-Control": "no-store"})
 
-    def _events(self, request: Request, decision: Decision, wanted: str) -> Response:
+    def _events(self, request: Request, decision: Decision, next_path: str) -> Response:
         assert decision.route is not None
         assert decision.session is not None
         if self.streams[decision.session.user] >= STREAMS:
@@ -165,10 +172,10 @@ class Application:
                 message=f"You have {STREAMS} live pages of workspaces, which is as many as one person may have at once.",
                 hint="Close some of them; a page that was refused tries again by itself.",
             )
-        news = self._live(request, decision.route.workspace, wanted)
+        news = self._live(request, decision.route.workspace, next_path)
         return _Events(news, self.streams, decision.session.user)
 
-    async def _live(self, request: Request, workspace: str, wanted: str) -> AsyncIterator[bytes]:
+    async def _live(self, request: Request, workspace: str, next_path: str) -> AsyncIterator[bytes]:
         """The page's changing part, at once and at each change, until it leads on."""
         place = self.zone.workspace_host(request.headers.get("host", ""))
         said = ""
@@ -182,7 +189,7 @@ class Application:
                 go = decision.kind is Kind.READY and await _reachable(
                     decision.route.address, place.port if place else decision.route.editor_port
                 )
-                html = self.pages.live(decision, place, wanted, go=go)
+                html = self.pages.live(decision, place, next_path, go=go)
                 yield encode_event("state", html) if html != said else STILL_HERE
                 said = html
                 if go:
@@ -244,7 +251,8 @@ def _asset(path: str) -> Response:
 
 
 async def _form_field(request: Request, name: str) -> str:
-    """Of a small form. A larger body than this form can have is not read to its end."""
+    """Reads a field of a small form. A larger body than this form can have is not read to its
+    end."""
     body = b""
     async for piece in request.stream():
         body += piece

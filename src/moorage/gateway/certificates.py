@@ -1,7 +1,7 @@
 """Gives HAProxy the certificates that are renewed while it runs, and says when one is about to end.
 
-Level-triggered, by looking: kubelet and others replace files in many ways, and a certificate has weeks. What cannot be used
-is refused with its cause, and HAProxy keeps what it has.
+Level-triggered, by looking: kubelet and others replace files in many ways, and a certificate has
+weeks. What cannot be used is refused with its cause, and HAProxy keeps what it has.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _log = log.get(part="gateway.certificates")
 
 
 class Certificates:
+    """Watches the files of certificates."""
+
     def __init__(
         self, *, entries: tuple[str, ...], zone: str, runtime: Runtime, metrics: Metrics, clock: Clock
     ) -> None:
@@ -35,9 +37,10 @@ class Certificates:
         self._metrics = metrics
         self._clock = clock
         self._given: dict[str, str] = {}
-        """By certificate: the digest of what HAProxy was given last, or had when we first looked."""
+        """By certificate: the digest of the content that HAProxy was given last, or had at first."""
         self._faults: dict[str, tuple[str, str]] = {}
-        """By certificate: the digest of what was refused for good ("": it is tried again), and why."""
+        """By certificate: the digest of the content that was refused for good ("": it is tried
+        again), and why."""
         self._warned: dict[str, float] = {}
 
     async def keep(self) -> None:

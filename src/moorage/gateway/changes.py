@@ -21,10 +21,10 @@ from moorage.kernel import log
 from moorage.kernel.addresses import Network, workspace_address
 
 CONFIRM_SECONDS = 30.0
-"""How long a session that another gateway's code told of lives unless the server names it. The
+"""Seconds that a session lives which another gateway's code told of, unless the server names it. The
 server tells every gateway well within a second; replicas of the server may be a little apart."""
 GONE_SECONDS = 600.0
-"""How long an ended session is remembered: longer than any code lives."""
+"""Seconds that an ended session is remembered: longer than any code lives."""
 
 _log = log.get(part="gateway.table")
 

@@ -1,4 +1,5 @@
-"""What a request gets that HAProxy did not let through to a workspace. Pure; a table test spells it out.
+"""Decides what a request gets that HAProxy did not let through to a workspace. Pure; a table test
+spells it out.
 
 HAProxy has refused it, or knows no address for it; here it is only found out which page says why.
 """
@@ -15,6 +16,8 @@ from moorage.gateway.zone import Zone
 
 
 class Kind(StrEnum):
+    """Names the page that answers."""
+
     UNKNOWN_HOST = "unknown-host"
     SIGN_IN = "not-signed-in"
     UNKNOWN_WORKSPACE = "unknown-workspace"
@@ -44,6 +47,8 @@ STATUS = {
 
 @dataclass(frozen=True)
 class Decision:
+    """A page, and what it may show."""
+
     kind: Kind
     session: Session | None = None
     route: Route | None = None
@@ -51,11 +56,13 @@ class Decision:
 
     @property
     def status(self) -> int:
+        """The HTTP status of the page."""
         return STATUS[self.kind]
 
 
 def decide(host: str, session: Session | None, table: Table, zone: Zone) -> Decision:
-    """`session`: the live one that the cookie of that host names. Nobody who is not signed in learns what exists."""
+    """Decides which page answers. `session`: the live one that the cookie of that host names.
+    Nobody who is not signed in learns what exists."""
     place = zone.workspace_host(host)
     if place is None:
         return Decision(Kind.UNKNOWN_HOST)

@@ -1,7 +1,7 @@
 """Starts HAProxy: writes what it reads, has it checked, and becomes it.
 
-Its maps begin with the last route table that the controller wrote down, so that running workspaces are reachable at once,
-whether controller and server are there or not.
+Its maps begin with the last route table that the controller wrote down, so that running workspaces
+are reachable at once, whether controller and server are there or not.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from moorage.kernel.sockets import inherited
 
 CONFIGURATION = "haproxy.cfg"
 AUTHORITIES = "server-ca.pem"
-"""What an https server is verified by."""
+"""File with the CAs that an https server is verified by."""
 HOSTS = Path("/etc/hosts")
 RESOLV_CONF = Path("/etc/resolv.conf")
 
@@ -82,7 +82,8 @@ def launch(home: Home, settings: GatewaySettings) -> None:
 
 
 def prepare(home: Home, settings: GatewaySettings) -> None:
-    """Writes configuration, pages, maps and CAs into `<home>/gateway`. Raises `Misconfigured` when there are none to write."""
+    """Writes configuration, pages, maps and CAs into `<home>/gateway`. Raises `Misconfigured` when
+    there are none to write."""
     home.make()
     now = time.time()
     table = persistence.load(home, now, settings.networks)
@@ -97,7 +98,7 @@ def prepare(home: Home, settings: GatewaySettings) -> None:
 
 
 def configuration_of(home: Home, settings: GatewaySettings, server_url: str) -> Configuration:
-    """What HAProxy is to do, by the settings and by what there is on this machine.
+    """Puts together what HAProxy is to do, from the settings and what there is on this machine.
 
     Raises `Misconfigured` for certificates that are not there.
     """

@@ -34,10 +34,13 @@ from moorage.kernel.home import Home, default_home, narrow_umask
 from moorage.kernel.tasks import Backoff, Work, running
 
 _LONGEST_PAUSE = 1.0
-"""Seconds between tries to reach server and HAProxy: both are beside us, or worth asking for often."""
+"""Seconds between tries to reach server and HAProxy: both are beside us, or worth asking for
+often."""
 
 
 def main() -> None:
+    """Runs the controller until a signal. Exits with the code of the error that keeps it from
+    starting."""
     parser = argparse.ArgumentParser(prog="python -m moorage.gateway")
     parser.add_argument("--home", type=Path, default=None)
     narrow_umask(0o027)
@@ -87,7 +90,7 @@ class Controller:
     server: Server
     application: Application
     work: dict[str, Work]
-    """What is done again and again, by name."""
+    """The background tasks, by name."""
 
 
 def compose(home: Home, settings: GatewaySettings) -> Controller:

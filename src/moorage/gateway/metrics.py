@@ -1,4 +1,4 @@
-"""What Prometheus is told by the controller."""
+"""The controller's metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from moorage.kernel.clock import Clock
 
 
 class Metrics:
+    """Counts what the controller does, and reads the table's sizes."""
+
     def __init__(self, table: Table, clock: Clock) -> None:
         self.registry = CollectorRegistry()
         self._heard_at = clock.now()

@@ -20,14 +20,14 @@ from moorage.kernel.tasks import is_set_within
 _SAVE_AFTER = 0.25
 """Seconds, at least, that changes are gathered before the table is written."""
 _SAVE_SHARE = 20
-"""How many times longer than writing takes changes are gathered: a large table is written less
+"""Changes are gathered so many times longer than writing takes: a large table is written less
 often."""
 
 _log = log.get(part="gateway.persistence")
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What the file holds."""
+    """The content of the file."""
 
     table: RouteTable
     ended: dict[str, float] = {}

@@ -40,7 +40,8 @@ class Reconciler:
         self._metrics = metrics
         self._observers: list[Observer] = []
         self._told: access_map.Entries | None = None
-        """What HAProxy was told; None: not known, so that all of it must be told anew."""
+        """The entries that HAProxy was told; None: not known, so that all of it must be told
+        anew."""
         self._telling = asyncio.Lock()
         self._rebuild = asyncio.Event()
 

@@ -1,4 +1,5 @@
-"""Who may open what of a workspace: the one rule, for pages, HAProxy's map and open requests. Pure."""
+"""Who may open what of a workspace: the one rule, for pages, HAProxy's map and open requests.
+Pure."""
 
 from __future__ import annotations
 

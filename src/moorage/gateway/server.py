@@ -1,4 +1,5 @@
-"""The server as the gateway sees it: a stream to listen to, and three questions, each once per sign-in or click."""
+"""The server as the gateway sees it: a stream to listen to, and three questions, each once per
+sign-in or click."""
 
 from __future__ import annotations
 
@@ -28,9 +29,12 @@ _TABLE_LIMIT = 256 << 20
 
 
 class Server:
+    """Speaks to the server: listens to its stream, and asks."""
+
     def __init__(self, unix_socket: Path | None, url: str, token: str, ca_bundle: str = "") -> None:
-        """`unix_socket`: its own socket; None: it is reached by `url`, through the environment's proxy if there is one, and by
-        https is verified by the system's CAs and those in `ca_bundle`.
+        """`unix_socket`: its own socket; None: it is reached by `url`, through the environment's
+        proxy if there is one, and by https is verified by the system's CAs and those in
+        `ca_bundle`.
 
         Raises `Misconfigured` when that cannot be read, or the environment's proxy is none.
         """
@@ -83,7 +87,8 @@ class Server:
             raise Unavailable(_why(error), code="server-away") from error
 
     async def exchange(self, code: str, redirect_uri: str) -> contract.Session:
-        """Raises `Forbidden` when the code is wrong, used or old; `Unavailable` when the server does not answer."""
+        """Raises `Forbidden` when the code is wrong, used or old; `Unavailable` when the server
+        does not answer."""
         asked = contract.ExchangeRequest(code=code, redirect_uri=redirect_uri)
         answer = await self._ask("POST", contract.EXCHANGE_PATH, asked)
         return msgspec.json.decode(answer.content, type=contract.Session)
@@ -98,6 +103,7 @@ class Server:
         await self._ask("DELETE", contract.SESSION_PATH.format(session=quote(session_id, safe="")))
 
     async def close(self) -> None:
+        """Closes the connections for questions."""
         await self._client.aclose()
 
     async def _ask(self, method: str, path: str, body: Message | None = None) -> httpx.Response:

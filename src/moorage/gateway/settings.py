@@ -30,8 +30,11 @@ _MOST_IDLE_HOURS = 500
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[gateway]`: of the controller and of HAProxy."""
+
     zone: str = "localhost"
-    """DNS zone of the workspaces: `<port>-<workspace>.<zone>`. The zone itself is the gateway's own host."""
+    """DNS zone of the workspaces: `<port>-<workspace>.<zone>`. The zone itself is the gateway's own
+    host."""
     address: str = "127.0.0.1"
     """Address that HAProxy listens on; `*` for all, of IPv4 and IPv6."""
     port: int = 8080
@@ -39,64 +42,77 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_port: int = 0
     """TCP port for metrics and probes. 0: the one after `port`."""
     metrics_address: str = "127.0.0.1"
-    """Address that the metrics port answers at beside 127.0.0.1, for probes and Prometheus on other hosts; `*` for all. They
-    get `/metrics/haproxy`, `/metrics/gateway`, `/healthz`, `/healthz/gateway` and `/healthz/serving` there, and nothing else."""
+    """Address that the metrics port answers at beside 127.0.0.1, for probes and Prometheus on other
+    hosts; `*` for all. They get `/metrics/haproxy`, `/metrics/gateway`, `/healthz`,
+    `/healthz/gateway` and `/healthz/serving` there, and nothing else."""
     public_scheme: Literal["", "http", "https"] = ""
-    """As browsers see it, where something in front of HAProxy ends TLS. "": https with a certificate, else http."""
+    """The scheme that browsers see, where something in front of HAProxy ends TLS. "": https with a
+    certificate, else http."""
     public_port: int = 0
-    """As browsers see it, where something in front of HAProxy listens on another. 0: `port`."""
+    """The port that browsers see, where something in front of HAProxy listens on another. 0:
+    `port`."""
     proxy_protocol: bool = False
-    """Connections to `port` begin with a header of the PROXY protocol (version 1 or 2), which a balancer that is a proxy says the
-    browser's address by. One without it is closed; without this setting, one with it is answered 400."""
+    """Connections to `port` begin with a header of the PROXY protocol (version 1 or 2), which a
+    balancer that is a proxy says the browser's address by. One without it is closed; without this
+    setting, one with it is answered 400."""
     proxy_protocol_from: tuple[str, ...] = ()
-    """Addresses or ranges (CIDR) that this holds for; all others come without such a header, and cannot claim an address. (): it holds
-    for everybody, so that nobody but the balancer may reach the port."""
+    """Addresses or ranges (CIDR) that this holds for; all others come without such a header, and
+    cannot claim an address. (): it holds for everybody, so that nobody but the balancer may reach
+    the port."""
     tls_certificate: str = ""
-    """Certificate chain and key for the zone and `*.<zone>`; one for both, or several entries with commas between them. Each
-    is a combined PEM file, a `.crt` with a `.key` beside it, or a folder with `tls.crt` and `tls.key` (a mounted Secret) or with
-    files `*.pem`. Renewed ones are taken up within a minute. "": plain HTTP."""
+    """Certificate chain and key for the zone and `*.<zone>`; one for both, or several entries with
+    commas between them. Each is a combined PEM file, a `.crt` with a `.key` beside it, or a folder
+    with `tls.crt` and `tls.key` (a mounted Secret) or with files `*.pem`. Renewed ones are taken up
+    within a minute. "": plain HTTP."""
     server: str = ""
     """`unix:<path>` or the URL of the server. "": `<home>/run/server.sock`."""
     server_on_zone: bool = False
-    """Where `server` is an http(s) URL: HAProxy itself carries the zone host's traffic there, so that pages, API and
-    agents' WebSockets have that host. False: browsers are sent to the server's own address."""
+    """Where `server` is an http(s) URL: HAProxy itself carries the zone host's traffic there, so
+    that pages, API and agents' WebSockets have that host. False: browsers are sent to the server's
+    own address."""
     server_ca_bundle: str = ""
-    """PEM file with further CAs that an https server's certificate may be of, beside those that the system trusts."""
+    """PEM file with further CAs that an https server's certificate may be of, beside those that the
+    system trusts."""
     workspace_networks: tuple[str, ...] = ()
-    """Networks (CIDR) that workspaces are in: the gateway leads to no other address, whatever an agent reports. (): to all but loopback,
-    link-local, multicast and metadata addresses, of which only loopback ones can be listed."""
+    """Networks (CIDR) that workspaces are in: the gateway leads to no other address, whatever an
+    agent reports. (): to all but loopback, link-local, multicast and metadata addresses, of which
+    only loopback ones can be listed."""
     threads: int = 0
     """HAProxy's threads. 0: one per processor."""
     connections: int = 8192
-    """Browser connections that HAProxy takes at a time, at most; fewer where the limit of open files is lower."""
+    """Browser connections that HAProxy takes at a time, at most; fewer where the limit of open
+    files is lower."""
     client_timeout_seconds: float = 60.0
-    """A browser that owes its TLS handshake, the rest of a body for the server's pages and API, or reading on, and does nothing for
-    so long, is cut off. Such a body has to be answered within it, too. What only waits for an answer has no such limit, and a
-    WebSocket has `idle_hours`."""
+    """A browser that owes its TLS handshake, the rest of a body for the server's pages and API, or
+    reading on, and does nothing for so long, is cut off. Such a body has to be answered within it,
+    too. What only waits for an answer has no such limit, and a WebSocket has `idle_hours`."""
     idle_hours: float = 24.0
     """An open WebSocket over which nothing passes for so long is closed."""
     drain_seconds: float = 0.0
-    """After SIGTERM, HAProxy soon takes no new connections, and ends when the open ones have ended, or after so long. The
-    controller works on until then. 0: both end at once."""
+    """After SIGTERM, HAProxy soon takes no new connections, and ends when the open ones have ended,
+    or after so long. The controller works on until then. 0: both end at once."""
     lameduck_seconds: float = 5.0
-    """Of `drain_seconds`, at the beginning: HAProxy still takes new connections, while `/healthz/gateway` says 503 so that load
-    balancers turn away. Longer than these need to notice: the interval of their health check, times its failures. Never
-    longer than `drain_seconds`."""
+    """The first of `drain_seconds`: HAProxy still takes new connections, while
+    `/healthz/gateway` says 503 so that load balancers turn away. Longer than these need to notice:
+    the interval of their health check, times its failures. Never longer than `drain_seconds`."""
     server_body_limit: int = 2 << 20
     """Bytes of a request's body to the server's pages and API; more is refused with 413."""
     code_seconds: float = 30.0
-    """How long the code lives that hands a sign-in over to a workspace's host."""
+    """Seconds that a code lives which hands a sign-in over to a workspace's host."""
     sign_in_minutes: float = 15.0
-    """How long a person may take at the server's sign-in page before they have to begin anew."""
+    """Minutes that a person may take at the server's sign-in page before they have to begin
+    anew."""
     haproxy: str = "haproxy"
     """The program: a name that is looked up in PATH, or a path."""
     log_format: Format = "console"
-    """`console` for a person who reads along, `json` for a collector of logs: one object on each line."""
+    """`console` for a person who reads along, `json` for a collector of logs: one object on each
+    line."""
     log_level: str = "info"
     """What is logged: `debug`, `info`, `warning` or `error`, and what is worse."""
 
     @property
     def as_zone(self) -> Zone:
+        """The zone as browsers see it."""
         scheme = self.public_scheme or ("https" if self.tls_certificates else "http")
         return Zone(name=self.zone, scheme=scheme, port=self.public_port or self.port)
 
@@ -117,6 +133,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def metrics(self) -> int:
+        """The TCP port for metrics and probes."""
         return self.metrics_port or self.port + 1
 
     @property
@@ -164,7 +181,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             text = getattr(self, name)
             if re.search(r"[\s\"'\\#]", text):
                 raise _wrong(f"{name} may hold no space, quote, backslash or #.")
-            # These stand in HAProxy's configuration as they are; a server's URL is put together anew, a bundle is not HAProxy's.
+            # These stand in HAProxy's configuration as they are; a server's URL is put together
+            # anew, a bundle is not HAProxy's.
             if name not in ("server", "server_ca_bundle") and text and not words.is_word(text):
                 raise _wrong(f"{name} may hold letters, digits and . _ : / @ * + = , - alone.")
         if relative := [entry for entry in self.tls_certificates if not entry.startswith("/")]:

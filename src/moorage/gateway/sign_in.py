@@ -6,8 +6,8 @@
     …                  302 <workspace host>/.moorage/callback?code=D
     /.moorage/callback D → the host's own cookie, then U                  (cookie: session)
 
-Both hand-overs are tied to the browser by a cookie on the host that they end on: a link that somebody else began leads
-nowhere.
+Both hand-overs are tied to the browser by a cookie on the host that they end on: a link that
+somebody else began leads nowhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from moorage.gateway.server import Server
 from moorage.gateway.signing import Signer, SignInState, digest
 from moorage.gateway.subscription import Subscription
 from moorage.gateway.table import Table
-from moorage.gateway.zone import Wanted, Zone, host_name
+from moorage.gateway.zone import Destination, Zone, host_name
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import Forbidden, MoorageError
@@ -40,7 +40,7 @@ from moorage.kernel.links import own_path
 CALLBACK_PATH = "/auth/callback"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
-"""As `new_secret` makes them."""
+"""Secrets as `new_secret` makes them."""
 _BINDING_SECONDS = 3600
 
 _log = log.get(part="gateway.sign-in")
@@ -48,6 +48,8 @@ _log = log.get(part="gateway.sign-in")
 
 @dataclass(frozen=True)
 class SignIn:
+    """Answers the requests of a sign-in, one method each."""
+
     zone: Zone
     signer: Signer
     table: Table
@@ -69,30 +71,30 @@ class SignIn:
         live = (self.table.session(session_id, self.clock.now()) for session_id in found)
         return next((session for session in live if session is not None), None)
 
-    def begin(self, request: Request, wanted: Wanted) -> Response:
+    def begin(self, request: Request, destination: Destination) -> Response:
         """On a workspace's host, for somebody who is not signed in there."""
         binding = _secret(request, self.zone.binding_cookie) or new_secret()
-        query = urlencode({"next": wanted.url(self.zone), "binding": digest(binding)})
+        query = urlencode({"next": destination.url(self.zone), "binding": digest(binding)})
         answer = _redirect(f"{self.zone.origin}/auth/start?{query}")
         self._set_cookie(answer, self.zone.binding_cookie, binding, seconds=_BINDING_SECONDS)
         return answer
 
     async def start(self, request: Request) -> Response:
         """`<zone>/auth/start`"""
-        wanted = self.zone.wanted(request.query_params.get("next", ""))
-        if wanted is None:
+        destination = self.zone.destination(request.query_params.get("next", ""))
+        if destination is None:
             return self._bad_next(request)
         binding = request.query_params.get("binding", "")
         if not _DIGEST.fullmatch(binding):
-            return _redirect(wanted.url(self.zone))  # there it begins as it should
+            return _redirect(destination.url(self.zone))  # there it begins as it should
         session = self.session(request)
         if session is not None:
-            return self._hand_over(session, wanted, binding)
+            return self._hand_over(session, destination, binding)
         if not self.table.server_url:
             return self._unheard_of(request)
         browser = _secret(request, self.zone.state_cookie) or new_secret()
         state = SignInState(
-            next=wanted.url(self.zone),
+            next=destination.url(self.zone),
             browser=digest(browser),
             binding=binding,
             expires_at=self.clock.now() + self.state_seconds,
@@ -108,10 +110,10 @@ class SignIn:
         state = self.signer.unseal(request.query_params.get("state", ""), now)
         if state is None or digest(_secret(request, self.zone.state_cookie)) != state.browser:
             return self._stale(request, "state", self.pages.home)
-        wanted = self.zone.wanted(state.next)
-        if wanted is None:
+        destination = self.zone.destination(state.next)
+        if destination is None:
             return self._bad_next(request)
-        again = wanted.url(self.zone)
+        again = destination.url(self.zone)
         try:
             session = await self.server.exchange(request.query_params.get("code", ""), self._callback_url)
             await self.reconciler.learn(session)
@@ -121,7 +123,7 @@ class SignIn:
             return self._failed(request, error, again)
         self.metrics.sign_ins.labels("signed-in").inc()
         _log.info("signed in", user=session.user_name)
-        answer = self._hand_over(session, wanted, state.binding)
+        answer = self._hand_over(session, destination, state.binding)
         cookie = self.signer.session_cookie(session.id, self.zone.name)
         self._set_cookie(answer, self.zone.gateway_cookie, cookie)
         self._drop_cookie(answer, self.zone.state_cookie)
@@ -132,9 +134,9 @@ class SignIn:
         host = host_name(request.headers.get("host", ""))
         secret = _secret(request, self.zone.binding_cookie)
         found = self.codes.take(request.query_params.get("code", ""), host, digest(secret))
-        if (
-            not secret
-        ):  # it may be bound to the SHA-256 of nothing, by who wants others to be signed in as themselves
+        if not secret:
+            # The code may be bound to the SHA-256 of nothing, by somebody who wants others to be
+            # signed in as themselves.
             found = None
         if found is None or not await self.reconciler.introduce(found.session):
             return self._stale(request, "hand-over", "/")
@@ -145,8 +147,8 @@ class SignIn:
         return answer
 
     def without_planted(self, request: Request) -> Response | None:
-        """An answer that takes planted cookies away, to be asked for again at once. None when there is none to be told from ours: one
-        of our name alone."""
+        """An answer that takes planted cookies away, to be asked for again at once. None when there
+        is none to be told from ours: one of our name alone."""
         host = host_name(request.headers.get("host", ""))
         names = cookies.doubled(_headers(request), self.zone.cookies_of(host))
         if not names:
@@ -170,7 +172,8 @@ class SignIn:
         return answer
 
     async def sign_out(self, request: Request) -> Response:
-        """`POST <zone>/auth/sign-out`: here at once, and at the server; that it cannot be reached stops nothing."""
+        """`POST <zone>/auth/sign-out`: here at once, and at the server; that it cannot be reached
+        stops nothing."""
         session = self.session(request)
         if session is not None:
             await self.reconciler.end_session(session.id)
@@ -185,9 +188,11 @@ class SignIn:
     def _callback_url(self) -> str:
         return f"{self.zone.origin}{CALLBACK_PATH}"
 
-    def _hand_over(self, session: contract.Session, wanted: Wanted, binding: str) -> Response:
-        code = self.codes.issue(session, wanted, binding)
-        return _redirect(f"{self.zone.origin_of(wanted.host)}/.moorage/callback?{urlencode({'code': code})}")
+    def _hand_over(self, session: contract.Session, destination: Destination, binding: str) -> Response:
+        code = self.codes.issue(session, destination, binding)
+        return _redirect(
+            f"{self.zone.origin_of(destination.host)}/.moorage/callback?{urlencode({'code': code})}"
+        )
 
     def _set_cookie(self, answer: Response, name: str, value: str, *, seconds: int | None = None) -> None:
         """No Domain: for this host alone. Without `seconds`, until the browser is closed."""
@@ -259,7 +264,7 @@ def _headers(request: Request) -> list[str]:
 
 
 def _secret(request: Request, name: str) -> str:
-    """What such a cookie of ours says; "" without one, and for what we cannot have set."""
+    """Reads such a cookie of ours; "" without one, and for what we cannot have set."""
     found = cookies.values(_headers(request), name)
     return found[0] if found and _SECRET.fullmatch(found[0]) else ""
 

@@ -1,7 +1,9 @@
-"""What the gateway signs with its key, so that it need not remember it: session cookies, states of a sign-in, and the
-codes that hand one over. Replicas of a gateway share the key, and so know each other's. Pure.
+"""Signs with the gateway's key what the gateway need not remember then: session cookies, states of
+a sign-in, and the codes that hand one over. Replicas of a gateway share the key, and so know each
+other's. Pure.
 
-HAProxy checks session cookies by the same rule (`haproxy.configuration`): the two must agree to the byte.
+HAProxy checks session cookies by the same rule (`haproxy.configuration`): the two must agree to the
+byte.
 """
 
 from __future__ import annotations
@@ -22,12 +24,13 @@ _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{8,128}")
 
 
 def usable_session_id(text: str) -> bool:
-    """Ids go into cookies, map files and runtime commands: anything else in one is refused at the door."""
+    """Ids go into cookies, map files and runtime commands: anything else in one is refused at the
+    door."""
     return _SESSION_ID.fullmatch(text) is not None
 
 
 class SignInState(msgspec.Struct, frozen=True):
-    """What the gateway wants to find again when the server sends a browser back."""
+    """A sign-in while the browser is at the server."""
 
     next: str
     """URL on a workspace's host; "" when it was none."""
@@ -56,14 +59,18 @@ T = TypeVar("T", SignInState, HandOver)
 
 @dataclass(frozen=True)
 class Signer:
+    """Signs and verifies with one key."""
+
     key: bytes
 
     def session_cookie(self, session_id: str, host: str) -> str:
-        """`<session id>.<HMAC-SHA-256 over "id@host", upper-case hexadecimal>`; good on that host only."""
+        """`<session id>.<HMAC-SHA-256 over "id@host", upper-case hexadecimal>`; good on that host
+        only."""
         return f"{session_id}.{self._mac(f'{session_id}@{host}').hex().upper()}"
 
     def session_id(self, cookie: str, host: str) -> str | None:
-        """The session that the cookie names on that host; None when it is not ours or another host's."""
+        """The session that the cookie names on that host; None when it is not ours or another
+        host's."""
         session_id, _, _ = cookie.partition(".")
         if not usable_session_id(session_id):
             return None
@@ -79,11 +86,11 @@ class Signer:
         return self._unseal("state", text, now, SignInState)
 
     def seal_code(self, code: HandOver) -> str:
-        """As `seal`; neither is ever taken for the other."""
+        """Seals a code as `seal` does a state; neither is ever taken for the other."""
         return self._seal("code", code)
 
     def unseal_code(self, text: str, now: float) -> HandOver | None:
-        """As `unseal`."""
+        """Opens a code as `unseal` does a state."""
         return self._unseal("code", text, now, HandOver)
 
     def _seal(self, purpose: str, value: SignInState | HandOver) -> str:
@@ -105,6 +112,7 @@ class Signer:
 
 
 def digest(secret: str) -> str:
+    """The SHA-256 of a cookie that ties a sign-in to its browser, in hexadecimal."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

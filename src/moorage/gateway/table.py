@@ -16,7 +16,7 @@ from moorage.kernel.addresses import Network
 
 @dataclass
 class Table:
-    """Which workspaces there are, who is signed in, and who was granted what."""
+    """The workspaces there are, who is signed in, and who was granted what."""
 
     networks: tuple[Network, ...] = ()
     """The networks that workspaces are in; (): see `kernel.addresses.workspace_address`."""
@@ -28,11 +28,11 @@ class Table:
     revision: int = -1
     server_url: str = ""
     routes: dict[str, Route] = field(default_factory=dict)
-    """By workspace."""
+    """Routes by workspace."""
     sessions: dict[str, Session] = field(default_factory=dict)
-    """By id."""
+    """Sessions by id."""
     grants: dict[str, set[Right]] = field(default_factory=dict)
-    """By workspace."""
+    """Granted rights by workspace."""
     ended: dict[str, float] = field(default_factory=dict)
     """Sessions that were ended here, and until when they would have lasted: the server may not
     know yet."""
@@ -89,12 +89,12 @@ class Table:
 
 @dataclass
 class Affected:
-    """What a change of the table may have changed for others."""
+    """Whom a change of the table may concern."""
 
     workspaces: set[str] = field(default_factory=set)
-    """Whose route or grants changed."""
+    """Workspaces whose route or grants changed."""
     users: set[int] = field(default_factory=set)
-    """Whose sessions began or ended."""
+    """People whose sessions began or ended."""
     ended: set[str] = field(default_factory=set)
     """Ids of sessions that ended."""
     revoked: bool = False

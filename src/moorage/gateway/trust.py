@@ -1,7 +1,9 @@
-"""Which authorities an https server's certificate is verified by: those of this machine, and those of a bundle beside them.
+"""Finds the authorities that an https server's certificate is verified by: those of this machine,
+and those of a bundle beside them.
 
-Python and HAProxy are to trust the same. Python asks OpenSSL for the machine's, which heeds `SSL_CERT_FILE` and
-`SSL_CERT_DIR`; HAProxy's own `@system-ca` heeds no file, so that it gets all of them as one.
+Python and HAProxy are to trust the same. Python asks OpenSSL for the machine's, which heeds
+`SSL_CERT_FILE` and `SSL_CERT_DIR`; HAProxy's own `@system-ca` heeds no file, so that it gets all of
+them as one.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ def context(bundle: str) -> ssl.SSLContext:
 
 
 def authorities(bundle: str) -> bytes:
-    """The same as PEM, each once. Raises `Misconfigured` when the bundle cannot be used, or there are none at all."""
+    """The same as PEM, each once. Raises `Misconfigured` when the bundle cannot be used, or there
+    are none at all."""
     context(bundle)
     paths = ssl.get_default_verify_paths()
     files = [Path(paths.cafile)] if paths.cafile else []

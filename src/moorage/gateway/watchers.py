@@ -1,4 +1,5 @@
-"""Who follows a workspace's page, and is woken when something about it has changed. In memory only."""
+"""Who follows a workspace's page, and is woken when something about it has changed. In memory
+only."""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ _ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{
 
 @dataclass(frozen=True)
 class Zone:
+    """A DNS zone and how browsers reach it."""
+
     name: str
     scheme: str
     """`http` or `https`."""
@@ -23,11 +25,12 @@ class Zone:
 
     @property
     def secure(self) -> bool:
+        """Whether browsers come over TLS."""
         return self.scheme == "https"
 
     @property
     def origin(self) -> str:
-        """Of the gateway's own host, as browsers write it in `Origin`."""
+        """The origin of the gateway's own host, as browsers write it in `Origin`."""
         return self.origin_of(self.name)
 
     def origin_of(self, host: str) -> str:
@@ -36,6 +39,7 @@ class Zone:
 
     @property
     def port_suffix(self) -> str:
+        """The port as a URL has it; "" where it is the scheme's own."""
         return "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
 
     @property
@@ -45,17 +49,20 @@ class Zone:
 
     @property
     def binding_cookie(self) -> str:
-        """On a workspace's host, while somebody signs in: ties the hand-over to the browser that asked for it."""
+        """On a workspace's host, while somebody signs in: ties the hand-over to the browser that
+        asked for it."""
         return self._cookie("moorage_binding")
 
     @property
     def gateway_cookie(self) -> str:
-        """On the zone's own host: who is signed in at this gateway. The server's cookie there is `moorage`."""
+        """On the zone's own host: who is signed in at this gateway. The server's cookie there is
+        `moorage`."""
         return self._cookie("moorage_gateway")
 
     @property
     def state_cookie(self) -> str:
-        """On the zone's own host, while somebody signs in: ties the server's answer to the browser that asked."""
+        """On the zone's own host, while somebody signs in: ties the server's answer to the browser
+        that asked."""
         return self._cookie("moorage_state")
 
     @property
@@ -71,24 +78,27 @@ class Zone:
 
     @property
     def cookie_prefix(self) -> str:
-        """`__Host-` (RFC 6265bis, 4.1.3.2): no other host of the zone can plant it. Browsers take it over TLS only."""
+        """`__Host-` (RFC 6265bis, 4.1.3.2): no other host of the zone can plant it. Browsers take
+        it over TLS only."""
         return "__Host-" if self.secure else ""
 
     def _cookie(self, name: str) -> str:
         return f"{self.cookie_prefix}{name}"
 
     def workspace_host(self, host: str) -> WorkspaceHost | None:
-        """What a `Host` header names; None when it is no workspace's host here."""
+        """Reads what a `Host` header names; None when it is no workspace's host here."""
         return parse_host(host, self.name)
 
     def is_own_host(self, host: str) -> bool:
+        """Whether a `Host` header names the zone itself: the gateway's own host."""
         return host_name(host) == self.name
 
-    def wanted(self, url: str) -> Wanted | None:
-        """Where a sign-in may lead: a workspace's host of this zone, with the zone's scheme and port. Else None.
+    def destination(self, url: str) -> Destination | None:
+        """Where a sign-in may lead: a workspace's host of this zone, with the zone's scheme and
+        port. Else None.
 
-        What it returns is put together anew from what was understood, so that a browser cannot read the URL in another
-        way than this function did.
+        What it returns is put together anew from what was understood, so that a browser cannot read
+        the URL in another way than this function did.
         """
         if len(url) > _NEXT_LIMIT or not url.isascii() or any(c <= " " or c in "\\\x7f" for c in url):
             return None
@@ -103,17 +113,19 @@ class Zone:
         if found is None:
             return None
         host = f"{found.port}-{found.workspace}.{self.name}"
-        return Wanted(host, own_path((parts.path or "/") + (f"?{parts.query}" if parts.query else "")))
+        return Destination(host, own_path((parts.path or "/") + (f"?{parts.query}" if parts.query else "")))
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A URL on a workspace's host. `host` is canonical and has no port; `path` begins with `/` and has the query."""
+class Destination:
+    """A URL on a workspace's host. `host` is canonical and has no port; `path` begins with `/` and
+    has the query."""
 
     host: str
     path: str
 
     def url(self, zone: Zone) -> str:
+        """The whole URL."""
         return zone.origin_of(self.host) + self.path
 
 
@@ -124,5 +136,6 @@ def host_name(host: str) -> str:
 
 
 def usable_origin(url: str) -> str:
-    """`url` when it is an http(s) origin that HAProxy's configuration and a Location can hold as it is; else ""."""
+    """`url` when it is an http(s) origin that HAProxy's configuration and a Location can hold as it
+    is; else ""."""
     return url if _ORIGIN.fullmatch(url) else ""

@@ -1,5 +1,5 @@
-"""What a process listens on: a Unix socket that nobody but its own user (or whom its starter let in)
-connects to, or a TCP address."""
+"""Opens what a process listens on: a Unix socket that nobody but its own user (or whom its starter let
+in) connects to, or a TCP address."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 INHERITED = "MOORAGE_LISTEN_FD"
-"""Names the descriptor of a socket that whoever started this process has bound for it, with owner and mode."""
+"""Names the descriptor of a socket that whoever started this process has bound for it, with owner
+and mode."""
 BACKLOG = 1024
 _LAST_PORT = 65535
 
 
 @contextmanager
 def listening(path: Path) -> Iterator[socket.socket]:
-    """The one that was inherited, or one that is bound here. One that an earlier process left behind is replaced at once."""
+    """The one that was inherited, or one that is bound here. One that an earlier process left
+    behind is replaced at once."""
     there = inherited()
     with socket.socket(fileno=there[0]) if there else bind(path, 0o600) as found:
         found.set_inheritable(False)
@@ -32,7 +34,8 @@ def inherited() -> tuple[int, ...]:
 
 
 def bind(path: Path, mode: int, *, group: int = -1) -> socket.socket:
-    """Not listening yet. Nobody can connect before it has its group and mode: it has its name only then."""
+    """Not listening yet. Nobody can connect before it has its group and mode: it has its name only
+    then."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)

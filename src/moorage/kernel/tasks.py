@@ -12,7 +12,8 @@ from moorage.kernel import log
 from moorage.kernel.errors import Unavailable
 
 LONG_SECONDS = 10.0
-"""What ran for so long did well until it failed: its next try does not wait for what came before."""
+"""Work that ran for so long did well until it failed: its next try does not wait for what came
+before."""
 
 Work = Callable[[], Awaitable[None]]
 
@@ -20,7 +21,8 @@ _log = log.get(part="kernel.tasks")
 
 
 class Backoff:
-    """Delays that double from `first` to `most` seconds, each shortened at random by up to a half, until `reset`."""
+    """Delays that double from `first` to `most` seconds, each shortened at random by up to a half,
+    until `reset`."""
 
     def __init__(self, first: float = 0.2, most: float = 30.0) -> None:
         self._first = first
@@ -28,6 +30,7 @@ class Backoff:
         self._next = first
 
     def reset(self) -> None:
+        """Begins with the first delay again."""
         self._next = self._first
 
     def delay(self) -> float:
@@ -96,7 +99,8 @@ async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions that a group, and groups inside it, are made of; what is no group is its own leaf."""
+    """The exceptions that a group, and groups inside it, are made of; what is no group is its own
+    leaf."""
     if not isinstance(error, BaseExceptionGroup):
         yield error
         return

@@ -7,10 +7,10 @@ import pytest
 from moorage.contract.gateway import Session
 from moorage.gateway.codes import Codes
 from moorage.gateway.signing import Signer, SignInState
-from moorage.gateway.zone import Wanted
+from moorage.gateway.zone import Destination
 from moorage.kernel.clock import FakeClock
 
-WANTED = Wanted("80-workspace-1-1-aaaaaa.localhost", "/x?y=1")
+WANTED = Destination("80-workspace-1-1-aaaaaa.localhost", "/x?y=1")
 ANAS = Session(id="session-ana", user=1, user_name="ana", expires_at=4e9)
 SIGNER = Signer(b"key")
 

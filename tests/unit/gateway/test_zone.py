@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage.gateway.zone import Wanted, Zone, host_name
+from moorage.gateway.zone import Destination, Zone, host_name
 
 LOCAL = Zone("localhost", "http", 8080)
 SECURE = Zone("ws.example.dev", "https", 443)
@@ -18,17 +18,17 @@ HOST = "8080-workspace-1-2-abc123"
 @pytest.mark.parametrize(
     ("zone", "url", "found"),
     [
-        (LOCAL, f"http://{HOST}.localhost:8080/", Wanted(f"{HOST}.localhost", "/")),
-        (LOCAL, f"http://{HOST}.localhost:8080", Wanted(f"{HOST}.localhost", "/")),
-        (LOCAL, f"http://{HOST.upper()}.LOCALHOST:8080/A?b=C", Wanted(f"{HOST}.localhost", "/A?b=C")),
-        (LOCAL, f"http://{HOST}.localhost:8080/a#fragment", Wanted(f"{HOST}.localhost", "/a")),
+        (LOCAL, f"http://{HOST}.localhost:8080/", Destination(f"{HOST}.localhost", "/")),
+        (LOCAL, f"http://{HOST}.localhost:8080", Destination(f"{HOST}.localhost", "/")),
+        (LOCAL, f"http://{HOST.upper()}.LOCALHOST:8080/A?b=C", Destination(f"{HOST}.localhost", "/A?b=C")),
+        (LOCAL, f"http://{HOST}.localhost:8080/a#fragment", Destination(f"{HOST}.localhost", "/a")),
         (
             LOCAL,
             f"http://{HOST}.localhost:8080//evil.example/",
-            Wanted(f"{HOST}.localhost", "/"),
+            Destination(f"{HOST}.localhost", "/"),
         ),
-        (SECURE, f"https://{HOST}.ws.example.dev/x", Wanted(f"{HOST}.ws.example.dev", "/x")),
-        (SECURE, f"https://{HOST}.ws.example.dev:443/x", Wanted(f"{HOST}.ws.example.dev", "/x")),
+        (SECURE, f"https://{HOST}.ws.example.dev/x", Destination(f"{HOST}.ws.example.dev", "/x")),
+        (SECURE, f"https://{HOST}.ws.example.dev:443/x", Destination(f"{HOST}.ws.example.dev", "/x")),
         (LOCAL, f"http://{HOST}.localhost:8081/", None),
         (LOCAL, f"http://{HOST}.localhost/", None),
         (LOCAL, f"https://{HOST}.localhost:8080/", None),
@@ -54,16 +54,16 @@ HOST = "8080-workspace-1-2-abc123"
         (SECURE, f"http://{HOST}.ws.example.dev/x", None),
     ],
 )
-def test_where_a_sign_in_may_lead(zone: Zone, url: str, found: Wanted | None):
+def test_where_a_sign_in_may_lead(zone: Zone, url: str, found: Destination | None):
     """Only to a workspace's host of the zone, with the zone's own scheme and port."""
-    assert zone.wanted(url) == found
+    assert zone.destination(url) == found
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_whatever_leads_somewhere_leads_to_a_workspace(before: str, after: str):
     """Of any text, what is accepted becomes a URL on a workspace's host."""
     for url in (before + after, f"http://{before}{HOST}.localhost:8080{after}"):
-        wanted = LOCAL.wanted(url)
+        wanted = LOCAL.destination(url)
         if wanted is not None:
             parts = urlsplit(wanted.url(LOCAL))
             assert (parts.scheme, parts.netloc) == ("http", f"{wanted.host}:8080")

@@ -1,8 +1,8 @@
 """The map by which HAProxy decides whether a request reaches a workspace, and where that is. Pure.
 
 `<workspace>.<zone>/<session id>` → address stands for every port,
-`<port>-<workspace>.<zone>/<session id>` → address for that port. One look-up at each request answers
-who may open what and where it is.
+`<port>-<workspace>.<zone>/<session id>` → address for that port. One look-up at each request
+answers who may open what and where it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from moorage.gateway.haproxy import words
 from moorage.kernel import log
 
 FILE = "access.map"
-"""By which HAProxy knows the map; a file that it begins with."""
+"""The file that HAProxy begins with, and knows the map by."""
 EDITOR_MARK = "editor"
 """Stands for a session's id, which is longer, where an editor is not at the usual port. It lets
 nobody through, and says that this port is the editor's."""
@@ -28,7 +28,7 @@ _log = log.get(part="gateway.haproxy")
 
 @dataclass(frozen=True)
 class Difference:
-    """What has to be done to the map."""
+    """Changes that make one map the other."""
 
     removed: tuple[str, ...] = ()
     changed: tuple[tuple[str, str], ...] = ()
@@ -50,7 +50,7 @@ def editor_key(workspace: str, port: int, zone: str) -> str:
 
 
 def difference(before: Mapping[str, str], after: Mapping[str, str]) -> Difference:
-    """What makes the one map the other."""
+    """Finds the changes that make the one map the other."""
     return Difference(
         removed=tuple(each for each in before if each not in after),
         changed=tuple((k, v) for k, v in after.items() if k in before and before[k] != v),
@@ -80,7 +80,7 @@ def file_text(entries: Entries) -> str:
 
 
 def read_back(show_map: str, zone: str) -> Entries:
-    """What HAProxy has now, from its answer to `show map`."""
+    """Reads from the answer to `show map` what HAProxy has now."""
     found: Entries = {}
     for line in show_map.splitlines():
         match line.split():

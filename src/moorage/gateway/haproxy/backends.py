@@ -1,5 +1,5 @@
-"""Who answers behind HAProxy: workspaces on their hosts, Moorage's processes on the zone's own. Text;
-see `configuration`.
+"""Who answers behind HAProxy: workspaces on their hosts, Moorage's processes on the zone's own.
+Text; see `configuration`.
 
 A process that is to answer browsers on the zone's host is one more row of `zone_backends`.
 """
@@ -22,9 +22,9 @@ class ZoneBackend:
 
     name: str
     prefixes: tuple[str, ...]
-    """What its paths begin with; (): all that no other backend takes."""
+    """The beginnings of its paths; (): all that no other backend takes."""
     upstream: Upstream | None
-    """How HAProxy reaches it; None where `rules` answer everything."""
+    """The way by which HAProxy reaches it; None where `rules` answer everything."""
     rules: str
     """Template of what is done to its requests."""
     away: str = ""
@@ -75,14 +75,15 @@ $nothing_listens
   # No cookie of ours goes in, however many cookies there are.
   http-request del-header Cookie
   http-request add-header Cookie %[var(sess.others)] if { var(sess.others) -m len gt 0 }
-  # Whatever the browser claims in these is gone, with underscores too, which CGI and WSGI take for the same. Host passes unchanged, so
-  # that X-Forwarded-Host would say nothing new.
+  # Whatever the browser claims in these is gone, with underscores too, which CGI and WSGI take for
+  # the same. Host passes unchanged, so that X-Forwarded-Host would say nothing new.
   http-request del-header (?i)^x[-_](?:moorage|forwarded)[-_] -m reg
   http-request del-header Forwarded
   http-request add-header X-Forwarded-Proto $scheme
   http-request add-header X-Forwarded-For %[var(sess.client)]
-  # No cookie of ours comes out; a nameless cookie `=name=value` would be sent back as one of ours. Nor one for the zone or what is
-  # above it, which other workspaces and Moorage itself would get: a Domain is the workspace's own host, or none.
+  # No cookie of ours comes out; a nameless cookie `=name=value` would be sent back as one of ours.
+  # Nor one for the zone or what is above it, which other workspaces and Moorage itself would get: a
+  # Domain is the workspace's own host, or none.
   http-response replace-header Set-Cookie '(?i)^[\s=]*$ours(?:[\s=;].*)?$$' '%[str()]' if { res.fhdr(set-cookie) -m found }
   http-response replace-header Set-Cookie '(?i)^.*;\s*domain\s*=\s*(?!\.?[0-9]+-workspace-[0-9]+-[0-9]+-[0-9a-z]{6}\.)[^;\s].*$$' '%[str()]' if { res.fhdr(set-cookie) -m found }
   # Nor does it clear the cookies of the whole zone, as a browser understands this one.

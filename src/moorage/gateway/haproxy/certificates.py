@@ -1,5 +1,5 @@
-"""Certificates: which files there are, what is in them, and what HAProxy says of those that it has. All but `locate` and `read`
-is pure.
+"""Certificates: which files there are, what is in them, and what HAProxy says of those that it has.
+All but `locate` and `read` is pure.
 """
 
 from __future__ import annotations
@@ -15,38 +15,44 @@ from moorage.gateway.haproxy import words
 from moorage.kernel.errors import Misconfigured
 
 PAYLOAD_LIMIT = 15_000
-"""Bytes of a certificate with chain and key that HAProxy's runtime API takes: a buffer (16 KiB) with the command."""
+"""Bytes of a certificate with chain and key that HAProxy's runtime API takes: a buffer (16 KiB)
+with the command."""
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 _READ_AGAIN = 3
 
 
 @dataclass(frozen=True)
 class Files:
+    """A certificate's files."""
+
     certificate: Path
-    """By which HAProxy knows it."""
+    """The file that HAProxy knows it by."""
     key: Path | None = None
     """None: it is in the same file."""
 
 
 @dataclass(frozen=True)
 class Pem:
-    """What is in the files: the server's own certificate first, then its chain; no line is empty."""
+    """The content of the files: the server's own certificate first, then its chain; no line is
+    empty."""
 
     certificates: tuple[str, ...]
     keys: tuple[str, ...]
 
     @property
     def text(self) -> str:
-        """As HAProxy takes it."""
+        """The text as HAProxy takes it."""
         return "".join(f"{block}\n" for block in (*self.certificates, *self.keys))
 
     @property
     def digest(self) -> str:
+        """The SHA-256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
     def fingerprint(self) -> str:
-        """SHA-1 of the server's own certificate, as HAProxy writes it; "" when that is no certificate."""
+        """SHA-1 of the server's own certificate, as HAProxy writes it; "" when that is no
+        certificate."""
         try:
             raw = ssl.PEM_cert_to_DER_cert(self.certificates[0])
         except (IndexError, ValueError):
@@ -56,7 +62,7 @@ class Pem:
 
 @dataclass(frozen=True)
 class Shown:
-    """What HAProxy says of a certificate."""
+    """HAProxy's description of a certificate."""
 
     fingerprint: str
     not_before: float
@@ -66,10 +72,12 @@ class Shown:
 
 
 def locate(entries: tuple[str, ...]) -> list[Files]:
-    """The files that the setting `tls_certificate` means: each entry a combined PEM file, a `.crt` with a `.key` beside it, or
-    a folder that holds `tls.crt` and `tls.key` (a mounted Secret), or combined PEM files (`*.pem`).
+    """The files that the setting `tls_certificate` means: each entry a combined PEM file, a `.crt`
+    with a `.key` beside it, or a folder that holds `tls.crt` and `tls.key` (a mounted Secret), or
+    combined PEM files (`*.pem`).
 
-    Raises `Misconfigured` for an entry that is none of these, and for a name that HAProxy cannot be told.
+    Raises `Misconfigured` for an entry that is none of these, and for a name that HAProxy cannot be
+    told.
     """
     found = [files for entry in entries for files in _locate(Path(entry))]
     for files in found:
@@ -78,7 +86,8 @@ def locate(entries: tuple[str, ...]) -> list[Files]:
 
 
 def read(files: Files) -> Pem:
-    """Raises `OSError`. Files that are being replaced are read again, so that certificate and key belong together."""
+    """Raises `OSError`. Files that are being replaced are read again, so that certificate and key
+    belong together."""
     for _ in range(_READ_AGAIN):
         text = files.certificate.read_text(errors="replace")
         key = files.key.read_text(errors="replace") if files.key else ""
@@ -120,7 +129,7 @@ def fault_of_pem(pem: Pem) -> str:
 
 
 def fault_of_new(new: Shown, zone: str, now: float) -> str:
-    """What speaks against using it from now on; "" when nothing does."""
+    """Says what speaks against using it from now on; "" when nothing does."""
     if new.not_after <= now:
         return "It has ended already."
     if new.not_before > now:
@@ -131,7 +140,7 @@ def fault_of_new(new: Shown, zone: str, now: float) -> str:
 
 
 def shown(answer: str) -> Shown | None:
-    """From the answer to `show ssl cert <file>`; None when HAProxy has none of that name."""
+    """Reads the answer to `show ssl cert <file>`; None when HAProxy has none of that name."""
     lines = (line.partition(": ") for line in answer.splitlines())
     said = {name: value.strip() for name, _, value in lines}
     try:

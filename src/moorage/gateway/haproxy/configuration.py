@@ -25,7 +25,7 @@ from moorage.kernel.addresses import EVERYWHERE
 from moorage.kernel.sockets import format_address
 
 RUNTIME_SOCKET = "../run/haproxy.sock"
-"""As HAProxy's folder sees it."""
+"""The path as HAProxy's folder sees it."""
 _OURS = r"(?:__Host-|__Secure-)?moorage(?:_[^=;\s]*)?"
 """Names of cookies of ours, the server's included, as a regular expression: no workspace gets or
 sets one."""
@@ -44,15 +44,15 @@ _FROM_OUTSIDE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """What HAProxy is to do. Settings of the same name say what each means."""
+    """Everything that HAProxy is told to do. Settings of the same name say what each means."""
 
     zone: str
     scheme: str
-    """As browsers see it."""
+    """`http` or `https`, as browsers see it."""
     session_cookie: str
     """Names who is signed in on a workspace's host."""
     cookie_prefix: str
-    """What the names of our cookies begin with; "" without TLS."""
+    """The beginning of our cookies' names; "" without TLS."""
     key: str
     """The gateway's key, as it stands in its file."""
     server: Upstream | None
@@ -63,7 +63,7 @@ class Configuration:
     address: str
     port: int
     everywhere: tuple[str, ...] = ("0.0.0.0",)  # noqa: S104 - asked for by name
-    """What the address `*` stands for."""
+    """The addresses that `*` stands for."""
     certificates: tuple[str, ...] = ()
     """Files that it presents; a key that is in none of them is beside it, with `.key` in place of
     `.crt`."""
@@ -72,9 +72,9 @@ class Configuration:
     metrics_addresses: tuple[str, ...] = ("127.0.0.1",)
     metrics_port: int
     runtime_socket: str = RUNTIME_LISTENS
-    """What its runtime API listens on, and who may connect."""
+    """The socket that its runtime API listens on, and who may connect."""
     connections: int
-    """Of browsers, at most; fewer where `open_files` are."""
+    """Browsers' connections, at most; fewer where `open_files` are."""
     open_files: int = 1 << 20
     """The hard limit of this process."""
     threads: int = 0
@@ -84,14 +84,15 @@ class Configuration:
 
     @property
     def browser_connections(self) -> int:
-        """As many as open files allow for beside those of the metrics port."""
+        """Browsers' connections: as many as open files allow for beside those of the metrics
+        port."""
         most = (self.open_files - 200) // 2 - metrics_port.CONNECTIONS
         return max(16, min(self.connections, most))
 
 
 def render(configuration: Configuration, zone_backends: Sequence[ZoneBackend] | None = None) -> str:
-    """The text of the configuration. `zone_backends`: who answers on the zone's own host; None: those
-    of `backends.zone_backends`.
+    """The text of the configuration. `zone_backends`: who answers on the zone's own host; None:
+    those of `backends.zone_backends`.
 
     Raises `Misconfigured` for what cannot stand in it.
     """
@@ -118,7 +119,7 @@ def render(configuration: Configuration, zone_backends: Sequence[ZoneBackend] | 
 
 
 def _values(wanted: Configuration) -> dict[str, str]:
-    """What stands for the names in the templates."""
+    """The values of the names in the templates."""
     return {
         **_listening(wanted),
         "key": base64.b64encode(wanted.key.encode()).decode(),
@@ -181,7 +182,7 @@ def _tls(certificates: tuple[str, ...]) -> str:
 
 
 def _bind(address: str, port: int, everywhere: tuple[str, ...]) -> str:
-    """What a `bind` line listens on, and how."""
+    """The arguments of a `bind` line."""
     if address == EVERYWHERE:
         return f"{','.join(format_address(each, port) for each in everywhere)} v6only"
     return format_address(address, port)
@@ -196,7 +197,7 @@ def _filled(template: str, values: dict[str, str]) -> str:
 
 
 def _failures(kind: str) -> dict[str, str]:
-    """What HAProxy answers with when nobody does behind a backend."""
+    """The lines by which HAProxy answers when nobody does behind a backend."""
     found = {}
     for name in ("nothing_listens", "controller_away", "server_away"):
         file, content_type = (
@@ -213,7 +214,8 @@ def _failures(kind: str) -> dict[str, str]:
 
 
 _GLOBAL = """\
-# Written at each start of HAProxy; changes in here are lost. Settings: settings.toml, table [gateway].
+# Written at each start of HAProxy; changes in here are lost.
+# Settings: settings.toml, table [gateway].
 global
   maxconn $maxconn
 $threads
@@ -230,8 +232,9 @@ defaults
   timeout connect 3s
   timeout http-request 15s
   timeout http-keep-alive 75s
-  # Holds during the TLS handshake, before which nothing else does, and while a browser does not read on; not while a server is
-  # silent. Between two pieces of a body, the server's holds; they begin it anew.
+  # Holds during the TLS handshake, before which nothing else does, and while a browser does not
+  # read on; not while a server is silent. Between two pieces of a body, the server's holds; they
+  # begin it anew.
   timeout client $client_timeout
   timeout client-fin 30s
   timeout server 1h
@@ -255,8 +258,8 @@ $name_servers
   timeout retry 1s
   hold valid 10s
   hold obsolete 10s
-  # A name that is gone is not used any longer: somebody else may have its address soon. Name servers that are in trouble
-  # change nothing.
+  # A name that is gone is not used any longer: somebody else may have its address soon. Name
+  # servers that are in trouble change nothing.
   hold nx 5s
   hold timeout 1d
   hold refused 1d

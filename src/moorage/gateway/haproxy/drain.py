@@ -1,10 +1,10 @@
-"""Stands before HAProxy where it is to end gently: after SIGTERM the door stays open until load balancers have turned away, then
-closes, and those who are inside may finish.
+"""Stands before HAProxy where it is to end gently: after SIGTERM the door stays open until load
+balancers have turned away, then closes, and those who are inside may finish.
 
-HAProxy itself tells at once that it is about to end (`/healthz/gateway`), and later that nobody new comes in any more
-(`/healthz/serving`). For as long as anybody is, HAProxy answers its runtime API, so that the controller can still end what may not stay open; its
-own soft stop (SIGUSR1) ends that at once. Run as a program, this imports the standard library alone: it is only there to
-wait.
+HAProxy itself tells at once that it is about to end (`/healthz/gateway`), and later that nobody new
+comes in any more (`/healthz/serving`). For as long as anybody is, HAProxy answers its runtime API,
+so that the controller can still end what may not stay open; its own soft stop (SIGUSR1) ends that
+at once. Run as a program, this imports the standard library alone: it is only there to wait.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import time
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD}
 _LOOK_EVERY = 0.25
 _QUIET_LOOKS = 4
-"""How often nothing is to be seen before we believe it: a connection that only rests may be about to ask for more."""
+"""Looks that must see nothing before we believe it: a connection that only rests may be about
+to ask for more."""
 _END_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 
@@ -37,8 +38,9 @@ def is_ending(show_acl: str) -> bool:
 def command(
     seconds: float, lameduck: float, frontend: str, runtime_socket: str, haproxy: list[str]
 ) -> list[str]:
-    """What to execute instead of `haproxy`, in the folder that its configuration and `runtime_socket` are seen from. New
-    connections come in for `lameduck` seconds of the `seconds` that are left after SIGTERM.
+    """Makes the command to execute instead of `haproxy`, in the folder that its configuration and
+    `runtime_socket` are seen from. New connections come in for `lameduck` seconds of the `seconds`
+    that are left after SIGTERM.
 
     `haproxy` without a master process: one that has a master keeps the door's socket open.
     """
@@ -47,7 +49,7 @@ def command(
 
 
 def run(seconds: float, lameduck: float, frontend: str, runtime_socket: str, haproxy: list[str]) -> int:
-    """Until HAProxy ends, or has ended after a signal. Returns the exit code."""
+    """Runs HAProxy until it ends, or has ended after a signal. Returns the exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     listening = os.environ.get("MOORAGE_LISTEN_FD", "")  # as in `kernel.sockets`
     passed = (int(listening),) if listening else ()

@@ -20,8 +20,9 @@ frontend $frontend
 $proxy_from
   tcp-request session track-sc0 var(sess.source) table $table
 
-  # The short way. Cookies and host are the same as at this connection's last request: what was found out then still
-  # holds. Whether the session lives, and may open this, is looked up each time.
+  # The short way. Cookies and host are the same as at this connection's last request: what was
+  # found out then still holds. Whether the session lives, and may open this, is looked up each
+  # time.
   acl same_cookies req.fhdr(cookie),strcmp(sess.cookies) eq 0
   acl in_pieces req.fhdr_cnt(cookie) gt 1
   acl same_authority req.fhdr(host),strcmp(sess.authority) eq 0
@@ -46,8 +47,9 @@ $proxy_from
   http-request unset-var(sess.editor) if !admitted
   http-request set-var(sess.editor) bool(true) if !admitted { var(sess.port) -m str $editor_port }
   http-request set-var(sess.editor) bool(true) if !admitted { var(txn.host),concat(/$editor_mark),map_str_ip($access_map) -m found }
-  # Cookies are apart by semicolons, whatever stands in between (RFC 6265bis, 5.8.3): quotes mean nothing. The last of that name,
-  # else the first; the controller (`gateway.cookies`) reads them in the same way, and takes planted ones away.
+  # Cookies are apart by semicolons, whatever stands in between (RFC 6265bis, 5.8.3): quotes mean
+  # nothing. The last of that name, else the first; the controller (`gateway.cookies`) reads them in
+  # the same way, and takes planted ones away.
   http-request set-var(txn.cookie) 'req.fhdr(cookie),regsub("^(?:.*;)?[ \t]*$cookie[ \t]*=[ \t]*([^; \t]*).*$$","\1")' if !admitted
   # The cookie is ours, and of this host: HMAC-SHA-256 over "<session id>@<host>".
   http-request set-var(txn.session) var(txn.cookie),field(1,.) if !admitted
@@ -63,8 +65,8 @@ $proxy_from
   http-request set-var(txn.address) var(sess.access_key),map_str_ip($access_map) if !admitted signed
   http-request set-var(sess.access_key) var(txn.host),concat(/,txn.session) if !admitted signed
   http-request set-var(txn.address) var(sess.access_key),map_str_ip($access_map) if !admitted signed
-  # Write down, beside the connection, whose it is now and where it leads: 64 bits each of the SHA-256 of session and place,
-  # and the port. Nothing of it costs the short way anything.
+  # Write down, beside the connection, whose it is now and where it leads: 64 bits each of the
+  # SHA-256 of session and place, and the port. Nothing of it costs the short way anything.
   acl remembered var(sess.cookies) -m found
   http-request set-var(txn.digest) var(txn.session),sha2(256),hex if admitted !remembered
   http-request sc-set-gpt(0,0) var(txn.digest),bytes(0,8),hex2i if admitted !remembered
@@ -75,14 +77,16 @@ $proxy_from
   http-request sc-set-gpt(4,0) var(sess.port) if admitted !remembered
   http-request sc-set-gpt(0,0) int(0) if !admitted
   http-request sc-set-gpt(1,0) int(0) if !admitted
-  # Remember it for the connection's next request; last of all the cookies, without which nothing is remembered.
+  # Remember it for the connection's next request; last of all the cookies, without which nothing is
+  # remembered.
   http-request set-var(sess.others) 'req.fhdr(cookie),regsub("(?:^|;)\s*$ours\s*=[^;]*","",gi),regsub("^[;\s]+","")' if admitted !remembered
   http-request set-var-fmt(sess.client) "%[src]" if admitted !remembered
   http-request set-var(sess.authority) req.fhdr(host) if admitted !remembered
   http-request set-var(sess.cookies) req.fhdr(cookie) if admitted !remembered
 
-  # Workspaces of one zone are same-site to a browser, which sends their cookies along: what another origin asks for is
-  # refused here. `theirs`: the origin is this zone or below it. `kin`: another port of the same workspace.
+  # Workspaces of one zone are same-site to a browser, which sends their cookies along: what another
+  # origin asks for is refused here. `theirs`: the origin is this zone or below it. `kin`: another
+  # port of the same workspace.
   acl zone_host var(txn.host) -m str $zone
   acl own_origin str($scheme://),concat(,txn.authority),strcmp(txn.origin) eq 0
   acl theirs var(txn.origin_host) -m str $zone
@@ -98,7 +102,8 @@ $proxy_from
   http-request set-var(txn.origin_host) var(txn.origin),field(3,/),host_only if has_origin
   http-request set-var(txn.kin) bool(true) if has_origin { var(txn.origin) -m beg $scheme:// } { var(txn.origin),field(3,/),field(2,-,0),strcmp(txn.authority_place) eq 0 }
   http-request set-var(txn.refused) bool(true) if has_origin !own_origin theirs !kin
-  # Beside the zone are hosts that a browser takes for the same site, too (`app.example.com`, where the zone is `dev.example.com`).
+  # Beside the zone are hosts that a browser takes for the same site, too (`app.example.com`, where
+  # the zone is `dev.example.com`).
   http-request set-var(txn.refused) bool(true) if has_origin same_site !kin !nameless
   http-request set-var(txn.refused) bool(true) if has_origin !own_origin editor
   http-request set-var(txn.refused) bool(true) if has_origin !own_origin websocket !kin
@@ -116,8 +121,8 @@ $editor_rules
   acl reserved path_beg /.moorage/
   use_backend workspace_page if admitted page !reserved
   use_backend workspace_data if admitted !reserved
-  # A cookie of ours that is there twice was planted once: nobody goes on before it is gone. Where a workspace's host has one that
-  # passes, that one counts.
+  # A cookie of ours that is there twice was planted once: nobody goes on before it is gone. Where a
+  # workspace's host has one that passes, that one counts.
   acl planted req.fhdr(cookie) -m reg '(?:^|;)[ \t]*(?<name>$prefix(?:moorage|moorage_gateway|moorage_state))[ \t]*=.*;[ \t]*\k<name>[ \t]*='
   use_backend controller_page if !zone_host page
   use_backend controller_data if !zone_host

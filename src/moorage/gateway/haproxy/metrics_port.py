@@ -1,5 +1,5 @@
-"""The part of HAProxy's configuration that probes and Prometheus ask. Pure; see "A gateway of pods" in
-docs/architecture.md.
+"""The part of HAProxy's configuration that probes and Prometheus ask. Pure; see "A gateway of pods"
+in docs/architecture.md.
 
 A process whose metrics are to be read is one more row of `backends`.
 """
@@ -57,7 +57,8 @@ $metrics_binds
   http-request deny deny_status 404 if !local !ready !serving !{ path /healthz /metrics/haproxy $metrics_paths_elsewhere }
   http-request return status 200 content-type text/plain string "HAProxy works.\n" if { path /healthz }
   http-request use-service prometheus-exporter if { path /metrics/haproxy }
-  # Who chooses where to go turns away while the door is still open; who comes all the same is served until it closes.
+  # Who chooses where to go turns away while the door is still open; who comes all the same is
+  # served until it closes.
   http-request return status 503 content-type text/plain string "Ending: go elsewhere.\n" if ready ending
   http-request return status 503 content-type text/plain string "Ending: no new connections.\n" if serving closed
   http-request deny deny_status 404 if !ready !serving !{ path $metrics_paths }

@@ -1,7 +1,8 @@
-"""HAProxy's runtime API (management guide, section 9.3): a question, an answer, each on a connection of its own.
+"""HAProxy's runtime API (management guide, section 9.3): a question, an answer, each on a
+connection of its own.
 
-Nothing reaches it that `words` does not allow, whoever asks. An entry of a map that cannot be written is left out and said, and
-keeps no other away: what is not in the map is not let through.
+Nothing reaches it that `words` does not allow, whoever asks. An entry of a map that cannot be
+written is left out and said, and keeps no other away: what is not in the map is not let through.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ _VERSION = re.compile(r"New version created: (\d+)")
 
 
 class Runtime:
+    """Asks HAProxy, and changes what it has in memory."""
+
     def __init__(self, socket: Path) -> None:
         self._socket = socket
 
     async def ask(self, *commands: str) -> str:
-        """The answers, one after the other. Raises `Unavailable`, and `Misconfigured` for what is no command."""
+        """The answers, one after the other. Raises `Unavailable`, and `Misconfigured` for what is
+        no command."""
         return await self._send(";".join(words.line(command) for command in commands))
 
     async def _give(self, command: str, payload: Iterable[str]) -> str:
@@ -54,7 +58,8 @@ class Runtime:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[asyncio.Task[None]]:
-        """A task that is done when this HAProxy has ended: the next one knows nothing. Raises `Unavailable`."""
+        """A task that is done when this HAProxy has ended: the next one knows nothing. Raises
+        `Unavailable`."""
         try:
             reader, writer = await asyncio.open_unix_connection(self._socket)
         except OSError as error:
@@ -75,7 +80,8 @@ class Runtime:
                 await asyncio.sleep(_DRAIN_LOOK)
 
     async def change(self, name: str, difference: Difference) -> None:
-        """Changes a map in place: first what goes, so that a failure leaves too little in it rather than too much."""
+        """Changes a map in place: first what goes, so that a failure leaves too little in it rather
+        than too much."""
         await self._run(f"del map {name} {key}" for key in difference.removed if words.is_word(key))
         await self._run(f"set map {name} {key} {value}" for key, value in writable(difference.changed))
         await self._add(f"add map {name}", difference.added)
@@ -90,13 +96,15 @@ class Runtime:
         _check(await self.ask(f"commit map @{version[1]} {name}"))
 
     async def shutdown(self, streams: Iterable[str]) -> None:
-        """Ends requests (and WebSockets) by the ids that `show sess` gives. One that has ended meanwhile is no error."""
+        """Ends requests (and WebSockets) by the ids that `show sess` gives. One that has ended
+        meanwhile is no error."""
         for chunk in _chunks(f"shutdown session {stream}" for stream in streams):
             await self.ask(*chunk)
 
     async def stage_certificate(self, name: str, pem: str) -> str:
-        """Reads a new content for a certificate that is in use, and returns what `show ssl cert` says of it. It is used once it
-        is committed. Raises `Unavailable`, code `haproxy-refused` when HAProxy cannot read it.
+        """Reads a new content for a certificate that is in use, and returns what `show ssl cert`
+        says of it. It is used once it is committed. Raises `Unavailable`, code `haproxy-refused`
+        when HAProxy cannot read it.
 
         `pem`: no empty line, and a line's end at its end.
         """
@@ -106,7 +114,8 @@ class Runtime:
         return await self.ask(f"show ssl cert *{name}")
 
     async def commit_certificate(self, name: str) -> None:
-        """New connections get it from now on; open ones go on as they are. Raises as `stage_certificate`."""
+        """New connections get it from now on; open ones go on as they are. Raises as
+        `stage_certificate`."""
         answer = await self.ask(f"commit ssl cert {name}")
         if "Success!" not in answer:
             raise _refused("HAProxy does not take it", answer)
@@ -150,7 +159,8 @@ def _chunks(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _check(answer: str) -> None:
-    """HAProxy says nothing when it did as it was told. What is gone already need not be taken away."""
+    """HAProxy says nothing when it did as it was told. What is gone already need not be taken
+    away."""
     said = [line for line in answer.splitlines() if line.strip() and "not found" not in line.lower()]
     if said:
         raise Unavailable(f"HAProxy refused a change: {said[0]}", code="haproxy-refused")

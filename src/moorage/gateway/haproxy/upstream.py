@@ -1,9 +1,10 @@
-"""How HAProxy finds the server that it forwards the zone host's traffic to. Pure.
+"""Says how HAProxy finds the server that it forwards the zone host's traffic to. Pure.
 
-HAProxy asks the name servers by itself, again and again, so that an address may change and a name may come to be while it
-runs. But it knows neither `/etc/hosts` nor the search list of `resolv.conf` (resolv.conf(5)), which Kubernetes' short
-names need; so each name that the C library would try becomes a server of its own, in the C library's order. Those whose
-name does not exist are out of service until it does.
+HAProxy asks the name servers by itself, again and again, so that an address may change and a name
+may come to be while it runs. But it knows neither `/etc/hosts` nor the search list of `resolv.conf`
+(resolv.conf(5)), which Kubernetes' short names need; so each name that the C library would try
+becomes a server of its own, in the C library's order. Those whose name does not exist are out of
+service until it does.
 """
 
 from __future__ import annotations
@@ -16,20 +17,24 @@ from moorage.kernel.sockets import format_address
 
 _PORTS = {"http": 80, "https": 443}
 _NAME_SERVERS = 3
-"""As many as the C library asks."""
+"""The C library asks as many."""
 _SEARCH = 6
 _RESOLVED = "resolvers dns resolve-prefer ipv4 init-addr none"
-"""Not by the C library: with name servers that do not answer, that would keep HAProxy from starting for minutes."""
+"""Not by the C library: with name servers that do not answer, that would keep HAProxy from starting
+for minutes."""
 
 
 @dataclass(frozen=True)
 class Upstream:
+    """A process that HAProxy forwards requests to."""
+
     addresses: tuple[str, ...]
     """`unix@<path>` or `<host>:<port>`; the first that is there is used."""
     options: str = ""
-    """Of each of these servers, as HAProxy's configuration has them."""
+    """Options of each of these servers, as HAProxy's configuration has them."""
     name_servers: tuple[str, ...] = ()
-    """That HAProxy asks for the names; none: it looks them up once, by the C library."""
+    """Name servers that HAProxy asks for the names; none: it looks them up once, by the C
+    library."""
 
     def lines(self, name: str) -> str:
         """The `server` lines of a backend; `name`: what HAProxy calls the server."""
@@ -40,12 +45,13 @@ class Upstream:
 
 
 def by_socket(path: str) -> Upstream:
+    """A process on a Unix socket."""
     return Upstream((f"unix@{path}",))
 
 
 def by_tcp(url: str, *, ca_file: str, hosts: str, resolv_conf: str) -> Upstream:
-    """`url`: `http://<host>[:<port>]` or https, whose certificate is verified by the CAs in `ca_file`; `hosts` and
-    `resolv_conf`: the texts of these files, "" without."""
+    """`url`: `http://<host>[:<port>]` or https, whose certificate is verified by the CAs in
+    `ca_file`; `hosts` and `resolv_conf`: the texts of these files, "" without."""
     parts = urlsplit(url)
     host, port = (parts.hostname or "").rstrip("."), parts.port or _PORTS[parts.scheme]
     options = _tls(host, ca_file) if parts.scheme == "https" else ""
@@ -70,7 +76,8 @@ def _names(hosts: str) -> set[str]:
 
 
 def _name_servers(resolv_conf: str) -> tuple[str, ...]:
-    """With their port; those with a zone index (link-local ones) are left out, as HAProxy cannot reach them."""
+    """With their port; those with a zone index (link-local ones) are left out, as HAProxy cannot
+    reach them."""
     lines = (line.split() for line in resolv_conf.splitlines())
     addresses = [line[1] for line in lines if len(line) > 1 and line[0] == "nameserver"]
     usable = [address for address in addresses if is_address(address)]

@@ -1,8 +1,9 @@
-"""What may be said to HAProxy: the one list of characters for all that goes into a command of its runtime API, a map, its
-configuration or a certificate. Pure.
+"""Says what HAProxy may be told: the one list of characters for all that goes into a command of its
+runtime API, a map, its configuration or a certificate. Pure.
 
-HAProxy reads `;`, `\\`, quotes, `<<`, spaces and line ends as more than text, in one place or another. What is written here needs
-none of them, so that nothing has to be escaped: it is refused instead.
+HAProxy reads `;`, `\\`, quotes, `<<`, spaces and line ends as more than text, in one place or
+another. What is written here needs none of them, so that nothing has to be escaped: it is refused
+instead.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ def is_word(text: str) -> bool:
 
 
 def line(text: str) -> str:
-    """`text` when it can be a command, a map's entry or a PEM's line: words with one space between two. Raises `Misconfigured`."""
+    """`text` when it can be a command, a map's entry or a PEM's line: words with one space between
+    two. Raises `Misconfigured`."""
     if not _LINE.fullmatch(text):
         raise _unwritable(text)
     return text
 
 
 def configured(text: str) -> str:
-    """`text` when it can be a part of one or several lines of the configuration as it is. Raises `Misconfigured`."""
+    """`text` when it can be a part of one or several lines of the configuration as it is. Raises
+    `Misconfigured`."""
     for each in text.split("\n"):
         if not _CONFIGURED.fullmatch(each):
             raise _unwritable(each)

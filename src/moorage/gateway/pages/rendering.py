@@ -22,11 +22,15 @@ _OFFERS_START = (Kind.STOPPED, Kind.FAILED)
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person looks at the answer: a browser's navigation, not a picture, a script or a program."""
+    """Whether a person looks at the answer: a browser's navigation, not a picture, a script or a
+    program."""
     return request.method in ("GET", "HEAD", "POST") and "text/html" in request.headers.get("accept", "")
 
 
 class Pages:
+    """Renders what the controller answers with: pages for people, problem documents for
+    programs."""
+
     def __init__(self, zone: Zone, table: Table, clock: Clock) -> None:
         self._zone = zone
         self._table = table
@@ -34,7 +38,8 @@ class Pages:
         self._environment = theme.environment("moorage.gateway.pages", assets_at=ASSETS_AT)
 
     def of(self, request: Request, decision: Decision, place: WorkspaceHost | None, path: str) -> Response:
-        """The answer to a request that did not pass. `path`: where it wanted to go, on the same host."""
+        """The answer to a request that did not pass. `path`: where it wanted to go, on the same
+        host."""
         if decision.route is not None:
             return self._state(request, decision, place, path)
         title, message, hint = self._words(decision, place)
@@ -74,10 +79,12 @@ class Pages:
         return self._page(html, status)
 
     def sign_out(self) -> Response:
+        """The page that asks whether to sign out."""
         return self._page(self._render("gateway/sign_out.html", home=self.home), 200)
 
     def live(self, decision: Decision, place: WorkspaceHost | None, path: str, *, go: bool = False) -> str:
-        """The part of a workspace's page that changes while somebody looks. `go`: it leads on to the workspace."""
+        """The part of a workspace's page that changes while somebody looks. `go`: it leads on to
+        the workspace."""
         return self._render("gateway/live.html", **self._context(decision, place, path), go=go)
 
     @property
@@ -163,6 +170,7 @@ class Pages:
 
 
 def page_headers(form_action: str = "'self'") -> dict[str, str]:
+    """The headers of every page."""
     return {
         "Content-Security-Policy": theme.content_security_policy(form_action=form_action),
         "X-Content-Type-Options": "nosniff",
@@ -183,6 +191,7 @@ def problem(status: int, *, code: str, title: str, detail: str, hint: str = "") 
 
 
 def problem_text(status: int, *, code: str, title: str, detail: str, hint: str = "") -> str:
+    """A problem document (RFC 9457)."""
     body = {
         "type": "about:blank",
         "title": title,

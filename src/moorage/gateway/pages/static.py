@@ -1,7 +1,7 @@
-"""What HAProxy answers with by itself, when nobody behind it does: written as files when it starts.
+"""Makes the files that HAProxy answers with by itself, when nobody behind it does.
 
-Those that end a failed connection are HAProxy log-formats (a `%` is doubled, `%[…]` is filled in): `PORT` is replaced by
-the port in the host's name, which the session cookie's HMAC has vouched for.
+Those that end a failed connection are HAProxy log-formats (a `%` is doubled, `%[…]` is filled in):
+`PORT` is replaced by the port in the host's name, which the session cookie's HMAC has vouched for.
 """
 
 from __future__ import annotations
