@@ -20,7 +20,7 @@ from moorage.gateway.metrics import Metrics
 from moorage.gateway.pages import ASSETS_AT, Pages
 from moorage.gateway.pages.rendering import wants_page
 from moorage.gateway.reconcile import Reconciler
-from moorage.gateway.server import Server
+from moorage.gateway.server_client import ServerClient
 from moorage.gateway.sign_in import SignIn
 from moorage.gateway.subscription import Subscription
 from moorage.gateway.table import Table
@@ -50,7 +50,7 @@ class Application:
     reconciler: Reconciler
     subscription: Subscription
     watchers: Watchers
-    server: Server
+    server: ServerClient
     pages: Pages
     sign_in: SignIn
     metrics: Metrics

@@ -19,7 +19,7 @@ from moorage.gateway.pages import Pages
 from moorage.gateway.persistence import Persistence
 from moorage.gateway.reconcile import Reconciler
 from moorage.gateway.revocation import Revocation
-from moorage.gateway.server import Server
+from moorage.gateway.server_client import ServerClient
 from moorage.gateway.settings import GatewaySettings
 from moorage.gateway.sign_in import SignIn
 from moorage.gateway.signing import Signer
@@ -87,7 +87,7 @@ class Controller:
 
     table: Table
     runtime: Runtime
-    server: Server
+    server: ServerClient
     application: Application
     work: dict[str, Work]
     """The background tasks, by name."""
@@ -100,7 +100,7 @@ def compose(home: Home, settings: GatewaySettings) -> Controller:
     table = persistence.load(home, clock.now(), settings.networks)
     metrics = Metrics(table, clock)
     runtime = Runtime(home.socket("haproxy"))
-    server = Server(
+    server = ServerClient(
         settings.server_socket(home), settings.server, home.secret("gateway-token"), settings.server_ca_bundle
     )
     reconciler = Reconciler(table=table, runtime=runtime, zone=zone, clock=clock, metrics=metrics)

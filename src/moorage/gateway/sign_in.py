@@ -26,7 +26,7 @@ from moorage.gateway.metrics import Metrics
 from moorage.gateway.pages import Pages
 from moorage.gateway.persistence import Persistence
 from moorage.gateway.reconcile import Reconciler
-from moorage.gateway.server import Server
+from moorage.gateway.server_client import ServerClient
 from moorage.gateway.signing import Signer, SignInState, digest
 from moorage.gateway.subscription import Subscription
 from moorage.gateway.table import Table
@@ -57,7 +57,7 @@ class SignIn:
     reconciler: Reconciler
     persistence: Persistence
     subscription: Subscription
-    server: Server
+    server: ServerClient
     pages: Pages
     metrics: Metrics
     clock: Clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from moorage.contract.gateway import RouteTable
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.reconcile import Reconciler
-from moorage.gateway.server import Server
+from moorage.gateway.server_client import ServerClient
 from moorage.kernel import log
 from moorage.kernel.errors import MoorageError, Unavailable
 
@@ -15,7 +15,7 @@ _log = log.get(part="gateway.subscription")
 class Subscription:
     """Gives the reconciler what the server says, and tells the server which sessions ended here."""
 
-    def __init__(self, *, server: Server, reconciler: Reconciler, metrics: Metrics) -> None:
+    def __init__(self, *, server: ServerClient, reconciler: Reconciler, metrics: Metrics) -> None:
         self._server = server
         self._reconciler = reconciler
         self._metrics = metrics

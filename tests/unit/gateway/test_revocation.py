@@ -14,7 +14,7 @@ from moorage.gateway.haproxy.connections import Connection, tag
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.reconcile import Reconciler
 from moorage.gateway.revocation import Revocation, forbidden
-from moorage.gateway.server import Server
+from moorage.gateway.server_client import ServerClient
 from moorage.gateway.subscription import Subscription
 from moorage.gateway.table import Affected, Table
 from moorage.gateway.zone import Zone
@@ -115,7 +115,7 @@ def revoking(table: Table, runtime: RuntimeInMemory, *, connected: bool = False)
     clock = SystemClock()
     metrics = Metrics(table, clock)
     reconciler = Reconciler(table=table, runtime=runtime, zone=ZONE, clock=clock, metrics=metrics)
-    subscription = Subscription(server=cast("Server", None), reconciler=reconciler, metrics=metrics)
+    subscription = Subscription(server=cast("ServerClient", None), reconciler=reconciler, metrics=metrics)
     subscription.connected = connected
     return Revocation(
         reconciler=reconciler,

@@ -10,7 +10,7 @@ import pytest
 from moorage.contract.gateway import RouteTable, Session, ToGateway
 from moorage.gateway.metrics import Metrics
 from moorage.gateway.reconcile import Reconciler
-from moorage.gateway.server import Server
+from moorage.gateway.server_client import ServerClient
 from moorage.gateway.subscription import Subscription
 from moorage.gateway.table import Table
 from moorage.gateway.zone import Zone
@@ -22,7 +22,7 @@ ANAS = Session(id="session-ana", user=1, user_name="ana", expires_at=1e12)
 TABLE = RouteTable(revision=1, server_url="http://s", sessions=(ANAS,))
 
 
-class ServerInMemory(Server):
+class ServerInMemory(ServerClient):
     """Says what it was given, and then breaks off."""
 
     def __init__(self, *messages: ToGateway) -> None:

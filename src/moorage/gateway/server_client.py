@@ -28,7 +28,7 @@ _TABLE_LIMIT = 256 << 20
 """Bytes of one message of the stream."""
 
 
-class Server:
+class ServerClient:
     """Speaks to the server: listens to its stream, and asks."""
 
     def __init__(self, unix_socket: Path | None, url: str, token: str, ca_bundle: str = "") -> None:
