@@ -2,8 +2,8 @@
 
     python bench/cli.py
 
-Of several runs, one of each after another, the least: what a command takes on a machine that does nothing else meanwhile.
-The server answers at once, on a Unix socket, as that of `moor up` does.
+Of several runs, one of each after another, the least: what a command takes on a machine that does
+nothing else meanwhile. The server answers at once, on a Unix socket, as that of `moor up` does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Wraps the documents' prose at the width that code has. Tables, blocks of code and headings stay as they are.
+"""Wraps the documents' prose at the width that code has. Tables, blocks of code and headings stay
+as they are.
 
 python scripts/wrap_markdown.py            # wraps what is too wide
 python scripts/wrap_markdown.py --check    # names it, and fails; part of `make check`
@@ -23,7 +24,8 @@ GLUE = "\x00"
 
 
 def wrapped(text: str) -> str:
-    """Paragraphs and items of lists that have a line that is too wide, filled anew; all else as it is."""
+    """Paragraphs and items of lists that have a line that is too wide, filled anew; all else as it
+    is."""
     return "".join(
         f"{line}\n"
         for prose, block in blocks(text.splitlines())
@@ -32,7 +34,8 @@ def wrapped(text: str) -> str:
 
 
 def blocks(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
-    """Whether it is prose, and its lines: paragraphs and items of lists; what is no prose, line by line."""
+    """Whether it is prose, and its lines: paragraphs and items of lists; what is no prose, line by
+    line."""
     block: list[str] = []
     fence = ""
     for line in lines:
@@ -68,7 +71,8 @@ def filled(block: list[str]) -> list[str]:
 
 
 def glued(text: str) -> str:
-    """Keeps code together, and what would mean something else at the beginning of a line with the word before it."""
+    """Keeps code together, and what would mean something else at the beginning of a line with the
+    word before it."""
     text = re.sub(r"`[^`]{1,60}`|\[[^\]]{1,40}\](?=\()", lambda code: code[0].replace(" ", GLUE), text)
     return re.sub(r" (?=(?:[-+*>|=·]|#+|\d+[.)])(?: |$))", GLUE, text)
 

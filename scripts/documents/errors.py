@@ -1,7 +1,9 @@
-"""Every code that an error, a cause, a problem or a notice carries, with what it says and what to do.
+"""Every code that an error, a cause, a problem or a notice carries, with what it says and what to
+do.
 
-The code is read, not run. A callable that takes a `code` (a class's `__init__` or fields, a function's parameters) is known by
-its definition; each call of it with a code that is written there is one entry. What is filled in at run time is shown as `…`.
+The code is read, not run. A callable that takes a `code` (a class's `__init__` or fields, a
+function's parameters) is known by its definition; each call of it with a code that is written there
+is one entry. What is filled in at run time is shown as `…`.
 """
 
 from __future__ import annotations
@@ -93,7 +95,8 @@ class Source:
         return found
 
     def _all_said(self) -> Iterator[tuple[str, str, str, str]]:
-        """Of all calls: those of a module with its constants, those of a function also with what it calls `code`."""
+        """What all calls say: those of a module with its constants, those of a function also with
+        its variable `code`."""
         for module in self.modules:
             constants = _constants(module)
             for node in ast.walk(module):
@@ -141,12 +144,14 @@ class Source:
         name = _name(call.func)
         kind = self.kind(name)
         named = {keyword.arg: keyword.value for keyword in call.keywords}
-        # A variable that holds one of the kinds is not followed: its errors stand with the base of them all.
+        # A variable that holds one of the kinds is not followed: its errors stand with the base of
+        # them all.
         kind = kind or ("MoorageError" if name == "kind" else "")
         for known in [Callable(["message"], kind)] if kind else self.callables.get(name, []):
             given = {**dict(zip(known.parameters, call.args, strict=False)), **named}
             for code in _codes(given.get("code"), constants):
-                # A word without a dash that is no argument `code` by name is another callable's of the same name.
+                # A word without a dash that is no argument `code` by name is another callable's of
+                # the same name.
                 if "code" in named or "-" in code:
                     yield known.section, code, *(_text(given.get(k), constants) for k in ("message", "hint"))
 
@@ -212,7 +217,8 @@ def _codes(node: ast.AST | None, constants: dict[str, str]) -> list[str]:
 
 
 def _text(node: ast.AST | None, constants: dict[str, str]) -> str:
-    """A text as it is written, with `…` for what is filled in; "" for one that is not written there."""
+    """A text as it is written, with `…` for what is filled in; "" for one that is not written
+    there."""
     match node:
         case ast.Constant(value=str(text)):
             return " ".join(text.split())

@@ -30,7 +30,8 @@ def found() -> list[Metric]:
 
 
 def _metric(call: ast.Call) -> Iterator[Metric]:
-    """The metric that a call defines: of a function that is named for a kind, with name and meaning first."""
+    """The metric that a call defines: of a function that is named for a kind, with name and meaning
+    first."""
     function = ast.unparse(call.func).lower()
     kind = next((kind for kind in KINDS if function.endswith(kind)), "")
     texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]

@@ -1,4 +1,5 @@
-"""What pages and the command line say about states, stages and times: pure functions from the contract's values to words.
+"""Words for states, stages and times, for pages and the command line: pure functions of the
+contract's values.
 
 All times are seconds; `now` is seconds since the epoch by the clock of whoever renders the page.
 """
@@ -66,7 +67,8 @@ _UNDER_WAY: dict[tuple[DesiredState, ActualState], ActualState] = {
     (DesiredState.TERMINATED, ActualState.FAILED): ActualState.TERMINATING,
     (DesiredState.TERMINATED, ActualState.CREATION_REQUESTED): ActualState.TERMINATING,
 }
-"""Asked for, and not yet reported: what a person sees between a click and the agent's first answer."""
+"""Asked for, and not yet reported: what a person sees between a click and the agent's first
+answer."""
 
 _STAGES: dict[StageName, str] = {
     StageName.QUEUED: "Queued",
@@ -89,7 +91,8 @@ _SAID: dict[StageState, str] = {
 
 
 def badge(desired: str, state: str) -> Badge:
-    """How the state of a workspace is shown. Takes the values of `DesiredState` and `ActualState`."""
+    """How the state of a workspace is shown. Takes the values of `DesiredState` and
+    `ActualState`."""
     actual = ActualState(state)
     return _BADGES[_UNDER_WAY.get((DesiredState(desired), actual), actual)]
 
@@ -134,7 +137,8 @@ def _line(stage: Timed, now: float) -> StageLine:
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `42 s`, `3 min 05 s`, `2 h 04 min`, `3 d 4 h`: two figures that matter, never more."""
+    """`0.4 s`, `42 s`, `3 min 05 s`, `2 h 04 min`, `3 d 4 h`: two figures that matter, never
+    more."""
     if seconds < 9.95:
         return f"{max(0.0, seconds):.1f} s"
     whole = round(seconds)

@@ -67,7 +67,8 @@ FILES = _files()
 
 
 def _is_there(path: str, page: Path) -> bool:
-    """From the page, the repository's top, or below any folder of it: documents say `http/context.py` when they speak of the server."""
+    """From the page, the repository's top, or below any folder of it: documents say
+    `http/context.py` when they speak of the server."""
     if (page.parent / path).exists():
         return True
     return any(f"/{file}".rstrip("/").endswith(f"/{path.rstrip('/')}") for file in FILES)
@@ -107,13 +108,15 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_are_named_are_there(page: Path) -> None:
-    """Modules and documents by their path, with or without the folders above, and modules by their dotted name."""
+    """Modules and documents by their path, with or without the folders above, and modules by their
+    dotted name."""
     spans = set(_spans(page.read_text())) - ELSEWHERE
     assert sorted(span for span in spans if not _names_what_is_there(span, page)) == []
 
 
 def _names_what_is_there(span: str, page: Path) -> bool:
-    """Whether it is, for what looks like the name of a file, a folder or a module; True for anything else."""
+    """Whether it is, for what looks like the name of a file, a folder or a module; True for
+    anything else."""
     packages = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
     if re.fullmatch(r"(?:[\w.-]|/|\{[\w,]+\})+\.(?:py|md)", span):
         return all(_is_there(path, page) for path in _expanded(span))

@@ -52,7 +52,8 @@ def test_an_item_of_a_list(mark: str, indent: str) -> None:
 
 
 def test_what_stays_together() -> None:
-    """A span of code, a link's words, and a sign that would mean a list at the beginning of a line."""
+    """A span of code, a link's words, and a sign that would mean a list at the beginning of a
+    line."""
     for whole in (CODE, "[several words](page.md)", "word - then"):
         for before in range(60, 100):
             lines = wrap_markdown.wrapped(f"{'x' * before} {whole} {LONG}\n").splitlines()

@@ -99,7 +99,8 @@ def show(context: Context, agent: str) -> None:
 @output_option
 @pass_context
 def add(context: Context, agent: str, zone: str) -> None:
-    """Register an agent and its gateway. Prints their tokens, once, and what to paste where they are to run."""
+    """Register an agent and its gateway. Prints their tokens, once, and what to paste where they
+    are to run."""
     with context.connect() as client:
         made = client.post("/agents", {"name": agent, "zone_url": zone})
     _show_new(context, made, f"The agent {agent} is registered.")
@@ -112,7 +113,8 @@ def add(context: Context, agent: str, zone: str) -> None:
 @output_option
 @pass_context
 def rotate(context: Context, agent: str, *, only: str | None) -> None:
-    """Give an agent and its gateway new tokens. The old ones end at once, and what is connected with them."""
+    """Give an agent and its gateway new tokens. The old ones end at once, and what is connected
+    with them."""
     if only not in (None, "agent", "gateway"):
         raise InvalidInput(f"There is no token of {only}.", field="only", hint="Say agent or gateway.")
     with context.connect() as client:
@@ -126,7 +128,8 @@ def rotate(context: Context, agent: str, *, only: str | None) -> None:
 @output_option
 @pass_context
 def revoke(context: Context, agent: str) -> None:
-    """Take the tokens back: neither agent nor gateway connects any more. Workspaces go on running."""
+    """Take the tokens back: neither agent nor gateway connects any more. Workspaces go on
+    running."""
     with context.connect() as client:
         found = client.delete(f"/agents/{quoted(agent)}/token")
     context.tell(

@@ -1,6 +1,8 @@
-"""The way to the server: over its Unix socket or by HTTP, with a token; and its errors, raised again as our own.
+"""The way to the server: over its Unix socket or by HTTP, with a token; and its errors, raised
+again as our own.
 
-Where it is comes from `--server` (token: `MOORAGE_TOKEN`), else from `client.json` of the installation on this machine.
+Where it is comes from `--server` (token: `MOORAGE_TOKEN`), else from `client.json` of the
+installation on this machine.
 """
 
 from __future__ import annotations
@@ -79,7 +81,8 @@ class Client:
     """The REST API under `/api/v1`. Every method raises the error tree, never httpcore's."""
 
     def __init__(self, where: Target) -> None:
-        """Raises `Unavailable` when nobody listens on the Unix socket or the URL is none, `Misconfigured` for a proxy that is none."""
+        """Raises `Unavailable` when nobody listens on the Unix socket or the URL is none,
+        `Misconfigured` for a proxy that is none."""
         self.target = where
         _probe(where)
         self._connections = _connections(where)
@@ -113,7 +116,8 @@ class Client:
 
     @contextmanager
     def stream(self, path: str, *, silence: float | None = None, **query: Any) -> Iterator[Iterator[bytes]]:
-        """An answer that is read while it comes. It may pause for `silence` seconds; None: for as long as it likes."""
+        """An answer that is read while it comes. It may pause for `silence` seconds; None: for as
+        long as it likes."""
         with self._answer("GET", path, query=query, silence=silence) as answer:
             yield answer.iter_stream()
 
@@ -135,16 +139,19 @@ class Client:
         return str(self.workspace(wanted)["name"])
 
     def workspace_exactly(self, wanted: str) -> dict[str, Any]:
-        """The workspace of just that name, or the caller's own of just that title: for what cannot be undone.
+        """The workspace of just that name, or the caller's own of just that title: for what cannot
+        be undone.
 
-        A script that says it once more, when the workspace is gone, must not reach another one. Raises `NotFound`.
+        A script that says it once more, when the workspace is gone, must not reach another one.
+        Raises `NotFound`.
         """
         try:
             found: dict[str, Any] = self.get(f"/workspaces/{quoted(wanted)}")
         except NotFound as error:
             raise not_exactly(wanted, self.get("/workspaces")["items"]) from error
         if found["name"] != wanted and found["owner"] != self.get("/me")["id"]:
-            # The server takes an administrator's title for anybody's when they have none of it themselves.
+            # The server takes an administrator's title for anybody's when they have none of it
+            # themselves.
             raise NotFound(
                 f"You have no workspace {wanted}.",
                 code="workspace-not-found",
@@ -181,7 +188,8 @@ class Client:
         body: dict[str, Any] | None = None,
         silence: float | None,
     ) -> Iterator[httpcore.Response]:
-        """A successful answer whose content is still to be read. Raises the server's error for any other."""
+        """A successful answer whose content is still to be read. Raises the server's error for any
+        other."""
         given = urlencode(_given(query))
         headers = [("Authorization", f"Bearer {self.target.token}"), ("User-Agent", "moor")]
         content = None
@@ -229,7 +237,8 @@ def unreachable(where: Target, error: Exception) -> Unavailable:
 
 
 def problem(status: int, content: bytes) -> MoorageError:
-    """The error behind an answer: from its problem+json body (RFC 9457), else from its status alone."""
+    """The error behind an answer: from its problem+json body (RFC 9457), else from its status
+    alone."""
     kind = BY_STATUS.get(status, MoorageError)
     try:
         body = json.loads(content)
@@ -285,7 +294,8 @@ def not_exactly(wanted: str, items: list[dict[str, Any]]) -> NotFound:
 
 
 def _connections(where: Target) -> httpcore.ConnectionPool:
-    """To the Unix socket, to the server itself, or to the proxy on the way there (`kernel.proxies`)."""
+    """To the Unix socket, to the server itself, or to the proxy on the way there
+    (`kernel.proxies`)."""
     if where.socket:
         return httpcore.ConnectionPool(uds=where.socket)
     try:

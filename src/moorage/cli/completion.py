@@ -1,4 +1,5 @@
-"""Completion in the shell: the script that calls `moor`, and the names of workspaces, which the server is asked for."""
+"""Completion in the shell: the script that calls `moor`, and the names of workspaces, which the
+server is asked for."""
 
 from __future__ import annotations
 
@@ -17,11 +18,13 @@ _PLACES = {
     "zsh": (".zfunc/_moor", ".zshrc", "fpath+=~/.zfunc; autoload -Uz compinit; compinit"),
     "fish": (".config/fish/completions/moor.fish", "", ""),
 }
-"""For each shell, below the home directory: where the script goes, and which line in which file makes the shell read it."""
+"""For each shell, below the home directory: where the script goes, and which line in which file
+makes the shell read it."""
 
 
 def workspaces(context: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Titles and names of the caller's workspaces that begin so; none when the server does not answer."""
+    """Titles and names of the caller's workspaces that begin so; none when the server does not
+    answer."""
     try:
         with context.ensure_object(Context).connect() as client:
             items = client.get("/workspaces")["items"]
@@ -32,14 +35,18 @@ def workspaces(context: click.Context, incomplete: str) -> list[CompletionItem]:
 
 
 def script(app: click.Command, shell: str) -> str:
-    """What the shell has to run. `shell`: "" is the current one. Raises `InvalidInput` for one that is not known."""
+    """The script that the shell runs to complete names. `shell`: "" is the current one.
+
+    Raises `InvalidInput` for one that is not known.
+    """
     kind = get_completion_class(_known(shell))
     assert kind is not None
     return kind(app, {}, "moor", VARIABLE).source()
 
 
 def install(app: click.Command, shell: str) -> None:
-    """Writes the script below the home directory, and the line that reads it into the shell's own file."""
+    """Writes the script below the home directory, and the line that reads it into the shell's own
+    file."""
     shell = _known(shell)
     place, own, line = _PLACES[shell]
     file = Path.home() / place

@@ -1,6 +1,8 @@
-"""The shared options: which server, as whom, and how results are printed; one `Context` for one command line.
+"""The shared options: which server, as whom, and how results are printed; one `Context` for one
+command line.
 
-A command takes the options by a decorator and their values with the context, not as parameters of its own:
+A command takes the options by a decorator and their values with the context, not as parameters of
+its own:
 
     @click.command()
     @server_options
@@ -32,7 +34,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass
 class Context:
-    """What the shared options say. Options of a group hold for its commands, which may say otherwise."""
+    """The shared options' values. Options of a group hold for its commands, which may say
+    otherwise."""
 
     server: str | None = None
     home: Path | None = None
@@ -106,7 +109,8 @@ def output_option(command: Command) -> Command:
 def _keep(
     field: str, convert: Callable[[Any], Any] = lambda value: value
 ) -> Callable[[click.Context, click.Parameter, Any], None]:
-    """Puts an option's value into the context when it was given; the environment's only where no group was told another."""
+    """Puts an option's value into the context when it was given; the environment's only where no
+    group was told another."""
 
     def keep(context: click.Context, option: click.Parameter, value: Any) -> None:
         kept = context.ensure_object(Context)

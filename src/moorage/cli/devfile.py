@@ -214,7 +214,8 @@ def init(
     yes: bool,
     force: bool,
 ) -> None:
-    """Write a .devfile.yaml for a repository: asks, or takes a registry's devfile; finds language and port."""
+    """Write a .devfile.yaml for a repository: asks, or takes a registry's devfile; finds language
+    and port."""
     from moorage.devfile import FILE_NAMES
 
     if not folder.is_dir():

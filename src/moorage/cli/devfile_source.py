@@ -1,4 +1,4 @@
-"""Where a `moor devfile` command gets its text from, and the parents and plugins that it names."""
+"""The text that a `moor devfile` command is about, and the parents and plugins that it names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def resolver_for(registry: str, hosts: Sequence[str], root: Path | None = None) -> Resolver:
-    """`registry`: a folder or a URL; `root`: the folder whose files may be named. Nothing given: nothing is fetched."""
+    """`registry`: a folder or a URL; `root`: the folder whose files may be named. Nothing given:
+    nothing is fetched."""
     from moorage.devfile import NoResolver
     from moorage.resolvers import FirstOf, LocalFiles, RegistryFolder
 
@@ -103,7 +104,7 @@ class Source:
 
 
 def _fetched(url: str) -> bytes:
-    """What a person asked for by its URL: any host, also one of their own network."""
+    """Fetches what a person named by its URL: from any host, also one of their own network."""
     from urllib.parse import urlsplit
 
     from moorage.devfile import Reference, ResolutionError

@@ -1,4 +1,5 @@
-"""A command's bytes between this terminal and a workspace, over the server's WebSocket (`docs/architecture.md`)."""
+"""A command's bytes between this terminal and a workspace, over the server's WebSocket
+(`docs/api.md`)."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ from moorage.kernel.errors import MoorageError, Unavailable
 CHUNK = 32 * 1024
 """Bytes that are read from standard input at a time."""
 STDOUT, STDERR = 1, 2
-"""First byte of a frame from the server: which stream it is of. The numbers are those of the descriptors, too."""
+"""First byte of a frame from the server: which stream it is of. The numbers are those of the
+descriptors, too."""
 
 
 class Execution:
@@ -102,7 +104,8 @@ class Execution:
 
 
 class _Input(threading.Thread):
-    """Reads standard input, of whatever kind, and sends it. It ends with the process: nothing can end a blocked read."""
+    """Reads standard input, of whatever kind, and sends it. It ends with the process: nothing can
+    end a blocked read."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, socket: ClientConnection, credit: CreditWindow, *, end: bytes
@@ -142,7 +145,8 @@ async def _output(socket: ClientConnection, credit: CreditWindow) -> int:
     async for message in socket:
         if isinstance(message, bytes):
             descriptor = STDERR if message[:1] == bytes([STDERR]) else STDOUT
-            # In a thread: a reader that pauses must not keep this side from answering the server's pings.
+            # In a thread: a reader that pauses must not keep this side from answering the server's
+            # pings.
             await asyncio.to_thread(_write, descriptor, memoryview(message)[1:])
             # The server may have closed already: what it said before is still to be read.
             with contextlib.suppress(ConnectionClosed):

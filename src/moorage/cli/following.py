@@ -1,4 +1,5 @@
-"""Waiting for a workspace: its changes as the server tells them, until it is as it should be, or cannot be."""
+"""Waiting for a workspace: its changes as the server tells them, until it is as it should be, or
+cannot be."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class Verdict(Enum):
 
 
 def verdict(workspace: Workspace, goal: DesiredState) -> Verdict:
-    """Whether waiting for `goal` goes on. A start's own report is told from one of before it by the stage `received`."""
+    """Whether waiting for `goal` goes on. A start's own report is told from one of before it by the
+    stage `received`."""
     if workspace["desired"] != goal:
         return Verdict.OVERRULED
     state = workspace["state"]
@@ -54,10 +56,11 @@ def wait(
     show: Callable[[Workspace], None] = lambda _workspace: None,
     say: Callable[[str], None] = lambda _text: None,
 ) -> Workspace | None:
-    """Follows a workspace until `goal` holds; returns it, or None when it is gone and that is the goal.
+    """Follows a workspace until `goal` holds; returns it, or None when it is gone and that is the
+    goal.
 
-    `show` is called with every change. Raises `failure` when it fails, `Conflict` when something else was asked of it
-    meanwhile, `NotFound` when it was deleted, `Unavailable` after `seconds`.
+    `show` is called with every change. Raises `failure` when it fails, `Conflict` when something
+    else was asked of it meanwhile, `NotFound` when it was deleted, `Unavailable` after `seconds`.
     """
     deadline = time.monotonic() + seconds
     try:
@@ -85,7 +88,7 @@ def wait(
 
 
 def failure(workspace: Workspace) -> MoorageError:
-    """Why a workspace failed, as an error."""
+    """The cause of a workspace's failure, as an error."""
     cause = workspace["cause"] or {}
     return MoorageError(
         cause.get("message") or f"{workspace['title']} failed, and does not say why.",
@@ -97,7 +100,8 @@ def failure(workspace: Workspace) -> MoorageError:
 
 
 def events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Server-sent events (HTML standard, 9.2.6) as pairs of event and data; comments and other fields are left out."""
+    """Server-sent events (HTML standard, 9.2.6) as pairs of event and data; comments and other
+    fields are left out."""
     event, data = "message", list[str]()
     for line in lines:
         if not line:
@@ -114,7 +118,8 @@ def events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Lines of UTF-8, however they were cut; what follows the last newline is not whole, and left out."""
+    """Lines of UTF-8, however they were cut; what follows the last newline is not whole, and left
+    out."""
     left = b""
     for chunk in chunks:
         *whole, left = (left + chunk).split(b"\n")
@@ -123,7 +128,8 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _changes(client: Client, name: str, deadline: float, say: Callable[[str], None]) -> Iterator[Workspace]:
-    """The workspace at once and at each change, over as many connections as it takes, until the deadline.
+    """The workspace at once and at each change, over as many connections as it takes, until the
+    deadline.
 
     Raises `NotFound` when it is gone.
     """

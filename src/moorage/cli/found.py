@@ -27,7 +27,8 @@ workspace_argument = click.argument(
 @output_option
 @pass_context
 def found(context: Context, agent: str | None) -> None:
-    """List what agents have and the server does not: it is stopped, and kept until you adopt or discard it."""
+    """List what agents have and the server does not: it is stopped, and kept until you adopt or
+    discard it."""
     with context.connect() as client:
         agents = (
             [agent]
@@ -80,7 +81,8 @@ def found(context: Context, agent: str | None) -> None:
 @output_option
 @pass_context
 def adopt(context: Context, /, agent: str, workspace: str, **said: str) -> None:
-    """Make a workspace of what an agent found: with its files, under its name. Its owner starts it."""
+    """Make a workspace of what an agent found: with its files, under its name. Its owner starts
+    it."""
     with context.connect() as client:
         item = _find(client, agent, workspace)
         body = {"mark": item["mark"], **said}

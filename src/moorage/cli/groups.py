@@ -1,8 +1,9 @@
-"""Groups of commands: their help in sections, and of their modules only the one that is asked for imported.
+"""Groups of commands that import the module of the one that is asked for, and list all in sections.
 
-Where imports go in `cli`, so that a command starts quickly: a module's top imports what each of its commands needs, and a
-function imports what only it needs and what is heavy (rich, websockets, the devfile engine, the supervisor). No command's
-module is imported at another's top. `tests/unit/cli/test_imports.py` holds it.
+Where imports go in `cli`, so that a command starts quickly: a module's top imports what each of its
+commands needs, and a function imports what only it needs and what is heavy (rich, websockets, the
+devfile engine, the supervisor). No command's module is imported at another's top.
+`tests/unit/cli/test_imports.py` holds it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import click
 
 
 class Group(click.Group):
-    """Lists its commands in the order in which they are defined, with the whole first sentence of each."""
+    """Lists its commands in the order in which they are defined, with the whole first sentence of
+    each."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -38,7 +40,8 @@ class Group(click.Group):
 
 
 class LazyGroup(Group):
-    """`places`: heading → name of a command → `module:attribute`, in the order in which the help lists them."""
+    """`places`: heading → name of a command → `module:attribute`, in the order in which the help
+    lists them."""
 
     def __init__(self, *arguments: Any, places: Mapping[str, Mapping[str, str]], **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -61,7 +61,8 @@ UNHEALTHY = 8
 def up(context: Context, /, *, detach: bool, log_format: str | None, timeout: float, **said: Any) -> None:
     """Run Moorage on this machine: server, agent, gateway and HAProxy, restarted when they die.
 
-    Zone, port, address, CA bundle, tools image and repository networks are kept in the state folder: they need not be said again.
+    Zone, port, address, CA bundle, tools image and repository networks are kept in the state
+    folder: they need not be said again.
     """
     from moorage.supervisor import launch, state
     from moorage.supervisor.prepare import Options
@@ -87,7 +88,8 @@ def up(context: Context, /, *, detach: bool, log_format: str | None, timeout: fl
 @output_option
 @pass_context
 def down(context: Context) -> None:
-    """End the installation on this machine. Workspaces go on running; `moor up` finds them again."""
+    """End the installation on this machine. Workspaces go on running; `moor up` finds them
+    again."""
     from moorage.supervisor import launch
 
     ran = launch.stop(context.installation)
@@ -99,7 +101,8 @@ def down(context: Context) -> None:
 @output_option
 @pass_context
 def status(context: Context) -> None:
-    """Say what runs, since when, what died, and whether everything answers (exit code 8 when not)."""
+    """Say what runs, since when, what died, and whether everything answers (exit code 8 when
+    not)."""
     from moorage.supervisor import status as supervisor_status
 
     found = supervisor_status.status(context.installation)
@@ -175,7 +178,7 @@ def _show_status(found: Status) -> None:
 
 
 def _show_agents(found: Status) -> None:
-    """What agents know and the server does not."""
+    """Prints what agents know and the server does not."""
     for agent in found.agents:
         if agent.set_back_at:
             output.say(

@@ -1,4 +1,5 @@
-"""Arguments and options that several commands take as parameters. Those of all commands are in `context`."""
+"""Arguments and options that several commands take as parameters. Those of all commands are in
+`context`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands print: tables and sentences for a person, JSON for a programme."""
+"""Printing: tables and sentences for a person, JSON for a programme."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def note(text: str) -> None:
 
 
 def columns(text: str) -> int:
-    """How many columns of a terminal a text takes: an East Asian character two, a combining one none."""
+    """The columns of a terminal that a text takes: an East Asian character two, a combining one
+    none."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -78,16 +79,19 @@ INTERRUPTED = 130
 
 
 def reader_gone() -> int:
-    """The exit code when nobody reads standard output any more (`… | head`): 128 and SIGPIPE's number.
+    """The exit code when nobody reads standard output any more (`… | head`): 128 and SIGPIPE's
+    number.
 
-    Python flushes standard output once more at its end, which would fail again: it goes nowhere from here on.
+    Python flushes standard output once more at its end, which would fail again: it goes nowhere
+    from here on.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 141
 
 
 def clean(text: str) -> str:
-    """Without control characters: what comes out of a repository or a container must not steer the terminal."""
+    """Without control characters: what comes out of a repository or a container must not steer the
+    terminal."""
     return "".join(c for c in text if c in "\n\t" or not (ord(c) < 32 or 127 <= ord(c) < 160))
 
 
@@ -119,7 +123,7 @@ def error_document(error: MoorageError) -> dict[str, Any]:
 
 
 def error_lines(error: MoorageError) -> list[str]:
-    """What a person reads, in rich's markup."""
+    """The error for a person, in rich's markup."""
     field = getattr(error, "field", "")
     detail = str(error.details.get("detail") or "").splitlines()
     lines = [f"[bold red]error:[/] {markup(error.message)}" + (f" ({markup(field)})" if field else "")]

@@ -50,7 +50,8 @@ def open_(context: Context, workspace: str, port: str, *, only_print: bool) -> N
 
 
 def port_url(workspace: dict[str, Any], port: str) -> str:
-    """The editor's URL for "", a declared port's by number or name, and any other number's by its host name.
+    """The editor's URL for "", a declared port's by number or name, and any other number's by its
+    host name.
 
     Raises `NotFound` or `InvalidInput`.
     """

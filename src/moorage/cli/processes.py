@@ -1,4 +1,5 @@
-"""`moor server`, `moor agent`, `moor gateway`: one process of an installation, in the foreground."""
+"""`moor server`, `moor agent`, `moor gateway`: one process of an installation, in the
+foreground."""
 
 from __future__ import annotations
 

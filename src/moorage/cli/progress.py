@@ -1,4 +1,5 @@
-"""A start as a person sees it: live on a terminal, one line per stage elsewhere, nothing for a programme."""
+"""A start as a person sees it: live on a terminal, one line per stage elsewhere, nothing for a
+programme."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class Progress:
-    """What `following.wait` reports to: `show` for each change of a workspace, `say` for anything else."""
+    """The view that `following.wait` reports to: `show` takes each change of a workspace, `say`
+    anything else."""
 
     def __init__(self, show: Callable[[Workspace], None], say: Callable[[str], None]) -> None:
         self.show = show
@@ -50,7 +52,8 @@ def stages(*, as_json: bool) -> Iterator[Progress]:
 
 
 class Printed:
-    """One line for each stage that has ended, and for each new cause, in the order in which that happens."""
+    """One line for each stage that has ended, and for each new cause, in the order in which that
+    happens."""
 
     def __init__(self, print_line: Callable[[str], None]) -> None:
         self._print = print_line
@@ -118,7 +121,8 @@ def _live() -> Iterator[Progress]:
 
     latest: list[Workspace] = []
     said = [""]
-    # The server's clock may be another one than ours: its times are shown relative to when we heard of them.
+    # The server's clock may be another one than ours: its times are shown relative to when we heard
+    # of them.
     ahead = [0.0]
 
     def render() -> RenderableType:

@@ -29,7 +29,8 @@ from moorage.cli.options import exact_workspace_argument
 def exec_(
     context: Context, workspace: str, command: tuple[str, ...], *, container: str, tty: bool | None
 ) -> None:
-    """Run a command in a workspace: `moor exec app -- make test`. The exit code is the command's own."""
+    """Run a command in a workspace: `moor exec app -- make test`. The exit code is the command's
+    own."""
     import asyncio
 
     from moorage.cli.execution import Execution

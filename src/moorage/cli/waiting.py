@@ -1,4 +1,5 @@
-"""Waiting for a workspace as a person or a programme at a shell does: with a view of it, until Ctrl-C or a timeout."""
+"""Waiting for a workspace as a person or a programme at a shell does: with a view of it, until
+Ctrl-C or a timeout."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def wait_running(
 ) -> dict[str, Any]:
     """Waits with a view of the stages.
 
-    When that ends in any other way, a programme gets the workspace all the same, as it was last heard of: for its name.
+    When that ends in any other way, a programme gets the workspace all the same, as it was last
+    heard of: for its name.
     """
     latest = workspace
 
@@ -59,7 +61,7 @@ def wait_running(
 
 
 def tell_started(context: Context, workspace: dict[str, Any], *, started: bool) -> None:
-    """What to do with a workspace that runs, or that was asked to."""
+    """Prints the URL of a workspace that runs, or how to wait for one that was asked to."""
     title = workspace["title"]
     if started:
         context.tell(workspace, f"{title} runs. {workspace['url']}".rstrip())
@@ -70,7 +72,8 @@ def tell_started(context: Context, workspace: dict[str, Any], *, started: bool) 
 def wait_ended(
     context: Context, client: Client, workspace: dict[str, Any], goal: DesiredState, seconds: float
 ) -> dict[str, Any] | None:
-    """Waits with its state on one line, until it is stopped or terminated; returns it as `following.wait` does."""
+    """Waits with its state on one line, until it is stopped or terminated; returns it as
+    `following.wait` does."""
     try:
         if context.as_json:
             return wait(client, workspace["name"], goal, seconds=seconds)

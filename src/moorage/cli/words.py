@@ -19,12 +19,12 @@ def size(count: int) -> str:
 
 
 def since(then: float, now: float | None = None) -> str:
-    """How long ago, as a duration."""
+    """The time since then, as a duration."""
     return duration((time.time() if now is None else now) - then)
 
 
 def more_problems(count: int) -> str:
-    """Of a devfile with more mistakes than anyone reads: the search ends after some."""
+    """A sentence for problems that are left out: the search of a devfile ends after some."""
     return f"At least {count} more problem{' is' if count == 1 else 's are'} not shown."
 
 

@@ -20,7 +20,8 @@ class Done:
 
 
 def moor(home: Path, *arguments: str, text: str | None = None, **environ: str) -> Done:
-    """What `moor …` prints and exits with; standard input holds `text`, or nothing, and is no terminal."""
+    """What `moor …` prints and exits with; standard input holds `text`, or nothing, and is no
+    terminal."""
     environ = {"MOORAGE_HOME": str(home), "COLUMNS": "200", **environ}
     stdin = io.TextIOWrapper(io.BytesIO((text or "").encode()))
     with (

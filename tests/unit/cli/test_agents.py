@@ -140,7 +140,8 @@ def test_what_is_done_to_one(home: Path, server: Server, command: str, asked: tu
 
 
 def test_settings_are_printed_as_they_were_written(home: Path, server: Server) -> None:
-    """On standard output nothing but YAML, so that it can be edited and given back; warnings are beside it."""
+    """On standard output nothing but YAML, so that it can be edited and given back; warnings are
+    beside it."""
 
     def respond(_method: str, path: str, _body: Any) -> Answer:
         if path.endswith("/versions"):

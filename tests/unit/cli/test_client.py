@@ -81,7 +81,8 @@ def test_a_server_that_is_away(tmp_path: Path) -> None:
 
 
 def test_the_proxy_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server elsewhere is asked through `HTTP_PROXY`, with its user and password; the path is the whole URL."""
+    """A server elsewhere is asked through `HTTP_PROXY`, with its user and password; the path is the
+    whole URL."""
     asked = []
 
     class Proxy(BaseHTTPRequestHandler):
@@ -244,7 +245,8 @@ def test_what_cannot_be_undone_wants_the_whole_name(
 
 
 def test_what_cannot_be_undone_wants_another_persons_name(server: Server, client: Client) -> None:
-    """An administrator's title may be somebody else's when their own is gone: then the full name is needed."""
+    """An administrator's title may be somebody else's when their own is gone: then the full name is
+    needed."""
     server.respond = lambda _method, path, _body: as_json({"id": 1} if path.endswith("/me") else workspace())
     with pytest.raises(NotFound, match=f"ana has one: say {NAME}"):
         client.workspace_exactly("app")

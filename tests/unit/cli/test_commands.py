@@ -58,7 +58,8 @@ def test_show_says_by_which_settings(home: Path, server: Server) -> None:
 
 
 def test_create_that_fails(home: Path, server: Server) -> None:
-    """Exit code 1, the cause in words; for a programme the workspace on one side and the error on the other."""
+    """Exit code 1, the cause in words; for a programme the workspace on one side and the error on
+    the other."""
     failed = workspace(state="Failed", stages=stages(received="done", image="failed"), cause=cause())
 
     def respond(method: str, path: str, _body: Any) -> Answer:
@@ -89,7 +90,8 @@ def test_create_that_fails(home: Path, server: Server) -> None:
 def test_waiting_that_ends_otherwise(
     home: Path, server: Server, answer: Answer, code: str, exit_code: int
 ) -> None:
-    """A programme gets the workspace as it was last heard of, since it does not know the name yet."""
+    """A programme gets the workspace as it was last heard of, since it does not know the name
+    yet."""
 
     def respond(method: str, path: str, _body: Any) -> Answer:
         if method == "POST":
@@ -342,7 +344,8 @@ def test_a_reader_that_goes_away(home: Path, server: Server) -> None:
 
 
 def test_the_options_of_a_group_hold_for_its_commands(home: Path, server: Server, tmp_path: Path) -> None:
-    """`moor agents -o json list` is `moor agents list -o json`, and what the command says itself comes first."""
+    """`moor agents -o json list` is `moor agents list -o json`, and what the command says itself
+    comes first."""
     server.respond = lambda *_: as_json({"items": []})
     elsewhere = tmp_path / "none"
     assert json.loads(moor(elsewhere, "agents", "-o", "json", "--home", str(home), "list").stdout) == {
@@ -361,7 +364,8 @@ def test_the_options_of_a_group_hold_for_its_commands(home: Path, server: Server
     ],
 )
 def test_completion_is_installed(tmp_path: Path, shell: str, script: str, own: str | None) -> None:
-    """The script lies where the shell looks for it; the line that makes it look is added once, after what was there."""
+    """The script lies where the shell looks for it; the line that makes it look is added once,
+    after what was there."""
     if own:
         (tmp_path / own).write_text("alias ll='ls -l'")
     for arguments in (["--install-completion"], ["--install-completion", shell]):

@@ -46,7 +46,8 @@ def test_verdict(goal: DesiredState, changes: dict[str, Any], expected: Verdict)
 
 
 def test_events_are_read_as_the_standard_says() -> None:
-    """Comments keep a connection alive and mean nothing; data may have several lines; half an event is none."""
+    """Comments keep a connection alive and mean nothing; data may have several lines; half an event
+    is none."""
     lines = [
         ": hello",
         "",
@@ -71,7 +72,8 @@ def stream(*states: dict[str, Any]) -> Answer:
 
 
 def play(server: Server, *answers: Answer) -> None:
-    """Answers each request for events with the next one; any other with the workspace, while it is there."""
+    """Answers each request for events with the next one; any other with the workspace, while it is
+    there."""
     left = list(answers)
 
     def respond(_method: str, path: str, _body: Any) -> Answer:

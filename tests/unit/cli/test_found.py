@@ -66,7 +66,8 @@ def answering(*items: dict[str, Any]) -> Any:
     ],
 )
 def test_what_was_found(home: Path, server: Server, changes: dict[str, Any], words: tuple[str, ...]) -> None:
-    """Of all agents that have something, or of one: what it is, what there is of it, and what becomes of it."""
+    """Of all agents that have something, or of one: what it is, what there is of it, and what
+    becomes of it."""
     server.respond = answering(item(**changes))
     for command in (["agents", "found"], ["agents", "found", "far"]):
         said = moor(home, *command).stdout
@@ -100,7 +101,8 @@ def test_discarding_asks_first(home: Path, server: Server) -> None:
 
 
 def test_an_agent_with_something_to_tell(home: Path, server: Server) -> None:
-    """`moor agents show` says what was found, and that the database was set back, with its stable code."""
+    """`moor agents show` says what was found, and that the database was set back, with its stable
+    code."""
     server.respond = lambda *_: as_json(agent(found=2, set_back_at=1000.0))
     said = moor(home, "agents", "show", "far").stdout
     assert "moor agents found far" in said

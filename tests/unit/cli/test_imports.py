@@ -1,4 +1,5 @@
-"""What a command may import: the rule of `moorage.cli.groups`, by which a command starts quickly."""
+"""What a command may import: the rule of `moorage.cli.groups`, by which a command starts
+quickly."""
 
 from __future__ import annotations
 

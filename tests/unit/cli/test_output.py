@@ -28,7 +28,8 @@ PROBLEMS = InvalidInput(
 
 
 def test_an_error_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:
-    """Sentence, field, the devfile's problems with their places, and what to do; brackets are no markup."""
+    """Sentence, field, the devfile's problems with their places, and what to do; brackets are no
+    markup."""
     output.show_error(PROBLEMS, as_json=False)
     assert capsys.readouterr().err.splitlines() == [
         "error: The devfile has 2 problems. (devfile)",
@@ -74,7 +75,8 @@ def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_nothing_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """Escape sequences out of a repository's files or a container's output lose what makes them such."""
+    """Escape sequences out of a repository's files or a container's output lose what makes them
+    such."""
     evil = "a\x1b]0;title\x07\x9b31mb\rc"
     output.say(evil)
     output.show_table(["X"], [[evil]], empty="")
