@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -40,6 +41,14 @@ _log = log.get(part="agent.loop")
 Report = Callable[[ActualWorkspace], None]
 LOST_GRACE = 3.0
 """Seconds that an engine may be away before workspaces are said to be in error."""
+
+
+class _Acting(NamedTuple):
+    """An action that runs, and what it is for."""
+
+    task: asyncio.Task[None]
+    decision: Decision
+    desired: DesiredWorkspace | None
 
 
 class Workspace:
@@ -92,9 +101,7 @@ class Workspace:
         self._again_at: float | None = None
         self._lost: Cause | None = None
         self._observed: Observed | None = None
-        self._decision: Decision | None = None
-        self._action: asyncio.Task[None] | None = None
-        self._acting_for: DesiredWorkspace | None = None
+        self._acting: _Acting | None = None
         self._post_start = PostStart(name, runtime, settings, self.progressed)
         self._task = asyncio.create_task(self._forever(), name=f"workspace {name}")
 
@@ -161,7 +168,7 @@ class Workspace:
         self._task.cancel()
 
     async def close(self) -> None:
-        tasks = [task for task in (self._task, self._action) if task is not None]
+        tasks = [self._task, *((self._acting.task,) if self._acting is not None else ())]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -189,11 +196,11 @@ class Workspace:
 
     async def _step(self) -> None:
         self._again_at = None
-        if self._action is not None:
-            await self._while_acting()
+        if self._acting is not None:
+            await self._while_acting(self._acting)
             return
         if self._lost is not None:
-            self._report_lost()
+            self._report_lost(self._lost)
             return
         if self._look or self._observed is None:
             self._look = False
@@ -213,7 +220,6 @@ class Workspace:
             self.desired, observed, self._history, now, self._limits, removal=self._removal, here=self._place
         )
         self._history = rules.after_decision(self._history, decision, self.desired, now)
-        self._decision = decision
         if decision.again_in is not None:
             self._again_at = now + decision.again_in
         self._report_state(decision.state, decision.cause if not decision.gives_up else self._history.failed)
@@ -222,35 +228,31 @@ class Workspace:
         self._on_observed()
         if decision.action is not Action.NONE:
             _log.info("acting", workspace=self.name, action=decision.action.value)
-            self._acting_for = self.desired
-            self._action = asyncio.create_task(
-                self._run_action(decision, self.desired), name=f"{decision.action} {self.name}"
-            )
+            acting = self._run_action(decision, self.desired)
+            task = asyncio.create_task(acting, name=f"{decision.action} {self.name}")
+            self._acting = _Acting(task, decision, self.desired)
             return
         if decision.state is ActualState.RUNNING and self.desired is not None and observed.run is not None:
             if decision.cause is None:
                 self._backoff.reset()
             self._post_start.ensure(self.desired, observed.run)
 
-    async def _while_acting(self) -> None:
-        """The action goes on, unless it serves a wish that is no more."""
-        action = self._action
-        assert action is not None
-        if action.done():
-            self._action = None
+    async def _while_acting(self, acting: _Acting) -> None:
+        """Lets the action go on, unless it serves a wish that is no more."""
+        if acting.task.done():
+            self._acting = None
             self.changed()
             return
-        if _outdated(self._acting_for, self.desired):
+        if _outdated(acting.desired, self.desired):
             _log.info("ending an action that nobody wants any more", workspace=self.name)
-            action.cancel()
-            await asyncio.gather(action, return_exceptions=True)
-            self._action = None
+            acting.task.cancel()
+            await asyncio.gather(acting.task, return_exceptions=True)
+            self._acting = None
             self._backoff.reset()
             self._history = msgspec.structs.replace(self._history, error=None, retry_at=0.0)
             self.changed()
             return
-        if self._decision is not None:
-            self._report_state(self._decision.state, self._decision.cause)
+        self._report_state(acting.decision.state, acting.decision.cause)
 
     async def _run_action(self, decision: Decision, desired: DesiredWorkspace | None) -> None:
         began = time.monotonic()
@@ -292,15 +294,14 @@ class Workspace:
         self._history = rules.after_fault(self._history, desired, cause, final=final, now=now, pause=pause)
         self._again_at = now + pause
 
-    # ------------------------------------------------------------------------------------------ what is said
-    def _report_lost(self) -> None:
-        """An engine that is away for a moment is not worth a word."""
-        assert self._lost is not None
-        waits = self._lost.since + LOST_GRACE - self._clock.now()
+    # ------------------------------------------------------------------------------------------ reports
+    def _report_lost(self, cause: Cause) -> None:
+        """Reports an engine that is away, unless it is so for a moment only."""
+        waits = cause.since + LOST_GRACE - self._clock.now()
         if waits > 0 and self.actual is not None:
             self._again_at = self._clock.now() + waits
             return
-        self._report_state(ActualState.ERROR, self._lost)
+        self._report_state(ActualState.ERROR, cause)
 
     def _report_state(self, state: ActualState, cause: Cause | None) -> None:
         if self.desired is None:

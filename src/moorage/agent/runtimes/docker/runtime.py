@@ -47,11 +47,11 @@ from moorage.agent.runtimes.port import (
 )
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
-from moorage.contract import Cause, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
+from moorage.contract import ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import MoorageError
-from moorage.kernel.tasks import Backoff
+from moorage.kernel.tasks import Backoff, leaves
 
 _log = log.get(part="agent.docker")
 
@@ -119,13 +119,8 @@ class DockerRuntime:
                 await self._follow(described)
                 ended = causes.engine_unreachable(self._engine.host, "its event stream ended")
                 self._listener.lost(ended.cause)
-            except (RuntimeFault, EngineError) as error:
-                self._listener.lost(_cause_of(error))
-            except BaseExceptionGroup as group:
-                found, rest = group.split((RuntimeFault, EngineError))
-                if rest is not None or found is None:
-                    raise
-                self._listener.lost(_cause_of(found.exceptions[0]))
+            except* (RuntimeFault, EngineError) as group:
+                self._listener.lost(_fault_in(group).cause)
             await asyncio.sleep(backoff.delay())
 
     async def _connect(self) -> EngineDescription:
@@ -329,8 +324,7 @@ async def _warm(volumes: SharedVolumes, extra_ca: str) -> None:
         _log.warning("the shared volumes are not ready", error=str(error))
 
 
-def _cause_of(error: BaseException) -> Cause:
-    if isinstance(error, EngineError):
-        error = error.fault()
-    assert isinstance(error, RuntimeFault)
-    return error.cause
+def _fault_in(group: BaseExceptionGroup[RuntimeFault | EngineError]) -> RuntimeFault:
+    """The first of them, as the port has it."""
+    found = (error.fault() if isinstance(error, EngineError) else error for error in leaves(group))
+    return next(error for error in found if isinstance(error, RuntimeFault))
