@@ -25,7 +25,7 @@ class KubernetesBackend:
     have kept."""
 
     caveat = ""
-    """Who reaches its workspaces, NetworkPolicies decide."""
+    """NetworkPolicies decide who reaches its workspaces."""
 
     def __init__(
         self,

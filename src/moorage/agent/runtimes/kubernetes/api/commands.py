@@ -61,7 +61,10 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class ClusterExec:
-    """A command that runs: `ExecSession`. `framed`: its input goes in pieces after their lengths."""
+    """A command that runs: `ExecSession`.
+
+    `framed`: its input goes in pieces after their lengths.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, *, tty: bool, framed: bool) -> None:
         self._socket = socket

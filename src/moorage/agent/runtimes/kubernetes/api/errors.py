@@ -1,7 +1,7 @@
 """Errors of requests to the API server: its refusals, and why it cannot be reached.
 
-`ApiError` is a refusal. What a wrong token, CA or address explains is `Misconfigured`, `Forbidden` or
-`Unavailable`.
+`ApiError` is a refusal. What a wrong token, CA or address explains is `Misconfigured`, `Forbidden`
+or `Unavailable`.
 """
 
 from __future__ import annotations

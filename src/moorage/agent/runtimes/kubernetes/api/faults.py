@@ -62,7 +62,10 @@ def refused(message: str) -> Verdict:
 
 
 def verdict_of(doing: str, error: MoorageError) -> Verdict:
-    """Explains why a request failed. Refusals for good are final; what may pass by itself is not."""
+    """Explains why a request failed.
+
+    Refusals for good are final; what may pass by itself is not.
+    """
     if isinstance(error, ApiError):
         if "because it is being terminated" in error.text:
             return Verdict(still_ending(error.text), False)

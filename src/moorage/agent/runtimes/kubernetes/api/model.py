@@ -347,7 +347,10 @@ class Event(ClusterObject, frozen=True):
 
     @property
     def last_seen_at(self) -> float:
-        """Seconds since the epoch, 0 when it is not known. Events are counted rather than repeated."""
+        """Seconds since the epoch, 0 when it is not known.
+
+        Events are counted rather than repeated.
+        """
         observed = self.series.last_observed_time if self.series is not None else None
         times = (self.last_timestamp, self.event_time, observed)
         return max((seconds(time) or 0.0 for time in times), default=0.0)

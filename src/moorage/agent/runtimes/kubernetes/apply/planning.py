@@ -174,7 +174,7 @@ def _bundle_in(name: str, found: Sequence[ClusterObject]) -> str:
 
 
 def _namespace_of_claim(found: Sequence[ClusterObject]) -> str:
-    """Where the workspace's volume is: a setting that changed since moves nobody."""
+    """The namespace of the workspace's volume: a setting that changed since moves nobody."""
     return next((item.namespace for item in found if isinstance(item, VolumeClaim)), "")
 
 

@@ -1,4 +1,4 @@
-"""What a cluster can do, by its own word: not by its version.
+"""The abilities of a cluster, by its own word and not by its version. Pure.
 
 An API server drops what it does not know or has switched off, or refuses it. So one object with
 everything that the agent might use is created as a dry run, and what comes back tells. Nodes say
@@ -17,7 +17,7 @@ from moorage.agent.runtimes.kubernetes.api.model import Deployment, Node, Templa
 from moorage.agent.runtimes.kubernetes.api.resources import Object
 
 IMAGE_VOLUME_KUBELET = (1, 35)
-"""From which version a kubelet mounts images unasked: before, the gate `ImageVolume` is off (and
+"""The version from which a kubelet mounts images unasked: before, the gate `ImageVolume` is off (and
 has no subPath before 1.33). An older kubelet under a newer API server leaves such a pod waiting."""
 
 

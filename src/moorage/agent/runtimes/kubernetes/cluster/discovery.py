@@ -54,7 +54,7 @@ async def follow(
 
 
 async def describe(client: Client) -> RuntimeInfo:
-    """What the nodes that take pods have in all."""
+    """The version of the cluster, and what the nodes that take pods have in all."""
     version, nodes = await asyncio.gather(client.version(), _nodes(client))
     amounts = [node.status.allocatable for node in nodes if not node.spec.unschedulable]
     return RuntimeInfo(

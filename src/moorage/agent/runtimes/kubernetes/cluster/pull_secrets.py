@@ -1,5 +1,7 @@
-"""Image pull secrets, as their owners have them now: their copies in workspaces follow, since
-tokens for registries expire."""
+"""Reads image pull secrets as their owners have them now.
+
+Their copies in workspaces follow, since tokens for registries expire.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ LOOK_EVERY = 60.0
 """Seconds between two looks at each source: they lie in others' namespaces, where nothing of ours
 is watched."""
 TYPES = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
-"""What a node can pull with. Nothing else is copied: settings may name any Secret, and most hold
+"""The types that a node can pull with. Nothing else is copied: settings may name any Secret, and most hold
 something else."""
 
 

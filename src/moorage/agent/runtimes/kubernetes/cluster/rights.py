@@ -1,9 +1,9 @@
-"""What the agent may do in its cluster: the least that it needs, in one place. Pure.
+"""The rights of the agent in its cluster: the least that it needs, in one place. Pure.
 
 The roles in the documentation and those of the chart are held against this table by tests, and the
 cluster's tests run the agent under it. Where each workspace has a namespace of its own, watches go
 over all namespaces, and no Role of a single one is enough: RBAC knows neither labels nor patterns
-of names. What these rights must not be used for, the chart's ValidatingAdmissionPolicies say. Where
+of names. The chart's ValidatingAdmissionPolicies say what these rights must not be used for. Where
 all workspaces share a namespace (`only_namespace` under `[agent]`), a Role in it is enough.
 """
 
@@ -17,12 +17,14 @@ import msgspec
 from moorage.agent.runtimes.kubernetes.api.resources import GENERATED, Kind
 
 MAKES = ("create", "delete", "list", "patch", "watch")
-"""Of what the agent makes: server-side apply is a `patch`, and a `create` where there was nothing.
+"""The verbs for kinds that the agent makes.
+
+Server-side apply is a `patch`, and a `create` where there was nothing.
 """
 
 
 class Place(Enum):
-    """Where a right is needed."""
+    """The place where a right is needed."""
 
     CLUSTER = "the whole cluster"
     OWN_NAMESPACES = "the whole cluster, unless workspaces share a namespace"

@@ -20,7 +20,10 @@ from moorage.agent.runtimes.port import LogChunk
 async def logs(
     client: Client, store: Store, name: str, container: str, *, follow: bool, tail: int | None
 ) -> AsyncIterator[LogChunk]:
-    """See `Runtime.logs`. Of a container that waits to be started again, the log of the run before."""
+    """See `Runtime.logs`.
+
+    Of a container that waits to be started again, the log of the run before.
+    """
     deployment = _deployment(store, name)
     halted = states.halted_of(deployment)
     if halted is not None:

@@ -94,8 +94,11 @@ class CloneFollowers:
     async def _read_log(
         self, place: commands.Place, desired: DesiredWorkspace, into: CloneLog, changed: Callable[[], None]
     ) -> None:
-        """Reads until the clone has ended, for good or ill, or the log has. Its events are in the log
-        for as long as the container is, so that an agent that starts anew reads the same again."""
+        """Reads until the clone has ended, for good or ill, or the log has.
+
+        Its events are in the log for as long as the container is, so that an agent that starts anew
+        reads the same again.
+        """
         rest = b""
         async for data in self._client.log(place.namespace, place.pod, place.container, follow=True):
             if into.take_progress(data):

@@ -1,5 +1,7 @@
-"""What the cluster says about why a start waits: in the status of its objects, and in events, which
-are asked for."""
+"""Reads why a start waits, in the cluster's words.
+
+They are in the status of its objects, and in events, which are asked for.
+"""
 
 from __future__ import annotations
 

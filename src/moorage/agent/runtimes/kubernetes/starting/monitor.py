@@ -129,7 +129,7 @@ class StartMonitor:
     async def _main_lines(
         self, desired: DesiredWorkspace, pod: Pod | None, start: StartProgress, now: float
     ) -> str:
-        """What the main container wrote, once its editor is late."""
+        """The last lines of the main container, once its editor is late."""
         if pod is None or start.fault is not None or desired.spec.editor is None:
             return ""
         main = pod.container(desired.spec.main_container)

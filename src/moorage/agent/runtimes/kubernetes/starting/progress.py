@@ -27,14 +27,14 @@ REFUSED_FOR = 30.0
 """Seconds that a refusal of the pod must have stood: the cluster tries again, and what it was for
 may have gone by then."""
 COUNTED_FOR = 90.0
-"""The same of a quota, where the workspace had another pod: quotas are counted anew some time after
+"""Seconds that a quota's refusal must have stood where the workspace had another pod: quotas are counted anew some time after
 that one has gone, and the cluster's pauses between its tries double each time."""
 FRESH = 3.0
 """Seconds within which a time of the cluster's is taken for now."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """How long each part of a start may take, in seconds."""
+    """The time that each part of a start may take, in seconds."""
 
     editor: float = 90.0
     clone: float = 1800.0
@@ -43,7 +43,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Messages(msgspec.Struct, frozen=True, kw_only=True):
-    """What the cluster says about a start beside the status of the objects, mostly in events."""
+    """The cluster's words about a start beside the status of the objects, mostly in events."""
 
     images: Mapping[str, str] = {}
     """By container: why its image is not there."""

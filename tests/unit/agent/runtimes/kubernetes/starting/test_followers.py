@@ -1,4 +1,5 @@
-"""Clones that are followed by their logs, from a small HTTP server; the real one is in tests/cluster."""
+"""Clones that are followed by their logs, from a small HTTP server; the real one is in
+tests/cluster."""
 
 from __future__ import annotations
 
@@ -91,8 +92,8 @@ async def followers(logs: Logs, told: Told) -> AsyncIterator[CloneFollowers]:
 
 
 async def test_events_that_come_in_pieces(followers: CloneFollowers, logs: Logs, told: Told) -> None:
-    """Events are read however the log is cut up, until the clone has ended; the same container is followed
-    once."""
+    """Events are read however the log is cut up, until the clone has ended; the same container is
+    followed once."""
     start = StartProgress("1.0")
     followers.follow(NAME, DESIRED, start, cloning())
     for piece in (b'{"event":"cloning","detail":"https://u:p', b'@h/a"}\nCloning into', b" 'app'...\n"):
@@ -119,7 +120,8 @@ async def test_a_clone_that_failed(followers: CloneFollowers, logs: Logs, told: 
 
 
 async def test_a_log_that_breaks_off(followers: CloneFollowers, logs: Logs, told: Told) -> None:
-    """Where the log ends before the clone, that is told; following again reads it from the beginning."""
+    """Where the log ends before the clone, that is told; following again reads it from the
+    beginning."""
     start = StartProgress("1.0")
     followers.follow(NAME, DESIRED, start, cloning())
     logs.pieces.put_nowait(b'{"event":"cloning","detail":"a"}\n')
@@ -134,7 +136,8 @@ async def test_a_log_that_breaks_off(followers: CloneFollowers, logs: Logs, told
 
 
 async def test_what_has_cloned_is_not_followed(followers: CloneFollowers, logs: Logs) -> None:
-    """A sandbox that has cloned goes on running, and nobody reads its log; nor is there one without a pod."""
+    """A sandbox that has cloned goes on running, and nobody reads its log; nor is there one without
+    a pod."""
     start = StartProgress("1.0")
     followers.follow(NAME, DESIRED, start, cloning(started=True))
     followers.follow(NAME, DESIRED, start, None)
