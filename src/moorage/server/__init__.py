@@ -19,10 +19,10 @@ Imports point down in this list; `make check` holds them to it:
 | `http` | problems, request context, CSRF, server-sent events |
 | `core` | what every part is given |
 | `storage` | database, notifications, locks |
-| `authorization` | one table |
+| `authorization` | one table of who may do what, and the same as an SQL condition |
 
 A domain has `models.py` (tables), `services.py` (load → decide → store), `routes.py` (thin) and `schemas.py` (what
-services return and the API says). Services take the `Core` and the `Actor` first, return models of `schemas`, and
+services return and the API says). Services take the `Core` and the `Person` first, return models of `schemas`, and
 raise `kernel.errors`; the API and the pages call them alike.
 
 A page's form is protected by its `Origin` (see `http.csrf`), so pages must not send `Referrer-Policy: no-referrer`.

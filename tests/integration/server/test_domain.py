@@ -17,7 +17,7 @@ from starlette.responses import Response
 from integration.server.harness import Server, eventually, new_home, serving
 from moorage.server import cleaning
 from moorage.server.accounts.authentication import Signed
-from moorage.server.authorization import Action, require
+from moorage.server.authorization import INSTALLATION, Action, require
 from moorage.server.core import Core
 from moorage.server.domain import Domain, Link
 from moorage.server.domains import DOMAINS
@@ -64,7 +64,7 @@ async def list_berths(core: ServerCore, actor: Signed) -> list[str]:
 
 @api.post("/{name}", status_code=201)
 async def add_berth(core: ServerCore, actor: Signed, name: str) -> None:
-    require(actor, Action.MANAGE_AGENTS)
+    require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     async with core.database.write() as session:
         await session.execute(insert(Berth).values(name=name, expires_at=core.clock.now() + DAY))
         announce(session, BerthChanged(name=name))

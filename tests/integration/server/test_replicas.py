@@ -38,7 +38,7 @@ from moorage.kernel.clock import SystemClock
 from moorage.server.accounts import replica_tickets
 from moorage.server.agents import forwarding
 from moorage.server.agents.models import Agent as AgentRow
-from moorage.server.authorization import Actor, Role
+from moorage.server.authorization import Person, Role
 from moorage.server.http.headers import REPLICA_TICKET
 from moorage.server.settings import Settings
 from moorage.server.storage.address import database_address
@@ -274,10 +274,10 @@ async def test_a_pass_works_once(folder: Path, postgres: Postgres, repository: s
         state = Mock(database=Database(engine, LocalChanges()), clock=SystemClock())
         ann = (await both.far.post("/api/v1/users", json={"name": "ann"})).json()["id"]
         here = f"unix:{both.far_socket}"
-        actor = Actor(user_id=ann, name="ann", role=Role.DEVELOPER)
+        actor = Person(user_id=ann, name="ann", role=Role.DEVELOPER)
 
         async def answer(
-            path: str, address: str = here, asked: str = "/api/v1/me", who: Actor = actor
+            path: str, address: str = here, asked: str = "/api/v1/me", who: Person = actor
         ) -> Any:
             secret = await replica_tickets.create_ticket(state, who, address, path)
             first = await both.far.get(asked, headers={REPLICA_TICKET: secret})
@@ -288,7 +288,7 @@ async def test_a_pass_works_once(folder: Path, postgres: Postgres, repository: s
         assert (await answer("/api/v1/me"))["name"] == "ann"
         assert (await answer("/api/v1/workspaces"))["code"] == "pass-invalid"
         assert (await answer("/api/v1/me", address="http://10.0.0.1:8000"))["code"] == "pass-invalid"
-        ended = Actor(user_id=ann, name="ann", role=Role.DEVELOPER, token=4711)
+        ended = Person(user_id=ann, name="ann", role=Role.DEVELOPER, token=4711)
         assert (await answer("/api/v1/me", who=ended))["code"] == "pass-invalid"
         await both.far.post("/api/v1/users/ann/block")
         assert (await answer("/api/v1/me"))["code"] == "user-blocked"

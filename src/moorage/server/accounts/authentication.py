@@ -10,30 +10,30 @@ from starlette.requests import HTTPConnection
 
 from moorage.kernel.errors import NotSignedIn
 from moorage.server.accounts import cookies, replica_tickets, sessions, tokens
-from moorage.server.authorization import Actor
+from moorage.server.authorization import Person
 from moorage.server.http.context import bearer, core_of
 from moorage.server.http.headers import REPLICA_TICKET
 
-Authenticator = Callable[[HTTPConnection], Awaitable[Actor | None]]
+Authenticator = Callable[[HTTPConnection], Awaitable[Person | None]]
 """Tells who asks by one kind of proof; None when the request brings none of that kind.
 
 Raises `NotSignedIn` for a proof that is wrong, `Forbidden` for somebody who is blocked.
 """
 
 
-async def by_replica_ticket(connection: HTTPConnection) -> Actor | None:
+async def by_replica_ticket(connection: HTTPConnection) -> Person | None:
     secret = connection.headers.get(REPLICA_TICKET)
     if secret is None:
         return None
     return await replica_tickets.actor_of_ticket(core_of(connection), secret, connection.scope["path"])
 
 
-async def by_token(connection: HTTPConnection) -> Actor | None:
+async def by_token(connection: HTTPConnection) -> Person | None:
     token = bearer(connection)
     return None if token is None else await tokens.actor_of_token(core_of(connection), token)
 
 
-async def by_session(connection: HTTPConnection) -> Actor | None:
+async def by_session(connection: HTTPConnection) -> Person | None:
     core = core_of(connection)
     cookie = connection.cookies.get(cookies.name(core))
     return await sessions.actor_of_session(core, cookie) if cookie else None
@@ -43,7 +43,7 @@ AUTHENTICATORS: tuple[Authenticator, ...] = (by_replica_ticket, by_token, by_ses
 """The first that finds its kind of proof decides: a header that is wrong is never mended by a cookie."""
 
 
-async def actor_or_none(connection: HTTPConnection) -> Actor | None:
+async def actor_or_none(connection: HTTPConnection) -> Person | None:
     """Who asks; None when nobody is signed in. Raises as `Authenticator` does."""
     for authenticate in AUTHENTICATORS:
         if (found := await authenticate(connection)) is not None:
@@ -51,7 +51,7 @@ async def actor_or_none(connection: HTTPConnection) -> Actor | None:
     return None
 
 
-async def actor(connection: HTTPConnection) -> Actor:
+async def actor(connection: HTTPConnection) -> Person:
     """Who asks. Raises `NotSignedIn` when nobody is signed in (any more)."""
     found = await actor_or_none(connection)
     if found is None:
@@ -68,5 +68,5 @@ async def ending(connection: HTTPConnection) -> str:
     return await sessions.ending_of(core, cookie) if cookie else ""
 
 
-Signed = Annotated[Actor, Depends(actor)]
-MaybeSigned = Annotated[Actor | None, Depends(actor_or_none)]
+Signed = Annotated[Person, Depends(actor)]
+MaybeSigned = Annotated[Person | None, Depends(actor_or_none)]

@@ -11,14 +11,14 @@ from moorage.server.accounts import models
 from moorage.server.accounts.changes import SessionChanged
 from moorage.server.accounts.rows import as_actor
 from moorage.server.accounts.sessions import end_session
-from moorage.server.authorization import Actor
+from moorage.server.authorization import Person
 from moorage.server.core import Core
 from moorage.server.storage.database import announce, changed_one
 
 CALLBACK_PATH = "/auth/callback"
 
 
-async def create_code(core: Core, actor: Actor, redirect_uri: str) -> str:
+async def create_code(core: Core, actor: Person, redirect_uri: str) -> str:
     """A code by which a gateway takes the actor's session over. `redirect_uri` has been checked by the caller."""
     secret = new_secret()
     async with core.database.write() as session:

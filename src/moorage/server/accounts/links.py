@@ -11,7 +11,7 @@ from moorage.server.accounts import models, schemas, sessions
 from moorage.server.accounts.lifetimes import latest_end
 from moorage.server.accounts.rows import as_actor, as_user, find_user
 from moorage.server.accounts.tokens import authority_of, one_person_at_a_time
-from moorage.server.authorization import Action, Actor
+from moorage.server.authorization import Action, Person
 from moorage.server.core import Core
 from moorage.server.storage.database import changed_one
 
@@ -19,7 +19,7 @@ LINKS = 20
 """Sign-in links of one person that nobody has used yet, at most."""
 
 
-async def create_sign_in_link(core: Core, actor: Actor, name: str) -> schemas.SignInLink:
+async def create_sign_in_link(core: Core, actor: Person, name: str) -> schemas.SignInLink:
     """A link that signs `name` in: once, within minutes. Raises `Forbidden` when that user is blocked, `LimitReached`."""
     secret, now = new_secret(), core.clock.now()
     async with core.database.write() as session:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 from sqlalchemy import ForeignKey, false
 from sqlalchemy.orm import Mapped, mapped_column
 
+from moorage.server.authorization import Action, Guarded, Kind
 from moorage.server.storage.database import Base
 
 
 class User(Base):
+    __guarded__: ClassVar = Guarded(Kind.USER, Action.SEE_USER, owner="id")
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -17,6 +21,7 @@ class User(Base):
 
 
 class ApiToken(Base):
+    __guarded__: ClassVar = Guarded(Kind.TOKEN, Action.MANAGE_TOKENS, owner="user_id")
     __tablename__ = "api_tokens"
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -85,7 +90,7 @@ class Exchange(Base):
 
 
 class ReplicaTicket(Base):
-    """Lets a replica ask another in somebody's name: see `replica_tickets`. `session_id`, `token_id`: as in `Actor`."""
+    """Lets a replica ask another in somebody's name: see `replica_tickets`. `session_id`, `token_id`: as in `Person`."""
 
     __tablename__ = "passes"
 

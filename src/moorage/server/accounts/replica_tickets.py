@@ -14,14 +14,14 @@ from moorage.kernel.ids import fingerprint, new_secret
 from moorage.server.accounts.models import ReplicaTicket, User
 from moorage.server.accounts.revocation import is_valid
 from moorage.server.accounts.rows import as_actor
-from moorage.server.authorization import Actor
+from moorage.server.authorization import Person
 from moorage.server.core import Core
 
 SECONDS = 30.0
 """For which a ticket works."""
 
 
-async def create_ticket(core: Core, actor: Actor, address: str, path: str) -> str:
+async def create_ticket(core: Core, actor: Person, address: str, path: str) -> str:
     """`address`: of the replica that is to take it, as that one knows it (`Core.address`)."""
     secret = new_secret()
     async with core.database.write() as session:
@@ -38,7 +38,7 @@ async def create_ticket(core: Core, actor: Actor, address: str, path: str) -> st
     return secret
 
 
-async def actor_of_ticket(core: Core, secret: str, path: str) -> Actor:
+async def actor_of_ticket(core: Core, secret: str, path: str) -> Person:
     """Who asks, and by what. Uses the ticket up.
 
     Raises `NotSignedIn` when it is wrong, used, expired or for something else, `Forbidden` when the user is blocked.

@@ -11,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from moorage.kernel.errors import MoorageError
 from moorage.server.accounts import models
 from moorage.server.accounts.changes import SessionChanged, UserChanged
-from moorage.server.authorization import Actor
+from moorage.server.authorization import Person
 from moorage.server.core import Core
 from moorage.server.http.events import Reader
 from moorage.server.storage.changes import RESYNC, Changed
@@ -28,12 +28,12 @@ def has_expired(token: models.ApiToken, now: float) -> bool:
     return token.expires_at is not None and token.expires_at <= now
 
 
-async def is_valid(core: Core, actor: Actor) -> bool:
+async def is_valid(core: Core, actor: Person) -> bool:
     """Whether the user is not blocked, and the session or token is still good."""
     return await valid_until(core, actor) > core.clock.now()
 
 
-async def valid_until(core: Core, actor: Actor) -> float:
+async def valid_until(core: Core, actor: Person) -> float:
     """When the actor's session or token ends by itself; 0 when it has ended, or its user is blocked."""
     async with core.database.read() as session:
         user = await session.get(models.User, actor.user_id)
@@ -50,7 +50,7 @@ async def valid_until(core: Core, actor: Actor) -> float:
     return math.inf
 
 
-async def until_revoked(core: Core, actor: Actor) -> None:
+async def until_revoked(core: Core, actor: Person) -> None:
     """Returns when what the actor was let in by is no longer valid."""
     async with core.part(Validities).hold(core, actor) as validity:
         await validity.over.wait()
@@ -60,7 +60,7 @@ class Validity:
     """Of one session or token: asked anew when something was said of it or of its user, when it ends by itself, and now and
     then. Once, however much is open by it."""
 
-    def __init__(self, core: Core, actor: Actor) -> None:
+    def __init__(self, core: Core, actor: Person) -> None:
         self._core, self._actor = core, actor
         self._listening = ExitStack()
         self._changes = self._listening.enter_context(core.changes.subscribe(SessionChanged, UserChanged))
@@ -118,7 +118,7 @@ class Validities:
         self._held: dict[_Key, Validity] = {}
 
     @asynccontextmanager
-    async def hold(self, core: Core, actor: Actor) -> AsyncIterator[Validity]:
+    async def hold(self, core: Core, actor: Person) -> AsyncIterator[Validity]:
         """That of the actor, shared with whatever else is open by the same session or token."""
         key = actor.user_id, actor.session, actor.token
         validity = self._held.get(key)
@@ -135,6 +135,6 @@ class Validities:
                 await validity.close()
 
 
-def reader(core: Core, actor: Actor) -> Reader:
+def reader(core: Core, actor: Person) -> Reader:
     """The actor as somebody who follows a stream of events."""
     return Reader(actor.user_id, core.part(Validities).hold(core, actor))

@@ -7,28 +7,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Forbidden, NotFound
 from moorage.server.accounts import models, schemas
-from moorage.server.authorization import Action, Actor, Role, may, require
+from moorage.server.authorization import Action, Person, Role, require, resource_of, visible
 
 
-async def find_user(session: AsyncSession, actor: Actor, name: str, action: Action) -> models.User:
+async def find_user(session: AsyncSession, actor: Person, name: str, action: Action) -> models.User:
     """The user, if the actor may do `action` with them.
 
     Raises `NotFound`, which is the same for somebody who does not exist and somebody whom the actor may not see; and `Forbidden`.
     """
-    user = await session.scalar(select(models.User).where(models.User.name == name))
-    if user is None or not may(actor, Action.SEE_USER, user.id):
+    query = select(models.User).where(models.User.name == name, visible(actor, models.User))
+    user = await session.scalar(query)
+    if user is None:
         raise NotFound(f"There is no user {name}.", code="user-not-found")
-    require(actor, action, user.id)
+    require(actor, action, resource_of(user))
     return user
 
 
-def as_actor(user: models.User, session_id: str = "", token_id: int = 0) -> Actor:
+def as_actor(user: models.User, session_id: str = "", token_id: int = 0) -> Person:
     """Raises `Forbidden` when the user is blocked."""
     if user.blocked:
         raise Forbidden(
             "This account is blocked.", code="user-blocked", hint="Ask an administrator of this installation."
         )
-    return Actor(user_id=user.id, name=user.name, role=Role(user.role), session=session_id, token=token_id)
+    return Person(user_id=user.id, name=user.name, role=Role(user.role), session=session_id, token=token_id)
 
 
 def as_user(user: models.User) -> schemas.User:

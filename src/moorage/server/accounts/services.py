@@ -12,12 +12,12 @@ from moorage.server.accounts.changes import SessionChanged, UserChanged
 from moorage.server.accounts.names import check_user_name
 from moorage.server.accounts.rows import as_actor, as_user, find_user
 from moorage.server.accounts.tokens import end_tokens
-from moorage.server.authorization import Action, Actor, Role, require
+from moorage.server.authorization import INSTALLATION, Action, Person, Role, require, visible
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
 
 
-async def actor_of_user(core: Core, user_id: int) -> Actor:
+async def actor_of_user(core: Core, user_id: int) -> Person:
     """Raises `NotFound`, or `Forbidden` when the user is blocked."""
     async with core.database.read() as session:
         user = await session.get(models.User, user_id)
@@ -26,16 +26,16 @@ async def actor_of_user(core: Core, user_id: int) -> Actor:
     return as_actor(user)
 
 
-async def list_users(core: Core, actor: Actor) -> list[schemas.User]:
-    require(actor, Action.LIST_USERS)
+async def list_users(core: Core, actor: Person) -> list[schemas.User]:
+    require(actor, Action.LIST_USERS, INSTALLATION)
     async with core.database.read() as session:
-        users = (await session.scalars(select(models.User).order_by(models.User.id))).all()
-    return [as_user(user) for user in users]
+        query = select(models.User).where(visible(actor, models.User)).order_by(models.User.id)
+        return [as_user(user) for user in await session.scalars(query)]
 
 
-async def add_user(core: Core, actor: Actor, name: str, role: Role = Role.DEVELOPER) -> schemas.User:
+async def add_user(core: Core, actor: Person, name: str, role: Role = Role.DEVELOPER) -> schemas.User:
     """Raises `InvalidInput` for the name, `Conflict` when it is taken."""
-    require(actor, Action.ADD_USER)
+    require(actor, Action.ADD_USER, INSTALLATION)
     check_user_name(name)
     try:
         async with core.database.write() as session:
@@ -49,7 +49,7 @@ async def add_user(core: Core, actor: Actor, name: str, role: Role = Role.DEVELO
     return as_user(user)
 
 
-async def set_blocked(core: Core, actor: Actor, name: str, blocked: bool = True) -> schemas.User:
+async def set_blocked(core: Core, actor: Person, name: str, blocked: bool = True) -> schemas.User:
     """Blocking ends what the user can come in by, at once, here and at every gateway: sessions, links and API tokens, with what
     was made by these. The state folder's own token rests until its user is unblocked."""
     async with core.database.write() as session:

@@ -10,7 +10,7 @@ from moorage.server.accounts import models
 from moorage.server.accounts.changes import SessionChanged
 from moorage.server.accounts.lifetimes import extended, session_end
 from moorage.server.accounts.rows import as_actor
-from moorage.server.authorization import Actor
+from moorage.server.authorization import Person
 from moorage.server.core import Core
 from moorage.server.storage.database import announce, changed_one
 
@@ -41,7 +41,7 @@ async def begin(
     return secret, row
 
 
-async def actor_of_session(core: Core, cookie: str) -> Actor | None:
+async def actor_of_session(core: Core, cookie: str) -> Person | None:
     """Who the cookie's session belongs to; None when it is unknown or over. Its use keeps it alive, up to its longest life.
 
     Raises `Forbidden` when the user is blocked.
@@ -87,7 +87,7 @@ async def ending_of(core: Core, cookie: str) -> str:
     return f"You were signed out: a session lasts {days} at most, however much it is used."
 
 
-async def sign_out(core: Core, actor: Actor) -> None:
+async def sign_out(core: Core, actor: Person) -> None:
     """Ends the actor's session, here and at every gateway. Does nothing for an API token."""
     if actor.session:
         await end_session(core, actor.session)

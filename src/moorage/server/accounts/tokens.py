@@ -15,7 +15,7 @@ from moorage.server.accounts.changes import SessionChanged, UserChanged
 from moorage.server.accounts.lifetimes import Authority
 from moorage.server.accounts.revocation import has_expired
 from moorage.server.accounts.rows import as_actor, find_user
-from moorage.server.authorization import Action, Actor
+from moorage.server.authorization import Action, Person, visible
 from moorage.server.core import Core
 from moorage.server.storage.database import announce, one_at_a_time
 from moorage.server.storage.locks import Lock
@@ -24,7 +24,7 @@ TOKEN_PREFIX = "moor_"  # noqa: S105 - a prefix, no secret
 
 
 async def create_token(
-    core: Core, actor: Actor, name: str, label: str = "", days: float | None = None
+    core: Core, actor: Person, name: str, label: str = "", days: float | None = None
 ) -> schemas.NewToken:
     """An API token of the user `name`. Its value is in the answer and nowhere else.
 
@@ -55,7 +55,7 @@ async def create_token(
     return schemas.NewToken(token=secret, **_as_token(token).model_dump())
 
 
-async def actor_of_token(core: Core, token: str) -> Actor:
+async def actor_of_token(core: Core, token: str) -> Person:
     """Raises `NotSignedIn` for a token that is unknown or expired, `Forbidden` when its user is blocked."""
     query = (
         select(models.User, models.ApiToken)
@@ -73,19 +73,27 @@ async def actor_of_token(core: Core, token: str) -> Actor:
     return as_actor(row.User, token_id=row.ApiToken.id)
 
 
-async def list_tokens(core: Core, actor: Actor, name: str) -> list[schemas.Token]:
+async def list_tokens(core: Core, actor: Person, name: str) -> list[schemas.Token]:
     async with core.database.read() as session:
         user = await find_user(session, actor, name, Action.MANAGE_TOKENS)
-        query = select(models.ApiToken).where(models.ApiToken.user_id == user.id).order_by(models.ApiToken.id)
-        return [_as_token(token) for token in await session.scalars(query)]
+        query = select(models.ApiToken).where(
+            models.ApiToken.user_id == user.id, visible(actor, models.ApiToken)
+        )
+        rows = await session.scalars(query.order_by(models.ApiToken.id))
+        return [_as_token(token) for token in rows]
 
 
-async def delete_token(core: Core, actor: Actor, name: str, token_id: int) -> None:
+async def delete_token(core: Core, actor: Person, name: str, token_id: int) -> None:
     """With all that was made by it. Raises `NotFound` when the user has no such token."""
     async with core.database.write() as session:
         user = await find_user(session, actor, name, Action.MANAGE_TOKENS)
-        token = await session.get(models.ApiToken, token_id)
-        if token is None or token.user_id != user.id:
+        query = select(models.ApiToken).where(
+            models.ApiToken.id == token_id,
+            models.ApiToken.user_id == user.id,
+            visible(actor, models.ApiToken),
+        )
+        token = await session.scalar(query)
+        if token is None:
             raise NotFound(f"{name} has no API token {token_id}.", code="token-not-found")
         if token.bootstrap:
             raise Conflict(
@@ -101,7 +109,7 @@ async def one_person_at_a_time(session: AsyncSession) -> None:
     await one_at_a_time(session, Lock.CREDENTIALS)
 
 
-async def authority_of(session: AsyncSession, actor: Actor) -> Authority:
+async def authority_of(session: AsyncSession, actor: Person) -> Authority:
     """By what the actor acts. Until the end of this writing transaction, no token ends of which something is made.
 
     Raises `NotSignedIn` when the actor's token or session has ended meanwhile.

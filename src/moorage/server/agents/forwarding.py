@@ -24,7 +24,7 @@ from moorage.kernel import sockets
 from moorage.kernel.errors import Unavailable
 from moorage.server.accounts import replica_tickets
 from moorage.server.agents.hub import Elsewhere
-from moorage.server.authorization import Actor
+from moorage.server.authorization import Person
 from moorage.server.core import Core
 from moorage.server.http.headers import REPLICA_TICKET
 from moorage.server.settings import Settings
@@ -56,7 +56,7 @@ def address_of(settings: Settings, own_socket: Path) -> str:
     )
 
 
-async def pass_on(core: Core, actor: Actor, request: Request, elsewhere: Elsewhere) -> Response:
+async def pass_on(core: Core, actor: Person, request: Request, elsewhere: Elsewhere) -> Response:
     """Streams the other replica's answer. Raises `Unavailable` when it does not answer."""
     headers, secret = await _headers(core, actor, request, elsewhere)
     path, base = _split(elsewhere.address)
@@ -81,7 +81,7 @@ async def pass_on(core: Core, actor: Actor, request: Request, elsewhere: Elsewhe
 
 
 async def pass_on_websocket(
-    core: Core, actor: Actor, websocket: WebSocket, elsewhere: Elsewhere, *, credit: bool
+    core: Core, actor: Person, websocket: WebSocket, elsewhere: Elsewhere, *, credit: bool
 ) -> None:
     """Until either side ends. `credit`: the two keep to a window, so that whatever is under way may be held here.
 
@@ -156,7 +156,7 @@ async def _close(client: httpx.AsyncClient, answer: httpx.Response) -> None:
 
 
 async def _headers(
-    core: Core, actor: Actor, connection: HTTPConnection, elsewhere: Elsewhere
+    core: Core, actor: Person, connection: HTTPConnection, elsewhere: Elsewhere
 ) -> tuple[dict[str, str], str]:
     """Of the request to the other replica, and the ticket that is among them. Raises `elsewhere` for a second hop: two
     replicas that each take the other for the right one do not play with a request."""

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 from sqlalchemy import ForeignKey, false
 from sqlalchemy.orm import Mapped, mapped_column
 
+from moorage.server.authorization import Action, Guarded, Kind
 from moorage.server.storage.database import Base
 
 
 class Agent(Base):
     """An agent, and what it last said of itself. Its gateway is a `Gateway`."""
 
+    __guarded__: ClassVar = Guarded(Kind.AGENT, Action.LIST_AGENTS)
     __tablename__ = "agents"
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -44,6 +48,7 @@ class Agent(Base):
 class AgentSettingsVersion(Base):
     """What an agent's workspaces are made by, in the words in which somebody wrote it. Only ever added to."""
 
+    __guarded__: ClassVar = Guarded(Kind.AGENT, Action.SEE_AGENT_SETTINGS)
     __tablename__ = "agent_settings_versions"
 
     agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)

@@ -20,7 +20,7 @@ from moorage.server.agents.install_commands import HelmValues
 from moorage.server.agents.models import Agent, Gateway
 from moorage.server.agents.occupants import Occupants
 from moorage.server.agents.rows import LOCAL, agent_named, view_of, workspaces_on
-from moorage.server.authorization import Action, Actor, require
+from moorage.server.authorization import INSTALLATION, Action, Person, require
 from moorage.server.core import Core
 from moorage.server.origins import origin_of
 from moorage.server.storage.database import announce, one_at_a_time
@@ -32,9 +32,9 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
-async def add_agent(core: Core, actor: Actor, body: schemas.AddAgent) -> schemas.NewAgent:
+async def add_agent(core: Core, actor: Person, body: schemas.AddAgent) -> schemas.NewAgent:
     """Raises `InvalidInput` for name and zone, `Conflict` when either is taken."""
-    require(actor, Action.MANAGE_AGENTS)
+    require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     name, zone_url = check_name(body.name), check_zone(body.zone_url)
     tokens = _new_tokens(None)
     now = core.clock.now()
@@ -63,16 +63,16 @@ async def add_agent(core: Core, actor: Actor, body: schemas.AddAgent) -> schemas
 
 
 async def rotate_token(
-    core: Core, actor: Actor, name: str, only: schemas.TokenOf | None = None
+    core: Core, actor: Person, name: str, only: schemas.TokenOf | None = None
 ) -> schemas.NewAgent:
     """New tokens; the old ones end at once, and what is connected with them. Also undoes `revoke_token`.
 
     Raises `Conflict` for the agent of `moor up`.
     """
-    require(actor, Action.MANAGE_AGENTS)
+    require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     tokens = _new_tokens(only)
     async with core.database.write() as session:
-        agent = await agent_named(session, name)
+        agent = await agent_named(session, actor, name)
         workspaces = await workspaces_on(core, session, agent)
         _refuse_local(agent, "get another token")
         if tokens.agent is not None:
@@ -84,11 +84,11 @@ async def rotate_token(
     return _answer(core, agent, workspaces, tokens)
 
 
-async def revoke_token(core: Core, actor: Actor, name: str) -> schemas.Agent:
+async def revoke_token(core: Core, actor: Person, name: str) -> schemas.Agent:
     """Neither agent nor gateway connects any more, and what is connected is cut. Raises `Conflict` for `moor up`'s."""
-    require(actor, Action.MANAGE_AGENTS)
+    require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     async with core.database.write() as session:
-        agent = await agent_named(session, name)
+        agent = await agent_named(session, actor, name)
         workspaces = await workspaces_on(core, session, agent)
         _refuse_local(agent, "lose its token")
         gateway = await _gateway_of(session, agent, core.clock.now())
@@ -98,23 +98,23 @@ async def revoke_token(core: Core, actor: Actor, name: str) -> schemas.Agent:
     return view_of(core, agent, workspaces)
 
 
-async def change_agent(core: Core, actor: Actor, name: str, change: schemas.ChangeAgent) -> schemas.Agent:
+async def change_agent(core: Core, actor: Person, name: str, change: schemas.ChangeAgent) -> schemas.Agent:
     """One that is not enabled takes no new workspaces; those that it has go on."""
-    require(actor, Action.MANAGE_AGENTS)
+    require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     async with core.database.write() as session:
-        agent = await agent_named(session, name)
+        agent = await agent_named(session, actor, name)
         workspaces = await workspaces_on(core, session, agent)
         agent.enabled = change.enabled
         announce(session, AgentChanged(agent=str(agent.id)))
     return view_of(core, agent, workspaces)
 
 
-async def remove_agent(core: Core, actor: Actor, name: str) -> None:
+async def remove_agent(core: Core, actor: Person, name: str) -> None:
     """Raises `Conflict` while a workspace is left on it, or is found there that nobody lists, and for the agent of `moor up`. What an agent
     without a token has found, nobody can adopt or discard any more: it stays where it is."""
-    require(actor, Action.MANAGE_AGENTS)
+    require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     async with core.database.write() as session:
-        agent = await agent_named(session, name, lock=True)
+        agent = await agent_named(session, actor, name, lock=True)
         workspaces = await workspaces_on(core, session, agent)
         _refuse_local(agent, "be removed")
         if workspaces:

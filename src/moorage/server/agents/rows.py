@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from moorage.kernel.errors import NotFound
 from moorage.server.agents import models, schemas
 from moorage.server.agents.occupants import Occupants
+from moorage.server.authorization import Actor, visible
 from moorage.server.core import Core
 
 LOCAL = "local"
@@ -25,12 +26,12 @@ SECOND = 60.0
 """Seconds for which another process with the same token is worth a word."""
 
 
-async def agent_named(session: AsyncSession, name: str, *, lock: bool = False) -> models.Agent:
-    """The agent of that name. `lock`: until the transaction's end, nobody else changes it.
+async def agent_named(session: AsyncSession, actor: Actor, name: str, *, lock: bool = False) -> models.Agent:
+    """The agent of that name, if the actor may see it. `lock`: until the transaction's end, nobody else changes it.
 
     Raises `NotFound`.
     """
-    query = select(models.Agent).where(models.Agent.name == name)
+    query = select(models.Agent).where(models.Agent.name == name, visible(actor, models.Agent))
     agent = await session.scalar(query.with_for_update() if lock else query)
     if agent is None:
         raise NotFound(f"There is no agent {name}.", code="agent-not-found", hint="`moor agents` lists them.")

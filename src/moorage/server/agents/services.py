@@ -14,7 +14,7 @@ from moorage.server.agents.changes import AgentChanged
 from moorage.server.agents.hub import AgentHub
 from moorage.server.agents.occupants import Occupants
 from moorage.server.agents.rows import agent_named, view_of, workspaces_on
-from moorage.server.authorization import Action, Actor, may, require
+from moorage.server.authorization import INSTALLATION, Action, Person, may, require, visible
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
 
@@ -23,27 +23,28 @@ _LONGEST = 100
 _log = log.get(part="server.agents")
 
 
-async def list_agents(core: Core, actor: Actor) -> list[schemas.Agent]:
-    require(actor, Action.LIST_AGENTS)
+async def list_agents(core: Core, actor: Person) -> list[schemas.Agent]:
+    require(actor, Action.LIST_AGENTS, INSTALLATION)
     async with core.database.read() as session:
-        agents = (await session.scalars(select(models.Agent).order_by(models.Agent.id))).all()
+        query = select(models.Agent).where(visible(actor, models.Agent)).order_by(models.Agent.id)
+        agents = (await session.scalars(query)).all()
         workspaces = await core.part(Occupants).workspaces(session)
         found = await _found(core, session, actor)
     return [view_of(core, each, workspaces.get(each.id, 0), found.get(each.id, 0)) for each in agents]
 
 
-async def get_agent(core: Core, actor: Actor, name: str) -> schemas.Agent:
-    require(actor, Action.LIST_AGENTS)
+async def get_agent(core: Core, actor: Person, name: str) -> schemas.Agent:
+    require(actor, Action.LIST_AGENTS, INSTALLATION)
     async with core.database.read() as session:
-        agent = await agent_named(session, name)
+        agent = await agent_named(session, actor, name)
         workspaces = await workspaces_on(core, session, agent)
         found = await _found(core, session, actor)
     return view_of(core, agent, workspaces, found.get(agent.id, 0))
 
 
-async def _found(core: Core, session: AsyncSession, actor: Actor) -> dict[int, int]:
+async def _found(core: Core, session: AsyncSession, actor: Person) -> dict[int, int]:
     """How many workspaces each agent has that nobody lists, for who may see them."""
-    return await core.part(Occupants).found(session) if may(actor, Action.SEE_FOUND) else {}
+    return await core.part(Occupants).found(session) if may(actor, Action.SEE_FOUND, INSTALLATION) else {}
 
 
 async def agent_of_token(core: Core, token: str | None) -> models.Agent | None:

@@ -17,7 +17,16 @@ from moorage.server.agents import models, schemas
 from moorage.server.agents.changes import AgentChanged, SettingsChanged
 from moorage.server.agents.models import AgentSettingsVersion
 from moorage.server.agents.rows import agent_named
-from moorage.server.authorization import Action, Actor, require
+from moorage.server.authorization import (
+    INSTALLATION,
+    Action,
+    Part,
+    Person,
+    System,
+    require,
+    resource_of,
+    visible,
+)
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
 
@@ -31,12 +40,12 @@ _log = log.get(part="server.agents.settings")
 
 
 async def get_settings(
-    core: Core, actor: Actor, name: str, version: int | None = None
+    core: Core, actor: Person, name: str, version: int | None = None
 ) -> schemas.WorkspaceSettings:
     """`version`: None the newest, 0 the defaults. Raises `NotFound`."""
-    require(actor, Action.SEE_AGENT_SETTINGS)
+    require(actor, Action.SEE_AGENT_SETTINGS, INSTALLATION)
     async with core.database.read() as session:
-        agent = await agent_named(session, name)
+        agent = await agent_named(session, actor, name)
         newest = await newest_of(session, agent.id)
         row = newest
         if version is not None and version != _number(newest):
@@ -51,24 +60,26 @@ async def get_settings(
     return await asyncio.to_thread(_as_settings, agent, row, _number(newest))
 
 
-async def list_versions(core: Core, actor: Actor, name: str) -> list[schemas.SettingsVersion]:
+async def list_versions(core: Core, actor: Person, name: str) -> list[schemas.SettingsVersion]:
     """The newest first."""
-    require(actor, Action.SEE_AGENT_SETTINGS)
+    require(actor, Action.SEE_AGENT_SETTINGS, INSTALLATION)
     async with core.database.read() as session:
-        agent = await agent_named(session, name)
-        query = select(AgentSettingsVersion).where(AgentSettingsVersion.agent_id == agent.id)
+        agent = await agent_named(session, actor, name)
+        query = select(AgentSettingsVersion).where(
+            AgentSettingsVersion.agent_id == agent.id, visible(actor, AgentSettingsVersion)
+        )
         rows = (await session.scalars(query.order_by(AgentSettingsVersion.version.desc()))).all()
     return [schemas.SettingsVersion.model_validate(row, from_attributes=True) for row in rows]
 
 
 async def set_settings(
-    core: Core, actor: Actor, name: str, text: str, version: int | None = None
+    core: Core, actor: Person, name: str, text: str, version: int | None = None
 ) -> schemas.WorkspaceSettings:
     """`version`: the one that was edited. The same text makes no new version.
 
     Raises `InvalidInput` with `line` and `field`, `Conflict` when `version` is not the newest, or the agent has a file.
     """
-    require(actor, Action.CHANGE_AGENT_SETTINGS)
+    require(actor, Action.CHANGE_AGENT_SETTINGS, INSTALLATION)
     if len(text) > LONGEST:
         raise InvalidInput(
             f"The settings have {len(text)} characters, and {LONGEST} are allowed.",
@@ -78,7 +89,7 @@ async def set_settings(
     await asyncio.to_thread(workspace_settings.parse, text, f"settings of {name}")
     try:
         async with core.database.write() as session:
-            agent = await agent_named(session, name, lock=True)
+            agent = await agent_named(session, actor, name, lock=True)
             if agent.settings_file:
                 raise Conflict(
                     f"The agent {name} has its settings from a file of its own.",
@@ -111,6 +122,9 @@ async def take_file(core: Core, agent_id: int, text: str | None) -> None:
         agent.settings_problem = problem or agent.settings_problem
         newest = await newest_of(session, agent_id)
         if text is not None and not problem and (newest is None or newest.text != text):
+            require(
+                System(Part.AGENT, agent.name, agent.id), Action.CHANGE_AGENT_SETTINGS, resource_of(agent)
+            )
             await _add(session, agent, newest, text, author="", source="file", now=core.clock.now())
 
 

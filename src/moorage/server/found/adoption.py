@@ -15,7 +15,7 @@ from moorage.kernel.errors import Conflict, InvalidInput
 from moorage.server.accounts.models import User
 from moorage.server.accounts.rows import find_user
 from moorage.server.agents.changes import AgentChanged
-from moorage.server.authorization import Action, Actor, require
+from moorage.server.authorization import INSTALLATION, Action, Person, require
 from moorage.server.core import Core
 from moorage.server.found import decisions, schemas
 from moorage.server.found.services import Row, follow, the_found
@@ -49,23 +49,23 @@ class _Made:
 
 
 async def adopt(
-    core: Core, actor: Actor, agent_name: str, name: str, body: schemas.Adopt
+    core: Core, actor: Person, agent_name: str, name: str, body: schemas.Adopt
 ) -> workspace_schemas.Workspace:
     """It is stopped, unless it runs: its owner starts it. What another agent works on becomes this one's.
 
     Raises `NotFound`, `Conflict` when it is something else by now, and `InvalidInput` (`field` says which) when it is not known whose it
     is, or what it is made from.
     """
-    require(actor, Action.ADOPT_FOUND)
+    require(actor, Action.ADOPT_FOUND, INSTALLATION)
     async with core.database.read() as session:
-        row = await the_found(session, agent_name, name, body.mark)
+        row = await the_found(session, actor, agent_name, name, body.mark)
         listed = _is_listed(row)
         if not listed:
             await _owner(session, actor, row, body.owner)
     made = None if listed else await _made(core, row, body)
     now = core.clock.now()
     async with core.database.write() as session:
-        row = await the_found(session, agent_name, name, body.mark)
+        row = await the_found(session, actor, agent_name, name, body.mark)
         if row.found.removing_at is not None:
             raise Conflict(f"{name} is being removed.", code="found-removing")
         if row.workspace is not None and _is_listed(row):
@@ -89,7 +89,7 @@ def _is_listed(row: Row) -> bool:
     return row.workspace is not None and row.workspace.terminated_at is None
 
 
-async def _owner(session: AsyncSession, actor: Actor, row: Row, name: str) -> User:
+async def _owner(session: AsyncSession, actor: Person, row: Row, name: str) -> User:
     """Whom the administrator names; else who it was made for, if that is certain. Raises `InvalidInput`, `NotFound`."""
     if name:
         return await find_user(session, actor, name, Action.SEE_USER)

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
+from moorage.server.authorization import Action, Guarded, Kind
 from moorage.server.storage.database import Base
 
 
 class Found(Base):
     """As the agent told it last. What it tells no more is gone."""
 
+    __guarded__: ClassVar = Guarded(Kind.FOUND, Action.SEE_FOUND)
     __tablename__ = "found_workspaces"
 
     agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)

@@ -16,7 +16,18 @@ from moorage.kernel.errors import Conflict, NotFound
 from moorage.server.accounts.models import User
 from moorage.server.agents.changes import AgentChanged
 from moorage.server.agents.models import Agent
-from moorage.server.authorization import Action, Actor, require
+from moorage.server.agents.rows import agent_named
+from moorage.server.authorization import (
+    INSTALLATION,
+    Action,
+    Actor,
+    Part,
+    Person,
+    System,
+    require,
+    resource_of,
+    visible,
+)
 from moorage.server.core import Core
 from moorage.server.found import decisions, schemas
 from moorage.server.found.changes import FoundChanged
@@ -27,6 +38,7 @@ from moorage.server.workspaces.changes import DesiredChanged
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import spec_of
 
+_REMOVAL = System(Part.SERVER, "removal of what nobody wanted")
 MOST = 10_000
 """Found workspaces that are kept of one agent."""
 _decode = msgspec.json.Decoder(FoundWorkspace).decode
@@ -171,20 +183,22 @@ async def remove_due(core: Core) -> None:
     due = [row for row in rows if (at := _removal_at(core, row)) is not None and at <= now]
     for each in due:
         async with core.database.write() as session:
-            row = await _find(session, each.agent.name, each.found.name)
+            row = await _find(session, _REMOVAL, each.agent.name, each.found.name)
             if row is None or row.found.mark != each.found.mark or (_removal_at(core, row) or now + 1) > now:
                 continue
+            require(_REMOVAL, Action.REMOVE_FOUND, resource_of(row.found))
             _remove(session, row, now, "nobody wanted it in the days since it was shown")
 
 
 # ------------------------------------------------------------------------------------------ people
-async def list_found(core: Core, actor: Actor, agent_name: str) -> list[schemas.Found]:
+async def list_found(core: Core, actor: Person, agent_name: str) -> list[schemas.Found]:
     """What the agent has and nobody lists, the oldest first. Whoever asks is shown it: from then on its days count."""
-    require(actor, Action.SEE_FOUND)
+    require(actor, Action.SEE_FOUND, INSTALLATION)
     now = core.clock.now()
     async with core.database.read() as session:
-        agent = await _agent(session, agent_name)
-        rows = [row for row in await _rows(session, Found.agent_id == agent.id) if not _has_ended(row)]
+        agent = await agent_named(session, actor, agent_name)
+        seen = (Found.agent_id == agent.id) & visible(actor, Found)
+        rows = [row for row in await _rows(session, seen) if not _has_ended(row)]
     if unseen := {row.found.name: row.found.mark for row in rows if row.found.shown_at is None}:
         async with core.database.write() as session:
             query = select(Found).where(Found.agent_id == agent.id, Found.name.in_(unseen))
@@ -196,7 +210,7 @@ async def list_found(core: Core, actor: Actor, agent_name: str) -> list[schemas.
     return [view(core, row) for row in rows]
 
 
-async def get_found(core: Core, actor: Actor, agent_name: str, name: str) -> schemas.Found:
+async def get_found(core: Core, actor: Person, agent_name: str, name: str) -> schemas.Found:
     """Raises `NotFound`."""
     for found in await list_found(core, actor, agent_name):
         if found.name == name:
@@ -204,11 +218,11 @@ async def get_found(core: Core, actor: Actor, agent_name: str, name: str) -> sch
     raise _not_found(agent_name, name)
 
 
-async def remove_found(core: Core, actor: Actor, agent_name: str, name: str, mark: str) -> schemas.Found:
+async def remove_found(core: Core, actor: Person, agent_name: str, name: str, mark: str) -> schemas.Found:
     """With all its files. Raises `NotFound`, and `Conflict` when it is something else by now, or another agent's."""
-    require(actor, Action.REMOVE_FOUND)
+    require(actor, Action.REMOVE_FOUND, INSTALLATION)
     async with core.database.write() as session:
-        row = await the_found(session, agent_name, name, mark)
+        row = await the_found(session, actor, agent_name, name, mark)
         if row.told.elsewhere:
             raise Conflict(
                 f"Another agent with this one's identity works on {name}: {row.told.elsewhere}.",
@@ -220,9 +234,9 @@ async def remove_found(core: Core, actor: Actor, agent_name: str, name: str, mar
     return view(core, row)
 
 
-async def the_found(session: AsyncSession, agent_name: str, name: str, mark: str) -> Row:
+async def the_found(session: AsyncSession, actor: Actor, agent_name: str, name: str, mark: str) -> Row:
     """Locked. Raises `NotFound`, and `Conflict` when it is no longer what it was shown as."""
-    row = await _find(session, agent_name, name)
+    row = await _find(session, actor, agent_name, name)
     if row is None or _has_ended(row):
         raise _not_found(agent_name, name)
     if row.found.mark != mark:
@@ -276,17 +290,10 @@ def _remove(session: AsyncSession, row: Row, now: float, why: str) -> None:
     _log.warning("a found workspace is removed", workspace=row.found.name, agent=row.agent.name, why=why)
 
 
-async def _agent(session: AsyncSession, name: str) -> Agent:
-    agent = await session.scalar(select(Agent).where(Agent.name == name))
-    if agent is None:
-        raise NotFound(f"There is no agent {name}.", code="agent-not-found", hint="`moor agents` lists them.")
-    return agent
-
-
-async def _find(session: AsyncSession, agent_name: str, name: str) -> Row | None:
-    agent = await _agent(session, agent_name)
-    query = select(Found).where(Found.agent_id == agent.id, Found.name == name).with_for_update()
-    if await session.scalar(query) is None:
+async def _find(session: AsyncSession, actor: Actor, agent_name: str, name: str) -> Row | None:
+    agent = await agent_named(session, actor, agent_name)
+    query = select(Found).where(Found.agent_id == agent.id, Found.name == name, visible(actor, Found))
+    if await session.scalar(query.with_for_update()) is None:
         return None
     rows = await _rows(session, (Found.agent_id == agent.id) & (Found.name == name))
     return rows[0] if rows else None

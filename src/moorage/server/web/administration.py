@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from moorage.kernel.errors import MoorageError
 from moorage.server.accounts import links, services
-from moorage.server.authorization import Actor, Role
+from moorage.server.authorization import Person, Role
 from moorage.server.core import Core
 from moorage.server.http.context import ServerCore
 from moorage.server.web import forms, pages
@@ -69,7 +69,7 @@ async def sign_in_link(request: Request, core: ServerCore, actor: Visitor, name:
 async def _users(
     request: Request,
     core: Core,
-    actor: Actor,
+    actor: Person,
     *,
     status: int = 200,
     form: dict[str, str] | None = None,

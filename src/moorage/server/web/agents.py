@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from moorage.kernel.errors import Conflict, InvalidInput, MoorageError
 from moorage.server.agents import registration, schemas, services, settings
-from moorage.server.authorization import Action, Actor, may, require
+from moorage.server.authorization import INSTALLATION, Action, Person, may, require
 from moorage.server.core import Core
 from moorage.server.found import services as found_services
 from moorage.server.http.context import ServerCore
@@ -32,14 +32,14 @@ async def agents_page(request: Request, core: ServerCore, actor: Visitor) -> Res
         "agents.html",
         actor=actor,
         agents=agent_views.rows(await services.list_agents(core, actor)),
-        manages=may(actor, Action.MANAGE_AGENTS),
+        manages=may(actor, Action.MANAGE_AGENTS, INSTALLATION),
         now=core.clock.now(),
     )
 
 
 @router.get("/new-agent")
 async def new_page(request: Request, core: ServerCore, actor: Visitor) -> Response:
-    require(actor, Action.MANAGE_AGENTS)
+    require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     return pages.page(
         request, "agent_new.html", actor=actor, form={"name": "", "zone_url": ""}, errors={}, problem=None
     )
@@ -131,7 +131,7 @@ async def remove(core: ServerCore, actor: Visitor, name: str) -> Response:
 async def ask_page(request: Request, core: ServerCore, actor: Visitor, name: str, what: str) -> Response:
     """Asks before what cannot be undone, for browsers that have no dialog."""
     agent = await services.get_agent(core, actor, name)
-    require(actor, Action.MANAGE_AGENTS)
+    require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     question = next((q for q in agent_views.questions(agent) if q.id == what), None)
     if question is None:
         return pages.redirect(f"/agents/{name}")
@@ -141,7 +141,7 @@ async def ask_page(request: Request, core: ServerCore, actor: Visitor, name: str
 async def _agent(
     request: Request,
     core: Core,
-    actor: Actor,
+    actor: Person,
     name: str,
     *,
     version: int | None = None,
@@ -151,11 +151,11 @@ async def _agent(
     agent = await services.get_agent(core, actor, name)
     values: dict[str, Any] = {"settings": None, "versions": (), "found": ()}
     found = None
-    if may(actor, Action.SEE_AGENT_SETTINGS):
+    if may(actor, Action.SEE_AGENT_SETTINGS, INSTALLATION):
         found = await settings.get_settings(core, actor, name, version)
         values["settings"] = agent_views.settings_panel(found, written)
         values["versions"] = agent_views.versions(await settings.list_versions(core, actor, name))
-    if may(actor, Action.SEE_FOUND):
+    if may(actor, Action.SEE_FOUND, INSTALLATION):
         values["found"] = await found_services.list_found(core, actor, name)
     return pages.page(
         request,
@@ -164,11 +164,11 @@ async def _agent(
         status=error.status if error else 200,
         shown=agent_views.detail(agent, found),
         errors={"text": str(error)} if error else {},
-        manages=may(actor, Action.MANAGE_AGENTS),
+        manages=may(actor, Action.MANAGE_AGENTS, INSTALLATION),
         now=core.clock.now(),
         **values,
     )
 
 
-def _tokens(request: Request, actor: Actor, made: schemas.NewAgent, why: str) -> Response:
+def _tokens(request: Request, actor: Person, made: schemas.NewAgent, why: str) -> Response:
     return pages.page(request, "agent_tokens.html", actor=actor, made=made, why=why)

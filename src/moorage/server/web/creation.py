@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from moorage.kernel.errors import MoorageError
 from moorage.server.agents.services import list_agents
-from moorage.server.authorization import Actor
+from moorage.server.authorization import Person
 from moorage.server.core import Core
 from moorage.server.http import context
 from moorage.server.http.context import ServerCore
@@ -45,7 +45,7 @@ async def create(request: Request, core: ServerCore, actor: Visitor) -> Response
 async def _page(
     request: Request,
     core: Core,
-    actor: Actor,
+    actor: Person,
     form: forms.NewWorkspace,
     error: MoorageError | None = None,
 ) -> Response:

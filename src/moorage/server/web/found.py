@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from moorage.kernel.errors import Conflict, MoorageError
 from moorage.server.accounts import services as accounts
-from moorage.server.authorization import Action, Actor, require
+from moorage.server.authorization import INSTALLATION, Action, Person, require
 from moorage.server.core import Core
 from moorage.server.found import adoption, schemas, services
 from moorage.server.http.context import ServerCore
@@ -68,14 +68,14 @@ async def remove(
 async def _page(
     request: Request,
     core: Core,
-    actor: Actor,
+    actor: Person,
     agent: str,
     name: str,
     *,
     form: dict[str, str] | None = None,
     error: MoorageError | None = None,
 ) -> Response:
-    require(actor, Action.ADOPT_FOUND)
+    require(actor, Action.ADOPT_FOUND, INSTALLATION)
     item = await services.get_found(core, actor, agent, name)
     users = [user.name for user in await accounts.list_users(core, actor) if not user.blocked]
     return pages.page(

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from moorage import theme
 from moorage.server.accounts import authentication
-from moorage.server.authorization import Actor, may
+from moorage.server.authorization import INSTALLATION, Person, may
 from moorage.server.domain import Link
 from moorage.server.web import forms
 
@@ -28,21 +28,21 @@ _ERRORS = {
 }
 
 
-async def visitor(request: Request) -> Actor:
+async def visitor(request: Request) -> Person:
     """Who looks at the page; remembered for the page that tells of an error. Raises `NotSignedIn`."""
     actor = await authentication.actor(request)
     request.state.visitor = actor
     return actor
 
 
-Visitor = Annotated[Actor, Depends(visitor)]
+Visitor = Annotated[Person, Depends(visitor)]
 
 
 def page(
     request: Request,
     template: str,
     *,
-    actor: Actor | None = None,
+    actor: Person | None = None,
     status: int = 200,
     form_action: str = "'self'",
     **values: Any,
@@ -92,7 +92,7 @@ def render_problem(request: Request, problem: dict[str, Any]) -> Response:
     )
 
 
-def _navigation(request: Request, actor: Actor | None) -> list[dict[str, Any]]:
+def _navigation(request: Request, actor: Person | None) -> list[dict[str, Any]]:
     if actor is None:
         return []
     path, links = request.url.path, cast("tuple[Link, ...]", request.app.state.navigation)
@@ -103,5 +103,5 @@ def _navigation(request: Request, actor: Actor | None) -> list[dict[str, Any]]:
             "current": path == link.href or (link.href != "/" and path.startswith(f"{link.href}/")),
         }
         for link in links
-        if link.action is None or may(actor, link.action)
+        if link.action is None or may(actor, link.action, INSTALLATION)
     ]

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from moorage.contract import ActualState, ContainerState, DesiredState, StageState
-from moorage.server.authorization import Action, Actor, may
+from moorage.server.authorization import Action, Person, may
 from moorage.server.workspaces import schemas
 from moorage.wording import Badge, StageLine, Tone, badge, stage_lines
 
@@ -126,7 +126,7 @@ class DevfileProblems:
     """Those that are about no line of the devfile itself."""
 
 
-def row(workspace: schemas.Workspace, actor: Actor, now: float) -> Row:
+def row(workspace: schemas.Workspace, actor: Person, now: float) -> Row:
     shown = badge(workspace.desired, workspace.state)
     can = abilities(workspace, actor)
     return Row(
@@ -140,13 +140,13 @@ def row(workspace: schemas.Workspace, actor: Actor, now: float) -> Row:
     )
 
 
-def rows(workspaces: Iterable[schemas.Workspace], actor: Actor, now: float) -> tuple[Row, ...]:
+def rows(workspaces: Iterable[schemas.Workspace], actor: Person, now: float) -> tuple[Row, ...]:
     """Newest first; what is deleted is not shown."""
     alive = [w for w in workspaces if w.state is not ActualState.TERMINATED]
     return tuple(row(w, actor, now) for w in sorted(alive, key=lambda w: -w.created_at))
 
 
-def detail(workspace: schemas.Workspace, actor: Actor, now: float) -> Detail:
+def detail(workspace: schemas.Workspace, actor: Person, now: float) -> Detail:
     shown = badge(workspace.desired, workspace.state)
     lines = stage_lines(workspace.stages, now)
     can = abilities(workspace, actor)
@@ -167,14 +167,14 @@ def detail(workspace: schemas.Workspace, actor: Actor, now: float) -> Detail:
         post_start=tuple(_outcome(name, said) for name, said in workspace.post_start.items()),
         commands=commands(workspace, actor),
         can=can,
-        inside=may(actor, Action.SEE_INSIDE_WORKSPACE, workspace.owner),
+        inside=may(actor, Action.SEE_INSIDE_WORKSPACE, workspace.resource),
         gone=workspace.state is ActualState.TERMINATED,
     )
 
 
-def abilities(workspace: schemas.Workspace, actor: Actor) -> Abilities:
+def abilities(workspace: schemas.Workspace, actor: Person) -> Abilities:
     def allowed(action: Action) -> bool:
-        return may(actor, action, workspace.owner)
+        return may(actor, action, workspace.resource)
 
     state, desired = workspace.state, workspace.desired
     staying = desired is not DesiredState.TERMINATED and state is not ActualState.TERMINATED
@@ -217,7 +217,7 @@ def short_repository(url: str) -> str:
     return url.rstrip("/").removesuffix(".git")
 
 
-def commands(workspace: schemas.Workspace, actor: Actor) -> tuple[tuple[str, str], ...]:
+def commands(workspace: schemas.Workspace, actor: Person) -> tuple[tuple[str, str], ...]:
     """What the command line does here. A title is only unique among one's own."""
     own = workspace.owner == actor.user_id
     name = shlex.quote(workspace.title if own else workspace.name)

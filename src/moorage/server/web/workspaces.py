@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from moorage.server.accounts.revocation import reader
-from moorage.server.authorization import Action, Actor, may
+from moorage.server.authorization import Action, Person, may
 from moorage.server.core import Core
 from moorage.server.http import events
 from moorage.server.http.context import ServerCore
@@ -18,6 +18,7 @@ from moorage.server.web import forms, pages, views
 from moorage.server.web.pages import Visitor
 from moorage.server.workspaces import schemas, services
 from moorage.server.workspaces.events import WatchedList, WatchedWorkspace
+from moorage.server.workspaces.loading import EVERYBODYS
 
 router = APIRouter()
 
@@ -34,7 +35,7 @@ async def list_page(request: Request, core: ServerCore, actor: Visitor, all: boo
         request,
         "workspaces.html",
         actor=actor,
-        administrator=may(actor, Action.LIST_WORKSPACES, owner=-1),
+        administrator=may(actor, Action.LIST_WORKSPACES, EVERYBODYS),
         **_list(core, actor, workspaces, all),
     )
 
@@ -132,7 +133,7 @@ async def delete(request: Request, core: ServerCore, actor: Visitor, name: str) 
     return _done(request, "delete", "/")
 
 
-def _list(core: Core, actor: Actor, workspaces: list[schemas.Workspace], everyones: bool) -> dict[str, Any]:
+def _list(core: Core, actor: Person, workspaces: list[schemas.Workspace], everyones: bool) -> dict[str, Any]:
     now = core.clock.now()
     return {"rows": views.rows(workspaces, actor, now), "everyones": everyones, "now": now}
 

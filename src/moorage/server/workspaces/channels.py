@@ -12,7 +12,7 @@ from moorage.kernel.errors import InvalidInput, Unavailable
 from moorage.server.accounts.revocation import until_revoked
 from moorage.server.agents.hub import AgentConnection, AgentHub, Channel, Output
 from moorage.server.agents.rows import is_connected
-from moorage.server.authorization import Action, Actor
+from moorage.server.authorization import Action, Person
 from moorage.server.core import Core
 from moorage.server.workspaces import loading
 from moorage.server.workspaces.view import spec_of
@@ -37,7 +37,7 @@ class Target:
     """Returns when the actor may no longer reach it."""
 
 
-async def reach(core: Core, actor: Actor, name: str, container: str, action: Action) -> Target:
+async def reach(core: Core, actor: Person, name: str, container: str, action: Action) -> Target:
     """Raises `NotFound`, `Forbidden`, `InvalidInput` for a container that it has not, `Elsewhere` when another
     replica has the agent, `Unavailable` without one."""
     async with core.database.read() as session:
@@ -67,7 +67,7 @@ async def reach(core: Core, actor: Actor, name: str, container: str, action: Act
 
 async def open_logs(
     core: Core,
-    actor: Actor,
+    actor: Person,
     name: str,
     *,
     container: str = "",

@@ -21,7 +21,7 @@ from moorage.contract.flow import CreditWindow
 from moorage.kernel.errors import LimitReached, Unavailable
 from moorage.server.accounts.revocation import is_valid
 from moorage.server.agents.hub import REVOKED, Channel
-from moorage.server.authorization import Actor
+from moorage.server.authorization import Person
 from moorage.server.core import Core
 from moorage.server.tasks import until_one_ends
 from moorage.server.workspaces import channels
@@ -50,7 +50,7 @@ class _Taken(msgspec.Struct):
 
 async def serve(
     core: Core,
-    actor: Actor,
+    actor: Person,
     websocket: WebSocket,
     target: channels.Target,
     *,

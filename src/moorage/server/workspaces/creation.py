@@ -15,7 +15,7 @@ from moorage.contract.hosts import workspace_name
 from moorage.kernel.errors import Conflict, InvalidInput, Unavailable
 from moorage.kernel.ids import short_id
 from moorage.server.agents.models import Agent
-from moorage.server.authorization import Action, Actor, require
+from moorage.server.authorization import INSTALLATION, Action, Person, require
 from moorage.server.core import Core
 from moorage.server.repositories.commits import Reading
 from moorage.server.repositories.devfiles import read_devfile
@@ -48,12 +48,12 @@ class _Plan:
 
 
 async def create_workspace(
-    core: Core, actor: Actor, request: schemas.CreateWorkspace, *, gone: Gone | None = None
+    core: Core, actor: Person, request: schemas.CreateWorkspace, *, gone: Gone | None = None
 ) -> schemas.Workspace:
     """`gone`: reading the repository ends when it does, and nothing is made.
 
     Raises `InvalidInput` (`field` says which), `Conflict` for a name that is taken, `LimitReached`, `Unavailable`."""
-    require(actor, Action.CREATE_WORKSPACE)
+    require(actor, Action.CREATE_WORKSPACE, INSTALLATION)
     if request.name:
         decisions.check_title(request.name)
     decisions.check_env(request.env)
@@ -100,7 +100,7 @@ async def create_workspace(
     return view(Row(workspace, agent, actor.name), actor, core.clock.now())
 
 
-def _workspace(core: Core, actor: Actor, plan: _Plan) -> tuple[Workspace, Changed]:
+def _workspace(core: Core, actor: Person, plan: _Plan) -> tuple[Workspace, Changed]:
     now = core.clock.now()
     name = workspace_name(plan.agent.id, actor.user_id, short_id())
     spec = specs.for_workspace(plan.spec, name=name, zone_url=plan.agent.zone_url, env=plan.request.env)
@@ -143,12 +143,12 @@ def _editor(core: Core, name: str) -> EditorSpec:
     return core.part(Editors)[name]
 
 
-async def _agent(core: Core, session: AsyncSession, actor: Actor, name: str) -> Agent:
+async def _agent(core: Core, session: AsyncSession, actor: Person, name: str) -> Agent:
     found = choice.choose(await candidates_for(core, session, actor.user_id), name)
     return await session.get_one(Agent, found.id)
 
 
-async def _still_fits(core: Core, session: AsyncSession, actor: Actor, agent: Agent) -> None:
+async def _still_fits(core: Core, session: AsyncSession, actor: Person, agent: Agent) -> None:
     """Reading the repository takes a while, and others create workspaces meanwhile."""
     choice.choose(await candidates_for(core, session, actor.user_id, agent.id), agent.name)
 
@@ -157,7 +157,7 @@ def _limited(core: Core) -> bool:
     return core.settings.workspaces_per_user is not None or core.settings.workspaces_total is not None
 
 
-async def _check_limits(core: Core, session: AsyncSession, actor: Actor) -> None:
+async def _check_limits(core: Core, session: AsyncSession, actor: Person) -> None:
     if not _limited(core):
         return
     settings = core.settings
@@ -169,7 +169,7 @@ async def _check_limits(core: Core, session: AsyncSession, actor: Actor) -> None
     )
 
 
-async def _titles(session: AsyncSession, actor: Actor) -> frozenset[str]:
+async def _titles(session: AsyncSession, actor: Person) -> frozenset[str]:
     query = select(Workspace.title).where(
         Workspace.owner_id == actor.user_id, Workspace.terminated_at.is_(None)
     )

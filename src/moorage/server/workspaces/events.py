@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from moorage.contract.hosts import owner_of
 from moorage.server.agents.changes import AgentChanged
-from moorage.server.authorization import EVERYBODY, Action, Actor, require
+from moorage.server.authorization import Action, Person
 from moorage.server.core import Core
 from moorage.server.storage.changes import RESYNC, Changed
 from moorage.server.workspaces import loading, schemas, services
@@ -26,8 +26,8 @@ class WatchedWorkspace:
     kinds = _KINDS
     gather = 0.0
 
-    def __init__(self, core: Core, actor: Actor, name: str) -> None:
-        self.key: Hashable = ("workspace", actor.user_id, actor.role, name)
+    def __init__(self, core: Core, actor: Person, name: str) -> None:
+        self.key: Hashable = ("workspace", actor.rights, name)
         self._core, self._actor, self._name = core, actor, name
         self._agent = ""
         """"": nothing has been loaded yet."""
@@ -58,9 +58,9 @@ class WatchedList:
     kinds = _KINDS
     gather = GATHER
 
-    def __init__(self, core: Core, actor: Actor, everyones: bool = False) -> None:
-        require(actor, Action.LIST_WORKSPACES, EVERYBODY if everyones else actor.user_id)
-        self.key: Hashable = ("workspaces", actor.user_id, actor.role, everyones)
+    def __init__(self, core: Core, actor: Person, everyones: bool = False) -> None:
+        loading.require_list(actor, everyones)
+        self.key: Hashable = ("workspaces", actor.rights, everyones)
         self._core, self._actor, self._everyones = core, actor, everyones
         self._names: frozenset[str] = frozenset()
 

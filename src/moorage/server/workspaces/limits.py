@@ -11,6 +11,7 @@ from moorage.contract import ActualState, DesiredState
 from moorage.kernel import log
 from moorage.server.agents import settings
 from moorage.server.agents.models import Agent
+from moorage.server.authorization import Action, Part, System, require, resource_of
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
 from moorage.server.workspaces import hours, intents
@@ -19,6 +20,7 @@ from moorage.server.workspaces.decisions import Request, next_intent
 from moorage.server.workspaces.models import Workspace
 from moorage.workspace_settings import RemoteDevelopment
 
+_LIMITS = System(Part.SERVER, "limits of the agents' settings")
 _log = log.get(part="server.workspaces.limits")
 
 
@@ -65,6 +67,8 @@ async def _act(core: Core, workspace_id: int, now: float) -> None:
             announce(session, ActualChanged(workspace=workspace.name))
             return
         request: Request = "stop" if isinstance(verdict, hours.Stop) else "delete"
+        action = Action.STOP_WORKSPACE if request == "stop" else Action.DELETE_WORKSPACE
+        require(_LIMITS, action, resource_of(workspace))
         intent = next_intent(intents.intent_of(workspace), request, state=ActualState(workspace.state))
         if intent is None:
             return

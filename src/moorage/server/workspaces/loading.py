@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, select, true
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Conflict, Forbidden, NotFound
 from moorage.server.accounts.models import User
 from moorage.server.agents.models import Agent
-from moorage.server.authorization import EVERYBODY, Action, Actor, may, require
+from moorage.server.authorization import (
+    Action,
+    Kind,
+    Owner,
+    Person,
+    Resource,
+    require,
+    resource_of,
+    visible,
+)
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import Row
+
+EVERYBODYS = Resource(Kind.WORKSPACE, Owner.EVERYBODY)
+"""The workspaces of all people together."""
+
+
+def require_list(actor: Person, everyones: bool) -> None:
+    """Raises `Forbidden` when the actor may not list their own workspaces, or everyone's."""
+    own = Resource(Kind.WORKSPACE, actor.user_id)
+    require(actor, Action.LIST_WORKSPACES, EVERYBODYS if everyones else own)
 
 
 def rows() -> Select[Workspace, Agent, str]:
@@ -28,7 +46,7 @@ async def fetch(session: AsyncSession, query: Select[Workspace, Agent, str]) -> 
     return [Row(*row) for row in await session.execute(query)]
 
 
-async def find(session: AsyncSession, actor: Actor, name: str, action: Action) -> Row:
+async def find(session: AsyncSession, actor: Person, name: str, action: Action) -> Row:
     """The workspace of that name or title, if the actor may do `action` with it.
 
     One's own titles come first. Somebody else's workspace is not found, but by an administrator. Raises `NotFound`,
@@ -36,15 +54,14 @@ async def find(session: AsyncSession, actor: Actor, name: str, action: Action) -
     """
     candidates: list[Row] = []
     mine = Workspace.owner_id == actor.user_id
-    seen = true() if may(actor, Action.SEE_WORKSPACE, EVERYBODY) else mine
+    seen = visible(actor, Workspace)
     # One after the other: the first two have an index, and find almost everything.
     for means in (
         Workspace.name == name,
         mine & (Workspace.title == name),
         Workspace.title == name,
     ):
-        found = await fetch(session, rows().where(means, seen))
-        candidates = [r for r in found if may(actor, Action.SEE_WORKSPACE, r.workspace.owner_id)]
+        candidates = await fetch(session, rows().where(means, seen))
         if candidates:
             break
     if not candidates:
@@ -56,11 +73,11 @@ async def find(session: AsyncSession, actor: Actor, name: str, action: Action) -
             code="workspace-ambiguous",
             hint=f"Name one of: {names}.",
         )
-    require(actor, action, candidates[0].workspace.owner_id)
+    require(actor, action, resource_of(candidates[0].workspace))
     return candidates[0]
 
 
-async def still_there(session: AsyncSession, actor: Actor, name: str) -> Row | None:
+async def still_there(session: AsyncSession, actor: Person, name: str) -> Row | None:
     """As `find` to see it, but None when it is not there, or no longer for this actor."""
     try:
         return await find(session, actor, name, Action.SEE_WORKSPACE)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from moorage.server.authorization import Action, Guarded, Kind
 from moorage.server.storage.database import Base
 
 
@@ -10,6 +13,9 @@ class Workspace(Base):
     """Desired state, and what the agent last reported. `spec` and `actual` are the contract's JSON; credentials are
     never in `spec`: they are added on the way to the agent."""
 
+    __guarded__: ClassVar = Guarded(
+        Kind.WORKSPACE, Action.SEE_WORKSPACE, owner="owner_id", grants="grants.workspace_id"
+    )
     __tablename__ = "workspaces"
     __table_args__ = (
         Index(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from moorage.contract import ActualState, ContainerState, DesiredState, StageName, StageState
+from moorage.server.authorization import Kind, Resource
 
 
 class CreateWorkspace(BaseModel):
@@ -115,6 +116,10 @@ class Workspace(BaseModel):
     ports: list[Port]
     warnings: list[Warning]
     post_start: dict[str, str]
+
+    @property
+    def resource(self) -> Resource:
+        return Resource(Kind.WORKSPACE, self.owner)
 
 
 class Workspaces(BaseModel):

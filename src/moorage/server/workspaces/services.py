@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.contract import ActualState, DesiredState
-from moorage.server.authorization import EVERYBODY, Action, Actor, require
+from moorage.server.authorization import Action, Person, visible
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
 from moorage.server.workspaces import intents, loading, schemas, specs
@@ -27,10 +27,10 @@ __all__ = [
 ]
 
 
-async def list_workspaces(core: Core, actor: Actor, everyones: bool = False) -> list[schemas.Workspace]:
+async def list_workspaces(core: Core, actor: Person, everyones: bool = False) -> list[schemas.Workspace]:
     """One's own, or, for an administrator, everyone's. Terminated ones are gone."""
-    require(actor, Action.LIST_WORKSPACES, EVERYBODY if everyones else actor.user_id)
-    query = loading.rows()
+    loading.require_list(actor, everyones)
+    query = loading.rows().where(visible(actor, Workspace))
     if not everyones:
         query = query.where(Workspace.owner_id == actor.user_id)
     async with core.database.read() as session:
@@ -39,36 +39,36 @@ async def list_workspaces(core: Core, actor: Actor, everyones: bool = False) -> 
     return [view(row, actor, now) for row in found]
 
 
-async def get_workspace(core: Core, actor: Actor, name: str) -> schemas.Workspace:
+async def get_workspace(core: Core, actor: Person, name: str) -> schemas.Workspace:
     async with core.database.read() as session:
         row = await loading.find(session, actor, name, Action.SEE_WORKSPACE)
     return view(row, actor, core.clock.now())
 
 
-async def list_ports(core: Core, actor: Actor, name: str) -> list[schemas.Port]:
+async def list_ports(core: Core, actor: Person, name: str) -> list[schemas.Port]:
     async with core.database.read() as session:
         row = await loading.find(session, actor, name, Action.SEE_WORKSPACE)
     return ports_view(row, actor)
 
 
-async def start_workspace(core: Core, actor: Actor, name: str) -> schemas.Workspace:
+async def start_workspace(core: Core, actor: Person, name: str) -> schemas.Workspace:
     return await _request(core, actor, name, "start", Action.START_WORKSPACE)
 
 
-async def stop_workspace(core: Core, actor: Actor, name: str) -> schemas.Workspace:
+async def stop_workspace(core: Core, actor: Person, name: str) -> schemas.Workspace:
     return await _request(core, actor, name, "stop", Action.STOP_WORKSPACE)
 
 
-async def restart_workspace(core: Core, actor: Actor, name: str) -> schemas.Workspace:
+async def restart_workspace(core: Core, actor: Person, name: str) -> schemas.Workspace:
     return await _request(core, actor, name, "restart", Action.RESTART_WORKSPACE)
 
 
-async def delete_workspace(core: Core, actor: Actor, name: str) -> schemas.Workspace:
+async def delete_workspace(core: Core, actor: Person, name: str) -> schemas.Workspace:
     return await _request(core, actor, name, "delete", Action.DELETE_WORKSPACE)
 
 
 async def _request(
-    core: Core, actor: Actor, name: str, request: Request, action: Action
+    core: Core, actor: Person, name: str, request: Request, action: Action
 ) -> schemas.Workspace:
     now = core.clock.now()
     async with core.database.write() as session:

@@ -19,7 +19,7 @@ from moorage.contract import (
 from moorage.contract.hosts import port_pattern, port_url
 from moorage.server.agents.models import Agent
 from moorage.server.agents.rows import is_silent
-from moorage.server.authorization import Action, Actor, may
+from moorage.server.authorization import Action, Person, may, resource_of
 from moorage.server.workspaces import hours, schemas
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.outside import outside, ports_outside
@@ -47,10 +47,14 @@ def actual_of(workspace: Workspace) -> ActualWorkspace | None:
     return _decode_actual(workspace.actual) if workspace.actual else None
 
 
-def view(row: Row, actor: Actor, now: float) -> schemas.Workspace:
+def view(row: Row, actor: Person, now: float) -> schemas.Workspace:
     """As `actor` sees it, who may see it: all of it, or what is outside."""
     whole = _view(row, now)
-    return whole if may(actor, Action.SEE_INSIDE_WORKSPACE, row.workspace.owner_id) else outside(whole)
+    return whole if _sees_inside(actor, row) else outside(whole)
+
+
+def _sees_inside(actor: Person, row: Row) -> bool:
+    return may(actor, Action.SEE_INSIDE_WORKSPACE, resource_of(row.workspace))
 
 
 def _view(row: Row, now: float) -> schemas.Workspace:
@@ -167,11 +171,11 @@ def open_path(spec: WorkspaceSpec) -> str:
     return spec.editor.open_path.replace("{folder}", spec.folder) if spec.editor else "/"
 
 
-def ports_view(row: Row, actor: Actor) -> list[schemas.Port]:
+def ports_view(row: Row, actor: Person) -> list[schemas.Port]:
     """As in `view`."""
     pattern = port_pattern(row.agent.zone_url, row.workspace.name)
     ports = ports_of(spec_of(row.workspace), pattern)
-    return ports if may(actor, Action.SEE_INSIDE_WORKSPACE, row.workspace.owner_id) else ports_outside(ports)
+    return ports if _sees_inside(actor, row) else ports_outside(ports)
 
 
 def ports_of(spec: WorkspaceSpec, pattern: str) -> list[schemas.Port]:

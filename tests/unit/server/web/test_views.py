@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from moorage.contract import ActualState, ContainerState, DesiredState, StageName, StageState
-from moorage.server.authorization import Actor, Role
+from moorage.server.authorization import Person, Role
 from moorage.server.web import views
 from moorage.server.workspaces import schemas
 
 NOW = 1_700_000_000.0
-OWNER = Actor(user_id=2, name="ana", role=Role.DEVELOPER, session="s")
-ADMINISTRATOR = Actor(user_id=1, name="root", role=Role.ADMINISTRATOR, session="s")
+OWNER = Person(user_id=2, name="ana", role=Role.DEVELOPER, session="s")
+ADMINISTRATOR = Person(user_id=1, name="root", role=Role.ADMINISTRATOR, session="s")
 
 
 def stage(

@@ -24,13 +24,13 @@ from moorage.contract import (
 )
 from moorage.contract.spec import Container, Endpoint
 from moorage.server.agents.models import Agent
-from moorage.server.authorization import Actor, Role
+from moorage.server.authorization import Person, Role
 from moorage.server.workspaces import outside, schemas
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import Row, ports_view, view
 
-ANN = Actor(user_id=2, name="ann", role=Role.DEVELOPER)
-ADMIN = Actor(user_id=1, name="admin", role=Role.ADMINISTRATOR)
+ANN = Person(user_id=2, name="ann", role=Role.DEVELOPER)
+ADMIN = Person(user_id=1, name="admin", role=Role.ADMINISTRATOR)
 LINE = "SECRET=from-inside"
 
 OTHERS_SEE = {
