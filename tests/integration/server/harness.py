@@ -254,13 +254,18 @@ def name_of(number: int) -> str:
     return f"workspace-1-1-{number:06d}"
 
 
-async def many(server: Server, count: int) -> None:
-    """So many workspaces of the first administrator, which nobody has been told of."""
-    row = {
+def workspace_row() -> dict[str, Any]:
+    """A workspace of the first administrator as the table has it, but for its name and title."""
+    return {
         "owner_id": 1, "agent_id": 1, "repository": "https://example.com/x", "ref": "", "commit": "0" * 40, "devfile_path": "x",
         "devfile": "x", "spec": msgspec.json.encode(WorkspaceSpec(containers=(), main_container="")).decode(),
         "desired": "Running", "created_at": 0.0, "updated_at": 0.0, "requested_at": 0.0,
     }  # fmt: skip
+
+
+async def many(server: Server, count: int) -> None:
+    """So many workspaces of the first administrator, which nobody has been told of."""
+    row = workspace_row()
     async with server.core.database.write() as session:
         names = ({"name": name_of(number), "title": f"t{number}"} for number in range(count))
         await session.execute(insert(Workspace), [{**row, **named} for named in names])
