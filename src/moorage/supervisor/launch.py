@@ -14,13 +14,11 @@ from collections.abc import Callable
 from moorage.kernel.errors import Conflict, Misconfigured, MoorageError, Unavailable
 from moorage.kernel.home import Home
 from moorage.supervisor import folder, policy, preflight, readiness, recover, state
-from moorage.supervisor.prepare import Options, Plan, plan, prepare
+from moorage.supervisor.prepare import READ_BY, Options, Plan, plan, prepare
 from moorage.supervisor.proc import Identity, identify
 
 RETRY = signal.SIGUSR1
 """Tells a running supervisor to start those again that are down because of how they were set up."""
-READ_BY = {"ca_bundle": "agent", "tools_image": "agent", "repository_networks": "server"}
-"""Fields of `Plan` that one process alone reads."""
 
 
 def ready_to_start(home: Home, options: Options) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -77,22 +78,35 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.metrics_port or self.port + 1
 
 
-_FIELDS: dict[str, tuple[str, str, str | int | tuple[str, ...]]] = {
-    "zone": ("gateway", "zone", "localhost"),
-    "port": ("gateway", "port", 8080),
-    "address": ("gateway", "address", "127.0.0.1"),
-    "ca_bundle": ("agent", "ca_bundle", ""),
-    "tools_image": ("agent", "tools_image", "moorage/tools:latest"),
-    "repository_networks": ("server", "repository_networks", ()),
-    "docker_host": ("agent", "docker_host", ""),
-    "runtime": ("agent", "runtime", "docker"),
-    "metrics_port": ("gateway", "metrics_port", 0),
-    "haproxy": ("gateway", "haproxy", "haproxy"),
-    "tls_certificate": ("gateway", "tls_certificate", ""),
-    "public_url": ("server", "public_url", ""),
+class _Source(NamedTuple):
+    """Where a field of `Plan` stands in the settings."""
+
+    table: str
+    key: str
+    default: object
+    """That of the process that reads it."""
+    of_one: bool = False
+    """Whether it is an option of `moor up` that one process alone reads: it is written where it
+    differs from the default, and taken over by starting that process anew."""
+
+
+_SOURCES: dict[str, _Source] = {
+    "zone": _Source("gateway", "zone", "localhost"),
+    "port": _Source("gateway", "port", 8080),
+    "address": _Source("gateway", "address", "127.0.0.1"),
+    "ca_bundle": _Source("agent", "ca_bundle", "", of_one=True),
+    "tools_image": _Source("agent", "tools_image", "moorage/tools:latest", of_one=True),
+    "repository_networks": _Source("server", "repository_networks", (), of_one=True),
+    "docker_host": _Source("agent", "docker_host", ""),
+    "runtime": _Source("agent", "runtime", "docker"),
+    "metrics_port": _Source("gateway", "metrics_port", 0),
+    "haproxy": _Source("gateway", "haproxy", "haproxy"),
+    "tls_certificate": _Source("gateway", "tls_certificate", ""),
+    "public_url": _Source("server", "public_url", ""),
 }
-"""For each field of `Plan`: table and key in `settings.toml`, and the default of the process that
-reads it."""
+"""By field of `Plan`."""
+READ_BY = {field: source.table for field, source in _SOURCES.items() if source.of_one}
+"""The process of each field that one process alone reads."""
 
 
 def plan(home: Home, options: Options) -> Plan:
@@ -101,7 +115,7 @@ def plan(home: Home, options: Options) -> Plan:
     _check(options)
     document = settings_file.parse(_read(home.settings))
     values: dict[str, object] = {}
-    for field, (table, key, default) in _FIELDS.items():
+    for field, (table, key, default, _) in _SOURCES.items():
         values[field] = default
         if key in (stored := document.get(table, {})):
             values[field] = stored[key]
@@ -151,8 +165,8 @@ def tables(
     }
     if wanted.tls_certificate:
         found["server"]["public_url"] = wanted.url
-    for field in ("ca_bundle", "tools_image", "repository_networks"):
-        table, key, default = _FIELDS[field]
+    for field in READ_BY:
+        table, key, default, _ = _SOURCES[field]
         value = getattr(wanted, field)
         value = list(value) if isinstance(value, tuple) else value
         stands = stored.get(table, {}).get(key)
