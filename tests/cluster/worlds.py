@@ -57,7 +57,7 @@ class KubernetesWorld:
         self.registry = registry
         self.git = git
         self.identity = Identity(f"mrtest-{short_id()}", 7)
-        self.options = AgentSettings(tools_image=image, editor_timeout=30, stop_timeout=2)
+        self.options = AgentSettings(tools_image=image, editor_timeout=90, stop_timeout=2)
         self.settings = SETTINGS
         self.access = access.from_kubeconfig(cluster.agent_kubeconfig)
         """The agent's: no more rights than it needs."""
@@ -99,7 +99,7 @@ class KubernetesWorld:
     async def agent(self, settings: RemoteDevelopment | None = None, **options: Any) -> Agent:
         agent = Agent(self.backend(settings, **options), self.identity)
         self._agents.append(agent)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             await agent.hearing.is_up.wait()
         return agent
 
@@ -183,7 +183,7 @@ class KubernetesWorld:
                 await self.client.delete(resources.NAMESPACE, "", item["metadata"]["name"])
 
 
-async def eventually(holds: Callable[[], Awaitable[T | None]], timeout: float = 30) -> T:
+async def eventually(holds: Callable[[], Awaitable[T | None]], timeout: float = 90) -> T:
     """Asks again and again, until the answer is true; that answer."""
     async with asyncio.timeout(timeout):
         while True:
@@ -212,14 +212,14 @@ class WholeAgent:
         self._task = asyncio.create_task(self.fleet.run())
         world.whole_agents.append(self)
 
-    async def until(self, holds: Callable[[], Any], timeout: float = 120) -> Any:
+    async def until(self, holds: Callable[[], Any], timeout: float = 180) -> Any:
         """Reads what would be reported until `holds`; what it says then."""
         async with asyncio.timeout(timeout):
             while not (result := holds()):
                 self.last |= {actual.name: actual for actual in await self.fleet.news()}
             return result
 
-    async def until_state(self, name: str, state: ActualState, timeout: float = 120) -> ActualWorkspace:
+    async def until_state(self, name: str, state: ActualState, timeout: float = 180) -> ActualWorkspace:
         await self.until(lambda: name in self.last and self.last[name].state is state, timeout)
         return self.last[name]
 

@@ -317,7 +317,8 @@ async def test_another_agent_process_sees_the_same(world: World) -> None:
 async def test_cancelled_start_is_taken_up(world: World) -> None:
     """A start that is ended anywhere in its middle leaves something that a later start completes and a removal removes."""
     agent = await world.agent()
-    for pause in (0.0, 0.05, 0.2, 0.4):
+
+    async def cancel_after(pause: float) -> None:
         desired = desired_of(world)
         work = asyncio.create_task(agent.runtime.start(desired, received=1.0))
         await asyncio.sleep(pause)
@@ -326,6 +327,8 @@ async def test_cancelled_start_is_taken_up(world: World) -> None:
         assert (await agent.start(desired)).ready, pause
         await agent.runtime.remove(desired.name)
         assert desired.name not in await agent.runtime.names()
+
+    await asyncio.gather(*(cancel_after(pause) for pause in (0.0, 0.05, 0.2, 0.4)))
 
 
 async def test_unknown_image(world: World) -> None:

@@ -73,7 +73,7 @@ class Hearing:
         self.is_up.set()
         self._news.set()
 
-    async def until(self, holds: Callable[[], Any], timeout: float = 60) -> Any:
+    async def until(self, holds: Callable[[], Any], timeout: float = 180) -> Any:
         """Asks again whenever something is heard; what `holds` says once that is true."""
         async with asyncio.timeout(timeout):
             while not (result := holds()):
@@ -81,7 +81,7 @@ class Hearing:
                 await self._news.wait()
             return result
 
-    async def until_true(self, holds: Callable[[], Awaitable[Any]], timeout: float = 60) -> Any:
+    async def until_true(self, holds: Callable[[], Awaitable[Any]], timeout: float = 180) -> Any:
         async with asyncio.timeout(timeout):
             while True:
                 self._news.clear()
