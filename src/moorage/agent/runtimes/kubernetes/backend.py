@@ -10,6 +10,7 @@ from moorage.agent.runtimes.kubernetes.api.access import find as find_access
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.faults import faults
 from moorage.agent.runtimes.kubernetes.api.rate import TokenBucket
+from moorage.agent.runtimes.kubernetes.apply.connection import Connection
 from moorage.agent.runtimes.kubernetes.cluster import discovery
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.port import Identity, Listener, RuntimeInfo
@@ -61,7 +62,7 @@ class KubernetesBackend:
             return await discovery.describe(self.client)
 
     def runtime_for(self, identity: Identity, listener: Listener) -> KubernetesRuntime:
-        return KubernetesRuntime(
+        connection = Connection(
             self.client,
             options=self._options,
             settings=lambda: self._settings,
@@ -70,6 +71,7 @@ class KubernetesBackend:
             identity=identity,
             listener=listener,
         )
+        return KubernetesRuntime(connection)
 
     async def close(self) -> None:
         await self.client.close()

@@ -6,13 +6,11 @@ action started is waited for, so that its end is the end of the work.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from moorage.agent.causes import DETAIL_LIMIT
-from moorage.agent.runtimes.bounds import Bounds
 from moorage.agent.runtimes.kubernetes.api import commands
-from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.faults import faults
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Deployment, Pod
 from moorage.agent.runtimes.kubernetes.apply import removal, start
@@ -22,8 +20,6 @@ from moorage.agent.runtimes.kubernetes.wanted import records
 from moorage.agent.runtimes.port import (
     ExecRequest,
     ExecSession,
-    Identity,
-    Listener,
     LogChunk,
     Observed,
     Progress,
@@ -31,36 +27,15 @@ from moorage.agent.runtimes.port import (
     RuntimeFault,
     StepRequest,
 )
-from moorage.agent.runtimes.versioned_settings import VersionedSettings
-from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause, DesiredWorkspace, WorkspaceSpec
-from moorage.kernel.clock import Clock
 
 
 class KubernetesRuntime:
-    def __init__(
-        self,
-        client: Client,
-        *,
-        options: AgentSettings,
-        settings: Callable[[], VersionedSettings],
-        bounds: Bounds | None,
-        clock: Clock,
-        identity: Identity,
-        listener: Listener,
-    ) -> None:
-        """`settings()`: by which workspaces start from now on; `bounds`: what those that run may
-        have kept of earlier ones."""
-        self.client = client
-        self.connection = Connection(
-            client,
-            options=options,
-            settings=settings,
-            bounds=bounds,
-            clock=clock,
-            identity=identity,
-            listener=listener,
-        )
+    """The workspaces of one agent, through its connection to the cluster."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.client = connection.client
 
     async def run(self) -> None:
         await self.connection.run()

@@ -40,7 +40,10 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     its own."""
 
     def accepts(self, kept: RemoteDevelopment) -> bool:
-        """Pull secrets are no part of this: see `PullSecrets`."""
+        """Whether the settings that a run has kept are within the bounds.
+
+        Pull secrets are no part of this: see `PullSecrets`.
+        """
         if self.bounds is None or kept == self.settings.settings:
             return True
         try:
@@ -57,15 +60,13 @@ def plan_of(
     *,
     run: str,
 ) -> Plan:
-    """`deployment`: of a run that goes on; its settings and its tools are kept. `found`: all
-    objects that there are."""
-    options, settings, abilities, tools = (
-        frame.options,
-        frame.settings.settings,
-        frame.abilities,
-        frame.options.tools_image,
-    )
-    version = frame.settings.version
+    """The plan by which a workspace is made.
+
+    `deployment`: of a run that goes on; its settings and its tools are kept. `found`: all objects
+    that there are. `run`: see `names.RUN`.
+    """
+    options, abilities, tools = frame.options, frame.abilities, frame.options.tools_image
+    settings, version = frame.settings.settings, frame.settings.version
     if deployment is not None:
         kept = _kept(frame, desired.name, deployment, found)
         if kept is not None and frame.accepts(kept):
@@ -93,8 +94,11 @@ def plan_of(
 
 
 def with_sources(plan: Plan, found: Sequence[ClusterObject], sources: Mapping[PullSecret, Secret]) -> Plan:
-    """`sources`: image pull secrets as they are known now. Of the others, the copies count as they
-    are; one that is not there differs from whatever it should be."""
+    """The plan with the content of its image pull secrets.
+
+    `sources`: those that are known now. Of the others, the copies count as they are; one that is
+    not there differs from whatever it should be.
+    """
     copies = {item.name: item for item in found if isinstance(item, Secret)}
     contents = []
     for source in names.pull_secrets(plan.settings):
