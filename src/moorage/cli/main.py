@@ -120,8 +120,6 @@ def main() -> None:
     except click.Abort as error:
         click.echo("Aborted.", err=True)
         code = output.INTERRUPTED if isinstance(error.__cause__, KeyboardInterrupt) else 1
-    except BrokenPipeError:
-        code = output.reader_gone()
     sys.exit(code)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from moorage.cli.client import Client
 from unit.cli.running import moor
 from unit.cli.serving import Answer, Server, as_json
 from unit.cli.workspace import NAME, cause, stages, workspace
@@ -314,6 +315,17 @@ def test_exit_codes(home: Path, server: Server, status: int, code: str, exit_cod
     done = moor(home, "agents")
     assert done.returncode == exit_code
     assert done.stderr == "error: It is so.\n"
+
+
+def test_ctrl_c(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 130, wherever it comes."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "get", interrupted)
+    assert moor(home, "list").returncode == 130
+    assert moor(home, "logs", "app").returncode == 130
 
 
 def test_usage_errors() -> None:
