@@ -6,7 +6,7 @@ is read from the disk; by nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import structs
 
@@ -47,6 +47,13 @@ def replace(table: Table, message: RouteTable, now: float, *, confirmed: bool = 
         _add_grant(table, grant)
     users |= {session.user for session in table.sessions.values()}
     return Affected(workspaces | set(table.routes), users, revoked=True)
+
+
+def restore(table: Table, message: RouteTable, ended: Mapping[str, float], now: float) -> None:
+    """Takes the last table from the disk, with the sessions that were ended here and until when they
+    would have lasted. The server has not confirmed any of it."""
+    table.ended = {key: until for key, until in ended.items() if until > now and usable_session_id(key)}
+    replace(table, message, now, confirmed=False)
 
 
 def apply(table: Table, change: RouteChange, now: float) -> Affected:

@@ -10,7 +10,6 @@ import msgspec
 
 from moorage.contract.gateway import RouteTable
 from moorage.gateway import changes
-from moorage.gateway.signing import usable_session_id
 from moorage.gateway.table import Affected, Table
 from moorage.kernel import log
 from moorage.kernel.addresses import Network
@@ -101,8 +100,5 @@ def load(home: Home, now: float, networks: tuple[Network, ...] = ()) -> Table:
     except (OSError, msgspec.DecodeError) as error:
         _log.warning("the last route table cannot be read; waiting for the server's", error=str(error))
         return table
-    table.ended = {
-        key: until for key, until in stored.ended.items() if until > now and usable_session_id(key)
-    }
-    changes.replace(table, stored.table, now, confirmed=False)
+    changes.restore(table, stored.table, stored.ended, now)
     return table
