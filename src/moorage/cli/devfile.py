@@ -327,7 +327,8 @@ def _marked(devfile: Devfile) -> Devfile:
 
     import msgspec
 
-    from moorage.translation.workspace import INJECT_EDITOR, is_marked
+    from moorage.devfile.attributes import INJECT_EDITOR
+    from moorage.translation.workspace import is_marked
 
     if any(is_marked(component) for component in devfile.components):
         return devfile

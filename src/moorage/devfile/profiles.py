@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Literal, get_args
 
+from moorage.devfile.attributes import INJECT_EDITOR, OVERRIDES
 from moorage.devfile.errors import DevfileError
 from moorage.devfile.loading import Source
 from moorage.devfile.model import Component, ContainerComponent, Devfile
@@ -19,10 +20,8 @@ from moorage.documents.reporting import Report
 Profile = Literal["full", "gitlab"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 
-INJECT_EDITOR = "gl/inject-editor"
 GITLAB_VERSION = "2.2.0"
 _LONGEST_VOLUME_NAME = 27
-_OVERRIDES = ("pod-overrides", "container-overrides")
 
 
 def refusals(devfile: Devfile, profile: Profile) -> tuple[Problem, ...]:
@@ -107,7 +106,7 @@ def _container(container: ContainerComponent, path: Path, report: Report) -> Non
 
 
 def _overrides(keys: Collection[str], path: Path, report: Report) -> None:
-    for key in _OVERRIDES:
+    for key in OVERRIDES:
         if key in keys:
             report.add("gitlab-overrides", f"GitLab takes no {key}.", (*path, key), of_key=True)
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from moorage.contract.spec import is_reserved
+from moorage.devfile.attributes import OVERRIDES, POD_OVERRIDES
 from moorage.devfile.model import Component
 from moorage.documents.problems import Path
 from moorage.documents.reporting import Report
 from moorage.translation.resources import ignored_in_override
 
-OVERRIDES = ("pod-overrides", "container-overrides")
 _LABEL_KEY = re.compile(
     r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
@@ -28,7 +28,7 @@ def metadata(
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     for asking in (attributes, component.attributes):
-        pod = asking.get("pod-overrides")
+        pod = asking.get(POD_OVERRIDES)
         asked = pod.get("metadata") if isinstance(pod, Mapping) else None
         if isinstance(asked, Mapping):
             labels |= _allowed(asked.get("labels"), _LABEL_VALUE)
@@ -58,7 +58,7 @@ def warn_of_overrides(value: Any, key: str, path: Path, report: Report) -> None:
     ignored: list[str] = []
     if not isinstance(value, Mapping):
         ignored.append("all of it")
-    elif key == "pod-overrides":
+    elif key == POD_OVERRIDES:
         ignored += [name for name in value if name != "metadata"]
         parts = value.get("metadata")
         for part, asked in (parts if isinstance(parts, Mapping) else {}).items():

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from moorage.devfile.attributes import INJECT_EDITOR
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -142,7 +144,7 @@ def first_devfile(name: str, language: Language, *, image: str, port: int | None
     if port is not None:
         container["endpoints"] = [{"name": f"http-{port}", "targetPort": port}]
     metadata = {"name": name, **({"language": language.name} if language.name else {})}
-    component = {"name": language.component, "attributes": {"gl/inject-editor": True}, "container": container}
+    component = {"name": language.component, "attributes": {INJECT_EDITOR: True}, "container": container}
     return {"schemaVersion": "2.2.0", "metadata": metadata, "components": [component]}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from moorage.contract.spec import Resources
+from moorage.devfile.attributes import CONTAINER_OVERRIDES
 from moorage.devfile.model import Component
 from moorage.documents.problems import Path
 from moorage.documents.reporting import Report
@@ -34,7 +35,7 @@ def of_component(component: Component, index: int, defaults: Resources, report: 
         memory_request=_bytes(body.memory_request),
         memory_limit=_bytes(body.memory_limit),
     )
-    wanted = component.attributes.get("container-overrides")
+    wanted = component.attributes.get(CONTAINER_OVERRIDES)
     if isinstance(wanted, Mapping):
         asked = _overridden(asked, wanted.get("resources"))
     _check(component.name, asked, ("components", index, "container"), report)

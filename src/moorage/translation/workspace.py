@@ -7,14 +7,12 @@ import msgspec
 
 from moorage.contract.spec import EditorSpec, Project, Resources, WorkspaceSpec
 from moorage.devfile import Devfile, DevfileError, Problem
+from moorage.devfile.attributes import INJECT_EDITOR, OVERRIDES
 from moorage.devfile.loading import Source
 from moorage.devfile.model import Component
 from moorage.documents.reporting import Report
 from moorage.translation import containers, events, overrides, projects
 from moorage.translation import editor as editor_setup
-
-INJECT_EDITOR = "gl/inject-editor"
-"""The attribute that marks the main component."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -166,7 +164,7 @@ def _warn_of_the_rest(devfile: Devfile, report: Report) -> None:
                 hint="Keep VS Code's tasks in .vscode/tasks.json.",
             )
     for key in devfile.attributes:
-        if key in overrides.OVERRIDES:
+        if key in OVERRIDES:
             overrides.warn_of_overrides(devfile.attributes[key], key, ("attributes", key), report)
     if devfile.metadata.global_memory_limit:
         report.warn(

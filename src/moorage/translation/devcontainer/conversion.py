@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moorage.devfile import Devfile, Problem, parse, to_yaml
+from moorage.devfile.attributes import INJECT_EDITOR
 from moorage.documents.limits import MAX_NODES, MOST_PROBLEMS
 from moorage.documents.problems import short
 from moorage.documents.tree import count
@@ -69,7 +70,7 @@ class _Conversion:
     source: str
     warnings: list[Problem] = field(default_factory=list)
     container: dict[str, Any] = field(default_factory=dict)
-    attributes: dict[str, Any] = field(default_factory=lambda: {"gl/inject-editor": True})
+    attributes: dict[str, Any] = field(default_factory=lambda: {INJECT_EDITOR: True})
     volumes: dict[str, dict[str, Any]] = field(default_factory=dict)
     commands: Commands = field(default_factory=Commands)
     known_env: dict[str, str] = field(default_factory=dict)
