@@ -58,6 +58,7 @@ class Installation:
     home: Path
     port: int
     environ: dict[str, str] = field(default_factory=dict)
+    moor: Path = MOOR
 
     @property
     def url(self) -> str:
@@ -68,7 +69,7 @@ class Installation:
     ) -> subprocess.CompletedProcess[str]:
         environ = {**os.environ, **self.environ, "MOORAGE_HOME": str(self.home)}
         done = subprocess.run(
-            [MOOR, *arguments],
+            [self.moor, *arguments],
             env=environ,
             capture_output=True,
             text=True,

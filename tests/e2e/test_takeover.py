@@ -4,42 +4,56 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from e2e.installation import ROOT, Installation, docker, end, eventually, http_browser, new_home
+from locks import only_one
 from ports import free_ports
 
-EARLIER = "db1e0f8c969eea6bc020e553a68f9a8461a6baaf"
+BEFORE_ACCOUNTS = "db1e0f8c969eea6bc020e553a68f9a8461a6baaf"
 """The last version before the state folder, its processes and their accounts were made strict."""
+BEFORE_DOMAINS = "4411a6b29639cbf60680f2f1cf5a1a3e2e66bbe4"
+"""The last version before gateways belonged to agents by a foreign key. Both have the same lock."""
+CACHE = Path.home() / ".cache/moorage/earlier"
 
 
-def source_of(commit: str, folder: Path) -> Path:
-    """The source of that commit, out of this repository's own history."""
-    archive = subprocess.run(["git", "archive", commit, "src"], cwd=ROOT, capture_output=True, check=False)
-    if archive.returncode:
-        pytest.skip(f"the history of this clone does not reach back to {commit[:7]}")
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as opened:
-        opened.extractall(folder, filter="data")
-    return folder / "src"
+def earlier_moor(commit: str) -> Path:
+    """The command `moor` of that commit, out of this repository's own history, with its packages."""
+    with only_one("earlier-moor"):
+        folder = CACHE / commit
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=False)
+            if archive.returncode:
+                pytest.skip(f"the history of this clone does not reach back to {commit[:7]}")
+            with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as opened:
+                opened.extractall(folder, filter="data")
+            environ = {**os.environ, "VENV": str(folder / ".venv")}
+            subprocess.run([folder / "scripts/venv"], env=environ, check=True, timeout=600)
+            (folder / "made").touch()
+        return folder / ".venv/bin/moor"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=[BEFORE_ACCOUNTS, BEFORE_DOMAINS])
 def taken_over(
-    tmp_path_factory: pytest.TempPathFactory, repository: str
+    request: pytest.FixtureRequest, repository: str
 ) -> Iterator[tuple[Installation, dict[str, Any], dict[str, str]]]:
     """An installation of the earlier version with a workspace in it, ended, and started again by today's version: the installation,
     the workspace as it was, and its containers (name → id)."""
-    earlier = source_of(EARLIER, tmp_path_factory.mktemp("earlier"))
     home, ports = new_home(), free_ports(2)
     home.chmod(0o755)
-    before = Installation(home, ports, {"PYTHONPATH": str(earlier)})
+    reading = {"MOORAGE_SERVER_REPOSITORY_NETWORKS": urlsplit(repository).hostname or ""}
+    before = Installation(home, ports, reading, moor=earlier_moor(request.param))
     after = Installation(home, ports)
     try:
         before.up()
