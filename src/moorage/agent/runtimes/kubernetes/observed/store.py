@@ -120,12 +120,11 @@ class Store:
     def put(self, item: Object) -> None:
         """Takes an object as the API server gave it back, unless a newer one is known. Raises
         `Unavailable` when it cannot be read."""
-        held = hold(item)
-        key, read = held.key, held.read.metadata
-        version = _version(read.resource_version)
+        key, version = key_of(item), _version(item)
         if version <= max(self._versions.get(key, 0), self._gone.get(key, 0)):
             return
-        workspace = read.labels.get(WORKSPACE, "")
+        held = hold(item)
+        workspace = held.read.metadata.labels.get(WORKSPACE, "")
         self._forget(key)
         self._items[key] = held
         self._versions[key] = version
@@ -212,7 +211,7 @@ class Store:
     def _take(self, kind: Kind[Any], event: str, item: Object) -> None:
         item["kind"], item["apiVersion"] = kind.name, kind.api
         if event == "DELETED":
-            self._remove(key_of(item), _version(item["metadata"].get("resourceVersion", "")))
+            self._remove(key_of(item), _version(item))
         elif event in ("ADDED", "MODIFIED"):
             self.put(item)
 
@@ -237,7 +236,10 @@ def hold(item: Object) -> Held:
     return Held(kind_of(item), key_of(item), text, tuple(foreign))
 
 
-def _version(text: str) -> int:
-    """Resource versions are compared as numbers: the API server documents them as such since 1.35,
-    and they always were."""
+def _version(item: Object) -> int:
+    """The resource version of an object, as a number.
+
+    The API server documents that they are compared as such since 1.35, and they always were.
+    """
+    text = item["metadata"].get("resourceVersion") or ""
     return int(text) if text.isdigit() else 0
