@@ -16,8 +16,6 @@ from moorage.kernel import log
 from moorage.kernel.clock import Clock
 from moorage.kernel.errors import Misconfigured, Unavailable
 
-LOOK_EVERY = 15.0
-"""Seconds."""
 WARN_BEFORE = 21 * 86_400.0
 _WARN_EVERY = 86_400.0
 
@@ -28,9 +26,17 @@ class Certificates:
     """Watches the files of certificates."""
 
     def __init__(
-        self, *, entries: tuple[str, ...], zone: str, runtime: Runtime, metrics: Metrics, clock: Clock
+        self,
+        *,
+        entries: tuple[str, ...],
+        seconds: float,
+        zone: str,
+        runtime: Runtime,
+        metrics: Metrics,
+        clock: Clock,
     ) -> None:
-        """`entries`: as of `certificates.locate`; `zone`: its DNS name."""
+        """`entries`: as of `certificates.locate`; `seconds`: between two looks; `zone`: its DNS name."""
+        self._seconds = seconds
         self._entries = entries
         self._zone = zone
         self._runtime = runtime
@@ -53,7 +59,7 @@ class Certificates:
                 continue
             for files in found:
                 await self._look(files)
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(self._seconds)
 
     async def _look(self, files: Files) -> None:
         name = str(files.certificate)

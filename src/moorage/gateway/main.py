@@ -153,7 +153,12 @@ def compose(home: Home, settings: GatewaySettings) -> Controller:
     }
     if settings.tls_certificates:
         work["gateway.certificates"] = Certificates(
-            entries=settings.tls_certificates, zone=zone.name, runtime=runtime, metrics=metrics, clock=clock
+            entries=settings.tls_certificates,
+            seconds=settings.certificate_seconds,
+            zone=zone.name,
+            runtime=runtime,
+            metrics=metrics,
+            clock=clock,
         ).keep
     return Controller(table, runtime, server, application, work)
 

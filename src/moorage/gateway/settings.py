@@ -23,6 +23,8 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 
 _MOST_CLIENT_TIMEOUT_SECONDS = 86_400
 
+_MOST_CERTIFICATE_SECONDS = 86_400
+
 _MOST_DRAIN_SECONDS = 86_400
 
 _MOST_IDLE_HOURS = 500
@@ -63,7 +65,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Certificate chain and key for the zone and `*.<zone>`; one for both, or several entries with
     commas between them. Each is a combined PEM file, a `.crt` with a `.key` beside it, or a folder
     with `tls.crt` and `tls.key` (a mounted Secret) or with files `*.pem`. Renewed ones are taken up
-    within a minute. "": plain HTTP."""
+    within `certificate_seconds`. "": plain HTTP."""
+    certificate_seconds: float = 15.0
+    """Seconds between two looks at the files of `tls_certificate`."""
     server: str = ""
     """`unix:<path>` or the URL of the server. "": `<home>/run/server.sock`."""
     server_on_zone: bool = False
@@ -157,24 +161,24 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("port", "metrics"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise _wrong(f"{name} = {getattr(self, name)} is no TCP port.")
-        if not 0 < self.client_timeout_seconds <= _MOST_CLIENT_TIMEOUT_SECONDS:
-            raise _wrong(
-                f"client_timeout_seconds = {self.client_timeout_seconds} is not above 0 and at most"
-                f" {_MOST_CLIENT_TIMEOUT_SECONDS}."
-            )
-        if not 0 < self.idle_hours <= _MOST_IDLE_HOURS:
-            raise _wrong(f"idle_hours = {self.idle_hours} is not above 0 and at most {_MOST_IDLE_HOURS}.")
-        if not 0 <= self.drain_seconds <= _MOST_DRAIN_SECONDS:
-            raise _wrong(f"drain_seconds = {self.drain_seconds} is not between 0 and {_MOST_DRAIN_SECONDS}.")
-        if not 0 <= self.lameduck_seconds <= _MOST_DRAIN_SECONDS:
-            raise _wrong(
-                f"lameduck_seconds = {self.lameduck_seconds} is not between 0 and {_MOST_DRAIN_SECONDS}."
-            )
+        self._check_bounds()
         self._check_networks()
         if self.server_on_zone:
             self._check_server_on_zone()
         elif self.server and not _is_address_of_a_server(self.server):
             raise _wrong(f"server = {self.server!r} is neither unix:<path> nor an http(s) URL.")
+
+    def _check_bounds(self) -> None:
+        for name, most in (
+            ("client_timeout_seconds", _MOST_CLIENT_TIMEOUT_SECONDS),
+            ("certificate_seconds", _MOST_CERTIFICATE_SECONDS),
+            ("idle_hours", _MOST_IDLE_HOURS),
+        ):
+            if not 0 < getattr(self, name) <= most:
+                raise _wrong(f"{name} = {getattr(self, name)} is not above 0 and at most {most}.")
+        for name in ("drain_seconds", "lameduck_seconds"):
+            if not 0 <= getattr(self, name) <= _MOST_DRAIN_SECONDS:
+                raise _wrong(f"{name} = {getattr(self, name)} is not between 0 and {_MOST_DRAIN_SECONDS}.")
 
     def _check_texts(self) -> None:
         for name in ("address", "metrics_address", "tls_certificate", "server", "server_ca_bundle"):

@@ -22,6 +22,7 @@ from moorage.kernel.errors import Misconfigured
         ({"server": "https://[x:443"}, "neither unix"),
         ({"server": "https://x:port"}, "neither unix"),
         ({"idle_hours": 1000.0}, "idle_hours"),
+        ({"certificate_seconds": 0.0}, "certificate_seconds"),
         ({"drain_seconds": -1.0}, "drain_seconds"),
         ({"proxy_protocol_from": ("10.0.0.0/8",)}, "proxy_protocol is not true"),
         ({"proxy_protocol": True, "proxy_protocol_from": ("10.0.0.0/8", "lb.example")}, "lb.example"),
