@@ -28,6 +28,8 @@ KINDS = {
     if isinstance(kind, type) and issubclass(kind, errors.MoorageError)
 }
 """The error tree: each of its kinds is a section."""
+MEANINGS = dict(re.findall(r"── (\w+) +(?:… or )?(.+?) +HTTP", errors.__doc__ or ""))
+"""What the tree, as it is drawn, says of each kind."""
 CAUSE, NOTICE, PAGE, HTTP, PROBLEM = "cause", "notice", "page", "http", "problem"
 SECTIONS = {
     CAUSE: ("Causes", "Why a workspace waits or failed: `cause` of a workspace, its page, `moor show`."),
@@ -86,8 +88,10 @@ class Source:
         found: dict[str, dict[str, Entry]] = defaultdict(lambda: defaultdict(Entry))
         for name, kind in KINDS.items():
             _ = found[name][kind.default_code]
-        for section, code in (*self._defaults(), *self._of_http()):
+        for section, code in self._defaults():
             _ = found[section][code]
+        for code, message in self._of_http():
+            found[HTTP][code].messages.add(message)
         for section, code, message, hint in self._all_said():
             entry = found[section][code]
             entry.messages |= {message} - {""}
@@ -103,10 +107,10 @@ class Source:
                 if isinstance(node, ast.Call):
                     yield from self._said(node, constants)
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                    for code in _assigned(node):
-                        for call in ast.walk(node):
-                            if isinstance(call, ast.Call):
-                                yield from self._said(call, {"code": code})
+                    calls = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+                    for names in _assigned(node):
+                        for call in calls:
+                            yield from self._said(call, names)
 
     def _defaults(self) -> Iterator[tuple[str, str]]:
         """Section and code of each class that says what it takes for a code that is not given."""
@@ -116,11 +120,12 @@ class Source:
                     yield self._section(node.name), _text(each.value, {})
 
     def _of_http(self) -> Iterator[tuple[str, str]]:
-        """The codes of dictionaries whose keys are statuses."""
+        """The codes of dictionaries whose keys are statuses, and these."""
         for node in self._all(ast.Dict):
             if node.keys and all(map(_is_status, node.keys)):
-                codes = (_text(value, {}) for value in node.values)
-                yield from ((HTTP, code) for code in codes if CODE.fullmatch(code))
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if CODE.fullmatch(code := _text(value, {})):
+                        yield code, f"HTTP {ast.literal_eval(key)}."
 
     def _all(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
         for module in self.modules:
@@ -187,19 +192,28 @@ def _constants(module: ast.Module) -> dict[str, str]:
     }
 
 
-def _assigned(function: ast.AST) -> set[str]:
-    """The codes that a function's variable `code` may hold."""
-    found = set()
+def _assigned(function: ast.AST) -> Iterator[dict[str, str]]:
+    """The variables of each block of a function that has a `code` among them: message and hint stand
+    beside it."""
     for node in ast.walk(function):
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                pairs = [(target, node.value)]
-                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                    pairs = list(zip(target.elts, node.value.elts, strict=True))
-                found |= {
-                    code for each, value in pairs if _name(each) == "code" for code in _codes(value, {})
-                }
-    return found
+        for block in (getattr(node, "body", None), getattr(node, "orelse", None)):
+            names: dict[str, str] = {}
+            codes: list[str] = []
+            for each, value in _pairs(block if isinstance(block, list) else []):
+                names[_name(each)] = _text(value, {})
+                codes = _codes(value, {}) if _name(each) == "code" else codes
+            yield from ({**names, "code": code} for code in codes)
+
+
+def _pairs(block: list[ast.stmt]) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Targets and values of a block's assignments; of `a, b = 1, 2`, each with its own."""
+    for statement in block:
+        if isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                if isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple):
+                    yield from zip(target.elts, statement.value.elts, strict=True)
+                else:
+                    yield target, statement.value
 
 
 def _is_status(node: ast.AST | None) -> bool:
@@ -217,23 +231,26 @@ def _codes(node: ast.AST | None, constants: dict[str, str]) -> list[str]:
 
 
 def _text(node: ast.AST | None, constants: dict[str, str]) -> str:
-    """A text as it is written, with `…` for what is filled in; "" for one that is not written
-    there."""
+    """A text as it is written, on one line, with `…` for what is filled in; "" for one that is not
+    written there."""
+    return " ".join(_raw(node, constants).split())
+
+
+def _raw(node: ast.AST | None, constants: dict[str, str]) -> str:
     match node:
         case ast.Constant(value=str(text)):
-            return " ".join(text.split())
+            return text
         case ast.JoinedStr(values=values):
-            parts = (str(value.value) if isinstance(value, ast.Constant) else "…" for value in values)
-            return " ".join("".join(parts).split())
+            return "".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in values)
         case ast.Name(id=name):
             return constants.get(name, "")
         case ast.IfExp(body=body, orelse=orelse):
-            return _text(body, constants) or _text(orelse, constants)
+            return _raw(body, constants) or _raw(orelse, constants)
         case ast.Call(func=ast.Attribute(value=value, attr="format")):
-            return re.sub(r"\{\w*\}", "…", _text(value, constants))
+            return re.sub(r"\{\w*\}", "…", _raw(value, constants))
         case ast.BinOp(left=left, right=right, op=ast.Add()):
-            both = [_text(side, constants) for side in (left, right)]
-            return " ".join(filter(None, both)) if any(both) else ""
+            both = [_raw(side, constants) for side in (left, right)]
+            return "".join(side or "…" for side in both) if any(both) else ""
     return ""
 
 
@@ -241,14 +258,23 @@ def made() -> str:
     entries = Source(SOURCE).entries()
     lines = []
     for name, kind in sorted(KINDS.items(), key=lambda item: (item[1].exit_code, item[1].status)):
-        lines += [f"### {name}", "", _of_kind(kind), "", *_table(entries[name])]
+        of_kind = {
+            code: entry
+            for code, entry in entries[name].items()
+            if code != kind.default_code or entry.messages
+        }
+        lines += [f"### {name}", "", _of_kind(kind), "", *_table(of_kind)]
     for section, (heading, meaning) in SECTIONS.items():
         lines += [f"### {heading}", "", meaning, "", *_table(entries[section])]
     return "\n".join(lines)
 
 
 def _of_kind(kind: type[errors.MoorageError]) -> str:
-    return f"HTTP {kind.status}, exit code {kind.exit_code}. Its code is `{kind.default_code}` where no other is given."
+    meaning = MEANINGS.get(kind.__name__, "anything else")
+    return (
+        f"{meaning[0].upper()}{meaning[1:]}. HTTP {kind.status}, exit code {kind.exit_code}; "
+        f"the code is `{kind.default_code}` where no other is given."
+    )
 
 
 def _table(entries: dict[str, Entry]) -> list[str]:
