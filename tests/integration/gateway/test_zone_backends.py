@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -21,6 +22,8 @@ from moorage.gateway.haproxy.upstream import by_socket
 from moorage.gateway.settings import GatewaySettings
 from moorage.kernel.home import Home, write_private
 from ports import free_ports
+
+pytestmark = pytest.mark.haproxy
 
 RULES = """
   http-request set-header X-Rule registry
