@@ -63,7 +63,7 @@ test-e2e: test-system ## the walk-through in a browser, and what happens when th
 .PHONY: test-cluster
 test-cluster: test-system ## the Kubernetes runtime and the chart on a real cluster: one that is started for it (root), or yours (docs/kubernetes.md)
 	@$(VENV)/bin/python scripts/install-helm >/dev/null
-	$(PYTEST) tests/cluster
+	rm -f $(REPORTS)/cluster.xml; $(PYTEST) tests/cluster --junitxml $(REPORTS)/cluster.xml
 
 .PHONY: bench-cluster
 bench-cluster: dev ## the Kubernetes agent with a thousand workspaces: latency, memory, etcd, cold start (root; starts a cluster, or uses yours)

@@ -6,6 +6,7 @@ import importlib.machinery
 import importlib.util
 import json
 import re
+import resource
 import shutil
 import sys
 import tempfile
@@ -22,7 +23,8 @@ from integration.tools.containers import ROOT, SCRIPTS, docker, run
 from ports import free_port, free_ports
 
 QUICK_SECONDS = 3.0
-"""What a script may take when there is nothing to do. Below one second on an idle machine."""
+"""Seconds of a processor that a script may take when there is nothing to do. Below one on an idle machine; unlike the time of
+the clock, they are not more on a busy one."""
 
 
 @pytest.fixture
@@ -45,6 +47,12 @@ def environ() -> Iterator[dict[str, str]]:
         run(moor, "delete", "--yes", item["name"], check=False, **own)
     run(SCRIPTS / "quickstart", "--stop", check=False, **own)
     shutil.rmtree(place)
+
+
+def processor_seconds_of_children() -> float:
+    """Of all processes that this one has waited for, theirs included."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def workspace_url(output: str) -> str:
@@ -89,7 +97,7 @@ def test_quickstart_runs_a_workspace_uses_it_again_and_ends_it(environ: dict[str
 
     began = time.monotonic()
     second = run(SCRIPTS / "quickstart", **environ).stdout
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90
     assert workspace_url(second) == url
     assert docker("ps", "-q", "--filter", f"name={name}").split(), "it went on running"
 
@@ -110,9 +118,9 @@ def test_quickstart_runs_a_workspace_uses_it_again_and_ends_it(environ: dict[str
 def test_nothing_is_done_when_all_is_there(command: tuple[str, ...], tools_image: str) -> None:
     """No message, no package, no time."""
     run(SCRIPTS / command[0], *command[1:], VENV=sys.prefix)
-    began = time.monotonic()
+    began = processor_seconds_of_children()
     done = run(SCRIPTS / command[0], *command[1:], VENV=sys.prefix)
-    assert time.monotonic() - began < QUICK_SECONDS
+    assert processor_seconds_of_children() - began < QUICK_SECONDS
     assert (done.stdout, done.stderr) == ("", "")
 
 
