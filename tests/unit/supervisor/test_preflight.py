@@ -48,11 +48,20 @@ def test_haproxy_version(text: str, version: tuple[int, int] | None) -> None:
     assert preflight.parse_haproxy_version(text) == version
 
 
+def held_after_a_free_one() -> socket.socket:
+    """A listening socket on a port before which there is one that nobody else has."""
+    while True:
+        held = socket.create_server(("127.0.0.1", 0))
+        try:
+            with socket.create_server(("127.0.0.1", held.getsockname()[1] - 1)):
+                return held
+        except OSError:
+            held.close()
+
+
 def test_a_taken_port_is_said_with_the_process_that_holds_it(tmp_path: Path) -> None:
     """Who reads it knows what to end, or to choose another port."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        held.listen(1)
+    with held_after_a_free_one() as held:
         port = held.getsockname()[1]
         problem = codes(Home(tmp_path), plan(port))["port-taken"]
         assert f"Port {port} (for Moorage itself) is taken by " in problem.message
