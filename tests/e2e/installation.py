@@ -39,7 +39,7 @@ CHROMIUM = {
 }
 
 
-def eventually(what: str, probe: Callable[[], Any], *, within: float = 60, every: float = 0.1) -> Any:
+def eventually(what: str, probe: Callable[[], Any], *, within: float = 120, every: float = 0.1) -> Any:
     """The probe's first true value. Fails with `what` and the last value when there is none in time."""
     deadline = time.monotonic() + within
     while True:

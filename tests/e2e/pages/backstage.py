@@ -41,7 +41,7 @@ from ports import free_port
 GIT_BACKEND = "/usr/lib/git-core/git-http-backend"
 
 
-def eventually(what: str, probe: Callable[[], Any], *, within: float = 20) -> Any:
+def eventually(what: str, probe: Callable[[], Any], *, within: float = 60) -> Any:
     """The probe's first true value. Fails with `what` when there is none in time."""
     deadline = time.monotonic() + within
     while True:
@@ -97,7 +97,7 @@ class Server:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(15)
+            self.process.wait(60)
 
     def remove(self) -> None:
         self.stop()

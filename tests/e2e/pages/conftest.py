@@ -113,7 +113,7 @@ def person(browser: Browser, server: Server) -> Iterator[Callable[..., Person]]:
     ) -> Person:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         page = context.new_page()
 
         def listen(message: ConsoleMessage) -> None:

@@ -91,7 +91,7 @@ class FakeServer:
                 await self._connection.send(contract.encode(message))
 
     # ------------------------------------------------------------------------------------------ what is
-    async def until(self, holds: Callable[[], Any], timeout: float = 90) -> Any:
+    async def until(self, holds: Callable[[], Any], timeout: float = 180) -> Any:
         try:
             async with asyncio.timeout(timeout):
                 while not (result := holds()):
@@ -105,7 +105,7 @@ class FakeServer:
             }
             raise AssertionError(f"not so within {timeout} s; what is: {states}") from None
 
-    async def until_state(self, name: str, state: ActualState, timeout: float = 90) -> ActualWorkspace:
+    async def until_state(self, name: str, state: ActualState, timeout: float = 180) -> ActualWorkspace:
         """Of the newest generation."""
 
         def holds() -> ActualWorkspace | None:
@@ -121,7 +121,7 @@ class FakeServer:
         self.outputs[message.channel] = []
         await self.send(message)
 
-    async def output(self, channel: str, timeout: float = 30) -> tuple[bytes, contract.ChannelExit]:
+    async def output(self, channel: str, timeout: float = 120) -> tuple[bytes, contract.ChannelExit]:
         """All that a channel has said, once it has ended."""
         await self.until(lambda: channel in self.exits, timeout)
         return b"".join(piece.data for piece in self.outputs[channel]), self.exits[channel]

@@ -41,7 +41,7 @@ NAMES = {ANA: "ana", BOB: "bob"}
 
 
 async def eventually(
-    what: str, probe: Callable[[], Any | Awaitable[Any]], *, within: float = 10, every: float = 0.02
+    what: str, probe: Callable[[], Any | Awaitable[Any]], *, within: float = 60, every: float = 0.02
 ) -> Any:
     """The probe's first true value."""
     deadline = time.monotonic() + within
@@ -282,7 +282,7 @@ def browser(**options: Any) -> httpx.AsyncClient:
         transport=Loopback(verify=False),
         follow_redirects=options.pop("follow_redirects", True),
         headers={"Accept": "text/html,*/*;q=0.8"},
-        timeout=10,
+        timeout=60,
         **options,
     )
 
@@ -323,14 +323,14 @@ class Gateway:
 
     def kill(self, name: str, how: int = signal.SIGKILL) -> None:
         self.processes[name].send_signal(how)
-        self.processes[name].wait(10)
+        self.processes[name].wait(60)
 
     def stop(self) -> None:
         for process in self.processes.values():
             if process.poll() is None:
                 process.terminate()
         for process in self.processes.values():
-            process.wait(10)
+            process.wait(60)
 
     def host(self, workspace: str, port: int) -> str:
         return f"{port}-{workspace}.localhost"
@@ -352,7 +352,7 @@ class Gateway:
             return False
 
         try:
-            await eventually("the gateway is ready", ready, within=20)
+            await eventually("the gateway is ready", ready, within=90)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log('controller')}\n{self.log('haproxy')}") from error
 

@@ -208,7 +208,7 @@ class DockerWorld:
         self.registry = registry
         self.identity = Identity(f"mrtest-{short_id()}", 7)
         self.settings = AgentSettings(
-            tools_image=image, network_pool="10.214.0.0/16", editor_timeout=30, stop_timeout=2
+            tools_image=image, network_pool="10.214.0.0/16", editor_timeout=90, stop_timeout=2
         )
         self._agents: list[Agent] = []
 
@@ -227,7 +227,7 @@ class DockerWorld:
     async def agent(self, settings: AgentSettings | None = None) -> Agent:
         agent = Agent(DockerBackend(settings or self.settings, SystemClock()), self.identity)
         self._agents.append(agent)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             await agent.hearing.is_up.wait()
         return agent
 

@@ -82,7 +82,7 @@ class Server:
         headers = options.pop("headers", {}) | ({"Authorization": f"Bearer {token}"} if token else {})
         transport = httpx.AsyncHTTPTransport(uds=self.socket, verify=False)
         async with httpx.AsyncClient(
-            transport=transport, base_url=ORIGIN, headers=headers, timeout=20, **options
+            transport=transport, base_url=ORIGIN, headers=headers, timeout=60, **options
         ) as client:
             yield client
 
@@ -145,7 +145,7 @@ class Server:
         """A connected gateway that has had its table, and keeps it up to date."""
         async with self.websocket(gateway_contract.PATH, token) as connection:
             gateway = Gateway(connection)
-            first = gateway_contract.decode(await asyncio.wait_for(connection.recv(), 5))
+            first = gateway_contract.decode(await asyncio.wait_for(connection.recv(), 30))
             assert isinstance(first, gateway_contract.RouteTable)
             gateway.table = first
             yield gateway
@@ -161,10 +161,10 @@ class Agent:
     async def send(self, message: agent_contract.FromAgent) -> None:
         await self.connection.send(agent_contract.encode(message))
 
-    async def receive(self, seconds: float = 5.0) -> Any:
+    async def receive(self, seconds: float = 30.0) -> Any:
         return agent_contract.decode_to_agent(await asyncio.wait_for(self.connection.recv(), seconds))
 
-    async def expect(self, kind: type[Any], seconds: float = 5.0) -> Any:
+    async def expect(self, kind: type[Any], seconds: float = 30.0) -> Any:
         """The next message of this kind; others are passed over."""
         deadline = time.monotonic() + seconds
         while True:
@@ -183,7 +183,7 @@ class Gateway:
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
 
-    async def until(self, condition: Any, seconds: float = 5.0) -> gateway_contract.RouteTable:
+    async def until(self, condition: Any, seconds: float = 30.0) -> gateway_contract.RouteTable:
         """Follows the changes until the table is as wanted."""
         deadline = time.monotonic() + seconds
         while not condition(self.table):
@@ -209,12 +209,12 @@ async def serving(
             server = make_server(make_application(core, domains), core)
             running = asyncio.create_task(server.serve(sockets=listening))
             try:
-                await asyncio.wait_for(_started(server, running), 20)
+                await asyncio.wait_for(_started(server, running), 60)
                 yield Server(home, core, clock)
             finally:
                 core.closing.set()
                 server.should_exit = True
-                await asyncio.wait_for(running, 20)
+                await asyncio.wait_for(running, 60)
 
 
 async def _started(server: Any, running: asyncio.Task[None]) -> None:
@@ -236,7 +236,7 @@ async def events(client: httpx.AsyncClient, path: str) -> AsyncIterator[tuple[st
                 yield name, json.loads(line[6:])
 
 
-async def eventually(condition: Any, seconds: float = 10.0) -> Any:
+async def eventually(condition: Any, seconds: float = 60.0) -> Any:
     """Polls an async function until what it returns is true, and returns that."""
     deadline = time.monotonic() + seconds
     while True:

@@ -122,7 +122,7 @@ class Postgres:
         return done.stdout or ""
 
 
-def wait_until(condition: object, seconds: float = 10.0) -> None:
+def wait_until(condition: object, seconds: float = 60.0) -> None:
     """Polls until the condition, a function, is true."""
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]

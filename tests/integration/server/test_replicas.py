@@ -164,7 +164,7 @@ async def test_logs_and_commands_from_any_replica(
             assert [len(await client.recv()) for _ in range(4)] == [65537] * 4
             await agent.send(contract.ChannelExit(channel=running.channel, code=7))
             assert json.loads(await client.recv()) == {"exit": 7}
-            await asyncio.wait_for(client.wait_closed(), 5)
+            await asyncio.wait_for(client.wait_closed(), 30)
             assert client.close_code == 1000
         async with both.exec() as client:
             await client.send('{"argv": ["sh"]}')
@@ -197,7 +197,7 @@ async def test_who_may_not_is_refused_by_both(folder: Path, postgres: Postgres, 
             await client.send('{"argv": ["sh"]}')
             running = await both.agent.expect(contract.OpenExec)
             await both.far.post("/api/v1/users/ann/block")
-            assert json.loads(await asyncio.wait_for(client.recv(), 5)) == {
+            assert json.loads(await asyncio.wait_for(client.recv(), 30)) == {
                 "error": "You may no longer see this."
             }
         assert (await both.agent.expect(contract.ChannelClose)).channel == running.channel

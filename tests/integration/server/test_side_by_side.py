@@ -162,7 +162,7 @@ async def test_who_was_blocked_meanwhile_starts_no_command(server: Server, repos
         async with server.websocket(f"/api/v1/workspaces/{name}/exec", ann) as terminal:
             await server.post("/users/ann/block")
             await terminal.send('{"argv": ["sh"]}')
-            said = json.loads(await asyncio.wait_for(terminal.recv(), 5))
+            said = json.loads(await asyncio.wait_for(terminal.recv(), 30))
             assert said == {"error": "You may no longer see this."}
         with pytest.raises(TimeoutError):
             await agent.expect(contract.OpenExec, 0.5)

@@ -44,7 +44,7 @@ class Installation:
             env=environ,
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=240,
             check=False,
             **options,
         )
@@ -98,7 +98,7 @@ def installation(**environ: str) -> Iterator[Installation]:
         made.remove()
 
 
-def until(what: str, probe: Callable[[], Any], within: float = 20, every: float = 0.02) -> Any:
+def until(what: str, probe: Callable[[], Any], within: float = 60, every: float = 0.02) -> Any:
     deadline = time.monotonic() + within
     while not (value := probe()):
         assert time.monotonic() < deadline, f"not within {within} s: {what}"

@@ -39,7 +39,7 @@ def unique(what: str) -> str:
     return f"mtools-{what}-{secrets.token_hex(4)}"
 
 
-def until(what: str, probe: Callable[[], Any], *, within: float = 30.0) -> Any:
+def until(what: str, probe: Callable[[], Any], *, within: float = 90.0) -> Any:
     """The probe's first true value."""
     deadline = time.monotonic() + within
     while not (value := probe()):
