@@ -11,6 +11,7 @@ Imports point down in this list; `make check` holds them to it:
 | `connections` | what agents and gateways connect to |
 | `web` | pages |
 | `routing` | the route table, as gateways are told of it |
+| `sharing` | grants: who may open what of somebody else's |
 | `found` | what agents have and the server does not list |
 | `workspaces` | desired and actual state, stages, causes, events, logs and commands |
 | `agents` | agents and their gateways: registration, settings, connections of this replica |

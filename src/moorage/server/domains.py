@@ -9,6 +9,7 @@ from moorage.server.domain import Domain
 from moorage.server.found.domain import FOUND
 from moorage.server.http.domain import HTTP
 from moorage.server.routing.domain import ROUTING
+from moorage.server.sharing.domain import SHARING
 from moorage.server.workspaces.domain import WORKSPACES
 
 DOMAINS: tuple[Domain, ...] = (
@@ -17,6 +18,7 @@ DOMAINS: tuple[Domain, ...] = (
     AGENTS,
     WORKSPACES,
     FOUND,
+    SHARING,
     ROUTING,
     connections.CONNECTIONS,
     web.WEB,

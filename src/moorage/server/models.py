@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from moorage.server.accounts.models import ApiToken, Code, ReplicaTicket, Session, SignInLink, User
 from moorage.server.agents.models import Agent, AgentSettingsVersion, Gateway
 from moorage.server.found.models import Found
-from moorage.server.routing.models import Grant
+from moorage.server.sharing.models import Grant
 from moorage.server.storage.database import Base
 from moorage.server.workspaces.models import Workspace
 

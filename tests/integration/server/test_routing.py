@@ -15,8 +15,8 @@ from moorage.contract import gateway as contract
 from moorage.server.accounts import sessions
 from moorage.server.accounts.models import Exchange
 from moorage.server.agents.models import Gateway
-from moorage.server.routing.changes import GrantChanged
 from moorage.server.settings import Settings
+from moorage.server.sharing.changes import GrantChanged
 from moorage.server.storage.database import announce
 from moorage.server.workspaces.changes import ActualChanged
 from moorage.server.workspaces.models import Workspace
@@ -250,7 +250,7 @@ async def test_a_gateway_knows_its_own_zone_alone(server: Server, repository: st
 
 
 async def grant(server: Server, user: int, workspace: str) -> None:
-    from moorage.server.routing.models import Grant
+    from moorage.server.sharing.models import Grant
 
     async with server.core.database.write() as session:
         row = (await session.scalars(select(Workspace).where(Workspace.name == workspace))).one()
@@ -276,7 +276,7 @@ async def test_grants_of_the_table_are_told(server: Server, repository: str) -> 
     """What stands in `grants` reaches gateways, until it is taken away or the user is blocked."""
     from sqlalchemy import delete
 
-    from moorage.server.routing.models import Grant
+    from moorage.server.sharing.models import Grant
 
     await server.user("ann")
     name = (await server.post("/workspaces", {"repository": repository})).json()["name"]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from moorage.server.domain import Domain
 from moorage.server.routing import services
-from moorage.server.routing.changes import GrantChanged
 from moorage.server.routing.feed import RouteFeed
 
 ROUTING = Domain(
     name="routing",
     background={"server.routing": services.follow, "server.routing.expiry": services.keep_forgetting},
-    changes=(GrantChanged,),
     parts=lambda core: (RouteFeed(core.settings.origin),),
 )

@@ -12,10 +12,10 @@ from moorage.server.accounts.changes import SessionChanged, UserChanged
 from moorage.server.accounts.models import Exchange, Session, User
 from moorage.server.agents.models import Agent, Gateway
 from moorage.server.core import Core
-from moorage.server.routing.changes import GrantChanged
 from moorage.server.routing.feed import RouteFeed
-from moorage.server.routing.models import Grant
 from moorage.server.routing.table import Facts, GrantKey, Placed, SessionKey, key_of, route_of
+from moorage.server.sharing.changes import GrantChanged
+from moorage.server.sharing.services import grants_in_force
 from moorage.server.storage.changes import RESYNC, Changed
 from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
 from moorage.server.workspaces.models import Workspace
@@ -108,15 +108,9 @@ async def _sessions(
 
 
 async def _grants(core: Core) -> dict[GrantKey, contract.Grant | None]:
-    query = (
-        select(Grant, Workspace.name)
-        .join(Workspace, Workspace.id == Grant.workspace_id)
-        .join(User, User.id == Grant.user_id)
-        .where(Workspace.terminated_at.is_(None), User.blocked.is_(False))
-    )
+    """All grants; those that the table has and that do not hold any more are gone."""
     found: dict[GrantKey, contract.Grant | None] = dict.fromkeys(core.part(RouteFeed).grant_keys())
     async with core.database.read() as session:
-        for row, name in await session.execute(query):
-            grant = contract.Grant(user=row.user_id, workspace=name, port=row.port)
+        for grant in await grants_in_force(session):
             found[key_of(grant)] = grant
     return found

@@ -1,0 +1,25 @@
+"""Reads grants. It is the one place where the server says which of them hold."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from moorage.contract import gateway as contract
+from moorage.server.accounts.models import User
+from moorage.server.sharing.models import Grant
+from moorage.server.workspaces.models import Workspace
+
+
+async def grants_in_force(session: AsyncSession) -> list[contract.Grant]:
+    """All grants of workspaces that are there, to people who are not blocked."""
+    query = (
+        select(Grant, Workspace.name)
+        .join(Workspace, Workspace.id == Grant.workspace_id)
+        .join(User, User.id == Grant.user_id)
+        .where(Workspace.terminated_at.is_(None), User.blocked.is_(False))
+    )
+    return [
+        contract.Grant(user=row.user_id, workspace=name, port=row.port)
+        for row, name in await session.execute(query)
+    ]
