@@ -19,8 +19,7 @@ async def keep(core: Core, domains: Iterable[Domain]) -> None:
 
 
 async def clean(core: Core, domains: Iterable[Domain]) -> None:
-    now = core.clock.now()
     async with core.database.write() as session:
         for domain in domains:
             for delete_expired in domain.expired:
-                await delete_expired(session, now)
+                await delete_expired(core, session)

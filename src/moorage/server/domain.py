@@ -18,9 +18,9 @@ from moorage.server.storage.changes import Changed
 Background = Callable[[Core], Awaitable[None]]
 """Work that runs as long as the server. Where it returns or fails, it is begun again after a pause."""
 
-Expired = Callable[[AsyncSession, float], Awaitable[None]]
+Expired = Callable[[Core, AsyncSession], Awaitable[None]]
 """Deletes what has expired, a while late, so that "expired" can still be told from "never was". It is given a writing
-session and the time, in seconds since the epoch."""
+session."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from moorage.server import connections, web
 from moorage.server.accounts.domain import ACCOUNTS
 from moorage.server.agents.domain import AGENTS
+from moorage.server.audit.domain import AUDIT
 from moorage.server.domain import Domain
 from moorage.server.found.domain import FOUND
 from moorage.server.http.domain import HTTP
@@ -14,6 +15,7 @@ from moorage.server.workspaces.domain import WORKSPACES
 
 DOMAINS: tuple[Domain, ...] = (
     HTTP,
+    AUDIT,
     ACCOUNTS,
     AGENTS,
     WORKSPACES,

@@ -126,7 +126,7 @@ async def running_core(
         file = None if settings.database else home.database
         await migrate(engine, file)
         changes = _changes(where, domains)
-        database = Database(engine, changes)
+        database = Database(engine, changes, clock)
         installation = await set_up(database, home, settings, clock.now())
         metrics = Metrics()
         core = Core(

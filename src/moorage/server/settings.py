@@ -57,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Logs and commands of one person that are open at once, on each agent."""
     found_days: float = 14.0
     """Days after which what an agent has and nobody lists is removed by itself, counted from when an administrator saw it first. 0: never."""
+    audit_days: float = 365.0
+    """Days for which it is kept who has changed what. 0: for ever."""
     request_limit: int = 1_000_000
     """Bytes of a request's body."""
     repository_hosts: tuple[str, ...] = ("*",)

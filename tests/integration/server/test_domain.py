@@ -81,8 +81,8 @@ async def listen(core: Core) -> None:
             core.part(Heard).extend(c.name for c in await changes.next() if isinstance(c, BerthChanged))
 
 
-async def delete_expired(session: AsyncSession, now: float) -> None:
-    await session.execute(delete(Berth).where(Berth.expires_at < now))
+async def delete_expired(core: Core, session: AsyncSession) -> None:
+    await session.execute(delete(Berth).where(Berth.expires_at < core.clock.now()))
 
 
 BERTHS = Domain(

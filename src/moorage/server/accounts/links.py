@@ -7,11 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import LimitReached, NotFound
 from moorage.kernel.ids import fingerprint, new_secret
+from moorage.server import audit
 from moorage.server.accounts import models, schemas, sessions
 from moorage.server.accounts.lifetimes import latest_end
 from moorage.server.accounts.rows import as_actor, as_user, find_user
 from moorage.server.accounts.tokens import authority_of, one_person_at_a_time
-from moorage.server.authorization import Action, Person
+from moorage.server.audit import Target
+from moorage.server.authorization import Action, Kind, Person
 from moorage.server.core import Core
 from moorage.server.storage.database import changed_one
 
@@ -37,6 +39,7 @@ async def create_sign_in_link(core: Core, actor: Person, name: str) -> schemas.S
             ends_at=ends_at,
         )
         session.add(link)
+        audit.record(session, actor, Action.CREATE_SIGN_IN_LINK, Target(Kind.USER, user.name))
     return schemas.SignInLink(url=f"{core.settings.origin}/sign-in/link/{secret}", expires_at=link.expires_at)
 
 

@@ -7,12 +7,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Conflict, NotFound
+from moorage.server import audit
 from moorage.server.accounts import models, schemas
 from moorage.server.accounts.changes import SessionChanged, UserChanged
 from moorage.server.accounts.names import check_user_name
 from moorage.server.accounts.rows import as_actor, as_user, find_user
 from moorage.server.accounts.tokens import end_tokens
-from moorage.server.authorization import INSTALLATION, Action, Person, Role, require, visible
+from moorage.server.audit import Target
+from moorage.server.authorization import INSTALLATION, Action, Kind, Person, Role, require, visible
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
 
@@ -42,6 +44,7 @@ async def add_user(core: Core, actor: Person, name: str, role: Role = Role.DEVEL
             user = models.User(name=name, role=role.value, created_at=core.clock.now())
             session.add(user)
             await session.flush()
+            audit.record(session, actor, Action.ADD_USER, Target(Kind.USER, name), detail=role.value)
     except IntegrityError as error:
         raise Conflict(
             f"There is a user {name} already.", code="user-exists", hint="Choose another name.", field="name"
@@ -57,6 +60,13 @@ async def set_blocked(core: Core, actor: Person, name: str, blocked: bool = True
         user.blocked = blocked
         if blocked:
             await _end_all(session, user.id)
+        audit.record(
+            session,
+            actor,
+            Action.BLOCK_USER,
+            Target(Kind.USER, user.name),
+            detail="blocked" if blocked else "unblocked",
+        )
         announce(session, UserChanged(user=str(user.id)))
     return as_user(user)
 

@@ -10,12 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Conflict, LimitReached, NotFound, NotSignedIn
 from moorage.kernel.ids import fingerprint, new_secret
+from moorage.server import audit
 from moorage.server.accounts import lifetimes, models, schemas
 from moorage.server.accounts.changes import SessionChanged, UserChanged
 from moorage.server.accounts.lifetimes import Authority
 from moorage.server.accounts.revocation import has_expired
 from moorage.server.accounts.rows import as_actor, find_user
-from moorage.server.authorization import Action, Person, visible
+from moorage.server.audit import Target
+from moorage.server.authorization import Action, Kind, Person, visible
 from moorage.server.core import Core
 from moorage.server.storage.database import announce, one_at_a_time
 from moorage.server.storage.locks import Lock
@@ -52,6 +54,7 @@ async def create_token(
         )
         session.add(token)
         await session.flush()
+        _record(session, actor, token, f"made for {user.name}")
     return schemas.NewToken(token=secret, **_as_token(token).model_dump())
 
 
@@ -101,6 +104,7 @@ async def delete_token(core: Core, actor: Person, name: str, token_id: int) -> N
                 code="token-of-state-folder",
                 hint="Write another one into the file secrets/admin-token, and start the server again: what came from this one ends then.",
             )
+        _record(session, actor, token, f"of {name} is removed")
         await end_tokens(session, [token.id])
 
 
@@ -156,6 +160,11 @@ async def _check_count(session: AsyncSession, user_id: int, now: float, limit: i
             hint="Remove those that are not needed any more.",
             limit=limit,
         )
+
+
+def _record(session: AsyncSession, actor: Person, token: models.ApiToken, detail: str) -> None:
+    target = Target(Kind.TOKEN, str(token.id))
+    audit.record(session, actor, Action.MANAGE_TOKENS, target, detail=detail)
 
 
 def _as_token(token: models.ApiToken) -> schemas.Token:

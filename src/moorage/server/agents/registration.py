@@ -14,13 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.errors import Conflict, InvalidInput
 from moorage.kernel.ids import fingerprint, new_secret
+from moorage.server import audit
 from moorage.server.agents import install_commands, schemas
 from moorage.server.agents.changes import AgentChanged, TokenChanged
 from moorage.server.agents.install_commands import HelmValues
 from moorage.server.agents.models import Agent, Gateway
 from moorage.server.agents.occupants import Occupants
 from moorage.server.agents.rows import LOCAL, agent_named, view_of, workspaces_on
-from moorage.server.authorization import INSTALLATION, Action, Person, require
+from moorage.server.audit import Target
+from moorage.server.authorization import INSTALLATION, Action, Kind, Person, require
 from moorage.server.core import Core
 from moorage.server.origins import origin_of
 from moorage.server.storage.database import announce, one_at_a_time
@@ -56,6 +58,7 @@ async def add_agent(core: Core, actor: Person, body: schemas.AddAgent) -> schema
             await session.flush()
             gateway.agent_id = agent.id
             session.add(gateway)
+            _record(session, actor, agent, "added")
             announce(session, AgentChanged(agent=str(agent.id)))
     except IntegrityError as error:
         raise _name_taken(name) from error
@@ -80,6 +83,7 @@ async def rotate_token(
         if tokens.gateway is not None:
             gateway = await _gateway_of(session, agent, core.clock.now())
             gateway.fingerprint, gateway.revoked = fingerprint(tokens.gateway), False
+        _record(session, actor, agent, f"new tokens of {only or 'agent and gateway'}")
         _announce_token(session, agent)
     return _answer(core, agent, workspaces, tokens)
 
@@ -94,6 +98,7 @@ async def revoke_token(core: Core, actor: Person, name: str) -> schemas.Agent:
         gateway = await _gateway_of(session, agent, core.clock.now())
         for row in (agent, gateway):
             row.fingerprint, row.revoked = fingerprint(new_secret()), True
+        _record(session, actor, agent, "tokens revoked")
         _announce_token(session, agent)
     return view_of(core, agent, workspaces)
 
@@ -105,6 +110,7 @@ async def change_agent(core: Core, actor: Person, name: str, change: schemas.Cha
         agent = await agent_named(session, actor, name)
         workspaces = await workspaces_on(core, session, agent)
         agent.enabled = change.enabled
+        _record(session, actor, agent, "enabled" if agent.enabled else "disabled")
         announce(session, AgentChanged(agent=str(agent.id)))
     return view_of(core, agent, workspaces)
 
@@ -138,6 +144,7 @@ async def remove_agent(core: Core, actor: Person, name: str) -> None:
         await core.part(Occupants).forget(session, agent.id)
         await session.execute(delete(Gateway).where(_belongs_to(agent)))
         await session.delete(agent)
+        _record(session, actor, agent, "removed")
         _announce_token(session, agent)
 
 
@@ -219,6 +226,11 @@ def _belongs_to(agent: Agent) -> ColumnElement[bool]:
     """Of gateways. One that a replica of an older version added is known by the agent's name alone."""
     unlinked = and_(Gateway.agent_id.is_(None), Gateway.name == agent.name)
     return or_(Gateway.agent_id == agent.id, unlinked)
+
+
+def _record(session: AsyncSession, actor: Person, agent: Agent, detail: str) -> None:
+    target = Target(Kind.AGENT, agent.name)
+    audit.record(session, actor, Action.MANAGE_AGENTS, target, detail=detail)
 
 
 def _announce_token(session: AsyncSession, agent: Agent) -> None:

@@ -13,13 +13,17 @@ from moorage import workspace_settings
 from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import Conflict, InvalidInput, NotFound
+from moorage.server import audit
 from moorage.server.agents import models, schemas
 from moorage.server.agents.changes import AgentChanged, SettingsChanged
 from moorage.server.agents.models import AgentSettingsVersion
 from moorage.server.agents.rows import agent_named
+from moorage.server.audit import Target
 from moorage.server.authorization import (
     INSTALLATION,
     Action,
+    Actor,
+    Kind,
     Part,
     Person,
     System,
@@ -100,9 +104,7 @@ async def set_settings(
             if version is not None and version != _number(newest):
                 raise _changed(name, _number(newest))
             if newest is None or newest.text != text:
-                newest = await _add(
-                    session, agent, newest, text, author=actor.name, source="api", now=core.clock.now()
-                )
+                newest = await _add(session, actor, agent, newest, text, now=core.clock.now())
                 await session.flush()
     except IntegrityError as error:
         raise _changed(name, (version or 0) + 1) from error
@@ -122,10 +124,9 @@ async def take_file(core: Core, agent_id: int, text: str | None) -> None:
         agent.settings_problem = problem or agent.settings_problem
         newest = await newest_of(session, agent_id)
         if text is not None and not problem and (newest is None or newest.text != text):
-            require(
-                System(Part.AGENT, agent.name, agent.id), Action.CHANGE_AGENT_SETTINGS, resource_of(agent)
-            )
-            await _add(session, agent, newest, text, author="", source="file", now=core.clock.now())
+            itself = System(Part.AGENT, agent.name, agent.id)
+            require(itself, Action.CHANGE_AGENT_SETTINGS, resource_of(agent))
+            await _add(session, itself, agent, newest, text, now=core.clock.now())
 
 
 async def note_taken(core: Core, agent_id: int, taken: contract.SettingsTaken) -> None:
@@ -182,25 +183,26 @@ def _problem_of(text: str) -> str:
 
 async def _add(
     session: AsyncSession,
+    actor: Actor,
     agent: models.Agent,
     newest: AgentSettingsVersion | None,
     text: str,
     *,
-    author: str,
-    source: str,
     now: float,
 ) -> AgentSettingsVersion:
     row = AgentSettingsVersion(
         agent_id=agent.id,
         version=_number(newest) + 1,
         text=text,
-        author=author,
-        source=source,
+        author=actor.name if isinstance(actor, Person) else "",
+        source="api" if isinstance(actor, Person) else "file",
         created_at=now,
     )
     session.add(row)
     old = (AgentSettingsVersion.agent_id == agent.id, AgentSettingsVersion.version <= row.version - KEPT)
     await session.execute(delete(AgentSettingsVersion).where(*old))
+    target = Target(Kind.AGENT, agent.name)
+    audit.record(session, actor, Action.CHANGE_AGENT_SETTINGS, target, detail=f"version {row.version}")
     announce(session, SettingsChanged(agent=agent.id))
     announce(session, AgentChanged(agent=str(agent.id)))
     return row

@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from moorage.contract import ActualState, DesiredState, WorkspaceSpec
 from moorage.kernel import log
 from moorage.kernel.errors import Conflict, InvalidInput
+from moorage.server import audit
 from moorage.server.accounts.models import User
 from moorage.server.accounts.rows import find_user
 from moorage.server.agents.changes import AgentChanged
-from moorage.server.authorization import INSTALLATION, Action, Person, require
+from moorage.server.audit import Target
+from moorage.server.authorization import INSTALLATION, Action, Kind, Person, require
 from moorage.server.core import Core
 from moorage.server.found import decisions, schemas
 from moorage.server.found.services import Row, follow, the_found
@@ -77,6 +79,13 @@ async def adopt(
         else:
             owner = await _owner(session, actor, row, body.owner)
             workspace = await _add(session, row, made, owner, now)
+        audit.record(
+            session,
+            actor,
+            Action.ADOPT_FOUND,
+            Target(Kind.FOUND, name),
+            detail=f"on {agent_name}, for {owner.name}",
+        )
         await session.delete(row.found)
         announce(session, AgentChanged(agent=str(row.agent.id)))
     _log.warning(

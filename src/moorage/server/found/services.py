@@ -13,14 +13,17 @@ from moorage.contract import DesiredState, DesiredWorkspace, FoundWorkspace, sta
 from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import Conflict, NotFound
+from moorage.server import audit
 from moorage.server.accounts.models import User
 from moorage.server.agents.changes import AgentChanged
 from moorage.server.agents.models import Agent
 from moorage.server.agents.rows import agent_named
+from moorage.server.audit import Target
 from moorage.server.authorization import (
     INSTALLATION,
     Action,
     Actor,
+    Kind,
     Part,
     Person,
     System,
@@ -187,7 +190,7 @@ async def remove_due(core: Core) -> None:
             if row is None or row.found.mark != each.found.mark or (_removal_at(core, row) or now + 1) > now:
                 continue
             require(_REMOVAL, Action.REMOVE_FOUND, resource_of(row.found))
-            _remove(session, row, now, "nobody wanted it in the days since it was shown")
+            _remove(session, _REMOVAL, row, now, "nobody wanted it in the days since it was shown")
 
 
 # ------------------------------------------------------------------------------------------ people
@@ -230,7 +233,7 @@ async def remove_found(core: Core, actor: Person, agent_name: str, name: str, ma
                 hint="Remove it there; or adopt it first, which takes it away from that one.",
             )
         if row.found.removing_at is None:
-            _remove(session, row, core.clock.now(), f"asked for by {actor.name}")
+            _remove(session, actor, row, core.clock.now(), f"asked for by {actor.name}")
     return view(core, row)
 
 
@@ -283,8 +286,10 @@ def _removal_at(core: Core, row: Row) -> float | None:
     )
 
 
-def _remove(session: AsyncSession, row: Row, now: float, why: str) -> None:
+def _remove(session: AsyncSession, actor: Actor, row: Row, now: float, why: str) -> None:
     row.found.removing_at = now
+    target = Target(Kind.FOUND, row.found.name)
+    audit.record(session, actor, Action.REMOVE_FOUND, target, detail=f"on {row.agent.name}: {why}")
     announce(session, FoundChanged(agent=row.agent.id))
     announce(session, AgentChanged(agent=str(row.agent.id)))
     _log.warning("a found workspace is removed", workspace=row.found.name, agent=row.agent.name, why=why)

@@ -18,7 +18,7 @@ from moorage.kernel import log
 from moorage.kernel.errors import Misconfigured
 from moorage.server.storage.locks import Lock
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision; a test holds it to the folder `versions`."""
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, event, func, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
+from moorage.kernel.clock import Clock, SystemClock
 from moorage.kernel.errors import Unavailable
 from moorage.server.storage.address import DatabaseAddress
 from moorage.server.storage.changes import Changed, Changes
@@ -46,8 +47,10 @@ def make_engine(address: DatabaseAddress, *, pool: int = 5) -> AsyncEngine:
 class Database:
     """`write` sends the notifications that were announced in it when, and only when, it commits."""
 
-    def __init__(self, engine: AsyncEngine, changes: Changes) -> None:
+    def __init__(self, engine: AsyncEngine, changes: Changes, clock: Clock | None = None) -> None:
+        """`clock`: None for the system's."""
         self.engine = engine
+        self._clock = clock or SystemClock()
         self._changes = changes
         self._session = async_sessionmaker(engine, expire_on_commit=False)
         self._write_engine = engine.execution_options(moorage_write=True)
@@ -65,7 +68,7 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One transaction: commits at the end, or rolls back when the block raises."""
         changes: list[Changed] = []
-        made = self._session(bind=self._write_engine, info={"changes": changes})
+        made = self._session(bind=self._write_engine, info={"changes": changes, "clock": self._clock})
         committing = False
         try:
             with _told():
@@ -87,6 +90,11 @@ class Database:
 def announce(session: AsyncSession, change: Changed) -> None:
     """Tells everyone, in every replica, once this transaction has been committed."""
     session.info["changes"].append(change)
+
+
+def time_of(session: AsyncSession) -> float:
+    """Now, in seconds since the epoch, by the server's clock. `session`: a writing one."""
+    return cast("Clock", session.info["clock"]).now()
 
 
 async def one_at_a_time(session: AsyncSession, lock: Lock) -> None:

@@ -14,8 +14,10 @@ from moorage.contract import DesiredState, EditorSpec, WorkspaceSpec
 from moorage.contract.hosts import workspace_name
 from moorage.kernel.errors import Conflict, InvalidInput, Unavailable
 from moorage.kernel.ids import short_id
+from moorage.server import audit
 from moorage.server.agents.models import Agent
-from moorage.server.authorization import INSTALLATION, Action, Person, require
+from moorage.server.audit import Target
+from moorage.server.authorization import INSTALLATION, Action, Kind, Person, require
 from moorage.server.core import Core
 from moorage.server.repositories.commits import Reading
 from moorage.server.repositories.devfiles import read_devfile
@@ -89,6 +91,13 @@ async def create_workspace(
                 workspace.title = request.name or decisions.free_title(workspace.title, titles)
                 session.add(workspace)
                 await session.flush()
+                audit.record(
+                    session,
+                    actor,
+                    Action.CREATE_WORKSPACE,
+                    Target(Kind.WORKSPACE, workspace.name),
+                    detail=f"on {agent.name}",
+                )
                 announce(session, changed)
             break
         except IntegrityError as error:

@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.contract import ActualState, DesiredState
 from moorage.kernel import log
+from moorage.server import audit
 from moorage.server.agents import settings
 from moorage.server.agents.models import Agent
-from moorage.server.authorization import Action, Part, System, require, resource_of
+from moorage.server.audit import Target
+from moorage.server.authorization import Action, Kind, Part, System, require, resource_of
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
 from moorage.server.workspaces import hours, intents
@@ -74,6 +76,7 @@ async def _act(core: Core, workspace_id: int, now: float) -> None:
             return
         why = hours.stopped_words(agent.name, limits) if request == "stop" else ""
         intents.apply(workspace, intent, now, why=why)
+        audit.record(session, _LIMITS, action, Target(Kind.WORKSPACE, workspace.name), detail=why)
         announce(session, DesiredChanged(workspace=workspace.name, agent=workspace.agent_id))
         _log.info(
             "a limit of the agent's settings", workspace=workspace.name, agent=agent.name, request=request

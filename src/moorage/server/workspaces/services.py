@@ -5,7 +5,9 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.contract import ActualState, DesiredState
-from moorage.server.authorization import Action, Person, visible
+from moorage.server import audit
+from moorage.server.audit import Target
+from moorage.server.authorization import Action, Kind, Person, visible
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
 from moorage.server.workspaces import intents, loading, schemas, specs
@@ -82,6 +84,7 @@ async def _request(
                 # Here alone: what runs goes on by the spec that it was made from.
                 spec = specs.moved_to(spec_of(workspace), name=workspace.name, zone_url=row.agent.zone_url)
                 workspace.spec = specs.encoded(spec)
+            audit.record(session, actor, action, Target(Kind.WORKSPACE, workspace.name))
             announce(session, DesiredChanged(workspace=workspace.name, agent=workspace.agent_id))
     return view(row, actor, now)
 

@@ -1,0 +1,200 @@
+"""Who has changed what is written down, in the transaction that changes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from integration.server.harness import ADMIN, AGENT, Agent, Server, eventually, serving
+from moorage.contract import Container, DesiredState, FoundWorkspace, WorkspaceSpec
+from moorage.contract import agent as contract
+from moorage.server import audit, cleaning
+from moorage.server.audit import Target
+from moorage.server.audit.models import AuditEntry
+from moorage.server.authorization import Action, Kind, Part, System
+from moorage.server.authorization.table import CHANGING
+from moorage.server.domains import DOMAINS
+from moorage.server.settings import Settings
+from moorage.server.workspaces import limits
+
+DAY = 86400.0
+SPEC = WorkspaceSpec(containers=(Container(name="py", image="i:1"),), main_container="py")
+FIRST, SECOND = "workspace-1-1-aaaaaa", "workspace-1-1-bbbbbb"
+
+
+async def entries(server: Server) -> list[AuditEntry]:
+    async with server.core.database.read() as session:
+        return list(await session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+
+
+async def recorded(server: Server) -> list[tuple[str, ...]]:
+    """Who, what, on what."""
+    return [
+        (f"{e.actor_kind} {e.actor_name}", e.action, f"{e.target_kind} {e.target_id}", e.detail)
+        for e in await entries(server)
+    ]
+
+
+async def find(server: Server, agent: Agent, *names: str) -> None:
+    """The agent tells of these, and the server has heard it."""
+    told = tuple(
+        FoundWorkspace(
+            name=name,
+            mark="m",
+            generation=7,
+            owner=1,
+            since=4_000_000_000.0,
+            desired=DesiredState.STOPPED,
+            restarts=0,
+            objects=(),
+            spec=SPEC,
+        )
+        for name in names
+    )
+    await agent.send(contract.Found(workspaces=told))
+
+    async def heard() -> bool:
+        items = (await server.get("/agents/local/found")).json()["items"]
+        return {item["name"] for item in items} == set(names)
+
+    await eventually(heard)
+
+
+async def test_every_action_that_changes_something_is_recorded(server: Server, repository: str) -> None:
+    """By its service, with who did it and what it was done to; each action of the table that
+    changes something is among them, and no secret stands in any."""
+    secrets = [ADMIN, AGENT, await server.user("ann")]
+    ann = secrets[-1]
+    made = await server.post("/workspaces", {"repository": repository, "name": "app"}, ann)
+    name = made.json()["name"]
+    for what in ("restart", "stop", "start"):
+        assert (await server.post(f"/workspaces/app/{what}", None, ann)).status_code == 202
+    assert (await server.call("DELETE", f"/api/v1/workspaces/{name}")).status_code == 202
+    link = (await server.post("/users/ann/sign-in-links")).json()["url"]
+    token = (await server.post("/users/ann/tokens", {"label": "x"}, ann)).json()
+    secrets += [link.rsplit("/", 1)[1], token["token"]]
+    path = f"/api/v1/users/ann/tokens/{token['id']}"
+    assert (await server.call("DELETE", path, ann)).status_code == 204
+    for what in ("block", "unblock"):
+        assert (await server.post(f"/users/ann/{what}")).status_code == 200
+    far = {"name": "far", "zone_url": "https://far.example.com"}
+    for method, rest, body in (
+        ("POST", "", far),
+        ("PATCH", "/far", {"enabled": False}),
+        ("POST", "/far/token", {"only": "agent"}),
+        ("DELETE", "/far/token", None),
+        ("DELETE", "/far", None),
+        ("PUT", "/local/settings", {"text": "# nothing\n"}),
+    ):
+        answer = await server.call(method, f"/api/v1/agents{rest}", json=body)
+        assert answer.status_code < 300, answer.text
+        if "tokens" in answer.text and answer.status_code == 201:
+            secrets += [value for value in answer.json()["tokens"].values() if value]
+    async with server.agent() as agent:
+        await find(server, agent, FIRST, SECOND)
+        assert (await server.post(f"/agents/local/found/{FIRST}/adopt", {"mark": "m"})).status_code == 201
+        gone = await server.call("DELETE", f"/api/v1/agents/local/found/{SECOND}?mark=m")
+        assert gone.status_code == 202
+    admin, developer, workspace = "person admin", "person ann", f"workspace {name}"
+    assert await recorded(server) == [
+        (admin, "add-user", "user ann", "developer"),
+        (admin, "manage-tokens", "token 2", "made for ann"),
+        (developer, "create-workspace", workspace, "on local"),
+        (developer, "restart-workspace", workspace, ""),
+        (developer, "stop-workspace", workspace, ""),
+        (developer, "start-workspace", workspace, ""),
+        (admin, "delete-workspace", workspace, ""),
+        (admin, "create-sign-in-link", "user ann", ""),
+        (developer, "manage-tokens", f"token {token['id']}", "made for ann"),
+        (developer, "manage-tokens", f"token {token['id']}", "of ann is removed"),
+        (admin, "block-user", "user ann", "blocked"),
+        (admin, "block-user", "user ann", "unblocked"),
+        (admin, "manage-agents", "agent far", "added"),
+        (admin, "manage-agents", "agent far", "disabled"),
+        (admin, "manage-agents", "agent far", "new tokens of agent"),
+        (admin, "manage-agents", "agent far", "tokens revoked"),
+        (admin, "manage-agents", "agent far", "removed"),
+        (admin, "change-agent-settings", "agent local", "version 2"),
+        (admin, "adopt-found", f"found {FIRST}", "on local, for admin"),
+        (admin, "remove-found", f"found {SECOND}", "on local: asked for by admin"),
+    ]
+    found = await entries(server)
+    assert {entry.action for entry in found} == {action.value for action in CHANGING}
+    assert {entry.actor_id for entry in found} == {1, 2}
+    for entry in found:
+        assert not any(secret in str(vars(entry)) for secret in secrets)
+
+
+async def test_what_changes_nothing_is_not_recorded(server: Server, repository: str) -> None:
+    """What is refused, what fails, and what is so already."""
+    ann = await server.user("ann")
+    made = await server.post("/workspaces", {"repository": repository, "name": "app"}, ann)
+    assert (await server.post("/workspaces/app/stop", None, ann)).status_code == 202
+    before = await recorded(server)
+    assert (await server.post("/workspaces/app/stop", None, ann)).status_code == 202
+    assert (await server.post(f"/workspaces/{made.json()['name']}/start")).status_code == 403
+    assert (await server.post("/users", {"name": "ann"})).status_code == 409
+    assert (await server.post("/users", {"name": "bob"}, ann)).status_code == 403
+    assert (
+        await server.post("/workspaces", {"repository": repository, "name": "app"}, ann)
+    ).status_code == 409
+    assert await recorded(server) == before
+
+
+async def test_what_moorage_does_by_itself_is_recorded_as_its_own(server: Server, repository: str) -> None:
+    """A limit that stops a workspace is the server's; an agent's settings from its own file are the
+    agent's."""
+    name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+    text = "remote_development:\n  max_active_hours_before_stop: 1\n"
+    hello = contract.Hello(version="0", runtime="memory", runtime_version="1", settings_file=text)
+    async with server.websocket(contract.PATH, AGENT) as connection:
+        agent = Agent(connection)
+        await agent.send(hello)
+        await agent.expect(contract.Snapshot)
+    server.clock.ahead = 2 * 3600.0
+    await limits.enforce(server.core)
+    settings, stopped = (await recorded(server))[-2:]
+    assert settings == ("agent local", "change-agent-settings", "agent local", "version 2")
+    assert stopped[:3] == ("server limits of the agents' settings", "stop-workspace", f"workspace {name}")
+    assert "1 hour" in stopped[3]
+
+
+@pytest.mark.parametrize(("days", "left"), [(365.0, 1), (0.0, 2)])
+async def test_entries_are_kept_for_as_many_days_as_is_set(
+    folder: Path, database: str, days: float, left: int
+) -> None:
+    """And for ever by 0."""
+    settings = msgspec.structs.replace(Settings(database=database), audit_days=days)
+    async with serving(folder, settings) as server:
+        await server.post("/users", {"name": "ann"})
+        server.clock.ahead = 364 * DAY
+        await cleaning.clean(server.core, DOMAINS)
+        await server.post("/users", {"name": "bob"})
+        assert len(await entries(server)) == 2
+        server.clock.ahead = 366 * DAY
+        await cleaning.clean(server.core, DOMAINS)
+        assert len(await entries(server)) == left
+
+
+async def test_an_entry_is_bounded_and_goes_with_its_transaction(server: Server) -> None:
+    """However long what it tells is; and where the change is taken back, nothing is told."""
+    actor = System(Part.AGENT, "a" * 1000, 7)
+    target = Target(Kind.AGENT, "t" * 1000)
+    async with server.core.database.write() as session:
+        audit.record(session, actor, Action.MANAGE_AGENTS, target, detail="d" * 1000)
+
+    async def taken_back() -> None:
+        async with server.core.database.write() as session:
+            audit.record(session, actor, Action.MANAGE_AGENTS, target)
+            await session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await taken_back()
+    (entry,) = await entries(server)
+    assert (len(entry.actor_name), len(entry.target_id), len(entry.detail)) == (200, 200, 500)
+    assert (entry.actor_kind, entry.actor_id) == ("agent", 7)
+    assert abs(entry.at - server.clock.now()) < 60
