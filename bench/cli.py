@@ -43,7 +43,9 @@ def installation() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="moorage-bench-") as folder:
         home = Path(folder)
         server = Server(home / "s.sock")
-        server.respond = lambda *_: as_json({"items": [workspace(title=f"app-{n}") for n in range(10)]})
+        server.respond = lambda *_: as_json(
+            {"items": [workspace(title=f"app-{n}") for n in range(10)]}
+        )
         (home / "client.json").write_text(
             json.dumps({"server": f"unix:{home}/s.sock", "token": "moor_bench"})
         )
@@ -58,7 +60,9 @@ def cost(*command: str | Path) -> Cost:
     started, before = time.perf_counter(), os.times()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     after = os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    cpu = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
     return Cost(cpu, time.perf_counter() - started)
 
 
@@ -71,16 +75,24 @@ def main() -> int:
             "moor --help": (moor, "--help"),
         }
         runs = [{name: cost(*command) for name, command in commands.items()} for _ in range(RUNS)]
-    least = {name: Cost(*map(min, zip(*(run[name] for run in runs), strict=True))) for name in commands}
+    least = {
+        name: Cost(*map(min, zip(*(run[name] for run in runs), strict=True))) for name in commands
+    }
     nothing = least.pop("python -c pass")
     record("cli: python -c pass", nothing.all, "s", "(for comparison)", holds=True)
     held = []
     for name, found in least.items():
         held += [
             record(
-                f"cli: {name}, of the processor", found.cpu, "s", f"at most {CPU}", holds=found.cpu <= CPU
+                f"cli: {name}, of the processor",
+                found.cpu,
+                "s",
+                f"at most {CPU}",
+                holds=found.cpu <= CPU,
             ),
-            record(f"cli: {name}, in all", found.all, "s", f"at most {ALL}", holds=found.all <= ALL),
+            record(
+                f"cli: {name}, in all", found.all, "s", f"at most {ALL}", holds=found.all <= ALL
+            ),
         ]
         ratio = found.all / nothing.all
         record(f"cli: {name}, vs python -c pass", ratio, "times", "(for comparison)", holds=True)

@@ -1,9 +1,12 @@
-"""The Kubernetes agent with a thousand workspaces, on the cluster of the tests. Prints figures and their limits.
+"""The Kubernetes agent with a thousand workspaces, on the cluster of the tests. Prints figures and
+their limits.
 
-bench/cluster.py [--workspaces 1000]     needs root, unless KUBECONFIG and MOORAGE_TEST_CLUSTER=1 name a cluster
+bench/cluster.py [--workspaces 1000]     needs root, unless KUBECONFIG and MOORAGE_TEST_CLUSTER=1
+name a cluster
 
-No pods run, as what is measured is the agent. On a cluster of our own the controller manager is halted, so that Deployments stay what
-they are. On one that was named pods are made, for nodes that there are not, and etcd is not measured.
+No pods run, as what is measured is the agent. On a cluster of our own the controller manager is
+halted, so that Deployments stay what they are. On one that was named pods are made, for nodes that
+there are not, and etcd is not measured.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from pathlib import Path
 import msgspec
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT / "tests")  # in place of this folder, whose own `cluster` would hide that of the tests
+# in place of this folder, whose own `cluster` would hide that of the tests
+sys.path[0] = str(ROOT / "tests")
 
 from cluster import accounts, clusters  # noqa: E402
 from moorage.agent.runtimes.kubernetes.api import access  # noqa: E402
@@ -61,14 +65,20 @@ LIMITS = {
 
 
 def wish(name: str) -> DesiredWorkspace:
-    editor = EditorSpec(name="code-server", command=("{tools}/editors/code-server/start", "{folder}"))
+    editor = EditorSpec(
+        name="code-server", command=("{tools}/editors/code-server/start", "{folder}")
+    )
     spec = WorkspaceSpec(
         containers=(Container(name="py", image="example.com/python:1", env={"GREETING": "hello"}),),
         main_container="py",
         editor=editor,
-        projects=(Project(name="app", clone_path="app", url="https://git.example.com/team/app.git"),),
+        projects=(
+            Project(name="app", clone_path="app", url="https://git.example.com/team/app.git"),
+        ),
     )
-    return DesiredWorkspace(name=name, generation=1, desired=DesiredState.RUNNING, spec=spec, owner=7)
+    return DesiredWorkspace(
+        name=name, generation=1, desired=DesiredState.RUNNING, spec=spec, owner=7
+    )
 
 
 def make_backend(kubeconfig: Path, rate: float) -> KubernetesBackend:
@@ -136,7 +146,8 @@ async def end(task: asyncio.Task[None], runtime: Runtime, backend: KubernetesBac
 
 
 async def agent(kubeconfig: Path, installation: str, wishes: Path, report: Path) -> None:
-    """The process that is measured: it has lost everything, and says what it knows until it is ended."""
+    """The process that is measured: it has lost everything, and says what it knows until it is
+    ended."""
     began = time.monotonic()
     backend = make_backend(kubeconfig, 50)
     fleet = Fleet(backend, AgentSettings(), SystemClock())
@@ -150,9 +161,13 @@ async def agent(kubeconfig: Path, installation: str, wishes: Path, report: Path)
         if knows is None and known == len(wanted) and backend.client.requests:
             knows = time.monotonic() - began
         written = sum(
-            n for (verb, _, status), n in backend.client.requests.items() if verb in WRITES and status < 300
+            n
+            for (verb, _, status), n in backend.client.requests.items()
+            if verb in WRITES and status < 300
         )
-        write_private(report, json.dumps({"cold_start_s": knows, "writes": written, "known": known}))
+        write_private(
+            report, json.dumps({"cold_start_s": knows, "writes": written, "known": known})
+        )
         await asyncio.sleep(0.5)
     task.result()
 
@@ -173,7 +188,9 @@ def halted(process: int) -> Iterator[None]:
         os.kill(process, signal.SIGCONT)
 
 
-def measure_agent(kubeconfig: Path, installation: str, names: list[str], folder: Path) -> dict[str, float]:
+def measure_agent(
+    kubeconfig: Path, installation: str, names: list[str], folder: Path
+) -> dict[str, float]:
     wishes, report = folder / "wishes", folder / "report"
     wishes.write_bytes(msgspec.json.encode([wish(name) for name in names]))
     process = subprocess.Popen(
@@ -194,7 +211,9 @@ def measure_agent(kubeconfig: Path, installation: str, names: list[str], folder:
         said = json.loads(report.read_text())
         status = Path(f"/proc/{process.pid}/status").read_text()
         memory = {
-            line.split(":")[0]: line.split()[1] for line in status.splitlines() if line.startswith("Vm")
+            line.split(":")[0]: line.split()[1]
+            for line in status.splitlines()
+            if line.startswith("Vm")
         }
         return {
             "cold_start_s": said["cold_start_s"],
@@ -228,13 +247,16 @@ def etcd_size() -> int:
     """Bytes in use once history is forgotten."""
     header = etcd("kv/range", {"key": "AA=="})["header"]
     assert isinstance(header, dict)
-    with contextlib.suppress(subprocess.CalledProcessError):  # nothing to forget since the last time
+    # nothing to forget since the last time
+    with contextlib.suppress(subprocess.CalledProcessError):
         etcd("kv/compaction", {"revision": header["revision"], "physical": True})
     return int(str(etcd("maintenance/status", {})["dbSizeInUse"]))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--workspaces", type=int, default=1000)
     parser.add_argument("--agent", nargs=4, type=str, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -246,7 +268,8 @@ def main() -> int:
     cluster.up()
     identity = Identity(f"bench-{short_id()}", 1)
     names = [
-        f"workspace-1-7-{identity.installation[-2:]}{number:04d}" for number in range(arguments.workspaces)
+        f"workspace-1-7-{identity.installation[-2:]}{number:04d}"
+        for number in range(arguments.workspaces)
     ]
     try:
         if isinstance(cluster, clusters.OwnCluster):

@@ -1,9 +1,10 @@
-"""The devfile engine: the public registry's devfiles, the largest devfile, hostile ones, and the import.
+"""The devfile engine: the public registry's devfiles, the largest devfile, hostile ones, and the
+import.
 
     python bench/devfile.py
 
-Times are the processor's own, which says what they are on a machine that does nothing else meanwhile. Reads the
-registry's data, which `tests/published.py` finds.
+Times are the processor's own, which says what they are on a machine that does nothing else
+meanwhile. Reads the registry's data, which `tests/published.py` finds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from moorage.resolvers import RegistryFolder
 ROUNDS = 5
 SECONDS, MEGABYTES = 1.0, 200.0
 """What any input may take, of the processor and of memory."""
-IMPORT = "import time; t = time.process_time(); import moorage.devfile; print(time.process_time() - t)"
+IMPORT = (
+    "import time; t = time.process_time(); import moorage.devfile; print(time.process_time() - t)"
+)
 COMPONENT = """\
 - name: c{number}
   attributes: {{note: x}}
@@ -44,7 +47,8 @@ def registry_files() -> list[bytes]:
 
 
 def per_devfile() -> tuple[float, float]:
-    """Milliseconds to parse, check and flatten one devfile of the registry: median and the slowest one's best."""
+    """Milliseconds to parse, check and flatten one devfile of the registry: median and the slowest
+    one's best."""
     resolver = RegistryFolder(hostile.REGISTRY)
     best = []
     for text in registry_files():
@@ -58,10 +62,13 @@ def per_devfile() -> tuple[float, float]:
 
 
 def largest() -> tuple[float, int]:
-    """Seconds for a valid devfile of nearly 3 MB and nearly as many values as are taken, and its bytes."""
+    """Seconds for a valid devfile of nearly 3 MB and nearly as many values as are taken, and its
+    bytes."""
     head = "schemaVersion: 2.2.0\ncomponents:\n"
     one = len(COMPONENT.format(number=6000))
-    text = head + "".join(COMPONENT.format(number=number) for number in range(1, (MAX_BYTES - 100) // one))
+    text = head + "".join(
+        COMPONENT.format(number=number) for number in range(1, (MAX_BYTES - 100) // one)
+    )
     times = []
     for _ in range(3):
         started = time.process_time()
@@ -71,14 +78,18 @@ def largest() -> tuple[float, int]:
 
 
 def importing() -> float:
-    """Milliseconds that `import moorage.devfile` takes in a fresh interpreter: the median of several."""
+    """Milliseconds that `import moorage.devfile` takes in a fresh interpreter: the median of
+    several."""
     run = [sys.executable, "-c", IMPORT]
-    times = [float(subprocess.run(run, capture_output=True, check=True).stdout) * 1000 for _ in range(7)]
+    times = [
+        float(subprocess.run(run, capture_output=True, check=True).stdout) * 1000 for _ in range(7)
+    ]
     return statistics.median(times)
 
 
 def worst() -> tuple[int, float, float, list[str]]:
-    """How many hostile inputs there are, the most seconds and MB that one takes, and which missed a limit."""
+    """How many hostile inputs there are, the most seconds and MB that one takes, and which missed a
+    limit."""
     seconds = megabytes = 0.0
     missed = []
     count = 0
@@ -95,7 +106,9 @@ def worst() -> tuple[int, float, float, list[str]]:
 
 def main() -> int:
     if hostile.published.DATA is None:
-        print(f"The devfile engine was not measured: set {hostile.published.VARIABLE} to the published data.")
+        print(
+            f"The devfile engine was not measured: set {hostile.published.VARIABLE} to the published data."
+        )
         return 1
     median, slowest = per_devfile()
     seconds, size = largest()
@@ -105,7 +118,9 @@ def main() -> int:
         print(f"beyond a limit: {name}")
     held = [
         record("devfile: parse, check, flatten; median", median, "ms", "below 3", holds=median < 3),
-        record("devfile: parse, check, flatten; slowest", slowest, "ms", "below 15", holds=slowest < 15),
+        record(
+            "devfile: parse, check, flatten; slowest", slowest, "ms", "below 15", holds=slowest < 15
+        ),
         record(f"devfile: {size / 1e6:.1f} MB", seconds, "s", "below 2", holds=seconds < 2),
         record("devfile: import", imported, "ms", "below 150", holds=imported < 150),
         record(

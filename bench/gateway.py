@@ -1,7 +1,9 @@
-"""Requests per second through the gateway, with a session, against bare HAProxy and npm's configurable-http-proxy.
+"""Requests per second through the gateway, with a session, against bare HAProxy and npm's
+configurable-http-proxy.
 
-10,000 workspaces and as many sessions are in the maps. All run on this machine with one thread each; the proxies take
-turns, so that whatever else the machine does meets each of them. Needs HAProxy, wrk and npm; opens loopback ports only.
+10,000 workspaces and as many sessions are in the maps. All run on this machine with one thread
+each; the proxies take turns, so that whatever else the machine does meets each of them. Needs
+HAProxy, wrk and npm; opens loopback ports only.
 """
 
 from __future__ import annotations
@@ -80,7 +82,9 @@ def main() -> None:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         upstream, bare, chp, port = free_port(), free_port(), free_port(), free_port(2)
         haproxy(stack, folder / "upstream.cfg", UPSTREAM.format(upstream=upstream))
-        processes = {"bare": haproxy(stack, folder / "bare.cfg", BARE.format(port=bare, upstream=upstream))}
+        processes = {
+            "bare": haproxy(stack, folder / "bare.cfg", BARE.format(port=bare, upstream=upstream))
+        }
         host, cookie, processes["gateway"] = gateway(stack, Home(folder / "home"), port, upstream)
         processes["chp"] = configurable_http_proxy(stack, chp, upstream)
         plain = {"Host": f"{host}:{port}", "Cookie": f"moorage_session={cookie}", **HEADERS}
@@ -102,38 +106,58 @@ def report(rates: dict[str, list[float]], costs: dict[str, list[float]]) -> None
     cost = {name: statistics.median(values) for name, values in costs.items()}
     of_bare = statistics.median(g / b for g, b in zip(rates["gateway"], rates["bare"], strict=True))
     of_chp = statistics.median(g / c for g, c in zip(rates["gateway"], rates["chp"], strict=True))
-    for name, title in (("bare", "bare HAProxy"), ("gateway", "gateway"), ("chp", "configurable-http-proxy")):
-        print(f"{title}: {middle[name]:.0f} requests/s, {cost[name]:.1f} us of processor time per request")
-    record("gateway_requests", round(middle["gateway"]), "requests/s", "(for comparison)", holds=True)
+    for name, title in (
+        ("bare", "bare HAProxy"),
+        ("gateway", "gateway"),
+        ("chp", "configurable-http-proxy"),
+    ):
+        print(
+            f"{title}: {middle[name]:.0f} requests/s, {cost[name]:.1f} us of processor time per request"
+        )
+    record(
+        "gateway_requests", round(middle["gateway"]), "requests/s", "(for comparison)", holds=True
+    )
     of_cost = statistics.median(b / g for g, b in zip(costs["gateway"], costs["bare"], strict=True))
     record("gateway_cost_vs_haproxy", round(of_cost, 2), "ratio", "(for comparison)", holds=True)
     record("gateway_vs_haproxy", round(of_bare, 2), "ratio", "at least 0.85", holds=of_bare >= 0.85)
     record("gateway_vs_chp", round(of_chp, 2), "ratio", "at least 3", holds=of_chp >= 3)
 
 
-def gateway(stack: contextlib.ExitStack, home: Home, port: int, upstream: int) -> tuple[str, str, int]:
-    """Starts HAProxy as Moorage does. Returns the host, the cookie, and the process that does the work."""
+def gateway(
+    stack: contextlib.ExitStack, home: Home, port: int, upstream: int
+) -> tuple[str, str, int]:
+    """Starts HAProxy as Moorage does. Returns the host, the cookie, and the process that does the
+    work."""
     home.make()
     key = new_secret()
     write_private(home.secret_file("gateway-key"), key)
     write_private(
-        home.settings, f'[gateway]\nport = {port}\nthreads = 1\nworkspace_networks = ["127.0.0.0/8"]\n'
+        home.settings,
+        f'[gateway]\nport = {port}\nthreads = 1\nworkspace_networks = ["127.0.0.0/8"]\n',
     )
     table = Table(networks=(ip_network("127.0.0.0/8"),))
     last = WORKSPACES - 1
     routes = tuple(
-        contract.Route(workspace=name_of(i), owner=i, state=ActualState.RUNNING, address="127.0.0.1")
+        contract.Route(
+            workspace=name_of(i), owner=i, state=ActualState.RUNNING, address="127.0.0.1"
+        )
         for i in range(WORKSPACES)
     )
     sessions = tuple(
-        contract.Session(id=f"session-{i:012d}", user=i, user_name="", expires_at=time.time() + 3600)
+        contract.Session(
+            id=f"session-{i:012d}", user=i, user_name="", expires_at=time.time() + 3600
+        )
         for i in range(WORKSPACES)
     )
     changes.replace(
-        table, contract.RouteTable(revision=1, server_url="", routes=routes, sessions=sessions), time.time()
+        table,
+        contract.RouteTable(revision=1, server_url="", routes=routes, sessions=sessions),
+        time.time(),
     )
     persistence.save(home, table)
-    master = start(stack, [sys.executable, "-m", "moorage.gateway.haproxy", "--home", str(home.path)])
+    master = start(
+        stack, [sys.executable, "-m", "moorage.gateway.haproxy", "--home", str(home.path)]
+    )
     host = f"{upstream}-{name_of(last)}.{GatewaySettings().zone}"
     return host, Signer(key.encode()).session_cookie(sessions[last].id, host), -master.pid
 
@@ -152,9 +176,20 @@ def configurable_http_proxy(stack: contextlib.ExitStack, port: int, upstream: in
     program = CACHE / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
     if not program.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "install", "--prefix", CACHE, "--no-audit", "--no-fund", CHP], check=True)
+        subprocess.run(
+            ["npm", "install", "--prefix", CACHE, "--no-audit", "--no-fund", CHP], check=True
+        )
     target = f"http://127.0.0.1:{upstream}"
-    arguments = ["--ip", "127.0.0.1", "--port", port, "--api-ip", "127.0.0.1", "--api-port", free_port()]
+    arguments = [
+        "--ip",
+        "127.0.0.1",
+        "--port",
+        port,
+        "--api-ip",
+        "127.0.0.1",
+        "--api-port",
+        free_port(),
+    ]
     options = ["--default-target", target, "--log-level", "error"]
     return start(stack, ["node", str(program), *map(str, arguments), *options]).pid
 
@@ -196,7 +231,11 @@ def worker_of(master: int) -> int:
 
 def processor_seconds(pid: int) -> float:
     return (
-        sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+        sum(
+            int(task.read_text().split()[0])
+            for task in Path(f"/proc/{pid}/task").glob("*/schedstat")
+        )
+        / 1e9
     )
 
 
@@ -204,7 +243,10 @@ def wait_until_it_answers(name: str, port: int, headers: dict[str, str]) -> None
     deadline = time.monotonic() + 30
     head = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), 1) as connection,
+        ):
             connection.sendall(f"GET / HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode())
             if b" 200 " in connection.recv(4096).split(b"\r\n")[0]:
                 return

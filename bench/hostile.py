@@ -1,10 +1,12 @@
-"""Devfiles of just under 3 MB that are made to be slow or large to read: what `bench/devfile.py` holds the engine against.
+"""Devfiles of just under 3 MB that are made to be slow or large to read: what `bench/devfile.py`
+holds the engine against.
 
     python bench/hostile.py            # what each costs
     python bench/hostile.py WORD       # those with this word in their name
 
-Dense ones, deep ones, ones that are wrong everywhere, and ones that are slow for whoever looks at a thing once for
-every other thing. Those that hold more values than the engine takes come twice: as they are, and with just so many.
+Dense ones, deep ones, ones that are wrong everywhere, and ones that are slow for whoever looks at a
+thing once for every other thing. Those that hold more values than the engine takes come twice: as
+they are, and with just so many.
 """
 
 from __future__ import annotations
@@ -164,7 +166,9 @@ REPEATED: dict[str, tuple[str, ...]] = {
 """What is dense or wrong in the same way all through."""
 
 
-def repeated(head: str, unit: str, tail: str = "", *, size: int = SIZE, most: int = MAX_BYTES) -> str:
+def repeated(
+    head: str, unit: str, tail: str = "", *, size: int = SIZE, most: int = MAX_BYTES
+) -> str:
     """`head`, then `unit` as often as fits (`most` times at most), then `tail`."""
     room = size - len(head.encode()) - len(tail.encode())
     parts: list[str] = []
@@ -178,7 +182,8 @@ def repeated(head: str, unit: str, tail: str = "", *, size: int = SIZE, most: in
 
 
 def accepted(head: str, unit: str, tail: str = "") -> str:
-    """As many units as the engine takes, and a comment as long as fits; "" when all that fit are taken."""
+    """As many units as the engine takes, and a comment as long as fits; "" when all that fit are
+    taken."""
     few, more = (_values(repeated(head, unit, tail, most=count)) for count in (10, 11))
     if more == few:
         return ""
@@ -233,13 +238,16 @@ def _near_references() -> str:
     variables = "".join(f"  {name}: x\n" for name in _near(1000))
     head = CONTAINER.replace("components:", f"variables:\n{variables}components:")
     return repeated(
-        head + "    args:\n", "    - '{{abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrst@}}'\n"
+        head + "    args:\n",
+        "    - '{{abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrst@}}'\n",
     )
 
 
 def _chain() -> str:
     """Composite commands, each of which runs the next."""
-    links = "".join(f"- id: k{n}\n  composite: {{commands: [k{n + 1}, z]}}\n" for n in range(15_000))
+    links = "".join(
+        f"- id: k{n}\n  composite: {{commands: [k{n + 1}, z]}}\n" for n in range(15_000)
+    )
     return f"{ONE_COMMAND}{links}- id: k15000\n  composite: {{commands: [z]}}\n"
 
 
@@ -251,7 +259,8 @@ def _bomb() -> str:
 def _bound() -> str:
     """Commands that all run at the start."""
     commands = "".join(
-        f"- {{id: k{n}, exec: {{component: a, commandLine: x, workingDir: $A}}}}\n" for n in range(7000)
+        f"- {{id: k{n}, exec: {{component: a, commandLine: x, workingDir: $A}}}}\n"
+        for n in range(7000)
     )
     return f"{TWO}commands:\n{commands}events: {{postStart: [{', '.join(f'k{n}' for n in range(7000))}]}}\n"
 
@@ -330,7 +339,8 @@ def read() -> tuple[float, float, str]:
 
 
 def _peak() -> float:
-    """MB of this process at its largest. Not getrusage's: that counts what the parent was when it forked."""
+    """MB of this process at its largest. Not getrusage's: that counts what the parent was when it
+    forked."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
@@ -343,7 +353,10 @@ def main() -> None:
     for name, text in inputs():
         if word in name:
             found = cost(name, text)
-            print(f"{found.seconds:6.2f} s {found.megabytes:5.0f} MB  {name}: {found.outcome}", flush=True)
+            print(
+                f"{found.seconds:6.2f} s {found.megabytes:5.0f} MB  {name}: {found.outcome}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Where the benchmarks' figures go: one line each on the terminal, all of them in `build/bench.json`."""
+"""Where the benchmarks' figures go: one line each on the terminal, all of them in
+`build/bench.json`."""
 
 from __future__ import annotations
 
@@ -15,10 +16,14 @@ PROGRAMS = ("cli.py", "devfile.py", "gateway.py", "start.py", "streams.py")
 """What `make bench` runs; `make bench-cluster` runs the cluster's."""
 
 
-def record(name: str, value: float, unit: str, target: str, *, holds: bool, results: Path = RESULTS) -> bool:
-    """Prints `name: value unit (target …)`, and merges `{name: {value, unit, target, holds}}` into the results' file. Returns `holds`.
+def record(
+    name: str, value: float, unit: str, target: str, *, holds: bool, results: Path = RESULTS
+) -> bool:
+    """Prints `name: value unit (target …)`, and merges `{name: {value, unit, target, holds}}` into
+    the results' file. Returns `holds`.
 
-    Several programs may record at once: each sees the others' figures, and a reader never sees half a file.
+    Several programs may record at once: each sees the others' figures, and a reader never sees half
+    a file.
     """
     figure = {"value": round(value, 4), "unit": unit, "target": target, "holds": holds}
     shown = f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
@@ -41,7 +46,9 @@ def run_all() -> int:
     for program in PROGRAMS:
         print(f"== {program}", flush=True)
         if (
-            subprocess.run([sys.executable, str(Path(__file__).with_name(program))], check=False).returncode
+            subprocess.run(
+                [sys.executable, str(Path(__file__).with_name(program))], check=False
+            ).returncode
             != 0
         ):
             failed.append(program)

@@ -1,7 +1,8 @@
 """How long from `POST` to the editor's page, and what an installation costs while nobody uses it.
 
-The floor is measured in the same run: `docker run` of the same image with the same editor, until the same page answers.
-Needs root, Docker and the images (`make images`); starts and ends an installation of its own.
+The floor is measured in the same run: `docker run` of the same image with the same editor, until
+the same page answers. Needs root, Docker and the images (`make images`); starts and ends an
+installation of its own.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ FOLDER = "/projects/python-http-simple"
 
 
 def floor(tools_volume: str) -> float:
-    """Seconds from `docker run` to the editor's page, with what a workspace has: the tools, a volume, no privileges."""
+    """Seconds from `docker run` to the editor's page, with what a workspace has: the tools, a
+    volume, no privileges."""
     name = f"mr-bench-floor-{os.getpid()}"
     began = time.monotonic()
     options = [
@@ -54,12 +56,23 @@ def floor(tools_volume: str) -> float:
         "--disable-update-check",
     ]
     docker(
-        "run", "-d", "--name", name, *options, "--security-opt", "no-new-privileges", IMAGE, *editor, *flags
+        "run",
+        "-d",
+        "--name",
+        name,
+        *options,
+        "--security-opt",
+        "no-new-privileges",
+        IMAGE,
+        *editor,
+        *flags,
     )
     try:
         address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", name).strip()
         with httpx.Client(trust_env=False, timeout=5, follow_redirects=True) as client:
-            eventually("the floor's page", lambda: _ok(client, f"http://{address}:60001/"), every=0.02)
+            eventually(
+                "the floor's page", lambda: _ok(client, f"http://{address}:60001/"), every=0.02
+            )
         return time.monotonic() - began
     finally:
         docker("rm", "-f", "-v", name)
@@ -104,7 +117,8 @@ def tools_volume(installation: Installation, repository: str) -> str:
 
 
 def idle(installation: Installation, seconds: float = 30) -> tuple[float, float]:
-    """Resident MB (the sum of each process's RSS) and per cent of a core, of all that `moor up` started."""
+    """Resident MB (the sum of each process's RSS) and per cent of a core, of all that `moor up`
+    started."""
     pids = tree(int((installation.home / "run" / "supervisor.pid").read_text().split()[0]))
     before, began = cpu_seconds(pids), time.monotonic()
     time.sleep(seconds)
@@ -145,7 +159,10 @@ def main() -> None:
     serve = [sys.executable, str(ROOT / "scripts" / "serve-example")]
     state = new_home()
     served = subprocess.run(
-        [*serve, "--state", str(state), "--detach", "--port", "0"], capture_output=True, text=True, check=True
+        [*serve, "--state", str(state), "--detach", "--port", "0"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     repository = next(word for word in served.stdout.split() if word.startswith("http://"))
     installation = Installation(new_home(), free_ports(2))
@@ -161,11 +178,23 @@ def main() -> None:
             starts.append(start(installation, browser, repository))
         ratio = statistics.median(starts) / statistics.median(floors)
         print(
-            json.dumps({"floor_s": [round(t, 3) for t in floors], "start_s": [round(t, 3) for t in starts]})
+            json.dumps(
+                {"floor_s": [round(t, 3) for t in floors], "start_s": [round(t, 3) for t in starts]}
+            )
         )
-        record("start_floor", round(statistics.median(floors), 3), "s", "(for comparison)", holds=True)
-        record("start_to_editor", round(statistics.median(starts), 3), "s", "(for comparison)", holds=True)
-        record("start_to_editor_vs_floor", round(ratio, 2), "ratio", "at most 2.0", holds=ratio <= 2.0)
+        record(
+            "start_floor", round(statistics.median(floors), 3), "s", "(for comparison)", holds=True
+        )
+        record(
+            "start_to_editor",
+            round(statistics.median(starts), 3),
+            "s",
+            "(for comparison)",
+            holds=True,
+        )
+        record(
+            "start_to_editor_vs_floor", round(ratio, 2), "ratio", "at most 2.0", holds=ratio <= 2.0
+        )
         memory, cpu = idle(installation)
         record("idle_memory", round(memory), "MB", "at most 300", holds=memory <= 300)
         record("idle_cpu", round(cpu, 2), "% of a core", "under 2", holds=cpu < 2)

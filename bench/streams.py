@@ -1,10 +1,15 @@
-"""What four hundred live pages and commands cost everybody else: while their workspaces change, and when all come back at once.
+"""What four hundred live pages and commands cost everybody else: while their workspaces change, and
+when all come back at once.
 
-A real server on SQLite with two hundred workspaces of ten people, an agent that reports changes of all of them, and streams of events
-over the server's own socket. What is measured is how long another person's request waits, as a ratio within the same run: to one
-stream per person in the place of forty, and to as many plain requests as streams come back. Ends by itself in about a minute.
+A real server on SQLite with two hundred workspaces of ten people, an agent that reports changes of
+all of them, and streams of events over the server's own socket. What is measured is how long
+another person's request waits, as a ratio within the same run: to one stream per person in the
+place of forty, and to as many plain requests as streams come back. Ends by itself in about a
+minute.
 
-    python bench/streams.py [--one-person]    # all streams are one person's: for servers that do not limit them
+    python bench/streams.py [--one-person]
+
+`--one-person`: all streams are one person's, for servers that do not limit them.
 """
 
 from __future__ import annotations
@@ -61,7 +66,9 @@ class Server:
         self.process.send_signal(by)
         await self.process.wait()
 
-    async def ask(self, method: str, path: str, token: str = "admin", body: Any = None) -> tuple[int, Any]:
+    async def ask(
+        self, method: str, path: str, token: str = "admin", body: Any = None
+    ) -> tuple[int, Any]:
         reader, writer = await asyncio.open_unix_connection(self.socket)
         try:
             writer.write(request(method, path, token, body))
@@ -92,12 +99,14 @@ def request(method: str, path: str, token: str, body: Any = None) -> bytes:
     content = b"" if body is None else json.dumps(body).encode()
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
     return (
-        f"{head}Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+        f"{head}Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+        + content
     )
 
 
 async def followed(server: Server, tokens: list[str], begun: list[asyncio.Event]) -> None:
-    """One stream for each token, which comes back when it ends, as browsers do. Ends by cancellation."""
+    """One stream for each token, which comes back when it ends, as browsers do. Ends by
+    cancellation."""
 
     async def follow(token: str, event: asyncio.Event) -> None:
         while True:
@@ -119,7 +128,8 @@ async def probe(server: Server, waits: list[float]) -> None:
 
 
 async def change(server: Server, names: list[str]) -> None:
-    """An agent that reports something new of every workspace, five times a second, and comes back after a restart."""
+    """An agent that reports something new of every workspace, five times a second, and comes back
+    after a restart."""
     number = 0
     headers = {"Authorization": "Bearer agent"}
     while True:
@@ -137,7 +147,9 @@ async def change(server: Server, names: list[str]) -> None:
                     number += 1
                     cause = Cause(code="change", message=f"Change {number}.")
                     said = tuple(
-                        ActualWorkspace(name=name, generation=1, state=ActualState.STARTING, cause=cause)
+                        ActualWorkspace(
+                            name=name, generation=1, state=ActualState.STARTING, cause=cause
+                        )
                         for name in names
                     )
                     await connection.send(contract.encode(contract.Report(workspaces=said)))
@@ -157,7 +169,8 @@ async def beside(*work: Any) -> AsyncIterator[None]:
 
 
 async def while_changing(server: Server, tokens: list[str], names: list[str]) -> float:
-    """The wait that a request in twenty exceeds, while streams of these tokens follow and everything changes."""
+    """The wait that a request in twenty exceeds, while streams of these tokens follow and
+    everything changes."""
     waits: list[float] = []
     begun = [asyncio.Event() for _ in tokens]
     async with beside(followed(server, tokens, begun), change(server, names)):
@@ -167,8 +180,11 @@ async def while_changing(server: Server, tokens: list[str], names: list[str]) ->
     return statistics.quantiles(waits, n=20)[-1] if len(waits) > 1 else SECONDS
 
 
-async def while_coming_back(server: Server, tokens: list[str], names: list[str]) -> tuple[float, float]:
-    """After a kill: the longest wait until all streams have their first event again, and how long that takes."""
+async def while_coming_back(
+    server: Server, tokens: list[str], names: list[str]
+) -> tuple[float, float]:
+    """After a kill: the longest wait until all streams have their first event again, and how long
+    that takes."""
     waits: list[float] = []
     begun = [asyncio.Event() for _ in tokens]
     async with beside(followed(server, tokens, begun), change(server, names)):
@@ -200,7 +216,9 @@ async def prepared(server: Server, one_person: bool) -> tuple[list[str], list[st
     tokens, names = [], []
     for number in range(people):
         user = (await server.ask("POST", "/api/v1/users", body={"name": f"p{number}"}))[1]
-        tokens.append((await server.ask("POST", f"/api/v1/users/p{number}/tokens", body={}))[1]["token"])
+        tokens.append(
+            (await server.ask("POST", f"/api/v1/users/p{number}/tokens", body={}))[1]["token"]
+        )
         names += [
             (workspace_name(1, user["id"], f"{number:02}{n:04}"), user["id"])
             for n in range(EACH * PEOPLE // people)
@@ -212,7 +230,10 @@ async def prepared(server: Server, one_person: bool) -> tuple[list[str], list[st
         "requested_at": 0.0, "requested_generation": 1, "state": "CreationRequested", "actual_generation": 0, "actual": "",
     }  # fmt: skip
     places = ", ".join(["?"] * (len(columns) + 3))
-    with contextlib.closing(sqlite3.connect(server.home / "moorage.db", timeout=30)) as database, database:
+    with (
+        contextlib.closing(sqlite3.connect(server.home / "moorage.db", timeout=30)) as database,
+        database,
+    ):
         quoted = ", ".join(f'"{name}"' for name in ("name", "title", "owner_id", *columns))
         rows = [(name, name[-6:], owner, *columns.values()) for name, owner in names]
         database.executemany(f"INSERT INTO workspaces ({quoted}) VALUES ({places})", rows)
@@ -245,7 +266,13 @@ async def main(one_person: bool) -> int:
     ratio, coming = with_many / with_few, longest / asked
     holds = [
         record("streams: a request's wait, 400 to one each", ratio, "", "< 4", holds=ratio < 4),
-        record("streams: longest wait, coming back to plain requests", coming, "", "< 1", holds=coming < 1),
+        record(
+            "streams: longest wait, coming back to plain requests",
+            coming,
+            "",
+            "< 1",
+            holds=coming < 1,
+        ),
     ]
     return 0 if all(holds) else 1
 

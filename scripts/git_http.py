@@ -1,7 +1,8 @@
-"""Serves the folders below `examples/` as Git repositories over smart HTTP: to read, never to write. Standard library and Git only.
+"""Serves the folders below `examples/` as Git repositories over smart HTTP: to read, never to
+write. Standard library and Git only.
 
-The address is that of the container engine's default bridge, which both this machine and every container on it can reach, and
-nobody else.
+The address is that of the container engine's default bridge, which both this machine and every
+container on it can reach, and nobody else.
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ class ServeError(Exception):
     """Says what failed, and what to do about it."""
 
 
-# ---------------------------------------------------------------------------------------------- repositories
+# ------------------------------------------------------------------------------------- repositories
 def make_repository(example: str, folder: Path) -> Path:
-    """Makes `<folder>/<example>.git` of the example's files, or brings it up to date; nothing changes when they have not.
+    """Makes `<folder>/<example>.git` of the example's files, or brings it up to date; nothing
+    changes when they have not.
 
     Raises `ServeError`.
     """
@@ -55,7 +57,13 @@ def make_repository(example: str, folder: Path) -> Path:
         )
     repository = folder / f"{example}.git"
     if not (repository / "HEAD").exists():
-        git("init", "--quiet", "--bare", f"--initial-branch={BRANCH.rpartition('/')[2]}", str(repository))
+        git(
+            "init",
+            "--quiet",
+            "--bare",
+            f"--initial-branch={BRANCH.rpartition('/')[2]}",
+            str(repository),
+        )
     for setting in (
         "uploadpack.allowFilter=true",
         "uploadpack.allowAnySHA1InWant=true",
@@ -76,7 +84,11 @@ def make_repository(example: str, folder: Path) -> Path:
     if head and git("-C", str(repository), "rev-parse", f"{head}^{{tree}}") == tree:
         return repository
     person = {"NAME": "Moorage examples", "EMAIL": "examples@moorage.invalid", "DATE": EPOCH}
-    who = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in person.items()}
+    who = {
+        f"GIT_{role}_{key}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for key, value in person.items()
+    }
     parent = ("-p", head) if head else ()
     message = f"The example {example}" if not head else f"Change the example {example}"
     commit = git("-C", str(repository), "commit-tree", tree, *parent, "-m", message, environ=who)
@@ -85,7 +97,10 @@ def make_repository(example: str, folder: Path) -> Path:
 
 
 def git(
-    *arguments: str, cwd: Path | None = None, environ: dict[str, str] | None = None, check: bool = True
+    *arguments: str,
+    cwd: Path | None = None,
+    environ: dict[str, str] | None = None,
+    check: bool = True,
 ) -> str:
     """Git's answer, trimmed. Raises `ServeError` with what Git said."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -102,9 +117,10 @@ def git(
     return done.stdout.strip()
 
 
-# ---------------------------------------------------------------------------------------------- HTTP
+# --------------------------------------------------------------------------------------------- HTTP
 class GitHandler(BaseHTTPRequestHandler):
-    """Hands the two requests that a fetch consists of to `git http-backend`, and refuses all others."""
+    """Hands the two requests that a fetch consists of to `git http-backend`, and refuses all
+    others."""
 
     server_version = "moorage-examples"
     sys_version = ""
@@ -112,7 +128,10 @@ class GitHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        if re.fullmatch(REPOSITORY + "/info/refs", url.path) and url.query == "service=git-upload-pack":
+        if (
+            re.fullmatch(REPOSITORY + "/info/refs", url.path)
+            and url.query == "service=git-upload-pack"
+        ):
             self._backend(b"")
         else:
             self.send_error(HTTPStatus.NOT_FOUND, "Only git fetch and git clone are served here.")
@@ -129,7 +148,8 @@ class GitHandler(BaseHTTPRequestHandler):
         self._backend(body)
 
     def _body(self) -> Iterator[bytes]:
-        """The request's body, in parts. Raises `ValueError` when it is too long or no body at all."""
+        """The request's body, in parts. Raises `ValueError` when it is too long or no body at
+        all."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             total = 0
             while size := int(self.rfile.readline(20).split(b";")[0], 16):
@@ -236,7 +256,8 @@ def bridge_address() -> str:
 
 
 def addresses_of(networks: str) -> list[str]:
-    """What may be this machine's address on networks: their gateways, and where one is not told, a subnet's first address."""
+    """What may be this machine's address on networks: their gateways, and where one is not told, a
+    subnet's first address."""
     found = []
     for word in networks.split():
         if "/" not in word:
@@ -255,7 +276,7 @@ def _is_local(address: str) -> bool:
     return True
 
 
-# ---------------------------------------------------------------------------------------------- one server per state folder
+# ---------------------------------------------------------------------- one server per state folder
 @dataclass(frozen=True)
 class State:
     """The folder that holds the repositories, and the server's process id, address and log."""
@@ -286,7 +307,8 @@ class State:
 
 
 def start_time(pid: int) -> str | None:
-    """When the process started, in ticks since boot (proc(5)): with the process id, it names one process only. None: not there."""
+    """When the process started, in ticks since boot (proc(5)): with the process id, it names one
+    process only. None: not there."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -295,11 +317,19 @@ def start_time(pid: int) -> str | None:
 
 
 def start_detached(state: State, address: str, port: int) -> str:
-    """Starts a server that outlives this process; its origin. The socket listens already when this returns."""
+    """Starts a server that outlives this process; its origin. The socket listens already when this
+    returns."""
     with listen(address, port) as listener, state.log.open("ab") as log:
         origin = "http://{}:{}".format(*listener.getsockname())
         process = subprocess.Popen(
-            [sys.executable, __file__, "--inherited", str(listener.fileno()), "--state", str(state.folder)],
+            [
+                sys.executable,
+                __file__,
+                "--inherited",
+                str(listener.fileno()),
+                "--state",
+                str(state.folder),
+            ],
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -323,7 +353,10 @@ def stop(state: State) -> None:
 
 
 def default_state() -> Path:
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "moorage-examples"
+    return (
+        Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        / "moorage-examples"
+    )
 
 
 def main() -> int:
@@ -332,7 +365,10 @@ def main() -> int:
         prog="scripts/serve-example", description="Serves an example as a Git repository over HTTP."
     )
     parser.add_argument(
-        "example", nargs="?", default=DEFAULT_EXAMPLE, help=f"folder below examples/ [{DEFAULT_EXAMPLE}]"
+        "example",
+        nargs="?",
+        default=DEFAULT_EXAMPLE,
+        help=f"folder below examples/ [{DEFAULT_EXAMPLE}]",
     )
     parser.add_argument(
         "--state",
@@ -340,7 +376,9 @@ def main() -> int:
         default=default_state(),
         help="folder for repositories and process id [%(default)s]",
     )
-    parser.add_argument("--address", help="address to listen on [that of the container engine's bridge]")
+    parser.add_argument(
+        "--address", help="address to listen on [that of the container engine's bridge]"
+    )
     parser.add_argument(
         "--port",
         type=int,
@@ -379,7 +417,9 @@ def _serve_example(state: State, arguments: argparse.Namespace) -> None:
         origin = found[1]
     else:
         with listen(arguments.address or bridge_address(), arguments.port) as listener:
-            print("http://{}:{}/{}.git".format(*listener.getsockname(), arguments.example), flush=True)
+            print(
+                "http://{}:{}/{}.git".format(*listener.getsockname(), arguments.example), flush=True
+            )
             serve(listener, state.repositories)
         return
     print(f"{origin}/{arguments.example}.git", flush=True)

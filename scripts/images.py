@@ -1,8 +1,11 @@
-"""Makes sure that Moorage's container images are on this machine. Standard library only: it runs before the virtual environment is there.
+"""Makes sure that Moorage's container images are on this machine. Standard library only: it runs
+before the virtual environment is there.
 
-An image's tag is a hash of its recipe (`deploy/images/<name>`, and what it copies), so that it costs nothing to know whether the right one is there. Where
-from, in this order: the engine itself; a tar of an earlier build in the cache; built from the recipe. The recipe starts from Debian,
-which is pulled where a registry can be reached, by the digest that the recipe has, and made by mmdebstrap where not. A setting names an image of your own instead.
+An image's tag is a hash of its recipe (`deploy/images/<name>`, and what it copies), so that it
+costs nothing to know whether the right one is there. Where from, in this order: the engine itself;
+a tar of an earlier build in the cache; built from the recipe. The recipe starts from Debian, which
+is pulled where a registry can be reached, by the digest that the recipe has, and made by mmdebstrap
+where not. A setting names an image of your own instead.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ HUB = "docker.io/library"
 PROBE_SECONDS = 4
 PULL_SECONDS = 300
 CA_BUNDLE = "ca-bundle.crt"
-"""Name of this machine's CA bundle beside the recipe, for the time of a build; never part of an image or of the hash."""
+"""Name of this machine's CA bundle beside the recipe, for the time of a build; never part of an
+image or of the hash."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +49,21 @@ class Recipe:
     target: str = ""
     """The Dockerfile's stage; "": the last one."""
     sources: tuple[str, ...] = ()
-    """What lies beside the recipe's folder in the build's context: files and folders, from the root of the repository."""
+    """What lies beside the recipe's folder in the build's context: files and folders, from the root
+    of the repository."""
     release: str = ""
     """Moorage's own version, where the image holds Moorage."""
 
     @property
     def version(self) -> str:
-        """Hash of all that decides what is in the image: names, modes and contents of the recipe's files, and the architecture."""
+        """Hash of all that decides what is in the image: names, modes and contents of the recipe's
+        files, and the architecture."""
         digest = hashlib.sha256(f"{DEBIAN_SUITE} {platform.machine()}\n".encode())
         for name, path in sorted(self.files().items()):
             mode = "x" if os.access(path, os.X_OK) else "-"
-            digest.update(f"{name} {mode} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+            digest.update(
+                f"{name} {mode} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode()
+            )
         return digest.hexdigest()[:12]
 
     def files(self) -> dict[str, Path]:
@@ -70,8 +78,8 @@ class Recipe:
 
     @property
     def debian(self) -> str:
-        """The Debian that the recipe starts from, as a registry has it: never by a tag alone, which may be another image tomorrow.
-        Raises `ImageError`."""
+        """The Debian that the recipe starts from, as a registry has it: never by a tag alone, which
+        may be another image tomorrow. Raises `ImageError`."""
         text = (self.folder / "Dockerfile").read_text()
         found = re.search(r"^ARG DEBIAN=(debian:\S+@sha256:[0-9a-f]{64})$", text, re.MULTILINE)
         if found is None:
@@ -143,7 +151,9 @@ class Engine:
 
     def pull(self, image: str) -> bool:
         """Pulls the image where its registry answers; False where it cannot be had."""
-        return registry_answers(image) and self._quiet("pull", "--quiet", image, timeout=PULL_SECONDS)
+        return registry_answers(image) and self._quiet(
+            "pull", "--quiet", image, timeout=PULL_SECONDS
+        )
 
     def load(self, tar: Path) -> bool:
         """Loads what `save` wrote; False when the file is of no use."""
@@ -172,7 +182,13 @@ class Engine:
         """Builds the recipe's image on the Debian image of that name."""
         version = f"{recipe.release}+{recipe.version}" if recipe.release else recipe.version
         arguments = {"DEBIAN": debian, "VERSION": version}
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NPM_CONFIG_REGISTRY", "PIP_INDEX_URL"):
+        for name in (
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "NO_PROXY",
+            "NPM_CONFIG_REGISTRY",
+            "PIP_INDEX_URL",
+        ):
             value = os.environ.get(name) or os.environ.get(name.lower())
             if value:
                 arguments[name] = value
@@ -183,7 +199,11 @@ class Engine:
                 shutil.copy2(path, context / name)
             bundle = machine_ca_bundle()
             (context / CA_BUNDLE).write_bytes(bundle.read_bytes() if bundle else b"")
-            flags = [flag for name, value in arguments.items() for flag in ("--build-arg", f"{name}={value}")]
+            flags = [
+                flag
+                for name, value in arguments.items()
+                for flag in ("--build-arg", f"{name}={value}")
+            ]
             target = ["--target", recipe.target] if recipe.target else []
             self._run("build", "--tag", recipe.tag, *target, *flags, str(context), show="tools: ")
         # Engines without BuildKit keep the earlier stages as images without a name.
@@ -199,7 +219,8 @@ class Engine:
         return done.returncode == 0
 
     def _run(self, *arguments: str, show: str = "\0") -> None:
-        """Runs to the end; shows what stands behind `show` in a line as it comes, and the last ones when it fails."""
+        """Runs to the end; shows what stands behind `show` in a line as it comes, and the last ones
+        when it fails."""
         lines: list[str] = []
         with subprocess.Popen(
             [self.command, *arguments],
@@ -214,7 +235,9 @@ class Engine:
                 if show in line:
                     say(line[line.index(show) :].rstrip())
         if process.returncode != 0:
-            raise ImageError(f"`{self.command} {arguments[0]}` failed:\n{''.join(lines[-40:]).rstrip()}")
+            raise ImageError(
+                f"`{self.command} {arguments[0]}` failed:\n{''.join(lines[-40:]).rstrip()}"
+            )
 
 
 def ensure(recipe: Recipe, engine: Engine, *, rebuild: bool = False) -> str:
@@ -228,7 +251,8 @@ def ensure(recipe: Recipe, engine: Engine, *, rebuild: bool = False) -> str:
 
 
 def ensure_tar(recipe: Recipe, engine: Engine) -> Path:
-    """Makes sure that the cache has the image's tar, for engines elsewhere (a cluster's nodes); its path. Raises `ImageError`."""
+    """Makes sure that the cache has the image's tar, for engines elsewhere (a cluster's nodes); its
+    path. Raises `ImageError`."""
     ensure(recipe, engine)
     if not recipe.cached.exists():
         engine.save(recipe.tag, recipe.cached)
@@ -239,7 +263,9 @@ def needs_mmdebstrap(recipe: Recipe, engine: Engine) -> bool:
     """Whether the image would have to be built, with no registry to start from."""
     if os.environ.get(recipe.setting) or engine.has(recipe.tag) or recipe.cached.exists():
         return False
-    return not (engine.has(DEBIAN_LOCAL) or engine.has(recipe.debian) or registry_answers(recipe.debian))
+    return not (
+        engine.has(DEBIAN_LOCAL) or engine.has(recipe.debian) or registry_answers(recipe.debian)
+    )
 
 
 def _obtain(recipe: Recipe, engine: Engine, *, rebuild: bool) -> None:
@@ -267,14 +293,16 @@ def _obtain(recipe: Recipe, engine: Engine, *, rebuild: bool) -> None:
 
 
 def _debian(recipe: Recipe, engine: Engine) -> str:
-    """The name of a Debian image that the engine has: one that this machine made of packages that Debian signed, or the registry's, which
-    the engine verifies by its digest."""
+    """The name of a Debian image that the engine has: one that this machine made of packages that
+    Debian signed, or the registry's, which the engine verifies by its digest."""
     if engine.has(DEBIAN_LOCAL):
         return DEBIAN_LOCAL
     public = recipe.debian
     if engine.has(public) or engine.pull(public):
         return public
-    reason = f"{public} cannot be pulled" if registry_answers(public) else "no registry can be reached"
+    reason = (
+        f"{public} cannot be pulled" if registry_answers(public) else "no registry can be reached"
+    )
     if shutil.which("mmdebstrap") is None:
         raise ImageError(
             f"{reason}, and mmdebstrap is not there to do without: `apt-get install mmdebstrap`."
@@ -288,7 +316,10 @@ def _debian(recipe: Recipe, engine: Engine) -> str:
         ]
         flags = ["--quiet", "--variant=minbase", *(f"--dpkgopt={option}" for option in options)]
         done = subprocess.run(
-            ["mmdebstrap", *flags, DEBIAN_SUITE, str(tar)], capture_output=True, text=True, check=False
+            ["mmdebstrap", *flags, DEBIAN_SUITE, str(tar)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode != 0:
             raise ImageError(
@@ -311,7 +342,9 @@ def find_engine() -> str:
 def registry_answers(image: str) -> bool:
     """Whether the image's registry answers within seconds, be it with a refusal."""
     first, slash, _ = image.partition("/")
-    host = first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
+    host = (
+        first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
+    )
     host = "registry-1.docker.io" if host == "docker.io" else host
     scheme = "http" if host.split(":")[0] in {"localhost", "127.0.0.1"} else "https"
     try:
@@ -349,15 +382,20 @@ def main(name: str) -> int:
     """The command line of `scripts/base-image` and `scripts/tools-image`."""
     recipe = RECIPES[name]
     parser = argparse.ArgumentParser(
-        prog=f"scripts/{name}-image", description=f"Makes sure that {recipe.repository} is on this machine."
+        prog=f"scripts/{name}-image",
+        description=f"Makes sure that {recipe.repository} is on this machine.",
     )
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--print-tag", action="store_true", help="only print the image's name")
     choice.add_argument(
-        "--print-tar", action="store_true", help="also make sure of a tar of the image, and print its path"
+        "--print-tar",
+        action="store_true",
+        help="also make sure of a tar of the image, and print its path",
     )
     choice.add_argument(
-        "--needs-mmdebstrap", action="store_true", help="exit with 0 when the image can be had no other way"
+        "--needs-mmdebstrap",
+        action="store_true",
+        help="exit with 0 when the image can be had no other way",
     )
     choice.add_argument(
         "--rebuild", action="store_true", help="build it anew, with Debian's packages of today"

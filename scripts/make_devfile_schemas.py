@@ -1,11 +1,13 @@
 """Makes `src/moorage/devfile/schemas.json` from the Devfile project's published JSON Schemas.
 
-    python scripts/make_devfile_schemas.py FOLDER    # holds devfile-<version>.json for every version
-    python scripts/make_devfile_schemas.py FOLDER --check
+    python scripts/make_devfile_schemas.py FOLDER [--check]
 
-The published schemas repeat themselves: 630 kB, of which a tenth says anything new. Here every distinct piece stands
-once, in a list that the pieces refer to by number; descriptions go. The seventh entry, `devworkspace`, is the newest
-version with what a DevWorkspace's template may hold besides: plugins and custom elements.
+FOLDER holds `devfile-<version>.json` for every version.
+
+The published schemas repeat themselves: 630 kB, of which a tenth says anything new. Here every
+distinct piece stands once, in a list that the pieces refer to by number; descriptions go. The
+seventh entry, `devworkspace`, is the newest version with what a DevWorkspace's template may hold
+besides: plugins and custom elements.
 """
 
 from __future__ import annotations
@@ -60,7 +62,9 @@ class Pieces:
             )
         piece: dict[str, Any] = {"t": KINDS[kind]}
         if kind == "object":
-            piece["p"] = {name: self.add(part) for name, part in schema.get("properties", {}).items()}
+            piece["p"] = {
+                name: self.add(part) for name, part in schema.get("properties", {}).items()
+            }
             more = schema.get("additionalProperties", True)
             piece["a"] = more if isinstance(more, bool) else self.add(more)
             if "required" in schema:
@@ -86,13 +90,18 @@ def _one(choice: dict[str, Any]) -> str:
 
 
 def devworkspace(newest: dict[str, Any], oldest: dict[str, Any]) -> dict[str, Any]:
-    """The newest version's schema, its plugins (as 2.0.0 has them, with the newest overrides) and custom elements."""
+    """The newest version's schema, its plugins (as 2.0.0 has them, with the newest overrides) and
+    custom elements."""
     made: dict[str, Any] = json.loads(json.dumps(newest))
     properties = made["properties"]
     made["required"] = []
-    plugin = json.loads(json.dumps(oldest["properties"]["components"]["items"]["properties"]["plugin"]))
+    plugin = json.loads(
+        json.dumps(oldest["properties"]["components"]["items"]["properties"]["plugin"])
+    )
     for part in ("commands", "components"):
-        plugin["properties"][part] = json.loads(json.dumps(properties["parent"]["properties"][part]))
+        plugin["properties"][part] = json.loads(
+            json.dumps(properties["parent"]["properties"][part])
+        )
     plugin["properties"]["version"] = properties["parent"]["properties"]["version"]
     text, anything = {"type": "string"}, {"type": "object", "additionalProperties": True}
     component = {
@@ -105,7 +114,12 @@ def devworkspace(newest: dict[str, Any], oldest: dict[str, Any]) -> dict[str, An
     command = {
         "type": "object",
         "required": ["commandClass", "embeddedResource"],
-        "properties": {"commandClass": text, "embeddedResource": anything, "group": group, "label": text},
+        "properties": {
+            "commandClass": text,
+            "embeddedResource": anything,
+            "group": group,
+            "label": text,
+        },
         "additionalProperties": False,
     }
     project = {
@@ -129,7 +143,8 @@ def devworkspace(newest: dict[str, Any], oldest: dict[str, Any]) -> dict[str, An
 
 
 def make(folder: Path) -> str:
-    """The text of `schemas.json`. Raises `SystemExit` when a schema says what the engine does not check."""
+    """The text of `schemas.json`. Raises `SystemExit` when a schema says what the engine does not
+    check."""
     found = {}
     for file in folder.glob("devfile-*.json"):
         match = re.fullmatch(r"devfile-(\d+\.\d+\.\d+)", file.stem)

@@ -71,7 +71,9 @@ def filled(block: list[str]) -> list[str]:
 def glued(text: str) -> str:
     """Keeps code together, and what would mean something else at the beginning of a line with the
     word before it."""
-    text = re.sub(r"`[^`]{1,90}`|\[[^\]]{1,40}\](?=\()", lambda code: code[0].replace(" ", GLUE), text)
+    text = re.sub(
+        r"`[^`]{1,90}`|\[[^\]]{1,40}\](?=\()", lambda code: code[0].replace(" ", GLUE), text
+    )
     return re.sub(r" (?=(?:[-+*>|=·]|#+|\d+[.)])(?: |$))", GLUE, text)
 
 
@@ -86,7 +88,9 @@ def main() -> int:
             if "--check" not in sys.argv[1:]:
                 file.write_text(made)
     for name in wide:
-        print(f"{name}: {'wider' if '--check' in sys.argv[1:] else 'was wider'} than {WIDTH} columns.")
+        print(
+            f"{name}: {'wider' if '--check' in sys.argv[1:] else 'was wider'} than {WIDTH} columns."
+        )
     return 1 if wide and "--check" in sys.argv[1:] else 0
 
 

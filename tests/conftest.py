@@ -8,8 +8,8 @@ import pytest
 
 import published
 
-# A shell without job control starts what runs in the background with these ignored, and every program that a test starts
-# would inherit that, deaf to the Ctrl-C that the test sends.
+# A shell without job control starts what runs in the background with these ignored, and every
+# program that a test starts would inherit that, deaf to the Ctrl-C that the test sends.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
@@ -35,7 +35,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(specname="pytest_collection_modifyitems", tryfirst=True)
 def pytest_keep_together(items: list[pytest.Item]) -> None:
-    """Groups the tests that share something made once per module, so that parallel workers make it once, too.
+    """Groups the tests that share something made once per module, so that parallel workers make it
+    once, too.
 
     (A hook of another name than pytest's own is heard of only if it begins with `pytest_`.)"""
     for item in items:
@@ -48,13 +49,16 @@ def _shares_with_its_module(item: pytest.Item) -> bool:
         return False
     found = item._fixtureinfo.name2fixturedefs
     return any(
-        definition.scope == "module" for name in item.fixturenames for definition in found.get(name, ())
+        definition.scope == "module"
+        for name in item.fixturenames
+        for definition in found.get(name, ())
     )
 
 
 @pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
 def pytest_name_groups(items: list[pytest.Item]) -> None:
-    """Makes `--dist loadgroup` keep groups together: pytest-xdist 3.8 notes a test's group where pytest 9.2 looks no more."""
+    """Makes `--dist loadgroup` keep groups together: pytest-xdist 3.8 notes a test's group where
+    pytest 9.2 looks no more."""
     for item in items:
         if (named := getattr(item, "_nodeid", item.nodeid)) != item.nodeid:
             item._id = type(item._id).parse(named)  # type: ignore[attr-defined]
@@ -62,7 +66,8 @@ def pytest_name_groups(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Takes over from a parallel worker how many tests were left out: each of them collects the same ones."""
+    """Takes over from a parallel worker how many tests were left out: each of them collects the
+    same ones."""
     if number := getattr(node, "workeroutput", {}).get(_LEFT_OUT_OF_WORKER):
         node.config.stash[_LEFT_OUT] = number
 

@@ -1,8 +1,10 @@
-"""Ports for what tests start: free, and taken by no other test, also when several runs or workers are at it at once.
+"""Ports for what tests start: free, and taken by no other test, also when several runs or workers
+are at it at once.
 
-A process that is told a port binds it later; in between, nobody else may be told the same one. So each process locks a byte of
-one file per port that it hands out, until it ends: the kernel takes the locks back by itself. The range lies below the one from
-which the kernel takes ports for outgoing connections.
+A process that is told a port binds it later; in between, nobody else may be told the same one. So
+each process locks a byte of one file per port that it hands out, until it ends: the kernel takes
+the locks back by itself. The range lies below the one from which the kernel takes ports for
+outgoing connections.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ def free_ports(count: int) -> int:
 
 
 def _take(port: int) -> bool:
-    """Whether the port is this process's from now on. One that proves to be in use stays locked, which does no harm."""
+    """Whether the port is this process's from now on. One that proves to be in use stays locked,
+    which does no harm."""
     if port in _taken:
         return False
     _taken.add(port)

@@ -1,8 +1,10 @@
-"""Published data that this repository may not hold: schemas, registries and cases of the projects whose formats Moorage reads.
+"""Published data that this repository may not hold: schemas, registries and cases of the projects
+whose formats Moorage reads.
 
-It is looked for in the folder that `MOORAGE_TEST_DATA` names, then in `../shared/data` beside the repository. Tests that need it are
-marked `published`; where it is in neither place they are left out, which the end of the run says in one line. With
-`MOORAGE_TEST_DATA_REQUIRED=1`, as in CI where the data is there, a run that would leave them out fails.
+It is looked for in the folder that `MOORAGE_TEST_DATA` names, then in `../shared/data` beside the
+repository. Tests that need it are marked `published`; where it is in neither place they are left
+out, which the end of the run says in one line. With `MOORAGE_TEST_DATA_REQUIRED=1`, as in CI where
+the data is there, a run that would leave them out fails.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ PARTS = ("devfile/schemas", "devfile/registry", "devfile/flatten")
 def find(named: str | None, beside: Path) -> Path | None:
     """The folder of the data; `named` is what `MOORAGE_TEST_DATA` says.
 
-    Raises `pytest.UsageError` for a named folder that does not hold it: who names one wants these tests."""
+    Raises `pytest.UsageError` for a named folder that does not hold it: who names one wants these
+    tests."""
     if named:
         if missing := _missing(Path(named)):
             raise pytest.UsageError(
@@ -39,7 +42,8 @@ def _missing(folder: Path) -> list[str]:
 
 DATA = find(os.environ.get(VARIABLE), BESIDE)
 DEVFILE = (DATA or BESIDE) / "devfile"
-"""Holds nothing where there is no data: lists made from it are empty, and the tests that use them are left out."""
+"""Holds nothing where there is no data: lists made from it are empty, and the tests that use them
+are left out."""
 
 marker = pytest.mark.published
 

@@ -1,10 +1,12 @@
-"""Fuzzes the devfile engine with atheris: any bytes give a Devfile or a `DevfileError`, and what holds for devfiles.
+"""Fuzzes the devfile engine with atheris: any bytes give a Devfile or a `DevfileError`, and what
+holds for devfiles.
 
     pip install atheris
     python bench/fuzz/devfile.py FOLDER [-max_total_time=600] [libFuzzer options]
 
-FOLDER keeps the corpus; it begins with the public registry's devfiles. Whatever is found ends the run with a
-traceback and the input in a file; it then becomes a test in `tests/unit/devfile/test_finds.py`.
+FOLDER keeps the corpus; it begins with the public registry's devfiles. Whatever is found ends the
+run with a traceback and the input in a file; it then becomes a test in
+`tests/unit/devfile/test_finds.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Adds a note to the volume that both containers mount, and reads it back from the container that serves it."""
+"""Adds a note to the volume that both containers mount, and reads it back from the container that
+serves it."""
 
 import os
 import sys

@@ -1,4 +1,5 @@
-"""A web server that says hello: the smallest thing that a workspace can show on a port of its own."""
+"""A web server that says hello: the smallest thing that a workspace can show on a port of its
+own."""
 
 import os
 

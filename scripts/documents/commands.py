@@ -32,7 +32,10 @@ def _group(context: click.Context, group: click.Group) -> Iterator[str]:
 
 
 def _command(context: click.Context, command: click.Command) -> Iterator[str]:
-    words = [context.command_path, *(piece for p in command.params for piece in p.get_usage_pieces(context))]
+    words = [
+        context.command_path,
+        *(piece for p in command.params for piece in p.get_usage_pieces(context)),
+    ]
     yield f"#### `{' '.join(words)}`\n"
     for paragraph in (command.help or "").split("\n\n"):
         yield " ".join(paragraph.split()) + "\n"

@@ -32,7 +32,10 @@ MEANINGS = dict(re.findall(r"── (\w+) +(?:… or )?(.+?) +HTTP", errors.__do
 """What the tree, as it is drawn, says of each kind."""
 CAUSE, NOTICE, PAGE, HTTP, PROBLEM = "cause", "notice", "page", "http", "problem"
 SECTIONS = {
-    CAUSE: ("Causes", "Why a workspace waits or failed: `cause` of a workspace, its page, `moor show`."),
+    CAUSE: (
+        "Causes",
+        "Why a workspace waits or failed: `cause` of a workspace, its page, `moor show`.",
+    ),
     NOTICE: ("Notices", "What happened to a workspace, or is about to: `notice` of a workspace."),
     PROBLEM: (
         "Problems and warnings",
@@ -40,7 +43,10 @@ SECTIONS = {
         "`problems` of an error, `warnings` of a workspace, `moor devfile`.",
     ),
     PAGE: ("Pages", "Shown by a gateway or HAProxy in place of a workspace."),
-    HTTP: ("Requests that reach no route", "Answers of HTTP itself, as `application/problem+json`."),
+    HTTP: (
+        "Requests that reach no route",
+        "Answers of HTTP itself, as `application/problem+json`.",
+    ),
 }
 
 
@@ -139,12 +145,19 @@ class Source:
         for name in names:
             if kind := self.kind(name):
                 return kind
-            for word, section in (("cause", CAUSE), ("notice", NOTICE), ("_text", PAGE), ("message", PAGE)):
+            for word, section in (
+                ("cause", CAUSE),
+                ("notice", NOTICE),
+                ("_text", PAGE),
+                ("message", PAGE),
+            ):
                 if word in name.lower():
                     return section
         return PROBLEM
 
-    def _said(self, call: ast.Call, constants: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    def _said(
+        self, call: ast.Call, constants: dict[str, str]
+    ) -> Iterator[tuple[str, str, str, str]]:
         """Section, code, message and hint of a call, once for each code that it may give."""
         name = _name(call.func)
         kind = self.kind(name)
@@ -158,7 +171,11 @@ class Source:
                 # A word without a dash that is no argument `code` by name is another callable's of
                 # the same name.
                 if "code" in named or "-" in code:
-                    yield known.section, code, *(_text(given.get(k), constants) for k in ("message", "hint"))
+                    yield (
+                        known.section,
+                        code,
+                        *(_text(given.get(k), constants) for k in ("message", "hint")),
+                    )
 
 
 def _fields(node: ast.ClassDef) -> list[str]:
@@ -193,8 +210,8 @@ def _constants(module: ast.Module) -> dict[str, str]:
 
 
 def _assigned(function: ast.AST) -> Iterator[dict[str, str]]:
-    """The variables of each block of a function that has a `code` among them: message and hint stand
-    beside it."""
+    """The variables of each block of a function that has a `code` among them: message and hint
+    stand beside it."""
     for node in ast.walk(function):
         for block in (getattr(node, "body", None), getattr(node, "orelse", None)):
             names: dict[str, str] = {}
@@ -217,7 +234,9 @@ def _pairs(block: list[ast.stmt]) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def _is_status(node: ast.AST | None) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, int) and 400 <= node.value < 600
+    return (
+        isinstance(node, ast.Constant) and isinstance(node.value, int) and 400 <= node.value < 600
+    )
 
 
 def _codes(node: ast.AST | None, constants: dict[str, str]) -> list[str]:

@@ -34,7 +34,11 @@ def _metric(call: ast.Call) -> Iterator[Metric]:
     first."""
     function = ast.unparse(call.func).lower()
     kind = next((kind for kind in KINDS if function.endswith(kind)), "")
-    texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+    texts = [
+        arg.value
+        for arg in call.args
+        if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+    ]
     if kind and len(texts) >= 2 and texts[0].startswith(PREFIX):
         labels = next((arg for arg in call.args if isinstance(arg, ast.Tuple | ast.List)), None)
         yield _of(texts[0], kind, ast.literal_eval(labels) if labels else (), texts[1])

@@ -27,7 +27,12 @@ UNITS = ("seconds", "minutes", "hours", "days", "MB")
 def made() -> str:
     lines = []
     for table, kind in TABLES.items():
-        lines += [f"## `[{table}]`", "", f"In the environment: `MOORAGE_{table.upper()}_<FIELD>`.", ""]
+        lines += [
+            f"## `[{table}]`",
+            "",
+            f"In the environment: `MOORAGE_{table.upper()}_<FIELD>`.",
+            "",
+        ]
         lines += ["| field | type | default | meaning |", "|---|---|---|---|"]
         meanings = docstrings(kind)
         for field in msgspec.structs.fields(kind):
@@ -68,7 +73,9 @@ def _words(kind: Any) -> str:
         return f"list of {_words(get_args(kind)[0])}s"
     if origin in (Union, types.UnionType):
         return _words(next(each for each in get_args(kind) if each is not type(None)))
-    return {str: "text", int: "integer", float: "number", bool: "true or false"}.get(kind, str(kind))
+    return {str: "text", int: "integer", float: "number", bool: "true or false"}.get(
+        kind, str(kind)
+    )
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
@@ -85,5 +92,9 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return (
-        f'"{value}"' if isinstance(value, str) else f"{value:_}" if isinstance(value, int) else f"{value:g}"
+        f'"{value}"'
+        if isinstance(value, str)
+        else f"{value:_}"
+        if isinstance(value, int)
+        else f"{value:g}"
     )

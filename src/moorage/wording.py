@@ -44,13 +44,19 @@ _BADGES: dict[ActualState, Badge] = {
     ActualState.STARTING: Badge("Starting", "busy", "It is being started."),
     ActualState.RUNNING: Badge("Running", "good", "It runs."),
     ActualState.STOPPING: Badge("Stopping", "busy", "It is being stopped; its files stay."),
-    ActualState.STOPPED: Badge("Stopped", "quiet", "It is stopped. Its files and its home are kept."),
+    ActualState.STOPPED: Badge(
+        "Stopped", "quiet", "It is stopped. Its files and its home are kept."
+    ),
     ActualState.TERMINATING: Badge("Deleting", "busy", "It is being deleted, with its files."),
     ActualState.TERMINATED: Badge("Deleted", "quiet", "It is deleted."),
     ActualState.FAILED: Badge(
-        "Failed", "bad", "It cannot go on by itself: something must be changed, then start it again."
+        "Failed",
+        "bad",
+        "It cannot go on by itself: something must be changed, then start it again.",
     ),
-    ActualState.ERROR: Badge("Error", "bad", "Its agent met an error of its own, and goes on trying."),
+    ActualState.ERROR: Badge(
+        "Error", "bad", "Its agent met an error of its own, and goes on trying."
+    ),
     ActualState.UNKNOWN: Badge(
         "Unknown", "quiet", "Its agent has not been heard of for a while; it may still run."
     ),

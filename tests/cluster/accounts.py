@@ -1,4 +1,5 @@
-"""The account under which the tests run the agent: a service account with exactly the rights that it says it needs."""
+"""The account under which the tests run the agent: a service account with exactly the rights that
+it says it needs."""
 
 from __future__ import annotations
 
@@ -19,17 +20,22 @@ from moorage.kernel.clock import SystemClock
 NAME = "moorage-test-agent"
 NAMESPACE = "default"
 ROLE = Kind("ClusterRole", "rbac.authorization.k8s.io/v1", "clusterroles", namespaced=False)
-BINDING = Kind("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False)
+BINDING = Kind(
+    "ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False
+)
 LOCAL_ROLE = Kind("Role", "rbac.authorization.k8s.io/v1", "roles")
 LOCAL_BINDING = Kind("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings")
 TOKEN = Kind("TokenRequest", "authentication.k8s.io/v1", "tokenrequests")
 
 
 async def make(kubeconfig: Path, name: str = NAME, *, only: str = "") -> str:
-    """Makes the account, as the administrator of `kubeconfig` → its own kubeconfig. `only`: the namespace that all its workspaces share."""
+    """Makes the account, as the administrator of `kubeconfig` → its own kubeconfig. `only`: the
+    namespace that all its workspaces share."""
     admin = access.from_kubeconfig(kubeconfig)
     async with Client(admin, TokenBucket(100, 100, SystemClock())) as client:
-        await put(client, BY_NAME["ServiceAccount"], {"metadata": {"name": name, "namespace": NAMESPACE}})
+        await put(
+            client, BY_NAME["ServiceAccount"], {"metadata": {"name": name, "namespace": NAMESPACE}}
+        )
         await put(client, ROLE, rights.cluster_role(name, shared=bool(only)))
         await put(client, BINDING, _binding("ClusterRole", name))
         if only:
@@ -37,7 +43,11 @@ async def make(kubeconfig: Path, name: str = NAME, *, only: str = "") -> str:
             await put(client, LOCAL_BINDING, _binding("Role", name, only))
         else:
             await read_pull_secrets(client, NAMESPACE)
-        asked = {"apiVersion": TOKEN.api, "kind": TOKEN.name, "spec": {"expirationSeconds": 24 * 3600}}
+        asked = {
+            "apiVersion": TOKEN.api,
+            "kind": TOKEN.name,
+            "spec": {"expirationSeconds": 24 * 3600},
+        }
         path = BY_NAME["ServiceAccount"].path(NAMESPACE, name) + "/token"
         answer = await client._json(
             "create", TOKEN, path, method="POST", body=asked, content="application/json"
@@ -63,7 +73,9 @@ async def make(kubeconfig: Path, name: str = NAME, *, only: str = "") -> str:
 
 async def remove(kubeconfig: Path) -> None:
     """Takes away what `make` made for all workspaces, as the administrator of `kubeconfig`."""
-    async with Client(access.from_kubeconfig(kubeconfig), TokenBucket(100, 100, SystemClock())) as client:
+    async with Client(
+        access.from_kubeconfig(kubeconfig), TokenBucket(100, 100, SystemClock())
+    ) as client:
         for kind in (BINDING, ROLE):
             await client.delete(kind, "", NAME)
         for kind in (LOCAL_BINDING, LOCAL_ROLE):
@@ -73,14 +85,20 @@ async def remove(kubeconfig: Path) -> None:
 
 async def remove_workspaces(kubeconfig: Path, installation: str) -> None:
     """Deletes the namespaces of an installation's workspaces, with all that is in them."""
-    async with Client(access.from_kubeconfig(kubeconfig), TokenBucket(100, 100, SystemClock())) as client:
-        for item in await client.list_all(BY_NAME["Namespace"], labels=f"{INSTALLATION}={installation}"):
+    async with Client(
+        access.from_kubeconfig(kubeconfig), TokenBucket(100, 100, SystemClock())
+    ) as client:
+        for item in await client.list_all(
+            BY_NAME["Namespace"], labels=f"{INSTALLATION}={installation}"
+        ):
             await client.delete(BY_NAME["Namespace"], "", item["metadata"]["name"])
 
 
 async def node_addresses(kubeconfig: Path) -> list[str]:
     """The addresses of the cluster's nodes within its network."""
-    async with Client(access.from_kubeconfig(kubeconfig), TokenBucket(100, 100, SystemClock())) as client:
+    async with Client(
+        access.from_kubeconfig(kubeconfig), TokenBucket(100, 100, SystemClock())
+    ) as client:
         return [
             address["address"]
             for node in await client.list_all(BY_NAME["Node"])
@@ -90,7 +108,8 @@ async def node_addresses(kubeconfig: Path) -> list[str]:
 
 
 async def read_pull_secrets(client: Client, namespace: str) -> None:
-    """Gives the account what the chart gives it where sources of image pull secrets lie. `client`: an administrator's."""
+    """Gives the account what the chart gives it where sources of image pull secrets lie. `client`:
+    an administrator's."""
     name = f"{NAME}-pull"
     await put(client, LOCAL_ROLE, rights.sources_role(name, namespace))
     await put(client, LOCAL_BINDING, _binding("Role", name, namespace))
@@ -106,7 +125,8 @@ def _binding(kind: str, role: str, namespace: str = "") -> dict[str, Any]:
 
 
 async def put(client: Client, kind: Kind, item: dict[str, Any]) -> None:
-    """As `kubectl apply` would, of any kind: what was there before is what it should be afterwards."""
+    """As `kubectl apply` would, of any kind: what was there before is what it should be
+    afterwards."""
     body = {"apiVersion": kind.api, "kind": kind.name, **item}
     metadata = item["metadata"]
     await client._json(

@@ -1,4 +1,5 @@
-"""An agent in a process of its own, to be killed. Its server is a file of wishes, its report a file of states.
+"""An agent in a process of its own, to be killed. Its server is a file of wishes, its report a file
+of states.
 
 agent_process.py KUBECONFIG INSTALLATION TOOLS_IMAGE WISHES STATES
 """
@@ -27,7 +28,9 @@ def read(file: Path) -> str:
     return file.read_text()
 
 
-async def main(kubeconfig: str, installation: str, tools_image: str, wishes: Path, states: Path) -> None:
+async def main(
+    kubeconfig: str, installation: str, tools_image: str, wishes: Path, states: Path
+) -> None:
     backend = KubernetesBackend(
         access.from_kubeconfig(Path(kubeconfig)),
         AgentSettings(tools_image=tools_image, stop_timeout=1),

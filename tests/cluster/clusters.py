@@ -1,12 +1,16 @@
-"""The cluster that the tests run on: one node of this machine that they start, or one that a person names.
+"""The cluster that the tests run on: one node of this machine that they start, or one that a person
+names.
 
-    MOORAGE_TEST_CLUSTER        without it, a cluster is started and ended again; `keep`: it is left up for the next run;
-                                `1`: the tests run on the one that KUBECONFIG names, as its administrator
-    MOORAGE_TEST_CLUSTER_LOAD   on a cluster that was named: the command that puts the images of an archive onto its nodes,
-                                such as `kind load image-archive`; the archive's path is appended
+    MOORAGE_TEST_CLUSTER        without it, a cluster is started and ended again; `keep`: it is left
+                                up for the next run; `1`: the tests run on the one that KUBECONFIG
+                                names, as its administrator
+    MOORAGE_TEST_CLUSTER_LOAD   on a cluster that was named: the command that puts the images of an
+                                archive onto its nodes, such as `kind load image-archive`; the
+                                archive's path is appended
 
-What reaches into the node (its containers, its processes, its loopback address, etcd) or changes all of it takes a cluster of our
-own: such tests ask `own` for it, which leaves them out on one that was named.
+What reaches into the node (its containers, its processes, its loopback address, etcd) or changes
+all of it takes a cluster of our own: such tests ask `own` for it, which leaves them out on one that
+was named.
 """
 
 from __future__ import annotations
@@ -60,7 +64,8 @@ def chosen() -> Cluster:
 
 
 def own(cluster: Cluster) -> OwnCluster:
-    """That cluster, where the tests started it. On one that was named, the test that asks is skipped."""
+    """That cluster, where the tests started it. On one that was named, the test that asks is
+    skipped."""
     if isinstance(cluster, OwnCluster):
         return cluster
     pytest.skip("reaches into the node, or changes it: only on a cluster that the tests start")
@@ -85,7 +90,9 @@ class OwnCluster:
 
     def load(self, *images: str) -> None:
         with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as saving:
-            subprocess.run([SCRIPT, "load", "-"], stdin=saving.stdout, stdout=subprocess.DEVNULL, check=True)
+            subprocess.run(
+                [SCRIPT, "load", "-"], stdin=saving.stdout, stdout=subprocess.DEVNULL, check=True
+            )
         assert saving.returncode == 0, f"docker save {images} failed"
 
     def address(self) -> str:
@@ -106,11 +113,14 @@ class OwnCluster:
 
 
 class NamedCluster:
-    """The one that KUBECONFIG names. It stays up; what the tests make on it carries an installation of its own, and is removed."""
+    """The one that KUBECONFIG names. It stays up; what the tests make on it carries an installation
+    of its own, and is removed."""
 
     def __init__(self) -> None:
         named = os.environ.get("KUBECONFIG", "")
-        assert named, f"{CHOICE}=1 asks for the cluster that KUBECONFIG names, and KUBECONFIG is not set"
+        assert named, (
+            f"{CHOICE}=1 asks for the cluster that KUBECONFIG names, and KUBECONFIG is not set"
+        )
         self.kubeconfig = Path(named)
         self._folder = TemporaryDirectory(prefix="moorage-test-cluster-")
         self.agent_kubeconfig = Path(self._folder.name) / "agent.conf"
@@ -124,7 +134,9 @@ class NamedCluster:
 
     def load(self, *images: str) -> None:
         command = os.environ.get(LOAD, "")
-        assert command, f"{LOAD} is to say by which command images get onto the nodes of this cluster"
+        assert command, (
+            f"{LOAD} is to say by which command images get onto the nodes of this cluster"
+        )
         with TemporaryDirectory(prefix="moorage-images-") as folder:
             archive = Path(folder) / "images.tar"
             run("docker", "save", "-o", archive, *images)
@@ -139,6 +151,10 @@ class NamedCluster:
 
 
 def run(*command: str | Path, check: bool = True) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0 or not check, f"{command}: {done.stdout[-1000:]} {done.stderr[-1000:]}"
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 or not check, (
+        f"{command}: {done.stdout[-1000:]} {done.stderr[-1000:]}"
+    )
     return done.stdout.strip()

@@ -1,4 +1,5 @@
-"""Moorage as the chart installs it on the cluster, and the ways in that a person has: kubectl, Helm and a browser."""
+"""Moorage as the chart installs it on the cluster, and the ways in that a person has: kubectl, Helm
+and a browser."""
 
 from __future__ import annotations
 
@@ -34,11 +35,15 @@ OF_THE_CLUSTER = re.compile(
 )
 
 
-def run(*command: str, stdin: str = "", check: bool = True, env: dict[str, str] | None = None) -> str:
+def run(
+    *command: str, stdin: str = "", check: bool = True, env: dict[str, str] | None = None
+) -> str:
     done = subprocess.run(
         command, input=stdin, capture_output=True, text=True, check=False, timeout=280, env=env
     )
-    assert done.returncode == 0 or not check, f"{command}: {done.stdout[-3000:]} {done.stderr[-3000:]}"
+    assert done.returncode == 0 or not check, (
+        f"{command}: {done.stdout[-3000:]} {done.stderr[-3000:]}"
+    )
     return done.stdout if check else done.stdout + done.stderr
 
 
@@ -83,7 +88,15 @@ class Release:
         flags = ["--wait", "--timeout", "4m"] if wait else []
         given = as_text(merged(self._values(), *values))
         return self.helm(
-            "upgrade", "--install", NAME, str(CHART), "--create-namespace", "-f", "-", *flags, stdin=given
+            "upgrade",
+            "--install",
+            NAME,
+            str(CHART),
+            "--create-namespace",
+            "-f",
+            "-",
+            *flags,
+            stdin=given,
         )
 
     def uninstall(self) -> None:
@@ -115,14 +128,18 @@ class Release:
 
     def moor(self, *arguments: str, check: bool = True) -> str:
         """In the server's pod, as the first administrator."""
-        return self.kubectl("exec", f"deployment/{NAME}-server", "--", "moor", *arguments, check=check)
+        return self.kubectl(
+            "exec", f"deployment/{NAME}-server", "--", "moor", *arguments, check=check
+        )
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.moor(*arguments, "-o", "json"))
 
     def api(self) -> httpx.Client:
         """The REST API, through the gateway, as the first administrator."""
-        token = base64.b64decode(self.get("secret", f"{NAME}-secrets")["data"]["admin-token"]).decode()
+        token = base64.b64decode(
+            self.get("secret", f"{NAME}-secrets")["data"]["admin-token"]
+        ).decode()
         return httpx.Client(
             base_url=f"http://{self.cluster.node_address()}:{self.port}/api/v1",
             headers={"Authorization": f"Bearer {token}", "Host": f"{ZONE}:{self.port}"},
@@ -139,12 +156,22 @@ class Release:
 
     def log(self, part: str) -> str:
         """What its pods say, and what those that ended before said."""
-        selector = ("-l", f"app.kubernetes.io/name=moorage-{part}", "--all-containers", "--tail", "200")
-        return self.kubectl("logs", *selector) + self.kubectl("logs", *selector, "--previous", check=False)
+        selector = (
+            "-l",
+            f"app.kubernetes.io/name=moorage-{part}",
+            "--all-containers",
+            "--tail",
+            "200",
+        )
+        return self.kubectl("logs", *selector) + self.kubectl(
+            "logs", *selector, "--previous", check=False
+        )
 
     def everything(self) -> set[str]:
         """`Kind/namespace/name` of all that people and programs made in the cluster."""
-        answer = json.loads(run(program("kubectl"), "get", KINDS, "-A", "-o", "json", env=self.environment()))
+        answer = json.loads(
+            run(program("kubectl"), "get", KINDS, "-A", "-o", "json", env=self.environment())
+        )
         found = {
             f"{item['kind']}/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
             for item in answer["items"]
@@ -154,7 +181,10 @@ class Release:
     def expect_nothing_beyond(self, before: set[str]) -> None:
         """Waits for it: what is deleted takes a moment to be gone."""
         eventually(
-            "nothing is left over", lambda: not (self.everything() - before) or None, within=90, every=1
+            "nothing is left over",
+            lambda: not (self.everything() - before) or None,
+            within=90,
+            every=1,
         )
 
     def remove(self, names: set[str]) -> None:
@@ -184,8 +214,8 @@ class Release:
 
 
 class Elsewhere:
-    """What the server's command for a new agent installs, pasted into a shell, with the images that the command names; and what this
-    cluster needs beside it."""
+    """What the server's command for a new agent installs, pasted into a shell, with the images that
+    the command names; and what this cluster needs beside it."""
 
     namespace = "moorage"
 
@@ -217,7 +247,13 @@ class Elsewhere:
         run("bash", "-euc", f"cd {shlex.quote(str(CHART.parents[2]))}; {command}", env=environment)
 
     def log(self, part: str) -> str:
-        selector = ("-l", f"app.kubernetes.io/name=moorage-{part}", "--all-containers", "--tail", "200")
+        selector = (
+            "-l",
+            f"app.kubernetes.io/name=moorage-{part}",
+            "--all-containers",
+            "--tail",
+            "200",
+        )
         return self._release.kubectl("logs", "-n", self.namespace, *selector)
 
     def uninstall(self) -> None:

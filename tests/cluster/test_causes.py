@@ -51,7 +51,9 @@ async def test_an_image_that_needs_a_sign_in(world: KubernetesWorld) -> None:
     """The registry's refusal is told at once, without waiting for the node to try again."""
     agent = await world.agent()
     began = time.time()
-    fault = await fault_of(agent, desired_of(world, spec=with_main(world, image=world.private_image)))
+    fault = await fault_of(
+        agent, desired_of(world, spec=with_main(world, image=world.private_image))
+    )
     assert fault.code == "image-denied"
     assert "authori" in fault.detail.lower()
     FIGURES.note("an image that its registry refuses: told after", time.time() - began, "s")
@@ -59,8 +61,8 @@ async def test_an_image_that_needs_a_sign_in(world: KubernetesWorld) -> None:
 
 
 async def test_an_unknown_storage_class(world: KubernetesWorld) -> None:
-    """A StorageClass that the cluster does not have is named, with the setting to correct; once that is corrected, the next
-    start succeeds."""
+    """A StorageClass that the cluster does not have is named, with the setting to correct; once
+    that is corrected, the next start succeeds."""
     storage = msgspec.structs.replace(world.settings.storage, class_="nowhere")
     agent = await world.agent(settings=msgspec.structs.replace(world.settings, storage=storage))
     desired = desired_of(world)
@@ -78,8 +80,8 @@ async def test_an_unknown_storage_class(world: KubernetesWorld) -> None:
 
 
 async def test_more_than_the_quota(world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A workspace that asks for more than it may have is told so at once, and refused a while later (half a minute, outside of
-    tests), with what it asked for."""
+    """A workspace that asks for more than it may have is told so at once, and refused a while later
+    (half a minute, outside of tests), with what it asked for."""
     monkeypatch.setattr("moorage.agent.runtimes.kubernetes.starting.progress.REFUSED_FOR", 8.0)
     limits = ResourceSettings(limits=Amounts(memory="1Gi"))
     agent = await world.agent(
@@ -112,7 +114,8 @@ async def test_within_the_quota(world: KubernetesWorld) -> None:
 
 
 async def test_more_memory_than_any_node_has(world: KubernetesWorld) -> None:
-    """While no node has room, the stage says which resource is short; with no end of that, it is the fault."""
+    """While no node has room, the stage says which resource is short; with no end of that, it is
+    the fault."""
     agent = await world.agent(schedule_timeout=6.0)
     asked = Resources(memory_request=4000 * GIB)
     desired = desired_of(world, spec=with_main(world, resources=asked))
@@ -155,7 +158,9 @@ async def test_a_program_that_is_not_there(world: KubernetesWorld) -> None:
     agent = await world.agent()
     spec = simple_spec(world)
     side = Container(name="side", image=world.image, command=("no-such-program",))
-    desired = desired_of(world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side)))
+    desired = desired_of(
+        world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side))
+    )
     await agent.runtime.start(desired, received=time.time())
 
     async def hopeless() -> Any:
@@ -169,7 +174,8 @@ async def test_a_program_that_is_not_there(world: KubernetesWorld) -> None:
 
 
 async def test_an_editor_that_never_answers(world: KubernetesWorld) -> None:
-    """An editor that does not open its port in time is the fault, with the main container's last lines."""
+    """An editor that does not open its port in time is the fault, with the main container's last
+    lines."""
     agent = await world.agent(editor_timeout=10.0)
     editor = msgspec.structs.replace(EDITOR, command=("sh", "-c", "echo thinking; sleep 600"))
     desired = desired_of(world, spec=simple_spec(world, editor=editor))
@@ -179,11 +185,13 @@ async def test_an_editor_that_never_answers(world: KubernetesWorld) -> None:
 
 
 async def test_a_crash_loop_fails_with_its_last_lines(world: KubernetesWorld) -> None:
-    """The whole agent: a container that ends again and again makes the workspace Failed, with what it wrote last; then
-    nothing runs any more, and its log can still be read."""
+    """The whole agent: a container that ends again and again makes the workspace Failed, with what
+    it wrote last; then nothing runs any more, and its log can still be read."""
     spec = simple_spec(world)
     side = Container(name="side", image=world.crashing_image)
-    desired = desired_of(world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side)))
+    desired = desired_of(
+        world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side))
+    )
     agent = WholeAgent(world, [desired])
     said = await agent.until_state(desired.name, ActualState.FAILED, 150)
     assert said.cause is not None
@@ -198,9 +206,12 @@ async def test_a_crash_loop_fails_with_its_last_lines(world: KubernetesWorld) ->
 
 
 async def test_an_autoscaler_that_acts(world: KubernetesWorld) -> None:
-    """While an autoscaler says that it adds a node, the stage says so, with how long that takes; it goes on waiting."""
+    """While an autoscaler says that it adds a node, the stage says so, with how long that takes; it
+    goes on waiting."""
     agent = await world.agent()
-    desired = desired_of(world, spec=with_main(world, resources=Resources(memory_request=4000 * GIB)))
+    desired = desired_of(
+        world, spec=with_main(world, resources=Resources(memory_request=4000 * GIB))
+    )
     await agent.runtime.start(desired, received=time.time())
     await agent.runtime.observe(desired.name, desired)
     pod = await world.pod(desired.name)
@@ -229,9 +240,14 @@ async def test_an_autoscaler_that_acts(world: KubernetesWorld) -> None:
 
 
 async def test_a_volume_that_nobody_makes(world: KubernetesWorld) -> None:
-    """While a provisioner does not act, the stage says what is waited for; with no end of that, it is the fault."""
+    """While a provisioner does not act, the stage says what is waited for; with no end of that, it
+    is the fault."""
     name = f"nobody-{world.identity.installation}"
-    await put(world.client, STORAGE_CLASS, {"metadata": {"name": name}, "provisioner": "example.com/nobody"})
+    await put(
+        world.client,
+        STORAGE_CLASS,
+        {"metadata": {"name": name}, "provisioner": "example.com/nobody"},
+    )
     storage = msgspec.structs.replace(world.settings.storage, class_=name)
     settings = msgspec.structs.replace(world.settings, storage=storage)
     agent = await world.agent(settings=settings, schedule_timeout=8.0)
@@ -242,7 +258,9 @@ async def test_a_volume_that_nobody_makes(world: KubernetesWorld) -> None:
 
         def told() -> bool:
             stages = agent.runtime.progress(desired.name).stages
-            return any(s.name is StageName.VOLUME and "example.com/nobody" in s.detail for s in stages)
+            return any(
+                s.name is StageName.VOLUME and "example.com/nobody" in s.detail for s in stages
+            )
 
         await agent.hearing.until(told)
         fault = (await agent.settled(desired)).fault
@@ -254,7 +272,8 @@ async def test_a_volume_that_nobody_makes(world: KubernetesWorld) -> None:
 
 
 async def test_more_memory_than_the_limit(world: KubernetesWorld) -> None:
-    """A container that uses more memory than it may is ended, and that is said, with the setting to raise."""
+    """A container that uses more memory than it may is ended, and that is said, with the setting to
+    raise."""
     agent = await world.agent()
     spec = simple_spec(world)
     hog = Container(
@@ -263,7 +282,9 @@ async def test_more_memory_than_the_limit(world: KubernetesWorld) -> None:
         command=("sh", "-c", "echo growing; tail /dev/zero"),
         resources=Resources(memory_limit=32 * 1024**2),
     )
-    desired = desired_of(world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, hog)))
+    desired = desired_of(
+        world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, hog))
+    )
     await agent.runtime.start(desired, received=time.time())
 
     async def ended() -> Any:
@@ -278,8 +299,8 @@ async def test_more_memory_than_the_limit(world: KubernetesWorld) -> None:
 
 
 async def test_eviction_by_the_node(world: KubernetesWorld) -> None:
-    """A pod that its node puts out (here for writing more to an ephemeral volume than it may) is made anew; meanwhile the
-    reason is told, and the home's files are there again."""
+    """A pod that its node puts out (here for writing more to an ephemeral volume than it may) is
+    made anew; meanwhile the reason is told, and the home's files are there again."""
     main = Container(
         name="py",
         image=world.image,
@@ -301,33 +322,48 @@ async def test_eviction_by_the_node(world: KubernetesWorld) -> None:
 
     began = time.monotonic()
     await agent.until(told, 150)
-    FIGURES.note("more than an ephemeral volume holds: put out after", time.monotonic() - began, "s")
+    FIGURES.note(
+        "more than an ephemeral volume holds: put out after", time.monotonic() - began, "s"
+    )
     began = time.monotonic()
     await agent.until_state(desired.name, ActualState.RUNNING)
     FIGURES.note("put out by its node: runs again after", time.monotonic() - began, "s")
     assert (await world.pod(desired.name))["metadata"]["uid"] != pod["metadata"]["uid"]
     place = containers.place(agent.runtime.connection.store, desired.name, "")
-    assert (await commands.run(agent.runtime.client, place, ["sh", "-c", "cat ~/file"])) == (0, "kept\n")
+    assert (await commands.run(agent.runtime.client, place, ["sh", "-c", "cat ~/file"])) == (
+        0,
+        "kept\n",
+    )
     await agent.kill()
 
 
 def hook_at(world: KubernetesWorld, url: str, ca: PrivateCA) -> dict[str, Any]:
-    """An admission webhook for the pods of this world's workspaces, on the API server's own machine."""
+    """An admission webhook for the pods of this world's workspaces, on the API server's own
+    machine."""
     world.own_cluster()
     return {
         "name": "policy.example.com",
         "admissionReviewVersions": ["v1"],
         "sideEffects": "None",
-        "clientConfig": {"url": url, "caBundle": base64.b64encode(ca.certificate.encode()).decode()},
+        "clientConfig": {
+            "url": url,
+            "caBundle": base64.b64encode(ca.certificate.encode()).decode(),
+        },
         "namespaceSelector": {"matchLabels": {INSTALLATION: world.identity.installation}},
         "rules": [
-            {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+            {
+                "apiGroups": [""],
+                "apiVersions": ["v1"],
+                "operations": ["CREATE"],
+                "resources": ["pods"],
+            }
         ],
     }
 
 
 async def test_a_webhook_that_does_not_answer(world: KubernetesWorld, tmp_path: Path) -> None:
-    """While a webhook that must agree to the pod does not answer, that is said, and the start goes on once it is over."""
+    """While a webhook that must agree to the pod does not answer, that is said, and the start goes
+    on once it is over."""
     ca = PrivateCA(tmp_path)
     hook = hook_at(world, "https://127.0.0.1:9/refuse", ca)
     name = f"mrtest-{world.identity.installation}"
@@ -381,9 +417,9 @@ async def test_one_that_is_broken_delays_no_other(world: KubernetesWorld) -> Non
     await agent.until_state(alone.name, ActualState.RUNNING)
     usual = time.monotonic() - began
     await agent.kill()
-    broken = [desired_of(world, spec=with_main(world, image=world.missing_image)) for _ in range(3)] + [
-        desired_of(world, spec=with_main(world, resources=Resources(memory_request=4000 * GIB)))
-    ]
+    broken = [
+        desired_of(world, spec=with_main(world, image=world.missing_image)) for _ in range(3)
+    ] + [desired_of(world, spec=with_main(world, resources=Resources(memory_request=4000 * GIB)))]
     began = time.monotonic()
     agent = WholeAgent(world, [alone, *broken, sound])
     await agent.until_state(sound.name, ActualState.RUNNING)
@@ -395,6 +431,7 @@ async def test_one_that_is_broken_delays_no_other(world: KubernetesWorld) -> Non
         assert said.cause is not None
         assert said.cause.code == "image-not-found"
     assert agent.last[broken[3].name].state is ActualState.STARTING
-    # The node pulls and starts for all of them. Whoever waited for one of the broken ones would wait for ten minutes.
+    # The node pulls and starts for all of them. Whoever waited for one of the broken ones would
+    # wait for ten minutes.
     assert took < 3 * usual + 60
     await agent.kill()

@@ -1,4 +1,5 @@
-"""Moorage in a cluster, as the chart installs it: from `helm install` to an editor in a browser, and to nothing left."""
+"""Moorage in a cluster, as the chart installs it: from `helm install` to an editor in a browser,
+and to nothing left."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ class Walk:
 def browser(cluster: Cluster) -> Iterator[Browser]:
     """Finds the zone's hosts on this machine, as DNS would."""
     names = [name for zone in (ZONE, EAST) for name in (zone, f"*.{zone}")]
-    rule = "--host-resolver-rules=" + ", ".join(f"MAP {name} {cluster.node_address()}" for name in names)
+    rule = "--host-resolver-rules=" + ", ".join(
+        f"MAP {name} {cluster.node_address()}" for name in names
+    )
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(**{**CHROMIUM, "args": [*CHROMIUM["args"], rule]})  # type: ignore[arg-type, list-item]
         yield chromium
@@ -72,7 +75,8 @@ def walk(
 
 
 def test_install(walk: Walk) -> None:
-    """One command, and everything is ready; the notes say how to sign in, by a command that works as it stands."""
+    """One command, and everything is ready; the notes say how to sign in, by a command that works
+    as it stands."""
     began = time.monotonic()
     notes = walk.release.install()
     FIGURES.note("helm install until all is ready", time.monotonic() - began, "s")
@@ -90,11 +94,14 @@ def test_install(walk: Walk) -> None:
 
 
 def test_pods_have_no_more_rights_than_they_need(walk: Walk) -> None:
-    """Server and gateway have no token of the cluster's; the agent's may not read roles or touch nodes. No pod has an
-    environment made of Services."""
+    """Server and gateway have no token of the cluster's; the agent's may not read roles or touch
+    nodes. No pod has an environment made of Services."""
     for part in ("server", "gateway"):
         mounts = [
-            m for pod in walk.release.pods(part) for c in pod["spec"]["containers"] for m in c["volumeMounts"]
+            m
+            for pod in walk.release.pods(part)
+            for c in pod["spec"]["containers"]
+            for m in c["volumeMounts"]
         ]
         assert not [m for m in mounts if "serviceaccount" in m["mountPath"]]
     environment = walk.release.kubectl("exec", f"deployment/{NAME}-server", "--", "env")
@@ -114,7 +121,8 @@ def test_pods_have_no_more_rights_than_they_need(walk: Walk) -> None:
 
 
 def test_create_and_open_the_editor(walk: Walk, repository: str) -> None:
-    """A workspace of a repository is made by `moor create`; VS Code opens on its clone, through the gateway."""
+    """A workspace of a repository is made by `moor create`; VS Code opens on its clone, through the
+    gateway."""
     began = time.monotonic()
     walk.name = walk.release.json("create", repository, "--name", "walk")["name"]
     FIGURES.note("moor create until it runs, in a pod of the chart", time.monotonic() - began, "s")
@@ -129,12 +137,14 @@ def test_create_and_open_the_editor(walk: Walk, repository: str) -> None:
 
 
 def test_a_port_is_served_to_its_owner_alone(walk: Walk, browser: Browser) -> None:
-    """What is started in the editor's terminal answers at its own host; without a session nobody gets there, and another
-    person is refused."""
+    """What is started in the editor's terminal answers at its own host; without a session nobody
+    gets there, and another person is refused."""
     open_terminal(walk.page)
     type_command(walk.page, "echo from-a-pod > index.html; python3 -m http.server 8080")
     app = walk.context.new_page()
-    eventually("8080 answers", lambda: visit(app, walk.url(8080)).status == 200, within=60, every=0.5)
+    eventually(
+        "8080 answers", lambda: visit(app, walk.url(8080)).status == 200, within=60, every=0.5
+    )
     expect(app.locator("body")).to_contain_text("from-a-pod")
     picture(app, "cluster-2-app")
     app.close()
@@ -160,7 +170,8 @@ def _stranger(browser: Browser) -> Iterator[Page]:
 
 
 def test_commands_and_logs(walk: Walk) -> None:
-    """`moor exec` and `moor logs` work through agent and API server, whichever replica of the server is asked."""
+    """`moor exec` and `moor logs` work through agent and API server, whichever replica of the
+    server is asked."""
     servers = walk.release.pods("server")
     assert len(servers) == 2
     for pod in servers:
@@ -171,8 +182,9 @@ def test_commands_and_logs(walk: Walk) -> None:
 
 
 def test_an_upgrade_drops_no_websocket(walk: Walk) -> None:
-    """`helm upgrade` with changed settings makes new pods of all three. The editor's WebSockets stay open: they live on in
-    the old gateway pods, which end when they do; meanwhile new connections go to the new ones."""
+    """`helm upgrade` with changed settings makes new pods of all three. The editor's WebSockets
+    stay open: they live on in the old gateway pods, which end when they do; meanwhile new
+    connections go to the new ones."""
     closed: list[str] = []
     page = walk.context.new_page()
     page.on("websocket", lambda socket: socket.on("close", lambda: closed.append(socket.url)))
@@ -187,12 +199,18 @@ def test_an_upgrade_drops_no_websocket(walk: Walk) -> None:
     }
     changed = {"log_level": "debug"}
     walk.release.install(
-        {"server": {"settings": changed}, "gateway": {"settings": changed}, "agent": {"settings": changed}}
+        {
+            "server": {"settings": changed},
+            "gateway": {"settings": changed},
+            "agent": {"settings": changed},
+        }
     )
 
     def all_new() -> bool:
         return not any(
-            pod["metadata"]["uid"] in before[part] for part in before for pod in walk.release.pods(part)
+            pod["metadata"]["uid"] in before[part]
+            for part in before
+            for pod in walk.release.pods(part)
         )
 
     eventually("all pods are new", all_new, within=60, every=0.5)
@@ -223,16 +241,23 @@ def test_stop_and_start(walk: Walk) -> None:
     """A stopped workspace has no pod; started again, its files are there."""
     walk.release.moor("stop", walk.name)
     eventually(
-        "its pod is gone", lambda: not json_items(walk.release, "pods", walk.name), within=120, every=0.5
+        "its pod is gone",
+        lambda: not json_items(walk.release, "pods", walk.name),
+        within=120,
+        every=0.5,
     )
     assert json_items(walk.release, "persistentvolumeclaims", walk.name)
     walk.release.moor("start", walk.name)
-    shown = walk.release.moor("exec", walk.name, "--", "cat", "/projects/python-http-simple/index.html")
+    shown = walk.release.moor(
+        "exec", walk.name, "--", "cat", "/projects/python-http-simple/index.html"
+    )
     assert shown.strip() == "from-a-pod"
 
 
 def json_items(release: Release, kind: str, namespace: str) -> list[Any]:
-    found: list[Any] = json.loads(release.kubectl("get", kind, "-n", namespace, "-o", "json"))["items"]
+    found: list[Any] = json.loads(release.kubectl("get", kind, "-n", namespace, "-o", "json"))[
+        "items"
+    ]
     return found
 
 
@@ -266,7 +291,11 @@ WRONG: list[tuple[str, Callable[[str], Any], str]] = [
         lambda _: {"server": {"settings": {"public_url": "nonsense"}}},
         "public_url must be an origin",
     ),
-    ("server", lambda _: {"server": {"settings": {"publik_url": "x"}}}, "sets publik_url under [server]"),
+    (
+        "server",
+        lambda _: {"server": {"settings": {"publik_url": "x"}}},
+        "sets publik_url under [server]",
+    ),
     ("gateway", lambda _: {"gateway": {"settings": {"idle_hours": -1}}}, "idle_hours = -1"),
     (
         "agent",
@@ -280,8 +309,8 @@ WRONG: list[tuple[str, Callable[[str], Any], str]] = [
 def test_what_is_wrong_is_in_the_pods_log(
     walk: Walk, part: str, values: Callable[[str], Any], words: str
 ) -> None:
-    """What Helm cannot know to be wrong, the process says in its pod's log, where `kubectl describe pod` shows it, too; what
-    ran before goes on."""
+    """What Helm cannot know to be wrong, the process says in its pod's log, where `kubectl describe
+    pod` shows it, too; what ran before goes on."""
     before = {pod["metadata"]["uid"] for pod in walk.release.pods(part)}
     walk.release.install(values(walk.release.database), wait=False)
 
@@ -290,7 +319,9 @@ def test_what_is_wrong_is_in_the_pods_log(
             name = pod["metadata"]["name"]
             if pod["metadata"]["uid"] not in before:
                 for previous in ((), ("--previous",)):
-                    log = walk.release.kubectl("logs", name, "--all-containers", *previous, check=False)
+                    log = walk.release.kubectl(
+                        "logs", name, "--all-containers", *previous, check=False
+                    )
                     if words in log and words in walk.release.kubectl("describe", "pod", name):
                         return name
         return None
@@ -302,20 +333,26 @@ def test_what_is_wrong_is_in_the_pods_log(
 
 
 def test_a_second_cluster(walk: Walk, browser: Browser, repository: str, tmp_path: Path) -> None:
-    """The command that the server gives for a new agent installs agent and gateway elsewhere. A token that the server does not know
-    is said in the agent's log; with its own, the agent is connected, and its workspaces open at its own zone."""
+    """The command that the server gives for a new agent installs agent and gateway elsewhere. A
+    token that the server does not know is said in the agent's log; with its own, the agent is
+    connected, and its workspaces open at its own zone."""
     walk.release.install()
     with walk.release.api() as api:
-        added = api.post("/agents", json={"name": "east", "zone_url": f"http://{EAST}:{EAST_PORT}"}).json()
+        added = api.post(
+            "/agents", json={"name": "east", "zone_url": f"http://{EAST}:{EAST_PORT}"}
+        ).json()
     east = Elsewhere(walk.release, added["helm"], tmp_path)
     try:
         east.install(token="moor_agent_of-somebody-else")
         eventually(
-            "the agent says it", lambda: "the server does not know this agent's token" in east.log("agent")
+            "the agent says it",
+            lambda: "the server does not know this agent's token" in east.log("agent"),
         )
         east.install()
         with walk.release.api() as api:
-            eventually("it is connected", lambda: api.get("/agents/east").json()["connected"], every=1)
+            eventually(
+                "it is connected", lambda: api.get("/agents/east").json()["connected"], every=1
+            )
         name = walk.release.json("create", repository, "--agent", "east", "--name", "there")["name"]
         page = walk.context.new_page()
         visit(page, f"http://60001-{name}.{EAST}:{EAST_PORT}/?folder=/projects/python-http-simple")
@@ -328,7 +365,8 @@ def test_a_second_cluster(walk: Walk, browser: Browser, repository: str, tmp_pat
 
 
 def test_tls(walk: Walk, tmp_path: Path) -> None:
-    """With certificates among the values, HAProxy ends TLS: each host name gets the one that is for it."""
+    """With certificates among the values, HAProxy ends TLS: each host name gets the one that is for
+    it."""
     authority = Authority(tmp_path / "ca")
     zone, wild = authority.issue(ZONE), authority.issue(f"*.{ZONE}")
     tls = {

@@ -1,4 +1,5 @@
-"""Whoever may create a workspace tries to read the credential that its repository is cloned with, on a real cluster."""
+"""Whoever may create a workspace tries to read the credential that its repository is cloned with,
+on a real cluster."""
 
 from __future__ import annotations
 
@@ -23,24 +24,37 @@ async def sh(agent: Agent, desired: DesiredWorkspace, script: str) -> str:
     return text.strip()
 
 
-async def test_nobody_in_the_workspace_learns_the_credential(world: KubernetesWorld, git: GitServer) -> None:
-    """A side container plants hooks, settings and links while the company's project is cloned; later the owner plants hooks in the
-    clone, notes that it is not complete, and restarts. Nothing of it runs in the sandbox, and the credential is in no file."""
+async def test_nobody_in_the_workspace_learns_the_credential(
+    world: KubernetesWorld, git: GitServer
+) -> None:
+    """A side container plants hooks, settings and links while the company's project is cloned;
+    later the owner plants hooks in the clone, notes that it is not complete, and restarts. Nothing
+    of it runs in the sandbox, and the credential is in no file."""
     attacks.add_deep(git)
     host = world.cluster.address()
     side = Container(
         name="side",
         image=world.image,
         command=("/bin/sh", "-c", attacks.SABOTAGE),
-        env={"LEAK": attacks.LEAK, "MODE": "hooks", "EVIL": f"http://{host}:9", "HOST": f"http://{host}"},
+        env={
+            "LEAK": attacks.LEAK,
+            "MODE": "hooks",
+            "EVIL": f"http://{host}:9",
+            "HOST": f"http://{host}",
+        },
     )
     main = Container(name="py", image=world.image, override_command=True)
     project = Project(
-        name="app", clone_path="app", url=git.url("private-deep", host), credential=world.credential()
+        name="app",
+        clone_path="app",
+        url=git.url("private-deep", host),
+        credential=world.credential(),
     )
     agent = await world.agent()
     search = f"grep -r -l -s -e {attacks.FORMS[0]} -e {attacks.FORMS[1]} /projects; ls -d /projects/leak /clone/* 2>/dev/null; true"
-    meddled = desired_of(world, spec=simple_spec(world, containers=(main, side), projects=(project,)))
+    meddled = desired_of(
+        world, spec=simple_spec(world, containers=(main, side), projects=(project,))
+    )
     await agent.start(meddled)
     assert await sh(agent, meddled, search) == ""
 
@@ -53,7 +67,9 @@ async def test_nobody_in_the_workspace_learns_the_credential(world: KubernetesWo
     plant = f"printf '#!/bin/sh\\n{attacks.LEAK}\\n' >/projects/evil; chmod 755 /projects/evil; cd /projects/app; {attacks.HOOKS}"
     settings = "git config core.fsmonitor /projects/evil; git config http.proxy http://127.0.0.1:9"
     await sh(
-        agent, desired, f"set -e; {plant}; echo mine >work.txt; touch .git/moorage-incomplete; {settings}"
+        agent,
+        desired,
+        f"set -e; {plant}; echo mine >work.txt; touch .git/moorage-incomplete; {settings}",
     )
     desired = msgspec.structs.replace(desired, restarts=1, generation=2)
     progress = await agent.start(desired)

@@ -30,7 +30,9 @@ async def test_lost_container_is_made_again(world: KubernetesWorld) -> None:
     agent = await world.agent()
     spec = simple_spec(world)
     side = Container(name="side", image=world.image, override_command=True)
-    desired = desired_of(world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side)))
+    desired = desired_of(
+        world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side))
+    )
     await agent.start(desired)
     before = await started(agent, world, desired.name)
     world.lose_container(desired.name, "side")

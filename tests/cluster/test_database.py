@@ -1,4 +1,5 @@
-"""The volume claim of SQLite, whatever becomes of its release. Without a server: the claim is Helm's doing alone."""
+"""The volume claim of SQLite, whatever becomes of its release. Without a server: the claim is
+Helm's doing alone."""
 
 from __future__ import annotations
 
@@ -13,15 +14,19 @@ START_EMPTY: Object = {"database": {"startEmpty": True}}
 
 
 def test_sqlite_is_never_left_behind(cluster: Cluster, own_images: dict[str, str]) -> None:
-    """PostgreSQL does not take its place unnoticed; the claim outlives other values and the release, and the next release of the
-    name has it."""
+    """PostgreSQL does not take its place unnoticed; the claim outlives other values and the
+    release, and the next release of the name has it."""
     nothing_runs: Object = {
         "server": {"replicas": 0},
         "gateway": {"enabled": False},
         "agent": {"enabled": False},
     }
     release = Release(
-        cluster, own_images, "postgresql://db.test/moorage", namespace="moorage-sqlite", values=nothing_runs
+        cluster,
+        own_images,
+        "postgresql://db.test/moorage",
+        namespace="moorage-sqlite",
+        values=nothing_runs,
     )
     before = release.everything()
 

@@ -33,8 +33,8 @@ OPERATIONS = 100
 
 @pytest.mark.timeout(900)
 async def test_an_agent_killed_again_and_again(world: KubernetesWorld, tmp_path: Path) -> None:
-    """100 operations on five workspaces while the agent's process is killed 50 times: in the end every workspace is as it
-    should be, and nothing is left of those that were deleted."""
+    """100 operations on five workspaces while the agent's process is killed 50 times: in the end
+    every workspace is as it should be, and nothing is left of those that were deleted."""
     random.seed(7)
     wishes, states = tmp_path / "wishes", tmp_path / "states"
     wanted = {name: desired_of(world, name=name) for name in (world.new_name() for _ in range(5))}
@@ -88,9 +88,15 @@ async def test_an_agent_killed_again_and_again(world: KubernetesWorld, tmp_path:
         await eventually(settled, 10)
         everything = " ".join(await world.everything())
         assert [name for name in wanted if name not in everything] == []
-        for what, amount in (("kills", KILLS), ("operations", done), ("deletions among them", len(deleted))):
+        for what, amount in (
+            ("kills", KILLS),
+            ("operations", done),
+            ("deletions among them", len(deleted)),
+        ):
             FIGURES.note(f"agent killed: {what}", amount)
-        FIGURES.note("agent killed: all as it should be after the last kill", time.monotonic() - began, "s")
+        FIGURES.note(
+            "agent killed: all as it should be after the last kill", time.monotonic() - began, "s"
+        )
     finally:
         process.kill()
         await process.wait()
@@ -107,7 +113,9 @@ def changed(desired: DesiredWorkspace) -> DesiredWorkspace:
     )
 
 
-async def start_agent(world: KubernetesWorld, wishes: Path, states: Path) -> asyncio.subprocess.Process:
+async def start_agent(
+    world: KubernetesWorld, wishes: Path, states: Path
+) -> asyncio.subprocess.Process:
     write_private(states, "{}")
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -123,8 +131,11 @@ async def start_agent(world: KubernetesWorld, wishes: Path, states: Path) -> asy
 
 
 @pytest.mark.timeout(400)
-async def test_an_api_server_that_does_not_answer_for_thirty_seconds(world: KubernetesWorld) -> None:
-    """While the API server hangs, that is said; afterwards what was wished meanwhile happens, and what runs was left alone."""
+async def test_an_api_server_that_does_not_answer_for_thirty_seconds(
+    world: KubernetesWorld,
+) -> None:
+    """While the API server hangs, that is said; afterwards what was wished meanwhile happens, and
+    what runs was left alone."""
     server = world.own_cluster().pid("apiserver")
     stays, stops = desired_of(world), desired_of(world)
     agent = WholeAgent(world, [stays, stops])
@@ -135,7 +146,9 @@ async def test_an_api_server_that_does_not_answer_for_thirty_seconds(world: Kube
     os.kill(server, signal.SIGSTOP)
     began = time.monotonic()
     try:
-        agent.fleet.change(msgspec.structs.replace(stops, generation=2, desired=DesiredState.STOPPED))
+        agent.fleet.change(
+            msgspec.structs.replace(stops, generation=2, desired=DesiredState.STOPPED)
+        )
         said = await agent.until_state(stays.name, ActualState.ERROR, 30)
         assert said.cause is not None
         assert said.cause.code == "cluster-unreachable"
@@ -155,8 +168,8 @@ async def test_an_api_server_that_does_not_answer_for_thirty_seconds(world: Kube
 
 @pytest.mark.timeout(400)
 async def test_a_node_that_does_not_answer(world: KubernetesWorld) -> None:
-    """While the node's kubelet is away, the workspace is in error and says which node; when it is back, so is the workspace, and
-    nothing was started again."""
+    """While the node's kubelet is away, the workspace is in error and says which node; when it is
+    back, so is the workspace, and nothing was started again."""
     kubelet = world.own_cluster().pid("kubelet")
     desired = desired_of(world)
     agent = WholeAgent(world, [desired])
@@ -190,14 +203,15 @@ async def test_a_node_that_does_not_answer(world: KubernetesWorld) -> None:
 
 @pytest.mark.timeout(400)
 async def test_an_api_server_that_forgot(world: KubernetesWorld) -> None:
-    """After a compaction of etcd and a restart of the API server, watches cannot be resumed: everything is listed anew, no
-    workspace is touched, and changes are heard of again."""
+    """After a compaction of etcd and a restart of the API server, watches cannot be resumed:
+    everything is listed anew, no workspace is touched, and changes are heard of again."""
     world.own_cluster()
     desired = desired_of(world)
     agent = WholeAgent(world, [desired])
     await agent.until_state(desired.name, ActualState.RUNNING)
     pod, before = await world.pod(desired.name), writes(agent.runtime)
-    for number in range(200):  # other objects' changes, so that the point to resume from lies far back
+    # other objects' changes, so that the point to resume from lies far back
+    for number in range(200):
         await world.client.create(
             {
                 "apiVersion": "v1",
@@ -218,7 +232,9 @@ async def test_an_api_server_that_forgot(world: KubernetesWorld) -> None:
     assert (await world.pod(desired.name))["metadata"]["uid"] == pod["metadata"]["uid"]
     assert writes(agent.runtime) == before
     FIGURES.note("etcd compacted, API server restarted: kinds listed anew", store.relists)
-    FIGURES.note("etcd compacted, API server restarted: all known again after", time.monotonic() - began, "s")
+    FIGURES.note(
+        "etcd compacted, API server restarted: all known again after", time.monotonic() - began, "s"
+    )
     FIGURES.note("etcd compacted, API server restarted: writes", writes(agent.runtime) - before)
     await world.client.delete(resources.SERVICE, desired.name, desired.name)
 

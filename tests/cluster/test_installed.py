@@ -1,5 +1,5 @@
-"""Moorage as the chart installs it: while parts of it are killed, what was asked for happens all the same, and nobody is cut
-off; and a Docker host works beside the cluster."""
+"""Moorage as the chart installs it: while parts of it are killed, what was asked for happens all
+the same, and nobody is cut off; and a Docker host works beside the cluster."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ class Installed:
         return found
 
     def add_agent(self, name: str, zone_url: str) -> dict[str, Any]:
-        made: dict[str, Any] = self._json("POST", "/agents", json={"name": name, "zone_url": zone_url})
+        made: dict[str, Any] = self._json(
+            "POST", "/agents", json={"name": name, "zone_url": zone_url}
+        )
         return made
 
     def remove_agent(self, name: str) -> None:
@@ -93,7 +95,9 @@ class Installed:
 
 
 @pytest.fixture(scope="module")
-def installed(cluster: Cluster, own_images: dict[str, str], postgres: Postgres) -> Iterator[Installed]:
+def installed(
+    cluster: Cluster, own_images: dict[str, str], postgres: Postgres
+) -> Iterator[Installed]:
     release = Release(cluster, own_images, postgres.new_database_at(cluster.address()))
     before = release.everything()
     try:
@@ -103,7 +107,8 @@ def installed(cluster: Cluster, own_images: dict[str, str], postgres: Postgres) 
             "Authorization": f"Bearer {base64.b64decode(secret).decode()}",
             "Host": f"{ZONE}:{release.port}",
         }
-        # A connection for each request: one that began while nothing listened would lead there for as long as it is kept.
+        # A connection for each request: one that began while nothing listened would lead there for
+        # as long as it is kept.
         with httpx.Client(
             base_url=f"http://{cluster.node_address()}:{release.port}/api/v1",
             headers=headers,
@@ -154,8 +159,8 @@ def kill_agent(release: Release) -> None:
 
 
 def test_the_agents_pod_killed_again_and_again(installed: Installed, repository: str) -> None:
-    """100 operations on four workspaces while the agent's pod is killed 50 times: in the end every workspace is as it was
-    asked to be, and nothing is left of those that were deleted."""
+    """100 operations on four workspaces while the agent's pod is killed 50 times: in the end every
+    workspace is as it was asked to be, and nothing is left of those that were deleted."""
     random.seed(11)
     wishes = Wishes(installed, repository)
     for _ in range(WORKSPACES):
@@ -172,7 +177,8 @@ def test_the_agents_pod_killed_again_and_again(installed: Installed, repository:
     eventually(
         "nothing is left of what was deleted",
         lambda: (
-            not [n for n in installed.release.everything() if any(d in n for d in wishes.deleted)] or None
+            not [n for n in installed.release.everything() if any(d in n for d in wishes.deleted)]
+            or None
         ),
         within=120,
         every=1,
@@ -205,8 +211,8 @@ def page(installed: Installed, browser: Browser) -> Iterator[Page]:
 
 
 def test_two_minutes_without_a_server(installed: Installed, repository: str, page: Page) -> None:
-    """While the server is away, editors and ports stay open and can be opened anew; when it is back, no workspace was touched,
-    and what is asked for happens."""
+    """While the server is away, editors and ports stay open and can be opened anew; when it is
+    back, no workspace was touched, and what is asked for happens."""
     name, port = installed.create(repository), installed.release.port
     installed.until_state(name, "Running")
     pod = installed.pod_of(name)
@@ -220,7 +226,9 @@ def test_two_minutes_without_a_server(installed: Installed, repository: str, pag
     type_command(page, "echo from-a-pod > index.html; python3 -m http.server 8080")
     app = page.context.new_page()
     eventually(
-        "8080 answers", lambda: visit(app, f"http://8080-{name}.{ZONE}:{port}/").status == 200, every=0.5
+        "8080 answers",
+        lambda: visit(app, f"http://8080-{name}.{ZONE}:{port}/").status == 200,
+        every=0.5,
     )
     closed.clear()
 
@@ -228,19 +236,24 @@ def test_two_minutes_without_a_server(installed: Installed, repository: str, pag
     eventually("the server is away", lambda: not installed.release.pods("server"), every=0.5)
     began, used = time.monotonic(), 0
     while time.monotonic() - began < AWAY:
-        status = app.evaluate("n => fetch(`/index.html?${n}`, {cache: 'no-store'}).then(r => r.status)", used)
+        status = app.evaluate(
+            "n => fetch(`/index.html?${n}`, {cache: 'no-store'}).then(r => r.status)", used
+        )
         assert status == 200, f"after {time.monotonic() - began:.0f} s"
         used += 1
         time.sleep(1)
     assert closed == []
-    # Also by somebody who opens another port for the first time meanwhile: a session needs no server.
+    # Also by somebody who opens another port for the first time meanwhile: a session needs no
+    # server.
     fresh = page.context.new_page()
     visit(fresh, f"http://60001-{name}.{ZONE}:{port}/?folder=/projects/python-http-simple")
     wait_until_loaded(fresh)
     fresh.close()
     installed.release.kubectl("scale", f"deployment/{NAME}-server", "--replicas=1")
     eventually("the server answers again", lambda: _answers(installed), within=120, every=1)
-    eventually("the agent is connected again", lambda: installed.agent()["connected"], within=60, every=0.5)
+    eventually(
+        "the agent is connected again", lambda: installed.agent()["connected"], within=60, every=0.5
+    )
     assert closed == []
     assert installed.pod_of(name) == pod
     assert installed.workspaces()[name]["state"] == "Running"
@@ -272,14 +285,21 @@ def test_two_agents_with_one_token(installed: Installed) -> None:
 
     waiting = "another agent with this token is connected"
     eventually("the second says that it waits", lambda: saying(waiting), within=60, every=0.5)
-    eventually("the server shows it", lambda: installed.agent()["second_seen"], within=30, every=0.5)
+    eventually(
+        "the server shows it", lambda: installed.agent()["second_seen"], within=30, every=0.5
+    )
     began = time.monotonic()
     installed.release.kubectl("delete", "pod", first, "--force", "--grace-period=0", "--wait=false")
-    eventually("another is connected", lambda: saying("connected to the server"), within=60, every=0.2)
+    eventually(
+        "another is connected", lambda: saying("connected to the server"), within=60, every=0.2
+    )
     FIGURES.note("two agents with one token: taken over after", time.monotonic() - began, "s")
-    # The cluster made a third in the place of the first; which of the two stays is the cluster's choice.
+    # The cluster made a third in the place of the first; which of the two stays is the cluster's
+    # choice.
     installed.release.kubectl("scale", f"deployment/{NAME}-agent", "--replicas=1")
-    eventually("one is left", lambda: len(installed.release.pods("agent")) == 1, within=60, every=0.5)
+    eventually(
+        "one is left", lambda: len(installed.release.pods("agent")) == 1, within=60, every=0.5
+    )
     eventually("it is connected, alone", lambda: _alone(installed.agent()), within=60, every=0.5)
 
 
@@ -289,10 +309,13 @@ def _alone(agent: dict[str, Any]) -> bool:
 
 @contextmanager
 def docker_host(made: dict[str, Any], tools_image: str, port: int) -> Iterator[None]:
-    """Agent and gateway of a new agent, as processes of this machine, by the settings that the server gave for it."""
+    """Agent and gateway of a new agent, as processes of this machine, by the settings that the
+    server gave for it."""
     with tempfile.TemporaryDirectory(prefix="mr-host-") as folder, ExitStack() as stack:
         home = Path(folder)
-        settings = made["settings"].replace(f"http://{ZONE}:{Release.port}", f"http://{SERVER_ADDRESS}:8000")
+        settings = made["settings"].replace(
+            f"http://{ZONE}:{Release.port}", f"http://{SERVER_ADDRESS}:8000"
+        )
         (home / "settings.toml").write_text(settings)
         (home / "secrets").mkdir(mode=0o700)
         keys = {"agent-token": made["tokens"]["agent"], "gateway-token": made["tokens"]["gateway"]}
@@ -316,14 +339,17 @@ def docker_host(made: dict[str, Any], tools_image: str, port: int) -> Iterator[N
 def test_a_docker_host_beside_the_cluster(
     installed: Installed, own_images: dict[str, str], repository: str, page: Page
 ) -> None:
-    """One server, an agent on Docker and one on Kubernetes: each workspace is where it was asked to be, and opens at its own
-    agent's zone for the same person."""
-    own(installed.release.cluster)  # the agent on Docker reaches the server's Service from this machine
+    """One server, an agent on Docker and one on Kubernetes: each workspace is where it was asked to
+    be, and opens at its own agent's zone for the same person."""
+    # the agent on Docker reaches the server's Service from this machine
+    own(installed.release.cluster)
     port, zone = free_ports(2), "docker.localhost"
     made = installed.add_agent("docker", f"http://{zone}:{port}")
     with docker_host(made, own_images["tools"], port):
         eventually(
-            "the agent on Docker is connected", lambda: installed.agent("docker")["connected"], within=60
+            "the agent on Docker is connected",
+            lambda: installed.agent("docker")["connected"],
+            within=60,
         )
         assert (installed.agent("docker")["runtime"], installed.agent()["runtime"]) == (
             "docker",
@@ -334,7 +360,10 @@ def test_a_docker_host_beside_the_cluster(
             installed.until_state(name, "Running")
             visit(page, f"http://60001-{name}.{origin}/?folder=/projects/python-http-simple")
             wait_until_loaded(page)
-        assert [installed.workspaces()[name]["agent"] for name in (here, there)] == ["docker", "local"]
+        assert [installed.workspaces()[name]["agent"] for name in (here, there)] == [
+            "docker",
+            "local",
+        ]
         label = f"label=moorage.dev/workspace={here}"
         assert docker("ps", "-q", "--filter", label)
         everything = " ".join(installed.release.everything())

@@ -1,4 +1,5 @@
-"""What is written to the cluster, and what is not: repair, adoption, pruning, settings that are kept."""
+"""What is written to the cluster, and what is not: repair, adoption, pruning, settings that are
+kept."""
 
 from __future__ import annotations
 
@@ -38,28 +39,39 @@ def writes(world_or_runtime: Any) -> int:
     requests = world_or_runtime.client.requests
     return sum(
         count for (verb, _, status), count in requests.items() if verb in WRITES and status < 300
-    ) - sum(count for (verb, kind, _), count in requests.items() if (verb, kind) == ("create", "Deployment"))
+    ) - sum(
+        count
+        for (verb, kind, _), count in requests.items()
+        if (verb, kind) == ("create", "Deployment")
+    )
 
 
 async def test_what_is_changed_by_hand_is_put_back(world: KubernetesWorld) -> None:
-    """Objects that somebody changed, extended or deleted are as they should be again within seconds, and the pod that runs
-    is left alone unless it is the pod that was changed."""
+    """Objects that somebody changed, extended or deleted are as they should be again within
+    seconds, and the pod that runs is left alone unless it is the pod that was changed."""
     desired = desired_of(world)
     agent = WholeAgent(world, [desired])
     await agent.until_state(desired.name, ActualState.RUNNING)
     pod = await world.pod(desired.name)
     began = time.monotonic()
     policy = await world.only(resources.NETWORK_POLICY, desired.name)
-    await world.edit(resources.NETWORK_POLICY, policy, {"op": "add", "path": "/spec/egress/-", "value": {}})
+    await world.edit(
+        resources.NETWORK_POLICY, policy, {"op": "add", "path": "/spec/egress/-", "value": {}}
+    )
     env = f"{desired.name}-env-py"
     secret = await world.client.get(resources.SECRET, desired.name, env)
     assert secret is not None
-    await world.edit(resources.SECRET, secret, {"op": "add", "path": "/data/EXTRA", "value": "eA=="})
+    await world.edit(
+        resources.SECRET, secret, {"op": "add", "path": "/data/EXTRA", "value": "eA=="}
+    )
     service = await world.only(resources.SERVICE, desired.name)
     await world.client.delete(resources.SERVICE, desired.name, service["metadata"]["name"])
 
     async def mended() -> bool:
-        items = [await world.of(kind, desired.name) for kind in (resources.NETWORK_POLICY, resources.SERVICE)]
+        items = [
+            await world.of(kind, desired.name)
+            for kind in (resources.NETWORK_POLICY, resources.SERVICE)
+        ]
         again = await world.client.get(resources.SECRET, desired.name, env)
         return (
             items[0][0]["spec"] == policy["spec"]
@@ -70,14 +82,17 @@ async def test_what_is_changed_by_hand_is_put_back(world: KubernetesWorld) -> No
         )
 
     await eventually(mended)
-    FIGURES.note("changed, extended and deleted by hand: all mended after", time.monotonic() - began, "s")
+    FIGURES.note(
+        "changed, extended and deleted by hand: all mended after", time.monotonic() - began, "s"
+    )
     assert (await world.pod(desired.name))["metadata"]["uid"] == pod["metadata"]["uid"]
     assert agent.last[desired.name].state is ActualState.RUNNING
     await agent.kill()
 
 
 async def test_a_deployment_changed_by_hand_is_put_back(world: KubernetesWorld) -> None:
-    """A Deployment that was scaled down, given another image or a field of its own comes back as it was."""
+    """A Deployment that was scaled down, given another image or a field of its own comes back as it
+    was."""
     desired = desired_of(world)
     agent = WholeAgent(world, [desired])
     await agent.until_state(desired.name, ActualState.RUNNING)
@@ -101,8 +116,8 @@ async def test_a_deployment_changed_by_hand_is_put_back(world: KubernetesWorld) 
 
 
 async def test_a_deleted_pod_and_an_evicted_one_come_back(world: KubernetesWorld) -> None:
-    """A pod that is deleted or evicted is made anew, with the same files, and the workspace runs again: also where its quota
-    has no room for the next pod before the former one has gone."""
+    """A pod that is deleted or evicted is made anew, with the same files, and the workspace runs
+    again: also where its quota has no room for the next pod before the former one has gone."""
     desired = desired_of(world)
     limits = ResourceSettings(limits=Amounts(cpu="2", memory="2Gi"))
     settings = msgspec.structs.replace(world.settings, max_resources_per_workspace=limits)
@@ -136,7 +151,8 @@ async def test_a_deleted_pod_and_an_evicted_one_come_back(world: KubernetesWorld
 
 
 async def test_a_new_agent_writes_nothing(world: KubernetesWorld) -> None:
-    """An agent that lost everything finds running and stopped workspaces as they should be, without a single write."""
+    """An agent that lost everything finds running and stopped workspaces as they should be, without
+    a single write."""
     running, stopped = desired_of(world), desired_of(world)
     first = WholeAgent(world, [running, stopped])
     for desired in (running, stopped):
@@ -154,10 +170,13 @@ async def test_a_new_agent_writes_nothing(world: KubernetesWorld) -> None:
 
 
 async def test_what_no_snapshot_lists_is_stopped_and_kept(world: KubernetesWorld) -> None:
-    """A server that was set back lists a workspace no more: its pod ends; namespace and claim stay, with all that is needed to take it up
-    again, and so they do for an agent that starts anew. Taken up, it has its files. Only the server's word, by what was found, removes
-    it; another installation's is left alone."""
-    desired = msgspec.structs.replace(desired_of(world), generation=3, owner=5, memo={"title": "app"})
+    """A server that was set back lists a workspace no more: its pod ends; namespace and claim stay,
+    with all that is needed to take it up again, and so they do for an agent that starts anew. Taken
+    up, it has its files. Only the server's word, by what was found, removes it; another
+    installation's is left alone."""
+    desired = msgspec.structs.replace(
+        desired_of(world), generation=3, owner=5, memo={"title": "app"}
+    )
     name = desired.name
     first = WholeAgent(world, [desired])
     await first.until_state(name, ActualState.RUNNING)
@@ -209,12 +228,15 @@ async def test_what_no_snapshot_lists_is_stopped_and_kept(world: KubernetesWorld
 
 
 async def test_a_server_that_says_what_was_so_earlier(world: KubernetesWorld) -> None:
-    """An agent that starts anew finds in the cluster that a workspace was stopped since; that an older word wants it to be deleted, or to
-    run, changes nothing: namespace and claim stay as they are."""
+    """An agent that starts anew finds in the cluster that a workspace was stopped since; that an
+    older word wants it to be deleted, or to run, changes nothing: namespace and claim stay as they
+    are."""
     desired = desired_of(world)
     first = WholeAgent(world, [desired])
     await first.until_state(desired.name, ActualState.RUNNING)
-    first.fleet.snapshot([msgspec.structs.replace(desired, generation=2, desired=DesiredState.STOPPED)])
+    first.fleet.snapshot(
+        [msgspec.structs.replace(desired, generation=2, desired=DesiredState.STOPPED)]
+    )
     await first.until_state(desired.name, ActualState.STOPPED)
 
     async def recorded() -> bool:
@@ -251,8 +273,11 @@ async def file_in(agent: WholeAgent, name: str, command: str) -> bytes:
         return b"".join([chunk.data async for chunk in session.output()])
 
 
-async def test_a_namespace_that_cannot_go(world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A removal that something holds up is told with the namespace's own words about it, and is done once that lets go."""
+async def test_a_namespace_that_cannot_go(
+    world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A removal that something holds up is told with the namespace's own words about it, and is
+    done once that lets go."""
     monkeypatch.setattr(waiting, "GONE_SECONDS", 15.0)
     agent = await world.agent()
     desired = desired_of(world)
@@ -264,7 +289,9 @@ async def test_a_namespace_that_cannot_go(world: KubernetesWorld, monkeypatch: p
         await agent.runtime.remove(desired.name)
     assert (caught.value.cause.code, caught.value.final) == ("removal-slow", False)
     assert "example.com/held" in caught.value.cause.detail
-    await world.edit(configmap, {"metadata": place}, {"op": "remove", "path": "/metadata/finalizers"})
+    await world.edit(
+        configmap, {"metadata": place}, {"op": "remove", "path": "/metadata/finalizers"}
+    )
     await agent.runtime.remove(desired.name)
     assert await agent.runtime.names() == set()
 
@@ -290,10 +317,15 @@ async def test_a_workspace_keeps_its_settings_until_restarted(world: KubernetesW
 
 
 async def test_a_shared_namespace(world: KubernetesWorld) -> None:
-    """In a namespace that all share, workspaces are told by their labels: removing one leaves the other and the namespace."""
+    """In a namespace that all share, workspaces are told by their labels: removing one leaves the
+    other and the namespace."""
     shared = f"shared-{world.identity.installation}"
-    await world.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared}})
-    agent = await world.agent(settings=msgspec.structs.replace(world.settings, shared_namespace=shared))
+    await world.client.create(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared}}
+    )
+    agent = await world.agent(
+        settings=msgspec.structs.replace(world.settings, shared_namespace=shared)
+    )
     one, other = desired_of(world), desired_of(world)
     try:
         assert (await agent.start(one)).ready
@@ -311,13 +343,17 @@ async def test_a_shared_namespace(world: KubernetesWorld) -> None:
 
 
 async def test_a_shared_namespace_that_is_shared_no_more(world: KubernetesWorld) -> None:
-    """A workspace whose volume is in a shared namespace runs on there when the setting is taken back; that makes the namespace
-    nobody's, and terminating the workspace leaves it."""
+    """A workspace whose volume is in a shared namespace runs on there when the setting is taken
+    back; that makes the namespace nobody's, and terminating the workspace leaves it."""
     shared = f"shared-{world.identity.installation}"
-    await world.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared}})
+    await world.client.create(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared}}
+    )
     before = await world.client.get(resources.NAMESPACE, "", shared)
     assert before is not None
-    agent = await world.agent(settings=msgspec.structs.replace(world.settings, shared_namespace=shared))
+    agent = await world.agent(
+        settings=msgspec.structs.replace(world.settings, shared_namespace=shared)
+    )
     desired = desired_of(world)
     try:
         assert (await agent.start(desired)).ready
@@ -337,7 +373,8 @@ async def test_a_shared_namespace_that_is_shared_no_more(world: KubernetesWorld)
 
 
 async def test_a_shared_namespace_that_was_seized(world: KubernetesWorld) -> None:
-    """A namespace that carries a workspace's labels, but not its name, is given back when the workspace goes, not deleted."""
+    """A namespace that carries a workspace's labels, but not its name, is given back when the
+    workspace goes, not deleted."""
     shared, name = f"seized-{world.identity.installation}", world.new_name()
     labels = ownership.labels_for(world.identity, name)
     kept = {"example.com/kept": "1"}
@@ -347,7 +384,11 @@ async def test_a_shared_namespace_that_was_seized(world: KubernetesWorld) -> Non
     agent = await world.agent()
     try:
         await agent.runtime.client.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared, "labels": labels}}
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": shared, "labels": labels},
+            }
         )
 
         async def known() -> bool:
@@ -365,8 +406,8 @@ async def test_a_shared_namespace_that_was_seized(world: KubernetesWorld) -> Non
 
 
 async def test_a_namespace_of_somebody_else(world: KubernetesWorld) -> None:
-    """A workspace whose namespace is there already, and is not its own, fails and says so; the namespace stays as it is, also when the
-    workspace is terminated."""
+    """A workspace whose namespace is there already, and is not its own, fails and says so; the
+    namespace stays as it is, also when the workspace is terminated."""
     desired = desired_of(world)
     item = {
         "apiVersion": "v1",
@@ -380,7 +421,9 @@ async def test_a_namespace_of_somebody_else(world: KubernetesWorld) -> None:
         said = await agent.until_state(desired.name, ActualState.FAILED)
         assert said.cause is not None
         assert said.cause.code == "namespace-taken"
-        agent.fleet.change(msgspec.structs.replace(desired, generation=2, desired=DesiredState.TERMINATED))
+        agent.fleet.change(
+            msgspec.structs.replace(desired, generation=2, desired=DesiredState.TERMINATED)
+        )
         await agent.until_state(desired.name, ActualState.TERMINATED)
         after = await world.client.get(resources.NAMESPACE, "", desired.name)
         assert before is not None
@@ -394,8 +437,9 @@ async def test_a_namespace_of_somebody_else(world: KubernetesWorld) -> None:
 
 
 async def test_steps_volumes_credentials_and_sidecars(world: KubernetesWorld) -> None:
-    """The whole of a devfile: a private repository cloned with a credential that no object holds, a preStart step that
-    works on it, a volume that two containers share, and variables that are no names in C."""
+    """The whole of a devfile: a private repository cloned with a credential that no object holds, a
+    preStart step that works on it, a volume that two containers share, and variables that are no
+    names in C."""
     step = Container(
         name="prepare",
         image=world.image,
@@ -424,8 +468,11 @@ async def test_steps_volumes_credentials_and_sidecars(world: KubernetesWorld) ->
     agent = await world.agent()
     assert (await agent.start(desired)).fault is None
     place = containers.place(agent.runtime.connection.store, desired.name, "")
-    # A shell hands on no variable whose name it could not have itself: what the container was given is in its first process.
-    script = "cat /cache/from-step; tr '\\0' '\\n' </proc/1/environ; git -C /projects/app remote -v; id"
+    # A shell hands on no variable whose name it could not have itself: what the container was given
+    # is in its first process.
+    script = (
+        "cat /cache/from-step; tr '\\0' '\\n' </proc/1/environ; git -C /projects/app remote -v; id"
+    )
     code, text = await commands.run(agent.runtime.client, place, ["sh", "-c", script])
     assert code == 0
     for words in ("hello 0", "A.DOT=1", "TOKEN=s3cret-value", "uid=5001", "gid=0"):
@@ -437,7 +484,8 @@ async def test_steps_volumes_credentials_and_sidecars(world: KubernetesWorld) ->
 
 
 async def test_time_from_wish_to_objects(world: KubernetesWorld) -> None:
-    """All objects of a new workspace are applied within two seconds, even on a busy machine; asking again takes no request."""
+    """All objects of a new workspace are applied within two seconds, even on a busy machine; asking
+    again takes no request."""
     agent = await world.agent()
     desired = desired_of(world)
     began = time.monotonic()
@@ -453,8 +501,8 @@ async def test_time_from_wish_to_objects(world: KubernetesWorld) -> None:
 async def test_watches_go_on_where_they_ended(
     world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The API server ends each watch after a while: it is resumed, bookmarks or not, without listing anything again, and what
-    happened in between is heard of."""
+    """The API server ends each watch after a while: it is resumed, bookmarks or not, without
+    listing anything again, and what happened in between is heard of."""
     monkeypatch.setattr(client, "WATCH_SECONDS", 1)
     agent = await world.agent()
     desired = desired_of(world)

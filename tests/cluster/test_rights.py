@@ -1,4 +1,5 @@
-"""What the agent's account may do, by the API server's own word, and an agent whose rights are those of one namespace."""
+"""What the agent's account may do, by the API server's own word, and an agent whose rights are
+those of one namespace."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ from moorage.agent.runtimes.kubernetes.backend import KubernetesBackend
 from moorage.kernel.clock import SystemClock
 
 REVIEW = Kind(
-    "SelfSubjectAccessReview", "authorization.k8s.io/v1", "selfsubjectaccessreviews", namespaced=False
+    "SelfSubjectAccessReview",
+    "authorization.k8s.io/v1",
+    "selfsubjectaccessreviews",
+    namespaced=False,
 )
 RBAC = "rbac.authorization.k8s.io"
 NOWHERE: list[tuple[str, str, str]] = [
@@ -78,8 +82,18 @@ ELSEWHERE: list[tuple[str, str, str]] = [
 async def can(client: Client, verb: str, group: str, resource: str, namespace: str = "") -> bool:
     """As `kubectl auth can-i`, of the client's own account; `namespace` "": in all."""
     what, _, part = resource.partition("/")
-    attributes = {"verb": verb, "group": group, "resource": what, "subresource": part, "namespace": namespace}
-    body = {"apiVersion": REVIEW.api, "kind": REVIEW.name, "spec": {"resourceAttributes": attributes}}
+    attributes = {
+        "verb": verb,
+        "group": group,
+        "resource": what,
+        "subresource": part,
+        "namespace": namespace,
+    }
+    body = {
+        "apiVersion": REVIEW.api,
+        "kind": REVIEW.name,
+        "spec": {"resourceAttributes": attributes},
+    }
     answer = await client._json(
         "create", REVIEW, REVIEW.path(), method="POST", body=body, content="application/json"
     )
@@ -87,20 +101,27 @@ async def can(client: Client, verb: str, group: str, resource: str, namespace: s
 
 
 async def test_what_the_agent_may_not_do(world: KubernetesWorld) -> None:
-    """Nowhere in the cluster the agent's account may do what gives it more rights, starts pods by another way, or is none of its
-    work; of single Secrets, it reads none but where it is given that."""
+    """Nowhere in the cluster the agent's account may do what gives it more rights, starts pods by
+    another way, or is none of its work; of single Secrets, it reads none but where it is given
+    that."""
     async with Client(world.access, TokenBucket(100, 100, SystemClock())) as client:
         for question in [*NOWHERE, ("get", "", "secrets")]:
             for namespace in ("", "kube-system"):
                 assert not await can(client, *question, namespace), (question, namespace)
-        assert await can(client, "create", "apps", "deployments", "kube-system"), "nothing is allowed at all"
+        assert await can(client, "create", "apps", "deployments", "kube-system"), (
+            "nothing is allowed at all"
+        )
 
 
-async def test_an_agent_with_rights_in_one_namespace(world: KubernetesWorld, tmp_path: Path) -> None:
-    """Under a Role in the namespace that workspaces share, an agent starts, stops, starts and removes them, and may do nothing in any
-    other."""
+async def test_an_agent_with_rights_in_one_namespace(
+    world: KubernetesWorld, tmp_path: Path
+) -> None:
+    """Under a Role in the namespace that workspaces share, an agent starts, stops, starts and
+    removes them, and may do nothing in any other."""
     shared = f"only-{world.identity.installation}"
-    await world.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared}})
+    await world.client.create(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared}}
+    )
     account = f"moorage-test-{shared}"
     kubeconfig = tmp_path / "only.conf"
     kubeconfig.write_text(await accounts.make(world.cluster.kubeconfig, account, only=shared))
@@ -118,7 +139,9 @@ async def test_an_agent_with_rights_in_one_namespace(world: KubernetesWorld, tmp
                 assert not await can(client, *question, shared), question
         desired = desired_of(world)
         assert (await agent.start(desired)).ready
-        assert (await world.only(resources.DEPLOYMENT, desired.name))["metadata"]["namespace"] == shared
+        assert (await world.only(resources.DEPLOYMENT, desired.name))["metadata"][
+            "namespace"
+        ] == shared
         await agent.runtime.stop(desired.name)
         assert (await agent.start(desired)).ready
         await agent.runtime.remove(desired.name)

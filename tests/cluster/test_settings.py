@@ -1,4 +1,5 @@
-"""What a platform team may set, on a real cluster: placement, rights, secrets for registries, user namespaces, CAs, rates."""
+"""What a platform team may set, on a real cluster: placement, rights, secrets for registries, user
+namespaces, CAs, rates."""
 
 from __future__ import annotations
 
@@ -66,18 +67,22 @@ async def patch_node(world: KubernetesWorld, name: str, patch: dict[str, Any]) -
 
 
 async def test_every_setting_of_a_pod_at_once(world: KubernetesWorld) -> None:
-    """Placement, priority, runtime class, labels, annotations, pull secrets, resources and privilege: the pod that runs has
-    them all."""
+    """Placement, priority, runtime class, labels, annotations, pull secrets, resources and
+    privilege: the pod that runs has them all."""
     world.own_cluster()
     node = (await world.client.list_all(resources.NODE))[0]["metadata"]["name"]
     mark, key = world.identity.installation, "moorage.dev/test-pool"
     await put(world.client, PRIORITY, {"metadata": {"name": mark}, "value": 77})
     await put(world.client, RUNTIME_CLASS, {"metadata": {"name": mark}, "handler": "runc"})
     await patch_node(world, node, {"metadata": {"labels": {key: mark}}})
-    await patch_node(world, node, {"spec": {"taints": [{"key": key, "value": mark, "effect": "NoSchedule"}]}})
+    await patch_node(
+        world, node, {"spec": {"taints": [{"key": key, "value": mark, "effect": "NoSchedule"}]}}
+    )
     term = {"matchExpressions": [{"key": key, "operator": "In", "values": [mark]}]}
     affinity = {
-        "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}
+        }
     }
     source = await registry_secret(world, "eA==")
     settings = msgspec.structs.replace(
@@ -105,14 +110,29 @@ async def test_every_setting_of_a_pod_at_once(world: KubernetesWorld) -> None:
         pod = await world.pod(desired.name)
         spec, main = pod["spec"], next(c for c in pod["spec"]["containers"] if c["name"] == "py")
         assert spec["nodeSelector"] == {key: mark}
-        assert {"key": key, "operator": "Equal", "value": mark, "effect": "NoSchedule"} in spec["tolerations"]
+        assert {"key": key, "operator": "Equal", "value": mark, "effect": "NoSchedule"} in spec[
+            "tolerations"
+        ]
         assert spec["affinity"] == affinity
-        assert (spec["priorityClassName"], spec["priority"], spec["runtimeClassName"]) == (mark, 77, mark)
+        assert (spec["priorityClassName"], spec["priority"], spec["runtimeClassName"]) == (
+            mark,
+            77,
+            mark,
+        )
         assert spec["imagePullSecrets"] == [{"name": source.name}]
-        assert main["resources"]["limits"] == {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "10Gi"}
+        assert main["resources"]["limits"] == {
+            "cpu": "1",
+            "memory": "512Mi",
+            "ephemeral-storage": "10Gi",
+        }
         assert pod["metadata"]["labels"]["team"] == "blue"
         assert pod["metadata"]["annotations"]["example.com/cost-centre"] == "42"
-        for kind in (resources.SECRET, resources.SERVICE, resources.QUOTA, resources.NETWORK_POLICY):
+        for kind in (
+            resources.SECRET,
+            resources.SERVICE,
+            resources.QUOTA,
+            resources.NETWORK_POLICY,
+        ):
             for item in await world.of(kind, desired.name):
                 labels = item["metadata"]["labels"]
                 assert labels.get("team") == "blue" or "moorage.dev/record" in labels
@@ -120,14 +140,17 @@ async def test_every_setting_of_a_pod_at_once(world: KubernetesWorld) -> None:
         assert "NoNewPrivs:\t0" in said
         assert ".example.com" in said
     finally:
-        await patch_node(world, node, {"metadata": {"labels": {key: None}}, "spec": {"taints": None}})
+        await patch_node(
+            world, node, {"metadata": {"labels": {key: None}}, "spec": {"taints": None}}
+        )
         await world.client.delete(PRIORITY, "", mark)
         await world.client.delete(RUNTIME_CLASS, "", mark)
         await world.client.delete(resources.NAMESPACE, "", source.namespace)
 
 
 async def test_a_request_above_an_equal_share_of_the_maximum(world: KubernetesWorld) -> None:
-    """A container that asks for more than its share of the workspace's maximum gets it, and the rest is what its neighbour may use."""
+    """A container that asks for more than its share of the workspace's maximum gets it, and the
+    rest is what its neighbour may use."""
     most = ResourceSettings(limits=Amounts(cpu="2", memory="1Gi"))
     agent = await world.agent(
         settings=msgspec.structs.replace(world.settings, max_resources_per_workspace=most)
@@ -150,8 +173,9 @@ async def test_a_request_above_an_equal_share_of_the_maximum(world: KubernetesWo
 async def test_a_setuid_program_works_where_escalation_is_allowed(
     world: KubernetesWorld, tmp_path: Path
 ) -> None:
-    """What sudo needs: as user 5001, a program that belongs to root and is setuid runs as root, with the capabilities that the
-    runtime gives; without the setting it runs as before, with none."""
+    """What sudo needs: as user 5001, a program that belongs to root and is setuid runs as root,
+    with the capabilities that the runtime gives; without the setting it runs as before, with
+    none."""
     recipe = (
         f"FROM {world.image}\nUSER root\n"
         "RUN cp $(command -v cat) /usr/local/bin/as-root && chmod 4755 /usr/local/bin/as-root\nUSER 5001:0\n"
@@ -181,13 +205,19 @@ async def test_a_setuid_program_works_where_escalation_is_allowed(
 
 
 async def test_no_privilege_by_default(world: KubernetesWorld) -> None:
-    """A workspace's processes have no capability and no way to get one, a system call filter, and no account's token."""
+    """A workspace's processes have no capability and no way to get one, a system call filter, and
+    no account's token."""
     agent = await world.agent()
     desired = desired_of(world)
     await agent.start(desired)
     script = "cat /proc/self/status; ls /var/run/secrets/kubernetes.io 2>&1; env"
     said = await in_pod(agent.runtime, desired, script)
-    for line in ("NoNewPrivs:\t1", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "Seccomp:\t2"):
+    for line in (
+        "NoNewPrivs:\t1",
+        "CapEff:\t0000000000000000",
+        "CapBnd:\t0000000000000000",
+        "Seccomp:\t2",
+    ):
         assert line in said
     assert "No such file" in said
     assert "_SERVICE_HOST=1" not in said.replace("KUBERNETES_SERVICE_HOST", "")
@@ -216,7 +246,8 @@ async def registry_secret(world: KubernetesWorld, token: str) -> PullSecret:
 async def test_pull_secrets_follow_their_source(
     world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A registry's secret is copied into the workspace; when its owner renews it, so is the copy, and nothing is restarted."""
+    """A registry's secret is copied into the workspace; when its owner renews it, so is the copy,
+    and nothing is restarted."""
     monkeypatch.setattr(pull_secrets, "LOOK_EVERY", 1.0)
     source = await registry_secret(world, "b25l")
     desired = desired_of(world)
@@ -243,8 +274,9 @@ async def test_pull_secrets_follow_their_source(
 
 
 async def test_a_repair_needs_no_source_of_a_pull_secret(world: KubernetesWorld) -> None:
-    """What runs goes on when a pull secret's source is gone, and is repaired. Where its copy is gone, too, all else is mended,
-    and that is said of a workspace that is Running, until the source is back."""
+    """What runs goes on when a pull secret's source is gone, and is repaired. Where its copy is
+    gone, too, all else is mended, and that is said of a workspace that is Running, until the source
+    is back."""
     source = await registry_secret(world, "b25l")
     desired = desired_of(world)
     settings = msgspec.structs.replace(world.settings, image_pull_secrets=(source,))
@@ -295,7 +327,8 @@ async def test_a_pull_secret_that_is_not_there(world: KubernetesWorld) -> None:
 
 
 async def test_a_secret_that_is_for_something_else(world: KubernetesWorld) -> None:
-    """Only what nodes pull images with is copied into workspaces: settings can lead no other Secret there."""
+    """Only what nodes pull images with is copied into workspaces: settings can lead no other Secret
+    there."""
     secret = {
         "metadata": {"name": "tokens", "namespace": "default"},
         "type": "Opaque",
@@ -310,13 +343,17 @@ async def test_a_secret_that_is_for_something_else(world: KubernetesWorld) -> No
     with pytest.raises(RuntimeFault) as caught:
         await agent.start(desired)
     assert caught.value.cause.code == "pull-secret-type"
-    assert not [s for s in await world.of(resources.SECRET, desired.name) if "token" in (s.get("data") or {})]
+    assert not [
+        s
+        for s in await world.of(resources.SECRET, desired.name)
+        if "token" in (s.get("data") or {})
+    ]
     await world.client.delete(resources.SECRET, "default", "tokens")
 
 
 async def test_a_secret_that_only_a_deployment_names(world: KubernetesWorld) -> None:
-    """Whoever may edit a workspace's Deployment cannot get at another namespace's registry secret by the settings that are kept
-    there: nobody has set that it be copied."""
+    """Whoever may edit a workspace's Deployment cannot get at another namespace's registry secret
+    by the settings that are kept there: nobody has set that it be copied."""
     source = await registry_secret(world, "b25l")
     desired = desired_of(world)
     agent = WholeAgent(world, [desired])
@@ -326,19 +363,27 @@ async def test_a_secret_that_only_a_deployment_names(world: KubernetesWorld) -> 
     assert kept is not None
     widened = encode(msgspec.structs.replace(kept, image_pull_secrets=(source,)))
     pointer = "/metadata/annotations/" + ownership.SETTINGS.replace("/", "~1")
-    await world.edit(resources.DEPLOYMENT, deployment, {"op": "replace", "path": pointer, "value": widened})
+    await world.edit(
+        resources.DEPLOYMENT, deployment, {"op": "replace", "path": pointer, "value": widened}
+    )
     await agent.until(
-        lambda: (cause := agent.last[desired.name].cause) is not None and cause.code == "pull-secret-missing"
+        lambda: (
+            (cause := agent.last[desired.name].cause) is not None
+            and cause.code == "pull-secret-missing"
+        )
     )
     assert agent.last[desired.name].state is ActualState.RUNNING
-    secrets = await world.client.list_all(resources.SECRET, labels="moorage.dev/workspace=" + desired.name)
+    secrets = await world.client.list_all(
+        resources.SECRET, labels="moorage.dev/workspace=" + desired.name
+    )
     assert pull_data("b25l")[".dockerconfigjson"] not in msgspec.json.encode(secrets).decode()
     await agent.kill()
     await world.client.delete(resources.NAMESPACE, "", source.namespace)
 
 
 async def test_user_namespaces_that_the_cluster_has_not(world: KubernetesWorld) -> None:
-    """Where API server or nodes have no user namespaces, a workspace that needs one is refused, in plain words."""
+    """Where API server or nodes have no user namespaces, a workspace that needs one is refused, in
+    plain words."""
     agent = await world.agent(
         settings=msgspec.structs.replace(world.settings, use_kubernetes_user_namespaces=True)
     )
@@ -356,7 +401,8 @@ async def test_user_namespaces_that_the_cluster_has_not(world: KubernetesWorld) 
 
 
 class ForgetfulClient(Client):
-    """What comes of an API server that does not keep `hostUsers`: older ones, and those where the feature is switched off."""
+    """What comes of an API server that does not keep `hostUsers`: older ones, and those where the
+    feature is switched off."""
 
     async def apply(self, item: Object) -> Object:
         item = msgspec.json.decode(msgspec.json.encode(item))
@@ -368,8 +414,8 @@ class ForgetfulClient(Client):
 async def test_a_user_namespace_that_was_only_promised(
     world: KubernetesWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pod whose map of users is the node's, although it was to have one of its own, fails before anything of the devfile has
-    run: our first container looks at /proc/self/uid_map."""
+    """A pod whose map of users is the node's, although it was to have one of its own, fails before
+    anything of the devfile has run: our first container looks at /proc/self/uid_map."""
 
     async def promised(_: Client, **_again: bool) -> Abilities:
         return Abilities(user_namespaces=True)
@@ -388,13 +434,16 @@ async def test_a_user_namespace_that_was_only_promised(
 
 
 async def test_a_private_ca(world: KubernetesWorld, tmp_path: Any) -> None:
-    """The clone, and then Git, pip, npm, curl, Node and Java in a pod, reach hosts that an organisation's own CA signed."""
+    """The clone, and then Git, pip, npm, curl, Node and Java in a pod, reach hosts that an
+    organisation's own CA signed."""
     site = PrivateSite(tmp_path, world.cluster.address())
     image = languages_image(world.image)
     world.cluster.load(image)
     settings = msgspec.structs.replace(world.settings, ca_bundle=site.ca.certificate)
     agent = await world.agent(settings=settings, editor_timeout=60.0)
-    main = Container(name="py", image=image, override_command=True, env={"JAVA_TOOL_OPTIONS": "-Dkept=yes"})
+    main = Container(
+        name="py", image=image, override_command=True, env={"JAVA_TOOL_OPTIONS": "-Dkept=yes"}
+    )
     project = Project(name="app", clone_path="app", url=site.repository)
     desired = desired_of(world, spec=simple_spec(world, containers=(main,), projects=(project,)))
     try:
@@ -412,7 +461,9 @@ async def test_a_bundle_that_is_none(world: KubernetesWorld) -> None:
     """A CA bundle with something else in it makes the workspace Failed, with that as the cause."""
     bad = "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n"
     desired = desired_of(world)
-    agent = WholeAgent(world, [desired], settings=msgspec.structs.replace(world.settings, ca_bundle=bad))
+    agent = WholeAgent(
+        world, [desired], settings=msgspec.structs.replace(world.settings, ca_bundle=bad)
+    )
     said = await agent.until_state(desired.name, ActualState.FAILED, 60)
     assert said.cause is not None
     assert said.cause.code == "ca-bundle-invalid"
@@ -420,11 +471,14 @@ async def test_a_bundle_that_is_none(world: KubernetesWorld) -> None:
 
 
 async def test_a_long_bundle(world: KubernetesWorld) -> None:
-    """A CA bundle that is longer than annotations may be keeps nothing from starting, nor from being ended with its last words."""
+    """A CA bundle that is longer than annotations may be keeps nothing from starting, nor from
+    being ended with its last words."""
     bad = "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n" * 4500
     assert len(bad) > 256 * 1024
     desired = desired_of(world)
-    agent = WholeAgent(world, [desired], settings=msgspec.structs.replace(world.settings, ca_bundle=bad))
+    agent = WholeAgent(
+        world, [desired], settings=msgspec.structs.replace(world.settings, ca_bundle=bad)
+    )
     said = await agent.until_state(desired.name, ActualState.FAILED, 60)
     assert said.cause is not None
     assert said.cause.code == "ca-bundle-invalid"
@@ -432,7 +486,8 @@ async def test_a_long_bundle(world: KubernetesWorld) -> None:
     async def halted() -> bool:
         deployment = await world.only(resources.DEPLOYMENT, desired.name)
         return bool(
-            deployment["spec"]["replicas"] == 0 and deployment["metadata"]["annotations"][names.HALTED]
+            deployment["spec"]["replicas"] == 0
+            and deployment["metadata"]["annotations"][names.HALTED]
         )
 
     await eventually(halted)
@@ -440,7 +495,8 @@ async def test_a_long_bundle(world: KubernetesWorld) -> None:
 
 
 async def test_capacity(world: KubernetesWorld) -> None:
-    """The cluster describes itself with what the nodes have that take pods: a cordoned one counts for nothing."""
+    """The cluster describes itself with what the nodes have that take pods: a cordoned one counts
+    for nothing."""
     world.own_cluster()
     agent = await world.agent()
     node = (await world.client.list_all(resources.NODE))[0]

@@ -1,4 +1,5 @@
-"""A policy of a cluster: an admission webhook that refuses everything it is asked about (admission.k8s.io/v1)."""
+"""A policy of a cluster: an admission webhook that refuses everything it is asked about
+(admission.k8s.io/v1)."""
 
 from __future__ import annotations
 
@@ -43,7 +44,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        answer = {"uid": review["request"]["uid"], "allowed": False, "status": {"message": self.words}}
+        answer = {
+            "uid": review["request"]["uid"],
+            "allowed": False,
+            "status": {"message": self.words},
+        }
         body = json.dumps({**review, "request": None, "response": answer}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

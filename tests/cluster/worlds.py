@@ -49,7 +49,12 @@ class KubernetesWorld:
     """Everything made here carries an installation of its own, and is removed at the end."""
 
     def __init__(
-        self, cluster: Cluster, image: str, crashing_image: str, git: GitServer, registry: EmptyRegistry
+        self,
+        cluster: Cluster,
+        image: str,
+        crashing_image: str,
+        git: GitServer,
+        registry: EmptyRegistry,
     ) -> None:
         self.cluster = cluster
         self.image = image
@@ -86,9 +91,13 @@ class KubernetesWorld:
         return self.git.url("private-app", self.cluster.address())
 
     def credential(self, password: str = PASSWORD) -> Credential:
-        return Credential(host=f"{self.cluster.address()}:{self.git.port}", username=USER, password=password)
+        return Credential(
+            host=f"{self.cluster.address()}:{self.git.port}", username=USER, password=password
+        )
 
-    def backend(self, settings: RemoteDevelopment | None = None, **options: Any) -> KubernetesBackend:
+    def backend(
+        self, settings: RemoteDevelopment | None = None, **options: Any
+    ) -> KubernetesBackend:
         return KubernetesBackend(
             self.access,
             msgspec.structs.replace(self.options, **options),
@@ -107,7 +116,8 @@ class KubernetesWorld:
         return f"workspace-7-1-{short_id()}"
 
     async def pod(self, workspace: str) -> Object:
-        """The one that is to stay, once the cluster has made it: of a Deployment that was just applied there is none yet."""
+        """The one that is to stay, once the cluster has made it: of a Deployment that was just
+        applied there is none yet."""
 
         async def there() -> Object | None:
             pods = await self.of(resources.POD, workspace)
@@ -143,11 +153,13 @@ class KubernetesWorld:
             await answer.read()
 
     def end_container(self, workspace: str, container: str) -> None:
-        """The contract's tests call this from a running loop: what has to be asked is asked by another."""
+        """The contract's tests call this from a running loop: what has to be asked is asked by
+        another."""
         self.own_cluster().end_container(self._container(workspace, container))
 
     def lose_container(self, workspace: str, container: str) -> None:
-        """Nobody but the kubelet can remove one; to it, one that was killed is as good as lost: it makes another."""
+        """Nobody but the kubelet can remove one; to it, one that was killed is as good as lost: it
+        makes another."""
         self.end_container(workspace, container)
 
     def _container(self, workspace: str, container: str) -> str:
@@ -162,7 +174,8 @@ class KubernetesWorld:
         raise AssertionError(f"no container {container} of {workspace} runs")
 
     def own_cluster(self) -> OwnCluster:
-        """The cluster with its node. A test that needs it is skipped where the cluster is not ours."""
+        """The cluster with its node. A test that needs it is skipped where the cluster is not
+        ours."""
         return own(self.cluster)
 
     async def everything(self) -> list[str]:
@@ -193,7 +206,8 @@ async def eventually(holds: Callable[[], Awaitable[T | None]], timeout: float = 
 
 
 class WholeAgent:
-    """Runtime and reconciler together, as an agent process has them. The server's part is a snapshot of wishes."""
+    """Runtime and reconciler together, as an agent process has them. The server's part is a
+    snapshot of wishes."""
 
     def __init__(
         self,
@@ -219,7 +233,9 @@ class WholeAgent:
                 self.last |= {actual.name: actual for actual in await self.fleet.news()}
             return result
 
-    async def until_state(self, name: str, state: ActualState, timeout: float = 180) -> ActualWorkspace:
+    async def until_state(
+        self, name: str, state: ActualState, timeout: float = 180
+    ) -> ActualWorkspace:
         await self.until(lambda: name in self.last and self.last[name].state is state, timeout)
         return self.last[name]
 

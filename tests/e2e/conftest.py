@@ -1,4 +1,5 @@
-"""A whole installation with real Docker, Git, HAProxy, VS Code and Chromium, shared by the tests here."""
+"""A whole installation with real Docker, Git, HAProxy, VS Code and Chromium, shared by the tests
+here."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from ports import free_ports
 
 @pytest.fixture(scope="session")
 def installation(repository: str) -> Iterator[Installation]:
-    """Running, empty, and may read the example; what it left on Docker is checked by the tests, and removed at the end."""
+    """Running, empty, and may read the example; what it left on Docker is checked by the tests, and
+    removed at the end."""
     here = Installation(new_home(), free_ports(2))
     try:
         here.up("--repository-network", urlsplit(repository).netloc)
@@ -35,7 +37,9 @@ def repository() -> Iterator[str]:
     """The URL of the example, served by Git over HTTP on this machine."""
     state = Path(tempfile.mkdtemp(prefix="mr-git-"))
     serve = [sys.executable, str(ROOT / "scripts" / "serve-example"), "--state", str(state)]
-    started = subprocess.run([*serve, "--detach", "--port", "0"], capture_output=True, text=True, check=True)
+    started = subprocess.run(
+        [*serve, "--detach", "--port", "0"], capture_output=True, text=True, check=True
+    )
     match = re.search(r"http://\S+", started.stdout)
     assert match, started.stdout
     try:
@@ -47,7 +51,8 @@ def repository() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """For one module: while it is there, Playwright's event loop counts as running, and no asynchronous test could run."""
+    """For one module: while it is there, Playwright's event loop counts as running, and no
+    asynchronous test could run."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(**CHROMIUM)
         yield chromium

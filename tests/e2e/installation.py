@@ -1,4 +1,5 @@
-"""A whole installation (`moor up`), driven by its own command line, and what tests look at beside it."""
+"""A whole installation (`moor up`), driven by its own command line, and what tests look at beside
+it."""
 
 from __future__ import annotations
 
@@ -39,8 +40,11 @@ CHROMIUM = {
 }
 
 
-def eventually(what: str, probe: Callable[[], Any], *, within: float = 120, every: float = 0.1) -> Any:
-    """The probe's first true value. Fails with `what` and the last value when there is none in time."""
+def eventually(
+    what: str, probe: Callable[[], Any], *, within: float = 120, every: float = 0.1
+) -> Any:
+    """The probe's first true value. Fails with `what` and the last value when there is none in
+    time."""
     deadline = time.monotonic() + within
     while True:
         value = probe()
@@ -78,7 +82,9 @@ class Installation:
             **options,
         )
         if check and done.returncode:
-            pytest.fail(f"moor {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+            pytest.fail(
+                f"moor {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
         return done
 
     def json(self, *arguments: str, **options: Any) -> Any:
@@ -89,7 +95,9 @@ class Installation:
         self.run("up", "--detach", "--port", str(self.port), *bundle, *arguments)
 
     def processes(self) -> dict[str, dict[str, Any]]:
-        return {process["name"]: process for process in self.json("status", check=False)["processes"]}
+        return {
+            process["name"]: process for process in self.json("status", check=False)["processes"]
+        }
 
     def kill(self, name: str) -> int:
         """`kill -9`, by the process id that `moor status` gives, once there is one; returns it."""
@@ -125,7 +133,8 @@ class Installation:
 
 
 class ZoneTransport(httpx.HTTPTransport):
-    """Finds every `*.localhost` on the loopback address, as browsers do; not every resolver does."""
+    """Finds every `*.localhost` on the loopback address, as browsers do; not every resolver
+    does."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         return super().handle_request(
@@ -143,7 +152,11 @@ def http_browser() -> httpx.Client:
     """A browser without pages: it keeps cookies, follows redirects and finds the zone's hosts."""
     accept = {"Accept": "text/html"}
     return httpx.Client(
-        transport=ZoneTransport(), headers=accept, trust_env=False, timeout=10, follow_redirects=True
+        transport=ZoneTransport(),
+        headers=accept,
+        trust_env=False,
+        timeout=10,
+        follow_redirects=True,
     )
 
 
@@ -152,14 +165,19 @@ def docker(*arguments: str) -> str:
 
 
 def docker_objects(mine: str = "") -> dict[str, set[str]]:
-    """Names of all containers, volumes and networks, but for the shared tools volumes, which stay on purpose, and what
-    is labelled as another installation's. `mine`: an installation's id."""
+    """Names of all containers, volumes and networks, but for the shared tools volumes, which stay
+    on purpose, and what is labelled as another installation's. `mine`: an installation's id."""
     label = '{{.Label "moorage.dev/installation"}}'
     lists = {"containers": ("ps", "-a", "{{.Names}}"), "volumes": ("volume", "ls", "{{.Name}}")}
     found: dict[str, set[str]] = {}
     for kind, (*command, name) in {**lists, "networks": ("network", "ls", "{{.Name}}")}.items():
-        lines = (line.split("\t") for line in docker(*command, "--format", f"{name}\t{label}").splitlines())
-        found[kind] = {n for n, owner in lines if owner in ("", mine) and not n.startswith("moorage-tools-")}
+        lines = (
+            line.split("\t")
+            for line in docker(*command, "--format", f"{name}\t{label}").splitlines()
+        )
+        found[kind] = {
+            n for n, owner in lines if owner in ("", mine) and not n.startswith("moorage-tools-")
+        }
     return found
 
 
@@ -171,7 +189,9 @@ def expect_nothing_left(
 
     def none_left() -> bool:
         now = docker_objects(installation.id)
-        left[:] = sorted(f"{kind}: {name}" for kind, names in now.items() for name in names - before[kind])
+        left[:] = sorted(
+            f"{kind}: {name}" for kind, names in now.items() for name in names - before[kind]
+        )
         return not left
 
     try:
@@ -199,7 +219,8 @@ def picture(page: Page, name: str) -> None:
 
 
 def visit(page: Page, url: str) -> Response:
-    """Opens the address. Chromium gives up what it loads when a network interface comes or goes, as Docker's do."""
+    """Opens the address. Chromium gives up what it loads when a network interface comes or goes, as
+    Docker's do."""
     for _ in range(10):
         try:
             response = page.goto(url)

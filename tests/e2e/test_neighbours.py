@@ -57,13 +57,17 @@ def connects(uid: str, gid: str, host: str, port: int = EDITOR) -> bool:
 
 def ids(name: str) -> tuple[str, str]:
     def number(option: str) -> str:
-        return subprocess.run(["id", option, name], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["id", option, name], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     return number("-u"), number("-g")
 
 
 def rules(program: str) -> list[str]:
-    return subprocess.run([f"{program}-save"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return subprocess.run(
+        [f"{program}-save"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
 
 
 def ours(installation: Installation, program: str) -> list[str]:
@@ -75,14 +79,19 @@ def flush(installation: Installation) -> None:
     """As a firewall that loads rules of its own: ours are gone."""
     for program in ("iptables", "ip6tables"):
         for jump in ours(installation, program):
-            words = jump.replace(f'"Moorage {installation.id}"', f"Moorage {installation.id}").split()
+            words = jump.replace(
+                f'"Moorage {installation.id}"', f"Moorage {installation.id}"
+            ).split()
             at = words.index("--comment") + 1
             words[at : at + 2] = [" ".join(words[at : at + 2])]
             subprocess.run([program, "-D", *words[1:]], check=True)
 
 
-def test_other_accounts_do_not_reach_a_workspaces_port(installation: Installation, workspace: str) -> None:
-    """Neither nobody nor Moorage's own server and gateway nor root's other programs; while a browser does, through HAProxy."""
+def test_other_accounts_do_not_reach_a_workspaces_port(
+    installation: Installation, workspace: str
+) -> None:
+    """Neither nobody nor Moorage's own server and gateway nor root's other programs; while a
+    browser does, through HAProxy."""
     host = address_of(workspace)
     assert connects(*ids("moorage-haproxy"), host)
     for account in (NOBODY, ids("moorage-server"), ids("moorage-gateway"), ("0", "0")):
@@ -99,7 +108,15 @@ def test_nor_does_another_container(workspace: str) -> None:
     """One of the engine's usual network, and one that shares the machine's."""
     host = address_of(workspace)
     for network in ("bridge", "host"):
-        command = ["docker", "run", "--rm", "--network", network, "--entrypoint", "/opt/moorage/bin/busybox"]
+        command = [
+            "docker",
+            "run",
+            "--rm",
+            "--network",
+            network,
+            "--entrypoint",
+            "/opt/moorage/bin/busybox",
+        ]
         done = subprocess.run(
             [*command, "moorage/tools:latest", "nc", "-w", "3", host, str(EDITOR)],
             capture_output=True,
@@ -110,7 +127,9 @@ def test_nor_does_another_container(workspace: str) -> None:
         assert done.returncode, (network, done.stdout, done.stderr)
 
 
-def test_a_workspace_reaches_the_machine_and_the_rest(workspace: str, installation: Installation) -> None:
+def test_a_workspace_reaches_the_machine_and_the_rest(
+    workspace: str, installation: Installation
+) -> None:
     """Answers to what it asks for itself still come: the rules are about who begins."""
     # The bridge's address: it is the first of a network's.
     network = ipaddress.ip_network(f"{address_of(workspace)}/28", strict=False)
@@ -130,8 +149,11 @@ def test_a_workspace_reaches_the_machine_and_the_rest(workspace: str, installati
     assert said.stdout == "here"
 
 
-def test_rules_that_another_program_took_away_come_back(installation: Installation, workspace: str) -> None:
-    """A firewall that loads its own rules opens the workspace for half a minute at most; the log says so."""
+def test_rules_that_another_program_took_away_come_back(
+    installation: Installation, workspace: str
+) -> None:
+    """A firewall that loads its own rules opens the workspace for half a minute at most; the log
+    says so."""
     host = address_of(workspace)
     flush(installation)
     assert connects(*NOBODY, host)
@@ -141,19 +163,27 @@ def test_rules_that_another_program_took_away_come_back(installation: Installati
     # Put before ours, a rule that lets all through would end the matter.
     subprocess.run(["iptables", "-I", "OUTPUT", "-d", host, "-j", "ACCEPT"], check=True)
     try:
-        eventually("ours stand first again", lambda: not connects(*NOBODY, host), within=90, every=1)
+        eventually(
+            "ours stand first again", lambda: not connects(*NOBODY, host), within=90, every=1
+        )
     finally:
         subprocess.run(["iptables", "-D", "OUTPUT", "-d", host, "-j", "ACCEPT"], check=True)
 
 
-def test_a_new_workspace_is_never_open(installation: Installation, workspace: str, repository: str) -> None:
+def test_a_new_workspace_is_never_open(
+    installation: Installation, workspace: str, repository: str
+) -> None:
     """The rules are there before its network: gone meanwhile, they come back with the start."""
     flush(installation)
     other = installation.json("create", repository, "--no-wait")["name"]
     try:
-        eventually("it has a network", lambda: other in docker("network", "ls", "--format", "{{.Name}}"))
+        eventually(
+            "it has a network", lambda: other in docker("network", "ls", "--format", "{{.Name}}")
+        )
         assert not connects(*NOBODY, address_of(workspace))
-        eventually("it runs", lambda: installation.json("show", other)["state"] == "Running", within=90)
+        eventually(
+            "it runs", lambda: installation.json("show", other)["state"] == "Running", within=90
+        )
         assert not connects(*NOBODY, address_of(other))
     finally:
         installation.run("delete", "--yes", other)

@@ -1,4 +1,5 @@
-"""Yesterday's state folder is put back: what was made since is stopped and kept, and comes back by a command."""
+"""Yesterday's state folder is put back: what was made since is stopped and kept, and comes back by
+a command."""
 
 from __future__ import annotations
 
@@ -51,9 +52,10 @@ def put_back(installation: Installation, saved: Path) -> None:
 
 
 def test_yesterdays_state_folder(restorable: Installation, repository: str, tmp_path: Path):
-    """Saved, workspaces made and changed, put back, started: containers of what was made since are stopped, their volumes kept, and they
-    are shown by the API, `moor status`, `moor agents show` and the page. Adopted, one has its files again; discarded, the other is gone. A
-    workspace that is older than the backup goes on as it is, and does what is asked of it next."""
+    """Saved, workspaces made and changed, put back, started: containers of what was made since are
+    stopped, their volumes kept, and they are shown by the API, `moor status`, `moor agents show`
+    and the page. Adopted, one has its files again; discarded, the other is gone. A workspace that
+    is older than the backup goes on as it is, and does what is asked of it next."""
     moor, before = restorable.run, docker_objects(restorable.id)
     old = restorable.json("create", repository, "--name", "old")["name"]
     moor("exec", old, "--", "sh", "-c", "echo old >/projects/precious")
@@ -63,7 +65,10 @@ def test_yesterdays_state_folder(restorable: Installation, repository: str, tmp_
     restorable.up("--repository-network", urlsplit(repository).netloc)
     moor("stop", old)
     moor("start", old)
-    made = {title: restorable.json("create", repository, "--name", title)["name"] for title in ("one", "two")}
+    made = {
+        title: restorable.json("create", repository, "--name", title)["name"]
+        for title in ("one", "two")
+    }
     for title in made:
         moor("exec", title, "--", "sh", "-c", f"echo {title} >/projects/precious")
     put_back(restorable, saved)
@@ -115,7 +120,11 @@ def test_yesterdays_state_folder(restorable: Installation, repository: str, tmp_
     eventually(
         "the other is gone",
         lambda: (
-            not any(made["two"] in name for names in docker_objects(restorable.id).values() for name in names)
+            not any(
+                made["two"] in name
+                for names in docker_objects(restorable.id).values()
+                for name in names
+            )
         ),
     )
     assert restorable.json("agents", "found")["items"] == []

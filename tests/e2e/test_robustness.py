@@ -1,4 +1,5 @@
-"""Processes die, Docker restarts, many come at once: nobody's work is lost and no connection drops."""
+"""Processes die, Docker restarts, many come at once: nobody's work is lost and no connection
+drops."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def workspace(installation: Installation, repository: str) -> Iterator[str]:
 
 
 def ticks(installation: Installation, workspace: str) -> int:
-    done = installation.run("exec", workspace, "--", "sh", "-c", f"wc -l < {TICKS} || echo 0", check=False)
+    done = installation.run(
+        "exec", workspace, "--", "sh", "-c", f"wc -l < {TICKS} || echo 0", check=False
+    )
     return int(done.stdout.strip() or 0)
 
 
@@ -50,14 +53,16 @@ def state(installation: Installation, workspace: str) -> str:
 def test_a_terminal_stays_open_while_every_process_is_killed(
     installation: Installation, workspace: str, new_context: Callable[..., BrowserContext]
 ):
-    """`kill -9` of server, agent and gateway controller, one after the other: the editor's WebSockets through the
-    gateway stay open, what runs in the terminal goes on, and each process is back within seconds."""
+    """`kill -9` of server, agent and gateway controller, one after the other: the editor's
+    WebSockets through the gateway stay open, what runs in the terminal goes on, and each process is
+    back within seconds."""
     page = new_context().new_page()
     sign_in(page, installation, "admin")
     closed: list[str] = []
     page.on("websocket", lambda socket: socket.on("close", lambda: closed.append(socket.url)))
     visit(
-        page, f"http://60001-{workspace}.localhost:{installation.port}/?folder=/projects/python-http-simple"
+        page,
+        f"http://60001-{workspace}.localhost:{installation.port}/?folder=/projects/python-http-simple",
     )
     wait_until_loaded(page)
     open_terminal(page)
@@ -92,7 +97,9 @@ def test_a_terminal_stays_open_while_every_process_is_killed(
     eventually(
         "the terminal takes input",
         lambda: (
-            installation.run("exec", workspace, "--", "ls", "/projects/typed-after", check=False).returncode
+            installation.run(
+                "exec", workspace, "--", "ls", "/projects/typed-after", check=False
+            ).returncode
             == 0
         ),
     )
@@ -100,8 +107,11 @@ def test_a_terminal_stays_open_while_every_process_is_killed(
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.15, 0.4, 0.8])
-def test_the_agent_killed_in_the_middle_converges(installation: Installation, repository: str, delay: float):
-    """Killed while it creates, while it stops and while it deletes, the agent comes back and finishes the job."""
+def test_the_agent_killed_in_the_middle_converges(
+    installation: Installation, repository: str, delay: float
+):
+    """Killed while it creates, while it stops and while it deletes, the agent comes back and
+    finishes the job."""
     before = docker_objects(installation.id)
     installation.settled("agent")
     name = installation.json("create", repository, "--no-wait")["name"]
@@ -149,7 +159,8 @@ def test_twenty_workspaces_at_once(installation: Installation, repository: str):
 
 @pytest.fixture
 def own_engine() -> Iterator[Callable[[], None]]:
-    """A second Docker engine, with a bridge of its own, that the test may restart. Sets DOCKER_HOST."""
+    """A second Docker engine, with a bridge of its own, that the test may restart. Sets
+    DOCKER_HOST."""
     folder = Path(tempfile.mkdtemp(prefix="mr-docker-"))
     socket = f"unix://{folder}/docker.sock"
     bridge = f"mr{os.getpid()}"
@@ -172,7 +183,9 @@ def own_engine() -> Iterator[Callable[[], None]]:
 
     def answers() -> bool:
         return (
-            subprocess.run(["docker", "-H", socket, "version"], capture_output=True, check=False).returncode
+            subprocess.run(
+                ["docker", "-H", socket, "version"], capture_output=True, check=False
+            ).returncode
             == 0
         )
 
@@ -181,7 +194,9 @@ def own_engine() -> Iterator[Callable[[], None]]:
             engines[-1].terminate()
             engines[-1].wait(60)
         with (folder / "log").open("ab") as log:
-            engines.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
+            engines.append(
+                subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            )
         eventually("the engine answers", answers)
 
     restart()
@@ -209,12 +224,16 @@ def copy_images(target: str) -> None:
         env=environ,
     ) as save:
         subprocess.run(
-            ["docker", "-H", target, "load", "-q"], stdin=save.stdout, check=True, capture_output=True
+            ["docker", "-H", target, "load", "-q"],
+            stdin=save.stdout,
+            check=True,
+            capture_output=True,
         )
 
 
 def test_docker_restarts(own_engine: Callable[[], None], repository: str):
-    """The engine restarts: the workspace comes back by itself, with its files, and not as a crash."""
+    """The engine restarts: the workspace comes back by itself, with its files, and not as a
+    crash."""
     copy_images(os.environ["DOCKER_HOST"])
     here = Installation(new_home(), free_ports(2))
     try:
@@ -225,7 +244,10 @@ def test_docker_restarts(own_engine: Callable[[], None], repository: str):
         own_engine()
         eventually(
             "it runs again",
-            lambda: here.run("exec", name, "--", "cat", "/projects/note", check=False).stdout == "kept\n",
+            lambda: (
+                here.run("exec", name, "--", "cat", "/projects/note", check=False).stdout
+                == "kept\n"
+            ),
             within=90,
             every=0.5,
         )

@@ -1,4 +1,5 @@
-"""A state folder that an earlier version made: today's version starts on it, keeps its workspaces, and is stricter."""
+"""A state folder that an earlier version made: today's version starts on it, keeps its workspaces,
+and is stricter."""
 
 from __future__ import annotations
 
@@ -27,13 +28,16 @@ CACHE = Path.home() / ".cache/moorage/earlier"
 
 
 def earlier_moor(commit: str) -> Path:
-    """The command `moor` of that commit, out of this repository's own history, with its packages."""
+    """The command `moor` of that commit, out of this repository's own history, with its
+    packages."""
     with only_one("earlier-moor"):
         folder = CACHE / commit
         if not (folder / "made").exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=False)
+            archive = subprocess.run(
+                ["git", "archive", commit], cwd=ROOT, capture_output=True, check=False
+            )
             if archive.returncode:
                 pytest.skip(f"the history of this clone does not reach back to {commit[:7]}")
             with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as opened:
@@ -48,8 +52,8 @@ def earlier_moor(commit: str) -> Path:
 def taken_over(
     request: pytest.FixtureRequest, repository: str
 ) -> Iterator[tuple[Installation, dict[str, Any], dict[str, str]]]:
-    """An installation of the earlier version with a workspace in it, ended, and started again by today's version: the installation,
-    the workspace as it was, and its containers (name → id)."""
+    """An installation of the earlier version with a workspace in it, ended, and started again by
+    today's version: the installation, the workspace as it was, and its containers (name → id)."""
     home, ports = new_home(), free_ports(2)
     home.chmod(0o755)
     reading = {"MOORAGE_SERVER_REPOSITORY_NETWORKS": urlsplit(repository).hostname or ""}
@@ -86,7 +90,8 @@ def containers_of(workspace: str) -> dict[str, str]:
 def test_workspaces_go_on_running(
     taken_over: tuple[Installation, dict[str, Any], dict[str, str]],
 ) -> None:
-    """The workspace that ran before runs in the same containers, with its files, and answers at its URL."""
+    """The workspace that ran before runs in the same containers, with its files, and answers at its
+    URL."""
     installation, workspace, containers = taken_over
     shown = eventually(
         "the workspace runs",
@@ -104,7 +109,10 @@ def test_workspaces_go_on_running(
 def test_people_stay(taken_over: tuple[Installation, dict[str, Any], dict[str, str]]) -> None:
     """Accounts and the administrator's token go on."""
     installation, _, _ = taken_over
-    assert {user["name"] for user in installation.json("users", "list")["items"]} >= {"admin", "ana"}
+    assert {user["name"] for user in installation.json("users", "list")["items"]} >= {
+        "admin",
+        "ana",
+    }
 
 
 def test_the_state_folder_is_closed(

@@ -37,7 +37,8 @@ class Walk:
         return f"http://{port}-{self.name}.localhost:{self.installation.port}{path}"
 
     def shell(self, command: str) -> str:
-        """Looks into the main container from outside: not even an administrator runs commands in Ana's workspace."""
+        """Looks into the main container from outside: not even an administrator runs commands in
+        Ana's workspace."""
         return docker("exec", f"{self.name}.py", "sh", "-c", command).strip()
 
 
@@ -71,7 +72,8 @@ def test_create_from_a_repository(walk: Walk, repository: str):
 
 
 def test_the_editor_opens_on_the_clone(walk: Walk):
-    """The workspace's URL leads through sign-in, unseen, to VS Code with the repository's files in its explorer."""
+    """The workspace's URL leads through sign-in, unseen, to VS Code with the repository's files in
+    its explorer."""
     visit(walk.page, walk.url(60001, "/?folder=/projects/python-http-simple"))
     wait_until_loaded(walk.page)
     for name in (".devfile.yaml", "hello.py", "requirements.txt"):
@@ -82,11 +84,15 @@ def test_the_editor_opens_on_the_clone(walk: Walk):
 def test_the_app_is_installed_and_started_in_the_terminal(
     walk: Walk, new_context: Callable[..., BrowserContext]
 ):
-    """`pip install` reaches the package registry, `python hello.py` serves, and its port has a URL for Ana alone."""
+    """`pip install` reaches the package registry, `python hello.py` serves, and its port has a URL
+    for Ana alone."""
     open_terminal(walk.page)
     type_command(walk.page, "pip install -r requirements.txt && touch /tmp/installed")
     eventually(
-        "pip install ended", lambda: walk.shell("ls /tmp/installed 2>/dev/null || true"), within=120, every=1
+        "pip install ended",
+        lambda: walk.shell("ls /tmp/installed 2>/dev/null || true"),
+        within=120,
+        every=1,
     )
     type_command(walk.page, "python hello.py")
     app = walk.page.context.new_page()
@@ -103,7 +109,8 @@ def test_the_app_is_installed_and_started_in_the_terminal(
 
 
 def test_a_preview_works_in_the_editor(walk: Walk):
-    """What VS Code shows in a frame of its own (a webview, with its service worker and resources) is shown."""
+    """What VS Code shows in a frame of its own (a webview, with its service worker and resources)
+    is shown."""
     walk.shell("printf '# Heading of mine\\n' > /projects/python-http-simple/preview.md")
     walk.page.keyboard.press("Control+p")
     walk.page.locator(".quick-input-widget input").fill("preview.md")
@@ -138,8 +145,9 @@ async editor => {
 
 
 def test_another_port_neither_loads_nor_drives_the_editor(walk: Walk):
-    """A page of the same workspace's other port: its frame, script, picture, requests and WebSocket are refused; a window that it opens shows the
-    editor to the person, and is none of its any more."""
+    """A page of the same workspace's other port: its frame, script, picture, requests and WebSocket
+    are refused; a window that it opens shows the editor to the person, and is none of its any
+    more."""
     app = walk.page.context.new_page()
     visit(app, walk.url(8080))
     statuses: list[tuple[str, int]] = []
@@ -170,8 +178,11 @@ def test_the_editors_paths_are_no_way_to_a_port(walk: Walk):
     page.close()
 
 
-def test_whoever_has_no_session_is_sent_to_sign_in(walk: Walk, new_context: Callable[..., BrowserContext]):
-    """A fresh browser gets the sign-in page for the editor and for any port, and nothing of the workspace."""
+def test_whoever_has_no_session_is_sent_to_sign_in(
+    walk: Walk, new_context: Callable[..., BrowserContext]
+):
+    """A fresh browser gets the sign-in page for the editor and for any port, and nothing of the
+    workspace."""
     for port in (60001, 8080):
         page = new_context().new_page()
         visit(page, walk.url(port))
@@ -192,7 +203,8 @@ def test_another_person_is_refused(walk: Walk, new_context: Callable[..., Browse
 
 
 def test_stop_keeps_files_and_home(walk: Walk):
-    """A stopped workspace has a page that says so and starts it; the file and the home are still there."""
+    """A stopped workspace has a page that says so and starts it; the file and the home are still
+    there."""
     walk.shell("echo kept > /projects/python-http-simple/note.txt; echo mine > ~/.mine")
     visit(walk.page, f"{walk.installation.url}/workspaces/{walk.name}")
     walk.page.get_by_role("button", name="Stop").click()
@@ -207,7 +219,8 @@ def test_stop_keeps_files_and_home(walk: Walk):
 
 
 def test_delete_leaves_nothing(walk: Walk):
-    """Deleting asks first; then containers, volumes and networks are as before, and its URL is unknown."""
+    """Deleting asks first; then containers, volumes and networks are as before, and its URL is
+    unknown."""
     visit(walk.page, f"{walk.installation.url}/workspaces/{walk.name}")
     walk.page.get_by_role("button", name=re.compile("Delete")).first.click()
     dialog = walk.page.get_by_role("dialog")
@@ -215,6 +228,9 @@ def test_delete_leaves_nothing(walk: Walk):
     picture(walk.page, "walk-11-delete")
     dialog.get_by_role("button", name=re.compile("Delete")).click()
     expect_nothing_left(walk.installation, walk.before)
-    # The engine is rid of it a moment before the gateway has heard so; until then its URL says that it is being deleted.
-    eventually("its URL is unknown", lambda: visit(walk.page, walk.url(60001)).status == 404, within=20)
+    # The engine is rid of it a moment before the gateway has heard so; until then its URL says that
+    # it is being deleted.
+    eventually(
+        "its URL is unknown", lambda: visit(walk.page, walk.url(60001)).status == 404, within=20
+    )
     picture(walk.page, "walk-12-unknown")

@@ -15,13 +15,17 @@ def wait_until_loaded(page: Page) -> None:
 
 def expect_file(page: Page, name: str) -> None:
     """The explorer shows it."""
-    expect(page.locator(".explorer-folders-view").get_by_text(name, exact=True)).to_be_visible(timeout=LOADED)
+    expect(page.locator(".explorer-folders-view").get_by_text(name, exact=True)).to_be_visible(
+        timeout=LOADED
+    )
 
 
 def open_terminal(page: Page) -> None:
     """A terminal panel, with its prompt."""
     page.keyboard.press("Control+`")
-    expect(page.locator(".terminal-wrapper.active .xterm-helper-textarea")).to_be_attached(timeout=LOADED)
+    expect(page.locator(".terminal-wrapper.active .xterm-helper-textarea")).to_be_attached(
+        timeout=LOADED
+    )
     expect(page.locator(".terminal-wrapper.active .xterm-screen")).to_be_visible(timeout=LOADED)
 
 

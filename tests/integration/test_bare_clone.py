@@ -28,7 +28,11 @@ def _collect(clone: Path, *tests: str, **variables: str) -> subprocess.Completed
 
 
 def _pytest(clone: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MOORAGE_", "PYTEST_"))}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("MOORAGE_", "PYTEST_"))
+    }
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
         cwd=clone,
@@ -47,7 +51,8 @@ def _number(pattern: str, text: str) -> int:
 
 
 def test_everything_is_collected_with_nothing_beside_it(clone: Path) -> None:
-    """Every test file collects; what needs published data is left out with one line, and nothing else is."""
+    """Every test file collects; what needs published data is left out with one line, and nothing
+    else is."""
     ran = _collect(clone)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-2000:]
     assert [line for line in ran.stdout.splitlines() if "left out" in line] == [
@@ -62,9 +67,12 @@ def test_everything_is_collected_with_nothing_beside_it(clone: Path) -> None:
 
 
 def test_what_is_left_passes_without_the_data(clone: Path) -> None:
-    """In the unit tests' files that read published data, the tests that are not left out pass without it."""
+    """In the unit tests' files that read published data, the tests that are not left out pass
+    without it."""
     files = [
-        file for file in (clone / "tests/unit").rglob("test_*.py") if "published.DEVFILE" in file.read_text()
+        file
+        for file in (clone / "tests/unit").rglob("test_*.py")
+        if "published.DEVFILE" in file.read_text()
     ]
     assert files
     ran = _pytest(clone, *(str(file.relative_to(clone)) for file in files))

@@ -1,4 +1,5 @@
-"""The README's commands, as somebody types them who has just cloned the repository into an empty folder."""
+"""The README's commands, as somebody types them who has just cloned the repository into an empty
+folder."""
 
 from __future__ import annotations
 
@@ -29,19 +30,24 @@ def commands_of(section: str) -> list[str]:
 
 
 class Clone:
-    """What is committed, in an otherwise empty folder, with an installation of its own beside any other."""
+    """What is committed, in an otherwise empty folder, with an installation of its own beside any
+    other."""
 
     def __init__(self, place: Path) -> None:
         self.folder = place / "moorage"
         foreign = ("MOORAGE_", "PYTEST_", "VIRTUAL_ENV", "VENV", "PYTHONPATH", "MAKE")
-        self._environ = {key: value for key, value in os.environ.items() if not key.startswith(foreign)} | {
+        self._environ = {
+            key: value for key, value in os.environ.items() if not key.startswith(foreign)
+        } | {
             "MOORAGE_HOME": str(place / "home"),
             "XDG_STATE_HOME": str(place / "state"),
             "MOORAGE_ENGINE_STATE": str(place / "engine"),
             "PORT": str(free_ports(2)),
             "EXAMPLE_PORT": str(free_port()),
         }
-        subprocess.run(["git", "clone", "-q", "--no-hardlinks", ROOT, self.folder], check=True, timeout=120)
+        subprocess.run(
+            ["git", "clone", "-q", "--no-hardlinks", ROOT, self.folder], check=True, timeout=120
+        )
 
     def run(self, command: str, *, check: bool = True, **variables: str) -> str:
         """By a shell in the clone; what it prints."""
@@ -49,7 +55,9 @@ class Clone:
             command, shell=True, cwd=self.folder, env=self._environ | variables,
             capture_output=True, text=True, timeout=900, check=False,
         )  # fmt: skip
-        assert done.returncode == 0 or not check, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        assert done.returncode == 0 or not check, (
+            f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
         return done.stdout
 
 
@@ -58,7 +66,9 @@ def clone() -> Iterator[Clone]:
     place = Path(tempfile.mkdtemp(prefix="mr-readme-"))
     made = Clone(place)
     yield made
-    for item in json.loads(made.run(".venv/bin/moor list -o json", check=False) or '{"items": []}')["items"]:
+    for item in json.loads(made.run(".venv/bin/moor list -o json", check=False) or '{"items": []}')[
+        "items"
+    ]:
         made.run(f".venv/bin/moor delete --yes {item['name']}", check=False)
     made.run("make stop", check=False)
     shutil.rmtree(place)
@@ -69,7 +79,9 @@ def test_the_quickstart(clone: Clone) -> None:
     commands = commands_of("Quickstart")
     assert commands == ["make quickstart"]
     said = clone.run(commands[0])
-    assert re.search(r"Open the workspace:\s+http://60001-workspace-\S+\.localhost:\d+/", said), said
+    assert re.search(r"Open the workspace:\s+http://60001-workspace-\S+\.localhost:\d+/", said), (
+        said
+    )
     assert "/sign-in/link/" in said
     assert "python-http-simple" in clone.run(".venv/bin/moor list")
 

@@ -45,7 +45,9 @@ def test_every_code_is_listed() -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     """A row without a meaning is a field without a docstring."""
-    rows = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \|.*\| (.*) \|$", (ROOT / "docs/settings.md").read_text(), re.MULTILINE
+    )
     assert len(rows) > 100
     assert [field for field, meaning in rows if not meaning.strip()] == []
 
@@ -77,14 +79,17 @@ def _is_there(path: str, page: Path) -> bool:
 def _expanded(path: str) -> list[str]:
     """`a/{b,c}.py` as `a/b.py` and `a/c.py`."""
     parts = [
-        part[1:-1].split(",") if part.startswith("{") else [part] for part in re.split(r"(\{[^}]*\})", path)
+        part[1:-1].split(",") if part.startswith("{") else [part]
+        for part in re.split(r"(\{[^}]*\})", path)
     ]
     return ["".join(choice) for choice in product(*parts)]
 
 
 def _spans(text: str) -> list[str]:
     """What stands between backticks, outside of blocks of code."""
-    return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return re.findall(
+        r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    )
 
 
 def _anchors(text: str) -> set[str]:

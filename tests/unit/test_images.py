@@ -32,7 +32,8 @@ images = load()
 
 
 def sources(text: str) -> list[str]:
-    """What a Dockerfile's stages are built from, with its own defaults filled in; stages of its own left out."""
+    """What a Dockerfile's stages are built from, with its own defaults filled in; stages of its own
+    left out."""
     defaults = dict(re.findall(r"^ARG (\w+)=(\S*)$", text, re.MULTILINE))
     stages = set(re.findall(r"^FROM .* AS (\S+)$", text, re.MULTILINE | re.IGNORECASE))
     named = re.findall(
@@ -40,7 +41,9 @@ def sources(text: str) -> list[str]:
         text,
         re.MULTILINE | re.IGNORECASE,
     )
-    filled = [re.sub(r"\$\{?(\w+)\}?", lambda match: defaults.get(match[1], ""), name) for name in named]
+    filled = [
+        re.sub(r"\$\{?(\w+)\}?", lambda match: defaults.get(match[1], ""), name) for name in named
+    ]
     return [name for name in filled if name not in stages and name != "scratch"]
 
 
@@ -80,7 +83,8 @@ def test_all_recipes_start_from_one_debian() -> None:
     "line", ["ARG DEBIAN=debian:12-slim", "ARG DEBIAN", "ARG DEBIAN=debian:12-slim@sha256:abc", ""]
 )
 def test_a_recipe_without_a_digest_is_refused(tmp_path: Path, line: str) -> None:
-    """A recipe that names a Debian by its tag alone is not built from a registry, and it is said what to write."""
+    """A recipe that names a Debian by its tag alone is not built from a registry, and it is said
+    what to write."""
     (tmp_path / "Dockerfile").write_text(f"{line}\nFROM ${{DEBIAN}}\n")
     recipe = images.Recipe("x", tmp_path, "x", "MOORAGE_X_IMAGE")
     with pytest.raises(images.ImageError, match="sha256"):
@@ -88,9 +92,12 @@ def test_a_recipe_without_a_digest_is_refused(tmp_path: Path, line: str) -> None
 
 
 def test_the_chart_names_no_image_of_others() -> None:
-    """By default, the chart runs Moorage's own images alone, which whoever installs it has built, and takes a digest for each."""
+    """By default, the chart runs Moorage's own images alone, which whoever installs it has built,
+    and takes a digest for each."""
     values = yaml.safe_load((ROOT / "deploy/helm/moorage/values.yaml").read_text())
     for part in ("server", "gateway", "agent"):
         assert values[part]["image"] == {"repository": f"moorage/{part}", "tag": "", "digest": ""}
-    templates = "".join(path.read_text() for path in (ROOT / "deploy/helm/moorage/templates").iterdir())
+    templates = "".join(
+        path.read_text() for path in (ROOT / "deploy/helm/moorage/templates").iterdir()
+    )
     assert not re.findall(r"^\s*image: (?!\{\{)", templates, re.MULTILINE)

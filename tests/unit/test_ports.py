@@ -16,7 +16,11 @@ def test_no_two_processes_are_told_the_same() -> None:
     folder = Path(ports.__file__).parent
     asking = [
         subprocess.Popen(
-            [sys.executable, "-c", ASK], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", ASK],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(3)
     ]

@@ -31,6 +31,7 @@ def test_there_may_be_none(tmp_path: Path) -> None:
 
 
 def test_a_wrong_name_is_told(tmp_path: Path) -> None:
-    """A named folder without the data is an error that says what is missing, not a run that tests less."""
+    """A named folder without the data is an error that says what is missing, not a run that tests
+    less."""
     with pytest.raises(pytest.UsageError, match="no devfile/schemas"):
         published.find(str(tmp_path), _data(tmp_path / "beside"))

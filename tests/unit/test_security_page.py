@@ -47,4 +47,7 @@ def test_every_promise_names_tests_that_are_there(row: str) -> None:
     named = named_in(row)
     assert named, row
     for file, test in named:
-        assert re.search(rf"^\s*(async )?def {test}\(", (ROOT / file).read_text(), re.MULTILINE), (file, test)
+        assert re.search(rf"^\s*(async )?def {test}\(", (ROOT / file).read_text(), re.MULTILINE), (
+            file,
+            test,
+        )

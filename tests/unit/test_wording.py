@@ -97,7 +97,9 @@ def test_stage_lines_complete_and_in_order() -> None:
 def test_a_clock_that_is_behind_gives_no_negative_time() -> None:
     """A running stage that began "in the future" has taken no time yet."""
     (line,) = [
-        li for li in stage_lines([Stage(StageName.IMAGE, StageState.RUNNING, NOW + 3)], NOW) if li.live
+        li
+        for li in stage_lines([Stage(StageName.IMAGE, StageState.RUNNING, NOW + 3)], NOW)
+        if li.live
     ]
     assert line.seconds == 0
 

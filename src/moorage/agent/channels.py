@@ -69,7 +69,9 @@ class Channels:
         self._open[channel.id] = channel
         channel.task = asyncio.create_task(self._run(channel, work), name=f"channel {channel.id}")
 
-    async def _run(self, channel: _Channel, work: Callable[[_Channel], Awaitable[int | None]]) -> None:
+    async def _run(
+        self, channel: _Channel, work: Callable[[_Channel], Awaitable[int | None]]
+    ) -> None:
         code: int | None = None
         error = ""
         metrics.CHANNELS.labels(channel.kind).inc()
@@ -144,9 +146,14 @@ class _Channel:
             case contract.ChannelCredit():
                 self._window.open(message.bytes)
             case contract.ChannelInput():
-                within, self._waiting = self._waiting <= INPUT_LIMIT, self._waiting + len(message.data)
+                within, self._waiting = (
+                    self._waiting <= INPUT_LIMIT,
+                    self._waiting + len(message.data),
+                )
                 if within:
-                    self._input.append(message.data if self._waiting <= INPUT_LIMIT else _TooMuchInput())
+                    self._input.append(
+                        message.data if self._waiting <= INPUT_LIMIT else _TooMuchInput()
+                    )
                 self._some.set()
             case contract.ChannelResize():
                 self._input.append((message.columns, message.rows))
@@ -156,7 +163,9 @@ class _Channel:
 
     # ------------------------------------------------------------------------------------------ to
     # and from the runtime
-    async def pump(self, chunks: AsyncIterator[LogChunk], beside: asyncio.Task[None] | None = None) -> None:
+    async def pump(
+        self, chunks: AsyncIterator[LogChunk], beside: asyncio.Task[None] | None = None
+    ) -> None:
         """Sends everything, as fast as it is taken. What `beside` raises ends it, too."""
         sending = asyncio.create_task(self._send_all(chunks), name=f"output {self.id}")
         waited: set[asyncio.Task[None]] = {sending} if beside is None else {sending, beside}
@@ -177,7 +186,9 @@ class _Channel:
             while data:
                 piece = bytes(data[: await self._window.take(min(PIECE, len(data)))])
                 data = data[len(piece) :]
-                await self._send(contract.ChannelOutput(channel=self.id, data=piece, stream=chunk.stream))
+                await self._send(
+                    contract.ChannelOutput(channel=self.id, data=piece, stream=chunk.stream)
+                )
 
     async def feed_into(self, session: ExecSession) -> None:
         while True:

@@ -71,7 +71,11 @@ class Connection:
                 self._note(_ended(closed))
             except InvalidStatus as refused:
                 status = refused.response.status_code
-                self._note(_REFUSALS[contract.CLOSE_BAD_TOKEN] if status in (401, 403) else f"HTTP {status}")
+                self._note(
+                    _REFUSALS[contract.CLOSE_BAD_TOKEN]
+                    if status in (401, 403)
+                    else f"HTTP {status}"
+                )
             except (OSError, TimeoutError, InvalidHandshake, msgspec.DecodeError) as error:
                 self._note(str(error) or type(error).__name__)
             except BaseExceptionGroup as group:
@@ -89,7 +93,9 @@ class Connection:
 
     def _note(self, problem: str) -> None:
         if problem != self.problem:
-            _log.warning("not connected to the server; trying again", server=self._server, problem=problem)
+            _log.warning(
+                "not connected to the server; trying again", server=self._server, problem=problem
+            )
         self.problem = problem
 
     def _open(self) -> connect:
@@ -125,7 +131,10 @@ class Connection:
         self.problem = ""
         metrics.CONNECTED.set(1)
         _log.info(
-            "connected to the server", server=self._server, agent=welcome.agent_name, version=welcome.version
+            "connected to the server",
+            server=self._server,
+            agent=welcome.agent_name,
+            version=welcome.version,
         )
         channels = Channels(self._fleet.runtime, send, self._fleet.spec_of)
         snapshots: asyncio.Queue[None] = asyncio.Queue()
@@ -239,7 +248,8 @@ class Connection:
 
 
 async def _send_all(
-    messages: asyncio.Queue[contract.FromAgent], send: Callable[[contract.FromAgent], Awaitable[None]]
+    messages: asyncio.Queue[contract.FromAgent],
+    send: Callable[[contract.FromAgent], Awaitable[None]],
 ) -> None:
     while True:
         await send(await messages.get())

@@ -9,10 +9,15 @@ from moorage.contract import ActualState, ActualWorkspace, StageName
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 RECONCILE_SECONDS = Histogram(
-    "moorage_agent_reconcile_seconds", "Time of one action on one workspace.", ["action"], buckets=_SECONDS
+    "moorage_agent_reconcile_seconds",
+    "Time of one action on one workspace.",
+    ["action"],
+    buckets=_SECONDS,
 )
 RECONCILE_ERRORS = Counter(
-    "moorage_agent_reconcile_errors_total", "Actions that did not succeed, by the cause's code.", ["code"]
+    "moorage_agent_reconcile_errors_total",
+    "Actions that did not succeed, by the cause's code.",
+    ["code"],
 )
 WORKSPACES = Gauge("moorage_agent_workspaces", "Workspaces by their actual state.", ["state"])
 STAGE_SECONDS = Histogram(
@@ -40,7 +45,8 @@ ENGINE_ERRORS = Counter(
 CONNECTED = Gauge("moorage_agent_connected", "1 while the agent is connected to its server.")
 RECONNECTS = Counter("moorage_agent_reconnects_total", "Connections to the server that ended.")
 COLLECTED = Counter(
-    "moorage_agent_collected_total", "Workspaces that were not listed and were removed by the server's word."
+    "moorage_agent_collected_total",
+    "Workspaces that were not listed and were removed by the server's word.",
 )
 CHANNELS = Gauge("moorage_agent_channels", "Logs and commands that are open.", ["kind"])
 
@@ -53,7 +59,11 @@ def count_report(before: ActualWorkspace | None, after: ActualWorkspace) -> None
     if before is not None:
         WORKSPACES.labels(before.state.value).dec()
     WORKSPACES.labels(after.state.value).inc()
-    if after.state is not ActualState.RUNNING or before is None or before.state is not ActualState.STARTING:
+    if (
+        after.state is not ActualState.RUNNING
+        or before is None
+        or before.state is not ActualState.STARTING
+    ):
         return
     begun = None
     for stage in after.stages:

@@ -85,7 +85,9 @@ class Status:
             ) from error
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": "text/plain; version=0.0.4"})
+        return web.Response(
+            body=generate_latest(), headers={"Content-Type": "text/plain; version=0.0.4"}
+        )
 
     async def _health(self, _: web.Request) -> web.Response:
         """200: this process works.

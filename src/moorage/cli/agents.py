@@ -116,7 +116,9 @@ def rotate(context: Context, agent: str, *, only: str | None) -> None:
     """Give an agent and its gateway new tokens. The old ones end at once, and what is connected
     with them."""
     if only not in (None, "agent", "gateway"):
-        raise InvalidInput(f"There is no token of {only}.", field="only", hint="Say agent or gateway.")
+        raise InvalidInput(
+            f"There is no token of {only}.", field="only", hint="Say agent or gateway."
+        )
     with context.connect() as client:
         made = client.post(f"/agents/{quoted(agent)}/token", {"only": only})
     _show_new(context, made, "The former tokens have ended.")
@@ -176,13 +178,17 @@ def remove(context: Context, agent: str) -> None:
 
 @click.command()
 @agent_argument
-@click.option("--version", type=int, metavar="NUMBER", show_default="the newest", help="That version.")
+@click.option(
+    "--version", type=int, metavar="NUMBER", show_default="the newest", help="That version."
+)
 @click.option("--history", is_flag=True, help="List the versions instead.")
 @click.option("--effective", is_flag=True, help="All settings, with the defaults.")
 @server_options
 @output_option
 @pass_context
-def settings(context: Context, agent: str, *, version: int | None, history: bool, effective: bool) -> None:
+def settings(
+    context: Context, agent: str, *, version: int | None, history: bool, effective: bool
+) -> None:
     """Print an agent's settings (YAML), as they were written."""
     path = f"/agents/{quoted(agent)}/settings"
     with context.connect() as client:
@@ -282,7 +288,9 @@ def _show_history(items: list[dict[str, Any]]) -> None:
         ]
         for item in items
     ]
-    output.show_table(["VERSION", "SET", "BY"], rows, empty="Nobody has set anything: the defaults hold.")
+    output.show_table(
+        ["VERSION", "SET", "BY"], rows, empty="Nobody has set anything: the defaults hold."
+    )
 
 
 def _note_settings(found: dict[str, Any]) -> None:

@@ -20,7 +20,14 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import httpcore
 
-from moorage.kernel.errors import BY_STATUS, InvalidInput, MoorageError, NotFound, NotSignedIn, Unavailable
+from moorage.kernel.errors import (
+    BY_STATUS,
+    InvalidInput,
+    MoorageError,
+    NotFound,
+    NotSignedIn,
+    Unavailable,
+)
 from moorage.kernel.home import Home
 
 UNIX = "unix:"
@@ -115,7 +122,9 @@ class Client:
         return self._ask("DELETE", path)
 
     @contextmanager
-    def stream(self, path: str, *, silence: float | None = None, **query: Any) -> Iterator[Iterator[bytes]]:
+    def stream(
+        self, path: str, *, silence: float | None = None, **query: Any
+    ) -> Iterator[Iterator[bytes]]:
         """An answer that is read while it comes. It may pause for `silence` seconds; None: for as
         long as it likes."""
         with self._answer("GET", path, query=query, silence=silence) as answer:
@@ -175,7 +184,8 @@ class Client:
             return json.loads(content)
         except ValueError as error:
             raise Unavailable(
-                f"{self.target.server} does not answer like a Moorage server.", code="no-moorage-server"
+                f"{self.target.server} does not answer like a Moorage server.",
+                code="no-moorage-server",
             ) from error
 
     @contextmanager
@@ -265,13 +275,17 @@ def match(wanted: str, items: list[dict[str, Any]]) -> str:
     """
     exact = [item["name"] for item in items if wanted == item["title"]]
     found = exact or [
-        item["name"] for item in items if item["name"].startswith(wanted) or item["title"].startswith(wanted)
+        item["name"]
+        for item in items
+        if item["name"].startswith(wanted) or item["title"].startswith(wanted)
     ]
     if len(found) == 1:
         return str(found[0])
     if not found:
         raise NotFound(
-            f"There is no workspace {wanted}.", code="workspace-not-found", hint="`moor list` shows yours."
+            f"There is no workspace {wanted}.",
+            code="workspace-not-found",
+            hint="`moor list` shows yours.",
         )
     raise InvalidInput(
         f"{wanted} fits several workspaces: {', '.join(sorted(found))}.",
@@ -289,7 +303,9 @@ def not_exactly(wanted: str, items: list[dict[str, Any]]) -> NotFound:
     return NotFound(
         f"There is no workspace {wanted}.",
         code="workspace-not-found",
-        hint=f"Did you mean {' or '.join(sorted(near)[:5])}?" if near else "`moor list` shows yours.",
+        hint=f"Did you mean {' or '.join(sorted(near)[:5])}?"
+        if near
+        else "`moor list` shows yours.",
     )
 
 

@@ -54,7 +54,9 @@ def install(app: click.Command, shell: str) -> None:
     file.write_text(script(app, shell))
     if own:
         _add_line(Path.home() / own, line.format(file=file))
-    click.echo(f"{shell} completion is in {file}. It works in terminals that are opened from now on.")
+    click.echo(
+        f"{shell} completion is in {file}. It works in terminals that are opened from now on."
+    )
 
 
 def _add_line(file: Path, line: str) -> None:

@@ -114,7 +114,9 @@ def _keep(
 
     def keep(context: click.Context, option: click.Parameter, value: Any) -> None:
         kept = context.ensure_object(Context)
-        by_environment = context.get_parameter_source(option.name or "") is ParameterSource.ENVIRONMENT
+        by_environment = (
+            context.get_parameter_source(option.name or "") is ParameterSource.ENVIRONMENT
+        )
         if value is not None and not (by_environment and getattr(kept, field) is not None):
             setattr(kept, field, convert(value))
 

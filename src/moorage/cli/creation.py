@@ -14,14 +14,25 @@ from moorage.kernel.errors import InvalidInput
 
 
 @click.command()
-@click.argument("repository", metavar="REPOSITORY", help="URL of a Git repository that has a devfile.")
-@click.option("--ref", default="", show_default="the repository's", help="Branch, tag or commit.")
-@click.option("--devfile", metavar="PATH", default="", help="Path of the devfile in the repository.")
-@click.option("--name", metavar="TITLE", default="", show_default="the repository's name", help="Title.")
-@click.option(
-    "--agent", default="", show_default="the connected one with the fewest workspaces", help="Where it runs."
+@click.argument(
+    "repository", metavar="REPOSITORY", help="URL of a Git repository that has a devfile."
 )
-@click.option("--env", multiple=True, metavar="KEY=VALUE", help="Environment variable; may be given often.")
+@click.option("--ref", default="", show_default="the repository's", help="Branch, tag or commit.")
+@click.option(
+    "--devfile", metavar="PATH", default="", help="Path of the devfile in the repository."
+)
+@click.option(
+    "--name", metavar="TITLE", default="", show_default="the repository's name", help="Title."
+)
+@click.option(
+    "--agent",
+    default="",
+    show_default="the connected one with the fewest workspaces",
+    help="Where it runs.",
+)
+@click.option(
+    "--env", multiple=True, metavar="KEY=VALUE", help="Environment variable; may be given often."
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it runs.")
 @click.option("--open", "open_", is_flag=True, help="Open the editor in a browser at the end.")
 @timeout_option
@@ -61,7 +72,10 @@ def environment(pairs: Sequence[str]) -> dict[str, str]:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise InvalidInput(
-                f"{pair!r} is no variable.", code="env-invalid", field="env", hint="Write KEY=VALUE."
+                f"{pair!r} is no variable.",
+                code="env-invalid",
+                field="env",
+                hint="Write KEY=VALUE.",
             )
         found[key] = value
     return found

@@ -56,7 +56,9 @@ def _show_cause(cause: dict[str, Any] | None) -> None:
 def _show_containers(containers: list[dict[str, Any]]) -> None:
     rows = []
     for item in containers:
-        state = item["state"] if item["exit_code"] is None else f"{item['state']} ({item['exit_code']})"
+        state = (
+            item["state"] if item["exit_code"] is None else f"{item['state']} ({item['exit_code']})"
+        )
         rows.append([item["name"], state, str(item["restarts"]), item["image"], item["detail"]])
     if rows:
         output.say("")

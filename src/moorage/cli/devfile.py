@@ -69,13 +69,17 @@ def devfile() -> None:
 @registry_options
 @output_option
 @pass_context
-def validate(context: Context, file: str, *, profile: str, registry: str, allow_host: Sequence[str]) -> None:
+def validate(
+    context: Context, file: str, *, profile: str, registry: str, allow_host: Sequence[str]
+) -> None:
     """Say all that is wrong with a devfile. Exit code 0: valid, 1: not valid, 2: not readable."""
     from moorage.devfile import PROFILES, DevfileError, flatten, parse, refusals
 
     if profile not in PROFILES:
         raise InvalidInput(
-            f"There is no profile {profile!r}.", field="--profile", hint=f"Choose {' or '.join(PROFILES)}."
+            f"There is no profile {profile!r}.",
+            field="--profile",
+            hint=f"Choose {' or '.join(PROFILES)}.",
         )
     source = Source(file, registry, allow_host)
     problems: tuple[Problem, ...] = ()
@@ -222,17 +226,24 @@ def init(
         raise InvalidInput(f"{folder} is no folder.", code="not-readable")
     present = next((folder / name for name in FILE_NAMES if (folder / name).exists()), None)
     if present is not None and not force:
-        raise Conflict(f"{present} is there already.", code="devfile-exists", hint="Replace it with --force.")
+        raise Conflict(
+            f"{present} is there already.", code="devfile-exists", hint="Replace it with --force."
+        )
     if stack:
         text = _from_stack(stack, registry, allow_host)
     else:
         text = _from_repository(
-            folder, image=image, port=port, ask=not yes and sys.stdin.isatty(), quiet=context.as_json
+            folder,
+            image=image,
+            port=port,
+            ask=not yes and sys.stdin.isatty(),
+            quiet=context.as_json,
         )
     target = present or folder / FILE_NAMES[0]
     target.write_text(text)
     context.tell(
-        {"file": str(target)}, f"{target} is written. 'moor devfile explain {target}' says what comes of it."
+        {"file": str(target)},
+        f"{target} is written. 'moor devfile explain {target}' says what comes of it.",
     )
 
 
@@ -299,7 +310,8 @@ def _explained(translation: Translation) -> list[str]:
         for step in steps:
             how = " (side by side)" if step.parallel else ""
             lines.append(
-                f"{event}{how}: " + "; ".join(f"{c.container}: {c.command_line}" for c in step.commands)
+                f"{event}{how}: "
+                + "; ".join(f"{c.container}: {c.command_line}" for c in step.commands)
             )
     return lines
 
@@ -346,7 +358,10 @@ def _from_repository(folder: Path, *, image: str, port: int, ask: bool, quiet: b
     from moorage.translation.repository import first_devfile, guess
 
     found = guess(_files(folder))
-    name = "".join(c if c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-") or "workspace"
+    name = (
+        "".join(c if c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-")
+        or "workspace"
+    )
     image = image or found.language.image
     chosen = port or found.port or 0
     if found.why and not quiet:

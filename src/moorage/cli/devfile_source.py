@@ -100,7 +100,9 @@ class Source:
         try:
             return str(path), path.read_bytes()
         except OSError as error:
-            raise InvalidInput(f"{path} cannot be read: {error.strerror}.", code="not-readable") from error
+            raise InvalidInput(
+                f"{path} cannot be read: {error.strerror}.", code="not-readable"
+            ) from error
 
 
 def _fetched(url: str) -> bytes:
@@ -113,7 +115,9 @@ def _fetched(url: str) -> bytes:
     try:
         host = urlsplit(url).netloc
         networks = ("0.0.0.0/0", "::/0")
-        resolved = HttpResolver([host], networks=networks, insecure=True).resolve(Reference(uri=url))
+        resolved = HttpResolver([host], networks=networks, insecure=True).resolve(
+            Reference(uri=url)
+        )
     except (ResolutionError, ValueError) as error:
         raise InvalidInput(f"{url} cannot be read: {error}", code="not-readable") from error
     return resolved.text if isinstance(resolved.text, bytes) else resolved.text.encode()

@@ -37,12 +37,16 @@ descriptors, too."""
 class Execution:
     """One command: `run` returns its exit code."""
 
-    def __init__(self, target: Target, workspace: str, argv: list[str], *, container: str, tty: bool) -> None:
+    def __init__(
+        self, target: Target, workspace: str, argv: list[str], *, container: str, tty: bool
+    ) -> None:
         self._target = target
         self._argv = argv
         self._tty = tty
         # What kind of terminal this is; a command without one has nothing to know of it.
-        self._env = {name: os.environ[name] for name in ("TERM", "COLORTERM") if tty and name in os.environ}
+        self._env = {
+            name: os.environ[name] for name in ("TERM", "COLORTERM") if tty and name in os.environ
+        }
         size = shutil.get_terminal_size()
         query = {
             "container": container,
@@ -52,7 +56,9 @@ class Execution:
             "credit": "true",
         }
         origin = target.origin.replace("http", "ws", 1)
-        self._url = f"{origin}/api/v1/workspaces/{quote(workspace, safe='')}/exec?{urlencode(query)}"
+        self._url = (
+            f"{origin}/api/v1/workspaces/{quote(workspace, safe='')}/exec?{urlencode(query)}"
+        )
 
     async def run(self) -> int:
         """Raises the server's error when it refuses, `Unavailable` when the connection breaks."""
@@ -108,7 +114,12 @@ class _Input(threading.Thread):
     end a blocked read."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, socket: ClientConnection, credit: CreditWindow, *, end: bytes
+        self,
+        loop: asyncio.AbstractEventLoop,
+        socket: ClientConnection,
+        credit: CreditWindow,
+        *,
+        end: bytes,
     ) -> None:
         super().__init__(name="cli.exec.input", daemon=True)
         self._loop = loop

@@ -127,7 +127,9 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
             yield line.removesuffix(b"\r").decode(errors="replace")
 
 
-def _changes(client: Client, name: str, deadline: float, say: Callable[[str], None]) -> Iterator[Workspace]:
+def _changes(
+    client: Client, name: str, deadline: float, say: Callable[[str], None]
+) -> Iterator[Workspace]:
     """The workspace at once and at each change, over as many connections as it takes, until the
     deadline.
 

@@ -22,7 +22,9 @@ workspace_argument = click.argument(
 
 
 @click.command()
-@click.argument("agent", metavar="[AGENT]", required=False, help="Its name; all agents, when left out.")
+@click.argument(
+    "agent", metavar="[AGENT]", required=False, help="Its name; all agents, when left out."
+)
 @server_options
 @output_option
 @pass_context
@@ -53,11 +55,15 @@ def found(context: Context, agent: str | None) -> None:
     headings = ["WORKSPACE", "TITLE", "OWNER", "MADE", "FOUND", "WHAT BECOMES OF IT"]
     output.show_table(headings, rows, empty="The server lists all that its agents have.")
     for item in items:
-        output.say(f"\n{item['name']} on {item['agent']}, generation {item['generation']}: {_state(item)}")
+        output.say(
+            f"\n{item['name']} on {item['agent']}, generation {item['generation']}: {_state(item)}"
+        )
         if item["repository"]:
             output.say(f"  made from {item['repository']}")
         if not item["complete"]:
-            output.say("  of an earlier version: to adopt it, name its repository with --repository")
+            output.say(
+                "  of an earlier version: to adopt it, name its repository with --repository"
+            )
         for thing in item["objects"]:
             output.say(f"  {thing}")
     if items:
@@ -68,7 +74,9 @@ def found(context: Context, agent: str | None) -> None:
 @click.command()
 @agent_argument
 @workspace_argument
-@click.option("--owner", metavar="USER", default="", show_default="whose it was", help="Whose it becomes.")
+@click.option(
+    "--owner", metavar="USER", default="", show_default="whose it was", help="Whose it becomes."
+)
 @click.option(
     "--repository",
     metavar="URL",
@@ -87,7 +95,9 @@ def adopt(context: Context, /, agent: str, workspace: str, **said: str) -> None:
         item = _find(client, agent, workspace)
         body = {"mark": item["mark"], **said}
         made = client.post(f"{_path(agent)}/{quoted(item['name'])}/adopt", body)
-    context.tell(made, f"{made['title']} ({made['name']}) is a workspace of {made['owner_name']} again.")
+    context.tell(
+        made, f"{made['title']} ({made['name']}) is a workspace of {made['owner_name']} again."
+    )
 
 
 @click.command()
@@ -103,7 +113,9 @@ def discard(context: Context, agent: str, workspace: str, *, yes: bool) -> None:
         item = _find(client, agent, workspace)
         if not yes:
             _ask(item)
-        removed = client.delete(f"{_path(agent)}/{quoted(item['name'])}?mark={quoted(item['mark'])}")
+        removed = client.delete(
+            f"{_path(agent)}/{quoted(item['name'])}?mark={quoted(item['mark'])}"
+        )
     context.tell(removed, f"{item['name']} is being removed.")
 
 
@@ -135,12 +147,18 @@ def _ask(item: dict[str, Any]) -> None:
     what = item["title"] or item["name"]
     whose = f" of {_owner(item)}" if _owner(item) != "–" else ""
     output.note(f"{item['name']}: {', '.join(item['objects']) or 'a record alone'}")
-    if not click.confirm(f"Remove {what}{whose} with all its files? Nothing brings them back.", err=True):
+    if not click.confirm(
+        f"Remove {what}{whose} with all its files? Nothing brings them back.", err=True
+    ):
         raise click.exceptions.Exit(1)
 
 
 def _owner(item: dict[str, Any]) -> str:
-    return str(item["owner_now"] or item["owner_name"] or (f"user {item['owner']}" if item["owner"] else "–"))
+    return str(
+        item["owner_now"]
+        or item["owner_name"]
+        or (f"user {item['owner']}" if item["owner"] else "–")
+    )
 
 
 def _state(item: dict[str, Any]) -> str:

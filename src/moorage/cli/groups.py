@@ -43,10 +43,14 @@ class LazyGroup(Group):
     """`places`: heading → name of a command → `module:attribute`, in the order in which the help
     lists them."""
 
-    def __init__(self, *arguments: Any, places: Mapping[str, Mapping[str, str]], **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, places: Mapping[str, Mapping[str, str]], **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self._sections = places
-        self._places = {name: place for section in places.values() for name, place in section.items()}
+        self._places = {
+            name: place for section in places.values() for name, place in section.items()
+        }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._places)

@@ -24,7 +24,9 @@ UNHEALTHY = 8
 @click.option("--detach", "-d", is_flag=True, help="Return when everything answers.")
 @home_option
 @click.option(
-    "--zone", show_default="localhost", help="DNS name of Moorage and suffix of its workspaces' names."
+    "--zone",
+    show_default="localhost",
+    help="DNS name of Moorage and suffix of its workspaces' names.",
 )
 @click.option(
     "--port",
@@ -58,7 +60,9 @@ UNHEALTHY = 8
 )
 @output_option
 @pass_context
-def up(context: Context, /, *, detach: bool, log_format: str | None, timeout: float, **said: Any) -> None:
+def up(
+    context: Context, /, *, detach: bool, log_format: str | None, timeout: float, **said: Any
+) -> None:
     """Run Moorage on this machine: server, agent, gateway and HAProxy, restarted when they die.
 
     Zone, port, address, CA bundle, tools image and repository networks are kept in the state
@@ -80,7 +84,9 @@ def up(context: Context, /, *, detach: bool, log_format: str | None, timeout: fl
         launch.start_detached(place, plan, fmt=log_format, seconds=timeout)
         _welcome(context, plan)
     else:
-        launch.become_supervisor(place, plan, fmt=log_format, announce=lambda: _welcome(context, plan))
+        launch.become_supervisor(
+            place, plan, fmt=log_format, announce=lambda: _welcome(context, plan)
+        )
 
 
 @click.command()
@@ -148,7 +154,11 @@ def _show_status(found: Status) -> None:
         for process in found.processes
     ]
     if not found.running:
-        rows = rows if any(process.state == "down" and process.pid for process in found.processes) else []
+        rows = (
+            rows
+            if any(process.state == "down" and process.pid for process in found.processes)
+            else []
+        )
         output.say(f"Moorage is not running in {found.home}. `moor up` starts it.")
     if rows:
         headings = ["PROCESS", "STATE", "PID", "SINCE", "RESTARTS", "MEMORY", "LAST EXIT"]

@@ -15,10 +15,14 @@ from moorage.cli.options import workspace_argument
 @workspace_argument
 @click.option("--container", "-c", show_default="the editor's", help="Which one's.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
-@click.option("--tail", type=click.IntRange(min=0), metavar="LINES", help="Only so many last lines.")
+@click.option(
+    "--tail", type=click.IntRange(min=0), metavar="LINES", help="Only so many last lines."
+)
 @server_options
 @pass_context
-def logs(context: Context, workspace: str, *, container: str | None, follow: bool, tail: int | None) -> None:
+def logs(
+    context: Context, workspace: str, *, container: str | None, follow: bool, tail: int | None
+) -> None:
     """Print what a container writes, byte by byte."""
     with context.connect() as client:
         path = f"/workspaces/{client.workspace_name(workspace)}/logs"

@@ -21,7 +21,9 @@ def _print_version(context: click.Context, _option: click.Parameter, wanted: boo
         context.exit()
 
 
-def _install_completion(context: click.Context, _option: click.Parameter, shell: str | None) -> None:
+def _install_completion(
+    context: click.Context, _option: click.Parameter, shell: str | None
+) -> None:
     if shell is not None and not context.resilient_parsing:
         from moorage.cli.completion import install
 

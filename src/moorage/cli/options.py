@@ -41,5 +41,7 @@ timeout_option = click.option(
     metavar="SECONDS",
     help="Seconds to wait at most; what was asked for goes on by itself.",
 )
-wait_option = click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is done.")
+wait_option = click.option(
+    "--wait/--no-wait", default=True, show_default=True, help="Wait until it is done."
+)
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")

@@ -49,7 +49,9 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty:
     table = [[clean(cell) for cell in row] for row in (headings, *rows)]
     widths = [max(map(columns, column)) for column in zip(*table, strict=True)]
     for number, row in enumerate(table):
-        cells = [cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)]
+        cells = [
+            cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)
+        ]
         line = "  ".join(cells).rstrip()
         click.echo(line if number else click.style(line, bold=True))
 
@@ -105,7 +107,9 @@ def markup(text: str) -> str:
 def show_error(error: MoorageError, *, as_json: bool) -> None:
     """On standard error: message, what is wrong where, and what to do; or one JSON object."""
     if as_json:
-        sys.stderr.write(json.dumps(error_document(error), indent=2, ensure_ascii=False, default=str) + "\n")
+        sys.stderr.write(
+            json.dumps(error_document(error), indent=2, ensure_ascii=False, default=str) + "\n"
+        )
         return
     for line in error_lines(error):
         console(error=True).print(line)
@@ -126,7 +130,9 @@ def error_lines(error: MoorageError) -> list[str]:
     """The error for a person, in rich's markup."""
     field = getattr(error, "field", "")
     detail = str(error.details.get("detail") or "").splitlines()
-    lines = [f"[bold red]error:[/] {markup(error.message)}" + (f" ({markup(field)})" if field else "")]
+    lines = [
+        f"[bold red]error:[/] {markup(error.message)}" + (f" ({markup(field)})" if field else "")
+    ]
     lines += [f"  [dim]|[/] {markup(line)}" for line in detail]
     for problem in error.details.get("problems") or []:
         lines.append("  " + markup(problem_line(problem)))
@@ -141,7 +147,9 @@ def error_lines(error: MoorageError) -> list[str]:
 
 def problem_line(problem: dict[str, Any]) -> str:
     """One problem of a devfile: where it is, as `line:column`, and what."""
-    place = ":".join(str(problem[key]) for key in ("source", "field", "line", "column") if problem.get(key))
+    place = ":".join(
+        str(problem[key]) for key in ("source", "field", "line", "column") if problem.get(key)
+    )
     place = f"{place}: " if place else ""
     path = f" ({problem['path']})" if problem.get("path") else ""
     return f"{place}{problem.get('message', '')}{path}"

@@ -34,7 +34,10 @@ def ports(context: Context, workspace: str) -> None:
 @click.command("open")
 @workspace_argument
 @click.argument(
-    "port", required=False, default="", help="Number or name of a port; the editor's, when left out."
+    "port",
+    required=False,
+    default="",
+    help="Number or name of a port; the editor's, when left out.",
 )
 @click.option("--print", "only_print", is_flag=True, help="Print the URL and open nothing.")
 @server_options
@@ -57,7 +60,9 @@ def port_url(workspace: dict[str, Any], port: str) -> str:
     """
     if not port:
         if not workspace["url"]:
-            raise NotFound(f"{workspace['title']} has no editor.", code="no-editor", hint="Name a port.")
+            raise NotFound(
+                f"{workspace['title']} has no editor.", code="no-editor", hint="Name a port."
+            )
         return str(workspace["url"])
     for item in workspace["ports"]:
         if port in (str(item["port"]), item["name"]):
@@ -65,7 +70,9 @@ def port_url(workspace: dict[str, Any], port: str) -> str:
     if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
         names = ", ".join(item["name"] for item in workspace["ports"])
         raise InvalidInput(
-            f"{port} is neither a port's number nor the name of one.", field="port", hint=f"Names: {names}."
+            f"{port} is neither a port's number nor the name of one.",
+            field="port",
+            hint=f"Names: {names}.",
         )
     return hosts.port_url(workspace["port_url"], int(port))
 

@@ -23,7 +23,14 @@ def _command(name: str) -> click.Command:
     @home_option
     @pass_context
     def run(context: Context, arguments: tuple[str, ...]) -> None:
-        argv = [sys.executable, "-m", f"moorage.{name}", "--home", str(context.installation.path), *arguments]
+        argv = [
+            sys.executable,
+            "-m",
+            f"moorage.{name}",
+            "--home",
+            str(context.installation.path),
+            *arguments,
+        ]
         os.execv(argv[0], argv)  # noqa: S606 - a person's own arguments
 
     return run

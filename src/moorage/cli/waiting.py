@@ -77,7 +77,9 @@ def wait_ended(
     try:
         if context.as_json:
             return wait(client, workspace["name"], goal, seconds=seconds)
-        with output.console(error=True).status(f"{workspace['title']}: {state_word(workspace)} …") as shown:
+        with output.console(error=True).status(
+            f"{workspace['title']}: {state_word(workspace)} …"
+        ) as shown:
             return wait(
                 client,
                 workspace["name"],

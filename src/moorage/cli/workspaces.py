@@ -135,7 +135,9 @@ def delete(context: Context, workspace: str, *, yes: bool, wait: bool, timeout: 
     context.tell(asked, f"{asked['title']} {'is deleted' if wait else 'is to be deleted'}.")
 
 
-def _run(context: Context, client: Client, name: str, verb: str, *, wait: bool, timeout: float) -> None:
+def _run(
+    context: Context, client: Client, name: str, verb: str, *, wait: bool, timeout: float
+) -> None:
     from moorage.cli.waiting import tell_started, wait_running
 
     asked = client.post(f"/workspaces/{name}/{verb}")

@@ -1,7 +1,8 @@
 """Step 3: what the processes exchange. Frozen, versioned, level-triggered.
 
-Any message may be lost or repeated: a message says how things are, never what just happened, and `generation` or
-`revision` decides which of two is newer. Unknown fields are ignored, so that processes of neighbouring versions talk.
+Any message may be lost or repeated: a message says how things are, never what just happened, and
+`generation` or `revision` decides which of two is newer. Unknown fields are ignored, so that
+processes of neighbouring versions talk.
 
 Must not: do I/O, decide anything, or carry raw Kubernetes or Docker objects.
 """

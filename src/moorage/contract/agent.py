@@ -1,8 +1,9 @@
 """Messages between server and agent, over one WebSocket that the agent opens.
 
-Path `/internal/agents/connect`, header `Authorization: Bearer <agent token>`, JSON text frames; `CLOSE_*` are the
-WebSocket close codes of a refusal. The agent speaks first (`Hello`), then the server (`Welcome`, `Settings`, `Snapshot`), then
-both whenever something changes. After every (re)connect both sides say everything anew.
+Path `/internal/agents/connect`, header `Authorization: Bearer <agent token>`, JSON text frames;
+`CLOSE_*` are the WebSocket close codes of a refusal. The agent speaks first (`Hello`), then the
+server (`Welcome`, `Settings`, `Snapshot`), then both whenever something changes. After every
+(re)connect both sides say everything anew.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Hello(Message, frozen=True, tag="hello"):
     capacity: dict[str, int] = {}
     """`cpu` (millicores), `memory` (bytes), `workspaces` (how many run now)."""
     settings_file: str | None = None
-    """Text of the agent's own file of settings (`moorage.workspace_settings`): the server stores it as a version, and lets nobody
-    set anything else. None: the agent has no such file."""
+    """Text of the agent's own file of settings (`moorage.workspace_settings`): the server stores it
+    as a version, and lets nobody set anything else. None: the agent has no such file."""
 
 
 class Capacity(Message, frozen=True, tag="capacity"):
@@ -43,22 +44,25 @@ class Capacity(Message, frozen=True, tag="capacity"):
 
 
 class SettingsTaken(Message, frozen=True, tag="settings-taken"):
-    """The answer to `Settings`. `problem`: why the agent goes on with those that it had, in plain words; "": it took them."""
+    """The answer to `Settings`. `problem`: why the agent goes on with those that it had, in plain
+    words; "": it took them."""
 
     version: int
     problem: str = ""
 
 
 class Report(Message, frozen=True, tag="report"):
-    """Actual states. `full`: of every workspace that this agent has; else only of those that changed."""
+    """Actual states. `full`: of every workspace that this agent has; else only of those that
+    changed."""
 
     workspaces: tuple[ActualWorkspace, ...]
     full: bool = False
 
 
 class Found(Message, frozen=True, tag="found"):
-    """All that this agent has and no snapshot lists, and what it knows in a newer generation than the server says. It takes the
-    place of the one before. Sent only to a server whose `Welcome` says that it understands it."""
+    """All that this agent has and no snapshot lists, and what it knows in a newer generation than
+    the server says. It takes the place of the one before. Sent only to a server whose `Welcome`
+    says that it understands it."""
 
     workspaces: tuple[FoundWorkspace, ...]
 
@@ -70,14 +74,16 @@ class ChannelOutput(Message, frozen=True, tag="output"):
 
 
 class ChannelTaken(Message, frozen=True, tag="taken"):
-    """The command has taken that many bytes of input. A writer that has `flow.WINDOW` bytes under way waits for it."""
+    """The command has taken that many bytes of input. A writer that has `flow.WINDOW` bytes under
+    way waits for it."""
 
     channel: str
     bytes: int
 
 
 class ChannelExit(Message, frozen=True, tag="exit"):
-    """The channel has ended. `error` says why it could not be opened or broke off, in plain words."""
+    """The channel has ended. `error` says why it could not be opened or broke off, in plain
+    words."""
 
     channel: str
     code: int | None = None
@@ -95,8 +101,8 @@ class Welcome(Message, frozen=True, tag="welcome"):
 
 
 class Settings(Message, frozen=True, tag="settings"):
-    """What workspaces of this agent are made by from now on: before the first `Snapshot`, and whenever it changes. Workspaces
-    that run keep the version that they were started with."""
+    """What workspaces of this agent are made by from now on: before the first `Snapshot`, and
+    whenever it changes. Workspaces that run keep the version that they were started with."""
 
     version: int
     """Rises with every change. 0: nobody has set anything, and `text` is ""."""
@@ -105,8 +111,9 @@ class Settings(Message, frozen=True, tag="settings"):
 
 
 class Snapshot(Message, frozen=True, tag="snapshot"):
-    """Every workspace that this agent should have. What it has beyond these is stopped, kept, and told (`Found`): the server may
-    have lost what it knew. Only its own word removes anything: `Terminated`, or `RemoveFound`."""
+    """Every workspace that this agent should have. What it has beyond these is stopped, kept, and
+    told (`Found`): the server may have lost what it knew. Only its own word removes anything:
+    `Terminated`, or `RemoveFound`."""
 
     workspaces: tuple[DesiredWorkspace, ...]
 
@@ -116,8 +123,8 @@ class Change(Message, frozen=True, tag="change"):
 
 
 class RemoveFound(Message, frozen=True, tag="remove-found"):
-    """Remove what was found, with its data. The agent does it only to what the server does not list, and what has the same `mark`;
-    else it says anew what it found."""
+    """Remove what was found, with its data. The agent does it only to what the server does not
+    list, and what has the same `mark`; else it says anew what it found."""
 
     name: str
     mark: str
@@ -171,7 +178,9 @@ class ChannelClose(Message, frozen=True, tag="close"):
     channel: str
 
 
-FromAgent = Hello | Capacity | SettingsTaken | Report | Found | ChannelOutput | ChannelTaken | ChannelExit
+FromAgent = (
+    Hello | Capacity | SettingsTaken | Report | Found | ChannelOutput | ChannelTaken | ChannelExit
+)
 ToAgent = (
     Welcome
     | Settings
@@ -196,12 +205,14 @@ def encode(message: FromAgent | ToAgent) -> str:
 
 
 def decode_from_agent(text: str | bytes) -> FromAgent:
-    """Raises `msgspec.DecodeError` (`ValidationError` included) when it is none of these messages."""
+    """Raises `msgspec.DecodeError` (`ValidationError` included) when it is none of these
+    messages."""
     message: FromAgent = _from_agent.decode(text)
     return message
 
 
 def decode_to_agent(text: str | bytes) -> ToAgent:
-    """Raises `msgspec.DecodeError` (`ValidationError` included) when it is none of these messages."""
+    """Raises `msgspec.DecodeError` (`ValidationError` included) when it is none of these
+    messages."""
     message: ToAgent = _to_agent.decode(text)
     return message

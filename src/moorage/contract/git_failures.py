@@ -1,7 +1,7 @@
 """What Git means by its words when it fails, for servers and agents, which both run it. Pure.
 
-Git is to run with `LC_ALL=C`: it has no other sign of why it failed than what it writes, and what the
-programs that it calls write (curl, ssh).
+Git is to run with `LC_ALL=C`: it has no other sign of why it failed than what it writes, and what
+the programs that it calls write (curl, ssh).
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ PORT = "{port}"
 
 
 def port_pattern(zone_url: str, workspace: str) -> str:
-    """URL of any port of a workspace, such as `https://{port}-workspace-1-2-abc123.dev.example.com/`.
+    """URL of any port of a workspace, such as
+    `https://{port}-workspace-1-2-abc123.dev.example.com/`.
 
     `zone_url`: the origin of the zone's own host.
     """

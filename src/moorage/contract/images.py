@@ -1,6 +1,8 @@
-"""References to container images: `[domain/]path[:tag][@digest]`, by the grammar of the OCI distribution specification.
+"""References to container images: `[domain/]path[:tag][@digest]`, by the grammar of the OCI
+distribution specification.
 
-A reference comes from a devfile and ends in requests to the engine and to registries: what does not follow the grammar goes nowhere.
+A reference comes from a devfile and ends in requests to the engine and to registries: what does not
+follow the grammar goes nowhere.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ _LONGEST_NAME = 255
 @dataclass(frozen=True)
 class ImageReference:
     domain: str
-    """The registry's host, with its port; "": the reference names none, and the engine's default holds."""
+    """The registry's host, with its port; "": the reference names none, and the engine's default
+    holds."""
     path: str
     tag: str
     """"": none is named."""
@@ -41,7 +44,8 @@ class ImageReference:
 
 
 def parse_image(text: str) -> ImageReference | None:
-    """The reference, or None for what is none. What it is made of, put together again, is the text that it was made from."""
+    """The reference, or None for what is none. What it is made of, put together again, is the text
+    that it was made from."""
     rest, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
         return None
@@ -57,6 +61,6 @@ def parse_image(text: str) -> ImageReference | None:
 
 
 def _is_domain(first: str) -> bool:
-    """Whether what stands before the first slash is a host: a path's component has neither a dot or colon that a host could have, nor
-    capital letters, and `localhost` is one by name."""
+    """Whether what stands before the first slash is a host: a path's component has neither a dot or
+    colon that a host could have, nor capital letters, and `localhost` is one by name."""
     return first == "localhost" or any(sign in first for sign in ".:[") or first != first.lower()

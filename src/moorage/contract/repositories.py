@@ -1,4 +1,5 @@
-"""Which repository a URL names, for whoever decides about a credential: servers and agents, which trust nobody. Pure."""
+"""Which repository a URL names, for whoever decides about a credential: servers and agents, which
+trust nobody. Pure."""
 
 from __future__ import annotations
 
@@ -27,8 +28,9 @@ class RepositoryPlace(NamedTuple):
 
 
 def place_of(url: str) -> RepositoryPlace | None:
-    """None for what is no http(s) URL, and for one that programs could read differently: with a user, a query, a host that is
-    not plain ASCII, an encoded slash, a path that goes up. Such a URL gets no credential, whatever it names."""
+    """None for what is no http(s) URL, and for one that programs could read differently: with a
+    user, a query, a host that is not plain ASCII, an encoded slash, a path that goes up. Such a URL
+    gets no credential, whatever it names."""
     if _STRANGE.search(url) or not url.isascii() or "?" in url or "#" in url:
         return None
     try:
@@ -52,7 +54,10 @@ def _path(text: str) -> str | None:
         decoded = [unquote(segment, errors="strict") for segment in segments]
     except UnicodeDecodeError:
         return None
-    if any(segment in ("", ".", "..") or "/" in segment or _STRANGE.search(segment) for segment in decoded):
+    if any(
+        segment in ("", ".", "..") or "/" in segment or _STRANGE.search(segment)
+        for segment in decoded
+    ):
         return None
     path = "/".join(decoded).removesuffix(".git")
     return None if not path or path.endswith("/") else path

@@ -1,6 +1,7 @@
 """`WorkspaceSpec`: all that an agent needs to know to run a workspace, on any runtime.
 
-Sizes are bytes, CPU is millicores, ports are numbers, paths are absolute POSIX paths inside a container.
+Sizes are bytes, CPU is millicores, ports are numbers, paths are absolute POSIX paths inside a
+container.
 """
 
 from __future__ import annotations
@@ -25,12 +26,21 @@ RUN_AS_GROUP = 0
 EDITOR_PORT = 60001
 SSH_PORT = 60022
 
-RESERVED_DOMAINS = ("kubernetes.io", "k8s.io", "openshift.io", "moorage.dev", "istio.io", "docker.com")
-"""Labels and annotations of these, and of hosts below them, change what a cluster or an engine does."""
+RESERVED_DOMAINS = (
+    "kubernetes.io",
+    "k8s.io",
+    "openshift.io",
+    "moorage.dev",
+    "istio.io",
+    "docker.com",
+)
+"""Labels and annotations of these, and of hosts below them, change what a cluster or an engine
+does."""
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a label or annotation is not a devfile's to set; asked by who reads devfiles, and by agents, which trust nobody."""
+    """Whether a label or annotation is not a devfile's to set; asked by who reads devfiles, and by
+    agents, which trust nobody."""
     domain, slash, _ = name.partition("/")
     return bool(slash) and any(domain == d or domain.endswith(f".{d}") for d in RESERVED_DOMAINS)
 
@@ -41,8 +51,8 @@ _INVISIBLE = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 
 def clone_path_fault(path: str) -> str:
-    """Why a project cannot be cloned into the folder `path` below the projects' folder, in words that follow "it"; "": it can.
-    Asked by who reads devfiles, and by agents, which trust nobody."""
+    """Why a project cannot be cloned into the folder `path` below the projects' folder, in words
+    that follow "it"; "": it can. Asked by who reads devfiles, and by agents, which trust nobody."""
     clean = posixpath.normpath(path)
     if not path or clean.startswith(("/", "..")) or clean == ".":
         return "does not lie below the projects' folder"
@@ -56,7 +66,8 @@ def clone_path_fault(path: str) -> str:
 
 
 def _is_git_folder(name: str) -> bool:
-    """As Git itself refuses such names in a tree (`verify_path`), for the file systems of Linux, Mac and Windows."""
+    """As Git itself refuses such names in a tree (`verify_path`), for the file systems of Linux,
+    Mac and Windows."""
     plain = _INVISIBLE.sub("", name).partition(":")[0].rstrip(" .").lower()
     return plain in (".git", "git~1")
 
@@ -98,7 +109,8 @@ class VolumeMount(Message, frozen=True):
 
 
 class Volume(Message, frozen=True):
-    """A volume of the devfile, beside the one that every workspace has for its projects and home."""
+    """A volume of the devfile, beside the one that every workspace has for its projects and
+    home."""
 
     name: str
     size: int | None = None
@@ -108,8 +120,9 @@ class Volume(Message, frozen=True):
 
 
 class Container(Message, frozen=True):
-    """`command` and `args` None: the image's own. `override_command`: started with a command that only keeps it alive
-    (for the main container: the editor's supervisor), whatever `command` says."""
+    """`command` and `args` None: the image's own. `override_command`: started with a command that
+    only keeps it alive (for the main container: the editor's supervisor), whatever `command`
+    says."""
 
     name: str
     image: str
@@ -127,7 +140,8 @@ class Container(Message, frozen=True):
 
 
 class Credential(Message, frozen=True):
-    """What opens the repository of the project that it stands at, on `host`, and no other. Never logged: its text form shows no password."""
+    """What opens the repository of the project that it stands at, on `host`, and no other. Never
+    logged: its text form shows no password."""
 
     host: str
     username: str
@@ -173,9 +187,11 @@ class Step(Message, frozen=True):
 
 
 class EditorSpec(Message, frozen=True):
-    """An editor as configuration: how to start it in the main container, and how to tell that it serves.
+    """An editor as configuration: how to start it in the main container, and how to tell that it
+    serves.
 
-    In `command` and `env` values, `{port}`, `{folder}`, `{tools}` and `{home}` are replaced by the agent.
+    In `command` and `env` values, `{port}`, `{folder}`, `{tools}` and `{home}` are replaced by the
+    agent.
     """
 
     name: str
@@ -187,7 +203,8 @@ class EditorSpec(Message, frozen=True):
     """Where a browser is sent on the editor's host."""
     needs: Literal["glibc", "musl", "any"] = "glibc"
     install_extension: tuple[str, ...] = ()
-    """Installs the extension whose id follows; (): extensions cannot be installed. `{tools}` is replaced."""
+    """Installs the extension whose id follows; (): extensions cannot be installed. `{tools}` is
+    replaced."""
     settings_file: str = ""
     """A JSON file of settings for the whole workspace; "": there is none. `{home}` is replaced."""
 

@@ -1,4 +1,5 @@
-"""Desired and actual state, startup stages and causes: the words that API, CLI, UI and agents share."""
+"""Desired and actual state, startup stages and causes: the words that API, CLI, UI and agents
+share."""
 
 from __future__ import annotations
 
@@ -23,15 +24,18 @@ class ActualState(StrEnum):
     TERMINATING = "Terminating"
     TERMINATED = "Terminated"
     FAILED = "Failed"
-    """It cannot reach the desired state by itself; somebody must change something and start it again."""
+    """It cannot reach the desired state by itself; somebody must change something and start it
+    again."""
     ERROR = "Error"
-    """The agent could not do its work, or what the workspace runs on does not answer; the agent goes on trying."""
+    """The agent could not do its work, or what the workspace runs on does not answer; the agent
+    goes on trying."""
     UNKNOWN = "Unknown"
     """The agent has not been heard of for a while."""
 
 
 class StageName(StrEnum):
-    """The stages of a start, in the order in which they are shown (image, volume and clone may overlap)."""
+    """The stages of a start, in the order in which they are shown (image, volume and clone may
+    overlap)."""
 
     QUEUED = "queued"
     RECEIVED = "received"
@@ -72,7 +76,8 @@ class Cause(Message, frozen=True):
     """Why something waits or failed."""
 
     code: str
-    """Stable, lower-case, joined by `-`: `image-not-found`, `clone-refused`, `container-crashed`, …"""
+    """Stable, lower-case, joined by `-`: `image-not-found`, `clone-refused`, `container-crashed`,
+    …"""
     message: str
     """One sentence for a person."""
     detail: str = ""
@@ -100,7 +105,8 @@ class ContainerStatus(Message, frozen=True):
 
 
 class DesiredWorkspace(Message, frozen=True):
-    """What should be. The agent acts on the highest `generation` it has seen; the server raises it with every change.
+    """What should be. The agent acts on the highest `generation` it has seen; the server raises it
+    with every change.
 
     `restarts` is raised to ask for new containers (a restart) while `desired` stays Running.
     """
@@ -114,7 +120,8 @@ class DesiredWorkspace(Message, frozen=True):
     owner: int = 0
     """User id; for labels only."""
     memo: dict[str, str] = {}
-    """What the server wants to be given back with it, should it lose its own record (`title`, `repository`, …). No agent acts on it."""
+    """What the server wants to be given back with it, should it lose its own record (`title`,
+    `repository`, …). No agent acts on it."""
 
 
 class ActualWorkspace(Message, frozen=True):
@@ -124,12 +131,14 @@ class ActualWorkspace(Message, frozen=True):
     generation: int
     state: ActualState
     address: str = ""
-    """Where the gateway reaches its ports: an IP address (`kernel.addresses.workspace_address`); "" when it runs nowhere."""
+    """Where the gateway reaches its ports: an IP address (`kernel.addresses.workspace_address`); ""
+    when it runs nowhere."""
     stages: tuple[Stage, ...] = ()
     cause: Cause | None = None
     containers: tuple[ContainerStatus, ...] = ()
     settings: int = 0
-    """Version of the agent's settings that this run was started with; 0: the defaults, or not known."""
+    """Version of the agent's settings that this run was started with; 0: the defaults, or not
+    known."""
     post_start: dict[str, str] = {}
     """Outcome per postStart step id: "" while it runs, "done", or the reason it failed."""
     observed_at: float = 0.0
@@ -140,7 +149,8 @@ class FoundWorkspace(Message, frozen=True):
 
     name: str
     mark: str
-    """Stands for what was found: other objects of the same name, or a newer word about them, have another."""
+    """Stands for what was found: other objects of the same name, or a newer word about them, have
+    another."""
     generation: int = 0
     """The newest that is known of it."""
     owner: int = 0
@@ -152,20 +162,24 @@ class FoundWorkspace(Message, frozen=True):
     restarts: int = 0
     running: bool = False
     objects: tuple[str, ...] = ()
-    """What there is of it, as its engine calls it: `volume workspace-…`, `container workspace-….py`."""
+    """What there is of it, as its engine calls it: `volume workspace-…`, `container
+    workspace-….py`."""
     elsewhere: str = ""
-    """Which other agent wrote the newest word about it, as a person knows that one; "": this one."""
+    """Which other agent wrote the newest word about it, as a person knows that one; "": this
+    one."""
     spec: WorkspaceSpec | None = None
-    """Without credentials; None: not known, as of a workspace that an agent of an earlier version made."""
+    """Without credentials; None: not known, as of a workspace that an agent of an earlier version
+    made."""
     memo: dict[str, str] = {}
 
 
 def stands_against(
     known: int, wanted: DesiredState | None, *, generation: int, desired: DesiredState
 ) -> bool:
-    """Whether what an agent knows of a workspace (generation `known`, in which it was `wanted`; None: not known) is newer than the word
-    of its server; or another word of the same generation, where the server's is a deletion. A deletion is a generation of its own: a
-    server that was set back has counted the same number again."""
+    """Whether what an agent knows of a workspace (generation `known`, in which it was `wanted`;
+    None: not known) is newer than the word of its server; or another word of the same generation,
+    where the server's is a deletion. A deletion is a generation of its own: a server that was set
+    back has counted the same number again."""
     if known != generation or desired is not DesiredState.TERMINATED:
         return known > generation
     return wanted not in (None, DesiredState.TERMINATED)

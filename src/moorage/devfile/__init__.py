@@ -1,10 +1,11 @@
 """Step 1: text → validated, flattened `Devfile`. The Devfile specification for Python, usable on
 its own.
 
-    devfile = parse(text)                       # one document: YAML, schema, rules; DevfileError names all that is wrong
-    flat = flatten(devfile, resolver)           # parent, plugins, overrides, variables; flat.devfile, flat.warnings
+    devfile = parse(text)                   # one document; DevfileError names all that is wrong
+    flat = flatten(devfile, resolver)       # parent, plugins, overrides, variables
+    flat.devfile, flat.warnings
     text = dump(flat.devfile)
-    problems = refusals(devfile, "gitlab")      # what GitLab Workspaces would not take
+    problems = refusals(devfile, "gitlab")  # what GitLab Workspaces would not take
 
 In the order of the work: `loading` (text → tree with places, by `documents`), `schema` (the
 published schemas), `rules` (what they do not say), `overrides`, `merging`, `variables`,

@@ -49,10 +49,13 @@ def flatten(devfile: Devfile, resolver: Resolver | None = None, *, base: str = "
     if source is not None and source.flattened is not None:
         tree, warnings = source.flattened
         return Flattened(
-            to_model(tree, source=Source(tree, schema=source.schema, flattened=(tree, ()))), warnings
+            to_model(tree, source=Source(tree, schema=source.schema, flattened=(tree, ()))),
+            warnings,
         )
     document = (
-        Document(source.tree, source.schema) if source is not None else loading.of_tree(to_tree(devfile))
+        Document(source.tree, source.schema)
+        if source is not None
+        else loading.of_tree(to_tree(devfile))
     )
     tree, report = flatten_document(document, resolver or NoResolver(), base=base)
     report.raise_if_any()
@@ -83,10 +86,14 @@ def flatten_document(
 
 def flatten_own(document: Document, report: Report) -> Map:
     """The flat tree of a devfile that imports nothing."""
-    return _finish(copy_map(document.tree), report, check=True, variables=document.may_have_variables)[0]
+    return _finish(
+        copy_map(document.tree), report, check=True, variables=document.may_have_variables
+    )[0]
 
 
-def _finish(merged: Map, report: Report, *, check: bool, variables: bool = True) -> tuple[Map, Report]:
+def _finish(
+    merged: Map, report: Report, *, check: bool, variables: bool = True
+) -> tuple[Map, Report]:
     tree = substitute(merged, report) if variables else merged
     if tree is merged:
         tree = copy_map(merged)
@@ -120,7 +127,9 @@ class _Flattening:
         parent = tree.get("parent")
         if isinstance(parent, dict):
             imports.append(
-                Import(self._imported(document, ("parent",), chain, report), ("parent",), "the parent")
+                Import(
+                    self._imported(document, ("parent",), chain, report), ("parent",), "the parent"
+                )
             )
         for path, component in maps_in(tree, "components"):
             if isinstance(component.get("plugin"), dict):
@@ -131,7 +140,9 @@ class _Flattening:
         report.raise_if_any()
         return merged
 
-    def _imported(self, document: Document, path: Path, chain: tuple[str, ...], report: Report) -> Map:
+    def _imported(
+        self, document: Document, path: Path, chain: tuple[str, ...], report: Report
+    ) -> Map:
         """The flat tree of the parent or plugin at `path`, with the overrides that stand there."""
         node: Any = document.tree
         for step in path:
@@ -154,7 +165,10 @@ class _Flattening:
     ) -> tuple[Document, str]:
         if len(chain) > MAX_DEPTH:
             raise self._failed(
-                report, path, "imports-too-deep", f"Parents and plugins reach deeper than {MAX_DEPTH}."
+                report,
+                path,
+                "imports-too-deep",
+                f"Parents and plugins reach deeper than {MAX_DEPTH}.",
             )
         if len(self.sources) > MAX_IMPORTS:
             raise self._failed(
@@ -172,13 +186,20 @@ class _Flattening:
             )
         self.imported_bytes += len(resolved.text)
         if self.imported_bytes > MAX_IMPORTED_BYTES:
-            raise self._failed(report, path, "too-large", "What is imported comes to more than 6 MB.")
+            raise self._failed(
+                report, path, "too-large", "What is imported comes to more than 6 MB."
+            )
         self.sources.append(resolved.address)
-        document = self.load(resolved.text, source=len(self.sources) - 1, source_name=resolved.address)
+        document = self.load(
+            resolved.text, source=len(self.sources) - 1, source_name=resolved.address
+        )
         self.imported_values += tree_count(document.tree)
         if self.imported_values > MAX_NODES:
             raise self._failed(
-                report, path, "too-many-values", f"What is imported comes to more than {MAX_NODES:,} values."
+                report,
+                path,
+                "too-many-values",
+                f"What is imported comes to more than {MAX_NODES:,} values.",
             )
         self.devworkspaces = self.devworkspaces or document.schema == schema.DEVWORKSPACE
         return document, resolved.address

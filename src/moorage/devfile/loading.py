@@ -55,12 +55,16 @@ def load(text: str | bytes, *, source: int = 0, source_name: str = "") -> Docume
     return document
 
 
-def examine(text: str | bytes, *, source: int = 0, source_name: str = "") -> tuple[Document, Report]:
+def examine(
+    text: str | bytes, *, source: int = 0, source_name: str = ""
+) -> tuple[Document, Report]:
     """The document, and what the schema refuses in it. Raises `DevfileError` when nothing further
     can be said."""
     tree = read(text, DevfileError, source=source, source_name=source_name)
     report = Report(tree, DevfileError, [""] * source + [source_name], source)
-    if tree.get("kind") in _KINDS and str(tree.get("apiVersion", "")).startswith("workspace.devfile.io/"):
+    if tree.get("kind") in _KINDS and str(tree.get("apiVersion", "")).startswith(
+        "workspace.devfile.io/"
+    ):
         tree = report.tree = _template(tree, report)
         schema.check(tree, schema.DEVWORKSPACE, report)
         return Document(tree, schema.DEVWORKSPACE), report
@@ -86,7 +90,9 @@ def of_tree(tree: dict[str, Any]) -> Document:
 
 def _template(tree: Map, report: Report) -> Map:
     spec = tree.get("spec")
-    template = spec.get("template") if isinstance(spec, dict) and tree["kind"] == "DevWorkspace" else spec
+    template = (
+        spec.get("template") if isinstance(spec, dict) and tree["kind"] == "DevWorkspace" else spec
+    )
     if not isinstance(template, Map):
         report.add("missing-key", f"The {tree['kind']} has no template under 'spec'.")
         report.raise_if_any()
@@ -101,7 +107,11 @@ def _version(tree: Map, report: Report) -> str:
     if not isinstance(given, str):
         return schema.NEWEST
     version = given.partition("-")[0]
-    if version in schema.VERSIONS and len(given) <= schema.LONGEST_PATTERNED and _VERSION.fullmatch(given):
+    if (
+        version in schema.VERSIONS
+        and len(given) <= schema.LONGEST_PATTERNED
+        and _VERSION.fullmatch(given)
+    ):
         return version
     if given.startswith("1.") or "apiVersion" in tree:
         hint = "Devfiles of version 1 are no longer used: write it anew, with schemaVersion 2.2.0."

@@ -105,7 +105,9 @@ def _twice(key: str, name: Any, parts: tuple[Import, Import], path: Path, report
     )
 
 
-def _volume(first: dict[str, Any], second: dict[str, Any], name: str, part: Import, report: Report) -> Map:
+def _volume(
+    first: dict[str, Any], second: dict[str, Any], name: str, part: Import, report: Report
+) -> Map:
     """One volume of the larger size; ephemeral only when both are."""
     sizes: list[tuple[Any, str]] = []
     for volume in (first, second):

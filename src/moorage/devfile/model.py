@@ -342,7 +342,9 @@ class Devfile:
     @property
     def is_flat(self) -> bool:
         """Whether it needs nothing else: no parent, no plugin."""
-        return self.parent is None and all(component.plugin is None for component in self.components)
+        return self.parent is None and all(
+            component.plugin is None for component in self.components
+        )
 
     def component(self, name: str) -> Component | None:
         return next((component for component in self.components if component.name == name), None)

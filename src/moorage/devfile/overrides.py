@@ -64,7 +64,11 @@ def override(base: Map, section: dict[str, Any], report: Report, path: Path) -> 
         for index, element in enumerate(patch):
             if element.get(identity) not in known:
                 _adds(
-                    report, (*path, key, index), key, element.get(identity), [name for name in known if name]
+                    report,
+                    (*path, key, index),
+                    key,
+                    element.get(identity),
+                    [name for name in known if name],
                 )
         result[key] = _merge_lists(original, patch, identity, key)
         _mark(result, key, section)

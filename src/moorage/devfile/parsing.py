@@ -64,4 +64,6 @@ def _without_collector(size: int) -> Iterator[None]:
 
 
 def _imports(tree: Map) -> bool:
-    return "parent" in tree or any("plugin" in component for _, component in maps_in(tree, "components"))
+    return "parent" in tree or any(
+        "plugin" in component for _, component in maps_in(tree, "components")
+    )

@@ -29,7 +29,9 @@ def refusals(devfile: Devfile, profile: Profile) -> tuple[Problem, ...]:
     when it accepts it."""
     if profile == "full":
         return ()
-    report = devfile.source.report() if isinstance(devfile.source, Source) else Report({}, DevfileError)
+    report = (
+        devfile.source.report() if isinstance(devfile.source, Source) else Report({}, DevfileError)
+    )
     _gitlab(devfile, report)
     return tuple(sorted(report.problems, key=lambda problem: (problem.line, problem.column)))
 
@@ -57,7 +59,10 @@ def _gitlab(devfile: Devfile, report: Report) -> None:
     ):
         if elements:
             report.add(
-                "gitlab-projects", f"GitLab takes no {key}.", (key,), hint="It clones the project itself."
+                "gitlab-projects",
+                f"GitLab takes no {key}.",
+                (key,),
+                hint="It clones the project itself.",
             )
     _overrides(devfile.attributes.keys(), ("attributes",), report)
     for index, component in enumerate(devfile.components):
@@ -101,7 +106,11 @@ def _container(container: ContainerComponent, path: Path, report: Report) -> Non
     ):
         if value is not None:
             report.add(
-                "gitlab-field", f"GitLab takes no {key}.", (*path, key), of_key=True, hint="Remove the line."
+                "gitlab-field",
+                f"GitLab takes no {key}.",
+                (*path, key),
+                of_key=True,
+                hint="Remove the line.",
             )
 
 
@@ -116,7 +125,10 @@ def _commands(devfile: Devfile, report: Report) -> None:
         if command.composite is not None:
             path = ("commands", index, "composite")
             report.add("gitlab-composite", "GitLab takes no composite commands.", path, of_key=True)
-    for key, bound in (("preStop", devfile.events.pre_stop), ("postStop", devfile.events.post_stop)):
+    for key, bound in (
+        ("preStop", devfile.events.pre_stop),
+        ("postStop", devfile.events.post_stop),
+    ):
         if bound:
             report.add("gitlab-event", f"GitLab takes no {key} events.", ("events", key))
 

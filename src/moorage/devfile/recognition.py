@@ -23,7 +23,9 @@ HINT = (
 )
 _VERSION = re.compile(r"2\.[0-9]{1,3}\.[0-9]{1,3}(?:-[0-9a-z.-]{1,40})?")
 _RESOURCE = re.compile(r"workspace\.devfile\.io/v[0-9a-z]{1,20}")
-_KEY = re.compile(r"""(["']?)(?P<key>[A-Za-z]+)\1\s*:(?:\s+(["']?)(?P<value>[^\s"'#]+)\3)?\s*(?:#.*)?""")
+_KEY = re.compile(
+    r"""(["']?)(?P<key>[A-Za-z]+)\1\s*:(?:\s+(["']?)(?P<value>[^\s"'#]+)\3)?\s*(?:#.*)?"""
+)
 _SKIPPED = re.compile(r"\s*(?:#.*)?|---\s*|%YAML.*|\s.*|- .*")
 """Lines that may stand before the version: nothing, comments, and what belongs to a key before
 it."""

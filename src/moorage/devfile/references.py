@@ -37,7 +37,9 @@ class Reference:
     def of(cls, node: Parent | PluginComponent | dict[str, Any], base: str = "") -> Reference:
         """The reference that a parent or plugin makes, as a model or as a tree."""
         get: Callable[[str], Any]
-        get = node.get if isinstance(node, dict) else lambda key: getattr(node, _SNAKE.get(key, key))
+        get = (
+            node.get if isinstance(node, dict) else lambda key: getattr(node, _SNAKE.get(key, key))
+        )
         kubernetes = get("kubernetes")
         named = kubernetes if isinstance(kubernetes, dict) else {}
         if kubernetes is not None and not isinstance(kubernetes, dict):

@@ -75,7 +75,9 @@ def fields(version: str) -> list[str]:
 
 @cache
 def _schemas() -> dict[str, Any]:
-    loaded: dict[str, Any] = msgspec.json.decode(File(__file__).with_name("schemas.json").read_bytes())
+    loaded: dict[str, Any] = msgspec.json.decode(
+        File(__file__).with_name("schemas.json").read_bytes()
+    )
     for piece in loaded["pieces"]:
         if "x" in piece:
             # `$` of a JSON Schema is the text's end; Python's also stands before a last line break.
@@ -90,7 +92,9 @@ class _Check:
         self.report = report
 
     def object(self, node: dict[str, Any], piece: Piece, path: Path) -> None:
-        dropped = [key for key, value in node.items() if not self._entry(node, key, value, piece, path)]
+        dropped = [
+            key for key, value in node.items() if not self._entry(node, key, value, piece, path)
+        ]
         for key in dropped:
             del node[key]
         for key in piece.get("r", ()):
@@ -130,7 +134,9 @@ class _Check:
                 if isinstance(value, str):
                     if value in seen:
                         self.report.add(
-                            "not-unique", f"{short(value)!r} stands in this list twice.", (*path, index)
+                            "not-unique",
+                            f"{short(value)!r} stands in this list twice.",
+                            (*path, index),
                         )
                     seen.add(value)
 
@@ -148,7 +154,9 @@ class _Check:
             )
         if len(value) > piece.get("m", len(value)):
             self.report.add(
-                "too-long", f"{short(value)!r} has {len(value)} characters; {piece['m']} are the most.", path
+                "too-long",
+                f"{short(value)!r} has {len(value)} characters; {piece['m']} are the most.",
+                path,
             )
         pattern = piece.get("re")
         if pattern is not None and (len(value) > LONGEST_PATTERNED or not pattern.search(value)):
@@ -183,8 +191,14 @@ class _Check:
             return
         if not chosen:
             names = ", ".join(choices)
-            what = f"One of {names} is missing here." if len(choices) > 1 else f"{names} is missing here."
-            hint = "A volume without settings is written 'volume: {}'." if "volume" in choices else ""
+            what = (
+                f"One of {names} is missing here."
+                if len(choices) > 1
+                else f"{names} is missing here."
+            )
+            hint = (
+                "A volume without settings is written 'volume: {}'." if "volume" in choices else ""
+            )
             self.report.add("choice-missing", what, path, hint=hint)
         else:
             self.report.add(
@@ -209,7 +223,11 @@ class _Check:
         else:
             hint = self.report.suggest(key, piece["p"])
         self.report.add(
-            "unknown-key", f"The key {short(key)!r} is not known here.", path, of_key=True, hint=hint
+            "unknown-key",
+            f"The key {short(key)!r} is not known here.",
+            path,
+            of_key=True,
+            hint=hint,
         )
 
     def _missing(self, key: str, path: Path) -> None:
@@ -249,7 +267,10 @@ class _Check:
         elif kind == "a":
             hint = "Begin each item with '- '."
         self.report.add(
-            "wrong-type", f"{_NAMES[kind].capitalize()} is wanted here, not {_is(value)}.", path, hint=hint
+            "wrong-type",
+            f"{_NAMES[kind].capitalize()} is wanted here, not {_is(value)}.",
+            path,
+            hint=hint,
         )
 
 

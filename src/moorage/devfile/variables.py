@@ -77,7 +77,9 @@ FIELDS: dict[str, Any] = {
 attributes."""
 
 
-def substitute(tree: Map, report: Report, *, fields: Mapping[str, Any] = FIELDS, values: Any = None) -> Map:
+def substitute(
+    tree: Map, report: Report, *, fields: Mapping[str, Any] = FIELDS, values: Any = None
+) -> Map:
     """A tree with the variables' values in place; what holds none is shared with `tree`.
 
     An unknown variable stays as it is, with a warning. `values`: the variables; None for the tree's
@@ -130,7 +132,9 @@ class _Walk:
         return copied if copied is not None else node
 
     def remotes(self, node: dict[str, Any], path: Path) -> Any:
-        if not any("{{" in key or (isinstance(value, str) and "{{" in value) for key, value in node.items()):
+        if not any(
+            "{{" in key or (isinstance(value, str) and "{{" in value) for key, value in node.items()
+        ):
             return node
         copied = Map()
         marks = copy_map(node).marks
@@ -138,7 +142,10 @@ class _Walk:
             name = self.text(key, (*path, key))
             if name in copied:
                 self.report.add(
-                    "duplicate-key", f"Two remotes are named {short(name)!r}.", (*path, key), of_key=True
+                    "duplicate-key",
+                    f"Two remotes are named {short(name)!r}.",
+                    (*path, key),
+                    of_key=True,
                 )
             copied[name] = self.text(value, (*path, key)) if isinstance(value, str) else value
             copied.marks[name] = marks.get(key, 0)

@@ -99,7 +99,9 @@ def _scalar(value: Any, indent: int) -> str:
     text = str(value)
     if "\n" in text and indent and _fits_block(text):
         margin = " " * indent
-        body = "\n".join(margin + line if line else "" for line in text.removesuffix("\n").split("\n"))
+        body = "\n".join(
+            margin + line if line else "" for line in text.removesuffix("\n").split("\n")
+        )
         return ("|" if text.endswith("\n") else "|-") + "\n" + body
     if (
         _PLAIN.fullmatch(text)
@@ -125,7 +127,9 @@ def _fits_block(text: str) -> bool:
 def _quoted(text: str) -> str:
     if "'" not in text and "\\" not in text and text.isascii() and text.isprintable():
         return f"'{text}'"
-    return '"' + "".join(_ESCAPES.get(character) or _character(character) for character in text) + '"'
+    return (
+        '"' + "".join(_ESCAPES.get(character) or _character(character) for character in text) + '"'
+    )
 
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}

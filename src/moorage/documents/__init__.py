@@ -1,7 +1,7 @@
 """Text with places: YAML read safely, and what is wrong with it by line and column.
 
-    tree = read(text, DevfileError)                 # dicts, lists and scalars that remember where they stood
-    report = Report(tree, DevfileError)             # collects problems and warnings with their places
+    tree = read(text, DevfileError)      # dicts, lists and scalars, each with its place
+    report = Report(tree, DevfileError)  # collects problems and warnings with their places
     report.add("unknown-key", "There is no key 'nane'.", ("components", 0, "nane"), of_key=True)
     report.raise_if_any()
 

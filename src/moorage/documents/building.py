@@ -23,7 +23,14 @@ class Refused(Exception):
     """A document's YAML is wrong. `line` and `column` count from 0."""
 
     def __init__(
-        self, code: str, message: str, *, line: int = 0, column: int = 0, path: Path = (), hint: str = ""
+        self,
+        code: str,
+        message: str,
+        *,
+        line: int = 0,
+        column: int = 0,
+        path: Path = (),
+        hint: str = "",
     ) -> None:
         super().__init__(message)
         self.code, self.message, self.hint, self.path = code, message, hint, path
@@ -33,7 +40,16 @@ class Refused(Exception):
 class _Frame:
     """A collection that is being read."""
 
-    __slots__ = ("anchor", "is_map", "key", "key_at", "marks", "nodes_before", "text_before", "value")
+    __slots__ = (
+        "anchor",
+        "is_map",
+        "key",
+        "key_at",
+        "marks",
+        "nodes_before",
+        "text_before",
+        "value",
+    )
 
     def __init__(self, value: Any, anchor: str | None, nodes: int, text: int) -> None:
         self.value = value
@@ -314,7 +330,8 @@ class Builder:
         """Where the open collection stands; `here`: where its next value will."""
         # The open child was put in already: it is the newest one.
         steps: list[str | int] = [
-            next(reversed(frame.value)) if frame.is_map else len(frame.value) - 1 for frame in self.outer[1:]
+            next(reversed(frame.value)) if frame.is_map else len(frame.value) - 1
+            for frame in self.outer[1:]
         ]
         if here and self.outer:
             if not self.frame.is_map:

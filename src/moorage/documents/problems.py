@@ -36,7 +36,9 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.source}:" if self.source else ""
-        place = f"{where}{self.line}:{self.column}: " if self.line else (f"{where} " if where else "")
+        place = (
+            f"{where}{self.line}:{self.column}: " if self.line else (f"{where} " if where else "")
+        )
         at = f" (at {self.path})" if self.path else ""
         hint = f" {self.hint}" if self.hint else ""
         return f"{place}{self.message}{at}{hint}"
@@ -60,7 +62,8 @@ class DocumentError(InvalidInput):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         found = sorted(
-            dict.fromkeys(problems), key=lambda problem: (problem.source, problem.line, problem.column)
+            dict.fromkeys(problems),
+            key=lambda problem: (problem.source, problem.line, problem.column),
         )
         self.problems: tuple[Problem, ...] = tuple(found[:SHOWN])
         self.left_out = len(found) - len(self.problems)

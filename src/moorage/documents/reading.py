@@ -13,7 +13,9 @@ from moorage.documents.problems import DocumentError, Problem, path_text
 from moorage.documents.tree import Map
 
 
-def read(text: str | bytes, error: type[DocumentError], *, source: int = 0, source_name: str = "") -> Map:
+def read(
+    text: str | bytes, error: type[DocumentError], *, source: int = 0, source_name: str = ""
+) -> Map:
     """The document's mapping, read as the kind of document that `error` is for.
 
     Raises `error`; of what is wrong with its YAML only the first is known.
@@ -37,7 +39,9 @@ def _checked(text: str | bytes, kind: Kind) -> bytes:
     """Its UTF-8, after what can be told without parsing."""
     if len(text) > MAX_BYTES:
         raise Refused(
-            "too-large", f"The {kind.name} is larger than 3 MB.", hint="Keep scripts in files of their own."
+            "too-large",
+            f"The {kind.name} is larger than 3 MB.",
+            hint="Keep scripts in files of their own.",
         )
     try:
         if isinstance(text, str):
@@ -51,12 +55,17 @@ def _checked(text: str | bytes, kind: Kind) -> bytes:
         ) from error
     if len(data) > MAX_BYTES:
         raise Refused(
-            "too-large", f"The {kind.name} is larger than 3 MB.", hint="Keep scripts in files of their own."
+            "too-large",
+            f"The {kind.name} is larger than 3 MB.",
+            hint="Keep scripts in files of their own.",
         )
     # libyaml compares every directive with all before it: a hundred thousand of them take it twenty
     # seconds.
     directives = (
-        data.count(b"\n%") + data.count(b"\r%") + data.count(b"\xc2\x85%") + data.count(b"\xe2\x80\xa8%")
+        data.count(b"\n%")
+        + data.count(b"\r%")
+        + data.count(b"\xc2\x85%")
+        + data.count(b"\xe2\x80\xa8%")
     )
     if directives + data.count(b"\xe2\x80\xa9%") + data.startswith(b"%") > MAX_DIRECTIVES:
         raise Refused(
@@ -111,7 +120,5 @@ def _syntax_hint(problem: str) -> str:
         or "block mapping" in problem
         or "expected <block end>" in problem
     ):
-        return (
-            "Look at the indentation of this line and of the one before, and at quotes that are not closed."
-        )
+        return "Look at the indentation of this line and of the one before, and at quotes that are not closed."
     return "Look at this line and the one before it."

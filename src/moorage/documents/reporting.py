@@ -39,12 +39,16 @@ class Report:
         """Whether it has as many warnings as it keeps."""
         return len(self.warnings) >= MOST_PROBLEMS
 
-    def add(self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False) -> None:
+    def add(
+        self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False
+    ) -> None:
         """Adds a problem: something that makes the document unusable."""
         if not self.is_full:
             self.problems.append(self._problem(code, message, path, hint, of_key))
 
-    def warn(self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False) -> None:
+    def warn(
+        self, code: str, message: str, path: Path = (), *, hint: str = "", of_key: bool = False
+    ) -> None:
         """Adds a warning: something that the person should know."""
         if not self.has_warned_enough:
             self.warnings.append(self._problem(code, message, path, hint, of_key))
@@ -70,6 +74,8 @@ class Report:
         place = locate(self.tree, path, of_key=of_key)
         if place is None:
             first = 1 if self.tree else 0
-            return Problem(code, message, path_text(path), first, first, hint, self.sources[self.own])
+            return Problem(
+                code, message, path_text(path), first, first, hint, self.sources[self.own]
+            )
         source = self.sources[place.source] if place.source < len(self.sources) else ""
         return Problem(code, message, path_text(path), place.line, place.column, hint, source)

@@ -17,7 +17,9 @@ from moorage.kernel.addresses import is_address
 _LAST_PORT = 65535
 
 
-def entries_of(table: Table, zone: str, now: float, workspaces: Iterable[str] | None = None) -> Entries:
+def entries_of(
+    table: Table, zone: str, now: float, workspaces: Iterable[str] | None = None
+) -> Entries:
     """The entries of these workspaces (None: of all). A workspace without any is there, and empty,
     when it was asked for."""
     sessions = table.live_sessions(now)

@@ -80,7 +80,9 @@ class Application:
     def _answer_locally(self, path: str) -> Response:
         """Answers probes and Prometheus, which come over the Unix socket."""
         if path == "/metrics":
-            return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+            return Response(
+                self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
+            )
         if path == "/healthz/ready":
             missing = self._waits_for()
             return PlainTextResponse(f"{missing or 'Ready.'}\n", 503 if missing else 200)
@@ -158,7 +160,9 @@ class Application:
                 actions=[{"href": next_path, "label": "Back"}],
             )
         self.metrics.starts.labels("started").inc()
-        return Response(status_code=303, headers={"Location": next_path, "Cache-Control": "no-store"})
+        return Response(
+            status_code=303, headers={"Location": next_path, "Cache-Control": "no-store"}
+        )
 
     def _events(self, request: Request, decision: Decision, next_path: str) -> Response:
         assert decision.route is not None
@@ -217,7 +221,9 @@ class _Events(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(self, content: AsyncIterator[bytes], streams: Counter[int], person: int) -> None:
-        super().__init__(content, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+        super().__init__(
+            content, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        )
         self._streams, self._person = streams, person
         streams[person] += 1
 

@@ -35,7 +35,8 @@ class Certificates:
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        """`entries`: as of `certificates.locate`; `seconds`: between two looks; `zone`: its DNS name."""
+        """`entries`: as of `certificates.locate`; `seconds`: between two looks; `zone`: its DNS
+        name."""
         self._seconds = seconds
         self._entries = entries
         self._zone = zone
@@ -43,7 +44,8 @@ class Certificates:
         self._metrics = metrics
         self._clock = clock
         self._given: dict[str, str] = {}
-        """By certificate: the digest of the content that HAProxy was given last, or had at first."""
+        """By certificate: the digest of the content that HAProxy was given last, or had at
+        first."""
         self._faults: dict[str, tuple[str, str]] = {}
         """By certificate: the digest of the content that was refused for good ("": it is tried
         again), and why."""
@@ -66,7 +68,9 @@ class Certificates:
         has = certificates.shown(await self._runtime.ask(f"show ssl cert {name}"))
         if has is None:
             self._refuse(
-                name, "", "HAProxy does not know this file yet: it takes further ones at its start only."
+                name,
+                "",
+                "HAProxy does not know this file yet: it takes further ones at its start only.",
             )
             return
         self._tell_end(name, has)
@@ -75,7 +79,10 @@ class Certificates:
         except OSError as error:
             self._refuse(name, "", f"It cannot be read: {error.strerror}.")
             return
-        if has.fingerprint == pem.fingerprint and self._given.setdefault(name, pem.digest) == pem.digest:
+        if (
+            has.fingerprint == pem.fingerprint
+            and self._given.setdefault(name, pem.digest) == pem.digest
+        ):
             self._accept(name)
         elif pem.digest != self._faults.get(name, ("", ""))[0]:
             await self._give(name, pem)
@@ -106,7 +113,9 @@ class Certificates:
         self._accept(name)
         self._metrics.certificate_updates.labels(name, "given").inc()
         has = certificates.shown(await self._runtime.ask(f"show ssl cert {name}"))
-        _log.info("HAProxy has a new certificate", certificate=name, names=list(has.names) if has else [])
+        _log.info(
+            "HAProxy has a new certificate", certificate=name, names=list(has.names) if has else []
+        )
         if has is not None:
             self._warned.pop(name, None)
             self._tell_end(name, has)
@@ -121,7 +130,9 @@ class Certificates:
         if self._faults.get(name) != (digest, fault):
             self._faults[name] = (digest, fault)
             self._metrics.certificate_updates.labels(name, "refused").inc()
-            _log.warning("a certificate is refused; the one before goes on", certificate=name, cause=fault)
+            _log.warning(
+                "a certificate is refused; the one before goes on", certificate=name, cause=fault
+            )
 
     def _tell_end(self, name: str, has: Shown) -> None:
         self._metrics.certificate_expiry.labels(name).set(has.not_after)
@@ -130,4 +141,6 @@ class Certificates:
         if left < WARN_BEFORE and now - self._warned.get(name, 0.0) >= _WARN_EVERY:
             self._warned[name] = now
             said = f"in {left / 86_400:.1f} days" if left > 0 else "already"
-            _log.warning("a certificate ends soon", certificate=name, ends=said, names=list(has.names))
+            _log.warning(
+                "a certificate ends soon", certificate=name, ends=said, names=list(has.names)
+            )

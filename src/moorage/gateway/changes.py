@@ -21,8 +21,9 @@ from moorage.kernel import log
 from moorage.kernel.addresses import Network, workspace_address
 
 CONFIRM_SECONDS = 30.0
-"""Seconds that a session lives which another gateway's code told of, unless the server names it. The
-server tells every gateway well within a second; replicas of the server may be a little apart."""
+"""Seconds that a session lives which another gateway's code told of, unless the server names it.
+The server tells every gateway well within a second; replicas of the server may be a little
+apart."""
 GONE_SECONDS = 600.0
 """Seconds that an ended session is remembered: longer than any code lives."""
 
@@ -50,9 +51,11 @@ def replace(table: Table, message: RouteTable, now: float, *, confirmed: bool = 
 
 
 def restore(table: Table, message: RouteTable, ended: Mapping[str, float], now: float) -> None:
-    """Takes the last table from the disk, with the sessions that were ended here and until when they
-    would have lasted. The server has not confirmed any of it."""
-    table.ended = {key: until for key, until in ended.items() if until > now and usable_session_id(key)}
+    """Takes the last table from the disk, with the sessions that were ended here and until when
+    they would have lasted. The server has not confirmed any of it."""
+    table.ended = {
+        key: until for key, until in ended.items() if until > now and usable_session_id(key)
+    }
     replace(table, message, now, confirmed=False)
 
 
@@ -147,7 +150,9 @@ def usable_route(route: Route, networks: tuple[Network, ...] = ()) -> Route | No
     before.
     """
     if not is_name(route.workspace):
-        _log.error("a route is left out: that is no workspace's name", workspace=route.workspace[:80])
+        _log.error(
+            "a route is left out: that is no workspace's name", workspace=route.workspace[:80]
+        )
         return None
     if not route.address:
         return route
@@ -208,7 +213,9 @@ def _remember_gone(table: Table, session_ids: Iterable[str], now: float) -> None
 
 
 def _is_wanted(table: Table, session: Session, now: float) -> bool:
-    return usable_session_id(session.id) and session.id not in table.ended and session.expires_at > now
+    return (
+        usable_session_id(session.id) and session.id not in table.ended and session.expires_at > now
+    )
 
 
 def _refused(error: ValueError) -> Cause:

@@ -50,7 +50,9 @@ def removals(name: str, host: str, zone: str, path: str) -> list[str]:
     domains = ["", *dict.fromkeys((host, *_above(zone)))][: _MOST_DOMAINS + 1]
     places = [(domain, each) for domain in domains for each in list(_paths(path))[:_MOST_PATHS]]
     ended = [(*place, "") for place in places if place != ("", "/")]
-    ended += [(*place, "; Secure; Partitioned") for place in places if place != ("", "/") or host != zone]
+    ended += [
+        (*place, "; Secure; Partitioned") for place in places if place != ("", "/") or host != zone
+    ]
     return [
         f"{name}=; Max-Age=0; Path={each}{f'; Domain={domain}' if domain else ''}{apart}"
         for domain, each, apart in ended

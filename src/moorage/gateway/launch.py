@@ -77,7 +77,9 @@ def launch(home: Home, settings: GatewaySettings) -> None:
     command = [program, "-W", "-f", str(home.gateway / CONFIGURATION)]
     if settings.drain_seconds:
         alone = [program, "-db", "-f", CONFIGURATION]
-        command = drain.command(settings.drain_seconds, settings.lameduck, FRONTEND, RUNTIME_SOCKET, alone)
+        command = drain.command(
+            settings.drain_seconds, settings.lameduck, FRONTEND, RUNTIME_SOCKET, alone
+        )
     os.execv(command[0], command)  # noqa: S606 - our own arguments
 
 
@@ -93,8 +95,12 @@ def prepare(home: Home, settings: GatewaySettings) -> None:
     for name, text in pages.static_files(settings.as_zone).items():
         write_private(home.gateway / ERRORS / name, text)
     if settings.server_on_zone and settings.server.startswith("https:"):
-        write_private(home.gateway / AUTHORITIES, trust.authorities(settings.server_ca_bundle).decode())
-    write_private(home.gateway / CONFIGURATION, render(configuration_of(home, settings, table.server_url)))
+        write_private(
+            home.gateway / AUTHORITIES, trust.authorities(settings.server_ca_bundle).decode()
+        )
+    write_private(
+        home.gateway / CONFIGURATION, render(configuration_of(home, settings, table.server_url))
+    )
 
 
 def configuration_of(home: Home, settings: GatewaySettings, server_url: str) -> Configuration:
@@ -178,7 +184,9 @@ def check(program: str) -> None:
         pass_fds=inherited(),
     )
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "[ALERT]" in line] or [done.stderr.strip()]
+        said = [line for line in done.stderr.splitlines() if "[ALERT]" in line] or [
+            done.stderr.strip()
+        ]
         raise Misconfigured(
             f"HAProxy does not accept its configuration: {said[0]}",
             code="haproxy-configuration",

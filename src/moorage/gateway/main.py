@@ -72,7 +72,9 @@ async def serve(home: Home, settings: GatewaySettings) -> None:
         proxy_headers=False,
     )
     try:
-        async with running(controller.work, backoff=lambda: Backoff(0.1, _LONGEST_PAUSE), rest=False):
+        async with running(
+            controller.work, backoff=lambda: Backoff(0.1, _LONGEST_PAUSE), rest=False
+        ):
             with sockets.listening(home.socket("gateway")) as listening:
                 await server.serve(sockets=[listening])
     finally:
@@ -101,7 +103,10 @@ def compose(home: Home, settings: GatewaySettings) -> Controller:
     metrics = Metrics(table, clock)
     runtime = Runtime(home.socket("haproxy"))
     server = ServerClient(
-        settings.server_socket(home), settings.server, home.secret("gateway-token"), settings.server_ca_bundle
+        settings.server_socket(home),
+        settings.server,
+        home.secret("gateway-token"),
+        settings.server_ca_bundle,
     )
     reconciler = Reconciler(table=table, runtime=runtime, zone=zone, clock=clock, metrics=metrics)
     subscription = Subscription(server=server, reconciler=reconciler, metrics=metrics)

@@ -45,7 +45,9 @@ class Metrics:
             registry=self.registry,
         )
         self.connected = Gauge(
-            "moorage_gateway_server_connected", "1 while the server's stream is open.", registry=self.registry
+            "moorage_gateway_server_connected",
+            "1 while the server's stream is open.",
+            registry=self.registry,
         )
         self.haproxy_connected = Gauge(
             "moorage_gateway_haproxy_connected",
@@ -70,10 +72,18 @@ class Metrics:
             ["certificate", "outcome"],
             registry=self.registry,
         )
-        self._gauge("moorage_gateway_table_revision", "Revision of the route table.", lambda: table.revision)
-        self._gauge("moorage_gateway_table_age_seconds", "Since the server was last heard of.", self._age)
-        self._gauge("moorage_gateway_routes", "Workspaces in the route table.", lambda: len(table.routes))
-        self._gauge("moorage_gateway_sessions", "Sessions in the route table.", lambda: len(table.sessions))
+        self._gauge(
+            "moorage_gateway_table_revision", "Revision of the route table.", lambda: table.revision
+        )
+        self._gauge(
+            "moorage_gateway_table_age_seconds", "Since the server was last heard of.", self._age
+        )
+        self._gauge(
+            "moorage_gateway_routes", "Workspaces in the route table.", lambda: len(table.routes)
+        )
+        self._gauge(
+            "moorage_gateway_sessions", "Sessions in the route table.", lambda: len(table.sessions)
+        )
 
     def heard(self) -> None:
         """The server said something just now."""

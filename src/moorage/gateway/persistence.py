@@ -98,7 +98,9 @@ def load(home: Home, now: float, networks: tuple[Network, ...] = ()) -> Table:
     except FileNotFoundError:
         return table
     except (OSError, msgspec.DecodeError) as error:
-        _log.warning("the last route table cannot be read; waiting for the server's", error=str(error))
+        _log.warning(
+            "the last route table cannot be read; waiting for the server's", error=str(error)
+        )
         return table
     changes.restore(table, stored.table, stored.ended, now)
     return table

@@ -31,7 +31,9 @@ class Reconciler:
     """Changes the table, and tells HAProxy. When one of its changes returns, HAProxy knows it, or
     is away and will be told."""
 
-    def __init__(self, *, table: Table, runtime: Runtime, zone: Zone, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, *, table: Table, runtime: Runtime, zone: Zone, clock: Clock, metrics: Metrics
+    ) -> None:
         self.table = table
         """To be read by all."""
         self._runtime = runtime
@@ -133,7 +135,9 @@ class Reconciler:
         if self._told is None:
             self._rebuild.set()
             return
-        names = affected.workspaces | (self.table.open_to(affected.users) if affected.users else set())
+        names = affected.workspaces | (
+            self.table.open_to(affected.users) if affected.users else set()
+        )
         after = access.entries_of(self.table, self._zone.name, self._clock.now(), names)
         before = {name: self._told.get(name, {}) for name in names}
         difference = access_map.difference(access_map.flat(before), access_map.flat(after))
@@ -162,6 +166,8 @@ class Reconciler:
                     await self._runtime.ask(f"show map {access_map.FILE}"), self._zone.name
                 )
         self._metrics.map_updates.labels("rebuild").inc()
-        _log.info("HAProxy's map is known", workspaces=len(self._told), confirmed=self.table.confirmed)
+        _log.info(
+            "HAProxy's map is known", workspaces=len(self._told), confirmed=self.table.confirmed
+        )
         people = {session.user for session in self.table.sessions.values()}
         self._notify(Affected(set(self.table.routes), people, revoked=True))

@@ -40,7 +40,9 @@ class ServerClient:
         """
         self._socket = unix_socket
         self._proxy = proxy_of(url) if unix_socket is None else None
-        self._trust = trust.context(ca_bundle) if unix_socket is None and url.startswith("https:") else None
+        self._trust = (
+            trust.context(ca_bundle) if unix_socket is None and url.startswith("https:") else None
+        )
         self._proxy_trust = (
             trust.context(ca_bundle) if self._proxy and self._proxy.startswith("https:") else None
         )
@@ -55,7 +57,8 @@ class ServerClient:
             base_url=self._url,
             headers=self._authorization,
             timeout=httpx.Timeout(10.0, connect=3.0),
-            trust_env=False,  # what holds of the environment is decided here, for the stream as well
+            # what holds of the environment is decided here, for the stream as well
+            trust_env=False,
             verify=self._trust or False,
             **way,
         )
@@ -114,7 +117,9 @@ class ServerClient:
             )
         except httpx.HTTPError as error:
             raise Unavailable(
-                "Moorage's server does not answer.", code="server-away", hint="Try again in a moment."
+                "Moorage's server does not answer.",
+                code="server-away",
+                hint="Try again in a moment.",
             ) from error
         if not answer.is_success:
             raise _problem(answer)
@@ -152,6 +157,8 @@ def _problem(answer: httpx.Response) -> MoorageError:
         said = msgspec.json.decode(answer.content, type=_Problem)
     except msgspec.DecodeError:
         said = _Problem()
-    kind = BY_STATUS.get(answer.status_code, Unavailable if answer.status_code >= 500 else MoorageError)
+    kind = BY_STATUS.get(
+        answer.status_code, Unavailable if answer.status_code >= 500 else MoorageError
+    )
     message = said.detail or f"The server refused it ({answer.status_code})."
     return kind(message, code=said.code, hint=said.hint)

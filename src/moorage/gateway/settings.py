@@ -178,7 +178,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
                 raise _wrong(f"{name} = {getattr(self, name)} is not above 0 and at most {most}.")
         for name in ("drain_seconds", "lameduck_seconds"):
             if not 0 <= getattr(self, name) <= _MOST_DRAIN_SECONDS:
-                raise _wrong(f"{name} = {getattr(self, name)} is not between 0 and {_MOST_DRAIN_SECONDS}.")
+                raise _wrong(
+                    f"{name} = {getattr(self, name)} is not between 0 and {_MOST_DRAIN_SECONDS}."
+                )
 
     def _check_texts(self) -> None:
         for name in ("address", "metrics_address", "tls_certificate", "server", "server_ca_bundle"):
@@ -194,7 +196,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def _check_networks(self) -> None:
         if self.proxy_protocol_from and not self.proxy_protocol:
-            raise _wrong("proxy_protocol_from says whose header counts, but proxy_protocol is not true.")
+            raise _wrong(
+                "proxy_protocol_from says whose header counts, but proxy_protocol is not true."
+            )
         for name in ("proxy_protocol_from", "workspace_networks"):
             for entry in getattr(self, name):
                 try:
@@ -213,7 +217,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
                 f"server_on_zone needs the server's address as http://<host>:<port> or https://…, not {self.server!r}."
             )
         if "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
-            raise _wrong(f"server = {self.server!r} may have no user, path or query with server_on_zone.")
+            raise _wrong(
+                f"server = {self.server!r} may have no user, path or query with server_on_zone."
+            )
         if parts.scheme == "https" and is_address(parts.hostname or ""):
             raise _wrong(
                 f"server = {self.server!r}: HAProxy verifies names only. Name a host that the server's certificate is for."

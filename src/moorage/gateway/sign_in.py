@@ -1,10 +1,12 @@
 """Signing in: from a workspace's host to the server and back, over the zone's own host.
 
-    workspace host     302 <zone>/auth/start?next=U&binding=B            (cookie: binding; B is its SHA-256)
-    /auth/start        nobody here yet: 302 <server>/sign-in/authorize   (cookie: state)
-    /auth/callback     code → session, by asking the server               (cookie: gateway)
-    …                  302 <workspace host>/.moorage/callback?code=D
-    /.moorage/callback D → the host's own cookie, then U                  (cookie: session)
+    workspace host      302 <zone>/auth/start?next=U&binding=B           (cookie: binding)
+    /auth/start         nobody here yet: 302 <server>/sign-in/authorize  (cookie: state)
+    /auth/callback      code → session, by asking the server             (cookie: gateway)
+    …                   302 <workspace host>/.moorage/callback?code=D
+    /.moorage/callback  D → the host's own cookie, then U                (cookie: session)
+
+B is the SHA-256 of the binding cookie.
 
 Both hand-overs are tied to the browser by a cookie on the host that they end on: a link that
 somebody else began leads nowhere.
@@ -67,7 +69,9 @@ class SignIn:
         """Who is signed in on the host of this request."""
         host = host_name(request.headers.get("host", ""))
         name = self.zone.gateway_cookie if host == self.zone.name else self.zone.session_cookie
-        found = (self.signer.session_id(value, host) for value in cookies.values(_headers(request), name))
+        found = (
+            self.signer.session_id(value, host) for value in cookies.values(_headers(request), name)
+        )
         live = (self.table.session(session_id, self.clock.now()) for session_id in found)
         return next((session for session in live if session is not None), None)
 
@@ -115,7 +119,9 @@ class SignIn:
             return self._bad_next(request)
         again = destination.url(self.zone)
         try:
-            session = await self.server.exchange(request.query_params.get("code", ""), self._callback_url)
+            session = await self.server.exchange(
+                request.query_params.get("code", ""), self._callback_url
+            )
             await self.reconciler.learn(session)
         except Forbidden:
             return self._stale(request, "code", again)
@@ -142,7 +148,9 @@ class SignIn:
             return self._stale(request, "hand-over", "/")
         self.metrics.sign_ins.labels("handed-over").inc()
         answer = _redirect(own_path(found.path))
-        self._set_cookie(answer, self.zone.session_cookie, self.signer.session_cookie(found.session.id, host))
+        self._set_cookie(
+            answer, self.zone.session_cookie, self.signer.session_cookie(found.session.id, host)
+        )
         self._drop_cookie(answer, self.zone.binding_cookie)
         return answer
 
@@ -154,7 +162,9 @@ class SignIn:
         if not names:
             return None
         self.metrics.sign_ins.labels("planted-cookie").inc()
-        _log.warning("a cookie of ours came twice: another page has set one", host=host, names=list(names))
+        _log.warning(
+            "a cookie of ours came twice: another page has set one", host=host, names=list(names)
+        )
         answer = self.pages.message(
             request,
             400,
@@ -166,9 +176,13 @@ class SignIn:
         if request.method in ("GET", "HEAD"):
             answer.headers["Refresh"] = "1"
         path = request.scope.get("raw_path", b"/").decode("latin-1")
-        planted = [each for name in names for each in cookies.removals(name, host, self.zone.name, path)]
+        planted = [
+            each for name in names for each in cookies.removals(name, host, self.zone.name, path)
+        ]
         for removal in cookies.portion(planted):
-            answer.headers.append("Set-Cookie", f"{removal}{'; Secure' if self.zone.secure else ''}")
+            answer.headers.append(
+                "Set-Cookie", f"{removal}{'; Secure' if self.zone.secure else ''}"
+            )
         return answer
 
     async def sign_out(self, request: Request) -> Response:
@@ -188,16 +202,26 @@ class SignIn:
     def _callback_url(self) -> str:
         return f"{self.zone.origin}{CALLBACK_PATH}"
 
-    def _hand_over(self, session: contract.Session, destination: Destination, binding: str) -> Response:
+    def _hand_over(
+        self, session: contract.Session, destination: Destination, binding: str
+    ) -> Response:
         code = self.codes.issue(session, destination, binding)
         return _redirect(
             f"{self.zone.origin_of(destination.host)}/.moorage/callback?{urlencode({'code': code})}"
         )
 
-    def _set_cookie(self, answer: Response, name: str, value: str, *, seconds: int | None = None) -> None:
+    def _set_cookie(
+        self, answer: Response, name: str, value: str, *, seconds: int | None = None
+    ) -> None:
         """No Domain: for this host alone. Without `seconds`, until the browser is closed."""
         answer.set_cookie(
-            name, value, max_age=seconds, path="/", secure=self.zone.secure, httponly=True, samesite="lax"
+            name,
+            value,
+            max_age=seconds,
+            path="/",
+            secure=self.zone.secure,
+            httponly=True,
+            samesite="lax",
         )
 
     def _drop_cookie(self, answer: Response, name: str) -> None:
@@ -270,4 +294,6 @@ def _secret(request: Request, name: str) -> str:
 
 
 def _redirect(url: str) -> Response:
-    return RedirectResponse(url, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    return RedirectResponse(
+        url, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    )

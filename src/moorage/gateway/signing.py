@@ -102,7 +102,9 @@ class Signer:
         if not hmac.compare_digest(_b64(self._mac(f"{purpose}|{body}")).encode(), mac.encode()):
             return None
         try:
-            value = msgspec.json.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=kind)
+            value = msgspec.json.decode(
+                base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=kind
+            )
         except (binascii.Error, msgspec.DecodeError):
             return None
         return value if value.expires_at > now else None

@@ -40,7 +40,9 @@ class Subscription:
                         self._metrics.heard()
                         if isinstance(message, RouteTable):
                             _log.info(
-                                "route table received", revision=message.revision, routes=len(message.routes)
+                                "route table received",
+                                revision=message.revision,
+                                routes=len(message.routes),
                             )
                         await self._reconciler.take(message)
                 finally:

@@ -58,7 +58,9 @@ class Table:
 
     def open_to(self, users: Collection[int]) -> set[str]:
         """Workspaces of which one of these people may open something."""
-        return {name for name in self.routes if any(right.user in users for right in self.rights(name))}
+        return {
+            name for name in self.routes if any(right.user in users for right in self.rights(name))
+        }
 
     def live_sessions(self, now: float) -> dict[int, list[str]]:
         """Ids of the sessions that have not ended, by user."""

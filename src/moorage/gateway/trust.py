@@ -41,7 +41,9 @@ def authorities(bundle: str) -> bytes:
     files = [Path(paths.cafile)] if paths.cafile else []
     for folder in os.environ.get(paths.openssl_capath_env, paths.openssl_capath).split(os.pathsep):
         if Path(folder).is_dir():
-            files += sorted(file for file in Path(folder).iterdir() if _BY_HASH.fullmatch(file.name))
+            files += sorted(
+                file for file in Path(folder).iterdir() if _BY_HASH.fullmatch(file.name)
+            )
     files += [Path(bundle)] if bundle else []
     found: dict[bytes, bytes] = {}
     for file in files:

@@ -100,7 +100,11 @@ class Zone:
         What it returns is put together anew from what was understood, so that a browser cannot read
         the URL in another way than this function did.
         """
-        if len(url) > _NEXT_LIMIT or not url.isascii() or any(c <= " " or c in "\\\x7f" for c in url):
+        if (
+            len(url) > _NEXT_LIMIT
+            or not url.isascii()
+            or any(c <= " " or c in "\\\x7f" for c in url)
+        ):
             return None
         try:
             parts = urlsplit(url)
@@ -113,7 +117,9 @@ class Zone:
         if found is None:
             return None
         host = f"{found.port}-{found.workspace}.{self.name}"
-        return Destination(host, own_path((parts.path or "/") + (f"?{parts.query}" if parts.query else "")))
+        return Destination(
+            host, own_path((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+        )
 
 
 @dataclass(frozen=True)

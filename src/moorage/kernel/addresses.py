@@ -105,7 +105,9 @@ class Egress:
         """Whether all of them, of which there is one at least, may be connected to. `host`: as
         `canonical_host` gives it."""
         found = [_parsed(address) for address in addresses]
-        return bool(found) and all(address and self._permits(host, port, address) for address in found)
+        return bool(found) and all(
+            address and self._permits(host, port, address) for address in found
+        )
 
     def _permits(self, host: str, port: int, address: Address) -> bool:
         if _any_in({address, *_packed(address)}, _NEVER):
@@ -192,7 +194,9 @@ def workspace_address(text: str, networks: Iterable[Network] = ()) -> str:
     meant = _meant(address)
     forms = {address, meant, *_packed(address)}
     if _any_in(forms, _NEVER):
-        raise ValueError("it is link-local, of a group, unspecified, or where a cloud's metadata is")
+        raise ValueError(
+            "it is link-local, of a group, unspecified, or where a cloud's metadata is"
+        )
     allowed = tuple(networks)
     if allowed and not _any_in({meant}, allowed):
         raise ValueError("it is in none of the networks that workspaces are in here")
@@ -262,7 +266,9 @@ def _packed(address: Address) -> tuple[Address, ...]:
     if int(address) > 1 and (isatap or any(address in network for network in _HOLDING)):
         found.append(IPv4Address(int(address) & 0xFFFF_FFFF))
     if address in _NAT64_LOCAL:
-        inners = [IPv4Address(bytes(address.packed[at] for at in places)) for places in _NAT64_PLACES]
+        inners = [
+            IPv4Address(bytes(address.packed[at] for at in places)) for places in _NAT64_PLACES
+        ]
         # Where the address is not, by the length that the network chose, there are zeros.
         found += [inner for inner in inners if not _any_in({inner}, _UNSPECIFIED)] or inners
     return tuple(inner for inner in found if inner is not None)

@@ -11,10 +11,10 @@
     ├── Unavailable         something that it needs does not answer    HTTP 503, exit code 8
     └── Misconfigured       this installation cannot run like this     HTTP 500, exit code 9
 
-Every error has a stable `code` (a programme may branch on it), a `message` (one sentence for a person) and a `hint`
-(what to do next; may be empty). The kinds are mapped to HTTP status, exit code and page in one place each: `status` and
-`exit_code` here, `server.http.problems` for bodies. Errors of other libraries are wrapped where they enter, with
-`raise … from`.
+Every error has a stable `code` (a programme may branch on it), a `message` (one sentence for a
+person) and a `hint` (what to do next; may be empty). The kinds are mapped to HTTP status, exit code
+and page in one place each: `status` and `exit_code` here, `server.http.problems` for bodies. Errors
+of other libraries are wrapped where they enter, with `raise … from`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from typing import Any, ClassVar
 class MoorageError(Exception):
     """Base of all errors that a person may see.
 
-    `code` is lower-case words joined by `-`, for instance `repository-not-found`. `details` holds JSON values that a
-    programme may want (a field's name, a limit); it never holds a secret.
+    `code` is lower-case words joined by `-`, for instance `repository-not-found`. `details` holds
+    JSON values that a programme may want (a field's name, a limit); it never holds a secret.
     """
 
     status: ClassVar[int] = 500
@@ -107,10 +107,21 @@ class Misconfigured(MoorageError):
 
 BY_STATUS: dict[int, type[MoorageError]] = {
     cls.status: cls
-    for cls in (InvalidInput, TooLarge, NotSignedIn, Forbidden, NotFound, Conflict, LimitReached, Unavailable)
+    for cls in (
+        InvalidInput,
+        TooLarge,
+        NotSignedIn,
+        Forbidden,
+        NotFound,
+        Conflict,
+        LimitReached,
+        Unavailable,
+    )
 }
 BY_STATUS |= {502: Unavailable, 504: Unavailable}
-"""Which error a client raises again for an answer of that status; any other status is a `MoorageError`.
+"""Which error a client raises again for an answer of that status; any other status is a
+`MoorageError`.
 
-502 and 504 are a proxy's words for a server that is away, as during an upgrade (RFC 9110, 15.6.3 and 15.6.5).
+502 and 504 are a proxy's words for a server that is away, as during an upgrade (RFC 9110, 15.6.3
+and 15.6.5).
 """

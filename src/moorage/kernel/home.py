@@ -14,14 +14,15 @@ SOCKET_PATH_LIMIT = 107
 
 
 GIVEN = "MOORAGE_GIVEN"
-"""Names, for a process that runs under an account of its own, the folder with what it may read of the state folder's secrets and
-settings: `supervisor.handover` writes it."""
+"""Names, for a process that runs under an account of its own, the folder with what it may read of
+the state folder's secrets and settings: `supervisor.handover` writes it."""
 FINGERPRINT = ".sha256"
 """Ends the name of a secret's fingerprint in there."""
 
 
 def default_home() -> Path:
-    """`MOORAGE_HOME`, else `/var/lib/moorage` for root, else `moorage` under `XDG_STATE_HOME` (`~/.local/state`)."""
+    """`MOORAGE_HOME`, else `/var/lib/moorage` for root, else `moorage` under `XDG_STATE_HOME`
+    (`~/.local/state`)."""
     if given := os.environ.get("MOORAGE_HOME"):
         return Path(given).absolute()
     if os.geteuid() == 0:
@@ -49,7 +50,8 @@ class Home:
 
     @property
     def client(self) -> Path:
-        """`client.json`: `{"server": URL or "unix:<path>", "token": …, "url": the browser's}`, for the CLI."""
+        """`client.json`: `{"server": URL or "unix:<path>", "token": …, "url": the browser's}`, for
+        the CLI."""
         return self.path / "client.json"
 
     @property
@@ -66,7 +68,8 @@ class Home:
         return self.path / "gateway"
 
     def socket(self, name: str) -> Path:
-        """The Unix socket of a process. Raises `Misconfigured` when the folder's path is too long for one."""
+        """The Unix socket of a process. Raises `Misconfigured` when the folder's path is too long
+        for one."""
         path = self.run / f"{name}.sock"
         if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
             raise Misconfigured(
@@ -80,7 +83,8 @@ class Home:
         return given(name) or self.path / "secrets" / name
 
     def fingerprint(self, name: str) -> str:
-        """Of the secret in `secrets/<name>`; "" when there is none. A process may know this without knowing the secret."""
+        """Of the secret in `secrets/<name>`; "" when there is none. A process may know this without
+        knowing the secret."""
         known = given(f"{name}{FINGERPRINT}")
         if known is not None and known.exists():
             return known.read_text().strip()
@@ -101,7 +105,8 @@ class Home:
             ) from error
 
     def make(self) -> None:
-        """Makes the folders, readable by their owner alone. Raises `Misconfigured` when they cannot be made."""
+        """Makes the folders, readable by their owner alone. Raises `Misconfigured` when they cannot
+        be made."""
         try:
             for folder in (self.path, self.run, self.logs, self.gateway, self.path / "secrets"):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -114,7 +119,8 @@ class Home:
 
 
 def given(name: str) -> Path | None:
-    """Where this process finds what it was given by that name; None when it reads the state folder itself."""
+    """Where this process finds what it was given by that name; None when it reads the state folder
+    itself."""
     folder = os.environ.get(GIVEN)
     return Path(folder) / name if folder else None
 
@@ -126,7 +132,8 @@ def write_private(path: Path, text: str, *, mode: int = 0o600) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    # A file of that name is an earlier process's, or a trap: what is written goes to one that was made just now.
+    # A file of that name is an earlier process's, or a trap: what is written goes to one that was
+    # made just now.
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "w") as file:
@@ -135,9 +142,12 @@ def write_private(path: Path, text: str, *, mode: int = 0o600) -> None:
 
 
 def narrow_umask(mask: int = 0o077) -> None:
-    """What this process makes from now on has none of these rights, whatever whoever started it thought of that."""
+    """What this process makes from now on has none of these rights, whatever whoever started it
+    thought of that."""
     os.umask(os.umask(mask) | mask)
 
 
 def write_client(home: Home, *, server: str, url: str, token: str) -> None:
-    write_private(home.client, json.dumps({"server": server, "url": url, "token": token}, indent=2) + "\n")
+    write_private(
+        home.client, json.dumps({"server": server, "url": url, "token": token}, indent=2) + "\n"
+    )

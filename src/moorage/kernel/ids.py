@@ -14,10 +14,12 @@ def short_id(length: int = 6) -> str:
 
 
 def new_secret(prefix: str = "") -> str:
-    """256 random bits, URL-safe. The prefix says what it opens, so that a secret scanner can tell."""
+    """256 random bits, URL-safe. The prefix says what it opens, so that a secret scanner can
+    tell."""
     return prefix + secrets.token_urlsafe(32)
 
 
 def fingerprint(secret: str) -> str:
-    """SHA-256 in hexadecimal: the form in which a random secret is stored. Not for passwords, which are not random."""
+    """SHA-256 in hexadecimal: the form in which a random secret is stored. Not for passwords, which
+    are not random."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,5 @@
-"""One log format for every process: structlog, on standard error, for a console or as JSON lines."""
+"""One log format for every process: structlog, on standard error, for a console or as JSON
+lines."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ Format = Literal["console", "json"]
 
 
 def configure(process: str, *, fmt: Format = "console", level: str = "info") -> None:
-    """Sends structlog's and the standard library's records to standard error, each with time, level and process."""
+    """Sends structlog's and the standard library's records to standard error, each with time, level
+    and process."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -49,5 +51,6 @@ def configure(process: str, *, fmt: Format = "console", level: str = "info") -> 
 
 
 def get(**fields: Any) -> Any:
-    """A logger with these fields on every record: `log = get(part="gateway.maps")`; `log.info("event", key=value)`."""
+    """A logger with these fields on every record: `log = get(part="gateway.maps")`;
+    `log.info("event", key=value)`."""
     return structlog.get_logger(**fields)

@@ -10,8 +10,13 @@ from decimal import Decimal
 
 _SUFFIXES = {
     "": Decimal(1),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
-    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
+    **{
+        unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), 1)
+    },
+    **{
+        unit: Decimal(1024) ** power
+        for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)
+    },
     "m": Decimal("0.001"),
     "u": Decimal("0.000001"),
     "n": Decimal("0.000000001"),
@@ -19,7 +24,8 @@ _SUFFIXES = {
 _SYNTAX = re.compile(
     r"([-+]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30}))(?:[eE]([-+]?[0-9]{1,2})|([numkKMGTPE]i?)|)"
 )
-"""Digits, and an exponent or a suffix. Longer ones stand for nothing that there is, and would take long to work with."""
+"""Digits, and an exponent or a suffix. Longer ones stand for nothing that there is, and would take
+long to work with."""
 
 
 def parse(text: str | float) -> Decimal:
@@ -69,7 +75,8 @@ def cpu(millicores: int) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes in the largest binary unit that takes no fraction: as the API server itself would write it."""
+    """Bytes in the largest binary unit that takes no fraction: as the API server itself would write
+    it."""
     for suffix in ("Ti", "Gi", "Mi", "Ki"):
         unit = int(_SUFFIXES[suffix])
         if count and count % unit == 0:

@@ -1,7 +1,8 @@
-"""Settings: a frozen msgspec Struct per process, read once, from `settings.toml` and the environment.
+"""Settings: a frozen msgspec Struct per process, read once, from `settings.toml` and the
+environment.
 
-A field `zone` of the table `gateway` is set by `zone = …` under `[gateway]`, or by `MOORAGE_GATEWAY_ZONE`, which wins. In the
-environment, the items of a list are apart by commas.
+A field `zone` of the table `gateway` is set by `zone = …` under `[gateway]`, or by
+`MOORAGE_GATEWAY_ZONE`, which wins. In the environment, the items of a list are apart by commas.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from moorage.kernel.home import given
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-def load(kind: type[S], table: str, file: Path, environ: dict[str, str] | None = None, **overrides: Any) -> S:
+def load(
+    kind: type[S], table: str, file: Path, environ: dict[str, str] | None = None, **overrides: Any
+) -> S:
     """Reads `table` into `kind`; `overrides` (of a command line; None is no override) win over all.
 
     Raises `Misconfigured`, which names the file or variable and the field at fault.
@@ -58,7 +61,9 @@ def _from_file(kind: type[msgspec.Struct], table: str, file: Path) -> dict[str, 
     return values
 
 
-def _from_environment(kind: type[msgspec.Struct], table: str, environ: dict[str, str]) -> dict[str, Any]:
+def _from_environment(
+    kind: type[msgspec.Struct], table: str, environ: dict[str, str]
+) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         name = f"MOORAGE_{table.upper()}_{field.name.upper()}"

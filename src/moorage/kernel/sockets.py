@@ -1,5 +1,5 @@
-"""Opens what a process listens on: a Unix socket that nobody but its own user (or whom its starter let
-in) connects to, or a TCP address."""
+"""Opens what a process listens on: a Unix socket that nobody but its own user (or whom its starter
+let in) connects to, or a TCP address."""
 
 from __future__ import annotations
 

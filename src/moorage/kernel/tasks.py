@@ -45,7 +45,9 @@ class Backoff:
         return min(self._most, LONG_SECONDS)
 
 
-async def forever(name: str, work: Work, *, backoff: Backoff | None = None, rest: bool = True) -> None:
+async def forever(
+    name: str, work: Work, *, backoff: Backoff | None = None, rest: bool = True
+) -> None:
     """Runs `work` again whenever it returns or fails; ends only by cancellation.
 
     After a failure it pauses, and longer while failures come soon one after the other. `rest`: it

@@ -35,7 +35,11 @@ class RegistryFolder:
                 f"The registry has devfiles by id only, not by {reference}.",
                 "Name it by its id.",
             )
-        if self.urls and reference.registry_url and reference.registry_url.rstrip("/") not in self.urls:
+        if (
+            self.urls
+            and reference.registry_url
+            and reference.registry_url.rstrip("/") not in self.urls
+        ):
             raise ResolutionError(
                 "registry-unknown",
                 f"The registry {reference.registry_url} is not among those kept here.",
@@ -46,7 +50,9 @@ class RegistryFolder:
         for name in FILE_NAMES:
             if (stack / name).is_file():
                 return Resolved(read_file(stack / name), f"{reference.id}/{version}")
-        raise ResolutionError("not-in-registry", f"The registry's {reference.id} {version} has no devfile.")
+        raise ResolutionError(
+            "not-in-registry", f"The registry's {reference.id} {version} has no devfile."
+        )
 
     def stacks(self) -> list[tuple[str, str]]:
         """All ids with their newest version, by name."""
@@ -99,7 +105,9 @@ class LocalFiles:
         file = (start / reference.uri).resolve()
         if not file.is_relative_to(self.root):
             raise ResolutionError(
-                "outside-folder", f"{reference.uri} lies outside of the devfile's folder.", "Move it inside."
+                "outside-folder",
+                f"{reference.uri} lies outside of the devfile's folder.",
+                "Move it inside.",
             )
         if not file.is_file():
             raise ResolutionError("file-not-found", f"There is no file {reference.uri}.")
@@ -136,7 +144,9 @@ def read_file(file: Path) -> bytes:
         with file.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ResolutionError("not-readable", f"{file.name} cannot be read: {error.strerror}.") from error
+        raise ResolutionError(
+            "not-readable", f"{file.name} cannot be read: {error.strerror}."
+        ) from error
 
 
 def _versions(stack: Path) -> list[str]:
@@ -144,7 +154,9 @@ def _versions(stack: Path) -> list[str]:
     if not stack.is_dir():
         return []
     found = [
-        folder.name for folder in stack.iterdir() if any((folder / name).is_file() for name in FILE_NAMES)
+        folder.name
+        for folder in stack.iterdir()
+        if any((folder / name).is_file() for name in FILE_NAMES)
     ]
     return sorted(found, key=_order, reverse=True)
 

@@ -112,7 +112,9 @@ class HttpResolver:
                 "Name it by its uri, or by id and registryUrl.",
             )
         if reference.uri:
-            return _joined(reference.base, reference.uri) if "://" in reference.base else reference.uri
+            return (
+                _joined(reference.base, reference.uri) if "://" in reference.base else reference.uri
+            )
         registry = (reference.registry_url or self.registry).rstrip("/")
         if not registry:
             raise ResolutionError(
@@ -121,7 +123,9 @@ class HttpResolver:
                 "Add a line 'registryUrl: https://…'.",
             )
         return "/".join(
-            part for part in (registry, "devfiles", reference.id.strip("/"), reference.version) if part
+            part
+            for part in (registry, "devfiles", reference.id.strip("/"), reference.version)
+            if part
         )
 
     def _fetch(self, url: str) -> bytes:
@@ -134,7 +138,8 @@ class HttpResolver:
                 return found
             url = _joined(url, found)
         raise ResolutionError(
-            "too-many-redirects", f"{url[:200]} is redirected more than {self.limits.redirects} times."
+            "too-many-redirects",
+            f"{url[:200]} is redirected more than {self.limits.redirects} times.",
         )
 
     def _target(self, url: str) -> _Target:
@@ -160,7 +165,9 @@ class HttpResolver:
                 "An administrator can add it to devfile_hosts."
                 + (f" Allowed are: {', '.join(self.hosts[:20])}." if self.hosts else ""),
             )
-        path = quote(urlunsplit(("", "", parts.path or "/", parts.query, "")), safe="/%?&=+,;:@!$'()*~#-._")
+        path = quote(
+            urlunsplit(("", "", parts.path or "/", parts.query, "")), safe="/%?&=+,;:@!$'()*~#-._"
+        )
         return _Target(path, scheme, host, port)
 
     def _allowed(self, host: str, port: int, scheme: str) -> bool:
@@ -169,7 +176,9 @@ class HttpResolver:
             if found is None or port != int(found["port"] or _PORTS[scheme]):
                 continue
             name = found["name"] or found["address"]
-            if host == name or (name.startswith("*.") and host.endswith(name[1:]) and host != name[2:]):
+            if host == name or (
+                name.startswith("*.") and host.endswith(name[1:]) and host != name[2:]
+            ):
                 return True
         return False
 
@@ -197,7 +206,9 @@ class HttpResolver:
             "Accept-Encoding": "identity",
             "User-Agent": "moorage",
         }
-        url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
+        url = httpcore.URL(
+            scheme=target.scheme, host=target.host, port=target.port, target=target.path
+        )
         backend = _Pinned(address, deadline)
         try:
             with (
@@ -226,7 +237,8 @@ class HttpResolver:
             raise ResolutionError(code, f"{target.host} answers {status} for {target.path[:200]}.")
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise ResolutionError(
-                "fetch-failed", f"{target.host} answers with packed content, which was not asked for."
+                "fetch-failed",
+                f"{target.host} answers with packed content, which was not asked for.",
             )
 
     def _content(self, response: httpcore.Response) -> bytes:
@@ -234,7 +246,9 @@ class HttpResolver:
         for chunk in response.iter_stream():
             content += chunk
             if len(content) > self.limits.size:
-                raise ResolutionError("too-large", f"The document is larger than {self.limits.size} bytes.")
+                raise ResolutionError(
+                    "too-large", f"The document is larger than {self.limits.size} bytes."
+                )
         return bytes(content)
 
 
@@ -253,7 +267,9 @@ class _Pinned(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        stream = httpcore.SyncBackend().connect_tcp(self.address, port, timeout=_left(self.deadline))
+        stream = httpcore.SyncBackend().connect_tcp(
+            self.address, port, timeout=_left(self.deadline)
+        )
         return _Stream(stream, self.deadline)
 
 
@@ -272,7 +288,10 @@ class _Stream(httpcore.NetworkStream):
         self.stream.close()
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         return _Stream(
             self.stream.start_tls(ssl_context, server_hostname, _left(self.deadline)), self.deadline
@@ -310,7 +329,9 @@ class DigestCache:
             self._contents.move_to_end(digest)
             while sum(map(len, self._contents.values())) > self.size:
                 gone, _ = self._contents.popitem(last=False)
-                self._digests = {known: value for known, value in self._digests.items() if value[0] != gone}
+                self._digests = {
+                    known: value for known, value in self._digests.items() if value[0] != gone
+                }
 
     def __len__(self) -> int:
         return len(self._contents)
@@ -318,7 +339,9 @@ class DigestCache:
 
 def _system_lookup(host: str, port: int) -> list[str]:
     return list(
-        dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        dict.fromkeys(
+            str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        )
     )
 
 

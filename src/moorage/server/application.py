@@ -35,7 +35,8 @@ async def read_metrics(core: ServerCore) -> Response:
 
 
 def make_application(core: Core, domains: Sequence[Domain] = DOMAINS) -> FastAPI:
-    """Its lifespan runs the background tasks. There is no page of documentation: what FastAPI offers loads from a CDN."""
+    """Its lifespan runs the background tasks. There is no page of documentation: what FastAPI
+    offers loads from a CDN."""
     app = FastAPI(
         title="Moorage",
         version=__version__,

@@ -1,4 +1,5 @@
-"""What every part of the server is given: settings, clock, database, changes, metrics, and its own parts by their type."""
+"""What every part of the server is given: settings, clock, database, changes, metrics, and its own
+parts by their type."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class Replica:
     address: str = ""
     """Where other replicas reach this one."""
     started_at: float = 0.0
-    """Since when agents could have connected, in seconds since the epoch: when it started, or when its clock jumped."""
+    """Since when agents could have connected, in seconds since the epoch: when it started, or when
+    its clock jumped."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Core:
     """What single domains need, by its type; made by the composition root. Read with `part`."""
 
     def part(self, kind: type[P]) -> P:
-        """The one object of that type. Raises `LookupError` when the composition root has made none."""
+        """The one object of that type. Raises `LookupError` when the composition root has made
+        none."""
         try:
             return cast("P", self.parts[kind])
         except KeyError:

@@ -1,6 +1,7 @@
 """A domain as one value: what the application serves, runs, cleans and shows of it.
 
-`domains.DOMAINS` lists them; nothing else needs an edit to add one (docs/architecture.md, "How to add a domain").
+`domains.DOMAINS` lists them; nothing else needs an edit to add one (docs/architecture.md, "How to
+add a domain").
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from moorage.server.core import Core
 from moorage.server.storage.changes import Changed
 
 Background = Callable[[Core], Awaitable[None]]
-"""Work that runs as long as the server. Where it returns or fails, it is begun again after a pause."""
+"""Work that runs as long as the server. Where it returns or fails, it is begun again after a
+pause."""
 
 Expired = Callable[[Core, AsyncSession], Awaitable[None]]
-"""Deletes what has expired, a while late, so that "expired" can still be told from "never was". It is given a writing
-session."""
+"""Deletes what has expired, a while late, so that "expired" can still be told from "never was". It
+is given a writing session."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ from moorage.server.workspaces.editors import load_editors
 from moorage.server.workspaces.specs import DevfileParents
 
 PING_SECONDS = 4.0
-"""Between two pings of a WebSocket, and until one that is not answered ends it: a dead agent is known within 8 s."""
+"""Between two pings of a WebSocket, and until one that is not answered ends it: a dead agent is
+known within 8 s."""
 MESSAGE_LIMIT = 64 * 1024 * 1024
 """Bytes of a WebSocket message: a full report of an agent with thousands of workspaces."""
 
@@ -53,7 +54,8 @@ _log = log.get(part="server")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """`python -m moorage.server --home H`. Exits with the code of the error that keeps it from starting."""
+    """`python -m moorage.server --home H`. Exits with the code of the error that keeps it from
+    starting."""
     parser = argparse.ArgumentParser(prog="moor server")
     parser.add_argument("--home", type=Path, default=None, help="the state folder")
     parser.add_argument("--listen", default=None, help="host:port instead of the Unix socket")
@@ -64,7 +66,8 @@ def main(argv: list[str] | None = None) -> None:
         settings = load(Settings, "server", home.settings, listen=options.listen)
         settings.check()
         log.configure("server", fmt=settings.log_format, level=settings.log_level)
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it tells of every WebSocket otherwise
+        # it tells of every WebSocket otherwise
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         home.make()
         with only_one(home), bound(home, settings) as listening:
             asyncio.run(serve(home, settings, listening))
@@ -77,9 +80,13 @@ async def serve(home: Home, settings: Settings, listening: list[socket.socket]) 
     """Until SIGTERM or SIGINT. Raises `Misconfigured` when it cannot start."""
     async with running_core(home, settings) as core:
         if settings.listen and home.secret_file("admin-token").exists():
-            # There is no supervisor that would: `moor` works beside the server, as the first administrator.
+            # There is no supervisor that would: `moor` works beside the server, as the first
+            # administrator.
             write_client(
-                home, server=own_url(settings.listen), url=settings.origin, token=home.secret("admin-token")
+                home,
+                server=own_url(settings.listen),
+                url=settings.origin,
+                token=home.secret("admin-token"),
             )
         server = make_server(make_application(core), core)
         address = settings.listen or str(home.socket("server"))
@@ -105,13 +112,18 @@ def make_server(app: FastAPI, core: Core) -> serving.HttpServer:
         ws_max_size=MESSAGE_LIMIT,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=3,
-        timeout_keep_alive=75,  # longer than HAProxy keeps an idle connection, so that it is never the one to be late
+        # longer than HAProxy keeps an idle connection, so that it is never the one to be late
+        timeout_keep_alive=75,
     )
 
 
 @asynccontextmanager
 async def running_core(
-    home: Home, settings: Settings, *, clock: Clock | None = None, domains: Sequence[Domain] = DOMAINS
+    home: Home,
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    domains: Sequence[Domain] = DOMAINS,
 ) -> AsyncIterator[Core]:
     """Opens and migrates the database and puts the parts together. Raises `Misconfigured`."""
     clock = clock or SystemClock()
@@ -186,7 +198,8 @@ def only_one(home: Home) -> Iterator[None]:
 
 @contextmanager
 def bound(home: Home, settings: Settings) -> Iterator[list[socket.socket]]:
-    """The listening sockets. A Unix socket that an earlier server left behind is replaced at once."""
+    """The listening sockets. A Unix socket that an earlier server left behind is replaced at
+    once."""
     if settings.listen:
         with ExitStack() as stack:
             yield [stack.enter_context(each) for each in _bound_tcp(settings.listen)]
@@ -221,7 +234,8 @@ def _changes(where: DatabaseAddress, domains: Iterable[Domain]) -> Changes:
 
 
 class _Connection(H11Protocol):
-    """Tells a request how to cut its connection off: who does not read what is sent would else be waited for at its end, too."""
+    """Tells a request how to cut its connection off: who does not read what is sent would else be
+    waited for at its end, too."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

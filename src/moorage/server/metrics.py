@@ -1,4 +1,5 @@
-"""What the server counts, for Prometheus. One registry per server, so that a test can start several."""
+"""What the server counts, for Prometheus. One registry per server, so that a test can start
+several."""
 
 from __future__ import annotations
 
@@ -14,7 +15,10 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
-            "moorage_server_requests", "HTTP requests", ("method", "route", "status"), registry=self.registry
+            "moorage_server_requests",
+            "HTTP requests",
+            ("method", "route", "status"),
+            registry=self.registry,
         )
         self._seconds = Histogram(
             "moorage_server_request_seconds",
@@ -24,7 +28,10 @@ class Metrics:
             registry=self.registry,
         )
         self.workspaces = Gauge(
-            "moorage_server_workspaces", "Workspaces by actual state", ("state",), registry=self.registry
+            "moorage_server_workspaces",
+            "Workspaces by actual state",
+            ("state",),
+            registry=self.registry,
         )
         self.stage_seconds = Histogram(
             "moorage_server_stage_seconds",
@@ -51,7 +58,9 @@ class Metrics:
         )
 
         self.streams = Gauge(
-            "moorage_server_event_streams", "Open streams of server-sent events", registry=self.registry
+            "moorage_server_event_streams",
+            "Open streams of server-sent events",
+            registry=self.registry,
         )
         self.streams_dropped = Counter(
             "moorage_server_event_streams_dropped",

@@ -26,22 +26,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     """Port of the zone, as browsers see it."""
     listen: str = ""
-    """`host:port` to listen on instead of the Unix socket in the state folder; `*:port`: every address, of IPv4 and IPv6."""
+    """`host:port` to listen on instead of the Unix socket in the state folder; `*:port`: every
+    address, of IPv4 and IPv6."""
     advertise: str = ""
-    """Where other replicas reach this one: `http://host:port` or `unix:<path>`. "": found out from `listen` and the host's name."""
+    """Where other replicas reach this one: `http://host:port` or `unix:<path>`. "": found out from
+    `listen` and the host's name."""
     database: str = ""
-    """`postgresql://user:password@host/name`, with libpq's parameters for TLS and some others (docs/helm.md, "The database's URL");
-    "": SQLite in the state folder."""
+    """`postgresql://user:password@host/name`, with libpq's parameters for TLS and some others
+    (docs/helm.md, "The database's URL"); "": SQLite in the state folder."""
     database_pool: int = 5
     """Connections to the database, at most."""
     session_hours: float = 12.0
     """A session ends when nobody has used it at the server for so long."""
     session_longest_days: float = 7.0
-    """A session ends so long after signing in, however much it is used, here and at every gateway."""
+    """A session ends so long after signing in, however much it is used, here and at every
+    gateway."""
     token_days: float = 90.0
     """After so long an API token expires for which nobody has said anything else."""
     token_longest_days: float = 365.0
-    """Nobody may say more. What a token makes (tokens, sign-in links, sessions) ends with it in any case."""
+    """Nobody may say more. What a token makes (tokens, sign-in links, sessions) ends with it in any
+    case."""
     tokens_per_person: int = 50
     """API tokens of one person that have not expired."""
     sign_in_link_minutes: float = 10.0
@@ -51,12 +55,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workspaces_total: int | None = None
     """None: no limit."""
     streams_per_person: int = 40
-    """Pages and commands of one person that are kept up to date at once, at each replica; the next is refused. A page that nobody
-    looks at needs none."""
+    """Pages and commands of one person that are kept up to date at once, at each replica; the next
+    is refused. A page that nobody looks at needs none."""
     channels_per_person: int = 64
     """Logs and commands of one person that are open at once, on each agent."""
     found_days: float = 14.0
-    """Days after which what an agent has and nobody lists is removed by itself, counted from when an administrator saw it first. 0: never."""
+    """Days after which what an agent has and nobody lists is removed by itself, counted from when
+    an administrator saw it first. 0: never."""
     audit_days: float = 365.0
     """Days for which it is kept who has changed what. 0: for ever."""
     request_limit: int = 1_000_000
@@ -66,8 +71,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     repository_hosts_denied: tuple[str, ...] = ()
     """Exceptions from `repository_hosts`."""
     repository_networks: tuple[str, ...] = ()
-    """What of these hosts may be reached although it has no public address: `10.1.0.0/16`, `10.1.2.3`, `git.corp.example`,
-    `*.corp.example`, each with `:port` if need be (`kernel.addresses.Egress`). What clouds say of their machines never is."""
+    """What of these hosts may be reached although it has no public address: `10.1.0.0/16`,
+    `10.1.2.3`, `git.corp.example`, `*.corp.example`, each with `:port` if need be
+    (`kernel.addresses.Egress`). What clouds say of their machines never is."""
     repository_reads: int = 4
     """Repositories that are read at a time; further requests wait."""
     repository_reads_per_user: int = 2
@@ -75,32 +81,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     repository_seconds: float = 20.0
     """Time limit for reading a devfile."""
     repository_transfer: int = 16_000_000
-    """Bytes that Git may receive for it. One commit's tree is far below; a host that cannot filter sends all files."""
+    """Bytes that Git may receive for it. One commit's tree is far below; a host that cannot filter
+    sends all files."""
     devfile_limit: int = 3_000_000
     """Bytes of a devfile."""
     devfile_registry: str = ""
-    """Folder in which a devfile's parent is found by its id: `<id>/<version>/devfile.yaml`. "": there is none."""
+    """Folder in which a devfile's parent is found by its id: `<id>/<version>/devfile.yaml`. "":
+    there is none."""
     devfile_registry_url: str = ""
     """Registry that is asked for ids that name none; its host must be among `devfile_hosts`."""
     devfile_hosts: tuple[str, ...] = ()
-    """Hosts that parents and plugins are fetched from: `host`, `host:port` or `*.domain`. (): nothing is fetched."""
+    """Hosts that parents and plugins are fetched from: `host`, `host:port` or `*.domain`. ():
+    nothing is fetched."""
     devfile_networks: tuple[str, ...] = ()
-    """What of these hosts may be reached although it has no public address; as `repository_networks`."""
+    """What of these hosts may be reached although it has no public address; as
+    `repository_networks`."""
     git_credentials: str = ""
-    """TOML file, readable by its owner alone: a table per host, `["git.example.com"]`, `["git.example.com:8443"]`, with `username`
-    and `password`. They are given by https alone; by http to a host whose table says so: `["http://git.internal:3000"]`."""
+    """TOML file, readable by its owner alone: a table per host, `["git.example.com"]`,
+    `["git.example.com:8443"]`, with `username` and `password`. They are given by https alone; by
+    http to a host whose table says so: `["http://git.internal:3000"]`."""
     git_ssh: str = ""
-    """TOML file: `["git.example.com"]` with `host_keys` and `key`, the path of a private key, per host (docs/repositories.md).
-    From others nothing is read by SSH."""
+    """TOML file: `["git.example.com"]` with `host_keys` and `key`, the path of a private key, per
+    host (docs/repositories.md). From others nothing is read by SSH."""
     helm_chart: str = "deploy/helm/moorage"
-    """Where Helm finds the chart, for the command that an agent is installed with: a folder, or an oci:// address."""
+    """Where Helm finds the chart, for the command that an agent is installed with: a folder, or an
+    oci:// address."""
     helm_values: str = ""
-    """YAML file of values that this command gives a new agent besides, above all `image.registry`; the chart has one of its own
-    values. "": whoever pastes the command writes the registry into it."""
+    """YAML file of values that this command gives a new agent besides, above all `image.registry`;
+    the chart has one of its own values. "": whoever pastes the command writes the registry into
+    it."""
     ca_bundle: str = ""
     """File of certificates to trust when reading repositories, instead of the system's."""
     log_format: Format = "console"
-    """`console` for a person who reads along, `json` for a collector of logs: one object on each line."""
+    """`console` for a person who reads along, `json` for a collector of logs: one object on each
+    line."""
     log_level: str = "info"
     """What is logged: `debug`, `info`, `warning` or `error`, and what is worse."""
 
@@ -153,7 +167,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What opens Git hosts, by origin: `https://host`, with `:port` when it is not the protocol's own."""
+    """What opens Git hosts, by origin: `https://host`, with `:port` when it is not the protocol's
+    own."""
 
     by_origin: dict[str, tuple[str, str]]
 
@@ -161,8 +176,9 @@ class Credentials:
         return f"Credentials(origins={sorted(self.by_origin)})"
 
     def of(self, url: str, *, asked: str) -> tuple[str, str] | None:
-        """User name and password for the repository at `url`, or None: they are for the repository that somebody has asked for
-        (`asked`), and not for another that its devfile, a redirect or a link names."""
+        """User name and password for the repository at `url`, or None: they are for the repository
+        that somebody has asked for (`asked`), and not for another that its devfile, a redirect or a
+        link names."""
         place = place_of(url)
         if place is None or place != place_of(asked):
             return None
@@ -184,7 +200,9 @@ def load_credentials(path: str) -> Credentials:
                 hint=f"Run: chmod 600 {path}",
             )
         entries = msgspec.toml.decode(file.read_bytes(), type=dict[str, dict[str, str]])
-        return Credentials({_origin(host): (e["username"], e["password"]) for host, e in entries.items()})
+        return Credentials(
+            {_origin(host): (e["username"], e["password"]) for host, e in entries.items()}
+        )
     except (OSError, ValueError, KeyError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise Misconfigured(

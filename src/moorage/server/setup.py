@@ -1,5 +1,5 @@
-"""What a fresh database needs before the first request: the installation's id, the first administrator, and the local
-agent and gateway, known by the fingerprints of their tokens."""
+"""What a fresh database needs before the first request: the installation's id, the first
+administrator, and the local agent and gateway, known by the fingerprints of their tokens."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ remote_development:
 
 
 async def set_up(database: Database, home: Home, settings: Settings, now: float) -> str:
-    """Returns the installation's id. Does nothing twice; follows tokens and zone when they were changed.
+    """Returns the installation's id. Does nothing twice; follows tokens and zone when they were
+    changed.
 
     Raises `Misconfigured` when the first administrator's token is missing on a fresh database.
     """
     async with database.write() as session:
-        # Replicas that start together on a fresh database: one makes what it needs, the others find it.
+        # Replicas that start together on a fresh database: one makes what it needs, the others find
+        # it.
         await one_at_a_time(session, Lock.SET_UP)
         installation = await session.scalar(select(Installation))
         if installation is None:
@@ -46,7 +48,8 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
         await _administrator(session, home, now)
         await _shorten_sessions(session, settings)
         if not settings.database:
-            # There was one server, and it has ended, perhaps without a word: none of its agents is connected.
+            # There was one server, and it has ended, perhaps without a word: none of its agents is
+            # connected.
             await session.execute(update(Agent).values(connected=False))
         zone_url = settings.zone_url
         agent = await session.scalar(select(Agent).where(Agent.name == LOCAL))
@@ -69,7 +72,9 @@ async def set_up(database: Database, home: Home, settings: Settings, now: float)
 
 async def _first_settings(session: AsyncSession, agent: Agent, now: float) -> None:
     await session.flush()
-    if await session.scalar(select(AgentSettingsVersion).where(AgentSettingsVersion.agent_id == agent.id)):
+    if await session.scalar(
+        select(AgentSettingsVersion).where(AgentSettingsVersion.agent_id == agent.id)
+    ):
         return
     first = AgentSettingsVersion(
         agent_id=agent.id, version=1, text=LOCAL_SETTINGS, author="", source="api", created_at=now
@@ -94,18 +99,26 @@ async def _administrator(session: AsyncSession, home: Home, now: float) -> None:
         return
     known = await session.scalar(select(ApiToken).where(ApiToken.bootstrap))
     if known is not None and known.fingerprint != mark:
-        # Somebody has written another one, perhaps because this one is in wrong hands: what came from it ends, too.
+        # Somebody has written another one, perhaps because this one is in wrong hands: what came
+        # from it ends, too.
         await end_tokens(session, [known.id])
         known = None
     if known is None:
-        session.add(ApiToken(user_id=user.id, label=LABEL, created_at=now, fingerprint=mark, bootstrap=True))
+        session.add(
+            ApiToken(user_id=user.id, label=LABEL, created_at=now, fingerprint=mark, bootstrap=True)
+        )
 
 
 async def _shorten_sessions(session: AsyncSession, settings: Settings) -> None:
-    """To their longest life since they began: those of before there was one, too, and when it has been set to less."""
+    """To their longest life since they began: those of before there was one, too, and when it has
+    been set to less."""
     longest = Session.created_at + settings.session_longest_days * DAY
     late = or_(Session.ends_at == 0.0, Session.ends_at > longest)
     await session.execute(update(Session).where(late).values(ends_at=longest))
-    shorten = update(Session).where(Session.expires_at > Session.ends_at).values(expires_at=Session.ends_at)
+    shorten = (
+        update(Session)
+        .where(Session.expires_at > Session.ends_at)
+        .values(expires_at=Session.ends_at)
+    )
     if (await session.scalars(shorten.returning(Session.id))).all():
         announce(session, SessionChanged())

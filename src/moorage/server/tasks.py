@@ -14,7 +14,8 @@ Gone = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def until_one_ends(name: str, *work: Coroutine[Any, Any, None]) -> None:
-    """Runs all until one ends or fails; then the others are cancelled, and waited for. Raises what failed first."""
+    """Runs all until one ends or fails; then the others are cancelled, and waited for. Raises what
+    failed first."""
     tasks = [asyncio.create_task(item, name=f"{name}.{number}") for number, item in enumerate(work)]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -28,7 +29,8 @@ async def until_one_ends(name: str, *work: Coroutine[Any, Any, None]) -> None:
 
 
 async def unless_gone(gone: Gone, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` comes to; when `gone()` ends first, nobody waits for it any more: it is cancelled, and waited for.
+    """What `work` comes to; when `gone()` ends first, nobody waits for it any more: it is
+    cancelled, and waited for.
 
     Raises `Unavailable` then, which nobody reads.
     """

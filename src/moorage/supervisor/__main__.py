@@ -38,7 +38,9 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     console = Console(None if arguments.quiet else sys.stdout.fileno())
-    code = Supervisor(home, PROCESSES, console=console, fmt=arguments.log_format, privileges=chosen).run()
+    code = Supervisor(
+        home, PROCESSES, console=console, fmt=arguments.log_format, privileges=chosen
+    ).run()
     folder.rest(home)
     os.close(held)
     return code

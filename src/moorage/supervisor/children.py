@@ -47,7 +47,9 @@ def start(argv: list[str], environment: dict[str, str], enter: Enter | None = No
     return Started(pid, output)
 
 
-def _run(argv: list[str], environment: dict[str, str], output: int, parent: int, enter: Enter | None) -> None:
+def _run(
+    argv: list[str], environment: dict[str, str], output: int, parent: int, enter: Enter | None
+) -> None:
     """The child between fork and exec. Never returns."""
     code = 127
     try:

@@ -101,14 +101,22 @@ def obstacle(home: Home, split: Accounts, environ: Mapping[str, str]) -> str:
 def trees(home: Home, process: Process, environ: Mapping[str, str]) -> list[Tree]:
     """Folders that the process reads: Python and its libraries, Moorage itself, the state folder,
     HAProxy."""
-    found = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[2], Path(sys.executable).parent]
+    found = [
+        Path(sys.prefix),
+        Path(sys.base_prefix),
+        Path(__file__).parents[2],
+        Path(sys.executable).parent,
+    ]
     found += [Path(os.path.realpath(sys.executable)).parents[1]]
     if process.given and (setting := process.given.program):
         program = _given_program(process, setting, environ)
         program = program or handover.table_of(home, process.settings).get(setting, setting)
         found += [Path(where).parent for where in (shutil.which(str(program)),) if where]
     both = {each for path in found for each in (path, path.resolve())} - {Path("/")}
-    return [*map(Tree, sorted(both)), *(Tree(path, True) for path in {home.path, home.path.resolve()})]
+    return [
+        *map(Tree, sorted(both)),
+        *(Tree(path, True) for path in {home.path, home.path.resolve()}),
+    ]
 
 
 def covers(wanted: list[Tree], account: Account) -> list[Path]:
@@ -134,7 +142,11 @@ def isolate(wanted: list[Tree], account: Account) -> None:
     below = [(tree, cover) for tree in wanted for cover in hidden if cover in tree.path.parents]
     # What lies in another one comes with it.
     roots = {tree.path for tree, _ in below}
-    below = [(tree, cover) for tree, cover in below if roots.isdisjoint(tree.path.parents) or tree.writable]
+    below = [
+        (tree, cover)
+        for tree, cover in below
+        if roots.isdisjoint(tree.path.parents) or tree.writable
+    ]
     opened = [(tree, os.open(tree.path, os.O_PATH | os.O_DIRECTORY)) for tree, _ in below]
     for cover in hidden:
         _mount("none", str(cover), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0711,size=256k")
@@ -146,7 +158,12 @@ def isolate(wanted: list[Tree], account: Account) -> None:
         _mount(f"/proc/self/fd/{descriptor}", str(tree.path), None, _MS_BIND | _MS_REC)
         os.close(descriptor)
         if not tree.writable:
-            _mount(None, str(tree.path), None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
+            _mount(
+                None,
+                str(tree.path),
+                None,
+                _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV,
+            )
     os.umask(before)
 
 
@@ -183,8 +200,14 @@ def _try(home: Home, process: Process, split: Accounts, environ: Mapping[str, st
     given = process.given or Given()
     passed = handover.environment(process, given, environ)
     wanted = trees(home, process, passed)
-    libraries = [importlib.util.find_spec(each) for each in ("msgspec", "structlog", process.module)]
-    files = [os.__file__, __file__, *(found.origin for found in libraries if found and found.origin)]
+    libraries = [
+        importlib.util.find_spec(each) for each in ("msgspec", "structlog", process.module)
+    ]
+    files = [
+        os.__file__,
+        __file__,
+        *(found.origin for found in libraries if found and found.origin),
+    ]
     try:
         try:
             isolate(wanted, account)
@@ -230,7 +253,9 @@ def _prctl(option: int, *arguments: int) -> None:
     _call("prctl", option, *(ctypes.c_ulong(each) for each in (*arguments, 0, 0, 0, 0)[:4]))
 
 
-def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+def _mount(
+    source: str | None, target: str, kind: str | None, flags: int, data: str | None = None
+) -> None:
     texts = [None if each is None else os.fsencode(each) for each in (source, target, kind)]
     _call("mount", *texts, ctypes.c_ulong(flags), None if data is None else data.encode())
 

@@ -21,7 +21,16 @@ from moorage.supervisor.accounts import Accounts
 AT_REST = 0o700
 """Mode of the folder while nothing runs."""
 DATABASE = "moorage.db*"
-KNOWN = (DATABASE, "settings.toml", "client.json", "editors.toml", "secrets", "run", "logs", "gateway")
+KNOWN = (
+    DATABASE,
+    "settings.toml",
+    "client.json",
+    "editors.toml",
+    "secrets",
+    "run",
+    "logs",
+    "gateway",
+)
 """Names of Moorage's own files and folders in there. Nothing else is touched: somebody may keep
 other things beside it."""
 
@@ -104,7 +113,8 @@ def owners(parts: tuple[str, ...], *, folder: bool, split: Accounts | None) -> f
     """
     if split is None:
         return frozenset((os.geteuid(),))
-    if len(parts) > 1 and parts[0] == "gateway":  # what was half written when its process died is there, too
+    # what was half written when its process died is there, too
+    if len(parts) > 1 and parts[0] == "gateway":
         return frozenset((0, split.gateway.uid, split.haproxy.uid))
     return frozenset((0, rule(parts, folder=folder, split=split).owner))
 
@@ -146,7 +156,8 @@ def _settle(home: Home, parent: int, parts: tuple[str, ...], split: Accounts | N
     try:
         seen = os.stat(parts[-1], dir_fd=parent, follow_symlinks=False)
         if stat.S_ISLNK(seen.st_mode) and len(parts) == 1 and seen.st_uid == os.geteuid():
-            flags &= ~os.O_NOFOLLOW  # the operator's own: a disk of its own for the logs, for instance
+            # the operator's own: a disk of its own for the logs, for instance
+            flags &= ~os.O_NOFOLLOW
         elif not (stat.S_ISREG(seen.st_mode) or stat.S_ISDIR(seen.st_mode)):
             return
         descriptor = os.open(parts[-1], flags, dir_fd=parent)
@@ -164,7 +175,9 @@ def _settle(home: Home, parent: int, parts: tuple[str, ...], split: Accounts | N
         os.close(descriptor)
 
 
-def _settle_open(home: Home, descriptor: int, parts: tuple[str, ...], split: Accounts | None) -> None:
+def _settle_open(
+    home: Home, descriptor: int, parts: tuple[str, ...], split: Accounts | None
+) -> None:
     status = os.fstat(descriptor)
     folder = stat.S_ISDIR(status.st_mode)
     where = home.path.joinpath(*parts)

@@ -64,7 +64,9 @@ def give(
         if key.startswith("MOORAGE_") or key == "SSL_CERT_FILE":
             passed[key] = str(_copied(text, account, into, files))
     if given.certificates and (entries := certificates(home, environ)):
-        passed["MOORAGE_GATEWAY_TLS_CERTIFICATE"] = ",".join(copy_certificates(home, split, entries))
+        passed["MOORAGE_GATEWAY_TLS_CERTIFICATE"] = ",".join(
+            copy_certificates(home, split, entries)
+        )
     files["settings.toml"] = f"[{process.settings}]\n{as_toml(values)}".encode()
     for secret in given.secrets:
         files[secret] = home.secret(secret).encode()
@@ -125,7 +127,8 @@ def table_of(home: Home, table: str) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise Misconfigured(
-            f"The settings file {home.settings} cannot be read: {error}.", code="settings-unreadable"
+            f"The settings file {home.settings} cannot be read: {error}.",
+            code="settings-unreadable",
         ) from error
 
 
@@ -144,7 +147,11 @@ def copy_certificates(home: Home, split: Accounts, entries: tuple[str, ...]) -> 
         source = Path(entry)
         paths.append(str(into / f"{number}-{source.name}"))
         for file in _files_of(source):
-            name = f"{number}-{source.name}/{file.name}" if source.is_dir() else f"{number}-{file.name}"
+            name = (
+                f"{number}-{source.name}/{file.name}"
+                if source.is_dir()
+                else f"{number}-{file.name}"
+            )
             files[name] = file.read_bytes()
     write_folder(into, files, split.front)
     return paths
@@ -230,7 +237,9 @@ def _copied(value: Any, account: Account, into: Path, files: dict[str, bytes]) -
     return str(into / name)
 
 
-def _with_copies(content: bytes, account: Account, into: Path, files: dict[str, bytes]) -> tuple[bytes, bool]:
+def _with_copies(
+    content: bytes, account: Account, into: Path, files: dict[str, bytes]
+) -> tuple[bytes, bool]:
     """A table of tables, as the files of Git hosts are, in which paths of files that the account
     may not read (keys) are those of copies; and whether there is any."""
     try:
@@ -250,7 +259,9 @@ def _files_of(source: Path) -> Iterator[Path]:
     """The files that an entry of `tls_certificate` consists of."""
     if source.is_dir():
         yield from (
-            file for file in source.iterdir() if file.is_file() and file.suffix in (".pem", ".crt", ".key")
+            file
+            for file in source.iterdir()
+            if file.is_file() and file.suffix in (".pem", ".crt", ".key")
         )
         return
     yield source
@@ -279,7 +290,11 @@ def _same(target: Path, content: bytes, gid: int) -> bool:
 
 def _value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_value(item)}" for key, item in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(f"{json.dumps(key)} = {_value(item)}" for key, item in value.items())
+            + "}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     if isinstance(value, str):

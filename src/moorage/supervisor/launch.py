@@ -71,7 +71,9 @@ def start_detached(home: Home, wanted: Plan, *, fmt: str | None, seconds: float)
     process.returncode = 0
 
 
-def become_supervisor(home: Home, wanted: Plan, *, fmt: str | None, announce: Callable[[], None]) -> None:
+def become_supervisor(
+    home: Home, wanted: Plan, *, fmt: str | None, announce: Callable[[], None]
+) -> None:
     """Replaces this process by the supervisor, and calls `announce` beside it once all parts are
     ready.
 
@@ -98,7 +100,11 @@ def join(home: Home, options: Options, *, seconds: float) -> tuple[Plan, list[st
     ready. Raises `Conflict` for any other option.
     """
     present, wanted = plan(home, Options()), plan(home, options)
-    changed = {field for field in Plan.__struct_fields__ if getattr(present, field) != getattr(wanted, field)}
+    changed = {
+        field
+        for field in Plan.__struct_fields__
+        if getattr(present, field) != getattr(wanted, field)
+    }
     if changed - READ_BY.keys():
         raise Conflict(
             f"Moorage is running already in {home.path}, with other settings ({present.url}).",
@@ -143,7 +149,9 @@ def _retry(home: Home) -> list[str]:
     """Starts again what is down because of how it was set up; returns the names."""
     report = state.read(home)
     failed = (
-        [child for child in report.children if child.state == "failed"] if report and report.alive else []
+        [child for child in report.children if child.state == "failed"]
+        if report and report.alive
+        else []
     )
     if report and failed:
         os.kill(report.supervisor.pid, RETRY)

@@ -51,7 +51,11 @@ class RotatingFile:
     def _rotate(self) -> None:
         for number in range(self._kept, 0, -1):
             older = self._path.with_name(f"{self._path.name}.{number}")
-            newer = self._path if number == 1 else self._path.with_name(f"{self._path.name}.{number - 1}")
+            newer = (
+                self._path
+                if number == 1
+                else self._path.with_name(f"{self._path.name}.{number - 1}")
+            )
             try:
                 newer.replace(older)
             except OSError:
@@ -109,9 +113,16 @@ def event_line(fmt: str, level: str, event: str, fields: dict[str, Any], *, now:
     """One record of the supervisor, as `kernel.log` would write it (format `console` or `json`)."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
     if fmt == "json":
-        record = {"process": "supervisor", **fields, "event": event, "level": level, "timestamp": stamp}
+        record = {
+            "process": "supervisor",
+            **fields,
+            "event": event,
+            "level": level,
+            "timestamp": stamp,
+        }
         return json.dumps(record, ensure_ascii=False, default=str).encode() + b"\n"
     pairs = " ".join(
-        f"{key}={value!r}" if " " in str(value) else f"{key}={value}" for key, value in fields.items()
+        f"{key}={value!r}" if " " in str(value) else f"{key}={value}"
+        for key, value in fields.items()
     )
     return f"{stamp} [{level:<9}] {event:<30} {pairs}".rstrip().encode() + b"\n"

@@ -76,10 +76,14 @@ class Supervisor:
         self._fmt = fmt or "console"
         self._privileges = privileges or Privileges()
         self._own_log = RotatingFile(home.logs / "supervisor.log")
-        self._children = [Child(row, RotatingFile(home.logs / f"{row.name}.log")) for row in processes]
+        self._children = [
+            Child(row, RotatingFile(home.logs / f"{row.name}.log")) for row in processes
+        ]
         self._environment = dict(os.environ) | {"PYTHONUNBUFFERED": "1"}
         if fmt:
-            self._environment |= {f"MOORAGE_{row.settings.upper()}_LOG_FORMAT": fmt for row in processes}
+            self._environment |= {
+                f"MOORAGE_{row.settings.upper()}_LOG_FORMAT": fmt for row in processes
+            }
         self._identity = state.own_identity()
         self._since = time.time()
         self._poll = select.poll()
@@ -139,7 +143,9 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         again = child.last_exit is not None
         started = children.start(
-            child.row.argv(self._home), self._environment, self._privileges.enter(self._home, child.row)
+            child.row.argv(self._home),
+            self._environment,
+            self._privileges.enter(self._home, child.row),
         )
         child.process = identify(started.pid) or Identity(started.pid, 0)
         child.output = started.output
@@ -149,7 +155,9 @@ class Supervisor:
         child.restarts += again
         child.become("running")
         self._poll.register(started.output, select.POLLIN)
-        self._say("info", "restarted" if again else "started", child=child.row.name, pid=started.pid)
+        self._say(
+            "info", "restarted" if again else "started", child=child.row.name, pid=started.pid
+        )
 
     def _read(self, descriptor: int) -> None:
         child = next((child for child in self._children if child.output == descriptor), None)
@@ -261,7 +269,9 @@ class Supervisor:
         alive = {child.row.name: child.process for child in self._children if child.process}
         elapsed = time.monotonic() - (self._stop_began or 0.0)
         rows = [child.row for child in self._children]
-        for item in policy.stop_signals(rows, elapsed=elapsed, alive=frozenset(alive), sent=self._sent):
+        for item in policy.stop_signals(
+            rows, elapsed=elapsed, alive=frozenset(alive), sent=self._sent
+        ):
             self._sent[item] = elapsed
             if item.number == signal.SIGKILL:
                 self._say("warning", "did not end in time; killed", child=item.name)

@@ -35,7 +35,9 @@ class Abort(NamedTuple):
     """Nothing of this can run: end all, and say why."""
 
 
-def after_exit(*, code: int | None, ran: float, failures: int, first: bool) -> Restart | GiveUp | Abort:
+def after_exit(
+    *, code: int | None, ran: float, failures: int, first: bool
+) -> Restart | GiveUp | Abort:
     """Decides what follows the end of a process that ran for `ran` seconds.
 
     `code` is its exit code, None when a signal ended it; `failures` counts the ends before this one
@@ -54,7 +56,11 @@ class Signal(NamedTuple):
 
 
 def stop_signals(
-    processes: Sequence[Process], *, elapsed: float, alive: frozenset[str], sent: Mapping[Signal, float]
+    processes: Sequence[Process],
+    *,
+    elapsed: float,
+    alive: frozenset[str],
+    sent: Mapping[Signal, float],
 ) -> list[Signal]:
     """The signals that are due `elapsed` seconds after the stop of these processes began.
 

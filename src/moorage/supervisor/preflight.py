@@ -145,7 +145,9 @@ def _haproxy(program: str) -> None:
     if found is None:
         elsewhere = shutil.which(program, path=SYSTEM_FOLDERS)
         raise Misconfigured(
-            f"HAProxy is in {elsewhere}, which is not in PATH." if elsewhere else "HAProxy is not installed.",
+            f"HAProxy is in {elsewhere}, which is not in PATH."
+            if elsewhere
+            else "HAProxy is not installed.",
             code="haproxy-missing",
             hint="`apt-get install haproxy` installs it.",
         )
@@ -155,7 +157,9 @@ def _haproxy(program: str) -> None:
         needed = ".".join(map(str, HAPROXY_AT_LEAST))
         has = ".".join(map(str, version)) if version else "of an unknown version"
         raise Misconfigured(
-            f"HAProxy {has} ({found}) is too old.", code="haproxy-too-old", hint=f"Install {needed} or later."
+            f"HAProxy {has} ({found}) is too old.",
+            code="haproxy-too-old",
+            hint=f"Install {needed} or later.",
         )
 
 
@@ -208,7 +212,9 @@ def _client(address: str) -> httpx.Client:
         path = address.removeprefix("unix://")
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(path)
-        return httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://engine", timeout=5.0)
+        return httpx.Client(
+            transport=httpx.HTTPTransport(uds=path), base_url="http://engine", timeout=5.0
+        )
     return httpx.Client(base_url=address.replace("tcp://", "http://", 1), timeout=5.0)
 
 

@@ -150,7 +150,10 @@ def prepare(home: Home, wanted: Plan) -> None:
     if after != before:
         write_private(home.settings, after)
     write_client(
-        home, server=f"unix:{home.socket('server')}", url=wanted.url, token=home.secret("admin-token")
+        home,
+        server=f"unix:{home.socket('server')}",
+        url=wanted.url,
+        token=home.secret("admin-token"),
     )
 
 
@@ -183,7 +186,9 @@ def _check(options: Options) -> None:
             hint="Choose one from 1 to 65534; the next one is used too.",
         )
     if options.ca_bundle is not None and not options.ca_bundle.is_file():
-        raise InvalidInput(f"There is no file {options.ca_bundle}.", field="ca-bundle", code="file-not-found")
+        raise InvalidInput(
+            f"There is no file {options.ca_bundle}.", field="ca-bundle", code="file-not-found"
+        )
     try:
         Egress.of(options.repository_networks)
     except ValueError as error:

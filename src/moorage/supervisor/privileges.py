@@ -37,7 +37,9 @@ class Renewals:
 
         self.due = time.monotonic() + LOOK_EVERY
         try:
-            handover.copy_certificates(self._home, self._split, handover.certificates(self._home, os.environ))
+            handover.copy_certificates(
+                self._home, self._split, handover.certificates(self._home, os.environ)
+            )
         except (OSError, MoorageError) as error:
             return str(error)
         return ""
@@ -87,7 +89,10 @@ def choose(home: Home) -> Privileges:
     own = [process.name for process in PROCESSES if process.given]
     roots = [process.name for process in PROCESSES if not process.given]
     names = ", ".join(
-        [*(f"{name} as {accounts.PREFIX}{name}" for name in own), *(f"{name} as root" for name in roots)]
+        [
+            *(f"{name} as {accounts.PREFIX}{name}" for name in own),
+            *(f"{name} as root" for name in roots),
+        ]
     )
     renewals = Renewals(home, split) if _has_certificates(home) else None
     return Privileges(split, f"each process has its own: {names}", renewals=renewals)

@@ -97,7 +97,9 @@ PROCESSES = (
         open_to_front=True,
         colour="34",
     ),
-    Process("agent", _python("moorage.agent"), "agent", readiness="connected", stop_turn=0, colour="35"),
+    Process(
+        "agent", _python("moorage.agent"), "agent", readiness="connected", stop_turn=0, colour="35"
+    ),
     Process(
         "gateway",
         _python("moorage.gateway"),

@@ -81,7 +81,9 @@ async def wait(
 def over(socket: Path) -> httpx.AsyncClient:
     """A client of the process that listens there."""
     transport = httpx.AsyncHTTPTransport(uds=str(socket))
-    return httpx.AsyncClient(transport=transport, base_url="http://moorage", timeout=2.0, trust_env=False)
+    return httpx.AsyncClient(
+        transport=transport, base_url="http://moorage", timeout=2.0, trust_env=False
+    )
 
 
 def failure(report: state.Report | None, *, gone: bool) -> MoorageError | None:
@@ -118,7 +120,9 @@ def last_words(lines: list[str]) -> str:
     return re.sub(r"^moor(age)? [a-z]+: ", "", said[-1]) if said else "it said nothing."
 
 
-def _late(home: Home, parts: list[Part], report: state.Report | None, seconds: float) -> Unavailable:
+def _late(
+    home: Home, parts: list[Part], report: state.Report | None, seconds: float
+) -> Unavailable:
     children = {child.name: child for child in report.children} if report else {}
     clauses = []
     for part in parts:
@@ -173,4 +177,6 @@ async def _connected(home: Home) -> str:
     if answer.status_code in BY_STATUS:
         return f"the server does not say ({answer.status_code})"
     agents = answer.raise_for_status().json()["items"]
-    return "" if any(agent["connected"] for agent in agents) else "it is not connected to the server"
+    return (
+        "" if any(agent["connected"] for agent in agents) else "it is not connected to the server"
+    )

@@ -49,7 +49,9 @@ def parse(text: str) -> dict[str, dict[str, object]]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"The settings file is no TOML: {error}.", code="settings-unreadable") from error
+        raise Misconfigured(
+            f"The settings file is no TOML: {error}.", code="settings-unreadable"
+        ) from error
 
 
 def _set(lines: list[str], table: str, key: str, value: Value) -> list[str]:

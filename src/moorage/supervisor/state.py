@@ -72,7 +72,9 @@ def write(home: Home, report: Report) -> None:
         "children": [_child_document(child) for child in report.children],
     }
     write_private(state_file(home), json.dumps(document, indent=1) + "\n")
-    write_private(home.run / "supervisor.pid", f"{report.supervisor.pid} {report.supervisor.started}\n")
+    write_private(
+        home.run / "supervisor.pid", f"{report.supervisor.pid} {report.supervisor.started}\n"
+    )
 
 
 def read(home: Home) -> Report | None:

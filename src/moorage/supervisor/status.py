@@ -69,7 +69,9 @@ def status(home: Home, processes: Sequence[Process] = PROCESSES) -> Status:
     running = report is not None and report.alive
     found = _processes(report) if report else []
     parts = asyncio.run(readiness.look(home, wanted, processes)) if running else []
-    healthy = running and all(p.state == "running" for p in found) and all(part.ready for part in parts)
+    healthy = (
+        running and all(p.state == "running" for p in found) and all(part.ready for part in parts)
+    )
     return Status(
         running=running,
         healthy=healthy,
@@ -154,7 +156,9 @@ async def _agents(home: Home) -> list[AgentStatus]:
                 found = []
                 if agent.get("found"):
                     path = f"/api/v1/agents/{agent['name']}/found"
-                    found = (await client.get(path, headers=headers)).raise_for_status().json()["items"]
+                    found = (
+                        (await client.get(path, headers=headers)).raise_for_status().json()["items"]
+                    )
                 back = agent.get("set_back_at")
                 if found or back:
                     said.append(AgentStatus(agent["name"], back, found))

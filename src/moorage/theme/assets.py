@@ -1,7 +1,8 @@
 """The files that pages need (stylesheet, scripts, icon), as bytes under one content hash.
 
-A page names them by `<root>/<DIGEST>/<name>`; whoever serves pages serves these from `asset` too, so that no page needs
-anything from another host. The digest changes with any byte of any file: answers may be kept for ever.
+A page names them by `<root>/<DIGEST>/<name>`; whoever serves pages serves these from `asset` too,
+so that no page needs anything from another host. The digest changes with any byte of any file:
+answers may be kept for ever.
 """
 
 from __future__ import annotations
@@ -50,23 +51,26 @@ STYLESHEET = ASSETS["moorage.css"].body
 
 
 def asset(name: str) -> Asset | None:
-    """The file of that name; None when there is none. Names hold no `/`, so nothing outside can be asked for."""
+    """The file of that name; None when there is none. Names hold no `/`, so nothing outside can be
+    asked for."""
     return ASSETS.get(name)
 
 
 def cache_control(digest: str) -> str:
     """The `Cache-Control` of an asset that was asked for under `digest`.
 
-    An old digest (a page that was open during an upgrade) gets today's file, which it must not keep.
+    An old digest (a page that was open during an upgrade) gets today's file, which it must not
+    keep.
     """
     return "public, max-age=31536000, immutable" if digest == DIGEST else "no-cache"
 
 
 def content_security_policy(*, form_action: str = "'self'") -> str:
-    """The `Content-Security-Policy` that all pages work under: no inline script or style, nothing from elsewhere.
+    """The `Content-Security-Policy` that all pages work under: no inline script or style, nothing
+    from elsewhere.
 
-    Browsers check `form-action` against redirects after a form, too: a form whose answer leads to another origin (signing
-    in, then on to a workspace's host) names that origin here, or `*`.
+    Browsers check `form-action` against redirects after a form, too: a form whose answer leads to
+    another origin (signing in, then on to a workspace's host) names that origin here, or `*`.
     """
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "

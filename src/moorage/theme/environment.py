@@ -12,10 +12,11 @@ from moorage.theme.assets import DIGEST
 
 
 def environment(*packages: str, assets_at: str = "/assets") -> Environment:
-    """An environment that finds templates in each package's folder `templates`, then in the theme's.
+    """An environment that finds templates in each package's folder `templates`, then in the
+    theme's.
 
-    `assets_at` is the path under which the caller serves `asset` (`<assets_at>/<DIGEST>/<name>`). Every value is escaped,
-    and a name that a template misses is an error.
+    `assets_at` is the path under which the caller serves `asset` (`<assets_at>/<DIGEST>/<name>`).
+    Every value is escaped, and a name that a template misses is an error.
     """
     made = Environment(
         loader=ChoiceLoader([PackageLoader(package) for package in (*packages, "moorage.theme")]),
@@ -40,5 +41,6 @@ def render(made: Environment, template: str, /, **context: Any) -> str:
 
 
 def _moment(seconds: float) -> str:
-    """A point in time as pages show it: in UTC, to the minute; the browser turns it into local time."""
+    """A point in time as pages show it: in UTC, to the minute; the browser turns it into local
+    time."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

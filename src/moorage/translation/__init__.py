@@ -1,6 +1,6 @@
 """Step 2's decision: a flattened `Devfile`, a project and an editor → a `WorkspaceSpec`.
 
-    flat = read(text, path=".devfile.yaml", resolver=resolver)     # also a devcontainer.json, by its path
+    flat = read(text, path=".devfile.yaml", resolver=resolver)  # or a devcontainer.json
     translation = to_workspace_spec(flat.devfile, project=project, editor=editor)
     translation.spec, (*flat.warnings, *translation.warnings)
 

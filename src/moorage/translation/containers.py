@@ -129,9 +129,14 @@ class Maker:
         clean = "/" + posixpath.normpath(text).lstrip("/")
         if not text.startswith("/") or ".." in text.split("/"):
             self.report.add(
-                "bad-path", f"{what} {text[:60]!r} is no absolute path.", path, hint="Begin it with '/'."
+                "bad-path",
+                f"{what} {text[:60]!r} is no absolute path.",
+                path,
+                hint="Begin it with '/'.",
             )
-        elif clean in _SYSTEM_PATHS or any(clean == p or clean.startswith(f"{p}/") for p in _CLOSED_PATHS):
+        elif clean in _SYSTEM_PATHS or any(
+            clean == p or clean.startswith(f"{p}/") for p in _CLOSED_PATHS
+        ):
             self.report.add(
                 "reserved-path",
                 f"{what} {text[:60]!r} belongs to the system.",
@@ -141,7 +146,13 @@ class Maker:
         return clean
 
     def _override_command(
-        self, component: Component, body: ContainerComponent, path: Path, *, is_main: bool, is_init: bool
+        self,
+        component: Component,
+        body: ContainerComponent,
+        path: Path,
+        *,
+        is_main: bool,
+        is_init: bool,
     ) -> bool:
         if is_init:
             return False
@@ -166,12 +177,17 @@ class Maker:
                     f"{variable.name[:60]!r} is no variable's name.",
                     (*path, "env", index, "name"),
                 )
-            env[variable.name] = self._places(variable.value or "", mapping, (*path, "env", index, "value"))
+            env[variable.name] = self._places(
+                variable.value or "", mapping, (*path, "env", index, "value")
+            )
         return {**env, **self._own_env(mapping)}
 
     def _own_env(self, mapping: str | None) -> dict[str, str]:
         root = mapping or PROJECTS_ROOT
-        return {"PROJECTS_ROOT": root, "PROJECT_SOURCE": f"{root}/{self.source}" if self.source else root}
+        return {
+            "PROJECTS_ROOT": root,
+            "PROJECT_SOURCE": f"{root}/{self.source}" if self.source else root,
+        }
 
     def _places(self, text: str, mapping: str | None, path: Path) -> str:
         """`$(PROJECT_SOURCE)` and `$(PROJECTS_ROOT)` replaced, as Kubernetes would do it in env, on
@@ -228,7 +244,9 @@ class Maker:
             )
         return tuple(made)
 
-    def _mounts(self, body: ContainerComponent, path: Path, mapping: str | None) -> tuple[VolumeMount, ...]:
+    def _mounts(
+        self, body: ContainerComponent, path: Path, mapping: str | None
+    ) -> tuple[VolumeMount, ...]:
         taken = {mapping: "the sources"} if mapping else {}
         made = []
         for index, mount in enumerate(body.volume_mounts):

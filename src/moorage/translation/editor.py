@@ -22,9 +22,13 @@ _EXTENSION = re.compile(
 _MOST_SETTINGS = 64 * 1024
 
 
-def setup(devfile: Devfile, main: str, editor: EditorSpec | None, report: Report) -> tuple[Step, ...]:
+def setup(
+    devfile: Devfile, main: str, editor: EditorSpec | None, report: Report
+) -> tuple[Step, ...]:
     """() when nothing is wanted. What the editor cannot do is warned of."""
-    index = next((i for i, component in enumerate(devfile.components) if component.name == main), None)
+    index = next(
+        (i for i, component in enumerate(devfile.components) if component.name == main), None
+    )
     if index is None or editor is None or VSCODE not in devfile.components[index].attributes:
         return ()
     wanted = devfile.components[index].attributes[VSCODE]
@@ -39,7 +43,11 @@ def setup(devfile: Devfile, main: str, editor: EditorSpec | None, report: Report
     if not lines:
         return ()
     command = Command(
-        id=STEP, container=main, command_line="\n".join(lines), working_dir="/", label="Set up the editor"
+        id=STEP,
+        container=main,
+        command_line="\n".join(lines),
+        working_dir="/",
+        label="Set up the editor",
     )
     return (Step(id=STEP, commands=(command,)),)
 
@@ -59,7 +67,9 @@ def _settings(wanted: Any, editor: EditorSpec, path: Path, report: Report) -> li
     return [f"[ -e {quoted} ] || {{ {write}; }}"]
 
 
-def _extensions(wanted: Mapping[str, Any], editor: EditorSpec, path: Path, report: Report) -> list[str]:
+def _extensions(
+    wanted: Mapping[str, Any], editor: EditorSpec, path: Path, report: Report
+) -> list[str]:
     """Each by itself: one that cannot be had does not keep the others away, but fails the step."""
     names = wanted.get("extensions") or []
     lines = []
@@ -67,7 +77,11 @@ def _extensions(wanted: Mapping[str, Any], editor: EditorSpec, path: Path, repor
         # A leading '-' means, in a devcontainer.json, that an extension is not wanted.
         if isinstance(name, str) and name.startswith("-"):
             continue
-        if not editor.install_extension or not isinstance(name, str) or not _EXTENSION.fullmatch(name):
+        if (
+            not editor.install_extension
+            or not isinstance(name, str)
+            or not _EXTENSION.fullmatch(name)
+        ):
             _warn(report, path, f"The editor cannot install the extension {str(name)[:60]!r}")
             continue
         install = [part.replace("{tools}", TOOLS_ROOT) for part in editor.install_extension]

@@ -69,12 +69,17 @@ class Translator:
 
     def _steps(self, event: str, bound: tuple[str, ...]) -> tuple[Step, ...]:
         return tuple(
-            self._step(command_id, ("events", event, index)) for index, command_id in enumerate(bound)
+            self._step(command_id, ("events", event, index))
+            for index, command_id in enumerate(bound)
         )
 
     def _step(self, command_id: str, path: Path) -> Step:
         command = self.commands.get(command_id)
-        parallel = command is not None and command.composite is not None and bool(command.composite.parallel)
+        parallel = (
+            command is not None
+            and command.composite is not None
+            and bool(command.composite.parallel)
+        )
         commands = tuple(
             self._command(member, member.exec, path)
             for member in self._members(command_id, path)
@@ -143,4 +148,8 @@ def _folder(text: str | None, env: Mapping[str, str], project: str) -> str:
         return found
 
     replaced = _VARIABLE.sub(value, text)
-    return replaced if replaced.startswith(("/", "$", "~")) else posixpath.normpath(f"{project}/{replaced}")
+    return (
+        replaced
+        if replaced.startswith(("/", "$", "~"))
+        else posixpath.normpath(f"{project}/{replaced}")
+    )

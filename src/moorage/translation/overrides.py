@@ -67,7 +67,8 @@ def warn_of_overrides(value: Any, key: str, path: Path, report: Report) -> None:
                 ignored.append(f"metadata.{part}")
             else:
                 ignored += [
-                    f"metadata.{part}.{name}" for name in asked.keys() - _allowed(asked, pattern).keys()
+                    f"metadata.{part}.{name}"
+                    for name in asked.keys() - _allowed(asked, pattern).keys()
                 ]
     else:
         ignored += [name for name in value if name != "resources"]

@@ -36,7 +36,10 @@ def translate(devfile: Devfile, project: Project | None, report: Report) -> tupl
 
     if project is not None:
         take(project)
-    for key, elements in (("projects", devfile.projects), ("dependentProjects", devfile.dependent_projects)):
+    for key, elements in (
+        ("projects", devfile.projects),
+        ("dependentProjects", devfile.dependent_projects),
+    ):
         for index, element in enumerate(elements):
             translated = _translated(element, (key, index), report)
             if translated is None or _identity(translated.url) in urls:
@@ -71,7 +74,9 @@ def _translated(element: devfile_model.Project, path: Path, report: Report) -> P
             f"The project {element.name!r} is cloned as a whole.",
             (*path, "sparseCheckoutDirs"),
         )
-    remotes = {name: _url(url, (*path, kind, "remotes", name), report) for name, url in git.remotes.items()}
+    remotes = {
+        name: _url(url, (*path, kind, "remotes", name), report) for name, url in git.remotes.items()
+    }
     chosen = git.remote or next(iter(remotes), "")
     if git.revision and not _REVISION.fullmatch(git.revision):
         report.add(

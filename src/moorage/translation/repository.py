@@ -34,7 +34,13 @@ LANGUAGES = (
         "docker.io/library/python:3.13",
         "py",
         "python",
-        (("django", 8000), ("fastapi", 8000), ("uvicorn", 8000), ("flask", 5000), ("streamlit", 8501)),
+        (
+            ("django", 8000),
+            ("fastapi", 8000),
+            ("uvicorn", 8000),
+            ("flask", 5000),
+            ("streamlit", 8501),
+        ),
     ),
     Language(
         "JavaScript",
@@ -42,7 +48,13 @@ LANGUAGES = (
         "docker.io/library/node:24",
         "node",
         "nodejs",
-        (("vite", 5173), ("@angular/core", 4200), ("next", 3000), ("express", 3000), ("react-scripts", 3000)),
+        (
+            ("vite", 5173),
+            ("@angular/core", 4200),
+            ("next", 3000),
+            ("express", 3000),
+            ("react-scripts", 3000),
+        ),
     ),
     Language("Go", ("go.mod",), "docker.io/library/golang:1.25", "go", "go"),
     Language(
@@ -131,7 +143,9 @@ def guess(files: Mapping[str, str]) -> Guess:
     """From file names (relative to the top) to their texts; "" for a text that was not read."""
     language, why = OTHER, ""
     for candidate in LANGUAGES:
-        found = next((name for mark in candidate.marks for name in sorted(files) if _matches(name, mark)), "")
+        found = next(
+            (name for mark in candidate.marks for name in sorted(files) if _matches(name, mark)), ""
+        )
         if found:
             language, why = candidate, found
             break
@@ -144,7 +158,11 @@ def first_devfile(name: str, language: Language, *, image: str, port: int | None
     if port is not None:
         container["endpoints"] = [{"name": f"http-{port}", "targetPort": port}]
     metadata = {"name": name, **({"language": language.name} if language.name else {})}
-    component = {"name": language.component, "attributes": {INJECT_EDITOR: True}, "container": container}
+    component = {
+        "name": language.component,
+        "attributes": {INJECT_EDITOR: True},
+        "container": container,
+    }
     return {"schemaVersion": "2.2.0", "metadata": metadata, "components": [component]}
 
 

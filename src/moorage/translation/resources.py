@@ -24,7 +24,9 @@ LEAST_MEMORY = 6 << 20
 """Bytes: container engines start nothing with less."""
 
 
-def of_component(component: Component, index: int, defaults: Resources, report: Report) -> Resources:
+def of_component(
+    component: Component, index: int, defaults: Resources, report: Report
+) -> Resources:
     """The resources of the container component at `index`: its fields, then its override, then the
     defaults."""
     body = component.container

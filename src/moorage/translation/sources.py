@@ -11,7 +11,9 @@ FILE_NAMES = (*devfile.FILE_NAMES, *devcontainer.FILE_NAMES)
 """The names that are looked for, in this order; those of `devfile.FOLDER` stand between the two."""
 
 
-def read(text: str | bytes, *, path: str, resolver: Resolver | None = None, base: str = "") -> Flattened:
+def read(
+    text: str | bytes, *, path: str, resolver: Resolver | None = None, base: str = ""
+) -> Flattened:
     """`path`: the file's, by which its kind is known. `resolver` and `base`: as for
     `devfile.flatten`.
 

@@ -39,7 +39,10 @@ STATUS: dict[str, tuple[Status, str]] = {
     "components[].container.annotation.service": ("warning", ""),
     "components[].container.endpoints[].annotation": ("warning", ""),
     "components[].container.endpoints[].attributes": ("warning", ""),
-    "components[].container.endpoints[].protocol": ("supported", "`tcp` and `udp` have no URL: a warning"),
+    "components[].container.endpoints[].protocol": (
+        "supported",
+        "`tcp` and `udp` have no URL: a warning",
+    ),
     "components[].container.command": (
         "supported",
         "replaced in the container with the editor, see overrideCommand",
@@ -130,13 +133,20 @@ def rows() -> Iterator[Row]:
         having = [version for version in VERSIONS if field in known[version]]
         status, note = STATUS[_longest(field, STATUS)]
         che, odo = OTHERS[_longest(field, OTHERS)]
-        gitlab = "2.2.0" in having and not any(_within(field, refused) for refused in GITLAB_REFUSES)
-        yield Row(field, _versions(having), status, gitlab, che, odo, note if field in STATUS else "")
+        gitlab = "2.2.0" in having and not any(
+            _within(field, refused) for refused in GITLAB_REFUSES
+        )
+        yield Row(
+            field, _versions(having), status, gitlab, che, odo, note if field in STATUS else ""
+        )
 
 
 def table() -> str:
     """The rows in Markdown."""
-    lines = ["| field | versions | Moorage | GitLab | Che | odo | remark |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| field | versions | Moorage | GitLab | Che | odo | remark |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in rows():
         gitlab = "yes" if row.gitlab else "refused"
         cells = (f"`{row.field}`", row.versions, row.status, gitlab, row.che, row.odo, row.note)

@@ -48,7 +48,9 @@ def to_workspace_spec(
     """
     if not devfile.is_flat:
         raise ValueError("flatten the devfile first")
-    report = devfile.source.report() if isinstance(devfile.source, Source) else Report({}, DevfileError)
+    report = (
+        devfile.source.report() if isinstance(devfile.source, Source) else Report({}, DevfileError)
+    )
     cloned = projects.translate(devfile, project, report)
     source = cloned[0].clone_path if cloned else ""
     bound = events.Translator(devfile, source, report)
@@ -95,7 +97,8 @@ def _beside(devfile: Devfile, init_names: tuple[str, ...]) -> frozenset[str]:
 def is_marked(component: Component) -> bool:
     """Whether the component asks for the editor."""
     return (
-        component.container is not None and containers.truth(component.attributes.get(INJECT_EDITOR)) is True
+        component.container is not None
+        and containers.truth(component.attributes.get(INJECT_EDITOR)) is True
     )
 
 
@@ -103,9 +106,13 @@ def _main(devfile: Devfile, init_names: tuple[str, ...], options: Options, repor
     """The main container's name; "" after adding the problem that there is not exactly one."""
     beside = _beside(devfile, init_names)
     marked = [
-        (index, component.name) for index, component in enumerate(devfile.components) if is_marked(component)
+        (index, component.name)
+        for index, component in enumerate(devfile.components)
+        if is_marked(component)
     ]
-    candidates = [component.name for component, _ in devfile.containers() if component.name in beside]
+    candidates = [
+        component.name for component, _ in devfile.containers() if component.name in beside
+    ]
     if len(marked) == 1:
         index, name = marked[0]
         if name in init_names:

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-LabelValue = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?\Z")]
+LabelValue = Annotated[
+    str, msgspec.Meta(pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?\Z")
+]
 DnsLabel = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?\Z")]
 DnsName = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?\Z")]
 Quantity = str
@@ -20,7 +22,9 @@ Hours = Annotated[int, msgspec.Meta(ge=0, le=8760)]
 """0: never."""
 
 
-class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Strict(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """Base of the settings' tables: a field that is not known is an error."""
 
 
@@ -33,7 +37,8 @@ class EgressRule(Strict, frozen=True):
 
 DEFAULT_EGRESS = (
     EgressRule(
-        allow="0.0.0.0/0", except_=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+        allow="0.0.0.0/0",
+        except_=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
     ),
 )
 """The internet and nothing private; the link-local range holds the clouds' metadata services."""

@@ -38,11 +38,17 @@ def complete(settings: AgentConfiguration) -> str:
 def left_aside(settings: AgentConfiguration) -> list[str]:
     """Names of what is set and has no effect anywhere: it is read since files from GitLab hold
     it."""
-    sections = [field.name for field in msgspec.structs.fields(AgentConfiguration) if field.default is None]
+    sections = [
+        field.name for field in msgspec.structs.fields(AgentConfiguration) if field.default is None
+    ]
     found = [name for name in sections if getattr(settings, name) is not None]
     theirs = settings.remote_development.gitlab_workspaces_proxy
     plain = type(theirs)()
-    ways = [name for name in ("http_enabled", "ssh_enabled") if getattr(theirs, name) != getattr(plain, name)]
+    ways = [
+        name
+        for name in ("http_enabled", "ssh_enabled")
+        if getattr(theirs, name) != getattr(plain, name)
+    ]
     return [*found, *(f"gitlab_workspaces_proxy.{name}" for name in ways)]
 
 
@@ -54,7 +60,8 @@ def without_effect(settings: RemoteDevelopment, runtime: str) -> list[str]:
     return [
         field.name
         for field in msgspec.structs.fields(RemoteDevelopment)
-        if field.name not in _ON_DOCKER and getattr(settings, field.name) != getattr(plain, field.name)
+        if field.name not in _ON_DOCKER
+        and getattr(settings, field.name) != getattr(plain, field.name)
     ]
 
 

@@ -1,4 +1,5 @@
-"""What stands behind the pages in these tests: the real server, Git over HTTP, and an agent that says what it is told."""
+"""What stands behind the pages in these tests: the real server, Git over HTTP, and an agent that
+says what it is told."""
 
 from __future__ import annotations
 
@@ -107,7 +108,9 @@ class Server:
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """As the first administrator."""
         headers = {"Authorization": f"Bearer {self.admin_token}"}
-        response = httpx.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers, timeout=30)
+        response = httpx.request(
+            method, f"{self.url}/api/v1{path}", json=body, headers=headers, timeout=30
+        )
         assert response.is_success, response.text
         return response.json()
 
@@ -235,25 +238,30 @@ class Agent:
         self._send(contract.Hello(version="0.1.0", runtime="memory", runtime_version="1"))
         threading.Thread(target=self._listen, args=(self.socket,), daemon=True).start()
         eventually(
-            "the agent is connected", lambda: self.server.api("GET", "/agents")["items"][0]["connected"]
+            "the agent is connected",
+            lambda: self.server.api("GET", "/agents")["items"][0]["connected"],
         )
 
     def stop(self) -> None:
         self._open.close()
         self.followers.clear()
         eventually(
-            "the agent has gone", lambda: not self.server.api("GET", "/agents")["items"][0]["connected"]
+            "the agent has gone",
+            lambda: not self.server.api("GET", "/agents")["items"][0]["connected"],
         )
 
     def desired(self, name: str, state: DesiredState) -> DesiredWorkspace:
         """What the server wants of that workspace, once it wants `state`."""
         eventually(
-            f"{name} is wanted {state}", lambda: name in self.wanted and self.wanted[name].desired is state
+            f"{name} is wanted {state}",
+            lambda: name in self.wanted and self.wanted[name].desired is state,
         )
         return self.wanted[name]
 
     def report(self, name: str, state: ActualState, **values: Any) -> None:
-        actual = ActualWorkspace(name, self.wanted[name].generation, state, observed_at=time.time(), **values)
+        actual = ActualWorkspace(
+            name, self.wanted[name].generation, state, observed_at=time.time(), **values
+        )
         self._send(contract.Report(workspaces=(actual,)))
 
     def run(self, name: str, **values: Any) -> None:
@@ -295,13 +303,17 @@ class Agent:
             case contract.OpenLogs():
                 self._open_logs(message)
             case contract.ChannelClose(channel=channel):
-                self.followers = [follower for follower in self.followers if follower.channel != channel]
+                self.followers = [
+                    follower for follower in self.followers if follower.channel != channel
+                ]
 
     def _open_logs(self, message: contract.OpenLogs) -> None:
         container = message.container or self.wanted[message.workspace].spec.main_container
         written = self.logs.get((message.workspace, container), b"")
         lines = written.splitlines(keepends=True)
-        shown = lines if message.tail is None else lines[len(lines) - min(message.tail, len(lines)) :]
+        shown = (
+            lines if message.tail is None else lines[len(lines) - min(message.tail, len(lines)) :]
+        )
         if shown:
             self._send(contract.ChannelOutput(channel=message.channel, data=b"".join(shown)))
         if message.follow:
@@ -314,7 +326,9 @@ class Agent:
         self.socket.send(contract.encode(message))
 
 
-def passed(count: int, current: StageState = StageState.RUNNING, detail: str = "") -> tuple[Stage, ...]:
+def passed(
+    count: int, current: StageState = StageState.RUNNING, detail: str = ""
+) -> tuple[Stage, ...]:
     """The agent's stages of a start that has `count` stages behind it and is in the next."""
     now = time.time()
     stages = []
@@ -322,7 +336,9 @@ def passed(count: int, current: StageState = StageState.RUNNING, detail: str = "
         if name in (StageName.QUEUED, StageName.RECEIVED):
             continue
         if number < count:
-            stages.append(Stage(name, StageState.DONE, now - 5 + number * 0.5, now - 4.5 + number * 0.5))
+            stages.append(
+                Stage(name, StageState.DONE, now - 5 + number * 0.5, now - 4.5 + number * 0.5)
+            )
         elif number == count:
             finished = now if current is StageState.FAILED else None
             stages.append(Stage(name, current, now - 3, finished, detail))

@@ -38,7 +38,8 @@ BROKEN_DEVFILE = DEVFILE.replace("2048M", "lots").replace("8080", "808080")
 
 
 NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
-"""What Chromium says when a network interface comes or goes, as a container engine beside the tests makes them do."""
+"""What Chromium says when a network interface comes or goes, as a container engine beside the tests
+makes them do."""
 
 
 @pytest.fixture(scope="session")
@@ -103,8 +104,9 @@ class Person:
 
 @pytest.fixture
 def person(browser: Browser, server: Server) -> Iterator[Callable[..., Person]]:
-    """Makes people, signed in, each a user of their own. At the end, nothing may have been amiss in their browsers:
-    no error in the console, which is where a violation of the content security policy is told too."""
+    """Makes people, signed in, each a user of their own. At the end, nothing may have been amiss in
+    their browsers: no error in the console, which is where a violation of the content security
+    policy is told too."""
     contexts: list[BrowserContext] = []
     amiss: list[str] = []
 

@@ -11,8 +11,11 @@ from playwright.sync_api import Browser, expect
 from e2e.pages.backstage import Agent, Server
 
 
-def test_a_user_is_added_and_let_in(person: Callable, browser: Browser, server: Server, unique: str):
-    """An administrator adds somebody and makes their link, which is shown once and works in another browser."""
+def test_a_user_is_added_and_let_in(
+    person: Callable, browser: Browser, server: Server, unique: str
+):
+    """An administrator adds somebody and makes their link, which is shown once and works in another
+    browser."""
     admin = person(name="admin")
     admin.page.get_by_role("link", name="Users").click()
     admin.page.get_by_label("Name").fill(f"cleo-{unique}")
@@ -33,7 +36,9 @@ def test_a_user_is_added_and_let_in(person: Callable, browser: Browser, server: 
     context.close()
 
 
-@pytest.mark.parametrize(("name", "text"), [("admin", "There is a user admin already."), ("-no-", "")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("admin", "There is a user admin already."), ("-no-", "")]
+)
 def test_a_name_that_cannot_be_used(person: Callable, name: str, text: str):
     """What is wrong with a user's name is told beside the field."""
     admin = person(name="admin", expected=(409, 422))
@@ -76,8 +81,8 @@ def test_agents(person: Callable, agent: Agent):
 
 
 def test_an_agent_is_added_and_removed(person: Callable, server: Server, unique: str):
-    """An administrator adds an agent: its tokens are in one answer and never again; new ones end the old; it can be
-    switched off, revoked and removed."""
+    """An administrator adds an agent: its tokens are in one answer and never again; new ones end
+    the old; it can be switched off, revoked and removed."""
     admin, name = person(name="admin"), f"blue-{unique}"
     admin.page.get_by_role("link", name="Agents").click()
     admin.page.get_by_role("link", name="Add an agent").click()
@@ -112,8 +117,8 @@ def test_an_agent_is_added_and_removed(person: Callable, server: Server, unique:
 
 
 def test_settings_are_changed_and_kept_in_versions(person: Callable, unique: str):
-    """A wrong setting is told with its line, and the text stays; a right one makes a version; an earlier one can be seen,
-    and what somebody else changed meanwhile is not overwritten."""
+    """A wrong setting is told with its line, and the text stays; a right one makes a version; an
+    earlier one can be seen, and what somebody else changed meanwhile is not overwritten."""
     admin, name = person(name="admin", expected=(409, 422)), f"green-{unique}"
     admin.goto("/new-agent")
     admin.page.get_by_label("Name").fill(name)
@@ -134,7 +139,9 @@ def test_settings_are_changed_and_kept_in_versions(person: Callable, unique: str
     text.fill("remote_development:\n  workspaces_quota: 4\n")
     admin.page.get_by_role("button", name="Save").click()
     expect(admin.page.locator("#settings")).to_contain_text("Version 2")
-    second.get_by_label("Settings, in the format of").fill("remote_development:\n  workspaces_quota: 5\n")
+    second.get_by_label("Settings, in the format of").fill(
+        "remote_development:\n  workspaces_quota: 5\n"
+    )
     second.get_by_role("button", name="Save").click()
     expect(second.locator("#text-error")).to_contain_text("changed meanwhile")
     second.close()
@@ -150,7 +157,12 @@ def test_an_agent_that_cannot_be_added(person: Callable, unique: str):
     for name, zone, field, text in (
         ("Blue Team", "https://blue.example.dev", "name", "no name for an agent"),
         (f"blue-{unique}", "blue", "zone_url", "no origin of a zone"),
-        (f"blue-{unique}", "http://localhost:1234", "zone_url", "the zone of the agent local already"),
+        (
+            f"blue-{unique}",
+            "http://localhost:1234",
+            "zone_url",
+            "the zone of the agent local already",
+        ),
     ):
         admin.page.get_by_label("Name").fill(name)
         admin.page.get_by_label("Address of its zone").fill(zone)

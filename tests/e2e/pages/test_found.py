@@ -40,11 +40,17 @@ def found(suffix: str, title: str, **fields: object) -> FoundWorkspace:
 
 @pytest.fixture
 def things(agent: Agent) -> Iterator[tuple[FoundWorkspace, ...]]:
-    """One with all that is known, one of an agent of an earlier version, one that another agent works on."""
+    """One with all that is known, one of an agent of an earlier version, one that another agent
+    works on."""
     told = (
         found("aaaaaa", "shop"),
         found("bbbbbb", "", spec=None, memo={}, owner=0),
-        found("cccccc", "till", elsewhere="the state folder /srv/copy on machine 1a2b3c4d", running=True),
+        found(
+            "cccccc",
+            "till",
+            elsewhere="the state folder /srv/copy on machine 1a2b3c4d",
+            running=True,
+        ),
     )
     agent.find(*told)
     yield told
@@ -54,8 +60,9 @@ def things(agent: Agent) -> Iterator[tuple[FoundWorkspace, ...]]:
 def test_adopting_and_removing_what_was_found(
     person: Callable, agent: Agent, things: tuple[FoundWorkspace, ...], pictures: Path
 ):
-    """An administrator sees on the agents' pages what was found, and that the server was set back; adopts one for somebody, who has it
-    again; is told what a removal loses; and the agent is told just what was shown. Nobody else sees any of it."""
+    """An administrator sees on the agents' pages what was found, and that the server was set back;
+    adopts one for somebody, who has it again; is told what a removal loses; and the agent is told
+    just what was shown. Nobody else sees any of it."""
     ana, admin = person("ana", expected=(403,)), person(name="admin", expected=(403, 404, 422))
     admin.goto("/agents")
     expect(admin.page.locator("#agent-local")).to_contain_text("3 found")
@@ -97,4 +104,6 @@ def test_adopting_and_removing_what_was_found(
     admin.page.get_by_role("button", name="Remove it, with all its files").click()
     expect(admin.page.locator("#toasts")).to_contain_text("It is being removed")
     expect(admin.page.locator("#found-workspace-1-1-bbbbbb")).to_contain_text("is being removed")
-    eventually("the agent is told", lambda: ("workspace-1-1-bbbbbb", "mark-of-bbbbbb") in agent.removed)
+    eventually(
+        "the agent is told", lambda: ("workspace-1-1-bbbbbb", "mark-of-bbbbbb") in agent.removed
+    )

@@ -1,4 +1,5 @@
-"""How pages look: pictures for a person, and what a machine can tell (nothing sticks out, everything can be reached)."""
+"""How pages look: pictures for a person, and what a machine can tell (nothing sticks out,
+everything can be reached)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,14 @@ from playwright.sync_api import Page, expect
 
 from e2e.pages.backstage import Agent, Server, eventually, passed
 from e2e.pages.conftest import Person
-from moorage.contract import ActualState, Cause, ContainerState, ContainerStatus, DesiredState, StageState
+from moorage.contract import (
+    ActualState,
+    Cause,
+    ContainerState,
+    ContainerStatus,
+    DesiredState,
+    StageState,
+)
 
 SCREENS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390), ("light", 360)]
 
@@ -44,7 +52,9 @@ def fleet(person: Callable, agent: Agent, repository: str) -> tuple[Person, dict
         containers=(py, db),
         post_start={"install": "done", "migrate": "exit code 2\npsql: refused"},
     )
-    agent.report(names["starting"], ActualState.STARTING, stages=passed(4, detail="receiving objects, 45 %"))
+    agent.report(
+        names["starting"], ActualState.STARTING, stages=passed(4, detail="receiving objects, 45 %")
+    )
     cause = Cause(
         "image-not-found",
         "The image registry.example.com/python-workspace:lates does not exist.",
@@ -52,7 +62,10 @@ def fleet(person: Callable, agent: Agent, repository: str) -> tuple[Person, dict
         "Check its name and tag in the devfile.",
     )
     agent.report(
-        names["failed"], ActualState.FAILED, stages=passed(2, StageState.FAILED, "pull refused"), cause=cause
+        names["failed"],
+        ActualState.FAILED,
+        stages=passed(2, StageState.FAILED, "pull refused"),
+        cause=cause,
     )
     ana.goto(f"/workspaces/{names['stopped']}")
     ana.page.get_by_role("button", name="Stop").click()
@@ -94,7 +107,8 @@ def test_pictures_of_workspaces(fleet: tuple[Person, dict[str, str]], pictures: 
 def test_an_administrator_looks_at_others_from_outside(
     fleet: tuple[Person, dict[str, str]], person: Callable, pictures: Path
 ):
-    """State, cause and containers; in the place of what its programs wrote, a word on whose that is."""
+    """State, cause and containers; in the place of what its programs wrote, a word on whose that
+    is."""
     ana, names = fleet
     admin = person(name="admin")
     for state, hidden, shown in (
@@ -118,7 +132,10 @@ def test_pictures_of_forms(
     take(ana.page, pictures, "workspaces-none")
     ana.goto("/new")
     take(ana.page, pictures, "new")
-    for address, ref, name in ((repository, "nowhere", "new-error"), (broken_repository, "", "new-devfile")):
+    for address, ref, name in (
+        (repository, "nowhere", "new-error"),
+        (broken_repository, "", "new-devfile"),
+    ):
         ana.goto("/new")
         ana.page.get_by_label("Repository").fill(address)
         ana.page.get_by_label("Branch, tag or commit").fill(ref)
@@ -195,7 +212,8 @@ REACHED = """() => { const e = document.activeElement, s = getComputedStyle(e), 
 
 
 def test_every_control_is_reached_by_tab_and_shows_it(fleet: tuple[Person, dict[str, str]]):
-    """Tab leads through all controls, from the skip link on, and each shows that it has the focus."""
+    """Tab leads through all controls, from the skip link on, and each shows that it has the
+    focus."""
     ana, names = fleet
     ana.goto(f"/workspaces/{names['running']}")
     expect(ana.page.locator(".log-lines")).to_contain_text("/item/11")
@@ -230,7 +248,8 @@ def test_the_skip_link_skips(person: Callable):
     ana.page.keyboard.press("Tab")
     ana.page.keyboard.press("Enter")
     eventually(
-        "the content has the focus", lambda: ana.page.evaluate("document.activeElement.id") == "content"
+        "the content has the focus",
+        lambda: ana.page.evaluate("document.activeElement.id") == "content",
     )
 
 

@@ -25,7 +25,9 @@ def stranger(browser: Browser) -> Page:
 
 def test_who_is_not_signed_in_comes_back_after_signing_in(server: Server, stranger: Page):
     """A page asks to sign in first; a pasted link leads back to just that page."""
-    stranger.goto(f"{server.url}/new?repository=https%3A%2F%2Fgit.example.com%2Fteam%2Fapp&ref=main")
+    stranger.goto(
+        f"{server.url}/new?repository=https%3A%2F%2Fgit.example.com%2Fteam%2Fapp&ref=main"
+    )
     expect(stranger.get_by_role("heading", name="Sign in")).to_be_visible()
     stranger.get_by_label("Link or code").fill(server.sign_in_link(server.add_user("ana")))
     stranger.keyboard.press("Enter")
@@ -47,7 +49,9 @@ def test_looking_at_a_link_does_not_use_it_up(server: Server, stranger: Page):
     expect(stranger.locator("#link-error")).to_contain_text("has been used already")
 
 
-@pytest.mark.parametrize("pasted", ["nonsense", "http://localhost/sign-in/link/nonsense", "<b>bold</b>"])
+@pytest.mark.parametrize(
+    "pasted", ["nonsense", "http://localhost/sign-in/link/nonsense", "<b>bold</b>"]
+)
 def test_a_wrong_link_is_told_beside_the_field(server: Server, stranger: Page, pasted: str):
     """What was pasted stays in the field, and the field is where one goes on."""
     stranger.goto(f"{server.url}/sign-in")
@@ -59,7 +63,8 @@ def test_a_wrong_link_is_told_beside_the_field(server: Server, stranger: Page, p
 
 
 def test_a_link_opened_in_another_tab_signs_this_one_in(server: Server, stranger: Page):
-    """A tab that waits at sign-in goes on, once its browser is signed in, when somebody looks at it again."""
+    """A tab that waits at sign-in goes on, once its browser is signed in, when somebody looks at it
+    again."""
     stranger.goto(f"{server.url}/agents")
     expect(stranger.get_by_role("heading", name="Sign in")).to_be_visible()
     other = stranger.context.new_page()
@@ -70,7 +75,9 @@ def test_a_link_opened_in_another_tab_signs_this_one_in(server: Server, stranger
     expect(stranger.get_by_role("heading", name="Agents")).to_be_visible()
 
 
-@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example"])
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example"]
+)
 def test_next_leads_nowhere_else(server: Server, stranger: Page, elsewhere: str):
     """An address to go on to that is not this server's leads to the list instead."""
     stranger.goto(f"{server.url}/sign-in")
@@ -80,8 +87,11 @@ def test_next_leads_nowhere_else(server: Server, stranger: Page, elsewhere: str)
     stranger.wait_for_url(f"{server.url}/")
 
 
-def test_who_is_blocked_sees_nothing_new(server: Server, agent: Agent, person: Callable, repository: str):
-    """A page that is open shows no further change to somebody who was blocked; it leads out instead."""
+def test_who_is_blocked_sees_nothing_new(
+    server: Server, agent: Agent, person: Callable, repository: str
+):
+    """A page that is open shows no further change to somebody who was blocked; it leads out
+    instead."""
     # 503: the log, when the block comes while it is being opened.
     ana = person(expected=(403, 503))
     name = ana.create(agent, repository)
@@ -115,7 +125,8 @@ def test_a_form_of_another_site_is_refused(server: Server, person: Callable):
 
 
 def test_a_session_that_has_lasted_long_enough(person: Callable, server: Server, pictures: Path):
-    """A page that is open leads to signing in when the session's longest life is over, and says that this is why."""
+    """A page that is open leads to signing in when the session's longest life is over, and says
+    that this is why."""
     ana = person(expected=(401,))
     expect(ana.page.get_by_text("Nothing is moored here yet")).to_be_visible()
     with closing(sqlite3.connect(server.home / "moorage.db", timeout=30)) as database, database:

@@ -16,7 +16,8 @@ from moorage.contract import ActualState, DesiredState
 
 
 def test_the_whole_life_of_a_workspace(person: Callable, agent: Agent, repository: str):
-    """Create, see it run, read a log, stop, start, delete with a question: all by links and plain forms."""
+    """Create, see it run, read a log, stop, start, delete with a question: all by links and plain
+    forms."""
     ana = person(java_script_enabled=False)
     name = ana.create(agent, repository)
     expect(ana.page.locator(".badge").first).to_have_text("Waiting")
@@ -38,7 +39,9 @@ def test_the_whole_life_of_a_workspace(person: Callable, agent: Agent, repositor
     ana.page.get_by_role("button", name="Start").click()
     agent.desired(name, DesiredState.RUNNING)
     ana.page.get_by_role("button", name="Delete").click()
-    expect(ana.page.get_by_role("heading", name="Delete example-python-http-simple?")).to_be_visible()
+    expect(
+        ana.page.get_by_role("heading", name="Delete example-python-http-simple?")
+    ).to_be_visible()
     ana.page.get_by_role("link", name="Keep it").click()
     ana.page.get_by_role("button", name="Delete").click()
     ana.page.get_by_role("button", name="Delete it").click()
@@ -66,7 +69,8 @@ def visitor(server: Server):
 
 
 def test_sign_in_and_out(visitor: Visitor):
-    """A form signs in and leads on; afterwards pages answer; signing out ends it, in the server too."""
+    """A form signs in and leads on; afterwards pages answer; signing out ends it, in the server
+    too."""
     assert visitor.signed_in.status_code == 303
     assert visitor.signed_in.headers["location"] == "/new"
     cookie = visitor.signed_in.headers["set-cookie"]
@@ -81,7 +85,9 @@ def test_sign_in_and_out(visitor: Visitor):
 
 def test_create_stop_and_delete(visitor: Visitor, agent: Agent, repository: str):
     """Each form answers with a redirect, so that going back repeats nothing."""
-    made = visitor.client.post("/new", data={"repository": repository, "name": "plain", "env": "A=1\nB=x=y"})
+    made = visitor.client.post(
+        "/new", data={"repository": repository, "name": "plain", "env": "A=1\nB=x=y"}
+    )
     assert made.status_code == 303
     here = made.headers["location"]
     assert re.fullmatch(r"/workspaces/workspace-1-\d+-[0-9a-z]{6}", here)
@@ -89,7 +95,9 @@ def test_create_stop_and_delete(visitor: Visitor, agent: Agent, repository: str)
     spec = agent.desired(name, DesiredState.RUNNING).spec
     assert spec.container(spec.main_container).env.items() >= {"A": "1", "B": "x=y"}.items()
     for action in ("stop", "start", "restart"):
-        assert visitor.client.post(f"{here}/{action}").headers["location"] == f"{here}?done={action}"
+        assert (
+            visitor.client.post(f"{here}/{action}").headers["location"] == f"{here}?done={action}"
+        )
     assert visitor.client.post(f"{here}/delete").headers["location"] == "/?done=delete"
 
 
@@ -97,23 +105,28 @@ def test_create_stop_and_delete(visitor: Visitor, agent: Agent, repository: str)
     "origin", ["https://evil.example", "http://8080-workspace-1-1-abcdef.localhost", "null", None]
 )
 def test_a_form_from_elsewhere_does_nothing(visitor: Visitor, server: Server, origin: str | None):
-    """A form that does not come from a page of the server's own is refused with a page that says why."""
+    """A form that does not come from a page of the server's own is refused with a page that says
+    why."""
     headers = {"Accept": "text/html"} | ({"Origin": origin} if origin else {})
-    refused = httpx.post(f"{server.url}/sign-out", headers=headers, cookies=dict(visitor.client.cookies))
+    refused = httpx.post(
+        f"{server.url}/sign-out", headers=headers, cookies=dict(visitor.client.cookies)
+    )
     assert refused.status_code == 403
     assert "This is not yours to do" in refused.text
     assert visitor.client.get("/").status_code == 200
 
 
 def test_streams_are_for_whom_pages_are_for(visitor: Visitor, server: Server):
-    """The live list of everybody is refused to whom its page is refused, and nothing is streamed to strangers."""
+    """The live list of everybody is refused to whom its page is refused, and nothing is streamed to
+    strangers."""
     assert visitor.client.get("/live?all=true").status_code == 403
     assert visitor.client.get("/workspaces/workspace-1-1-zzzzzz/live").status_code == 404
     assert httpx.get(f"{server.url}/live").status_code == 401
 
 
 def test_pages_are_not_kept_and_allow_no_foreign_code(visitor: Visitor):
-    """No page is kept by a browser or a proxy; scripts and styles come from the server's own assets alone."""
+    """No page is kept by a browser or a proxy; scripts and styles come from the server's own assets
+    alone."""
     for path in ("/", "/new", "/agents", "/nowhere"):
         response = visitor.client.get(path)
         assert response.headers["cache-control"] == "no-store"
@@ -123,7 +136,8 @@ def test_pages_are_not_kept_and_allow_no_foreign_code(visitor: Visitor):
 
 
 def test_assets_are_kept_for_ever(visitor: Visitor):
-    """What a page names may be kept for ever, for its address changes with its content; nothing else is served."""
+    """What a page names may be kept for ever, for its address changes with its content; nothing
+    else is served."""
     html = visitor.client.get("/").text
     named = set(re.findall(r'(?:href|src)="(/assets/[^"]+)"', html))
     assert len(named) >= 6
@@ -131,7 +145,9 @@ def test_assets_are_kept_for_ever(visitor: Visitor):
         response = visitor.client.get(path)
         assert response.status_code == 200
         assert "immutable" in response.headers["cache-control"]
-    assert visitor.client.get(f"/assets/{'0' * 16}/moorage.css").headers["cache-control"] == "no-cache"
+    assert (
+        visitor.client.get(f"/assets/{'0' * 16}/moorage.css").headers["cache-control"] == "no-cache"
+    )
     for path in ("nothing.css", "..%2Fwords.py", "%2e%2e/__init__.py"):
         assert visitor.client.get(f"/assets/{theme.DIGEST}/{path}").status_code == 404
 

@@ -45,7 +45,8 @@ def test_the_first_page_explains_what_to_do(person: Callable):
 
 
 def test_a_start_is_seen_live(person: Callable, agent: Agent, repository: str):
-    """Stages pass, times run and the state changes without a reload; at the end the editor and the ports can be opened."""
+    """Stages pass, times run and the state changes without a reload; at the end the editor and the
+    ports can be opened."""
     ana = person()
     name = ana.create(agent, repository)
     mark(ana.page)
@@ -54,7 +55,9 @@ def test_a_start_is_seen_live(person: Callable, agent: Agent, repository: str):
     clone = ana.page.locator("#stage-clone")
     expect(clone).to_have_class(re.compile("stage-running"))
     expect(clone).to_contain_text("receiving objects, 45 %")
-    expect(ana.page.locator("p.unseen[role=status]")).to_contain_text("Clone: receiving objects, 45 %")
+    expect(ana.page.locator("p.unseen[role=status]")).to_contain_text(
+        "Clone: receiving objects, 45 %"
+    )
     seen = clone.locator(".lasted").inner_text()
     expect(clone.locator(".lasted")).not_to_have_text(seen)
     agent.run(name)
@@ -71,14 +74,20 @@ def test_a_start_is_seen_live(person: Callable, agent: Agent, repository: str):
 
 
 def test_a_failure_says_why(person: Callable, agent: Agent, repository: str):
-    """The cause appears where one looks, with its hint and the line behind it; a start tries again, in place."""
+    """The cause appears where one looks, with its hint and the line behind it; a start tries again,
+    in place."""
     ana = person()
     name = ana.create(agent, repository)
     mark(ana.page)
     cause = Cause(
-        "image-not-found", "The image does not exist.", "manifest unknown <b>x</b>", "Check its name."
+        "image-not-found",
+        "The image does not exist.",
+        "manifest unknown <b>x</b>",
+        "Check its name.",
     )
-    agent.report(name, ActualState.FAILED, stages=passed(2, StageState.FAILED, "pull refused"), cause=cause)
+    agent.report(
+        name, ActualState.FAILED, stages=passed(2, StageState.FAILED, "pull refused"), cause=cause
+    )
     box = ana.page.get_by_role("region", name="What went wrong")
     expect(box).to_contain_text("The image does not exist.")
     expect(box).to_contain_text("Check its name.")
@@ -140,7 +149,8 @@ def test_restart(person: Callable, agent: Agent, repository: str):
 
 
 def test_delete_by_keyboard(person: Callable, agent: Agent, repository: str):
-    """Deleting asks; Escape and the first button keep the workspace, and the focus goes back; the second deletes."""
+    """Deleting asks; Escape and the first button keep the workspace, and the focus goes back; the
+    second deletes."""
     ana = person()
     name = ana.create(agent, repository)
     agent.run(name)
@@ -178,8 +188,8 @@ def test_a_page_that_is_open_follows_a_deletion(person: Callable, agent: Agent, 
 
 
 def test_logs_live(person: Callable, agent: Agent, repository: str):
-    """The running container's log is followed by itself; markup is text; a pause holds lines back; another container's
-    is a click away."""
+    """The running container's log is followed by itself; markup is text; a pause holds lines back;
+    another container's is a click away."""
     ana = person()
     name = ana.create(agent, repository)
     agent.write(name, "py", b"first line\n\x1b[32mgreen\x1b[0m <script>alert(1)</script>\n")
@@ -199,7 +209,9 @@ def test_logs_live(person: Callable, agent: Agent, repository: str):
     expect(lines).not_to_contain_text("held back")
     ana.page.get_by_role("button", name="Go on").click()
     expect(lines).to_contain_text("held back")
-    expect(ana.page.locator("#container-db")).to_contain_text("has ended, exit code 1, restarted 2 times")
+    expect(ana.page.locator("#container-db")).to_contain_text(
+        "has ended, exit code 1, restarted 2 times"
+    )
 
 
 def test_logs_that_cannot_be_had(person: Callable, agent: Agent, repository: str):
@@ -228,7 +240,10 @@ def test_a_command_is_copied(person: Callable, agent: Agent, repository: str):
     ana.create(agent, repository)
     ana.page.get_by_role("button", name="Copy the command for A shell in it").click()
     expect(ana.page.locator("#toasts")).to_contain_text("Copied.")
-    assert ana.page.evaluate("navigator.clipboard.readText()") == "moor exec example-python-http-simple -- sh"
+    assert (
+        ana.page.evaluate("navigator.clipboard.readText()")
+        == "moor exec example-python-http-simple -- sh"
+    )
 
 
 def test_the_list_is_live(person: Callable, agent: Agent, repository: str):
@@ -242,7 +257,9 @@ def test_the_list_is_live(person: Callable, agent: Agent, repository: str):
     expect(row).to_contain_text("Clone: receiving objects")
     agent.run(name)
     expect(row.get_by_role("link", name="Open")).to_be_visible()
-    agent.report(name, ActualState.FAILED, cause=Cause("container-crashed", "The container py has crashed."))
+    agent.report(
+        name, ActualState.FAILED, cause=Cause("container-crashed", "The container py has crashed.")
+    )
     expect(row).to_contain_text("The container py has crashed.")
     row.get_by_role("button", name="Start").click()
     expect(ana.page.locator("#toasts")).to_contain_text("It is being started.")
@@ -252,7 +269,8 @@ def test_the_list_is_live(person: Callable, agent: Agent, repository: str):
 
 
 def test_an_agent_that_is_away_is_the_cause(person: Callable, agent: Agent, repository: str):
-    """A workspace that waits for its agent says so, while one looks, and goes on when it is back."""
+    """A workspace that waits for its agent says so, while one looks, and goes on when it is
+    back."""
     ana = person()
     name = ana.create(agent, repository)
     box = ana.page.get_by_role("region", name="What it waits for")
@@ -287,7 +305,8 @@ def test_the_page_outlives_the_server(person: Callable, agent: Agent, repository
 def test_a_page_that_is_refused_says_why_and_tries_again(
     person: Callable, server: Server, agent: Agent, repository: str, pictures: Path
 ):
-    """Somebody who watches from too many places learns so on the page, which goes on by itself once there is room."""
+    """Somebody who watches from too many places learns so on the page, which goes on by itself once
+    there is room."""
     ana = person(expected=(429, "[object Event]"))
     name = ana.create(agent, repository)
     agent.run(name)
@@ -305,7 +324,9 @@ def test_a_page_that_is_refused_says_why_and_tries_again(
         while places.enter_context(client.stream("GET", "/api/v1/workspaces/events")).is_success:
             pass
         ana.goto(f"/workspaces/{name}")
-        expect(ana.page.locator(".live-lost")).to_contain_text("as many as one person may have at once")
+        expect(ana.page.locator(".live-lost")).to_contain_text(
+            "as many as one person may have at once"
+        )
         mark(ana.page)
         take(ana.page, pictures, "workspace-refused")
     expect(ana.page.locator(".live-lost")).not_to_be_visible(timeout=60_000)
@@ -319,7 +340,8 @@ HIDE = """hidden => { Object.defineProperty(document, "hidden", { get: () => hid
 
 
 def test_a_hidden_tab_holds_no_connection(person: Callable, agent: Agent, repository: str):
-    """Streams of a tab that nobody looks at end after a while, and come back with whoever looks again."""
+    """Streams of a tab that nobody looks at end after a while, and come back with whoever looks
+    again."""
     ana = person()
     ana.page.clock.install()
     name = ana.create(agent, repository)
@@ -332,7 +354,9 @@ def test_a_hidden_tab_holds_no_connection(person: Callable, agent: Agent, reposi
     expect(ana.page.locator("#post-start-panel")).not_to_be_visible()
     ana.page.evaluate(HIDE, False)
     expect(ana.page.locator("#post-start-panel")).to_contain_text("install")
-    eventually("the log is followed again", lambda: [f for f in agent.followers if f.workspace == name])
+    eventually(
+        "the log is followed again", lambda: [f for f in agent.followers if f.workspace == name]
+    )
 
 
 ERRORS = [
@@ -405,7 +429,8 @@ def test_the_button_says_that_it_reads(person: Callable, agent: Agent, git: Git,
 def test_another_persons_workspace_is_not_there(
     person: Callable, agent: Agent, repository: str, server: Server
 ):
-    """Nobody but the owner and administrators learn that a workspace exists; an administrator may stop it."""
+    """Nobody but the owner and administrators learn that a workspace exists; an administrator may
+    stop it."""
     ana, bob = person("ana"), person("bob", expected=(404,))
     name = ana.create(agent, repository)
     agent.run(name)

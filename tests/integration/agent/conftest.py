@@ -51,7 +51,8 @@ async def server(home: Path) -> AsyncIterator[FakeServer]:
 async def start_agent(
     home: Path, server: FakeServer, request: pytest.FixtureRequest
 ) -> AsyncIterator[StartAgent]:
-    """Starts an agent on Docker; what it made is removed at the end. Its log is shown when the test fails."""
+    """Starts an agent on Docker; what it made is removed at the end. Its log is shown when the test
+    fails."""
     started: list[AgentProcess] = []
 
     async def start(folder: Path = home, **settings: Any) -> AgentProcess:

@@ -1,4 +1,5 @@
-"""A server as an agent sees it: the contract's messages over a real WebSocket on a Unix socket, and a memory."""
+"""A server as an agent sees it: the contract's messages over a real WebSocket on a Unix socket, and
+a memory."""
 
 from __future__ import annotations
 
@@ -68,9 +69,13 @@ class FakeServer:
             await self._server.wait_closed()
             self._server = None
 
-    # ------------------------------------------------------------------------------------------ what is wanted
+    # ------------------------------------------------------------------------------- what is wanted
     async def want(
-        self, name: str, spec: WorkspaceSpec, state: DesiredState = DesiredState.RUNNING, **fields: Any
+        self,
+        name: str,
+        spec: WorkspaceSpec,
+        state: DesiredState = DesiredState.RUNNING,
+        **fields: Any,
     ) -> DesiredWorkspace:
         known = self.desired.get(name)
         generation = known.generation + 1 if known is not None else 1
@@ -90,7 +95,7 @@ class FakeServer:
             with suppress(ConnectionClosed):
                 await self._connection.send(contract.encode(message))
 
-    # ------------------------------------------------------------------------------------------ what is
+    # -------------------------------------------------------------------------------------- what is
     async def until(self, holds: Callable[[], Any], timeout: float = 180) -> Any:
         try:
             async with asyncio.timeout(timeout):
@@ -105,7 +110,9 @@ class FakeServer:
             }
             raise AssertionError(f"not so within {timeout} s; what is: {states}") from None
 
-    async def until_state(self, name: str, state: ActualState, timeout: float = 180) -> ActualWorkspace:
+    async def until_state(
+        self, name: str, state: ActualState, timeout: float = 180
+    ) -> ActualWorkspace:
         """Of the newest generation."""
 
         def holds() -> ActualWorkspace | None:
@@ -121,17 +128,23 @@ class FakeServer:
         self.outputs[message.channel] = []
         await self.send(message)
 
-    async def output(self, channel: str, timeout: float = 120) -> tuple[bytes, contract.ChannelExit]:
+    async def output(
+        self, channel: str, timeout: float = 120
+    ) -> tuple[bytes, contract.ChannelExit]:
         """All that a channel has said, once it has ended."""
         await self.until(lambda: channel in self.exits, timeout)
         return b"".join(piece.data for piece in self.outputs[channel]), self.exits[channel]
 
-    async def run(self, workspace: str, *argv: str, **fields: Any) -> tuple[bytes, contract.ChannelExit]:
+    async def run(
+        self, workspace: str, *argv: str, **fields: Any
+    ) -> tuple[bytes, contract.ChannelExit]:
         channel = short_id(12)
-        await self.open(contract.OpenExec(channel=channel, workspace=workspace, argv=argv, **fields))
+        await self.open(
+            contract.OpenExec(channel=channel, workspace=workspace, argv=argv, **fields)
+        )
         return await self.output(channel)
 
-    # ------------------------------------------------------------------------------------------ the connection
+    # ------------------------------------------------------------------------------- the connection
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         if connection.request.headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -153,7 +166,9 @@ class FakeServer:
         await connection.send(contract.encode(welcome))
         self._connection = connection
         await connection.send(contract.encode(self.settings))
-        await connection.send(contract.encode(contract.Snapshot(workspaces=tuple(self.desired.values()))))
+        await connection.send(
+            contract.encode(contract.Snapshot(workspaces=tuple(self.desired.values())))
+        )
         self._news.set()
         with suppress(ConnectionClosed):
             async for text in connection:

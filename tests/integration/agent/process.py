@@ -16,13 +16,16 @@ from moorage.kernel.home import Home, write_private
 
 
 class AgentProcess:
-    """`python -m moorage.agent` on a state folder of its own. Settings are given as environment variables."""
+    """`python -m moorage.agent` on a state folder of its own. Settings are given as environment
+    variables."""
 
     def __init__(self, home: Path, **settings: Any) -> None:
         self.home = Home(home)
         self.home.make()
         write_private(self.home.secret_file("agent-token"), TOKEN)
-        self._settings = {f"MOORAGE_AGENT_{name.upper()}": str(value) for name, value in settings.items()}
+        self._settings = {
+            f"MOORAGE_AGENT_{name.upper()}": str(value) for name, value in settings.items()
+        }
         self._process: asyncio.subprocess.Process | None = None
         self.log = home / "agent.log"
 

@@ -46,7 +46,8 @@ async def memory_agent(home: Path) -> AgentProcess:
 
 
 async def test_says_hello_and_a_full_report(home: Path, server: FakeServer) -> None:
-    """A new connection is: hello, welcome, snapshot, and a full report of exactly what the snapshot lists."""
+    """A new connection is: hello, welcome, snapshot, and a full report of exactly what the snapshot
+    lists."""
     await server.want(NAME, SPEC)
     agent = await memory_agent(home)
     await server.until(lambda: server.full_reports)
@@ -61,7 +62,8 @@ async def test_says_hello_and_a_full_report(home: Path, server: FakeServer) -> N
 async def test_behind_an_egress_proxy(
     home: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes the proxy that the environment names for its server's scheme, and none where NO_PROXY has the server."""
+    """It takes the proxy that the environment names for its server's scheme, and none where
+    NO_PROXY has the server."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     async with connect_proxy({"moorage.example:80": server.socket}) as proxy:
@@ -87,7 +89,8 @@ async def test_behind_an_egress_proxy(
 
 
 async def test_settings_are_taken_and_answered(home: Path, server: FakeServer) -> None:
-    """A workspace says by which version it was started, and keeps it until it is restarted; what is unusable is answered so."""
+    """A workspace says by which version it was started, and keeps it until it is restarted; what is
+    unusable is answered so."""
     server.settings = contract.Settings(version=3, text="remote_development: {labels: {a: b}}")
     await server.want(NAME, SPEC)
     agent = await memory_agent(home)
@@ -130,7 +133,9 @@ async def test_an_unusable_file_of_its_own(home: Path, server: FakeServer) -> No
     assert "config.yaml, line 2" in agent.log.read_text()
 
 
-async def test_capacity_is_told_when_it_changes(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_capacity_is_told_when_it_changes(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Looked at now and then; said again only when it is another."""
     monkeypatch.setattr(connection, "CAPACITY_SECONDS", 0.05)
     backend = MemoryBackend(SystemClock())
@@ -193,7 +198,8 @@ async def test_an_older_generation_is_ignored(home: Path, server: FakeServer) ->
 
 
 async def test_works_on_while_the_server_is_away(home: Path, server: FakeServer) -> None:
-    """When the server comes back, the agent does too, says everything anew, and takes what has changed."""
+    """When the server comes back, the agent does too, says everything anew, and takes what has
+    changed."""
     agent = await memory_agent(home)
     await server.want(NAME, SPEC)
     await server.until_state(NAME, ActualState.RUNNING)
@@ -223,7 +229,8 @@ async def test_a_wrong_token_is_told(home: Path, server: FakeServer) -> None:
 
 
 async def test_unusable_settings_end_it(home: Path) -> None:
-    """Settings that cannot work end the process with the exit code that means so, and a sentence."""
+    """Settings that cannot work end the process with the exit code that means so, and a
+    sentence."""
     cases = {
         "network_pool": ("10.0.0.1/8", "network_pool"),
         "ca_bundle": ("/no/such/file", "CA bundle"),
@@ -259,7 +266,8 @@ async def test_metrics_and_health(home: Path, server: FakeServer) -> None:
 
 
 async def test_metrics_and_health_by_tcp(home: Path, server: FakeServer) -> None:
-    """Where the settings say so, the same is answered on a port; what cannot be listened on is said, with exit code 9."""
+    """Where the settings say so, the same is answered on a port; what cannot be listened on is
+    said, with exit code 9."""
     port = free_port()
     agent = AgentProcess(home, runtime="memory", status_listen=f"*:{port}")
     await agent.start()
@@ -272,7 +280,10 @@ async def test_metrics_and_health_by_tcp(home: Path, server: FakeServer) -> None
                     assert words in await answer.text()
             async with session.get("/other") as answer:
                 assert answer.status == 404
-    for listen, words in ((f"127.0.0.1:{port}", "cannot listen on"), ("8082", "no address to listen on")):
+    for listen, words in (
+        (f"127.0.0.1:{port}", "cannot listen on"),
+        ("8082", "no address to listen on"),
+    ):
         second = AgentProcess(home / "second", runtime="memory", status_listen=listen)
         await second.start()
         assert await second.exit_code() == 9
@@ -303,7 +314,8 @@ async def test_commands_and_logs(home: Path, server: FakeServer) -> None:
 
 
 async def test_a_slow_reader_slows_its_channel_only(home: Path, server: FakeServer) -> None:
-    """Without credit, a channel sends a window and no more, while others go on; with credit, it goes on."""
+    """Without credit, a channel sends a window and no more, while others go on; with credit, it
+    goes on."""
     agent = await memory_agent(home)
     await server.want(NAME, SPEC)
     await server.until_state(NAME, ActualState.RUNNING)
@@ -343,7 +355,8 @@ async def test_a_channel_that_is_closed_ends(home: Path, server: FakeServer) -> 
 
 
 async def test_post_start(home: Path, server: FakeServer) -> None:
-    """PostStart steps run once the workspace is ready, in order; each one's outcome is reported; none holds it up."""
+    """PostStart steps run once the workspace is ready, in order; each one's outcome is reported;
+    none holds it up."""
     agent = await memory_agent(home)
 
     def command(name: str, line: str) -> Command:

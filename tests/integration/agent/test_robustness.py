@@ -47,7 +47,9 @@ def new_name() -> str:
 def spec(image: str, git: GitServer) -> WorkspaceSpec:
     main = Container(name="py", image=image, override_command=True)
     project = Project(name="app", clone_path="app", url=git.url("app", bridge_address()))
-    return WorkspaceSpec(containers=(main,), main_container="py", editor=EDITOR, projects=(project,))
+    return WorkspaceSpec(
+        containers=(main,), main_container="py", editor=EDITOR, projects=(project,)
+    )
 
 
 def kept_volumes(server: FakeServer) -> list[str]:
@@ -59,8 +61,11 @@ def things(server: FakeServer) -> dict[str, list[str]]:
     return objects_of(Identity(server.installation, server.agent_id))
 
 
-async def test_a_workspaces_life(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
-    """Create, restart, stop, start, terminate on a real engine; its terminal works; nothing is left at the end."""
+async def test_a_workspaces_life(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
+) -> None:
+    """Create, restart, stop, start, terminate on a real engine; its terminal works; nothing is left
+    at the end."""
     await start_agent()
     name = new_name()
     await server.want(name, spec)
@@ -89,7 +94,8 @@ async def test_a_workspaces_life(server: FakeServer, start_agent: StartAgent, sp
 async def test_killed_in_the_middle(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec, during: str, after: float
 ) -> None:
-    """An agent that is killed at any point of a create, stop or delete is followed by one that completes it."""
+    """An agent that is killed at any point of a create, stop or delete is followed by one that
+    completes it."""
     agent = await start_agent()
     name = new_name()
     await server.until(lambda: server.full_reports)
@@ -116,7 +122,8 @@ async def test_killed_in_the_middle(
 async def test_a_new_agent_leaves_alone_what_runs(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
 ) -> None:
-    """The next agent process finds a workspace Running, with its timeline, and touches no container."""
+    """The next agent process finds a workspace Running, with its timeline, and touches no
+    container."""
     agent = await start_agent()
     name = new_name()
     await server.want(name, spec)
@@ -135,7 +142,9 @@ async def test_a_new_agent_leaves_alone_what_runs(
         assert stages[stage].started_at == pytest.approx(earlier[stage].started_at, abs=0.01)
 
 
-async def test_twenty_at_once(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
+async def test_twenty_at_once(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
+) -> None:
     """Twenty workspaces that are created at once all run, and all go."""
     agent = await start_agent()
     names = [new_name() for _ in range(20)]
@@ -159,7 +168,8 @@ async def test_twenty_at_once(server: FakeServer, start_agent: StartAgent, spec:
 async def test_one_bad_workspace_hinders_no_other(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
 ) -> None:
-    """Beside a workspace whose image cannot be had, whose clone fails and whose project is invalid, others start."""
+    """Beside a workspace whose image cannot be had, whose clone fails and whose project is invalid,
+    others start."""
     await start_agent()
     project = spec.projects[0]
     bad = {
@@ -167,7 +177,8 @@ async def test_one_bad_workspace_hinders_no_other(
             spec, containers=(Container(name="py", image="127.0.0.1:9/none:1"),)
         ),
         "repository-not-found": msgspec.structs.replace(
-            spec, projects=(msgspec.structs.replace(project, url=project.url.replace("app", "nope")),)
+            spec,
+            projects=(msgspec.structs.replace(project, url=project.url.replace("app", "nope")),),
         ),
         "project-invalid": msgspec.structs.replace(
             spec, projects=(msgspec.structs.replace(project, clone_path="../../etc"),)
@@ -191,9 +202,9 @@ async def test_one_bad_workspace_hinders_no_other(
 async def test_what_no_snapshot_lists_is_stopped_and_kept(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
 ) -> None:
-    """A server that was set back lists it no more: its processes end, and volume, network and containers stay, told as found with all
-    that is known of it. Taken up again, it has its files; removed by the server's word, nothing is left. What is another installation's
-    is left alone."""
+    """A server that was set back lists it no more: its processes end, and volume, network and
+    containers stay, told as found with all that is known of it. Taken up again, it has its files;
+    removed by the server's word, nothing is left. What is another installation's is left alone."""
     agent = await start_agent()
     kept, found = new_name(), new_name()
     await server.want(kept, spec)
@@ -203,7 +214,10 @@ async def test_what_no_snapshot_lists_is_stopped_and_kept(
     await server.run(found, "sh", "-c", "echo precious >~/file")
     await agent.kill()
     other = f"mrtest-other-{short_id()}"
-    labels = ["--label=app.kubernetes.io/managed-by=moorage", "--label=moorage.dev/installation=another"]
+    labels = [
+        "--label=app.kubernetes.io/managed-by=moorage",
+        "--label=moorage.dev/installation=another",
+    ]
     docker("volume", "create", *labels, f"--label=moorage.dev/workspace={found}", other)
     try:
         await server.stop()
@@ -214,7 +228,12 @@ async def test_what_no_snapshot_lists_is_stopped_and_kept(
             lambda: server.found is not None and found in server.found and server.found[found]
         )
         told = await server.until(lambda: not server.found[found].running and server.found[found])
-        assert (told.generation, told.owner, told.memo, told.elsewhere) == (1, 5, {"title": "app"}, "")
+        assert (told.generation, told.owner, told.memo, told.elsewhere) == (
+            1,
+            5,
+            {"title": "app"},
+            "",
+        )
         assert told.spec == spec
         assert kept_volumes(server) == sorted([kept, found])
         assert sorted(things(server)["networks"]) == sorted([kept, found])
@@ -227,7 +246,9 @@ async def test_what_no_snapshot_lists_is_stopped_and_kept(
         await server.stop()
         del server.desired[found]
         await server.start()
-        await server.until(lambda: server.found and found in server.found and not server.found[found].running)
+        await server.until(
+            lambda: server.found and found in server.found and not server.found[found].running
+        )
         mark = server.found[found].mark
         await server.send(contract.RemoveFound(name=found, mark="of something else"))
         await server.send(contract.RemoveFound(name=kept, mark=mark))
@@ -243,8 +264,9 @@ async def test_what_no_snapshot_lists_is_stopped_and_kept(
 async def test_an_agent_that_knows_newer_generations(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
 ) -> None:
-    """A server that was set back says that a workspace is to be deleted, as of an earlier generation: it goes on running, the agent says
-    why, and what is newer still is done. An agent that starts anew knows it from the engine."""
+    """A server that was set back says that a workspace is to be deleted, as of an earlier
+    generation: it goes on running, the agent says why, and what is newer still is done. An agent
+    that starts anew knows it from the engine."""
     agent = await start_agent()
     name = new_name()
     await server.want(name, spec)
@@ -254,7 +276,9 @@ async def test_an_agent_that_knows_newer_generations(
     await agent.kill()
     await server.stop()
     now = server.desired[name]
-    server.desired[name] = msgspec.structs.replace(now, generation=2, desired=DesiredState.TERMINATED)
+    server.desired[name] = msgspec.structs.replace(
+        now, generation=2, desired=DesiredState.TERMINATED
+    )
     server.actual.clear()
     await server.start()
     await start_agent()
@@ -272,7 +296,8 @@ async def test_an_agent_that_knows_newer_generations(
 async def test_a_copied_state_folder_beside_the_first(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec, home: Path, tmp_path: Path
 ) -> None:
-    """Two agents of one identity on one engine: neither stops or removes what the other works on, and each tells of it."""
+    """Two agents of one identity on one engine: neither stops or removes what the other works on,
+    and each tells of it."""
     await start_agent()
     copied = tmp_path / "copy"
     shutil.copytree(home, copied, ignore=lambda _, names: [n for n in names if n.endswith(".sock")])
@@ -293,7 +318,9 @@ async def test_a_copied_state_folder_beside_the_first(
         assert told.running
         await second.send(contract.RemoveFound(name=first_name, mark=told.mark))
         theirs = await server.until(
-            lambda: server.found and second_name in server.found and server.found[second_name].elsewhere
+            lambda: (
+                server.found and second_name in server.found and server.found[second_name].elsewhere
+            )
         )
         assert str(copied) in theirs
         for each, name in ((server, first_name), (second, second_name)):
@@ -321,7 +348,8 @@ async def test_a_container_removed_by_hand_is_repaired(
 
     before = started()
     docker("rm", "-f", f"{name}.{container}")
-    # Removed by and by or at once, it is told as Starting or never: what shows the repair is another start.
+    # Removed by and by or at once, it is told as Starting or never: what shows the repair is
+    # another start.
     await server.until(lambda: started() not in (None, before), timeout=30)
     await server.until_state(name, ActualState.RUNNING, timeout=30)
     assert (await server.run(name, "cat", "/projects/.home/file"))[0] == b"kept\n"
@@ -330,8 +358,9 @@ async def test_a_container_removed_by_hand_is_repaired(
 async def test_a_repair_that_is_refused(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
 ) -> None:
-    """A sidecar and its image are removed by hand, and the registry has none: the workspace stays Running with the cause, and
-    its other containers are left alone; when the image is there again, so is the sidecar."""
+    """A sidecar and its image are removed by hand, and the registry has none: the workspace stays
+    Running with the cause, and its other containers are left alone; when the image is there again,
+    so is the sidecar."""
     registry = EmptyRegistry()
     main = spec.containers[0]
     image = f"{registry.address}/side:{short_id()}"
@@ -353,10 +382,13 @@ async def test_a_repair_that_is_refused(
 
         await server.until(told, timeout=20)
         await asyncio.sleep(2.0)  # it is tried again meanwhile
-        assert {(a.state, bool(a.address)) for a in server.history[seen:]} == {(ActualState.RUNNING, True)}
+        assert {(a.state, bool(a.address)) for a in server.history[seen:]} == {
+            (ActualState.RUNNING, True)
+        }
         docker("tag", main.image, image)
         await server.until(
-            lambda: server.actual[name].cause is None and len(server.actual[name].containers) == 2, timeout=30
+            lambda: server.actual[name].cause is None and len(server.actual[name].containers) == 2,
+            timeout=30,
         )
         assert inspect(f"{name}.py")["State"]["StartedAt"] == started
     finally:
@@ -365,11 +397,14 @@ async def test_a_repair_that_is_refused(
 
 
 async def test_crash_loop(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
-    """A container that always ends makes the workspace Failed, with exit code and last lines; a new start tries again."""
+    """A container that always ends makes the workspace Failed, with exit code and last lines; a new
+    start tries again."""
     await start_agent()
     name = new_name()
     side = Container(
-        name="db", image=spec.containers[0].image, command=("sh", "-c", "echo cannot open data; exit 9")
+        name="db",
+        image=spec.containers[0].image,
+        command=("sh", "-c", "echo cannot open data; exit 9"),
     )
     await server.want(name, msgspec.structs.replace(spec, containers=(*spec.containers, side)))
     failed = await server.until_state(name, ActualState.FAILED, timeout=60)
@@ -388,7 +423,8 @@ async def test_crash_loop(server: FakeServer, start_agent: StartAgent, spec: Wor
 async def test_an_editor_that_crashes(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
 ) -> None:
-    """An editor that cannot start makes the workspace Failed with its exit code and words, not Starting for ever."""
+    """An editor that cannot start makes the workspace Failed with its exit code and words, not
+    Starting for ever."""
     await start_agent()
     name = new_name()
     editor = msgspec.structs.replace(EDITOR, command=("sh", "-c", "echo bad settings; exit 5"))
@@ -400,8 +436,11 @@ async def test_an_editor_that_crashes(
     assert "bad settings" in failed.cause.detail
 
 
-async def test_a_full_volume(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
-    """A volume without room makes the workspace Failed with that cause; once there is room, a new start works."""
+async def test_a_full_volume(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
+) -> None:
+    """A volume without room makes the workspace Failed with that cause; once there is room, a new
+    start works."""
     await start_agent()
     name = new_name()
     labels = {
@@ -411,7 +450,14 @@ async def test_a_full_volume(server: FakeServer, start_agent: StartAgent, spec: 
         "moorage.dev/workspace": name,
     }
     flags = [f"--label={key}={value}" for key, value in labels.items()]
-    options = ["-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=48k,uid=5001,gid=0,mode=2775"]
+    options = [
+        "-o",
+        "type=tmpfs",
+        "-o",
+        "device=tmpfs",
+        "-o",
+        "o=size=48k,uid=5001,gid=0,mode=2775",
+    ]
     docker("volume", "create", *flags, *options, name)
     await server.want(name, spec)
     failed = await server.until_state(name, ActualState.FAILED)
@@ -434,7 +480,8 @@ async def test_stopped_while_it_starts(
     await server.want(name, msgspec.structs.replace(spec, init_containers=(slow,)))
     await server.until(
         lambda: (
-            name in server.actual and "step slow runs" in str([s.detail for s in server.actual[name].stages])
+            name in server.actual
+            and "step slow runs" in str([s.detail for s in server.actual[name].stages])
         )
     )
     await server.change(name, DesiredState.STOPPED)
@@ -447,7 +494,10 @@ async def test_pre_stop(server: FakeServer, start_agent: StartAgent, spec: Works
     await start_agent(pre_stop_timeout=2)
     name = new_name()
     steps = (
-        Step(id="save", commands=(Command(id="save", container="py", command_line="echo bye >~/saved"),)),
+        Step(
+            id="save",
+            commands=(Command(id="save", container="py", command_line="echo bye >~/saved"),),
+        ),
         Step(id="hang", commands=(Command(id="hang", container="py", command_line="sleep 1000"),)),
     )
     await server.want(name, msgspec.structs.replace(spec, pre_stop=steps))
@@ -462,7 +512,8 @@ async def test_pre_stop(server: FakeServer, start_agent: StartAgent, spec: Works
 async def test_the_engine_goes_and_comes(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec, home: Path
 ) -> None:
-    """While no engine answers, the cause is said; when it is back with everything ended, all runs again, uncounted."""
+    """While no engine answers, the cause is said; when it is back with everything ended, all runs
+    again, uncounted."""
     path = home / "engine.sock"
     engine = find_host("").removeprefix("unix://")
     relay = Relay(path, engine)
@@ -486,7 +537,8 @@ async def test_the_engine_goes_and_comes(
 async def test_an_agent_that_starts_without_an_engine(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec, home: Path
 ) -> None:
-    """An agent without an engine connects to the server, says what is the matter, and starts when it can."""
+    """An agent without an engine connects to the server, says what is the matter, and starts when
+    it can."""
     path = home / "engine.sock"
     name = new_name()
     await server.want(name, spec)
@@ -509,7 +561,9 @@ async def test_a_terminal_outlives_nothing(
     name = new_name()
     await server.want(name, spec)
     await server.until_state(name, ActualState.RUNNING)
-    await server.open(contract.OpenExec(channel="t", workspace=name, argv=("sleep", "12345"), tty=True))
+    await server.open(
+        contract.OpenExec(channel="t", workspace=name, argv=("sleep", "12345"), tty=True)
+    )
     async with asyncio.timeout(20):
         while "sleep 12345" not in docker("top", f"{name}.py", "-eo", "pid,args"):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
@@ -519,7 +573,9 @@ async def test_a_terminal_outlives_nothing(
             await asyncio.sleep(0.1)
     size = 3_000_000
     await server.open(
-        contract.OpenExec(channel="big", workspace=name, argv=("head", "-c", str(size), "/dev/zero"))
+        contract.OpenExec(
+            channel="big", workspace=name, argv=("head", "-c", str(size), "/dev/zero")
+        )
     )
     taken = 0
     while "big" not in server.exits:
@@ -537,7 +593,8 @@ def heard(server: FakeServer, channel: str) -> int:
 
 
 async def test_idle_cost(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
-    """With a workspace running and nothing to do, the agent takes little memory and next to no time."""
+    """With a workspace running and nothing to do, the agent takes little memory and next to no
+    time."""
     agent = await start_agent()
     name = new_name()
     await server.want(name, spec)

@@ -1,4 +1,5 @@
-"""Agents as processes before a real server: two with one token, and a token that is rotated under one."""
+"""Agents as processes before a real server: two with one token, and a token that is rotated under
+one."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ async def agent(folder: Path, live: Server) -> AsyncIterator[StartAgent]:
     made: list[AgentProcess] = []
 
     def make(token: str) -> AgentProcess:
-        found = AgentProcess(folder / f"agent{len(made)}", runtime="memory", server=f"unix:{live.socket}")
+        found = AgentProcess(
+            folder / f"agent{len(made)}", runtime="memory", server=f"unix:{live.socket}"
+        )
         write_private(found.home.secret_file("agent-token"), token)
         made.append(found)
         return found
@@ -59,7 +62,8 @@ async def is_connected(agent: AgentProcess) -> bool:
 
 
 async def test_two_agents_with_the_same_token(live: Server, agent: StartAgent) -> None:
-    """The second waits; its log, its `/healthz` and the server say so; when the first is killed, it takes over within seconds."""
+    """The second waits; its log, its `/healthz` and the server say so; when the first is killed, it
+    takes over within seconds."""
     first, second = agent(AGENT), agent(AGENT)
     await first.start()
     await eventually(lambda: is_connected(first), 20)
@@ -80,15 +84,20 @@ async def test_two_agents_with_the_same_token(live: Server, agent: StartAgent) -
 
 
 async def test_a_token_that_is_rotated_under_an_agent(live: Server, agent: StartAgent) -> None:
-    """It is cut, says that the server does not know its token, and comes back when it is started with the new one."""
-    made = (await live.post("/agents", {"name": "far", "zone_url": "https://dev.example.com"})).json()
+    """It is cut, says that the server does not know its token, and comes back when it is started
+    with the new one."""
+    made = (
+        await live.post("/agents", {"name": "far", "zone_url": "https://dev.example.com"})
+    ).json()
     process = agent(made["tokens"]["agent"])
     await process.start()
     await eventually(lambda: is_connected(process), 20)
     new = (await live.post("/agents/far/token")).json()["tokens"]["agent"]
 
     async def shut_out() -> bool:
-        return (await health(process)).get("server") == "the server does not know this agent's token"
+        return (await health(process)).get(
+            "server"
+        ) == "the server does not know this agent's token"
 
     await eventually(shut_out, 10)
     assert await process.stop() == 0

@@ -1,7 +1,9 @@
-"""The chart's ValidatingAdmissionPolicies, evaluated: what an API server would say to a request of somebody's.
+"""The chart's ValidatingAdmissionPolicies, evaluated: what an API server would say to a request of
+somebody's.
 
-No cluster of the tests has this kind, which came with Kubernetes 1.30. The expressions are evaluated by an implementation of CEL that is not the API
-server's; as there, an expression that cannot be evaluated denies.
+No cluster of the tests has this kind, which came with Kubernetes 1.30. The expressions are
+evaluated by an implementation of CEL that is not the API server's; as there, an expression that
+cannot be evaluated denies.
 """
 
 from __future__ import annotations
@@ -38,7 +40,12 @@ class Admission:
         self._namespaces = namespaces
 
     def write(
-        self, new: Object | None, old: Object | None = None, *, user: str = AGENT, dry_run: bool = False
+        self,
+        new: Object | None,
+        old: Object | None = None,
+        *,
+        user: str = AGENT,
+        dry_run: bool = False,
     ) -> list[str]:
         """Why an object is not created, changed or (`new` None) deleted; empty when it is."""
         item = new if new is not None else old
@@ -75,9 +82,19 @@ class Admission:
         return {"metadata": {"name": name, "labels": dict(self._namespaces.get(name, {}))}}
 
     def _judge(
-        self, request: Object, resource: str, new: Object | None, old: Object | None, space: Object | None
+        self,
+        request: Object,
+        resource: str,
+        new: Object | None,
+        old: Object | None,
+        space: Object | None,
     ) -> list[str]:
-        context: Object = {"request": request, "object": new, "oldObject": old, "namespaceObject": space}
+        context: Object = {
+            "request": request,
+            "object": new,
+            "oldObject": old,
+            "namespaceObject": space,
+        }
         matched = 0
         denied = []
         for policy in self.policies:
@@ -90,7 +107,9 @@ class Admission:
             ):
                 continue
             matched += 1
-            if not all(cel.evaluate(entry["expression"], context) for entry in policy["matchConditions"]):
+            if not all(
+                cel.evaluate(entry["expression"], context) for entry in policy["matchConditions"]
+            ):
                 continue
             variables: Object = {}
             known = {**context, "variables": variables}
@@ -118,7 +137,8 @@ def _value(expression: str, context: Object) -> Any:
 
 
 def served(item: Object | None) -> Object | None:
-    """As admission sees it: with the API server's defaults, as far as the policies ask for what has some."""
+    """As admission sees it: with the API server's defaults, as far as the policies ask for what has
+    some."""
     if item is None:
         return None
     item = copy.deepcopy(item)

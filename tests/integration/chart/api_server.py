@@ -1,4 +1,5 @@
-"""The part of Kubernetes' API that Helm asks while it renders: which kinds there are, and single objects."""
+"""The part of Kubernetes' API that Helm asks while it renders: which kinds there are, and single
+objects."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def serving(folder: Path, *objects: Object) -> Iterator[Path]:
 
         def do_GET(self) -> None:
             answer = answers.get(self.path.partition("?")[0])
-            body = json.dumps(answer or {"kind": "Status", "reason": "NotFound", "code": 404}).encode()
+            body = json.dumps(
+                answer or {"kind": "Status", "reason": "NotFound", "code": 404}
+            ).encode()
             self.send_response(200 if answer else 404)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

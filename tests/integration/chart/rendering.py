@@ -39,11 +39,14 @@ def merged(*values: Object) -> Object:
 
 
 def as_text(values: Object) -> str:
-    """As a file of values: JSON is YAML, and leaves no doubt whether an image's tag of digits alone is a string."""
+    """As a file of values: JSON is YAML, and leaves no doubt whether an image's tag of digits alone
+    is a string."""
     return json.dumps(values)
 
 
-def helm(*arguments: str, values: Object | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+def helm(
+    *arguments: str, values: Object | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
     flags = ["-f", "-"] if values is not None else []
     return subprocess.run(
         [program("helm"), *arguments, *flags],
@@ -60,13 +63,24 @@ class Rendered:
     """All objects of a release."""
 
     def __init__(
-        self, *values: Object, flags: tuple[str, ...] = (), release: str = "rel", namespace: str = "places"
+        self,
+        *values: Object,
+        flags: tuple[str, ...] = (),
+        release: str = "rel",
+        namespace: str = "places",
     ) -> None:
-        done = helm("template", release, str(CHART), "-n", namespace, *flags, values=merged(DOMAIN, *values))
+        done = helm(
+            "template", release, str(CHART), "-n", namespace, *flags, values=merged(DOMAIN, *values)
+        )
         assert done.returncode == 0, done.stderr
         self.objects: list[Object] = [item for item in yaml.safe_load_all(done.stdout) if item]
         keys = [
-            (item["apiVersion"], item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"])
+            (
+                item["apiVersion"],
+                item["kind"],
+                item["metadata"].get("namespace"),
+                item["metadata"]["name"],
+            )
             for item in self.objects
         ]
         assert len(keys) == len(set(keys))
@@ -94,7 +108,9 @@ class Rendered:
 
     def settings_of(self, config_map: str, name: str) -> Object:
         found = next(
-            i for i in self.objects if (i["kind"], i["metadata"]["name"]) == ("ConfigMap", config_map)
+            i
+            for i in self.objects
+            if (i["kind"], i["metadata"]["name"]) == ("ConfigMap", config_map)
         )
         table: Object = tomllib.loads(found["data"]["settings.toml"])[name]
         return table

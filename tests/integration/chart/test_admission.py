@@ -59,7 +59,8 @@ def pod_of(item: Object) -> Object:
 
 @pytest.mark.parametrize("case", cases())
 def test_the_agent_may_make_what_it_makes(case: str) -> None:
-    """Everything that the agent makes of a workspace and its settings may be made, changed and deleted."""
+    """Everything that the agent makes of a workspace and its settings may be made, changed and
+    deleted."""
     plan = plan_of(case)
     admission = policies(escalation=plan.settings.allow_privilege_escalation)
     record = records.record(
@@ -110,7 +111,7 @@ def test_every_write_is_looked_at() -> None:
             assert policies().write(new, old), kind.name
 
 
-# ------------------------------------------------------------------------------------------------ namespaces
+# --------------------------------------------------------------------------------------- namespaces
 def space(name: str, **labels: str) -> Object:
     return {"kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
@@ -123,17 +124,33 @@ DENIED_SPACES: list[tuple[str, Object | None, Object | None]] = [
     ("made with a name in front", space(f"x{NAME}", **OURS, **ENFORCED), None),
     ("made without the label", space(NAME, **ENFORCED), None),
     ("made without labels", {"kind": "Namespace", "metadata": {"name": NAME}}, None),
-    ("made with another's label", space(NAME, **{"app.kubernetes.io/managed-by": "Helm"}, **ENFORCED), None),
+    (
+        "made with another's label",
+        space(NAME, **{"app.kubernetes.io/managed-by": "Helm"}, **ENFORCED),
+        None,
+    ),
     ("made without Pod Security", space(NAME, **OURS), None),
-    ("made privileged", space(NAME, **OURS, **ENFORCED | {next(iter(ENFORCED)): "privileged"}), None),
+    (
+        "made privileged",
+        space(NAME, **OURS, **ENFORCED | {next(iter(ENFORCED)): "privileged"}),
+        None,
+    ),
     (
         "made baseline, which nobody allowed",
         space(NAME, **OURS, **ENFORCED | {next(iter(ENFORCED)): "baseline"}),
         None,
     ),
-    ("made under an old Pod Security", space(NAME, **OURS, **ENFORCED | {[*ENFORCED][1]: "v1.0"}), None),
+    (
+        "made under an old Pod Security",
+        space(NAME, **OURS, **ENFORCED | {[*ENFORCED][1]: "v1.0"}),
+        None,
+    ),
     ("a foreign one labelled", space("kube-system", **OURS, **ENFORCED), FOREIGN),
-    ("a foreign one without labels labelled", space("kube-system", **OURS, **ENFORCED), space("kube-system")),
+    (
+        "a foreign one without labels labelled",
+        space("kube-system", **OURS, **ENFORCED),
+        space("kube-system"),
+    ),
     ("a foreign one with a workspace's name seized", OWN, space(NAME)),
     ("a foreign one changed", FOREIGN, FOREIGN),
     ("a foreign one deleted", None, FOREIGN),
@@ -157,16 +174,19 @@ def test_no_namespace_but_a_workspaces(new: Object | None, old: Object | None) -
 
 
 def test_a_namespace_is_given_back() -> None:
-    """A namespace that carries a workspace's label, but not its name, may be given back: without the label, it is nobody's."""
+    """A namespace that carries a workspace's label, but not its name, may be given back: without
+    the label, it is nobody's."""
     assert policies().write(space("team"), space("team", **OURS)) == []
 
 
-# ------------------------------------------------------------------------------------------------ objects elsewhere
-@pytest.mark.parametrize("namespace", ["kube-system", "team", "places", "default", "workspace-1-1-abcdef"])
+# -------------------------------------------------------------------------------- objects elsewhere
+@pytest.mark.parametrize(
+    "namespace", ["kube-system", "team", "places", "default", "workspace-1-1-abcdef"]
+)
 @pytest.mark.parametrize("kind", [kind.name for kind in GENERATED if kind.namespaced])
 def test_nothing_is_written_elsewhere(kind: str, namespace: str) -> None:
-    """No object, as right as it may be, is made, changed or deleted in a namespace that is no workspace's: neither in one that
-    has only the label, nor in one that has only such a name."""
+    """No object, as right as it may be, is made, changed or deleted in a namespace that is no
+    workspace's: neither in one that has only the label, nor in one that has only such a name."""
     item = made(kind, namespace=namespace)
     foreign = {**item, "metadata": {**item["metadata"], "labels": {}}}
     for new, old in ((item, None), (item, item), (item, foreign), (None, item), (None, foreign)):
@@ -177,11 +197,18 @@ def test_nothing_is_written_elsewhere(kind: str, namespace: str) -> None:
     "kind", ["Secret", "Deployment", "PersistentVolumeClaim", "Service", "ServiceAccount"]
 )
 def test_what_others_have_in_a_shared_namespace(kind: str) -> None:
-    """In a namespace that workspaces share, what does not carry the agent's label is not changed, seized or deleted."""
+    """In a namespace that workspaces share, what does not carry the agent's label is not changed,
+    seized or deleted."""
     item = made(kind, namespace=SHARED)
     foreign = {**item, "metadata": {**item["metadata"], "labels": {"app": "theirs"}}}
     assert policies().write(item) == []
-    for new, old in ((foreign, None), (item, foreign), (foreign, foreign), (foreign, item), (None, foreign)):
+    for new, old in (
+        (foreign, None),
+        (item, foreign),
+        (foreign, foreign),
+        (foreign, item),
+        (None, foreign),
+    ):
         assert policies().write(new, old)
 
 
@@ -193,7 +220,8 @@ def test_no_limits_over_a_shared_namespace(kind: str) -> None:
 
 
 def test_no_pod_of_others_is_deleted_or_entered() -> None:
-    """Pods elsewhere, and those in a shared namespace that are no workspace's, are neither deleted nor entered."""
+    """Pods elsewhere, and those in a shared namespace that are no workspace's, are neither deleted
+    nor entered."""
     for namespace, labels in (("kube-system", OURS), ("team", OURS), (SHARED, {"app": "theirs"})):
         pod = {"kind": "Pod", "metadata": {"name": "x", "namespace": namespace, "labels": labels}}
         assert policies().write(None, pod)
@@ -201,9 +229,10 @@ def test_no_pod_of_others_is_deleted_or_entered() -> None:
     assert policies().run_command("kube-system", f"{NAME}-x")
 
 
-# ------------------------------------------------------------------------------------------------ shapes
+# ------------------------------------------------------------------------------------------- shapes
 def put(*path: Any) -> Callable[[Object], None]:
-    """Sets what the last word is at the path of the others, of the pod: of its first container after "c", "i": its first init container."""
+    """Sets what the last word is at the path of the others, of the pod: of its first container
+    after "c", "i": its first init container."""
 
     def change(item: Object) -> None:
         *way, last, value = path
@@ -237,7 +266,10 @@ def container(**body: Any) -> Callable[[Object], None]:
 
 DENIED_PODS: list[tuple[str, Callable[[Object], None]]] = [
     ("host path", volume(hostPath={"path": "/"})),
-    ("projected token", volume(projected={"sources": [{"serviceAccountToken": {"path": "token"}}]})),
+    (
+        "projected token",
+        volume(projected={"sources": [{"serviceAccountToken": {"path": "token"}}]}),
+    ),
     ("NFS", volume(nfs={"server": "x", "path": "/"})),
     ("CSI", volume(csi={"driver": "x"})),
     ("generic ephemeral volume", volume(ephemeral={"volumeClaimTemplate": {}})),
@@ -259,7 +291,10 @@ DENIED_PODS: list[tuple[str, Callable[[Object], None]]] = [
     ("no security context", without("securityContext")),
     ("no seccomp", put("securityContext", "seccompProfile", {"type": "Unconfined"})),
     ("no seccomp, unsaid", without("securityContext", "seccompProfile")),
-    ("sysctls", put("securityContext", "sysctls", [{"name": "kernel.shm_rmid_forced", "value": "0"}])),
+    (
+        "sysctls",
+        put("securityContext", "sysctls", [{"name": "kernel.shm_rmid_forced", "value": "0"}]),
+    ),
     ("an SELinux type", put("securityContext", "seLinuxOptions", {"type": "spc_t"})),
     ("a host process of Windows", put("securityContext", "windowsOptions", {"hostProcess": True})),
     ("no AppArmor", put("securityContext", "appArmorProfile", {"type": "Unconfined"})),
@@ -272,9 +307,18 @@ DENIED_PODS: list[tuple[str, Callable[[Object], None]]] = [
     ("some capabilities", put("c", "securityContext", "capabilities", {"drop": ["KILL"]})),
     ("container as root", put("c", "securityContext", "runAsUser", 0)),
     ("container perhaps root", put("c", "securityContext", "runAsNonRoot", False)),
-    ("container without seccomp", put("c", "securityContext", "seccompProfile", {"type": "Unconfined"})),
-    ("container without AppArmor", put("c", "securityContext", "appArmorProfile", {"type": "Unconfined"})),
-    ("container of an SELinux type", put("c", "securityContext", "seLinuxOptions", {"type": "spc_t"})),
+    (
+        "container without seccomp",
+        put("c", "securityContext", "seccompProfile", {"type": "Unconfined"}),
+    ),
+    (
+        "container without AppArmor",
+        put("c", "securityContext", "appArmorProfile", {"type": "Unconfined"}),
+    ),
+    (
+        "container of an SELinux type",
+        put("c", "securityContext", "seLinuxOptions", {"type": "spc_t"}),
+    ),
     ("unmasked /proc", put("c", "securityContext", "procMount", "Unmasked")),
     ("a container without anything", container()),
     ("a privileged container more", container(securityContext={"privileged": True})),
@@ -287,10 +331,13 @@ DENIED_PODS: list[tuple[str, Callable[[Object], None]]] = [
 ]
 
 
-@pytest.mark.parametrize("change", [row[1] for row in DENIED_PODS], ids=[row[0] for row in DENIED_PODS])
+@pytest.mark.parametrize(
+    "change", [row[1] for row in DENIED_PODS], ids=[row[0] for row in DENIED_PODS]
+)
 @pytest.mark.parametrize("namespace", [NAME, SHARED])
 def test_no_other_pod_than_a_workspaces(namespace: str, change: Callable[[Object], None]) -> None:
-    """A Deployment whose pod has more than a workspace's is neither made, nor is a right one changed so."""
+    """A Deployment whose pod has more than a workspace's is neither made, nor is a right one
+    changed so."""
     right = made("Deployment", namespace=namespace)
     pod_of(right).setdefault("initContainers", [copy.deepcopy(pod_of(right)["containers"][0])])
     assert policies().write(right) == []
@@ -301,7 +348,8 @@ def test_no_other_pod_than_a_workspaces(namespace: str, change: Callable[[Object
 
 
 def test_what_somebody_else_changed_may_be_ended() -> None:
-    """A Deployment to which somebody else gave more may be scaled down, mended and deleted by the agent."""
+    """A Deployment to which somebody else gave more may be scaled down, mended and deleted by the
+    agent."""
     right = made("Deployment")
     wrong = copy.deepcopy(right)
     pod_of(wrong)["hostNetwork"] = True
@@ -313,7 +361,8 @@ def test_what_somebody_else_changed_may_be_ended() -> None:
 
 
 def test_escalation_is_no_capability() -> None:
-    """Where the agent's owner allows escalation, containers still are not privileged, and get no capabilities."""
+    """Where the agent's owner allows escalation, containers still are not privileged, and get no
+    capabilities."""
     admission = policies(escalation=True)
     right = made("Deployment", "escalation")
     assert admission.write(right) == []
@@ -341,10 +390,22 @@ DENIED_PARTS: list[tuple[str, str, Object]] = [
     ("somebody's address", "Service", {"spec": {"clusterIP": "None", "externalIPs": ["8.8.8.8"]}}),
     ("somebody's volume", "PersistentVolumeClaim", {"spec": {"volumeName": "pv-1"}}),
     ("a selected volume", "PersistentVolumeClaim", {"spec": {"selector": {}}}),
-    ("a copy of a volume", "PersistentVolumeClaim", {"spec": {"dataSource": {"kind": "VolumeSnapshot"}}}),
-    ("another copy of a volume", "PersistentVolumeClaim", {"spec": {"dataSourceRef": {"namespace": "x"}}}),
+    (
+        "a copy of a volume",
+        "PersistentVolumeClaim",
+        {"spec": {"dataSource": {"kind": "VolumeSnapshot"}}},
+    ),
+    (
+        "another copy of a volume",
+        "PersistentVolumeClaim",
+        {"spec": {"dataSourceRef": {"namespace": "x"}}},
+    ),
     ("a policy for all pods", "NetworkPolicy", {"spec": {"podSelector": {}}}),
-    ("a policy for others' pods", "NetworkPolicy", {"spec": {"podSelector": {"matchLabels": {"app": "db"}}}}),
+    (
+        "a policy for others' pods",
+        "NetworkPolicy",
+        {"spec": {"podSelector": {"matchLabels": {"app": "db"}}}},
+    ),
 ]
 
 
@@ -360,9 +421,10 @@ def test_no_other_parts_than_a_workspaces(kind: str, wrong: Object) -> None:
     assert policies().write(item, right)
 
 
-# ------------------------------------------------------------------------------------------------ the chart
+# ---------------------------------------------------------------------------------------- the chart
 def test_where_the_cluster_has_them() -> None:
-    """The policies come with clusters that have the kind, with `always`, and never with `never`; each is bound."""
+    """The policies come with clusters that have the kind, with `always`, and never with `never`;
+    each is bound."""
     kinds = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
     assert not Rendered().kinds() & kinds
     assert not Rendered({"agent": {"admissionPolicy": "never"}}, flags=SERVED).kinds() & kinds
@@ -375,7 +437,9 @@ def test_where_the_cluster_has_them() -> None:
 
 def test_they_are_about_the_agents_own_account() -> None:
     """They name the account that the agent's pod runs under, whatever it is called."""
-    given = {"agent": {"admissionPolicy": "always", "serviceAccount": {"create": False, "name": "mine"}}}
+    given = {
+        "agent": {"admissionPolicy": "always", "serviceAccount": {"create": False, "name": "mine"}}
+    }
     rendered = Rendered(given)
     foreign = space("anything")
     admission = Admission(rendered, {})

@@ -58,7 +58,8 @@ def test_helm_never_deletes_sqlite() -> None:
 
 @pytest.mark.parametrize("values", [POSTGRES, {"database": {"existingSecret": "db"}}])
 def test_postgresql_in_the_place_of_sqlite(tmp_path: Path, values: Object) -> None:
-    """It would start empty: Helm refuses and says what is lost, until somebody says that it may be."""
+    """It would start empty: Helm refuses and says what is lost, until somebody says that it may
+    be."""
     refused = said(tmp_path, values, objects=(claim(**KEEP),))
     for words in (
         f"has its database in SQLite, in the volume claim {CLAIM}",
@@ -75,13 +76,15 @@ def test_postgresql_in_the_place_of_sqlite(tmp_path: Path, values: Object) -> No
 
 @pytest.mark.parametrize("objects", [(), (claim("another", **KEEP),)], ids=["none", "another's"])
 def test_postgresql_from_the_beginning(tmp_path: Path, objects: tuple[Object, ...]) -> None:
-    """Where this release has no SQLite, there is nothing to acknowledge, and nothing to be said of it."""
+    """Where this release has no SQLite, there is nothing to acknowledge, and nothing to be said of
+    it."""
     assert "SQLite" not in said(tmp_path, POSTGRES, objects=objects)
 
 
 @pytest.mark.parametrize("values", [merged(POSTGRES, START_EMPTY), OTHER_CLAIM, ELSEWHERE])
 def test_a_claim_that_helm_would_delete(tmp_path: Path, values: Object) -> None:
-    """One without the annotation is not deleted either: the message has the command that keeps it."""
+    """One without the annotation is not deleted either: the message has the command that keeps
+    it."""
     refused = said(tmp_path, values, objects=(claim(),))
     assert f"kubectl -n places annotate pvc {CLAIM} helm.sh/resource-policy=keep" in refused
     said_now = said(tmp_path, values, objects=(claim(**KEEP),))
@@ -91,16 +94,19 @@ def test_a_claim_that_helm_would_delete(tmp_path: Path, values: Object) -> None:
 
 @pytest.mark.parametrize("annotations", [{}, KEEP], ids=["before it was kept", "kept"])
 def test_sqlite_goes_on(tmp_path: Path, annotations: dict[str, str]) -> None:
-    """A release with SQLite, and one of the same name that comes after it, take the claim that is there."""
+    """A release with SQLite, and one of the same name that comes after it, take the claim that is
+    there."""
     notes = said(tmp_path, objects=(claim(**annotations),))
     assert f"in the volume claim {CLAIM}" in notes
 
 
 @pytest.mark.parametrize(
-    ("values", "name"), [({}, CLAIM), ({"server": {"persistence": {"existingClaim": "mine"}}}, "mine")]
+    ("values", "name"),
+    [({}, CLAIM), ({"server": {"persistence": {"existingClaim": "mine"}}}, "mine")],
 )
 def test_the_notes_tell_of_the_database(tmp_path: Path, values: Object, name: str) -> None:
-    """Where it is, that it remains, how it is deleted, and that PostgreSQL would begin with nothing of it."""
+    """Where it is, that it remains, how it is deleted, and that PostgreSQL would begin with nothing
+    of it."""
     notes = said(tmp_path, values)
     assert f"in the volume claim {name}. It remains after `helm uninstall`" in notes
     assert f"kubectl -n places delete pvc {name}" in notes

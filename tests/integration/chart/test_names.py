@@ -31,12 +31,16 @@ ALL = {"serviceMonitor": {"enabled": True}}
     ],
 )
 def test_names_are_those_of_services(release: str, values: Object, name: str) -> None:
-    """Whatever release and overrides are called, each object's name is a DNS label of at most 63 characters."""
+    """Whatever release and overrides are called, each object's name is a DNS label of at most 63
+    characters."""
     rendered = Rendered(values, ALL, release=release)
     assert f"{name}-server" in rendered.names("Service")
     for item in rendered.objects:
         if not item["kind"].startswith("ClusterRole"):
-            assert LABEL.fullmatch(item["metadata"]["name"]), (item["kind"], item["metadata"]["name"])
+            assert LABEL.fullmatch(item["metadata"]["name"]), (
+                item["kind"],
+                item["metadata"]["name"],
+            )
     assert f"http://{name}-server." in rendered.settings_of(f"{name}-gateway", "gateway")["server"]
 
 

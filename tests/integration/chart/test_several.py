@@ -16,10 +16,12 @@ ORIGIN = "https://moorage.example.com"
 
 
 @pytest.mark.parametrize(
-    "zone_url", ["https://dev.example.com", "https://dev.example.com:8443", "http://dev.example.com:8080"]
+    "zone_url",
+    ["https://dev.example.com", "https://dev.example.com:8443", "http://dev.example.com:8080"],
 )
 def test_what_the_server_gives_to_paste(zone_url: str) -> None:
-    """The chart takes it: agent and gateway find the server and have their tokens, and the gateway's zone is the agent's."""
+    """The chart takes it: agent and gateway find the server and have their tokens, and the
+    gateway's zone is the agent's."""
     assert program("helm")
     tokens = {"agent": new_secret("moor_agent_"), "gateway": new_secret("moor_gateway_")}
     command = install_commands.helm_command(
@@ -53,7 +55,10 @@ PRIVATE: Object = {
 }
 OWN_IMAGES: Object = {
     "image": {"pullPolicy": "Always"},
-    "agent": {"image": {"repository": "agents/moorage", "tag": "3"}, "toolsImage": "registry.test/tools:4"},
+    "agent": {
+        "image": {"repository": "agents/moorage", "tag": "3"},
+        "toolsImage": "registry.test/tools:4",
+    },
     "gateway": {"image": {"tag": "5"}},
 }
 
@@ -71,14 +76,16 @@ def test_what_is_pasted_has_the_same_images(values: Object) -> None:
         for of_pod in (_images, lambda pod: pod.get("imagePullSecrets")):
             assert of_pod(there.pod(part)) == of_pod(here.pod(part))
         certificates = [
-            release.get("ConfigMap", part)["data"].get("ca.crt", "").split() for release in (here, there)
+            release.get("ConfigMap", part)["data"].get("ca.crt", "").split()
+            for release in (here, there)
         ]
         assert certificates[0] == certificates[1]
     assert there.settings("agent")["tools_image"] == here.settings("agent")["tools_image"]
 
 
 def test_what_is_pasted_without_a_registry() -> None:
-    """A server that was not told where images are leaves it to the reader; Helm says so, before nodes ask elsewhere."""
+    """A server that was not told where images are leaves it to the reader; Helm says so, before
+    nodes ask elsewhere."""
     assert "write the registry here that has Moorage's images" in refusal(_pasted(None))
 
 
@@ -111,16 +118,20 @@ def _images(pod: Object) -> list[tuple[str, str]]:
 
 
 def test_the_gateway_never_asks_itself() -> None:
-    """Where the server is in the release, it is reached by its Service, whatever the zone's host leads to."""
+    """Where the server is in the release, it is reached by its Service, whatever the zone's host
+    leads to."""
     release = Rendered()
     assert release.settings("gateway")["server_on_zone"] is True
     for part in ("gateway", "agent"):
         assert "ws.test" not in release.settings(part)["server"]
-    assert "Leave config.kasAddress out" in refusal(DOMAIN, {"config": {"kasAddress": "https://ws.test"}})
+    assert "Leave config.kasAddress out" in refusal(
+        DOMAIN, {"config": {"kasAddress": "https://ws.test"}}
+    )
 
 
 def test_replicas_reach_each_other() -> None:
-    """Logs and commands are passed on to the replica that has the agent: the server's own pods are let in."""
+    """Logs and commands are passed on to the replica that has the agent: the server's own pods are
+    let in."""
     release = Rendered(POSTGRES, {"server": {"replicas": 2}})
     sources = release.get("NetworkPolicy", "server")["spec"]["ingress"][0]["from"]
     own = release.get("Deployment", "server")["spec"]["selector"]["matchLabels"]

@@ -33,7 +33,9 @@ GIVEN_TLS = {
         }
     }
 }
-EXISTING_TLS = {"ingress": {"tls": {"workspaceDomainSecret": "zone-tls", "wildcardDomainSecret": "wild-tls"}}}
+EXISTING_TLS = {
+    "ingress": {"tls": {"workspaceDomainSecret": "zone-tls", "wildcardDomainSecret": "wild-tls"}}
+}
 CERT_MANAGER = {"certManager": {"issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer"}}}
 SECOND_CLUSTER = {
     "server": {"enabled": False},
@@ -51,9 +53,12 @@ def test_lint() -> None:
     assert helm("show", "chart", str(CHART)).stdout.count(f"ersion: {__version__}\n") == 2
 
 
-@pytest.mark.parametrize("values", [{}, POSTGRES, GIVEN_TLS, EXISTING_TLS, CERT_MANAGER, SECOND_CLUSTER])
+@pytest.mark.parametrize(
+    "values", [{}, POSTGRES, GIVEN_TLS, EXISTING_TLS, CERT_MANAGER, SECOND_CLUSTER]
+)
 def test_pods_are_restricted(values: dict[str, Any]) -> None:
-    """Every pod meets Pod Security's `restricted`, writes to its volumes alone, and gets no environment from Services."""
+    """Every pod meets Pod Security's `restricted`, writes to its volumes alone, and gets no
+    environment from Services."""
     rendered = Rendered(values)
     for name in PARTS:
         if f"rel-moorage-{name}" not in rendered.names("Deployment"):
@@ -80,7 +85,8 @@ def test_pods_are_restricted(values: dict[str, Any]) -> None:
     "values", [{}, POSTGRES, GIVEN_TLS, EXISTING_TLS, {"caBundle": CERTIFICATE}, SECOND_CLUSTER]
 )
 def test_settings_are_the_processes_own(values: dict[str, Any], tmp_path: Any) -> None:
-    """What the chart writes into settings.toml is known to the process that reads it, and makes sense to it."""
+    """What the chart writes into settings.toml is known to the process that reads it, and makes
+    sense to it."""
     rendered = Rendered(values)
     kinds: dict[str, Any] = {"server": Settings, "gateway": GatewaySettings, "agent": AgentSettings}
     for name, kind in kinds.items():
@@ -97,17 +103,30 @@ def test_the_pods_run_the_processes_of_the_table() -> None:
     """Each is a container of its pod, and there is no other container."""
     rendered = Rendered()
     wanted = {(process.pod or process.name, process.module) for process in PROCESSES}
-    found = {(name, container["args"][0]) for name in PARTS for container in rendered.pod(name)["containers"]}
+    found = {
+        (name, container["args"][0])
+        for name in PARTS
+        for container in rendered.pod(name)["containers"]
+    }
     assert found == wanted
 
 
 def test_one_release_fits_together() -> None:
-    """Server, gateway and agent of a release find and know each other, and agree on where browsers are."""
+    """Server, gateway and agent of a release find and know each other, and agree on where browsers
+    are."""
     rendered = Rendered()
     server, gateway, agent = (rendered.settings(name) for name in ("server", "gateway", "agent"))
     assert gateway["server"] == agent["server"] == "http://rel-moorage-server.places.svc:8000"
-    assert (server["zone"], server["port"], server["public_url"]) == ("ws.test", 80, "http://ws.test")
-    assert (gateway["zone"], gateway["public_port"], gateway["public_scheme"]) == ("ws.test", 80, "http")
+    assert (server["zone"], server["port"], server["public_url"]) == (
+        "ws.test",
+        80,
+        "http://ws.test",
+    )
+    assert (gateway["zone"], gateway["public_port"], gateway["public_scheme"]) == (
+        "ws.test",
+        80,
+        "http",
+    )
     assert gateway["server_on_zone"] is True
     assert agent["gateway_namespace"] == "places"
     assert agent["tools_image"] == f"moorage/tools:{__version__}"
@@ -141,7 +160,8 @@ def test_no_object_looks_like_a_workspaces() -> None:
 
 
 def test_sqlite_has_one_server() -> None:
-    """Without a database URL the server keeps SQLite in a volume, and its successor waits for its end."""
+    """Without a database URL the server keeps SQLite in a volume, and its successor waits for its
+    end."""
     rendered = Rendered({"server": {"persistence": {"size": "3Gi", "storageClass": "fast"}}})
     claim = rendered.get("PersistentVolumeClaim", "server")["spec"]
     assert (claim["resources"]["requests"]["storage"], claim["storageClassName"]) == ("3Gi", "fast")
@@ -149,7 +169,9 @@ def test_sqlite_has_one_server() -> None:
     assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
     given = Rendered({"server": {"persistence": {"existingClaim": "mine"}}})
     assert "PersistentVolumeClaim" not in given.kinds()
-    assert {"claimName": "mine"} in [v.get("persistentVolumeClaim") for v in given.pod("server")["volumes"]]
+    assert {"claimName": "mine"} in [
+        v.get("persistentVolumeClaim") for v in given.pod("server")["volumes"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -161,14 +183,17 @@ def test_sqlite_has_one_server() -> None:
     ],
 )
 def test_postgresql(values: dict[str, Any], secret: str, key: str) -> None:
-    """With PostgreSQL there may be several servers, which are replaced without a gap; the URL is in a Secret alone."""
+    """With PostgreSQL there may be several servers, which are replaced without a gap; the URL is in
+    a Secret alone."""
     rendered = Rendered(values, {"server": {"replicas": 3}})
     deployment = rendered.get("Deployment", "server")["spec"]
     assert deployment["replicas"] == 3
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     environment = deployment["template"]["spec"]["containers"][0]["env"]
     wanted = {"secretKeyRef": {"name": secret, "key": key}}
-    assert [e["valueFrom"] for e in environment if e["name"] == "MOORAGE_SERVER_DATABASE"] == [wanted]
+    assert [e["valueFrom"] for e in environment if e["name"] == "MOORAGE_SERVER_DATABASE"] == [
+        wanted
+    ]
     assert "PersistentVolumeClaim" not in rendered.kinds()
     shown = [item for item in rendered.objects if item["kind"] != "Secret"]
     assert "secret@db" not in str(shown)
@@ -196,8 +221,8 @@ def test_existing_secrets() -> None:
 
 
 def test_where_repositories_are_read_from() -> None:
-    """Networks and hosts without public addresses are a value; keys for SSH are a Secret of the server's pod alone, mounted where
-    its file names them."""
+    """Networks and hosts without public addresses are a value; keys for SSH are a Secret of the
+    server's pod alone, mounted where its file names them."""
     given = {
         "repositoryNetworks": ["10.1.0.0/16", "[fd00::1]:443", "git.corp.example"],
         "gitSsh": {"existingSecret": "s"},
@@ -209,7 +234,9 @@ def test_where_repositories_are_read_from() -> None:
     pod = rendered.get("Deployment", "server")["spec"]["template"]["spec"]
     (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "git-ssh"]
     assert volume["secret"] == {"secretName": "s", "defaultMode": 0o440}
-    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "git-ssh"]
+    (mount,) = [
+        mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "git-ssh"
+    ]
     assert (mount["mountPath"], mount["readOnly"]) == ("/etc/moorage-ssh", True)
     for part in ("agent", "gateway"):
         assert "git-ssh" not in str(rendered.get("Deployment", part))
@@ -217,7 +244,8 @@ def test_where_repositories_are_read_from() -> None:
 
 
 def test_secrets_that_are_given() -> None:
-    """Values of the reference's names end up in the release's Secret; pods are rolled when they change."""
+    """Values of the reference's names end up in the release's Secret; pods are rolled when they
+    change."""
     values = {"config": {"token": "t" * 20}, "auth": {"signing_key": "k" * 40}}
     rendered = Rendered(values)
     other = Rendered(values, {"config": {"token": "u" * 20}})
@@ -230,7 +258,9 @@ def test_secrets_that_are_given() -> None:
 
 def seals(rendered: Rendered, name: str) -> dict[str, str]:
     """The annotations of a pod, a change of which rolls it."""
-    found: dict[str, str] = rendered.get("Deployment", name)["spec"]["template"]["metadata"]["annotations"]
+    found: dict[str, str] = rendered.get("Deployment", name)["spec"]["template"]["metadata"][
+        "annotations"
+    ]
     return found
 
 
@@ -243,7 +273,8 @@ def test_only_who_is_concerned_is_rolled() -> None:
 
 
 def test_an_ingress_ends_tls() -> None:
-    """Behind ingress-nginx: both hosts, long WebSockets, no limit on bodies, a ClusterIP Service, and HAProxy without TLS."""
+    """Behind ingress-nginx: both hosts, long WebSockets, no limit on bodies, a ClusterIP Service,
+    and HAProxy without TLS."""
     rendered = Rendered(EXISTING_TLS, {"ingress": {"enabled": True}})
     ingress = rendered.get("Ingress", "gateway")
     assert ingress["spec"]["ingressClassName"] == "nginx"
@@ -271,12 +302,15 @@ def test_an_ingress_ends_tls() -> None:
     ],
 )
 def test_haproxy_ends_tls(values: dict[str, Any], secrets: list[str]) -> None:
-    """Behind a LoadBalancer, HAProxy has both certificates, each in a folder that is renewed with its Secret."""
+    """Behind a LoadBalancer, HAProxy has both certificates, each in a folder that is renewed with
+    its Secret."""
     rendered = Rendered(values)
     service = rendered.get("Service", "gateway")["spec"]
     assert (service["type"], service["ports"][0]["port"]) == ("LoadBalancer", 443)
     volume = next(v for v in rendered.pod("gateway")["volumes"] if v["name"] == "tls")
-    found = {s["secret"]["items"][0]["path"]: s["secret"]["name"] for s in volume["projected"]["sources"]}
+    found = {
+        s["secret"]["items"][0]["path"]: s["secret"]["name"] for s in volume["projected"]["sources"]
+    }
     assert found == {"workspace-domain/tls.crt": secrets[0], "wildcard-domain/tls.crt": secrets[1]}
     for container in rendered.pod("gateway")["containers"]:
         mount = next(m for m in container["volumeMounts"] if m["name"] == "tls")
@@ -306,7 +340,10 @@ def test_something_else_ends_tls() -> None:
 def test_a_node_port() -> None:
     """Browsers' port and the node's are given where there is no balancer."""
     rendered = Rendered(
-        {"ingress": {"publicPort": 30080}, "gateway": {"service": {"type": "NodePort", "nodePort": 30080}}}
+        {
+            "ingress": {"publicPort": 30080},
+            "gateway": {"service": {"type": "NodePort", "nodePort": 30080}},
+        }
     )
     port = rendered.get("Service", "gateway")["spec"]["ports"][0]
     assert (port["nodePort"], port["targetPort"]) == (30080, "web")
@@ -322,18 +359,28 @@ def test_a_cluster_without_dns() -> None:
 
 
 def test_a_second_cluster() -> None:
-    """Agent and gateway alone: both reach the server at its public address, where people sign in, too."""
+    """Agent and gateway alone: both reach the server at its public address, where people sign in,
+    too."""
     rendered = Rendered(SECOND_CLUSTER)
     assert rendered.names("Deployment") == ["rel-moorage-agent", "rel-moorage-gateway"]
     assert rendered.settings("agent")["server"] == "https://moorage.example.com"
     gateway = rendered.settings("gateway")
     assert (gateway["server"], gateway["server_on_zone"]) == ("https://moorage.example.com", False)
-    assert rendered.get("Secret", "secrets")["data"].keys() == {"agent-token", "gateway-token", "gateway-key"}
+    assert rendered.get("Secret", "secrets")["data"].keys() == {
+        "agent-token",
+        "gateway-token",
+        "gateway-key",
+    }
 
 
 def test_an_agent_alone() -> None:
-    """Where the gateway is elsewhere, the agent needs its token and the server's address, and no domain."""
-    values = {**SECOND_CLUSTER, "gateway": {"enabled": False}, "ingress": {"host": {"workspaceDomain": ""}}}
+    """Where the gateway is elsewhere, the agent needs its token and the server's address, and no
+    domain."""
+    values = {
+        **SECOND_CLUSTER,
+        "gateway": {"enabled": False},
+        "ingress": {"host": {"workspaceDomain": ""}},
+    }
     rendered = Rendered(values)
     assert rendered.names("Deployment") == ["rel-moorage-agent"]
     assert rendered.kinds() == {
@@ -352,7 +399,9 @@ def test_an_agent_alone() -> None:
 
 def test_settings_of_workspaces() -> None:
     """They are the agent's file, as they are; without any, the server's settings hold."""
-    settings = {"remote_development": {"storage": {"size": "5Gi"}, "gateway": {"namespace": "edge"}}}
+    settings = {
+        "remote_development": {"storage": {"size": "5Gi"}, "gateway": {"namespace": "edge"}}
+    }
     rendered = Rendered({"agent": {"workspaceSettings": settings}})
     assert yaml.safe_load(rendered.get("ConfigMap", "agent")["data"]["config.yaml"]) == settings
     assert rendered.settings("agent")["workspace_settings"] == "/etc/moorage/config.yaml"
@@ -390,7 +439,9 @@ def test_where_pods_go() -> None:
 
 def test_images() -> None:
     """One registry and tag for all, unless a part has a tag of its own."""
-    rendered = Rendered({"image": {"registry": "r.test/x/", "tag": "1"}, "agent": {"image": {"tag": "2"}}})
+    rendered = Rendered(
+        {"image": {"registry": "r.test/x/", "tag": "1"}, "agent": {"image": {"tag": "2"}}}
+    )
     images = {name: rendered.pod(name)["containers"][0]["image"] for name in PARTS}
     assert images == {
         "server": "r.test/x/moorage/server:1",
@@ -429,15 +480,21 @@ def test_the_agents_rights() -> None:
 
 
 def test_the_agents_rights_in_one_namespace() -> None:
-    """With `onlyNamespace`, what the agent does with workspaces is a Role's there, and of the cluster it lists nodes alone. Of the
-    release's own namespace, where Moorage's secrets are, it reads the pull secrets that the values name."""
+    """With `onlyNamespace`, what the agent does with workspaces is a Role's there, and of the
+    cluster it lists nodes alone. Of the release's own namespace, where Moorage's secrets are, it
+    reads the pull secrets that the values name."""
     rendered = Rendered(
-        {"agent": {"onlyNamespace": "shared"}, "imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}]}
+        {
+            "agent": {"onlyNamespace": "shared"},
+            "imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}],
+        }
     )
     role = next(item for item in rendered.objects if item["kind"] == "ClusterRole")
     assert allowed(role["rules"]) == {("", "nodes", "list")}
     roles = {
-        item["metadata"]["namespace"]: item["rules"] for item in rendered.objects if item["kind"] == "Role"
+        item["metadata"]["namespace"]: item["rules"]
+        for item in rendered.objects
+        if item["kind"] == "Role"
     }
     assert roles.keys() == {"shared", "places"}
     assert allowed(roles["shared"]) == allowed(rights.workspaces_role("agent", "shared")["rules"])
@@ -451,14 +508,17 @@ def test_the_agents_rights_in_one_namespace() -> None:
     ]
     bindings = [item for item in rendered.objects if item["kind"] == "RoleBinding"]
     assert {(b["metadata"]["namespace"], b["roleRef"]["name"]) for b in bindings} == {
-        (r["metadata"]["namespace"], r["metadata"]["name"]) for r in rendered.objects if r["kind"] == "Role"
+        (r["metadata"]["namespace"], r["metadata"]["name"])
+        for r in rendered.objects
+        if r["kind"] == "Role"
     }
     assert {b["subjects"][0]["name"] for b in bindings} == {"rel-moorage-agent"}
     assert rendered.settings("agent")["only_namespace"] == "shared"
 
 
 def test_images_by_their_digest() -> None:
-    """An image with a digest is named by it, beside its tag; a second cluster gets the same ones."""
+    """An image with a digest is named by it, beside its tag; a second cluster gets the same
+    ones."""
     digest = "sha256:" + "ab" * 32
     values = {part: {"image": {"digest": digest}} for part in PARTS}
     tools = f"registry.example.com/tools:1@{digest}"
@@ -467,7 +527,9 @@ def test_images_by_their_digest() -> None:
     )
     for part in PARTS:
         for container in rendered.pod(part)["containers"]:
-            assert container["image"] == f"registry.example.com/moorage/{part}:{__version__}@{digest}"
+            assert (
+                container["image"] == f"registry.example.com/moorage/{part}:{__version__}@{digest}"
+            )
     assert rendered.settings("agent")["tools_image"] == tools
     config = next(
         i
@@ -478,8 +540,13 @@ def test_images_by_their_digest() -> None:
 
 
 def test_where_the_agent_reads_pull_secrets() -> None:
-    """In the namespaces that its settings name, all; of those that a file of its own names, these alone, and nothing else."""
-    given = {"remote_development": {"image_pull_secrets": [{"name": "registry", "namespace": "platform"}]}}
+    """In the namespaces that its settings name, all; of those that a file of its own names, these
+    alone, and nothing else."""
+    given = {
+        "remote_development": {
+            "image_pull_secrets": [{"name": "registry", "namespace": "platform"}]
+        }
+    }
     rendered = Rendered(
         {"agent": {"workspaceSettings": given, "settings": {"pull_secret_namespaces": ["team"]}}}
     )
@@ -503,12 +570,17 @@ def allowed(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
 
 
 def test_who_may_reach_the_processes() -> None:
-    """The server is reached by gateway, agent and its own replicas alone, metrics by whoever was named."""
-    prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    """The server is reached by gateway, agent and its own replicas alone, metrics by whoever was
+    named."""
+    prometheus = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}
+    }
     rendered = Rendered({"networkPolicy": {"metricsFrom": [prometheus]}})
     (rule,) = rendered.get("NetworkPolicy", "server")["spec"]["ingress"]
     assert rule["from"][-1] == prometheus
-    names = [peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for peer in rule["from"][:-1]]
+    names = [
+        peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for peer in rule["from"][:-1]
+    ]
     assert names == ["moorage-gateway", "moorage-agent", "moorage-server"]
     web, metrics = rendered.get("NetworkPolicy", "gateway")["spec"]["ingress"]
     assert "from" not in web
@@ -527,7 +599,8 @@ def test_disruption_budgets(version: str, api: str) -> None:
 
 
 def test_monitoring() -> None:
-    """Off by default. Metrics have Services of their own, which no balancer shows, and each monitor finds its one."""
+    """Off by default. Metrics have Services of their own, which no balancer shows, and each monitor
+    finds its one."""
     assert "ServiceMonitor" not in Rendered().kinds()
     rendered = Rendered({"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}})
     for name in PARTS:
@@ -536,9 +609,13 @@ def test_monitoring() -> None:
         service = rendered.get("Service", f"{name}-metrics")
         wanted = monitor["spec"]["selector"]["matchLabels"]
         assert wanted.items() <= service["metadata"]["labels"].items()
-        others = [item for item in rendered.objects if item["kind"] == "Service" and item is not service]
+        others = [
+            item for item in rendered.objects if item["kind"] == "Service" and item is not service
+        ]
         assert not [item for item in others if wanted.items() <= item["metadata"]["labels"].items()]
-        ports = {port["name"] for c in rendered.pod(name)["containers"] for port in c.get("ports", [])}
+        ports = {
+            port["name"] for c in rendered.pod(name)["containers"] for port in c.get("ports", [])
+        }
         assert service["spec"]["ports"][0]["targetPort"] in ports
 
 

@@ -19,9 +19,15 @@ TOKEN = "moor_agent_0123456789"
         ({"server": {"replicas": "two"}}, ["server/replicas", "got string, want integer"]),
         ({"server": {"replica": 2}}, ["server", "additional properties 'replica' not allowed"]),
         ({"gateway": {"enabled": "yes please"}}, ["gateway/enabled", "got string, want boolean"]),
-        ({"gateway": {"service": {"type": "Loadbalancer"}}}, ["gateway/service/type", "'LoadBalancer'"]),
+        (
+            {"gateway": {"service": {"type": "Loadbalancer"}}},
+            ["gateway/service/type", "'LoadBalancer'"],
+        ),
         ({"gateway": {"service": {"nodePort": 70000}}}, ["gateway/service/nodePort", "maximum"]),
-        ({"gateway": {"service": {"clusterIP": "gateway"}}}, ["gateway/service/clusterIP", "pattern"]),
+        (
+            {"gateway": {"service": {"clusterIP": "gateway"}}},
+            ["gateway/service/clusterIP", "pattern"],
+        ),
         ({"server": {"service": {"clusterIP": "None"}}}, ["server/service/clusterIP", "pattern"]),
         ({"database": {"url": "mysql://db"}}, ["database/url", "postgres"]),
         ({"auth": {"host": "moorage.example.com"}}, ["auth/host", "https?"]),
@@ -35,7 +41,10 @@ TOKEN = "moor_agent_0123456789"
         ),
         ({"server": {"extraEnv": {"A": "b"}}}, ["server/extraEnv", "got object, want array"]),
         ({"certManager": {"issuerRef": {"kind": "Issuer"}}}, ["certManager/issuerRef", "name"]),
-        ({"agent": {"workspaceSettings": {"remote_developments": {}}}}, ["agent/workspaceSettings"]),
+        (
+            {"agent": {"workspaceSettings": {"remote_developments": {}}}},
+            ["agent/workspaceSettings"],
+        ),
         ({"agent": {"admissionPolicy": "sometimes"}}, ["agent/admissionPolicy", "'always'"]),
         ({"agent": {"onlyNamespace": "Team"}}, ["agent/onlyNamespace", "pattern"]),
         ({"servers": {}}, ["additional properties 'servers' not allowed"]),
@@ -63,7 +72,10 @@ def test_a_wrong_type_or_name(values: Object, words: list[str]) -> None:
             },
             "in which the agent would have no rights",
         ),
-        ({"ingress": {"host": {"wildcardDomain": "*.other.test"}}}, "workspaces are found at *.ws.test"),
+        (
+            {"ingress": {"host": {"wildcardDomain": "*.other.test"}}},
+            "workspaces are found at *.ws.test",
+        ),
         ({"server": {"replicas": 2}}, "SQLite, which takes exactly one. Set server.replicas to 1"),
         (merged(POSTGRES, {"database": {"existingSecret": "db"}}), "both set: give one of them"),
         ({"server": {"enabled": False}}, "config.kasAddress must say where the server is"),
@@ -72,7 +84,10 @@ def test_a_wrong_type_or_name(values: Object, words: list[str]) -> None:
             "config.token or config.existingSecret",
         ),
         (
-            {"server": {"enabled": False}, "config": {"kasAddress": "https://m.test", "token": TOKEN}},
+            {
+                "server": {"enabled": False},
+                "config": {"kasAddress": "https://m.test", "token": TOKEN},
+            },
             "auth.token or auth.existingSecret",
         ),
         (
@@ -87,7 +102,10 @@ def test_a_wrong_type_or_name(values: Object, words: list[str]) -> None:
             {"ingress": {"tls": {"workspaceDomainCert": "-----BEGIN CERTIFICATE-----\n"}}},
             "ingress.tls.workspaceDomainCert and ingress.tls.workspaceDomainKey belong together",
         ),
-        ({"ingress": {"tls": {"wildcardDomainSecret": "s"}}}, "names a Secret for one of workspaceDomain"),
+        (
+            {"ingress": {"tls": {"wildcardDomainSecret": "s"}}},
+            "names a Secret for one of workspaceDomain",
+        ),
         (
             {
                 "ingress": {"tls": {"workspaceDomainSecret": "s", "wildcardDomainSecret": "s"}},
@@ -97,7 +115,10 @@ def test_a_wrong_type_or_name(values: Object, words: list[str]) -> None:
         ),
         ({"config": {"kasAddress": "wss://ws.test"}}, "Leave config.kasAddress out"),
         (
-            {"ingress": {"enabled": True}, "gateway": {"service": {"externalTrafficPolicy": "Local"}}},
+            {
+                "ingress": {"enabled": True},
+                "gateway": {"service": {"externalTrafficPolicy": "Local"}},
+            },
             "externalTrafficPolicy is set, but the gateway's Service is of type ClusterIP, as ingress.enabled: true",
         ),
         (
@@ -112,7 +133,11 @@ def test_a_wrong_type_or_name(values: Object, words: list[str]) -> None:
             "Leave it out, or set gateway.service.type to LoadBalancer",
         ),
         (
-            {"gateway": {"service": {"type": "NodePort", "loadBalancerSourceRanges": ["192.0.2.0/24"]}}},
+            {
+                "gateway": {
+                    "service": {"type": "NodePort", "loadBalancerSourceRanges": ["192.0.2.0/24"]}
+                }
+            },
             "loadBalancerSourceRanges is set, but the gateway's Service is of type NodePort, where",
         ),
         (
@@ -120,7 +145,11 @@ def test_a_wrong_type_or_name(values: Object, words: list[str]) -> None:
             "gateway.service.clusterIP is None, but the gateway's Service is of type LoadBalancer",
         ),
         (
-            {"server": {"enabled": False}, "gateway": {"enabled": False}, "agent": {"enabled": False}},
+            {
+                "server": {"enabled": False},
+                "gateway": {"enabled": False},
+                "agent": {"enabled": False},
+            },
             "there is nothing to install",
         ),
     ],
@@ -131,7 +160,8 @@ def test_values_that_do_not_go_together(values: Object, words: str) -> None:
 
 
 def test_every_value_is_checked() -> None:
-    """The schema knows all that values.yaml has, nothing else, and lets through what is the default."""
+    """The schema knows all that values.yaml has, nothing else, and lets through what is the
+    default."""
     schema = json.loads((CHART / "values.schema.json").read_text())
     values = yaml.safe_load((CHART / "values.yaml").read_text())
 

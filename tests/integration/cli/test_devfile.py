@@ -31,7 +31,9 @@ components:
 BAD = GOOD.replace("image:", "imag:")
 
 
-def moor(*arguments: str | Path, text: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def moor(
+    *arguments: str | Path, text: str = "", cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs `moor devfile …`, as the one place that maps errors to exit codes does."""
     return subprocess.run(
         [sys.executable, "-m", "moorage.cli.main", "devfile", *map(str, arguments)],
@@ -91,7 +93,8 @@ def test_validate_as_json(good: Path, bad: Path) -> None:
 
 
 def test_what_is_not_listed_is_counted(tmp_path: Path) -> None:
-    """Of very many mistakes the first hundred are listed, and a last line says that there are more."""
+    """Of very many mistakes the first hundred are listed, and a last line says that there are
+    more."""
     file = tmp_path / ".devfile.yaml"
     file.write_text(GOOD + "".join(f"key{number}: x\n" for number in range(250)))
     for command in ("validate", "flatten"):
@@ -106,7 +109,9 @@ def test_what_is_not_listed_is_counted(tmp_path: Path) -> None:
 def test_validate_for_gitlab(tmp_path: Path) -> None:
     """The profile's refusals count, together with what is wrong anyway."""
     file = tmp_path / "x.yaml"
-    file.write_text(GOOD.replace("2.2.0", "2.2.2") + "projects: [{name: p, git: {remotes: {o: u}}}]")
+    file.write_text(
+        GOOD.replace("2.2.0", "2.2.2") + "projects: [{name: p, git: {remotes: {o: u}}}]"
+    )
     assert moor("validate", file).returncode == 0
     result = moor("validate", file, "--profile", "gitlab", "-o", "json")
     assert result.returncode == 1
@@ -140,7 +145,8 @@ def test_what_cannot_be_read_is_exit_code_2(arguments: tuple[str, ...], tmp_path
 
 @published.marker
 def test_parents_are_fetched_only_when_allowed() -> None:
-    """A sample of the registry needs its parent: refused without, flattened with the registry's folder."""
+    """A sample of the registry needs its parent: refused without, flattened with the registry's
+    folder."""
     sample = REGISTRY / "sample-go-basic/2.0.0/devfile.yaml"
     refused = moor("flatten", sample)
     assert refused.returncode == 1
@@ -153,11 +159,14 @@ def test_parents_are_fetched_only_when_allowed() -> None:
     assert flat.parent is None
     assert flat.component("runtime") is not None
     as_json = json.loads(moor("flatten", sample, "--registry", REGISTRY, "-o", "json").stdout)
-    assert [component["name"] for component in as_json["components"]] == [c.name for c in flat.components]
+    assert [component["name"] for component in as_json["components"]] == [
+        c.name for c in flat.components
+    ]
 
 
 def test_a_parent_beside_the_file(tmp_path: Path, good: Path) -> None:
-    """A relative parent in the devfile's own folder needs no permission; one outside of it is refused."""
+    """A relative parent in the devfile's own folder needs no permission; one outside of it is
+    refused."""
     child = tmp_path / "child.yaml"
     child.write_text("schemaVersion: 2.2.0\nparent: {uri: .devfile.yaml}")
     assert "name: py" in moor("flatten", child).stdout
@@ -191,7 +200,8 @@ def test_explain_refuses_what_cannot_run(tmp_path: Path) -> None:
 
 
 def test_a_devcontainer_is_translated(tmp_path: Path) -> None:
-    """The devfile goes to standard output, what is not carried to standard error; explain takes it as well."""
+    """The devfile goes to standard output, what is not carried to standard error; explain takes it
+    as well."""
     folder = tmp_path / ".devcontainer"
     folder.mkdir()
     (folder / "devcontainer.json").write_text(
@@ -207,7 +217,8 @@ def test_a_devcontainer_is_translated(tmp_path: Path) -> None:
 
 
 def test_init_finds_language_and_port(tmp_path: Path) -> None:
-    """A repository gets a devfile that is valid for both profiles; a second time it is left alone."""
+    """A repository gets a devfile that is valid for both profiles; a second time it is left
+    alone."""
     (tmp_path / "requirements.txt").write_text("flask\n")
     (tmp_path / "app.py").write_text("app.run(port=8181)\n")
     result = moor("init", tmp_path, "--yes")
@@ -219,13 +230,17 @@ def test_init_finds_language_and_port(tmp_path: Path) -> None:
     assert "python" in str(container.image)
     assert container.endpoints[0].target_port == 8181
     assert moor("init", tmp_path, "--yes").returncode == 6
-    assert moor("init", tmp_path, "--yes", "--force", "--image", "mine:1", "--port", "9000").returncode == 0
+    assert (
+        moor("init", tmp_path, "--yes", "--force", "--image", "mine:1", "--port", "9000").returncode
+        == 0
+    )
     assert "mine:1" in (tmp_path / ".devfile.yaml").read_text()
     assert "9000" in (tmp_path / ".devfile.yaml").read_text()
 
 
 def test_init_asks_a_person(tmp_path: Path) -> None:
-    """At a terminal it asks for name, image and port, and what was found is the answer of a bare Enter."""
+    """At a terminal it asks for name, image and port, and what was found is the answer of a bare
+    Enter."""
     (tmp_path / "go.mod").write_text("module x\n")
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -251,7 +266,8 @@ def test_init_asks_a_person(tmp_path: Path) -> None:
 
 
 def test_every_command_speaks_json(tmp_path: Path, good: Path, bad: Path) -> None:
-    """With `-o json` the outcome is JSON on standard output, and so is what is wrong, on standard error."""
+    """With `-o json` the outcome is JSON on standard output, and so is what is wrong, on standard
+    error."""
     devcontainer = tmp_path / "devcontainer.json"
     devcontainer.write_text('{"image": "example.com/node:24", "features": {"x": {}}}')
     for arguments, key in (
@@ -291,7 +307,9 @@ def web(good: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(good.parent))) as server:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(good.parent))
+    ) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -22,7 +22,12 @@ def pipeline(installed: Installation, command: str) -> subprocess.CompletedProce
     """A shell's pipeline around `$MOOR`."""
     environ = {**installed.environ, "MOOR": str(MOOR)}
     return subprocess.run(
-        ["bash", "-c", command], env=environ, capture_output=True, text=True, timeout=120, check=False
+        ["bash", "-c", command],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -33,20 +38,25 @@ def test_output_and_exit_code(installed: Installation, workspace: str) -> None:
 
 
 def test_the_environment(installed: Installation, workspace: str) -> None:
-    """The command runs in the project, with the devfile's variables and those that were given at creation."""
-    done = installed.moor("exec", workspace, "--", "sh", "-c", 'pwd; echo "$GIVEN/$FROM_DEVFILE"; id -u')
+    """The command runs in the project, with the devfile's variables and those that were given at
+    creation."""
+    done = installed.moor(
+        "exec", workspace, "--", "sh", "-c", 'pwd; echo "$GIVEN/$FROM_DEVFILE"; id -u'
+    )
     assert done.stdout.split("\n")[:3] == ["/projects/app", "a b/1", "5001"]
 
 
 def test_programs_of_the_home_are_found(installed: Installation, workspace: str) -> None:
-    """What `pip install --user` puts into `~/.local/bin` runs by its name, as in the editor's terminal."""
+    """What `pip install --user` puts into `~/.local/bin` runs by its name, as in the editor's
+    terminal."""
     script = "mkdir -p ~/.local/bin && printf '#!/bin/sh\necho mine\n' > ~/.local/bin/mine && chmod +x ~/.local/bin/mine"
     assert installed.moor("exec", workspace, "--", "sh", "-c", script).returncode == 0
     assert installed.moor("exec", workspace, "--", "mine").stdout == "mine\n"
 
 
 def test_the_kind_of_terminal(installed: Installation, workspace: str) -> None:
-    """A command in a terminal knows what kind it is; one without a terminal is told nothing of it."""
+    """A command in a terminal knows what kind it is; one without a terminal is told nothing of
+    it."""
     with Terminal(installed, "exec", workspace, "--", "sh", "-c", "echo kind: $TERM.") as terminal:
         terminal.until("kind: xterm-256color.")
     done = installed.moor("exec", workspace, "--", "sh", "-c", "echo kind: $TERM.")
@@ -71,7 +81,8 @@ def test_input_of_any_size(installed: Installation, workspace: str, tmp_path: Pa
 
 
 def test_output_of_any_size_at_the_readers_pace(installed: Installation, workspace: str) -> None:
-    """A reader that pauses for longer than a ping may take loses nothing, and the connection stays."""
+    """A reader that pauses for longer than a ping may take loses nothing, and the connection
+    stays."""
     command = f"$MOOR exec {workspace} -- head -c 20000000 /dev/zero | (head -c 10; sleep 10; cat) | wc -c"
     done = pipeline(installed, command)
     assert (done.stdout.strip(), done.stderr) == ("20000000", "")
@@ -100,9 +111,12 @@ def test_a_terminal(installed: Installation, workspace: str) -> None:
         terminal.type("stty size; echo rea''dy\r")
         assert "33 111" in terminal.until("ready")
         terminal.resize(122, 44)
-        terminal.type("while [ \"$(stty size)\" != '44 122' ]; do sleep 0.1; done; echo resi''zed\r")
+        terminal.type(
+            "while [ \"$(stty size)\" != '44 122' ]; do sleep 0.1; done; echo resi''zed\r"
+        )
         terminal.until("resized")
-        # A shell of its own: an interactive one may lose a signal between an `echo` and the start of the next program.
+        # A shell of its own: an interactive one may lose a signal between an `echo` and the start
+        # of the next program.
         terminal.type("sh -c \"echo be''gins; exec sleep 1000\"\r")
         terminal.until("begins")
         terminal.type("\x03")
@@ -114,7 +128,9 @@ def test_a_terminal(installed: Installation, workspace: str) -> None:
 
 def test_a_terminal_is_not_forced(installed: Installation, workspace: str) -> None:
     """`-T` has none where there is one; `-t` has one where there is none."""
-    with Terminal(installed, "exec", workspace, "-T", "--", "sh", "-c", "test -t 0 || echo none") as terminal:
+    with Terminal(
+        installed, "exec", workspace, "-T", "--", "sh", "-c", "test -t 0 || echo none"
+    ) as terminal:
         terminal.until("none")
         assert terminal.exit_code() == 0
     done = installed.moor(
@@ -143,7 +159,10 @@ def test_refusals(installed: Installation, workspace: str) -> None:
     unknown = installed.moor("exec", workspace, "-c", "nonesuch", "--", "true")
     assert unknown.returncode == 2
     assert "It has: py." in unknown.stderr
-    assert installed.moor("exec", workspace, "--", "true", env={"MOORAGE_TOKEN": "wrong"}).returncode == 3
+    assert (
+        installed.moor("exec", workspace, "--", "true", env={"MOORAGE_TOKEN": "wrong"}).returncode
+        == 3
+    )
 
 
 def test_through_the_gateway(installed: Installation, workspace: str) -> None:

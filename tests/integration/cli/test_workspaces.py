@@ -18,13 +18,15 @@ pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("cli")]
 
 
 def test_from_creation_to_deletion(installed: Installation, repositories: dict[str, str]) -> None:
-    """Stages as lines without a terminal, the URL at the end; files stay over a stop; nothing is left in the end."""
+    """Stages as lines without a terminal, the URL at the end; files stay over a stop; nothing is
+    left in the end."""
     done = installed.moor("create", repositories["app"], "--name", "life")
     assert done.returncode == 0, done.stderr
     for stage in ("Queued", "Image", "Volume", "Clone", "Containers", "Editor", "Ready"):
         assert re.search(rf"^{stage} +done +[0-9.]+ s", done.stderr, re.MULTILINE), stage
     url = re.fullmatch(
-        r"life runs\. (http://60001-(workspace-1-1-[0-9a-z]{6})\.localhost:\d+/\?folder=.*)\n", done.stdout
+        r"life runs\. (http://60001-(workspace-1-1-[0-9a-z]{6})\.localhost:\d+/\?folder=.*)\n",
+        done.stdout,
     )
     assert url, done.stdout
     name = url[2]
@@ -34,7 +36,10 @@ def test_from_creation_to_deletion(installed: Installation, repositories: dict[s
         == f"http://3000-{name}.localhost:{installed.port}/\n"
     )
     assert [item["port"] for item in installed.json("ports", "life")["items"]] == [60001, 8080]
-    assert installed.moor("exec", "life", "--", "sh", "-c", "echo kept > /projects/note").returncode == 0
+    assert (
+        installed.moor("exec", "life", "--", "sh", "-c", "echo kept > /projects/note").returncode
+        == 0
+    )
     assert installed.moor("stop", "life").stdout == "life is stopped.\n"
     assert installed.json("show", "life")["state"] == "Stopped"
     assert installed.moor("exec", "life", "--", "true").returncode != 0
@@ -69,7 +74,8 @@ def test_list_and_show(installed: Installation, workspace: str) -> None:
 
 
 def test_an_image_that_is_not_there(installed: Installation, repositories: dict[str, str]) -> None:
-    """Exit code 1 and the cause; the workspace is there to look at, and as JSON beside the error."""
+    """Exit code 1 and the cause; the workspace is there to look at, and as JSON beside the
+    error."""
     done = installed.moor("create", repositories["no-image"], "--name", "no-image", "-o", "json")
     assert done.returncode == 1
     workspace, error = json.loads(done.stdout), json.loads(done.stderr)
@@ -82,7 +88,9 @@ def test_an_image_that_is_not_there(installed: Installation, repositories: dict[
     assert installed.moor("delete", "no-image", "--yes").returncode == 0
 
 
-def test_repositories_that_do_not_work(installed: Installation, repositories: dict[str, str]) -> None:
+def test_repositories_that_do_not_work(
+    installed: Installation, repositories: dict[str, str]
+) -> None:
     """Exit code 2, in words; a devfile's problems with their places; nothing is created."""
     before = installed.json("list")
     missing = installed.moor("create", repositories["no-devfile"])
@@ -120,7 +128,9 @@ def test_interrupted_while_it_waits(installed: Installation, repositories: dict[
     assert installed.moor("delete", "left", "--yes", "--no-wait", "-o", "json").returncode == 0
 
 
-def test_the_server_dies_while_somebody_waits(installed: Installation, repositories: dict[str, str]) -> None:
+def test_the_server_dies_while_somebody_waits(
+    installed: Installation, repositories: dict[str, str]
+) -> None:
     """Waiting outlives it."""
     with subprocess.Popen(
         [MOOR, "create", repositories["app"], "--name", "patient"],
@@ -141,7 +151,10 @@ def test_the_server_dies_while_somebody_waits(installed: Installation, repositor
 
 def test_deleting_asks(installed: Installation, repositories: dict[str, str]) -> None:
     """No keeps it, with exit code 1; yes deletes it."""
-    assert installed.moor("create", repositories["app"], "--name", "asked", "--no-wait").returncode == 0
+    assert (
+        installed.moor("create", repositories["app"], "--name", "asked", "--no-wait").returncode
+        == 0
+    )
     with Terminal(installed, "delete", "asked") as terminal:
         terminal.until("with all its files?")
         terminal.type("n\r")

@@ -36,7 +36,15 @@ class Authority:
         certificate, key = stem.with_suffix(".crt"), stem.with_suffix(".key")
         extension.write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in names))
         _openssl("req", *_EC, "-keyout", key, "-out", request, "-subj", f"/CN={names[0]}")
-        signer = ["-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial", "-extfile", extension]
+        signer = [
+            "-CA",
+            self.certificate,
+            "-CAkey",
+            self._key,
+            "-CAcreateserial",
+            "-extfile",
+            extension,
+        ]
         _openssl("x509", "-req", "-in", request, *signer, "-days", str(days), "-out", certificate)
         return certificate, key
 

@@ -29,15 +29,16 @@ async def shared() -> AsyncIterator[World]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def world(shared: World) -> AsyncIterator[World]:
-    """Ana's and Bob's workspaces run; another one of Ana's is stopped. One gateway for all tests of a module; after
-    each, nobody is signed in and no grant is left."""
+    """Ana's and Bob's workspaces run; another one of Ana's is stopped. One gateway for all tests of
+    a module; after each, nobody is signed in and no grant is left."""
     yield shared
     await shared.reset()
 
 
 @pytest_asyncio.fixture
 async def own_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """The same, for a test alone, which may stop and kill. Parametrise indirectly with settings of the gateway."""
+    """The same, for a test alone, which may stop and kill. Parametrise indirectly with settings of
+    the gateway."""
     async with new_world(**getattr(request, "param", {})) as found:
         yield found
 

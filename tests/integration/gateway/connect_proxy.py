@@ -1,4 +1,5 @@
-"""An egress proxy as organisations have them: CONNECT (RFC 9110, 9.3.6), for the hosts that it knows."""
+"""An egress proxy as organisations have them: CONNECT (RFC 9110, 9.3.6), for the hosts that it
+knows."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ class ConnectProxy:
             method, target = head.split(b" ", 2)[:2]
             place = self._places.get(target.decode())
             if b"basic " + self._password not in head.replace(b"Basic", b"basic"):
-                writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+                writer.write(
+                    b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+                )
             elif method != b"CONNECT" or place is None:
                 writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
             else:
@@ -42,7 +45,8 @@ class ConnectProxy:
 async def connect_proxy(
     places: Mapping[str, int | Path], user: str = "moorage:se@cret"
 ) -> AsyncIterator[ConnectProxy]:
-    """`places`: where `host:port` leads to, as a port of this machine or a Unix socket. `user`: name and password."""
+    """`places`: where `host:port` leads to, as a port of this machine or a Unix socket. `user`:
+    name and password."""
     proxy = ConnectProxy(places, user)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

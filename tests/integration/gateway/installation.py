@@ -1,4 +1,5 @@
-"""A gateway with everything around it: real HAProxy, real controller, a small honest server, small workspaces."""
+"""A gateway with everything around it: real HAProxy, real controller, a small honest server, small
+workspaces."""
 
 from __future__ import annotations
 
@@ -59,7 +60,12 @@ async def eventually(
 async def serving(app: Any, **options: Any) -> AsyncIterator[None]:
     """Runs an ASGI application in this loop until the block ends."""
     config = uvicorn.Config(
-        app, log_config=None, lifespan="off", ws="websockets-sansio", timeout_graceful_shutdown=1, **options
+        app,
+        log_config=None,
+        lifespan="off",
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=1,
+        **options,
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None
@@ -73,7 +79,8 @@ async def serving(app: Any, **options: Any) -> AsyncIterator[None]:
 
 
 class FakeServer:
-    """The server as a gateway knows it: sign-in, exchange, start, the stream; and a page and an API behind the zone."""
+    """The server as a gateway knows it: sign-in, exchange, start, the stream; and a page and an API
+    behind the zone."""
 
     def __init__(self, zone_url: str, token: str) -> None:
         self.zone_url = zone_url
@@ -161,7 +168,10 @@ class FakeServer:
         assert redirect_uri == f"{self.zone_url}/auth/callback"
         code = new_secret()
         session = contract.Session(
-            id=short_id(20), user=user, user_name=NAMES[user], expires_at=time.time() + self.session_seconds
+            id=short_id(20),
+            user=user,
+            user_name=NAMES[user],
+            expires_at=time.time() + self.session_seconds,
         )
         self.sessions[session.id] = session
         self.codes[code] = (session.id, redirect_uri)
@@ -235,7 +245,12 @@ class Upstream:
         self.seen.append(dict(request.headers))
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return JSONResponse(
-            {"upstream": self.name, "path": path, "bytes": len(body), "headers": dict(request.headers)}
+            {
+                "upstream": self.name,
+                "path": path,
+                "bytes": len(body),
+                "headers": dict(request.headers),
+            }
         )
 
     async def slow(self, request: Request) -> Response:
@@ -263,7 +278,8 @@ class Upstream:
 
 
 class Loopback(httpx.AsyncHTTPTransport):
-    """Reaches every host at 127.0.0.1, as a browser does with `*.localhost`; the Host header stays."""
+    """Reaches every host at 127.0.0.1, as a browser does with `*.localhost`; the Host header
+    stays."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         sent = httpx.Request(
@@ -344,7 +360,9 @@ class Gateway:
         async def ready() -> bool:
             with contextlib.suppress(httpx.HTTPError):
                 async with httpx.AsyncClient() as client:
-                    metrics = (await client.get(f"http://127.0.0.1:{self.port + 1}/metrics/gateway")).text
+                    metrics = (
+                        await client.get(f"http://127.0.0.1:{self.port + 1}/metrics/gateway")
+                    ).text
                 return (
                     "moorage_gateway_server_connected 1.0" in metrics
                     and "moorage_gateway_haproxy_connected 1.0" in metrics
@@ -354,7 +372,9 @@ class Gateway:
         try:
             await eventually("the gateway is ready", ready, within=90)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.log('controller')}\n{self.log('haproxy')}") from error
+            raise AssertionError(
+                f"{error}\n{self.log('controller')}\n{self.log('haproxy')}"
+            ) from error
 
     async def metric(self, line: str) -> float:
         """The value of the metric whose line starts so."""
@@ -376,5 +396,11 @@ def route(name: str, owner: int, address: str, **fields: Any) -> contract.Route:
     state = fields.pop("state", ActualState.RUNNING if address else ActualState.STOPPED)
     desired = fields.pop("desired", DesiredState.RUNNING if address else DesiredState.STOPPED)
     return contract.Route(
-        workspace=name, owner=owner, title="demo", address=address, state=state, desired=desired, **fields
+        workspace=name,
+        owner=owner,
+        title="demo",
+        address=address,
+        state=state,
+        desired=desired,
+        **fields,
     )

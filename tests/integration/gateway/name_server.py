@@ -42,6 +42,13 @@ class NameServer(asyncio.DatagramProtocol):
         found = self.names.get(name)
         records = b""
         if found and kind == 1:
-            records = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 1, 4) + ipaddress.IPv4Address(found).packed
+            records = (
+                b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 1, 4) + ipaddress.IPv4Address(found).packed
+            )
         flags = 0x8580 | (0 if found else 3)
-        return query[:2] + struct.pack("!HHHHH", flags, 1, 1 if records else 0, 0, 0) + question + records
+        return (
+            query[:2]
+            + struct.pack("!HHHHH", flags, 1, 1 if records else 0, 0, 0)
+            + question
+            + records
+        )

@@ -32,7 +32,8 @@ SEEN = 60.0
 
 
 class Secret:
-    """As kubelet mounts one: `tls.crt` and `tls.key` lead over `..data` to a folder of the newest version."""
+    """As kubelet mounts one: `tls.crt` and `tls.key` lead over `..data` to a folder of the newest
+    version."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -80,7 +81,8 @@ class Renewal:
             return found
 
     def trust(self) -> ssl.SSLContext:
-        """The authority's chain is checked; not the name, as OpenSSL takes no star directly below a top-level domain."""
+        """The authority's chain is checked; not the name, as OpenSSL takes no star directly below a
+        top-level domain."""
         context = ssl.create_default_context(cafile=str(self.authority.certificate))
         context.check_hostname = False
         return context
@@ -91,7 +93,8 @@ class Renewal:
 
     async def metric(self, name: str, secret: Secret, **labels: str) -> float:
         inside = ",".join(
-            f'{key}="{value}"' for key, value in {"certificate": f"{secret.folder}/tls.crt", **labels}.items()
+            f'{key}="{value}"'
+            for key, value in {"certificate": f"{secret.folder}/tls.crt", **labels}.items()
         )
         return await self.world.gateway.metric(f"moorage_gateway_certificate_{name}{{{inside}}}")
 
@@ -103,20 +106,26 @@ async def renewal(tmp_path: Path) -> AsyncIterator[Renewal]:
     for secret, name in ((zone, "localhost"), (wildcard, "*.localhost")):
         certificate, key = authority.issue(name, days=60)
         secret.put(certificate.read_text(), key.read_text())
-    settings = {"tls_certificate": f"{zone.folder},{wildcard.folder}", "certificate_seconds": LOOK_EVERY}
+    settings = {
+        "tls_certificate": f"{zone.folder},{wildcard.folder}",
+        "certificate_seconds": LOOK_EVERY,
+    }
     async with new_world(**settings) as world:
         yield Renewal(world, authority, zone, wildcard)
 
 
 async def test_a_renewed_certificate_is_taken_up_and_drops_nobody(renewal: Renewal):
-    """Each host has its own certificate. A new pair is presented to new connections within a minute, while an open WebSocket
-    and a connection that rests go on; its end is told as a metric, and in the log when it is near."""
+    """Each host has its own certificate. A new pair is presented to new connections within a
+    minute, while an open WebSocket and a connection that rests go on; its end is told as a metric,
+    and in the log when it is near."""
     world = renewal.world
     host = world.gateway.host(ANAS, world.port)
     ana = await world.signed_in(ANA, world.at())
     cookie = world.cookie(ana, host, "__Host-moorage_session")
     assert await renewal.presented("localhost") != await renewal.presented(host)
-    far = await eventually("its end is known", lambda: renewal.metric("expiry_seconds", renewal.wildcard))
+    far = await eventually(
+        "its end is known", lambda: renewal.metric("expiry_seconds", renewal.wildcard)
+    )
     assert "ends soon" not in world.gateway.log("controller")
     resting = await Resting.to(renewal, host, cookie)
     trusted = renewal.trust()
@@ -132,12 +141,16 @@ async def test_a_renewed_certificate_is_taken_up_and_drops_nobody(renewal: Renew
     ) as ws:
         certificate, key = renewal.issue("*.localhost", days=10)
         renewal.wildcard.put(certificate, key)
-        await eventually("it is presented", lambda: renewal.presents(host, certificate), within=SEEN)
+        await eventually(
+            "it is presented", lambda: renewal.presents(host, certificate), within=SEEN
+        )
         await ws.send("x")
         assert await ws.recv() == "echo x"
         assert "200 OK" in await resting.ask()
         resting.close()
-        near = await eventually("its end is told", lambda: renewal.metric("expiry_seconds", renewal.wildcard))
+        near = await eventually(
+            "its end is told", lambda: renewal.metric("expiry_seconds", renewal.wildcard)
+        )
         assert 49 * 86_400 < far - near < 51 * 86_400
         assert await renewal.metric("updates_total", renewal.wildcard, outcome="given") == 1.0
         assert await renewal.metric("updates_total", renewal.zone, outcome="given") == 0.0
@@ -148,7 +161,8 @@ async def test_a_renewed_certificate_is_taken_up_and_drops_nobody(renewal: Renew
 
 
 async def test_a_bad_pair_is_refused_with_its_cause(renewal: Renewal):
-    """The certificate before goes on, whatever comes; a good one is then taken up, and refused is no more."""
+    """The certificate before goes on, whatever comes; a good one is then taken up, and refused is
+    no more."""
     world = renewal.world
     host = world.gateway.host(ANAS, world.port)
     before = await renewal.presented(host)
@@ -166,7 +180,11 @@ async def test_a_bad_pair_is_refused_with_its_cause(renewal: Renewal):
         assert await renewal.presented(host) == before
     refusals = await renewal.metric("updates_total", renewal.wildcard, outcome="refused")
     await asyncio.sleep(4 * LOOK_EVERY)  # it looks again meanwhile
-    assert await renewal.metric("updates_total", renewal.wildcard, outcome="refused") == refusals == len(bad)
+    assert (
+        await renewal.metric("updates_total", renewal.wildcard, outcome="refused")
+        == refusals
+        == len(bad)
+    )
     assert await renewal.metric("refused", renewal.zone) == 0.0
     renewal.wildcard.put(good, key)
     await eventually("it is presented", lambda: renewal.presents(host, good), within=SEEN)
@@ -174,7 +192,8 @@ async def test_a_bad_pair_is_refused_with_its_cause(renewal: Renewal):
 
 
 async def test_one_that_is_not_valid_yet_is_taken_up_once_it_is(renewal: Renewal):
-    """A machine whose clock is behind the authority's refuses it with its cause, and takes it when its time has come."""
+    """A machine whose clock is behind the authority's refuses it with its cause, and takes it when
+    its time has come."""
     world, clock = renewal.world, FakeClock(time.time())
     host = world.gateway.host(ANAS, world.port)
     before = await renewal.presented(host)
@@ -227,7 +246,9 @@ async def safely(renewal: Renewal, host: str) -> bytes:
 class Resting:
     """A connection that has had an answer, and is kept for the next request."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._head = head
@@ -236,8 +257,12 @@ class Resting:
     async def to(cls, renewal: Renewal, host: str, cookie: str) -> Resting:
         trusted = renewal.trust()
         port = renewal.world.gateway.port
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusted, server_hostname=host)
-        made = cls(reader, writer, f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {cookie}\r\n\r\n")
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=trusted, server_hostname=host
+        )
+        made = cls(
+            reader, writer, f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {cookie}\r\n\r\n"
+        )
         assert "200 OK" in await made.ask()
         return made
 
@@ -245,7 +270,9 @@ class Resting:
         """The head of the answer."""
         self._writer.write(self._head.encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
-        length = next(line for line in head.lower().splitlines() if line.startswith("content-length:"))
+        length = next(
+            line for line in head.lower().splitlines() if line.startswith("content-length:")
+        )
         await self._reader.readexactly(int(length.split(":")[1]))
         return head
 

@@ -80,7 +80,8 @@ ODD = [
 async def test_odd_cookies_neither_lock_out_nor_let_ours_through(
     world: World, headers: list[str], left: str | None
 ):
-    """Whatever stands around it, our cookie is found, and goes no further than this; other cookies stay as they are."""
+    """Whatever stands around it, our cookie is found, and goes no further than this; other cookies
+    stay as they are."""
     ana = await world.signed_in(ANA, world.at())
     host = world.gateway.host(ANAS, world.port)
     ours = world.cookie(ana, host)
@@ -98,7 +99,8 @@ async def test_odd_cookies_neither_lock_out_nor_let_ours_through(
 
 
 async def test_too_many_cookie_headers(world: World):
-    """A browser sends one, a balancer may send a few; more are refused in words, and reach nobody."""
+    """A browser sends one, a balancer may send a few; more are refused in words, and reach
+    nobody."""
     ana = await world.signed_in(ANA, world.at())
     host = world.gateway.host(ANAS, world.port)
     world.anas.seen.clear()
@@ -121,19 +123,22 @@ def planted(ours: str, bobs: str) -> Iterator[str]:
 
 
 async def test_a_planted_cookie_beside_ours_changes_nothing(world: World):
-    """Before it or after it, nonsense or another person's own: who is signed in goes on as who they are."""
+    """Before it or after it, nonsense or another person's own: who is signed in goes on as who they
+    are."""
     place = world.at()
     ana, bob = await world.signed_in(ANA, place), await world.signed_in(BOB, place)
     host = world.gateway.host(ANAS, world.port)
     ours, bobs = world.cookie(ana, host), world.cookie(bob, host)
     for other in planted(ours, bobs):
-        for cookies in (f"{other}; {ours}", f"{ours}; {other}") if other != bobs else (f"{bobs}; {ours}",):
+        for cookies in (
+            (f"{other}; {ours}", f"{ours}; {other}") if other != bobs else (f"{bobs}; {ours}",)
+        ):
             assert (await ask(world, host, cookies))[0] == 200, cookies
 
 
 async def test_planted_cookies_are_taken_away(world: World):
-    """Where ours cannot be told from the rest, nobody is let in or sent in a circle: the planted ones end, whatever folder they were set
-    for, ours stays, and the page comes again by itself."""
+    """Where ours cannot be told from the rest, nobody is let in or sent in a circle: the planted
+    ones end, whatever folder they were set for, ours stays, and the page comes again by itself."""
     place = world.at()
     ana, bob = await world.signed_in(ANA, place), await world.signed_in(BOB, place)
     host = world.gateway.host(ANAS, world.port)
@@ -150,7 +155,9 @@ async def test_planted_cookies_are_taken_away(world: World):
             status, head = await ask(world, host, cookies, path="/deep/page", accept=accept)
             assert status == 400
             ended = [
-                line[12:] for line in head.split("\r\n") if line.lower().startswith(f"set-cookie: {name}=")
+                line[12:]
+                for line in head.split("\r\n")
+                if line.lower().startswith(f"set-cookie: {name}=")
             ]
             assert all("Max-Age=0" in line for line in ended)
             assert {(found[1], found[2]) for line in ended if (found := re.search(r"Path=([^;]*)(?:; Domain=([^;]*))?", line))} >= {
@@ -163,7 +170,8 @@ async def test_planted_cookies_are_taken_away(world: World):
 
 @pytest.mark.parametrize("name", ["moorage", "moorage_gateway", "moorage_state"])
 async def test_planted_cookies_of_the_zone_reach_no_server(world: World, name: str):
-    """On the zone's own host too: two of one name sign nobody in as somebody else; one does what it always did."""
+    """On the zone's own host too: two of one name sign nobody in as somebody else; one does what it
+    always did."""
     world.server.seen.clear()
     for path in ("/", "/workspaces/x", "/auth/start", "/api/v1/me"):
         status, head = await ask(world, "localhost", f"a=1; {name}=1; b=2; {name}=2", path=path)
@@ -177,7 +185,8 @@ async def test_planted_cookies_of_the_zone_reach_no_server(world: World, name: s
 
 
 async def test_planted_cookies_of_a_deep_path_are_taken_away(world: World):
-    """However many there are to end: HAProxy would take an answer with all these headers for none."""
+    """However many there are to end: HAProxy would take an answer with all these headers for
+    none."""
     host = world.gateway.host(ANAS, world.port)
     for place, names in (("localhost", ("moorage", "moorage_gateway", "moorage_state")), (host, ("moorage_session", "moorage_binding"))):  # fmt: skip
         cookies = "; ".join(f"{name}=1; {name}=2" for name in names)
@@ -238,17 +247,24 @@ async def setting(
 
 
 async def test_what_a_workspace_may_set(world: World):
-    """No cookie of a name of ours, the server's included, in whatever way it is written; none for the zone or what is above; else all."""
+    """No cookie of a name of ours, the server's included, in whatever way it is written; none for
+    the zone or what is above; else all."""
     ana = await world.signed_in(ANA, world.at())
     host = world.gateway.host(ANAS, world.port)
     ours = world.cookie(ana, host)
     world.server.push(routes=(route(ANAS, ANA, "127.0.0.3"),))
     await eventually("the gateway knows", lambda: world.knows(world.server.revision))
     for batch in (DROPPED, KEPT, [*DROPPED, *KEPT]):
-        async with setting("127.0.0.3", world.port, [cookie.replace("{host}", host) for cookie in batch]):
+        async with setting(
+            "127.0.0.3", world.port, [cookie.replace("{host}", host) for cookie in batch]
+        ):
             status, head = await ask(world, host, ours)
         assert status == 200
-        found = [line[11:].strip() for line in head.split("\r\n") if line.lower().startswith("set-cookie:")]
+        found = [
+            line[11:].strip()
+            for line in head.split("\r\n")
+            if line.lower().startswith("set-cookie:")
+        ]
         kept = [cookie.replace("{host}", host) for cookie in batch if cookie in KEPT]
         assert [cookie for cookie in found if cookie] == kept
 
@@ -264,7 +280,8 @@ async def test_what_a_workspace_may_set(world: World):
     ],
 )
 async def test_a_workspace_signs_nobody_out(world: World, value: str, kept: bool):
-    """A browser that clears cookies for one host clears those of the whole zone, ours included; what is the host's own it may clear."""
+    """A browser that clears cookies for one host clears those of the whole zone, ours included;
+    what is the host's own it may clear."""
     ana = await world.signed_in(ANA, world.at())
     host = world.gateway.host(ANAS, world.port)
     world.server.push(routes=(route(ANAS, ANA, "127.0.0.3"),))

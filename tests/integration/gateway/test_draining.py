@@ -17,7 +17,9 @@ pytestmark = pytest.mark.haproxy
 
 
 def drained(seconds: float, **settings: float) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("own_world", [{"drain_seconds": seconds, **settings}], indirect=True)
+    return pytest.mark.parametrize(
+        "own_world", [{"drain_seconds": seconds, **settings}], indirect=True
+    )
 
 
 def end(world: World, *names: str) -> float:
@@ -40,19 +42,24 @@ def is_closed(world: World) -> bool:
 
 async def health(world: World, path: str) -> int:
     async with httpx.AsyncClient() as client:
-        return (await client.get(f"http://127.0.0.1:{world.gateway.port + 1}/healthz/{path}")).status_code
+        return (
+            await client.get(f"http://127.0.0.1:{world.gateway.port + 1}/healthz/{path}")
+        ).status_code
 
 
 @drained(30.0, lameduck_seconds=4.0)
 async def test_load_balancers_have_time_to_turn_away(own_world: World):
-    """For `lameduck_seconds` after SIGTERM, new connections are served as ever: `/healthz/gateway` sends balancers elsewhere at
-    once, `/healthz/serving` (readiness) says that who comes all the same gets in, until the door closes."""
+    """For `lameduck_seconds` after SIGTERM, new connections are served as ever: `/healthz/gateway`
+    sends balancers elsewhere at once, `/healthz/serving` (readiness) says that who comes all the
+    same gets in, until the door closes."""
     world = own_world
     assert (await health(world, "gateway"), await health(world, "serving")) == (200, 200)
     async with browser() as early:
         assert (await early.get(f"{world.gateway.url}/x")).status_code == 200
         began = end(world)
-        await eventually("balancers are sent away", lambda: says(world, "gateway", 503), within=3, every=0.1)
+        await eventually(
+            "balancers are sent away", lambda: says(world, "gateway", 503), within=3, every=0.1
+        )
         assert await health(world, "serving") == 200
         async with browser() as late:
             assert (await late.get(f"{world.gateway.url}/x")).status_code == 200
@@ -74,10 +81,13 @@ async def says(world: World, path: str, status: int) -> bool:
 
 @drained(60.0, lameduck_seconds=30.0)
 async def test_haproxy_says_by_itself_that_it_ends(own_world: World):
-    """Whether the controller heard of it or not; and the controller, told later, waits for it while the door is still open."""
+    """Whether the controller heard of it or not; and the controller, told later, waits for it while
+    the door is still open."""
     world = own_world
     end(world, "haproxy")
-    await eventually("balancers are sent away", lambda: says(world, "gateway", 503), within=3, every=0.1)
+    await eventually(
+        "balancers are sent away", lambda: says(world, "gateway", 503), within=3, every=0.1
+    )
     end(world, "controller")
     await asyncio.sleep(4)
     assert world.gateway.processes["controller"].poll() is None
@@ -89,8 +99,8 @@ async def test_haproxy_says_by_itself_that_it_ends(own_world: World):
 
 @drained(30.0)
 async def test_who_is_inside_may_finish_and_loses_access_all_the_same(own_world: World):
-    """After SIGTERM nobody new comes in, an open WebSocket goes on, and the controller still ends what may not stay open; when
-    nobody is left, both end."""
+    """After SIGTERM nobody new comes in, an open WebSocket goes on, and the controller still ends
+    what may not stay open; when nobody is left, both end."""
     world = own_world
     ana = await world.signed_in(ANA, world.at())
     cookie = world.cookie(ana, world.gateway.host(ANAS, world.port))
@@ -144,7 +154,8 @@ async def test_who_only_rests_holds_nobody_up(own_world: World):
 
 @drained(60.0, lameduck_seconds=30.0)
 async def test_a_controller_that_alone_is_told_to_end_waits_for_nobody(own_world: World):
-    """HAProxy goes on taking connections, so that it is not about to end; it needs the next controller soon."""
+    """HAProxy goes on taking connections, so that it is not about to end; it needs the next
+    controller soon."""
     end(own_world, "controller")
     assert await health(own_world, "gateway") == 200
     assert await ended(own_world, "controller", 6) == 0
@@ -157,7 +168,9 @@ async def test_a_second_signal_ends_at_once(own_world: World):
     """As somebody at a terminal expects."""
     world = own_world
     ana = await world.signed_in(ANA, world.at())
-    async with world.websocket(world.at(path="/ws"), world.cookie(ana, world.gateway.host(ANAS, world.port))):
+    async with world.websocket(
+        world.at(path="/ws"), world.cookie(ana, world.gateway.host(ANAS, world.port))
+    ):
         end(world)
         await eventually("the door is closed", lambda: is_closed(world))
         end(world)

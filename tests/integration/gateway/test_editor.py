@@ -1,4 +1,5 @@
-"""The editor is its own page's and its person's: no other port, workspace or site loads or drives it."""
+"""The editor is its own page's and its person's: no other port, workspace or site loads or drives
+it."""
 
 from __future__ import annotations
 
@@ -47,8 +48,11 @@ class Editor:
         """The status of one request with these headers alone, `_` for `-`."""
         return (await self.answer(target, method, **headers))[0]
 
-    async def answer(self, target: str = "/", method: str = "GET", **headers: str) -> tuple[int, str]:
-        """Status and head of the answer to a request, as it is written here: no client tidies it up."""
+    async def answer(
+        self, target: str = "/", method: str = "GET", **headers: str
+    ) -> tuple[int, str]:
+        """Status and head of the answer to a request, as it is written here: no client tidies it
+        up."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.world.gateway.port)
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         if method not in ("GET", "HEAD", "OPTIONS"):
@@ -77,11 +81,15 @@ async def editor(world: World) -> AsyncIterator[Editor]:
 
 
 async def test_who_may_write_to_the_editor(editor: Editor):
-    """Its own page alone: by Origin, or, where a browser sends none, by Sec-Fetch-Site. Whatever the method is."""
+    """Its own page alone: by Origin, or, where a browser sends none, by Sec-Fetch-Site. Whatever
+    the method is."""
     for method in ("POST", "PUT"):
         assert await editor.ask("/", method, Origin=editor.origins["own"]) == 200
         assert (
-            await editor.ask("/", method, Origin=editor.origins["own"], Sec_Fetch_Site="same-origin") == 200
+            await editor.ask(
+                "/", method, Origin=editor.origins["own"], Sec_Fetch_Site="same-origin"
+            )
+            == 200
         )
         assert await editor.ask("/", method, Sec_Fetch_Site="same-origin") == 200
     editor.world.anas.seen.clear()
@@ -92,7 +100,10 @@ async def test_who_may_write_to_the_editor(editor: Editor):
         for name, origin in editor.origins.items():
             if name != "own":
                 assert await editor.ask("/", method, Origin=origin) == 403, (method, name)
-                assert await editor.ask("/", method, Origin=origin, Sec_Fetch_Site="same-origin") == 403, (
+                assert (
+                    await editor.ask("/", method, Origin=origin, Sec_Fetch_Site="same-origin")
+                    == 403
+                ), (
                     method,
                     name,
                 )
@@ -104,12 +115,18 @@ async def test_who_may_open_a_websocket_to_the_editor(editor: Editor):
     assert await editor.ask("/ws", Origin=editor.origins["own"], **WEBSOCKET) == 101
     assert await editor.ask("/ws", **WEBSOCKET) == 403
     assert await editor.ask("/ws", Sec_Fetch_Site="same-origin", **WEBSOCKET) == 403
-    assert await editor.ask("/ws", Sec_Fetch_Site="none", Sec_Fetch_Mode="navigate", **WEBSOCKET) == 403
+    assert (
+        await editor.ask("/ws", Sec_Fetch_Site="none", Sec_Fetch_Mode="navigate", **WEBSOCKET)
+        == 403
+    )
     for name, origin in editor.origins.items():
         if name != "own":
             assert await editor.ask("/ws", Origin=origin, **WEBSOCKET) == 403, name
     assert (
-        await editor.ask("/ws", Origin=editor.origins["own"], Sec_Fetch_Site="same-site", **WEBSOCKET) == 403
+        await editor.ask(
+            "/ws", Origin=editor.origins["own"], Sec_Fetch_Site="same-site", **WEBSOCKET
+        )
+        == 403
     )
 
 
@@ -135,11 +152,15 @@ LOADS = [
 
 
 async def test_what_loads_the_editor(editor: Editor):
-    """Its own page, and a person who goes there; no frame, script, picture or other part of another origin's page, whether it is another
-    port of the workspace or somebody else's."""
+    """Its own page, and a person who goes there; no frame, script, picture or other part of another
+    origin's page, whether it is another port of the workspace or somebody else's."""
     for site, mode, destination, passes in LOADS:
         for referrer in ("own", "kin", "other", "foreign"):
-            headers = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode, "Sec_Fetch_Dest": destination}
+            headers = {
+                "Sec_Fetch_Site": site,
+                "Sec_Fetch_Mode": mode,
+                "Sec_Fetch_Dest": destination,
+            }
             status = await editor.ask("/", Referer=f"{editor.origins[referrer]}/page", **headers)
             assert status == (200 if passes else 403), (site, mode, destination, referrer)
     assert await editor.ask("/") == 200
@@ -159,11 +180,15 @@ async def test_what_loads_the_editor(editor: Editor):
     ],
 )  # fmt: skip
 async def test_a_link_gives_the_editor_no_orders(editor: Editor, target: str):
-    """From elsewhere a link opens a folder; what tells the editor to do more, or shows a file as its page, comes from itself."""
+    """From elsewhere a link opens a folder; what tells the editor to do more, or shows a file as
+    its page, comes from itself."""
     headers = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
     for site in ("same-site", "cross-site"):
         assert await editor.ask(target, Sec_Fetch_Site=site, **headers) == 403
-        assert await editor.ask("/?folder=/projects/my%20project", Sec_Fetch_Site=site, **headers) == 200
+        assert (
+            await editor.ask("/?folder=/projects/my%20project", Sec_Fetch_Site=site, **headers)
+            == 200
+        )
     for site in ("same-origin", "none"):
         assert await editor.ask(target, Sec_Fetch_Site=site, **headers) == 200
 
@@ -181,7 +206,8 @@ PROXIED = [
 
 @pytest.mark.parametrize("target", PROXIED)
 async def test_the_editors_host_passes_no_port_on(editor: Editor, target: str):
-    """In whatever way the path is written, even its own page gets no other port by it; nothing of it reaches the editor."""
+    """In whatever way the path is written, even its own page gets no other port by it; nothing of
+    it reaches the editor."""
     target = target.replace("{host}", f"{editor.host}:{editor.world.gateway.port}")
     editor.world.anas.seen.clear()
     own = {"Sec_Fetch_Site": "same-origin", "Origin": editor.origins["own"]}
@@ -193,7 +219,14 @@ async def test_the_editors_host_passes_no_port_on(editor: Editor, target: str):
 
 @pytest.mark.parametrize(
     "target",
-    ["/proxyx/1", "/a/proxy/1", "/https-proxy-agent/x", "/static/x/proxy.js", "/x%20y/z", "/?u=/proxy/1/"],
+    [
+        "/proxyx/1",
+        "/a/proxy/1",
+        "/https-proxy-agent/x",
+        "/static/x/proxy.js",
+        "/x%20y/z",
+        "/?u=/proxy/1/",
+    ],
 )
 async def test_what_only_looks_like_it_passes(editor: Editor, target: str):
     """The editor's own files are its own, whatever they are called."""
@@ -211,7 +244,8 @@ async def test_other_ports_have_such_paths_as_they_like(world: World):
 
 
 async def test_the_editors_answers_keep_others_out(editor: Editor):
-    """Framed by itself alone, no part of another origin's page, and in no group of windows with one: an opener is cut off."""
+    """Framed by itself alone, no part of another origin's page, and in no group of windows with
+    one: an opener is cut off."""
     _, head = await editor.answer("/", Sec_Fetch_Site="same-origin")
     found = [line.lower() for line in head.split("\r\n")]
     assert "x-frame-options: sameorigin" in found
@@ -230,7 +264,9 @@ async def test_a_connection_that_served_another_port_knows_the_editor(editor: Ed
         writer.write(request.encode())
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         length = next(
-            int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:")
+            int(line[15:])
+            for line in head.lower().split("\r\n")
+            if line.startswith("content-length:")
         )
         await reader.readexactly(length)
         return int(head.split()[1])
@@ -244,14 +280,17 @@ async def test_a_connection_that_served_another_port_knows_the_editor(editor: Ed
 
 
 async def test_the_usual_port_is_the_editors_too(world: World):
-    """Port 60001 needs no entry for that; nobody listens there in this test, and what is refused is refused before."""
+    """Port 60001 needs no entry for that; nobody listens there in this test, and what is refused is
+    refused before."""
     ana = await world.signed_in(ANA, world.at(port=60001))
     host = world.gateway.host(ANAS, 60001)
     editor = Editor(world, host, world.cookie(ana, host))
     assert await editor.ask("/", "POST") == 403
     assert await editor.ask("/proxy/8080/", Sec_Fetch_Site="same-origin") == 404
     assert (
-        await editor.ask("/", Sec_Fetch_Site="same-site", Sec_Fetch_Mode="navigate", Sec_Fetch_Dest="iframe")
+        await editor.ask(
+            "/", Sec_Fetch_Site="same-site", Sec_Fetch_Mode="navigate", Sec_Fetch_Dest="iframe"
+        )
         == 403
     )
     assert await editor.ask("/", Sec_Fetch_Site="same-origin") == 503

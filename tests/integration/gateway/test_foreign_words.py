@@ -28,7 +28,8 @@ async def serves(client: httpx.AsyncClient, world: World, workspace: str) -> boo
 
 @pytest.mark.parametrize("address", EVIL)
 async def test_an_address_is_no_command(world: World, address: str):
-    """It is refused, and its page says why; the frontend serves, and another route of the same message works."""
+    """It is refused, and its page says why; the frontend serves, and another route of the same
+    message works."""
     bobs = await world.signed_in(BOB, world.at(BOBS))
     assert await serves(bobs, world, BOBS)
     ana = await world.signed_in(ANA, world.at(ANAS))
@@ -41,7 +42,8 @@ async def test_an_address_is_no_command(world: World, address: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["workspace-1-1-aaaaaa.z:;disable frontend web", "workspace-1-1-aaaaaa;disable frontend web"]
+    "name",
+    ["workspace-1-1-aaaaaa.z:;disable frontend web", "workspace-1-1-aaaaaa;disable frontend web"],
 )
 async def test_a_name_is_no_command(world: World, name: str):
     """A route with such a name is none; those that came with it are."""
@@ -51,7 +53,8 @@ async def test_a_name_is_no_command(world: World, name: str):
 
 
 async def test_the_runtime_client_says_nothing_else(world: World):
-    """Whoever asks it: commands, keys, values and payloads are words; an entry that is none keeps no other away."""
+    """Whoever asks it: commands, keys, values and payloads are words; an entry that is none keeps
+    no other away."""
     runtime = Runtime(world.gateway.home.socket("haproxy"))
     bobs = await world.signed_in(BOB, world.at(BOBS))
     before = (await runtime.ask(f"show map {FILE}")).splitlines()
@@ -61,7 +64,9 @@ async def test_the_runtime_client_says_nothing_else(world: World):
     await runtime.change(FILE, Difference(removed=EVIL, changed=evil, added=added))
     after = (await runtime.ask(f"show map {FILE}")).splitlines()
     assert [
-        line.split()[1:] for line in after if line.split()[1:] not in [old.split()[1:] for old in before]
+        line.split()[1:]
+        for line in after
+        if line.split()[1:] not in [old.split()[1:] for old in before]
     ] == [["some/key", "127.0.0.9"]]
     await runtime.change(FILE, Difference(removed=("some/key",)))
     for command in (

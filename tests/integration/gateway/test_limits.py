@@ -1,4 +1,5 @@
-"""Browsers that say nothing, or stop in the middle: they hold nobody else up for long, and nobody who only waits is cut off."""
+"""Browsers that say nothing, or stop in the middle: they hold nobody else up for long, and nobody
+who only waits is cut off."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ PATIENCE = 2.0
 
 
 @contextlib.asynccontextmanager
-async def tight_world(tmp_path: Path, *, tls: bool, patience: float = PATIENCE) -> AsyncIterator[World]:
+async def tight_world(
+    tmp_path: Path, *, tls: bool, patience: float = PATIENCE
+) -> AsyncIterator[World]:
     settings = {"connections": CONNECTIONS, "client_timeout_seconds": patience}
     if tls:
         chain, key = Authority(tmp_path / "ca").issue("localhost", "*.localhost")
@@ -61,18 +64,22 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 async def test_silent_connections_leave_room_for_probes_and_are_closed_soon(tmp_path: Path):
-    """As many of them as the gateway takes, before a TLS handshake: whoever asks whether HAProxy lives gets an answer, and after
-    `client_timeout_seconds` there is room again."""
+    """As many of them as the gateway takes, before a TLS handshake: whoever asks whether HAProxy
+    lives gets an answer, and after `client_timeout_seconds` there is room again."""
     patience = 5.0
     async with (
         tight_world(tmp_path, tls=True, patience=patience) as world,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{world.gateway.port + 1}", timeout=2) as probe,
+        httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{world.gateway.port + 1}", timeout=2
+        ) as probe,
     ):
 
         async def full() -> bool:
             line = 'haproxy_frontend_current_sessions{proxy="web"}'
             text = (await probe.get("/metrics/haproxy")).text
-            now = next(float(entry.split()[1]) for entry in text.splitlines() if entry.startswith(line))
+            now = next(
+                float(entry.split()[1]) for entry in text.splitlines() if entry.startswith(line)
+            )
             return now >= CONNECTIONS
 
         with silent(world.gateway, CONNECTIONS + 4) as waiting:
@@ -83,7 +90,9 @@ async def test_silent_connections_leave_room_for_probes_and_are_closed_soon(tmp_
                 assert answer.status_code == 200
             assert time.monotonic() - began < patience, "it was not full any more"
             inside = waiting[:CONNECTIONS]
-            await eventually("they are closed", lambda: all(map(is_closed, inside)), within=patience + 3)
+            await eventually(
+                "they are closed", lambda: all(map(is_closed, inside)), within=patience + 3
+            )
             assert time.monotonic() - began >= patience - 0.5
         ana = await world.person(ANA)
         assert (await ana.get(world.at())).json()["upstream"] == "anas"
@@ -95,7 +104,9 @@ async def test_a_body_that_stops_in_the_middle_is_cut_off(tmp_path: Path):
         with contextlib.ExitStack() as stack:
 
             def post(path: str) -> socket.socket:
-                connection = stack.enter_context(socket.create_connection(("127.0.0.1", world.gateway.port)))
+                connection = stack.enter_context(
+                    socket.create_connection(("127.0.0.1", world.gateway.port))
+                )
                 host = f"localhost:{world.gateway.port}"
                 head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 20\r\n\r\nx"
                 connection.sendall(head.encode())
@@ -114,8 +125,9 @@ async def test_a_body_that_stops_in_the_middle_is_cut_off(tmp_path: Path):
 
 
 async def test_who_waits_for_a_server_is_not_cut_off(tmp_path: Path):
-    """A stream over which nothing comes (events, logs that are followed), an answer that takes long, and a quiet WebSocket: all of
-    them outlive `client_timeout_seconds`, with and without TLS."""
+    """A stream over which nothing comes (events, logs that are followed), an answer that takes
+    long, and a quiet WebSocket: all of them outlive `client_timeout_seconds`, with and without
+    TLS."""
     for tls in (False, True):
         async with tight_world(tmp_path / str(tls), tls=tls, patience=0.5) as world:
             ana = await world.signed_in(ANA, world.at())

@@ -34,7 +34,8 @@ async def restart_controller(world: World) -> None:
 
 
 async def test_a_websocket_outlives_the_controller(own_world: World):
-    """`kill -9` of the controller, and its restart: an open WebSocket stays, and who is signed in keeps passing."""
+    """`kill -9` of the controller, and its restart: an open WebSocket stays, and who is signed in
+    keeps passing."""
     world = own_world
     ana = await world.signed_in(ANA, world.at())
     cookie = world.cookie(ana, world.gateway.host(ANAS, world.port))
@@ -54,13 +55,19 @@ async def test_a_websocket_outlives_the_controller(own_world: World):
         assert (await ana.get(world.at(ASLEEP))).status_code == 503
 
 
-async def test_what_is_taken_away_while_the_controller_is_dead_ends_when_it_is_back(own_world: World):
+async def test_what_is_taken_away_while_the_controller_is_dead_ends_when_it_is_back(
+    own_world: World,
+):
     """The controller knows whose requests are open though it was not there when they began."""
     world = own_world
     ana, bob = await world.signed_in(ANA, world.at()), await world.signed_in(BOB, world.at(BOBS))
     world.gateway.kill("controller")
-    anas = world.websocket(world.at(path="/ws"), world.cookie(ana, world.gateway.host(ANAS, world.port)))
-    bobs = world.websocket(world.at(BOBS, "/ws"), world.cookie(bob, world.gateway.host(BOBS, world.port)))
+    anas = world.websocket(
+        world.at(path="/ws"), world.cookie(ana, world.gateway.host(ANAS, world.port))
+    )
+    bobs = world.websocket(
+        world.at(BOBS, "/ws"), world.cookie(bob, world.gateway.host(BOBS, world.port))
+    )
     async with anas as of_ana, bobs as of_bob:
         gone = [s.id for s in world.server.sessions.values() if s.user == ANA]
         world.server.push(removed_sessions=tuple(gone))
@@ -74,7 +81,8 @@ async def test_what_is_taken_away_while_the_controller_is_dead_ends_when_it_is_b
 
 @pytest.mark.parametrize("what", ["grant", "session", "route"])
 async def test_what_is_taken_away_ends_that_persons_connections_alone(own_world: World, what: str):
-    """A grant, a session or a workspace that goes ends the open WebSockets behind it within a second, and no others."""
+    """A grant, a session or a workspace that goes ends the open WebSockets behind it within a
+    second, and no others."""
     world = own_world
     grant = Grant(user=BOB, workspace=ANAS, port=world.port)
     world.server.push(grants=(grant,))
@@ -87,7 +95,9 @@ async def test_what_is_taken_away_ends_that_persons_connections_alone(own_world:
         "ana at ana's": world.websocket(world.at(path="/ws"), world.cookie(ana, at_anas)),
         "bob at ana's": world.websocket(world.at(path="/ws"), world.cookie(bob, at_anas)),
         "bob at bob's": world.websocket(world.at(BOBS, "/ws"), world.cookie(bob, at_bobs)),
-        "bob elsewhere at bob's": world.websocket(world.at(BOBS, "/ws"), world.cookie(elsewhere, at_bobs)),
+        "bob elsewhere at bob's": world.websocket(
+            world.at(BOBS, "/ws"), world.cookie(elsewhere, at_bobs)
+        ),
     }
     change, ending = {
         "grant": ({"removed_grants": (grant,)}, {"bob at ana's"}),
@@ -111,7 +121,8 @@ async def test_what_is_taken_away_ends_that_persons_connections_alone(own_world:
 
 
 async def test_a_workspace_that_stops_closes_nothing_by_force(own_world: World):
-    """When a workspace leaves Running, new requests get its page, and what is open is left alone."""
+    """When a workspace leaves Running, new requests get its page, and what is open is left
+    alone."""
     world = own_world
     ana = await world.signed_in(ANA, world.at())
     cookie = world.cookie(ana, world.gateway.host(ANAS, world.port))
@@ -129,7 +140,8 @@ async def shows_page(client: httpx.AsyncClient, url: str) -> bool:
 
 
 async def test_the_server_may_be_away(own_world: World):
-    """Without the server, who is signed in passes; its own pages, sign-in and start say that it is away; it comes back."""
+    """Without the server, who is signed in passes; its own pages, sign-in and start say that it is
+    away; it comes back."""
     world = own_world
     ana, bob = await world.signed_in(ANA, world.at(), world.at(ASLEEP)), await world.person(BOB)
     await world.stop_server()
@@ -151,7 +163,8 @@ async def test_the_server_may_be_away(own_world: World):
 
 
 async def test_the_gateway_restarts_while_the_server_is_away(own_world: World):
-    """HAProxy and controller, started anew from what is on disk, let those pass whom they let pass before, and no others."""
+    """HAProxy and controller, started anew from what is on disk, let those pass whom they let pass
+    before, and no others."""
     world = own_world
     ana = await world.signed_in(ANA, world.at(), world.at(ASLEEP))
     stored = world.gateway.home.gateway / "routes.json"
@@ -184,7 +197,8 @@ async def says(client: httpx.AsyncClient, url: str, words: str) -> bool:
 
 
 async def test_haproxy_that_restarts_is_told_everything(own_world: World):
-    """HAProxy alone dies: the controller notices by itself and tells the next one what changed meanwhile."""
+    """HAProxy alone dies: the controller notices by itself and tells the next one what changed
+    meanwhile."""
     world = own_world
     ana = await world.signed_in(ANA, world.at())
     world.gateway.kill("haproxy", signal.SIGTERM)
@@ -200,7 +214,8 @@ async def is_bobs(client: httpx.AsyncClient, url: str) -> bool:
 
 
 async def test_a_table_on_disk_that_cannot_be_read(own_world: World):
-    """A broken copy on disk stops nothing, and changes nothing in HAProxy, until the server speaks."""
+    """A broken copy on disk stops nothing, and changes nothing in HAProxy, until the server
+    speaks."""
     world = own_world
     ana = await world.signed_in(ANA, world.at())
     world.gateway.kill("controller")
@@ -215,13 +230,16 @@ async def test_a_table_on_disk_that_cannot_be_read(own_world: World):
 
 
 async def test_a_sign_out_that_the_server_missed_holds(own_world: World):
-    """Signing out while the server is away ends the session here, over a restart too; the server is told when it is back."""
+    """Signing out while the server is away ends the session here, over a restart too; the server is
+    told when it is back."""
     world = own_world
     ana = await world.signed_in(ANA, world.at())
     [session] = world.server.sessions
     await world.stop_server()
     answer = await ana.post(
-        f"{world.gateway.url}/auth/sign-out", headers={"Origin": world.gateway.url}, follow_redirects=False
+        f"{world.gateway.url}/auth/sign-out",
+        headers={"Origin": world.gateway.url},
+        follow_redirects=False,
     )
     assert answer.status_code == 303
     assert not await passes(ana, world.at())
@@ -251,10 +269,13 @@ def cpu_seconds(pid: int) -> float:
 
 
 async def test_a_port_that_is_taken(own_world: World):
-    """A second HAProxy on the same port says which port, and what to do, with the exit code of a misconfiguration."""
+    """A second HAProxy on the same port says which port, and what to do, with the exit code of a
+    misconfiguration."""
     home = str(own_world.gateway.home.path)
     command = [sys.executable, "-m", "moorage.gateway.haproxy", "--home", home]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30)
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, timeout=30
+    )
     assert done.returncode == 9
     assert f"Port {own_world.gateway.port} on 127.0.0.1 cannot be used" in done.stderr
     assert "--port" in done.stderr
@@ -269,7 +290,8 @@ async def test_a_port_that_is_taken(own_world: World):
 
 
 async def test_a_configuration_that_haproxy_refuses(own_world: World, tmp_path: Path):
-    """What HAProxy has against its configuration is said in one line; that a certificate is missing, before it is asked."""
+    """What HAProxy has against its configuration is said in one line; that a certificate is
+    missing, before it is asked."""
     broken = tmp_path / "broken.pem"
     broken.write_text("no certificate\n")
     environ = {
@@ -277,7 +299,13 @@ async def test_a_configuration_that_haproxy_refuses(own_world: World, tmp_path: 
         "MOORAGE_GATEWAY_TLS_CERTIFICATE": str(broken),
         "MOORAGE_GATEWAY_PORT": "28443",
     }
-    command = [sys.executable, "-m", "moorage.gateway.haproxy", "--home", str(own_world.gateway.home.path)]
+    command = [
+        sys.executable,
+        "-m",
+        "moorage.gateway.haproxy",
+        "--home",
+        str(own_world.gateway.home.path),
+    ]
     done = await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, timeout=30, env=environ
     )
@@ -302,4 +330,6 @@ async def test_a_connection_that_is_refused_is_no_websocket(own_world: World):
     world = own_world
     bob = await world.signed_in(BOB, world.at())
     with pytest.raises(InvalidStatus, match="403"):
-        await world.websocket(world.at(path="/ws"), world.cookie(bob, world.gateway.host(ANAS, world.port)))
+        await world.websocket(
+            world.at(path="/ws"), world.cookie(bob, world.gateway.host(ANAS, world.port))
+        )

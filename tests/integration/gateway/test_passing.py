@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.haproxy, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def test_without_a_session_to_sign_in_and_back(world: World):
-    """A page without a session leads over the server's sign-in back to the very URL that was asked for."""
+    """A page without a session leads over the server's sign-in back to the very URL that was asked
+    for."""
     client = await world.person()
     wanted = world.at(path="/deep/page?folder=/projects/x&a=b%20c")
     answer = await client.get(wanted)
@@ -50,7 +51,8 @@ async def test_programs_get_401_instead_of_a_redirect(world: World):
 
 
 async def test_another_person_gets_403(world: World):
-    """Somebody who is signed in, but does not own the workspace, gets the 403 page, which names themselves alone."""
+    """Somebody who is signed in, but does not own the workspace, gets the 403 page, which names
+    themselves alone."""
     client = await world.person(BOB)
     answer = await client.get(world.at())
     assert answer.status_code == 403
@@ -65,7 +67,8 @@ async def test_another_person_gets_403(world: World):
 
 
 async def test_a_cookie_is_good_on_its_own_host_only(world: World):
-    """A cookie of one host opens no other host, not even another port of the same workspace; nor does a changed one."""
+    """A cookie of one host opens no other host, not even another port of the same workspace; nor
+    does a changed one."""
     client = await world.signed_in(ANA, world.at())
     good = world.cookie(client, world.gateway.host(ANAS, world.port))
     name, value = good.split("=")
@@ -86,14 +89,17 @@ async def test_a_cookie_is_good_on_its_own_host_only(world: World):
 
 
 async def test_one_connection_may_carry_several_people(world: World):
-    """What was found out about a connection's last request holds only while cookies and host stay the same."""
+    """What was found out about a connection's last request holds only while cookies and host stay
+    the same."""
     ana, bob = await world.signed_in(ANA, world.at()), await world.signed_in(BOB, world.at(BOBS))
     anas, bobs = world.gateway.host(ANAS, world.port), world.gateway.host(BOBS, world.port)
     of_ana, of_bob = world.cookie(ana, anas), world.cookie(bob, bobs)
     connection = http.client.HTTPConnection("127.0.0.1", world.gateway.port)
 
     def ask(host: str, cookie: str | None) -> int:
-        connection.request("GET", "/", headers={"Host": host} | ({"Cookie": cookie} if cookie else {}))
+        connection.request(
+            "GET", "/", headers={"Host": host} | ({"Cookie": cookie} if cookie else {})
+        )
         answer = connection.getresponse()
         answer.read()
         return answer.status
@@ -111,7 +117,8 @@ async def test_one_connection_may_carry_several_people(world: World):
 
 
 async def test_two_workspaces_on_one_connection_never_mix(world: World):
-    """Connections to workspaces are reused for the workspace that they lead to, and for no other."""
+    """Connections to workspaces are reused for the workspace that they lead to, and for no
+    other."""
     ana = await world.signed_in(ANA, world.at())
     world.server.push(grants=(Grant(user=ANA, workspace=BOBS),))
     await eventually_passes(ana, world.at(BOBS))
@@ -148,7 +155,8 @@ async def test_a_change_is_effective_at_once(world: World):
 
 
 async def test_neither_cookie_nor_forged_headers_reach_the_workspace(world: World):
-    """The session cookie goes, other cookies stay, what only Moorage may say is Moorage's, and Host is untouched."""
+    """The session cookie goes, other cookies stay, what only Moorage may say is Moorage's, and Host
+    is untouched."""
     ana = await world.signed_in(ANA, world.at())
     host = world.gateway.host(ANAS, world.port)
     ours = world.cookie(ana, host)
@@ -181,7 +189,8 @@ async def test_neither_cookie_nor_forged_headers_reach_the_workspace(world: Worl
 
 
 async def test_a_workspace_sets_no_cookie_of_ours(world: World):
-    """A Set-Cookie with one of our names, or one that a browser would send as such, is dropped; others stay."""
+    """A Set-Cookie with one of our names, or one that a browser would send as such, is dropped;
+    others stay."""
     ana = await world.signed_in(ANA, world.at())
     host = world.gateway.host(ANAS, world.port)
     _, headers = await world.raw(host, {"Cookie": world.cookie(ana, host)}, "/cookies")
@@ -214,7 +223,8 @@ ORIGINS = [
 
 
 async def test_origins(world: World):
-    """Each origin, method and kind of request, as the table says; what is refused does not reach the workspace."""
+    """Each origin, method and kind of request, as the table says; what is refused does not reach
+    the workspace."""
     ana = await world.signed_in(ANA, world.at(), world.at(port=60001))
     own, port = world.gateway.host(ANAS, world.port), world.gateway.port
     origins = {
@@ -244,7 +254,8 @@ async def test_origins(world: World):
 
 
 async def test_pictures_scripts_and_frames_of_another_workspace(world: World):
-    """What another workspace's page embeds is refused; what this workspace's own pages embed, and links, are not."""
+    """What another workspace's page embeds is refused; what this workspace's own pages embed, and
+    links, are not."""
     ana = await world.signed_in(ANA, world.at())
     host, port = world.gateway.host(ANAS, world.port), world.gateway.port
     kin = f"http://{world.gateway.host(ANAS, 3000)}:{port}/page"
@@ -259,15 +270,19 @@ async def test_pictures_scripts_and_frames_of_another_workspace(world: World):
         ("same-origin", "script", None, 200),
         ("none", "document", None, 200),
     ]:
-        headers = {"Cookie": world.cookie(ana, host), "Sec-Fetch-Site": site, "Sec-Fetch-Dest": destination}
+        headers = {
+            "Cookie": world.cookie(ana, host),
+            "Sec-Fetch-Site": site,
+            "Sec-Fetch-Dest": destination,
+        }
         if referrer:
             headers["Referer"] = referrer
         assert (await world.raw(host, headers))[0] == expected, (site, destination, referrer)
 
 
 async def test_other_hosts_of_the_same_site(world: World):
-    """Cookies come along with what a page beside the zone sends, as they do within it: it is refused, whatever the method is. What
-    another site sends has none."""
+    """Cookies come along with what a page beside the zone sends, as they do within it: it is
+    refused, whatever the method is. What another site sends has none."""
     ana = await world.signed_in(ANA, world.at())
     host, port = world.gateway.host(ANAS, world.port), world.gateway.port
     cookie = world.cookie(ana, host)
@@ -286,7 +301,8 @@ async def test_other_hosts_of_the_same_site(world: World):
 
 
 async def test_nothing_listens_on_the_port_yet(world: World):
-    """The page says which port, and what to do, and comes again; as soon as something listens, it is shown."""
+    """The page says which port, and what to do, and comes again; as soon as something listens, it
+    is shown."""
     ana = await world.person()
     answer = await ana.get(world.at(port=9))
     assert answer.status_code == 503
@@ -325,7 +341,8 @@ async def test_a_header_that_is_too_large_is_refused(world: World):
 
 
 async def test_hosts_that_are_no_workspaces(world: World):
-    """An unknown workspace is 404; a host that cannot be one, 421: each with a page, or a problem for programs."""
+    """An unknown workspace is 404; a host that cannot be one, 421: each with a page, or a problem
+    for programs."""
     ana = await world.person()
     unknown = world.gateway.at("workspace-1-1-zzzzzz", 8080)
     answer = await ana.get(unknown)

@@ -23,18 +23,23 @@ def own_address() -> str:
         return str(probe.getsockname()[0])
 
 
-async def ask(world: World, path: str, address: str = "127.0.0.1", **headers: str) -> tuple[int, str]:
+async def ask(
+    world: World, path: str, address: str = "127.0.0.1", **headers: str
+) -> tuple[int, str]:
     """(0, "") when nobody listens there."""
     with contextlib.suppress(httpx.ConnectError):
         async with httpx.AsyncClient() as client:
-            answer = await client.get(f"http://{address}:{world.gateway.port + 1}{path}", headers=headers)
+            answer = await client.get(
+                f"http://{address}:{world.gateway.port + 1}{path}", headers=headers
+            )
         return answer.status_code, answer.text
     return 0, ""
 
 
 @pytest.mark.parametrize("everywhere", [True, False])
 async def test_other_hosts_see_the_gateways_own_health_and_metrics_alone(everywhere: bool):
-    """By whatever name they ask; what else lies on this machine stays on the loopback address, under its own name."""
+    """By whatever name they ask; what else lies on this machine stays on the loopback address,
+    under its own name."""
     other = own_address()
     async with new_world(metrics_address="*" if everywhere else other) as world:
         for headers in ({}, {"Host": "gateway.moorage.svc:8081"}):
@@ -73,7 +78,10 @@ async def test_everywhere_is_of_both_families():
     """Browsers and probes come by IPv4 or by IPv6, and are known by the address that they have."""
     async with new_world(address="*", metrics_address="*") as world:
         for address in ("127.0.0.1", "[::1]"):
-            assert await ask(world, "/healthz", address, Host="localhost") == (200, "HAProxy works.\n")
+            assert await ask(world, "/healthz", address, Host="localhost") == (
+                200,
+                "HAProxy works.\n",
+            )
             async with httpx.AsyncClient() as client:
                 url = f"http://{address}:{world.gateway.port}/page"
                 answer = await client.get(url, headers={"Host": f"localhost:{world.gateway.port}"})
@@ -88,7 +96,8 @@ async def test_by_default_other_hosts_see_nothing(own_world: World):
 
 
 async def test_public_hosts_have_no_metrics(own_world: World):
-    """On no host that browsers come to: not the zone's, not a workspace's, not one that is neither."""
+    """On no host that browsers come to: not the zone's, not a workspace's, not one that is
+    neither."""
     world = own_world
     paths = (
         "/metrics",
@@ -112,7 +121,8 @@ async def test_public_hosts_have_no_metrics(own_world: World):
 
 
 async def test_readiness_says_what_it_waits_for():
-    """From a HAProxy that is alone to a gateway that knows its routes; then the server may go, and it stays ready."""
+    """From a HAProxy that is alone to a gateway that knows its routes; then the server may go, and
+    it stays ready."""
     async with new_world(start=False) as world:
         token = world.gateway.home.secret_file("gateway-token")
         right = token.read_text()
@@ -126,7 +136,9 @@ async def test_readiness_says_what_it_waits_for():
         await eventually("the controller is missed", lambda: says("Waiting for the controller"))
         assert await ask(world, "/healthz") == (200, "HAProxy works.\n")
         world.gateway.start("controller")
-        await eventually("the server is missed", lambda: says("route table. The server cannot be reached"))
+        await eventually(
+            "the server is missed", lambda: says("route table. The server cannot be reached")
+        )
         await world.start_server()
         await eventually("the token is refused", lambda: says("does not take this gateway's token"))
         write_private(token, right)

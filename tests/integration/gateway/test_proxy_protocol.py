@@ -31,13 +31,21 @@ def version_1(port: int = 40000) -> bytes:
 
 
 def version_2(port: int = 40000) -> bytes:
-    addresses = socket.inet_aton(BROWSER) + socket.inet_aton("198.51.100.1") + struct.pack("!HH", port, 443)
-    return b"\r\n\r\n\0\r\nQUIT\n" + bytes([0x21, 0x11]) + struct.pack("!H", len(addresses)) + addresses
+    addresses = (
+        socket.inet_aton(BROWSER) + socket.inet_aton("198.51.100.1") + struct.pack("!HH", port, 443)
+    )
+    return (
+        b"\r\n\r\n\0\r\nQUIT\n"
+        + bytes([0x21, 0x11])
+        + struct.pack("!H", len(addresses))
+        + addresses
+    )
 
 
 @contextlib.contextmanager
 def connected(world: World, header: bytes, source: str = BALANCER) -> Iterator[socket.socket]:
-    """As a balancer at `source` connects, with TLS after the header where there is a certificate."""
+    """As a balancer at `source` connects, with TLS after the header where there is a
+    certificate."""
     address = ("127.0.0.1", world.gateway.port)
     with socket.create_connection(address, timeout=5, source_address=(source, 0)) as plain:
         plain.sendall(header)
@@ -74,7 +82,8 @@ async def answer(world: World, header: bytes, request: bytes, source: str = BALA
 
 @pytest.mark.parametrize("tls", [False, True])
 async def test_the_address_is_the_one_that_the_balancer_says(tls: bool, tmp_path: Path):
-    """In either version of the header, before TLS or plain HTTP; a connection without it is closed."""
+    """In either version of the header, before TLS or plain HTTP; a connection without it is
+    closed."""
     settings: dict[str, Any] = {"proxy_protocol": True}
     if tls:
         chain, key = Authority(tmp_path / "ca").issue("localhost", "*.localhost")
@@ -92,7 +101,8 @@ async def test_the_address_is_the_one_that_the_balancer_says(tls: bool, tmp_path
 
 @pytest.mark.parametrize("own_world", [FROM_BALANCER], indirect=True)
 async def test_only_from_where_the_balancer_is(own_world: World):
-    """Who connects from elsewhere comes without a header, and cannot claim an address; workspaces, too, are told the right one."""
+    """Who connects from elsewhere comes without a header, and cannot claim an address; workspaces,
+    too, are told the right one."""
     world = own_world
     ana = await world.signed_in(ANA, world.at())
     assert world.anas.seen[-1]["x-forwarded-for"] == "127.0.0.1"
@@ -106,7 +116,8 @@ async def test_only_from_where_the_balancer_is(own_world: World):
 
 @pytest.mark.parametrize("own_world", [FROM_BALANCER], indirect=True)
 async def test_access_that_ends_closes_what_came_through_a_balancer(own_world: World):
-    """And nothing else: connections are told apart even when a balancer says the same address and port of both."""
+    """And nothing else: connections are told apart even when a balancer says the same address and
+    port of both."""
     world = own_world
     opened: list[socket.socket] = []
     with contextlib.ExitStack() as stack:

@@ -1,4 +1,5 @@
-"""Two gateways with one key before one server, behind something that sends each request to another one of them."""
+"""Two gateways with one key before one server, behind something that sends each request to another
+one of them."""
 
 from __future__ import annotations
 
@@ -92,7 +93,10 @@ async def replicas() -> AsyncIterator[Replicas]:
         world.gateway.start("controller")
         home = new_home()
         second = Gateway(
-            home, free_ports(2), public_port=PUBLIC, server=f"unix:{world.gateway.home.socket('server')}"
+            home,
+            free_ports(2),
+            public_port=PUBLIC,
+            server=f"unix:{world.gateway.home.socket('server')}",
         )
         for name in ("gateway-key", "gateway-token"):
             write_private(home.secret_file(name), world.gateway.home.secret_file(name).read_text())
@@ -111,8 +115,8 @@ async def replicas() -> AsyncIterator[Replicas]:
 async def test_a_sign_in_that_goes_to_another_replica_at_each_request(
     replicas: Replicas, first: int, told: bool
 ):
-    """Wherever it begins, and though the server tells no replica of the session in time: each hand-over is understood by the
-    other, and the session known there at once."""
+    """Wherever it begins, and though the server tells no replica of the session in time: each
+    hand-over is understood by the other, and the session known there at once."""
     replicas.world.server.push_sessions = told
     async with replicas.person(first=first) as ana:
         answer = await ana.get(replicas.at("/x"))
@@ -129,8 +133,8 @@ async def test_a_sign_in_that_goes_to_another_replica_at_each_request(
 
 @pytest.mark.parametrize("presenter", ["another browser", "another host"])
 async def test_a_code_is_bound_at_every_replica(replicas: Replicas, presenter: str):
-    """At the replica that did not give it, too: another browser or another host gets nothing for it, and no replica takes it
-    twice."""
+    """At the replica that did not give it, too: another browser or another host gets nothing for
+    it, and no replica takes it twice."""
     async with replicas.person() as ana, replicas.person(BOB) as bob:
         url = replicas.at()
         while urlsplit(url).path != "/.moorage/callback":
@@ -153,19 +157,25 @@ async def test_a_code_is_bound_at_every_replica(replicas: Replicas, presenter: s
 
 
 async def test_a_session_that_ends_closes_at_both(replicas: Replicas):
-    """Ended by the server, or by a sign-out at one of them: open WebSockets at both end within a second, and nothing passes."""
+    """Ended by the server, or by a sign-out at one of them: open WebSockets at both end within a
+    second, and nothing passes."""
     for how in ("server", "sign-out"):
         async with replicas.person() as ana:
             assert (await ana.get(replicas.at())).json()["upstream"] == "anas"
             cookie = replicas.world.cookie(ana, f"{replicas.world.port}-{ANAS}.localhost")
             for replica in (0, 1):
                 await eventually("both know it", lambda r=replica, c=cookie: replicas.passes(r, c))
-            async with replicas.websocket(0, cookie) as first, replicas.websocket(1, cookie) as second:
+            async with (
+                replicas.websocket(0, cookie) as first,
+                replicas.websocket(1, cookie) as second,
+            ):
                 for ws in (first, second):
                     await ws.send("x")
                     assert await ws.recv() == "echo x"
                 if how == "server":
-                    replicas.world.server.push(removed_sessions=tuple(replicas.world.server.sessions))
+                    replicas.world.server.push(
+                        removed_sessions=tuple(replicas.world.server.sessions)
+                    )
                 else:
                     zone = f"http://localhost:{PUBLIC}"
                     done = await ana.post(

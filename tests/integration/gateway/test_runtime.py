@@ -39,7 +39,9 @@ End = Callable[[], None]
 async def real(folder: Path) -> AsyncIterator[tuple[Runtime, End]]:
     (folder / "haproxy.cfg").write_text(CONFIGURATION)
     (folder / FILE).write_text("")
-    process = await asyncio.create_subprocess_exec("haproxy", "-db", "-f", "haproxy.cfg", cwd=folder)
+    process = await asyncio.create_subprocess_exec(
+        "haproxy", "-db", "-f", "haproxy.cfg", cwd=folder
+    )
     runtime = Runtime(folder / "runtime.sock")
 
     async def answers() -> bool:
@@ -69,7 +71,9 @@ async def in_memory(_folder: Path) -> AsyncIterator[tuple[Runtime, End]]:
 
 
 @pytest_asyncio.fixture(params=[real, in_memory], ids=["haproxy", "in memory"])
-async def haproxy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Runtime, End]]:
+async def haproxy(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[tuple[Runtime, End]]:
     """A HAProxy with an empty map, and how to end it."""
     async with request.param(tmp_path) as found:
         yield found
@@ -84,7 +88,9 @@ async def test_a_map_is_changed_in_place(haproxy: tuple[Runtime, End]):
     runtime, _ = haproxy
     await runtime.change(FILE, Difference(added=((ONE, "10.0.0.1"), (TWO, "10.0.0.2"))))
     assert await entries(runtime) == {ONE: "10.0.0.1", TWO: "10.0.0.2"}
-    difference = Difference(removed=(ONE,), changed=((TWO, "10.0.0.4"),), added=((THREE, "10.0.0.3"),))
+    difference = Difference(
+        removed=(ONE,), changed=((TWO, "10.0.0.4"),), added=((THREE, "10.0.0.3"),)
+    )
     await runtime.change(FILE, difference)
     assert await entries(runtime) == {TWO: "10.0.0.4", THREE: "10.0.0.3"}
 

@@ -1,4 +1,5 @@
-"""A server that is reached by TCP, as in a cluster: HAProxy carries the zone host's traffic to it."""
+"""A server that is reached by TCP, as in a cluster: HAProxy carries the zone host's traffic to
+it."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ NAME_SERVER = "127.0.0.77"
 @contextlib.asynccontextmanager
 async def by_tcp(server: str, **settings: Any) -> AsyncIterator[World]:
     """A world whose server is to be reached at that URL; nothing runs yet."""
-    async with new_world(start=False, **{"server": server, "server_on_zone": True, **settings}) as world:
+    async with new_world(
+        start=False, **{"server": server, "server_on_zone": True, **settings}
+    ) as world:
         yield world
 
 
@@ -43,7 +46,8 @@ async def status(world: World, path: str = "/x") -> int:
 
 
 async def test_one_host_serves_pages_api_and_websockets():
-    """As on one machine: the host's name, cookies and bodies pass, forged headers do not, and internal paths are nobody's."""
+    """As on one machine: the host's name, cookies and bodies pass, forged headers do not, and
+    internal paths are nobody's."""
     port = free_port()
     async with (
         by_tcp(f"http://127.0.0.1:{port}") as world,
@@ -58,7 +62,10 @@ async def test_one_host_serves_pages_api_and_websockets():
         )
         assert answer.json()["server"] == "/workspaces"
         seen = world.server.seen[-1]
-        assert (seen["host"], seen["cookie"]) == (f"localhost:{world.gateway.port}", f"moorage={ANA}")
+        assert (seen["host"], seen["cookie"]) == (
+            f"localhost:{world.gateway.port}",
+            f"moorage={ANA}",
+        )
         assert (seen["x-forwarded-for"], seen["x-forwarded-host"]) == ("127.0.0.1", seen["host"])
         assert not {"x-moorage-user", "forwarded"} & seen.keys()
         posted = await ana.post(f"{world.gateway.url}/api/v1/x", content=b"z" * 100_000)
@@ -83,10 +90,15 @@ async def test_one_host_serves_pages_api_and_websockets():
 
 @pytest.mark.parametrize(
     ("bundle", "name", "served"),
-    [("own", "localhost", True), ("other", "localhost", False), ("own", "elsewhere.example", False)],
+    [
+        ("own", "localhost", True),
+        ("other", "localhost", False),
+        ("own", "elsewhere.example", False),
+    ],
 )
 async def test_https_is_verified(tmp_path: Path, bundle: str, name: str, served: bool):
-    """The server's certificate must be of an authority in the bundle, and for the name that the setting has."""
+    """The server's certificate must be of an authority in the bundle, and for the name that the
+    setting has."""
     authority = Authority(tmp_path / "own")
     certificate, key = authority.issue(name)
     trusted = authority if bundle == "own" else Authority(tmp_path / "other")
@@ -101,7 +113,9 @@ async def test_https_is_verified(tmp_path: Path, bundle: str, name: str, served:
         if served:
             await world.gateway.until_ready()
             ana = await world.person()
-            assert (await ana.get(f"{world.gateway.url}/workspaces")).json()["server"] == "/workspaces"
+            assert (await ana.get(f"{world.gateway.url}/workspaces")).json()[
+                "server"
+            ] == "/workspaces"
             assert (await ana.get(world.at())).json()["upstream"] == "anas"
             return
         await eventually("HAProxy answers", lambda: status(world))
@@ -110,20 +124,25 @@ async def test_https_is_verified(tmp_path: Path, bundle: str, name: str, served:
         assert page.status_code == 503
         assert "server does not answer" in page.text
         assert world.server.seen == []
-        assert "cannot be verified" in await eventually("it says why", lambda: waits_for(world, "verified"))
+        assert "cannot be verified" in await eventually(
+            "it says why", lambda: waits_for(world, "verified")
+        )
 
 
 @pytest.mark.parametrize("on_zone", [True, False])
 async def test_the_bundle_comes_beside_what_the_machine_trusts(tmp_path: Path, on_zone: bool):
-    """A server whose certificate is of an authority that the machine trusts is served although there is a bundle with another:
-    to HAProxy and to the controller, on its stream and at a sign-in."""
+    """A server whose certificate is of an authority that the machine trusts is served although
+    there is a bundle with another: to HAProxy and to the controller, on its stream and at a
+    sign-in."""
     public, private = Authority(tmp_path / "public"), Authority(tmp_path / "private")
     certificate, key = public.issue("localhost")
     port = free_port()
     tls = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
     bundle = str(private.certificate)
     async with (
-        by_tcp(f"https://localhost:{port}", server_ca_bundle=bundle, server_on_zone=on_zone) as world,
+        by_tcp(
+            f"https://localhost:{port}", server_ca_bundle=bundle, server_on_zone=on_zone
+        ) as world,
         serving(world.server.app, host="127.0.0.1", port=port, **tls),
     ):
         if not on_zone:
@@ -135,12 +154,14 @@ async def test_the_bundle_comes_beside_what_the_machine_trusts(tmp_path: Path, o
         ana = await world.person()
         assert (await ana.get(world.at())).json()["upstream"] == "anas"
         if on_zone:
-            assert (await ana.get(f"{world.gateway.url}/workspaces")).json()["server"] == "/workspaces"
+            assert (await ana.get(f"{world.gateway.url}/workspaces")).json()[
+                "server"
+            ] == "/workspaces"
 
 
 async def test_behind_an_egress_proxy(tmp_path: Path):
-    """Where only a proxy leads to the server, the stream, a sign-in and the end of a session all take it; what it refuses is
-    told without its password."""
+    """Where only a proxy leads to the server, the stream, a sign-in and the end of a session all
+    take it; what it refuses is told without its password."""
     authority = Authority(tmp_path / "ca")
     certificate, key = authority.issue("moorage.example")
     port = free_port()
@@ -153,7 +174,10 @@ async def test_behind_an_egress_proxy(tmp_path: Path):
         connect_proxy({server: port}) as proxy,
     ):
         world.server.url = f"https://{server}"
-        world.gateway.environment = {"HTTPS_PROXY": proxy.url, "NO_PROXY": "other.example,10.0.0.0/8"}
+        world.gateway.environment = {
+            "HTTPS_PROXY": proxy.url,
+            "NO_PROXY": "other.example,10.0.0.0/8",
+        }
         world.gateway.start("controller")
         world.gateway.start("haproxy")
         await world.gateway.until_ready()
@@ -178,14 +202,17 @@ async def waits_for(world: World, words: str) -> str:
     """The body of the readiness probe, when it has these words."""
     with contextlib.suppress(httpx.HTTPError):
         async with httpx.AsyncClient() as client:
-            text = (await client.get(f"http://127.0.0.1:{world.gateway.port + 1}/healthz/gateway")).text
+            text = (
+                await client.get(f"http://127.0.0.1:{world.gateway.port + 1}/healthz/gateway")
+            ).text
         return text if words in text else ""
     return ""
 
 
 async def test_a_name_that_comes_to_be_and_moves(tmp_path: Path):
-    """HAProxy starts first, alone, with a short name that the search list completes and that does not exist yet; it serves
-    when name, server and controller are there, follows the name to another address, and needs no restart for any of it."""
+    """HAProxy starts first, alone, with a short name that the search list completes and that does
+    not exist yet; it serves when name, server and controller are there, follows the name to another
+    address, and needs no restart for any of it."""
     (tmp_path / "resolv.conf").write_text(
         f"search nowhere.test moorage.svc.cluster.test\nnameserver {NAME_SERVER}\noptions ndots:5 timeout:1 attempts:1\n"
     )
@@ -220,7 +247,8 @@ async def test_a_name_that_comes_to_be_and_moves(tmp_path: Path):
 
 
 async def test_a_name_without_any_name_server(tmp_path: Path):
-    """Where there is no DNS at all, a name in the hosts file is enough; one that is known nowhere keeps nobody from starting."""
+    """Where there is no DNS at all, a name in the hosts file is enough; one that is known nowhere
+    keeps nobody from starting."""
     (tmp_path / "resolv.conf").write_text("# nothing\n")
     (tmp_path / "hosts").write_text("127.0.0.1 localhost\n127.0.0.4 server.test\n")
     port = free_port()
@@ -237,13 +265,17 @@ async def test_a_name_without_any_name_server(tmp_path: Path):
         world.gateway.start("controller")
         await eventually("HAProxy answers", lambda: status(world))
         assert await status(world) == 503
-        assert "name is not found" in await eventually("it says why", lambda: waits_for(world, "name"))
+        assert "name is not found" in await eventually(
+            "it says why", lambda: waits_for(world, "name")
+        )
 
 
 def in_surroundings(folder: Path) -> list[str]:
     """A command's beginning: it sees the folder's `resolv.conf` and `hosts` as the machine's."""
     assert shutil.which("unshare")
-    mounts = " && ".join(f"mount --bind {file} /etc/{file.name}" for file in sorted(folder.iterdir()))
+    mounts = " && ".join(
+        f"mount --bind {file} /etc/{file.name}" for file in sorted(folder.iterdir())
+    )
     return ["unshare", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "sh"]
 
 

@@ -1,4 +1,5 @@
-"""Signing in and out over the gateway: hand-overs that work once, in one browser, for this zone's workspaces."""
+"""Signing in and out over the gateway: hand-overs that work once, in one browser, for this zone's
+workspaces."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ async def until(client: httpx.AsyncClient, url: str, path: str) -> str:
 
 
 async def test_cookies_are_for_their_host_alone(world: World):
-    """Every cookie is HttpOnly, SameSite=Lax, for one host and all paths; those of the hand-over go when it is done."""
+    """Every cookie is HttpOnly, SameSite=Lax, for one host and all paths; those of the hand-over go
+    when it is done."""
     client = await world.person()
     answer = await client.get(world.at())
     set_cookies = [
@@ -79,7 +81,8 @@ NOT_HERE = [
 
 
 async def test_next_leads_nowhere_else(world: World):
-    """A `next` that is no workspace of this zone, by its own scheme and port, gets a clear page and no redirect."""
+    """A `next` that is no workspace of this zone, by its own scheme and port, gets a clear page and
+    no redirect."""
     client = await world.signed_in(ANA, world.at())
     for template in NOT_HERE:
         wanted = template.format(port=world.gateway.port, other=world.gateway.port + 7)
@@ -91,8 +94,8 @@ async def test_next_leads_nowhere_else(world: World):
 
 @pytest.mark.parametrize("known", ["", "x", "moorage"])
 async def test_a_hand_over_is_bound_to_no_known_text(world: World, known: str):
-    """Bob has a code made for the digest of nothing, or of a text that he knows, and hands it to somebody else's browser: nobody is signed in
-    as Bob by it."""
+    """Bob has a code made for the digest of nothing, or of a text that he knows, and hands it to
+    somebody else's browser: nobody is signed in as Bob by it."""
     bob = await world.signed_in(BOB, world.at())
     binding = hashlib.sha256(known.encode()).hexdigest()
     begun = await step(
@@ -106,7 +109,9 @@ async def test_a_hand_over_is_bound_to_no_known_text(world: World, known: str):
     )
     assert status == 400
     assert not any(
-        value.startswith("moorage_session=") for name, value in answered if name.lower() == "set-cookie"
+        value.startswith("moorage_session=")
+        for name, value in answered
+        if name.lower() == "set-cookie"
     )
 
 
@@ -118,7 +123,8 @@ async def test_a_hand_over_is_bound_to_no_known_text(world: World, known: str):
     ],
 )  # fmt: skip
 async def test_a_path_leads_to_no_other_host(world: World, path: str):
-    """Whoever begins a sign-in, by a link to it or to the workspace, ends on that workspace's host; so does a form's `next`."""
+    """Whoever begins a sign-in, by a link to it or to the workspace, ends on that workspace's host;
+    so does a form's `next`."""
     for begin in (
         f"{world.gateway.url}/auth/start?next={quote(world.at(path=path), safe='')}&binding={'0' * 64}",
         f"{world.gateway.url}/auth/start?next={quote(world.at(path=path), safe='')}",
@@ -136,13 +142,17 @@ async def test_a_path_leads_to_no_other_host(world: World, path: str):
     ana = await world.signed_in(ANA, world.at(ASLEEP))
     own = {"Origin": world.at(ASLEEP).rstrip("/")}
     started = await ana.post(
-        world.at(ASLEEP, "/.moorage/start"), data={"next": path}, headers=own, follow_redirects=False
+        world.at(ASLEEP, "/.moorage/start"),
+        data={"next": path},
+        headers=own,
+        follow_redirects=False,
     )
     assert (started.status_code, started.headers["location"]) == (303, "/")
 
 
 async def test_a_start_that_began_elsewhere_begins_anew_on_the_workspace(world: World):
-    """Without the binding of the workspace's host, signing in is sent back there to begin as it should."""
+    """Without the binding of the workspace's host, signing in is sent back there to begin as it
+    should."""
     client = await world.person()
     wanted = world.at(path="/x")
     answer = await step(client, f"{world.gateway.url}/auth/start?next={quote(wanted, safe='')}")
@@ -150,7 +160,8 @@ async def test_a_start_that_began_elsewhere_begins_anew_on_the_workspace(world: 
 
 
 async def test_a_hand_over_code_works_once(world: World):
-    """A code that was used gets a page that says so and a way on; it signs nobody in a second time."""
+    """A code that was used gets a page that says so and a way on; it signs nobody in a second
+    time."""
     client = await world.person()
     arrival = await until(client, world.at(), "/.moorage/callback")
     binding = world.cookie(client, world.gateway.host(ANAS, world.port), "moorage_binding")
@@ -166,7 +177,8 @@ async def test_a_hand_over_code_works_once(world: World):
 
 @pytest.mark.parametrize("thief", ["another browser", "another host"])
 async def test_a_hand_over_code_is_bound_to_browser_and_host(world: World, thief: str):
-    """A code that another browser, or another host, presents signs nobody in, and is used up by it."""
+    """A code that another browser, or another host, presents signs nobody in, and is used up by
+    it."""
     client = await world.person()
     arrival = httpx.URL(await until(client, world.at(), "/.moorage/callback"))
     if thief == "another browser":
@@ -219,7 +231,8 @@ async def test_a_session_that_the_gateway_learns_itself_passes_at_once(world: Wo
 
 
 async def test_a_session_ends_by_time_though_the_server_is_silent(world: World):
-    """At `expires_at` a session passes no more: neither pages, which lead to sign-in, nor the open WebSocket."""
+    """At `expires_at` a session passes no more: neither pages, which lead to sign-in, nor the open
+    WebSocket."""
     world.server.session_seconds = 3.0
     began = time.monotonic()
     try:
@@ -262,17 +275,22 @@ async def test_a_session_that_lives_on_keeps_passing(world: World):
 
 
 async def test_sign_out_ends_the_session_everywhere(world: World):
-    """The button on the gateway's page ends the session on every host and at the server, and of nobody else."""
+    """The button on the gateway's page ends the session on every host and at the server, and of
+    nobody else."""
     ana, bob = await world.signed_in(ANA, world.at()), await world.signed_in(BOB, world.at())
     session = next(s.id for s in world.server.sessions.values() if s.user == ANA)
     page = await ana.get(f"{world.gateway.url}/auth/sign-out")
     assert "Sign out" in page.text
     assert (await ana.post(f"{world.gateway.url}/auth/sign-out")).status_code == 404
     foreign = {"Origin": f"http://{world.gateway.host(ANAS, 80)}:{world.gateway.port}"}
-    assert (await ana.post(f"{world.gateway.url}/auth/sign-out", headers=foreign)).status_code == 403
+    assert (
+        await ana.post(f"{world.gateway.url}/auth/sign-out", headers=foreign)
+    ).status_code == 403
     assert (await ana.get(world.at(), headers={"Accept": "*/*"})).status_code == 200
     done = await ana.post(
-        f"{world.gateway.url}/auth/sign-out", headers={"Origin": world.gateway.url}, follow_redirects=False
+        f"{world.gateway.url}/auth/sign-out",
+        headers={"Origin": world.gateway.url},
+        follow_redirects=False,
     )
     assert done.status_code == 303
     assert world.server.ended == [session]

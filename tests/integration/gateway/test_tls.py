@@ -23,10 +23,21 @@ pytestmark = pytest.mark.haproxy
 def certificate(tmp_path: Path) -> Path:
     """Chain and key in one file, for the zone and all below it."""
     file, key = tmp_path / "zone.pem", tmp_path / "zone.key"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+    ]
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:*.localhost"]
     subprocess.run(
-        [*command, "-keyout", key, "-out", file, "-days", "2", *names], check=True, capture_output=True
+        [*command, "-keyout", key, "-out", file, "-days", "2", *names],
+        check=True,
+        capture_output=True,
     )
     file.write_text(file.read_text() + key.read_text())
     return file
@@ -70,7 +81,8 @@ async def test_another_person_is_refused_under_tls(tls_world: World):
 
 
 async def test_http_1_1_is_what_is_spoken(tls_world: World):
-    """One request at a time per connection: that is how an open request is known from all others."""
+    """One request at a time per connection: that is how an open request is known from all
+    others."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2", "http/1.1"])

@@ -30,7 +30,8 @@ async def eventually_says(client: httpx.AsyncClient, url: str, words: str) -> ht
 
 
 async def test_stopped_has_a_button_that_starts_it_and_leads_on(world: World):
-    """From the page of a stopped workspace: the button, the start, the stages live, and the URL that was wanted."""
+    """From the page of a stopped workspace: the button, the start, the stages live, and the URL
+    that was wanted."""
     ana = await world.person()
     wanted = world.at(ASLEEP, "/?folder=/projects/x&y=1")
     page = await ana.get(wanted)
@@ -42,14 +43,28 @@ async def test_stopped_has_a_button_that_starts_it_and_leads_on(world: World):
     assert html.unescape(hidden) == "/?folder=/projects/x&y=1"
     own = f"http://{world.gateway.host(ASLEEP, world.port)}:{world.gateway.port}"
     started = await ana.post(
-        own + action, data={"next": html.unescape(hidden)}, headers={"Origin": own}, follow_redirects=False
+        own + action,
+        data={"next": html.unescape(hidden)},
+        headers={"Origin": own},
+        follow_redirects=False,
     )
     assert (started.status_code, started.headers["location"]) == (303, "/?folder=/projects/x&y=1")
     assert world.server.started == [(ASLEEP, ANA)]
-    stages = (Stage(name=StageName.IMAGE, state=StageState.RUNNING, started_at=1.0, detail="pulling demo"),)
+    stages = (
+        Stage(
+            name=StageName.IMAGE, state=StageState.RUNNING, started_at=1.0, detail="pulling demo"
+        ),
+    )
     world.server.push(
         routes=(
-            route(ASLEEP, ANA, "", desired=DesiredState.RUNNING, state=ActualState.STARTING, stages=stages),
+            route(
+                ASLEEP,
+                ANA,
+                "",
+                desired=DesiredState.RUNNING,
+                state=ActualState.STARTING,
+                stages=stages,
+            ),
         )
     )
     starting = await eventually_says(ana, wanted, "is starting")
@@ -94,7 +109,8 @@ async def test_the_page_waits_until_the_port_is_open(world: World):
 
 
 async def test_failed_says_why(world: World):
-    """A workspace that failed shows its cause, with detail and hint as text, and can be started again."""
+    """A workspace that failed shows its cause, with detail and hint as text, and can be started
+    again."""
     cause = Cause(
         code="image-not-found",
         message="The image <b>x</b> is not there.",
@@ -102,7 +118,11 @@ async def test_failed_says_why(world: World):
         hint="Look at it.",
     )
     world.server.push(
-        routes=(route(ASLEEP, ANA, "", desired=DesiredState.RUNNING, state=ActualState.FAILED, cause=cause),)
+        routes=(
+            route(
+                ASLEEP, ANA, "", desired=DesiredState.RUNNING, state=ActualState.FAILED, cause=cause
+            ),
+        )
     )
     ana = await world.person()
     page = await eventually_says(ana, world.at(ASLEEP), "could not start")
@@ -119,7 +139,9 @@ async def test_deleted_is_gone(world: World):
     """A workspace that is being deleted says so; one that is deleted is unknown."""
     ana = await world.person()
     world.server.push(
-        routes=(route(ASLEEP, ANA, "", desired=DesiredState.TERMINATED, state=ActualState.TERMINATING),)
+        routes=(
+            route(ASLEEP, ANA, "", desired=DesiredState.TERMINATED, state=ActualState.TERMINATING),
+        )
     )
     page = await eventually_says(ana, world.at(ASLEEP), "has been deleted")
     assert page.status_code == 410
@@ -137,12 +159,15 @@ async def test_state_is_shown_to_those_who_may_see_it_alone(world: World):
     assert (await bob.post(f"{own}/.moorage/start", headers={"Origin": own})).status_code == 403
     nobody = await world.person(0)
     assert (await nobody.get(f"{own}/.moorage/events", headers=PROGRAM)).status_code == 401
-    assert (await nobody.post(f"{own}/.moorage/start", headers={"Origin": own, **PROGRAM})).status_code == 401
+    assert (
+        await nobody.post(f"{own}/.moorage/start", headers={"Origin": own, **PROGRAM})
+    ).status_code == 401
     assert world.server.started == []
 
 
 async def test_only_its_own_page_starts_a_workspace(world: World):
-    """Without an Origin, or from another one, even another port of the same workspace, the button does nothing."""
+    """Without an Origin, or from another one, even another port of the same workspace, the button
+    does nothing."""
     ana = await world.signed_in(ANA, world.at(ASLEEP))
     own = f"http://{world.gateway.host(ASLEEP, world.port)}:{world.gateway.port}"
     others = [world.gateway.host(ASLEEP, 3000), world.gateway.host(ANAS, world.port), "localhost"]
@@ -157,9 +182,18 @@ async def test_the_button_leads_nowhere_else(world: World):
     """`next` of the button stays on the workspace's host, whatever it says."""
     ana = await world.signed_in(ANA, world.at(ASLEEP))
     own = f"http://{world.gateway.host(ASLEEP, world.port)}:{world.gateway.port}"
-    for wanted in ("//evil.example/", "https://evil.example/", "/\\evil.example", "/\r\nX: y", "x" * 20_000):
+    for wanted in (
+        "//evil.example/",
+        "https://evil.example/",
+        "/\\evil.example",
+        "/\r\nX: y",
+        "x" * 20_000,
+    ):
         answer = await ana.post(
-            f"{own}/.moorage/start", data={"next": wanted}, headers={"Origin": own}, follow_redirects=False
+            f"{own}/.moorage/start",
+            data={"next": wanted},
+            headers={"Origin": own},
+            follow_redirects=False,
         )
         assert (answer.status_code, answer.headers["location"]) == (303, "/"), wanted
 
@@ -176,8 +210,12 @@ async def test_the_live_page_of_somebody_who_lost_access_leads_away(world: World
 
 
 async def test_live_pages_of_one_person_are_limited(world: World):
-    """One person with many of them is told so; nobody else is, and whoever closes one may open another."""
-    ana, bob = await world.signed_in(ANA, world.at(ASLEEP)), await world.signed_in(BOB, world.at(BOBS))
+    """One person with many of them is told so; nobody else is, and whoever closes one may open
+    another."""
+    ana, bob = (
+        await world.signed_in(ANA, world.at(ASLEEP)),
+        await world.signed_in(BOB, world.at(BOBS)),
+    )
     world.server.push(routes=(route(BOBS, BOB, ""),))
     url, bobs = world.at(ASLEEP, "/.moorage/events"), world.at(BOBS, "/.moorage/events")
     async with contextlib.AsyncExitStack() as stack:

@@ -33,7 +33,9 @@ RULES = """
 
 def answering(name: str) -> Starlette:
     async def answer(request: Request) -> PlainTextResponse:
-        return PlainTextResponse(f"{name} {request.url.path} {request.headers.get('x-rule', '')}".strip())
+        return PlainTextResponse(
+            f"{name} {request.url.path} {request.headers.get('x-rule', '')}".strip()
+        )
 
     return Starlette(routes=[Route("/{path:path}", answer)])
 
@@ -44,7 +46,9 @@ async def haproxy_with_a_registry(home: Home, port: int) -> AsyncIterator[None]:
     write_private(home.secret_file("gateway-key"), "k" * 43)
     launch.prepare(home, settings)
     configuration = launch.configuration_of(home, settings, "")
-    registry = ZoneBackend("registry", ("/v2/",), by_socket("../run/registry.sock"), RULES, "server_away")
+    registry = ZoneBackend(
+        "registry", ("/v2/",), by_socket("../run/registry.sock"), RULES, "server_away"
+    )
     rows = (registry, *zone_backends(configuration.controller, configuration.server))
     write_private(home.gateway / launch.CONFIGURATION, render(configuration, rows))
     process = await asyncio.create_subprocess_exec(
@@ -58,7 +62,8 @@ async def haproxy_with_a_registry(home: Home, port: int) -> AsyncIterator[None]:
 
 
 async def test_a_row_leads_its_paths_to_its_process(tmp_path: Path):
-    """By its rules, and no other path; away, it is said so. What others have, and workspaces' hosts, are as before."""
+    """By its rules, and no other path; away, it is said so. What others have, and workspaces'
+    hosts, are as before."""
     home, port = new_home(), free_ports(2)
     home.make()
     async with contextlib.AsyncExitStack() as stack:
@@ -66,9 +71,13 @@ async def test_a_row_leads_its_paths_to_its_process(tmp_path: Path):
         for name in ("server", "gateway"):
             await stack.enter_async_context(serving(answering(name), uds=str(home.socket(name))))
         registry = await stack.enter_async_context(contextlib.AsyncExitStack())
-        await registry.enter_async_context(serving(answering("registry"), uds=str(home.socket("registry"))))
+        await registry.enter_async_context(
+            serving(answering("registry"), uds=str(home.socket("registry")))
+        )
         await stack.enter_async_context(haproxy_with_a_registry(home, port))
-        client = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}"))
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}")
+        )
 
         async def said(path: str, host: str = GatewaySettings().zone) -> str:
             return (await client.get(path, headers={"Host": host})).text

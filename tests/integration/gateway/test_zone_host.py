@@ -1,4 +1,5 @@
-"""The zone's own host: what goes to the server, what to the controller, what to nobody; and the metrics' port."""
+"""The zone's own host: what goes to the server, what to the controller, what to nobody; and the
+metrics' port."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ pytestmark = [pytest.mark.haproxy, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def test_everything_else_goes_to_the_server(world: World):
-    """The server's pages and API are behind the zone's host, with its own cookie and without forged headers."""
+    """The server's pages and API are behind the zone's host, with its own cookie and without forged
+    headers."""
     ana = await world.person()
     answer = await ana.get(
         f"{world.gateway.url}/workspaces?x=1", headers={"X-Moorage-User": "1", "Forwarded": "x"}
@@ -29,7 +31,9 @@ async def test_everything_else_goes_to_the_server(world: World):
     assert (seen["x-forwarded-for"], seen["x-forwarded-proto"]) == ("127.0.0.1", "http")
     assert "x-moorage-user" not in seen
     posted = await ana.post(
-        f"{world.gateway.url}/api/v1/x", content=b"z" * 100_000, headers={"Origin": world.gateway.url}
+        f"{world.gateway.url}/api/v1/x",
+        content=b"z" * 100_000,
+        headers={"Origin": world.gateway.url},
     )
     assert posted.json()["bytes"] == 100_000
 
@@ -56,8 +60,8 @@ async def test_agents_and_gateways_may_connect(world: World):
 
 
 async def test_a_gateway_of_another_cluster_asks_with_its_token(world: World):
-    """Exchange, start and sign-out reach the server with a token, which it checks; without one, or a little beside, nothing is
-    there."""
+    """Exchange, start and sign-out reach the server with a token, which it checks; without one, or
+    a little beside, nothing is there."""
     asks = {
         ("POST", EXCHANGE_PATH): ('{"code":"x","redirect_uri":"y"}', 403),
         ("POST", START_PATH.format(workspace=ASLEEP)): ('{"user":1}', 204),
@@ -66,9 +70,9 @@ async def test_a_gateway_of_another_cluster_asks_with_its_token(world: World):
     token = {"Authorization": f"Bearer {world.server.token}"}
     async with httpx.AsyncClient(base_url=world.gateway.url) as gateway:
         for (method, path), (body, status) in asks.items():
-            assert (await gateway.request(method, path, content=body, headers=token)).status_code == status, (
-                path
-            )
+            assert (
+                await gateway.request(method, path, content=body, headers=token)
+            ).status_code == status, path
             assert (await gateway.request(method, path, content=body)).status_code == 404, path
             for beside in (f"{path}/x", f"{path}%2fx", path.replace("/gateways/", "/gateways/x/")):
                 assert (
@@ -87,7 +91,9 @@ async def test_a_body_that_is_too_large_is_refused(world: World):
     answer = await ana.post(url, content=b"z" * (2 << 20))
     assert answer.status_code == 200
     world.server.seen.clear()
-    status, _ = await world.raw("localhost", {"Content-Length": str((2 << 20) + 1)}, "/api/v1/x", "PUT")
+    status, _ = await world.raw(
+        "localhost", {"Content-Length": str((2 << 20) + 1)}, "/api/v1/x", "PUT"
+    )
     assert status == 413
 
     async def pieces():
@@ -121,12 +127,17 @@ async def test_streams_and_websockets_pass(world: World):
 
 
 async def test_metrics_of_all(world: World):
-    """On a port of its own, on the loopback address: server, gateway and HAProxy; nothing else, and to no other name."""
+    """On a port of its own, on the loopback address: server, gateway and HAProxy; nothing else, and
+    to no other name."""
     metrics = f"http://127.0.0.1:{world.gateway.port + 1}/metrics"
     async with httpx.AsyncClient() as client:
         assert "server_metric" in (await client.get(f"{metrics}/server")).text
-        assert "moorage_gateway_server_connected 1.0" in (await client.get(f"{metrics}/gateway")).text
+        assert (
+            "moorage_gateway_server_connected 1.0" in (await client.get(f"{metrics}/gateway")).text
+        )
         assert "haproxy_process" in (await client.get(f"{metrics}/haproxy")).text
         assert (await client.get(f"{metrics}/agent")).status_code == 503
         assert (await client.get(metrics)).status_code == 404
-        assert (await client.get(f"{metrics}/server", headers={"Host": "rebound.example"})).status_code == 403
+        assert (
+            await client.get(f"{metrics}/server", headers={"Host": "rebound.example"})
+        ).status_code == 403

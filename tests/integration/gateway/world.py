@@ -122,7 +122,8 @@ class World:
     async def raw(
         self, host: str, headers: dict[str, str], path: str = "/", method: str = "GET"
     ) -> tuple[int, list[tuple[str, str]]]:
-        """Status and headers of the answer to one request with just these headers, on a connection of its own."""
+        """Status and headers of the answer to one request with just these headers, on a connection
+        of its own."""
 
         def ask() -> tuple[int, list[tuple[str, str]]]:
             connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=10)

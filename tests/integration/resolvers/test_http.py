@@ -114,7 +114,9 @@ def resolver(server: Server) -> Callable[..., HttpResolver]:
     """Every name is at the server; loopback is allowed unless the test says otherwise."""
 
     def make(hosts: tuple[str, ...] = ("devfiles.example:*",), **given: object) -> HttpResolver:
-        named = [host.replace("*", str(server.port)) if host.endswith(":*") else host for host in hosts]
+        named = [
+            host.replace("*", str(server.port)) if host.endswith(":*") else host for host in hosts
+        ]
         arguments: dict[str, object] = {
             "networks": LOOPBACK,
             "insecure": True,
@@ -137,7 +139,8 @@ def _code(resolver: HttpResolver, uri: str) -> str:
 
 
 def test_a_parent_comes_over_http(server: Server, resolver: Make) -> None:
-    """Flattening fetches the parent from an allowed host, by uri, and asks for it by the host's name."""
+    """Flattening fetches the parent from an allowed host, by uri, and asks for it by the host's
+    name."""
     url = f"http://devfiles.example:{server.port}/parent.yaml"
     flat = flatten(parse(f"schemaVersion: 2.2.0\nparent: {{uri: '{url}'}}"), resolver()).devfile
     assert [component.name for component in flat.components] == ["py"]
@@ -147,12 +150,16 @@ def test_a_parent_comes_over_http(server: Server, resolver: Make) -> None:
 
 
 def test_a_parent_comes_from_a_registry(server: Server, resolver: Make) -> None:
-    """An id is looked for at `{registryUrl}/devfiles/{id}/{version}`, the installation's registry by default."""
+    """An id is looked for at `{registryUrl}/devfiles/{id}/{version}`, the installation's registry
+    by default."""
     registry = f"http://devfiles.example:{server.port}/"
     made = resolver(registry=registry)
     assert made.resolve(Reference(id="go", version="1.2.0")).text == PARENT
     assert made.resolve(Reference(id="java/maven", registry_url=registry + "dir")).text == PARENT
-    assert [path for _, path, _ in server.asked] == ["/devfiles/go/1.2.0", "/dir/devfiles/java/maven"]
+    assert [path for _, path, _ in server.asked] == [
+        "/devfiles/go/1.2.0",
+        "/dir/devfiles/java/maven",
+    ]
     with pytest.raises(ResolutionError) as caught:
         resolver().resolve(Reference(id="go"))
     assert caught.value.code == "no-registry"
@@ -189,8 +196,14 @@ def test_a_relative_uri_starts_at_the_document(server: Server, resolver: Make) -
         ("http://devfiles.example:{port}/loop", "too-many-redirects"),
         ("http://devfiles.example:{port}/large", "too-large"),
         ("http://devfiles.example:{port}/packed", "fetch-failed"),
-        ("http://devfiles.example:{port}/redirect/http:__127.0.0.1:{port}_parent.yaml", "host-not-allowed"),
-        ("http://devfiles.example:{port}/redirect/http:__evil.example:{port}_x", "host-not-allowed"),
+        (
+            "http://devfiles.example:{port}/redirect/http:__127.0.0.1:{port}_parent.yaml",
+            "host-not-allowed",
+        ),
+        (
+            "http://devfiles.example:{port}/redirect/http:__evil.example:{port}_x",
+            "host-not-allowed",
+        ),
         ("http://devfiles.example:{port}/redirect/file:___etc_passwd", "bad-url"),
         ("http://devfiles.example:{port}/odd", "bad-url"),
     ],
@@ -202,7 +215,8 @@ def test_what_is_not_fetched(server: Server, resolver: Make, url: str, code: str
 
 
 def test_nothing_is_shown_of_a_page_that_is_no_devfile(server: Server, resolver: Make) -> None:
-    """A page of an allowed host that is something else is named, and not a word of it is in the error."""
+    """A page of an allowed host that is something else is named, and not a word of it is in the
+    error."""
     url = f"http://devfiles.example:{server.port}/other.yaml"
     with pytest.raises(DevfileError) as caught:
         flatten(parse(f"schemaVersion: 2.2.0\nparent: {{uri: '{url}'}}"), resolver())
@@ -229,16 +243,22 @@ def test_a_redirect_within_the_rules_is_followed(server: Server, resolver: Make)
     ],
 )  # fmt: skip
 def test_a_name_that_leads_inside_is_refused(server: Server, resolver: Make, address: str) -> None:
-    """An allowed name whose DNS answer is a private, loopback, link-local or otherwise closed address is not asked."""
+    """An allowed name whose DNS answer is a private, loopback, link-local or otherwise closed
+    address is not asked."""
     made = resolver(networks=(), lookup=lambda host, port: [address])
-    assert _code(made, f"http://devfiles.example:{server.port}/parent.yaml") == "address-not-allowed"
+    assert (
+        _code(made, f"http://devfiles.example:{server.port}/parent.yaml") == "address-not-allowed"
+    )
     mixed = resolver(networks=(), lookup=lambda host, port: ["8.8.8.8", address])
-    assert _code(mixed, f"http://devfiles.example:{server.port}/parent.yaml") == "address-not-allowed"
+    assert (
+        _code(mixed, f"http://devfiles.example:{server.port}/parent.yaml") == "address-not-allowed"
+    )
     assert server.asked == []
 
 
 def test_a_name_is_resolved_once(server: Server, resolver: Make) -> None:
-    """The connection goes to the address that was checked: a DNS that answers otherwise the second time gains nothing."""
+    """The connection goes to the address that was checked: a DNS that answers otherwise the second
+    time gains nothing."""
     answers = iter([["127.0.0.1"], ["127.0.0.2"]])
     asked: list[str] = []
 
@@ -246,7 +266,9 @@ def test_a_name_is_resolved_once(server: Server, resolver: Make) -> None:
         asked.append(host)
         return next(answers)
 
-    resolver(lookup=lookup).resolve(Reference(uri=f"http://devfiles.example:{server.port}/parent.yaml"))
+    resolver(lookup=lookup).resolve(
+        Reference(uri=f"http://devfiles.example:{server.port}/parent.yaml")
+    )
     assert asked == ["devfiles.example"]
     assert len(server.asked) == 1
 
@@ -265,8 +287,11 @@ def test_each_redirect_is_resolved_and_checked_anew(server: Server, resolver: Ma
 
 
 @pytest.mark.parametrize("path", ["endless", "slow-headers"])
-def test_a_slow_server_is_left_after_the_time_limit(server: Server, resolver: Make, path: str) -> None:
-    """A server that sends a byte now and then, in the body or in the headers, does not hold anyone for long."""
+def test_a_slow_server_is_left_after_the_time_limit(
+    server: Server, resolver: Make, path: str
+) -> None:
+    """A server that sends a byte now and then, in the body or in the headers, does not hold anyone
+    for long."""
     started = time.monotonic()
     made = resolver(limits=Limits(seconds=0.5))
     assert _code(made, f"http://devfiles.example:{server.port}/{path}") == "fetch-timeout"
@@ -279,11 +304,15 @@ def test_a_host_that_nobody_knows(resolver: Make) -> None:
     def lookup(host: str, port: int) -> list[str]:
         raise socket.gaierror(-2, "Name or service not known")
 
-    assert _code(resolver(("nobody.example",), lookup=lookup), "http://nobody.example/x") == "host-not-found"
+    assert (
+        _code(resolver(("nobody.example",), lookup=lookup), "http://nobody.example/x")
+        == "host-not-found"
+    )
 
 
 def test_wildcards_are_for_hosts_below_a_domain(resolver: Make) -> None:
-    """`*.example.org` allows a.example.org and not example.org itself, nor another that ends alike."""
+    """`*.example.org` allows a.example.org and not example.org itself, nor another that ends
+    alike."""
     made = resolver(("*.example.org",), networks=(), lookup=lambda host, port: ["127.0.0.1"])
     assert _code(made, "http://a.example.org/x") == "address-not-allowed"
     assert _code(made, "http://a.b.example.org/x") == "address-not-allowed"
@@ -292,8 +321,11 @@ def test_wildcards_are_for_hosts_below_a_domain(resolver: Make) -> None:
 
 
 def test_a_host_is_an_address_of_ipv6(server: Server, resolver: Make) -> None:
-    """In brackets, as URLs have it, with a port if need be; another port, or another address, is another host."""
-    made = resolver(("[2001:db8::1]:8443", "[2001:db8::2]"), networks=(), lookup=lambda host, port: [host])
+    """In brackets, as URLs have it, with a port if need be; another port, or another address, is
+    another host."""
+    made = resolver(
+        ("[2001:db8::1]:8443", "[2001:db8::2]"), networks=(), lookup=lambda host, port: [host]
+    )
     assert _code(made, "https://[2001:DB8:0::1]:8443/x") == "address-not-allowed"
     assert _code(made, "https://[2001:db8::2]/x") == "address-not-allowed"
     assert _code(made, "https://[2001:db8::1]/x") == "host-not-allowed"
@@ -307,7 +339,8 @@ def test_https_is_the_rule(server: Server, resolver: Make) -> None:
 
 
 def test_certificates_are_checked_for_the_name(tmp_path: Path, resolver: Make) -> None:
-    """TLS is verified against the host's name although the connection goes to the checked address."""
+    """TLS is verified against the host's name although the connection goes to the checked
+    address."""
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
@@ -328,7 +361,10 @@ def test_certificates_are_checked_for_the_name(tmp_path: Path, resolver: Make) -
             url = f"https://devfiles.example:{server.port}/parent.yaml"
             assert made.resolve(Reference(uri=url)).text == PARENT
             assert _code(made, f"https://other.example:{server.port}/parent.yaml") == "fetch-failed"
-            assert _code(resolver(hosts), f"https://devfiles.example:{server.port}/x") == "fetch-failed"
+            assert (
+                _code(resolver(hosts), f"https://devfiles.example:{server.port}/x")
+                == "fetch-failed"
+            )
         finally:
             server.ended.set()
             server.shutdown()

@@ -1,4 +1,5 @@
-"""What a workspace's own containers can do to a clone that is made beside them, to learn its credential."""
+"""What a workspace's own containers can do to a clone that is made beside them, to learn its
+credential."""
 
 from __future__ import annotations
 
@@ -44,8 +45,9 @@ while :; do
   done
 done 2>/dev/null
 """
-"""A side container: as fast as it can, it reads from pipes that the sandbox may share with it, and plants hooks (MODE), settings or other hosts wherever a clone appears, or swaps the clone's
-folders for links to TARGET."""
+"""A side container: as fast as it can, it reads from pipes that the sandbox may share with it, and
+plants hooks (MODE), settings or other hosts wherever a clone appears, or swaps the clone's folders
+for links to TARGET."""
 
 
 def add_deep(git: GitServer) -> None:

@@ -1,4 +1,5 @@
-"""A Git server over HTTP: Git's own `http-backend` behind Python's HTTP server. Some repositories want a password."""
+"""A Git server over HTTP: Git's own `http-backend` behind Python's HTTP server. Some repositories
+want a password."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class QuietServer(ThreadingHTTPServer):
 
 
 class GitServer:
-    """Serves `folder/*.git` on a free port of all addresses (containers reach it at their bridge's). `tls`: over HTTPS."""
+    """Serves `folder/*.git` on a free port of all addresses (containers reach it at their
+    bridge's). `tls`: over HTTPS."""
 
     def __init__(self, folder: Path, tls: ssl.SSLContext | None = None) -> None:
         self.folder = folder
@@ -47,7 +49,8 @@ class GitServer:
         return f"http://{host}:{self.port}/{name}.git"
 
     def add(self, name: str, commits: int = 1) -> Path:
-        """A repository with that many commits on `main`, a branch `side`, a tag `v1`; 0: an empty one."""
+        """A repository with that many commits on `main`, a branch `side`, a tag `v1`; 0: an empty
+        one."""
         bare = self.folder / f"{name}.git"
         run("git", "init", "-q", "--bare", "-b", "main", str(bare))
         run("git", "-C", str(bare), "config", "uploadpack.allowFilter", "true")
@@ -136,7 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
         }
-        done = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, check=False)
+        done = subprocess.run(
+            ["git", "http-backend"], input=body, env=env, capture_output=True, check=False
+        )
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         status = 200
         headers = []

@@ -1,4 +1,5 @@
-"""What an organisation has behind its own CA: a Git host, a Python index, an npm registry and a page; all over TLS."""
+"""What an organisation has behind its own CA: a Git host, a Python index, an npm registry and a
+page; all over TLS."""
 
 from __future__ import annotations
 
@@ -33,7 +34,14 @@ class PrivateCA:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         key = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(folder / "ca.key")]
-        ends = ["-subj", "/O=Moorage tests/CN=private CA", "-days", "2", "-out", str(folder / "ca.crt")]
+        ends = [
+            "-subj",
+            "/O=Moorage tests/CN=private CA",
+            "-days",
+            "2",
+            "-out",
+            str(folder / "ca.crt"),
+        ]
         run("openssl", "req", "-x509", *key, *ends)
         self.certificate = (folder / "ca.crt").read_text()
 
@@ -151,8 +159,12 @@ def _wheel() -> bytes:
     info = "mr_private-1.dist-info"
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("mr_private.py", SECRET)
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: mr-private\nVersion: 1\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: mr-private\nVersion: 1\n"
+        )
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr(f"{info}/RECORD", "")
     return made.getvalue()
 

@@ -1,4 +1,5 @@
-"""A container registry that has nothing (OCI distribution specification, section "Pulling manifests")."""
+"""A container registry that has nothing (OCI distribution specification, section "Pulling
+manifests")."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from threading import Thread
 
 
 class EmptyRegistry:
-    """On a free port of the loopback address, where engines speak plain HTTP. What begins with `private/` wants a sign-in."""
+    """On a free port of the loopback address, where engines speak plain HTTP. What begins with
+    `private/` wants a sign-in."""
 
     def __init__(self) -> None:
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -28,9 +30,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/v2/":
             self._answer(200, {})
         elif self.path.startswith("/v2/private/"):
-            self._answer(401, {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]})
+            self._answer(
+                401, {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}
+            )
         else:
-            self._answer(404, {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]})
+            self._answer(
+                404, {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}
+            )
 
     do_HEAD = do_GET  # noqa: N815 - the base class's name
 

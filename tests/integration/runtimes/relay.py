@@ -1,7 +1,8 @@
-"""An engine that goes and comes, without harm to the real one: a process that passes a socket's connections on.
+"""An engine that goes and comes, without harm to the real one: a process that passes a socket's
+connections on.
 
-As a program: `python relay.py <socket> <engine's socket> [cut|mute <word>]`. The first request that has the word in it gets no
-answer: its connection is closed (cut), or stays open in silence (mute).
+As a program: `python relay.py <socket> <engine's socket> [cut|mute <word>]`. The first request that
+has the word in it gets no answer: its connection is closed (cut), or stays open in silence (mute).
 """
 
 from __future__ import annotations

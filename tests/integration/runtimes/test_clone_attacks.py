@@ -1,4 +1,5 @@
-"""Whoever may create a workspace tries to read the credential that its repository is cloned with, on a real engine with real Git."""
+"""Whoever may create a workspace tries to read the credential that its repository is cloned with,
+on a real engine with real Git."""
 
 from __future__ import annotations
 
@@ -51,13 +52,16 @@ def asked_for(world: DockerWorld, name: str = "private-app") -> Project:
 
 def contents(desired: DesiredWorkspace) -> bytes:
     """All names and files of the volumes that the workspace's containers can reach."""
-    listed = docker("volume", "ls", "-q", "--filter", f"label=moorage.dev/workspace={desired.name}").split()
+    listed = docker(
+        "volume", "ls", "-q", "--filter", f"label=moorage.dev/workspace={desired.name}"
+    ).split()
     found = b""
     for volume in listed:
         if volume.endswith(".clone_"):
             continue
         place = Path(docker("volume", "inspect", "-f", "{{.Mountpoint}}", volume))
-        for folder, _, names in os.walk(place):  # containers may take away what was there a moment ago
+        # containers may take away what was there a moment ago
+        for folder, _, names in os.walk(place):
             for name in names:
                 path = Path(folder, name)
                 found += str(path).encode()
@@ -71,7 +75,9 @@ def assert_kept(desired: DesiredWorkspace, *elsewhere: GitServer) -> None:
     held = contents(desired)
     for form in attacks.FORMS:
         assert form.encode() not in held
-    for container in docker("ps", "-aq", "--filter", f"label=moorage.dev/workspace={desired.name}").split():
+    for container in docker(
+        "ps", "-aq", "--filter", f"label=moorage.dev/workspace={desired.name}"
+    ).split():
         assert PASSWORD not in docker("logs", container)
         assert PASSWORD not in str(inspect(container))
     for server in elsewhere:
@@ -79,7 +85,8 @@ def assert_kept(desired: DesiredWorkspace, *elsewhere: GitServer) -> None:
 
 
 async def planted(world: DockerWorld, script: str) -> tuple[Agent, DesiredWorkspace]:
-    """A workspace whose owner has run `script` in the clone, and has noted there that it is not complete."""
+    """A workspace whose owner has run `script` in the clone, and has noted there that it is not
+    complete."""
     agent = await world.agent()
     desired = desired_of(world, spec=simple_spec(world, projects=(asked_for(world),)))
     progress = await agent.start(desired)
@@ -92,7 +99,9 @@ async def planted(world: DockerWorld, script: str) -> tuple[Agent, DesiredWorksp
 
 async def restarted(agent: Agent, desired: DesiredWorkspace) -> DesiredWorkspace:
     """As `moor restart` does."""
-    again = msgspec.structs.replace(desired, restarts=desired.restarts + 1, generation=desired.generation + 1)
+    again = msgspec.structs.replace(
+        desired, restarts=desired.restarts + 1, generation=desired.generation + 1
+    )
     progress = await agent.start(again)
     assert progress.ready, progress.fault
     return again
@@ -128,8 +137,9 @@ async def restarted(agent: Agent, desired: DesiredWorkspace) -> DesiredWorkspace
 async def test_no_program_of_the_owners_runs_beside_the_credential(
     docker_world: DockerWorld, script: str
 ) -> None:
-    """By hooks, by any setting that names a program, and by files that such settings include: a restart runs none of it, although
-    the clone claims to be unfinished. What the owner had there is kept."""
+    """By hooks, by any setting that names a program, and by files that such settings include: a
+    restart runs none of it, although the clone claims to be unfinished. What the owner had there is
+    kept."""
     agent, desired = await planted(docker_world, script)
     desired = await restarted(agent, desired)
     assert await sh(agent, desired, "ls /projects/leak 2>/dev/null | wc -l") == "0"
@@ -145,8 +155,8 @@ async def test_no_program_of_the_owners_runs_beside_the_credential(
 
 
 async def test_a_sandbox_that_the_engine_starts_again(docker_world: DockerWorld) -> None:
-    """It is given the credential anew when a clone is to be made, and runs nothing of the owner's either; when the clone is there, it waits
-    for nothing."""
+    """It is given the credential anew when a clone is to be made, and runs nothing of the owner's
+    either; when the clone is there, it waits for nothing."""
     agent, desired = await planted(docker_world, attacks.HOOKS)
     for folder in ("set-aside", "clone"):
         docker("restart", "-t", "1", f"{desired.name}.sandbox")
@@ -162,7 +172,8 @@ async def test_a_sandbox_that_the_engine_starts_again(docker_world: DockerWorld)
 async def test_no_host_of_the_owners_is_told_the_credential(
     docker_world: DockerWorld, evil: GitServer, how: str
 ) -> None:
-    """A proxy, a rewritten URL or another remote in the clone's settings leads Git nowhere while it has the credential."""
+    """A proxy, a rewritten URL or another remote in the clone's settings leads Git nowhere while it
+    has the credential."""
     address = f"http://{bridge_address()}:{evil.port}"
     script = {
         "proxy": f"git config http.proxy {address}; git config http.{docker_world.url('private-app')}.proxy {address}",
@@ -183,8 +194,9 @@ async def test_no_host_of_the_owners_is_told_the_credential(
 async def test_a_side_container_that_meddles_all_the_time(
     docker_world: DockerWorld, git: GitServer, evil: GitServer, mode: str, target: str
 ) -> None:
-    """A foreign devfile's side container plants hooks, settings and other hosts, or links into the sandbox, while the company's project
-    is cloned beside it, over several restarts: nothing of it is run or followed, and nobody learns the credential."""
+    """A foreign devfile's side container plants hooks, settings and other hosts, or links into the
+    sandbox, while the company's project is cloned beside it, over several restarts: nothing of it
+    is run or followed, and nobody learns the credential."""
     attacks.add_deep(git)
     evil.add("own")
     side = Container(
@@ -202,7 +214,9 @@ async def test_a_side_container_that_meddles_all_the_time(
     main = Container(name="py", image=docker_world.image, override_command=True)
     own = Project(name="own", clone_path="own", url=evil.url("own", bridge_address()))
     spec = simple_spec(
-        docker_world, containers=(main, side), projects=(asked_for(docker_world, "private-deep"), own)
+        docker_world,
+        containers=(main, side),
+        projects=(asked_for(docker_world, "private-deep"), own),
     )
     agent = await docker_world.agent()
     desired = desired_of(docker_world, spec=spec)
@@ -220,7 +234,8 @@ async def test_a_side_container_that_meddles_all_the_time(
 
 
 async def test_a_malicious_repository(docker_world: DockerWorld, git: GitServer) -> None:
-    """Links in the tree to the sandbox's folders are links afterwards; filters, submodules and files called like Git's do nothing."""
+    """Links in the tree to the sandbox's folders are links afterwards; filters, submodules and
+    files called like Git's do nothing."""
     bare = git.add(f"private-evil-{short_id()}")
     work = bare.parent / bare.name.replace(".git", ".work")
     for name, link in {
@@ -257,7 +272,9 @@ async def test_a_malicious_repository(docker_world: DockerWorld, git: GitServer)
     agent = await docker_world.agent()
     desired = desired_of(
         docker_world,
-        spec=simple_spec(docker_world, projects=(asked_for(docker_world, bare.name.removesuffix(".git")),)),
+        spec=simple_spec(
+            docker_world, projects=(asked_for(docker_world, bare.name.removesuffix(".git")),)
+        ),
     )
     assert (await agent.start(desired)).ready
     assert await sh(
@@ -271,8 +288,11 @@ async def test_a_malicious_repository(docker_world: DockerWorld, git: GitServer)
 async def test_a_redirect_to_another_repository_gets_nothing(
     docker_world: DockerWorld, git: GitServer
 ) -> None:
-    """The credential is for one path: a host that sends Git to another one, or to another host, is not told it there."""
-    git.redirects[f"/moved-{short_id()}.git"] = f"http://{bridge_address()}:{git.port}/private-app.git"
+    """The credential is for one path: a host that sends Git to another one, or to another host, is
+    not told it there."""
+    git.redirects[f"/moved-{short_id()}.git"] = (
+        f"http://{bridge_address()}:{git.port}/private-app.git"
+    )
     moved = next(iter(git.redirects))
     before = len(git.told)
     agent = await docker_world.agent()
@@ -293,8 +313,8 @@ async def test_a_redirect_to_another_repository_gets_nothing(
 async def test_another_project_of_the_same_host_gets_nothing(
     docker_world: DockerWorld, git: GitServer
 ) -> None:
-    """Beside the project that was asked for, one that the devfile names on the company's host is cloned without the credential; what
-    is complete is in its place all the same."""
+    """Beside the project that was asked for, one that the devfile names on the company's host is
+    cloned without the credential; what is complete is in its place all the same."""
     other = Project(name="secret", clone_path="secret", url=docker_world.url("private-other"))
     if not (git.folder / "private-other.git").exists():
         git.add("private-other")
@@ -306,17 +326,25 @@ async def test_another_project_of_the_same_host_gets_nothing(
     assert progress.fault is not None
     assert progress.fault.code == "clone-refused"
     assert not [path for path in git.told if "private-other" in path]
-    assert await sh(agent, desired, "cat /projects/app/hello.txt; ls /projects") == "hello 0\napp\nsecret"
+    assert (
+        await sh(agent, desired, "cat /projects/app/hello.txt; ls /projects")
+        == "hello 0\napp\nsecret"
+    )
 
 
 async def test_what_git_leaves_is_what_a_person_expects(docker_world: DockerWorld) -> None:
-    """The clone's settings name its remote and its branch and nothing of Moorage's; the checkout is whole without the network, and
-    Git's own commands see nothing changed."""
+    """The clone's settings name its remote and its branch and nothing of Moorage's; the checkout is
+    whole without the network, and Git's own commands see nothing changed."""
     agent = await docker_world.agent()
-    desired = desired_of(docker_world, spec=simple_spec(docker_world, projects=(asked_for(docker_world),)))
+    desired = desired_of(
+        docker_world, spec=simple_spec(docker_world, projects=(asked_for(docker_world),))
+    )
     assert (await agent.start(desired)).ready
     # Plumbing looks at the index as it is: files that were copied would all seem changed.
-    assert await sh(agent, desired, "git diff-files; git diff-index --quiet HEAD && echo same") == "same"
+    assert (
+        await sh(agent, desired, "git diff-files; git diff-index --quiet HEAD && echo same")
+        == "same"
+    )
     settings = await sh(agent, desired, "git config --local --list | sort")
     assert settings.split("\n") == [
         "branch.main.merge=refs/heads/main",
@@ -331,7 +359,9 @@ async def test_what_git_leaves_is_what_a_person_expects(docker_world: DockerWorl
         f"remote.origin.url={docker_world.url('private-app')}",
     ]
     assert await sh(
-        agent, desired, "ls -A /projects /projects/.moorage/clone; ls -A .git | grep -i moorage | wc -l"
+        agent,
+        desired,
+        "ls -A /projects /projects/.moorage/clone; ls -A .git | grep -i moorage | wc -l",
     ) == ("/projects:\n.home\n.moorage\napp\n\n/projects/.moorage/clone:\n0")
     assert (
         docker(
@@ -346,8 +376,8 @@ async def test_what_git_leaves_is_what_a_person_expects(docker_world: DockerWorl
 
 
 async def test_a_volume_inside_of_the_project(docker_world: DockerWorld) -> None:
-    """A devfile's volume may be mounted in the project's folder: the clone comes around it, and programs that stand in the folder
-    stay in it."""
+    """A devfile's volume may be mounted in the project's folder: the clone comes around it, and
+    programs that stand in the folder stay in it."""
     main = Container(
         name="py",
         image=docker_world.image,
@@ -356,7 +386,10 @@ async def test_a_volume_inside_of_the_project(docker_world: DockerWorld) -> None
     )
     volumes = (Volume(name="cache"),)
     spec = simple_spec(
-        docker_world, containers=(main,), volumes=volumes, projects=(asked_for(docker_world, "private-app"),)
+        docker_world,
+        containers=(main,),
+        volumes=volumes,
+        projects=(asked_for(docker_world, "private-app"),),
     )
     agent = await docker_world.agent()
     desired = desired_of(docker_world, spec=spec)
@@ -372,7 +405,8 @@ async def test_a_volume_inside_of_the_project(docker_world: DockerWorld) -> None
 async def test_tools_of_an_earlier_version_get_no_credential(
     docker_world: DockerWorld, tmp_path: Path
 ) -> None:
-    """A tools image that does not know how to keep a credential to itself is not given one, and the cause says so."""
+    """A tools image that does not know how to keep a credential to itself is not given one, and the
+    cause says so."""
     (tmp_path / "Dockerfile").write_text(
         f"FROM {docker_world.image}\nUSER 0\nRUN rm /opt/moorage/bin/workspace-receive\nUSER 5001:0\n"
     )
@@ -380,12 +414,16 @@ async def test_tools_of_an_earlier_version_get_no_credential(
     docker("build", "-q", "-t", old, str(tmp_path))
     settings = msgspec.structs.replace(docker_world.settings, tools_image=old)
     agent = await docker_world.agent(settings)
-    desired = desired_of(docker_world, spec=simple_spec(docker_world, projects=(asked_for(docker_world),)))
+    desired = desired_of(
+        docker_world, spec=simple_spec(docker_world, projects=(asked_for(docker_world),))
+    )
     progress = await agent.start(desired)
     assert progress.fault is not None
     assert progress.fault.code == "credential-not-taken"
     assert docker("exec", f"{desired.name}.sandbox", "sh", "-c", "ls /tmp/moorage/inbox*/") == ""
     docker(
-        "rm", "-f", *docker("ps", "-aq", "--filter", f"label=moorage.dev/workspace={desired.name}").split()
+        "rm",
+        "-f",
+        *docker("ps", "-aq", "--filter", f"label=moorage.dev/workspace={desired.name}").split(),
     )
     docker("rmi", "-f", old)

@@ -8,7 +8,14 @@ import msgspec
 import pytest
 
 from integration.runtimes.worlds import PLACE, Agent, World, desired_of, simple_spec
-from moorage.agent.runtimes.port import ExecRequest, Known, LogChunk, RuntimeFault, StepRequest, digest_of
+from moorage.agent.runtimes.port import (
+    ExecRequest,
+    Known,
+    LogChunk,
+    RuntimeFault,
+    StepRequest,
+    digest_of,
+)
 from moorage.contract import (
     Container,
     ContainerState,
@@ -31,14 +38,21 @@ async def test_knows_nothing_at_first(world: World) -> None:
 
 
 async def test_starts_until_ready(world: World) -> None:
-    """A start leads to running containers, an address, and a timeline that is complete up to the editor."""
+    """A start leads to running containers, an address, and a timeline that is complete up to the
+    editor."""
     agent = await world.agent()
     desired = desired_of(world)
     progress = await agent.start(desired)
     assert progress.fault is None
     assert progress.ready
     stages = {stage.name: stage.state for stage in progress.stages}
-    for name in (StageName.RECEIVED, StageName.IMAGE, StageName.VOLUME, StageName.CLONE, StageName.EDITOR):
+    for name in (
+        StageName.RECEIVED,
+        StageName.IMAGE,
+        StageName.VOLUME,
+        StageName.CLONE,
+        StageName.EDITOR,
+    ):
         assert stages[name] is StageState.DONE, name
     observed = await agent.runtime.observe(desired.name, desired)
     assert observed.data
@@ -47,7 +61,9 @@ async def test_starts_until_ready(world: World) -> None:
     assert (run.spec, run.restarts, run.generation) == (digest_of(desired.spec), 0, 1)
     assert run.address
     assert run.missing == ()
-    assert {c.name: c.state for c in run.containers if c.role == "main"} == {"py": ContainerState.RUNNING}
+    assert {c.name: c.state for c in run.containers if c.role == "main"} == {
+        "py": ContainerState.RUNNING
+    }
     assert await agent.runtime.names() == {desired.name}
 
 
@@ -62,7 +78,8 @@ async def test_start_is_idempotent(world: World) -> None:
 
 
 async def test_a_run_keeps_its_settings(world: World) -> None:
-    """It says by which version it was started; a repair takes no other, nor does an agent that starts anew; a restart does."""
+    """It says by which version it was started; a repair takes no other, nor does an agent that
+    starts anew; a restart does."""
     agent = await world.agent()
     desired = desired_of(world)
 
@@ -116,8 +133,8 @@ async def test_stop_leaves_data_only(world: World) -> None:
 
 
 async def test_the_newest_word_is_kept(world: World) -> None:
-    """What a server said last outlives a stop, and an agent that starts anew reads it: all of it but credentials. An older word does
-    not replace it; a removal takes it away."""
+    """What a server said last outlives a stop, and an agent that starts anew reads it: all of it
+    but credentials. An older word does not replace it; a removal takes it away."""
     agent = await world.agent()
     project = Project(
         name="app",
@@ -129,7 +146,9 @@ async def test_the_newest_word_is_kept(world: World) -> None:
     desired = msgspec.structs.replace(
         desired_of(world), spec=spec, generation=4, restarts=2, owner=9, memo={"title": "app"}
     )
-    plain = msgspec.structs.replace(spec, projects=(msgspec.structs.replace(project, credential=None),))
+    plain = msgspec.structs.replace(
+        spec, projects=(msgspec.structs.replace(project, credential=None),)
+    )
     await agent.start(desired)
     assert (await agent.runtime.observe(desired.name, desired)).generation == 4
     await agent.runtime.note(desired)
@@ -145,7 +164,12 @@ async def test_the_newest_word_is_kept(world: World) -> None:
 
     await again.hearing.until_true(has_it)
     observed = await again.runtime.observe(desired.name, None)
-    assert (observed.data, observed.leftovers, observed.run, observed.recorded) == (True, False, None, True)
+    assert (observed.data, observed.leftovers, observed.run, observed.recorded) == (
+        True,
+        False,
+        None,
+        True,
+    )
     assert observed.known == Known(
         generation=5,
         desired=DesiredState.STOPPED,
@@ -163,7 +187,8 @@ async def test_the_newest_word_is_kept(world: World) -> None:
 
 
 async def test_a_mark_tells_data_apart(world: World) -> None:
-    """It stays the same while a workspace starts and stops, and is another one for a newer word, and for other data of that name."""
+    """It stays the same while a workspace starts and stops, and is another one for a newer word,
+    and for other data of that name."""
     agent = await world.agent()
     desired = desired_of(world)
     await agent.start(desired)
@@ -198,7 +223,8 @@ async def test_remove_leaves_nothing(world: World) -> None:
 
 
 async def test_ending_what_is_not_there(world: World) -> None:
-    """Halt, stop and removal of a workspace that is not there are no errors: each may come twice."""
+    """Halt, stop and removal of a workspace that is not there are no errors: each may come
+    twice."""
     agent = await world.agent()
     for operation in (agent.runtime.halt, agent.runtime.stop, agent.runtime.remove):
         await operation("workspace-1-1-nobody")
@@ -217,11 +243,14 @@ async def test_halt_keeps_output(world: World) -> None:
 
 
 async def test_lost_container_is_seen_and_repaired(world: World) -> None:
-    """A container that somebody removed is heard of, seen as missing, and made again; the others are left alone."""
+    """A container that somebody removed is heard of, seen as missing, and made again; the others
+    are left alone."""
     agent = await world.agent()
     spec = simple_spec(world)
     side = Container(name="side", image=world.image, override_command=True)
-    desired = desired_of(world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side)))
+    desired = desired_of(
+        world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side))
+    )
     await agent.start(desired)
     before = await started(agent, world, desired.name)
     agent.hearing.changes.clear()
@@ -266,7 +295,9 @@ async def test_crash_is_told_with_code_and_words(world: World) -> None:
     agent = await world.agent()
     spec = simple_spec(world)
     side = Container(name="side", image=world.crashing_image)
-    desired = desired_of(world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side)))
+    desired = desired_of(
+        world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side))
+    )
     await agent.runtime.start(desired, received=1.0)
 
     async def ended() -> object:
@@ -282,7 +313,8 @@ async def test_crash_is_told_with_code_and_words(world: World) -> None:
 
 
 async def test_nobody_runs_a_command_in_the_sandbox(world: World) -> None:
-    """Where a repository's credential lies for a while, neither its owner nor a command of the devfile can run anything."""
+    """Where a repository's credential lies for a while, neither its owner nor a command of the
+    devfile can run anything."""
     agent = await world.agent()
     desired = desired_of(world)
     assert (await agent.start(desired)).ready
@@ -299,7 +331,8 @@ async def test_nobody_runs_a_command_in_the_sandbox(world: World) -> None:
 
 
 async def test_another_agent_process_sees_the_same(world: World) -> None:
-    """What an agent process made, the next one sees as it is, and finds ready, without touching it."""
+    """What an agent process made, the next one sees as it is, and finds ready, without touching
+    it."""
     first = await world.agent()
     desired = desired_of(world)
     await first.start(desired)
@@ -315,7 +348,8 @@ async def test_another_agent_process_sees_the_same(world: World) -> None:
 
 
 async def test_cancelled_start_is_taken_up(world: World) -> None:
-    """A start that is ended anywhere in its middle leaves something that a later start completes and a removal removes."""
+    """A start that is ended anywhere in its middle leaves something that a later start completes
+    and a removal removes."""
     agent = await world.agent()
 
     async def cancel_after(pause: float) -> None:
@@ -384,7 +418,8 @@ async def test_commands(world: World) -> None:
 
 
 async def test_a_command_that_does_not_read_its_input(world: World) -> None:
-    """Its end is told, also when more input waits for it than anything between here and it holds."""
+    """Its end is told, also when more input waits for it than anything between here and it
+    holds."""
     agent = await world.agent()
     desired = desired_of(world)
     await agent.start(desired)

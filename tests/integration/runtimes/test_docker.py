@@ -1,4 +1,5 @@
-"""What only a real engine shows: confinement, volumes, networks, images, the engine's own absence."""
+"""What only a real engine shows: confinement, volumes, networks, images, the engine's own
+absence."""
 
 from __future__ import annotations
 
@@ -49,16 +50,20 @@ pytestmark = pytest.mark.docker
 
 
 async def test_an_image_that_leads_elsewhere_is_refused(docker_world: DockerWorld) -> None:
-    """An image that would lead to another part of the engine's API fails its workspace in words, and nothing is asked of the engine."""
+    """An image that would lead to another part of the engine's API fails its workspace in words,
+    and nothing is asked of the engine."""
     agent = await docker_world.agent()
     main = Container(name="py", image="x/../../containers", override_command=True)
     with pytest.raises(RuntimeFault) as caught:
-        await agent.start(desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,))))
+        await agent.start(
+            desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,)))
+        )
     assert caught.value.cause.code == "image-name-invalid"
 
 
 async def test_nobody_takes_the_whole_machine(docker_world: DockerWorld) -> None:
-    """Without a word about memory, a workspace gets half of the machine's; a claim beyond the machine is refused in words."""
+    """Without a word about memory, a workspace gets half of the machine's; a claim beyond the
+    machine is refused in words."""
     agent = await docker_world.agent()
     total = int(docker("info", "--format", "{{.MemTotal}}"))
     main = Container(name="py", image=docker_world.image, override_command=True)
@@ -70,12 +75,15 @@ async def test_nobody_takes_the_whole_machine(docker_world: DockerWorld) -> None
         assert host["Memory"] == host["MemorySwap"] == total // 4
     greedy = msgspec.structs.replace(main, resources=Resources(cpu_request=200_000))
     with pytest.raises(RuntimeFault) as caught:
-        await agent.start(desired_of(docker_world, spec=simple_spec(docker_world, containers=(greedy,))))
+        await agent.start(
+            desired_of(docker_world, spec=simple_spec(docker_world, containers=(greedy,)))
+        )
     assert caught.value.cause.code == "machine-too-small"
 
 
 async def test_nobody_fills_the_disk(docker_world: DockerWorld) -> None:
-    """A workspace that takes more of the disk than it may is given up in words; its files are there when it starts again."""
+    """A workspace that takes more of the disk than it may is given up in words; its files are there
+    when it starts again."""
     filling = await docker_world.agent()  # its limit is far away: nobody measures a file that grows
     desired = desired_of(docker_world)
     assert (await filling.start(desired)).ready
@@ -94,9 +102,12 @@ async def test_nobody_fills_the_disk(docker_world: DockerWorld) -> None:
 
 
 async def test_confinement(docker_world: DockerWorld) -> None:
-    """Every container runs as uid 5001 of group 0, without a capability or a way to get one, within its limits."""
+    """Every container runs as uid 5001 of group 0, without a capability or a way to get one, within
+    its limits."""
     agent = await docker_world.agent()
-    limits = Resources(cpu_limit=500, memory_limit=256 << 20, memory_request=64 << 20, pids_limit=200)
+    limits = Resources(
+        cpu_limit=500, memory_limit=256 << 20, memory_request=64 << 20, pids_limit=200
+    )
     main = Container(name="py", image=docker_world.image, override_command=True, resources=limits)
     desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,)))
     assert (await agent.start(desired)).ready
@@ -110,7 +121,11 @@ async def test_confinement(docker_world: DockerWorld) -> None:
         assert host["PidsLimit"] > 0
         assert not any("docker.sock" in str(mount) for mount in host["Mounts"])
     host = inspect(f"{desired.name}.py")["HostConfig"]
-    assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (500_000_000, 256 << 20, 256 << 20)
+    assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (
+        500_000_000,
+        256 << 20,
+        256 << 20,
+    )
     assert (host["MemoryReservation"], host["PidsLimit"]) == (64 << 20, 200)
     assert await sh(agent, desired, "id -u; id -g") == "5001\n0"
     status = await sh(
@@ -124,14 +139,18 @@ async def test_more_cpu_than_there_is(docker_world: DockerWorld) -> None:
     """A limit above what the machine has is lowered to that, not refused."""
     agent = await docker_world.agent()
     main = Container(
-        name="py", image=docker_world.image, override_command=True, resources=Resources(cpu_limit=1_000_000)
+        name="py",
+        image=docker_world.image,
+        override_command=True,
+        resources=Resources(cpu_limit=1_000_000),
     )
     desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,)))
     assert (await agent.start(desired)).ready
 
 
 async def test_workspaces_do_not_reach_each_other(docker_world: DockerWorld) -> None:
-    """A workspace reaches neither another workspace's ports nor what listens on this machine's loopback address."""
+    """A workspace reaches neither another workspace's ports nor what listens on this machine's
+    loopback address."""
     agent = await docker_world.agent()
     one, two = desired_of(docker_world), desired_of(docker_world)
     await agent.start(one)
@@ -139,7 +158,10 @@ async def test_workspaces_do_not_reach_each_other(docker_world: DockerWorld) -> 
     observed = await agent.runtime.observe(two.name, two)
     assert observed.run is not None
     address = observed.run.address
-    assert await sh(agent, two, f"/opt/moorage/bin/busybox wget -q -O - http://{address}:60001/") == "ok"
+    assert (
+        await sh(agent, two, f"/opt/moorage/bin/busybox wget -q -O - http://{address}:60001/")
+        == "ok"
+    )
     request = ExecRequest(argv=("timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{address}/60001"))
     async with agent.runtime.execute(one.name, request) as session:
         _ = [chunk async for chunk in session.output()]
@@ -147,23 +169,31 @@ async def test_workspaces_do_not_reach_each_other(docker_world: DockerWorld) -> 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         for host in ("127.0.0.1", bridge_address(), address.rsplit(".", 1)[0] + ".1"):
-            request = ExecRequest(argv=("timeout", "2", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"))
+            request = ExecRequest(
+                argv=("timeout", "2", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}")
+            )
             async with agent.runtime.execute(one.name, request) as session:
                 _ = [chunk async for chunk in session.output()]
                 assert await session.exit_code() != 0, host
 
 
 async def test_devfile_volumes(docker_world: DockerWorld) -> None:
-    """A volume is writable and stays over a stop; an ephemeral one does not; removal leaves neither."""
+    """A volume is writable and stays over a stop; an ephemeral one does not; removal leaves
+    neither."""
     agent = await docker_world.agent()
     main = Container(
         name="py",
         image=docker_world.image,
         override_command=True,
-        volume_mounts=(VolumeMount(volume="keep", path="/keep"), VolumeMount(volume="temp", path="/temp")),
+        volume_mounts=(
+            VolumeMount(volume="keep", path="/keep"),
+            VolumeMount(volume="temp", path="/temp"),
+        ),
     )
     volumes = (Volume(name="keep"), Volume(name="temp", ephemeral=True))
-    desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,), volumes=volumes))
+    desired = desired_of(
+        docker_world, spec=simple_spec(docker_world, containers=(main,), volumes=volumes)
+    )
     assert (await agent.start(desired)).ready
     await sh(agent, desired, "echo 1 >/keep/a; echo 2 >/temp/b")
     await agent.runtime.stop(desired.name)
@@ -177,9 +207,15 @@ async def test_sources_elsewhere(docker_world: DockerWorld) -> None:
     """A container's own place for the sources, and one that wants none, are respected."""
     agent = await docker_world.agent()
     main = Container(name="py", image=docker_world.image, override_command=True)
-    side = Container(name="side", image=docker_world.image, override_command=True, source_mapping="/src")
-    bare = Container(name="bare", image=docker_world.image, override_command=True, mount_sources=False)
-    desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main, side, bare)))
+    side = Container(
+        name="side", image=docker_world.image, override_command=True, source_mapping="/src"
+    )
+    bare = Container(
+        name="bare", image=docker_world.image, override_command=True, mount_sources=False
+    )
+    desired = desired_of(
+        docker_world, spec=simple_spec(docker_world, containers=(main, side, bare))
+    )
     assert (await agent.start(desired)).ready
 
     async def within(container: str, command: str) -> str:
@@ -195,13 +231,18 @@ async def test_sources_elsewhere(docker_world: DockerWorld) -> None:
 
 
 async def test_pre_start_steps(docker_world: DockerWorld) -> None:
-    """PreStart steps run to their end, in order, with the projects there, before anything else; once per run."""
+    """PreStart steps run to their end, in order, with the projects there, before anything else;
+    once per run."""
     agent = await docker_world.agent()
     steps = tuple(
         Container(
             name=f"step{number}",
             image=docker_world.image,
-            command=("sh", "-c", f"test -e /projects/app/hello.txt && echo {number} >>/projects/steps"),
+            command=(
+                "sh",
+                "-c",
+                f"test -e /projects/app/hello.txt && echo {number} >>/projects/steps",
+            ),
         )
         for number in (1, 2)
     )
@@ -216,7 +257,9 @@ async def test_pre_start_steps(docker_world: DockerWorld) -> None:
 async def test_failing_pre_start_step(docker_world: DockerWorld) -> None:
     """A preStart step that fails is a final fault with its exit code and words."""
     agent = await docker_world.agent()
-    step = Container(name="prepare", image=docker_world.image, command=("sh", "-c", "echo no luck; exit 4"))
+    step = Container(
+        name="prepare", image=docker_world.image, command=("sh", "-c", "echo no luck; exit 4")
+    )
     desired = desired_of(docker_world, spec=simple_spec(docker_world, init_containers=(step,)))
     with pytest.raises(RuntimeFault) as caught:
         await agent.start(desired)
@@ -241,7 +284,8 @@ async def test_post_start_output_is_kept(docker_world: DockerWorld) -> None:
     )
     assert await agent.runtime.run_step(desired.name, step) == (0, "")
     assert (
-        await sh(agent, desired, "cat /projects/.moorage/steps/install.log") == "/projects/app\n42\nhello.txt"
+        await sh(agent, desired, "cat /projects/.moorage/steps/install.log")
+        == "/projects/app\n42\nhello.txt"
     )
 
 
@@ -279,7 +323,8 @@ async def _until_gone(desired: DesiredWorkspace, words: str) -> None:
 
 
 async def test_logs_of_clone_and_editor(docker_world: DockerWorld) -> None:
-    """`clone` tells what the clone did, in words; the main container's log is the editor's; `tail` takes the end."""
+    """`clone` tells what the clone did, in words; the main container's log is the editor's; `tail`
+    takes the end."""
     agent = await docker_world.agent()
     editor = msgspec.structs.replace(
         EDITOR, command=("sh", "-c", f"echo line one; echo line two; {EDITOR.command[3]}")
@@ -299,23 +344,44 @@ async def test_logs_of_clone_and_editor(docker_world: DockerWorld) -> None:
 
 
 async def test_ca_bundle(docker_world: DockerWorld, tmp_path: Path) -> None:
-    """The CA bundle is in every container, read-only, and the variables that programs look at name it."""
+    """The CA bundle is in every container, read-only, and the variables that programs look at name
+    it."""
     made = tmp_path / "ca.pem"
     subject = ["-subj", "/CN=moorage test"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(tmp_path / "key")]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        str(tmp_path / "key"),
+    ]
     run(*command, *subject, "-out", str(made))
-    agent = await docker_world.agent(msgspec.structs.replace(docker_world.settings, ca_bundle=str(made)))
+    agent = await docker_world.agent(
+        msgspec.structs.replace(docker_world.settings, ca_bundle=str(made))
+    )
     desired = desired_of(docker_world)
     assert (await agent.start(desired)).ready
     body = made.read_text().splitlines()[1]
-    for variable in ("SSL_CERT_FILE", "PIP_CERT", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE"):
+    for variable in (
+        "SSL_CERT_FILE",
+        "PIP_CERT",
+        "NODE_EXTRA_CA_CERTS",
+        "GIT_SSL_CAINFO",
+        "CURL_CA_BUNDLE",
+    ):
         assert await sh(agent, desired, f"grep -c '{body}' ${variable}") == "1"
     assert await sh(agent, desired, "touch $SSL_CERT_FILE.x 2>&1 | grep -c Read-only") == "1"
 
 
 async def test_editor_that_never_answers(docker_world: DockerWorld) -> None:
-    """An editor that does not open its port in time makes the start fail with the port and the last lines."""
-    agent = await docker_world.agent(msgspec.structs.replace(docker_world.settings, editor_timeout=10))
+    """An editor that does not open its port in time makes the start fail with the port and the last
+    lines."""
+    agent = await docker_world.agent(
+        msgspec.structs.replace(docker_world.settings, editor_timeout=10)
+    )
     editor = EditorSpec(name="deaf", command=("sh", "-c", "echo thinking; sleep 1000"), needs="any")
     desired = desired_of(docker_world, spec=simple_spec(docker_world, editor=editor))
     progress = await agent.start(desired)
@@ -328,9 +394,12 @@ async def test_editor_that_never_answers(docker_world: DockerWorld) -> None:
 
 
 async def test_editor_that_keeps_ending(docker_world: DockerWorld) -> None:
-    """An editor that ends is started again some times; then its container gives up, with the editor's exit code."""
+    """An editor that ends is started again some times; then its container gives up, with the
+    editor's exit code."""
     agent = await docker_world.agent()
-    editor = EditorSpec(name="weak", command=("sh", "-c", "echo broken settings; exit 5"), needs="any")
+    editor = EditorSpec(
+        name="weak", command=("sh", "-c", "echo broken settings; exit 5"), needs="any"
+    )
     desired = desired_of(docker_world, spec=simple_spec(docker_world, editor=editor))
     await agent.runtime.start(desired, received=1.0)
 
@@ -379,7 +448,10 @@ def load_image(name: str, shell: bytes, architecture: str = "") -> None:
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
-    files = {"config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
+    files = {
+        "config.json": json.dumps(config).encode(),
+        "manifest.json": json.dumps(manifest).encode(),
+    }
     archive = tar({**files, "layer.tar": layer})
     subprocess.run(["docker", "load"], input=archive, check=True, capture_output=True)
 
@@ -395,11 +467,14 @@ def tar(files: dict[str, bytes]) -> bytes:
 
 
 async def test_image_without_glibc(docker_world: DockerWorld, bare_image: str) -> None:
-    """An editor that needs glibc says so in an image without it; one that needs nothing runs there."""
+    """An editor that needs glibc says so in an image without it; one that needs nothing runs
+    there."""
     agent = await docker_world.agent()
     main = Container(name="py", image=bare_image, override_command=True)
     needy = msgspec.structs.replace(EDITOR, needs="glibc")
-    desired = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,), editor=needy))
+    desired = desired_of(
+        docker_world, spec=simple_spec(docker_world, containers=(main,), editor=needy)
+    )
     await agent.runtime.start(desired, received=1.0)
 
     async def ended() -> object:
@@ -449,8 +524,11 @@ async def test_command_that_does_not_exist(docker_world: DockerWorld) -> None:
         ("Not A Name", "image-name-invalid"),
     ],
 )
-async def test_images_that_cannot_be_had(docker_world: DockerWorld, reference: str, code: str) -> None:
-    """What the registry answers, or that it does not, is told apart; each ends the start within seconds."""
+async def test_images_that_cannot_be_had(
+    docker_world: DockerWorld, reference: str, code: str
+) -> None:
+    """What the registry answers, or that it does not, is told apart; each ends the start within
+    seconds."""
     agent = await docker_world.agent()
     name = reference.format(registry=docker_world.registry.address)
     main = Container(name="py", image=name)
@@ -462,7 +540,8 @@ async def test_images_that_cannot_be_had(docker_world: DockerWorld, reference: s
 
 
 async def test_tools_image_that_is_missing(docker_world: DockerWorld) -> None:
-    """Without the tools image, the cause is the agent's own, says what to do, and is tried again."""
+    """Without the tools image, the cause is the agent's own, says what to do, and is tried
+    again."""
     settings = msgspec.structs.replace(
         docker_world.settings, tools_image=f"{docker_world.registry.address}/tools:1"
     )
@@ -474,7 +553,8 @@ async def test_tools_image_that_is_missing(docker_world: DockerWorld) -> None:
 
 
 async def test_network_pool(docker_world: DockerWorld) -> None:
-    """A pool with room for one network gives one workspace its network, and tells the second; a removal makes room."""
+    """A pool with room for one network gives one workspace its network, and tells the second; a
+    removal makes room."""
     settings = msgspec.structs.replace(docker_world.settings, network_pool="10.215.7.16/28")
     agent = await docker_world.agent(settings)
     one, two = desired_of(docker_world), desired_of(docker_world)
@@ -488,7 +568,8 @@ async def test_network_pool(docker_world: DockerWorld) -> None:
 
 
 async def test_sandbox_that_ended(docker_world: DockerWorld) -> None:
-    """When the container that holds the network ends, all join the new one, and the workspace is ready again."""
+    """When the container that holds the network ends, all join the new one, and the workspace is
+    ready again."""
     agent = await docker_world.agent()
     desired = desired_of(docker_world)
     assert (await agent.start(desired)).ready
@@ -503,7 +584,8 @@ async def test_sandbox_that_ended(docker_world: DockerWorld) -> None:
 
 
 async def test_a_former_networks_ghost(docker_world: DockerWorld) -> None:
-    """Two networks of the same name, as an agent that was killed may leave, do not hinder a start or a removal."""
+    """Two networks of the same name, as an agent that was killed may leave, do not hinder a start
+    or a removal."""
     agent = await docker_world.agent()
     desired = desired_of(docker_world)
     identity = docker_world.identity
@@ -521,7 +603,8 @@ async def test_a_former_networks_ghost(docker_world: DockerWorld) -> None:
 
 
 async def test_no_engine(tmp_path: Path) -> None:
-    """Where no engine listens, the runtime says so, with the address, and is ready once one does."""
+    """Where no engine listens, the runtime says so, with the address, and is ready once one
+    does."""
     from integration.runtimes.worlds import Agent
     from moorage.agent.runtimes.docker.backend import DockerBackend
     from moorage.agent.runtimes.port import Identity
@@ -552,7 +635,8 @@ async def test_no_engine(tmp_path: Path) -> None:
 async def test_a_log_whose_words_are_lost(
     docker_world: DockerWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    """When an engine breaks off the log of a clone, or loses its last words, it is asked again: no start waits for ever."""
+    """When an engine breaks off the log of a clone, or loses its last words, it is asked again: no
+    start waits for ever."""
     monkeypatch.setattr(monitor, "QUIET_SECONDS", 2.0)
     async with Relay(
         tmp_path / "engine.sock", find_host("").removeprefix("unix://"), fault, "/logs?follow"
@@ -572,14 +656,19 @@ async def test_a_log_whose_words_are_lost(
         await agent.close()
 
 
-async def test_a_half_made_copy_of_the_tools_is_made_whole(docker_world: DockerWorld, tmp_path: Path) -> None:
-    """Several agents of one engine copy the tools at the same time, over what a killed one left: all get them, whole."""
+async def test_a_half_made_copy_of_the_tools_is_made_whole(
+    docker_world: DockerWorld, tmp_path: Path
+) -> None:
+    """Several agents of one engine copy the tools at the same time, over what a killed one left:
+    all get them, whole."""
     (tmp_path / "Dockerfile").write_text(
         f"FROM {docker_world.image}\nLABEL made.for={docker_world.new_name()}\n"
     )
     image = f"mrtest-tools:{short_id()}"
     docker("build", "-q", "-t", image, str(tmp_path))
-    volume = f"moorage-tools-{docker('inspect', '-f', '{{.Id}}', image).removeprefix('sha256:')[:12]}"
+    volume = (
+        f"moorage-tools-{docker('inspect', '-f', '{{.Id}}', image).removeprefix('sha256:')[:12]}"
+    )
     half = "cp -a /opt/moorage/bin /opt/moorage/git /to/; : >/to/bin/busybox"
     shell = (
         "--user",
@@ -601,7 +690,9 @@ async def test_a_half_made_copy_of_the_tools_is_made_whole(docker_world: DockerW
     try:
         agents = [await world.agent(settings) for world in worlds]
         wishes = [desired_of(world, spec=simple_spec(docker_world)) for world in worlds]
-        found = await asyncio.gather(*(agent.start(wish) for agent, wish in zip(agents, wishes, strict=True)))
+        found = await asyncio.gather(
+            *(agent.start(wish) for agent, wish in zip(agents, wishes, strict=True))
+        )
         assert all(progress.ready for progress in found)
         docker(
             "run",
@@ -617,7 +708,8 @@ async def test_a_half_made_copy_of_the_tools_is_made_whole(docker_world: DockerW
 
 
 async def test_copying_the_tools_is_told(docker_world: DockerWorld, tmp_path: Path) -> None:
-    """The first start with a new tools image copies half a gigabyte: meanwhile the stage says so."""
+    """The first start with a new tools image copies half a gigabyte: meanwhile the stage says
+    so."""
     (tmp_path / "Dockerfile").write_text(
         f"FROM {docker_world.image}\nLABEL made.for={docker_world.new_name()}\n"
     )
@@ -631,7 +723,9 @@ async def test_copying_the_tools_is_told(docker_world: DockerWorld, tmp_path: Pa
 
         def copies() -> bool:
             stages = agent.runtime.progress(desired.name).stages
-            return any(s.name is StageName.CONTAINERS and "being copied" in s.detail for s in stages)
+            return any(
+                s.name is StageName.CONTAINERS and "being copied" in s.detail for s in stages
+            )
 
         await agent.hearing.until(copies, 30)
         await asyncio.wait_for(starting, 120)

@@ -41,7 +41,8 @@ async def refused(world: DockerWorld, **fields: object) -> Cause:
 
 
 async def test_default_branch(docker_world: DockerWorld) -> None:
-    """Without a ref, the remote's default branch is checked out, clean, tracking, and belongs to the workspace's user."""
+    """Without a ref, the remote's default branch is checked out, clean, tracking, and belongs to
+    the workspace's user."""
     agent, desired = await cloned(
         docker_world, Project(name="app", clone_path="app", url=docker_world.repository())
     )
@@ -52,7 +53,8 @@ async def test_default_branch(docker_world: DockerWorld) -> None:
         == "hello 1\n5001:0 -rw-rw-r--"
     )
     assert (
-        await sh(agent, desired, "git rev-list --count HEAD; ls .git/moorage* 2>/dev/null | wc -l") == "2\n0"
+        await sh(agent, desired, "git rev-list --count HEAD; ls .git/moorage* 2>/dev/null | wc -l")
+        == "2\n0"
     )
 
 
@@ -60,12 +62,14 @@ async def test_default_branch(docker_world: DockerWorld) -> None:
     ("ref", "head"), [("side", "side"), ("v1", "HEAD"), ("commit", "HEAD"), ("short", "HEAD")]
 )
 async def test_refs(docker_world: DockerWorld, ref: str, head: str) -> None:
-    """A branch is checked out as one; a tag or a commit, also an abbreviated one, as a detached head."""
+    """A branch is checked out as one; a tag or a commit, also an abbreviated one, as a detached
+    head."""
     bare = docker_world.git.folder / "app.git"
     first = run("git", "-C", str(bare), "rev-list", "--max-parents=0", "main").strip()
     given = {"commit": first, "short": first[:8]}.get(ref, ref)
     agent, desired = await cloned(
-        docker_world, Project(name="app", clone_path="app", url=docker_world.repository(), ref=given)
+        docker_world,
+        Project(name="app", clone_path="app", url=docker_world.repository(), ref=given),
     )
     assert await sh(agent, desired, "git rev-parse --abbrev-ref HEAD") == head
     if ref in ("commit", "short"):
@@ -78,7 +82,11 @@ async def test_several_projects_and_remotes(docker_world: DockerWorld) -> None:
     agent, desired = await cloned(
         docker_world,
         Project(
-            name="app", clone_path="app", url=url, remote="up", remotes={"fork": "https://example.org/f.git"}
+            name="app",
+            clone_path="app",
+            url=url,
+            remote="up",
+            remotes={"fork": "https://example.org/f.git"},
         ),
         Project(name="two", clone_path="libs/two", url=url, ref="side"),
     )
@@ -86,11 +94,14 @@ async def test_several_projects_and_remotes(docker_world: DockerWorld) -> None:
         await sh(agent, desired, "git remote | sort | tr '\\n' ' '; git status -sb | head -1")
         == "fork up ## main...up/main"
     )
-    assert await sh(agent, desired, "git -C /projects/libs/two rev-parse --abbrev-ref HEAD") == "side"
+    assert (
+        await sh(agent, desired, "git -C /projects/libs/two rev-parse --abbrev-ref HEAD") == "side"
+    )
 
 
 async def test_empty_repository(docker_world: DockerWorld) -> None:
-    """A repository without a commit becomes an empty folder with its remote, and the workspace runs."""
+    """A repository without a commit becomes an empty folder with its remote, and the workspace
+    runs."""
     agent, desired = await cloned(
         docker_world, Project(name="empty", clone_path="empty", url=docker_world.url("empty"))
     )
@@ -105,7 +116,8 @@ async def test_no_project(docker_world: DockerWorld) -> None:
 
 
 async def test_private_repository_with_credential(docker_world: DockerWorld) -> None:
-    """A credential opens its host's repository; it is in no argument, variable, label or file of the workspace."""
+    """A credential opens its host's repository; it is in no argument, variable, label or file of
+    the workspace."""
     agent, desired = await cloned(
         docker_world,
         Project(
@@ -121,7 +133,10 @@ async def test_private_repository_with_credential(docker_world: DockerWorld) -> 
     find = f"grep -r -l {PASSWORD} /projects 2>/dev/null | wc -l"
     assert await sh(agent, desired, find) == "0"
     sandbox = f"{desired.name}.sandbox"
-    assert docker("exec", sandbox, "sh", "-c", "ls /tmp/moorage/credentials 2>&1 | grep -c 'No such'") == "1"
+    assert (
+        docker("exec", sandbox, "sh", "-c", "ls /tmp/moorage/credentials 2>&1 | grep -c 'No such'")
+        == "1"
+    )
 
 
 async def test_credential_is_for_its_host_only(docker_world: DockerWorld) -> None:
@@ -178,7 +193,9 @@ async def test_own_work_is_never_touched(docker_world: DockerWorld, git: GitServ
         docker_world, Project(name="app", clone_path="app", url=docker_world.repository())
     )
     await sh(
-        agent, desired, "echo mine >>hello.txt; git checkout -q -b work; echo new >new.txt; echo x >~/note"
+        agent,
+        desired,
+        "echo mine >>hello.txt; git checkout -q -b work; echo new >new.txt; echo x >~/note",
     )
     before = len(git.requests)
     await agent.runtime.stop(desired.name)
@@ -237,7 +254,14 @@ async def test_volume_without_space(docker_world: DockerWorld) -> None:
         "moorage.dev/workspace": desired.name,
     }
     flags = [f"--label={name}={value}" for name, value in labels.items()]
-    options = ["-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=48k,uid=5001,gid=0,mode=2775"]
+    options = [
+        "-o",
+        "type=tmpfs",
+        "-o",
+        "device=tmpfs",
+        "-o",
+        "o=size=48k,uid=5001,gid=0,mode=2775",
+    ]
     docker("volume", "create", *flags, *options, desired.name)
     progress = await agent.start(desired)
     assert progress.fault is not None

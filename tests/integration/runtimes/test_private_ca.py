@@ -1,4 +1,5 @@
-"""An organisation's own CA, in a real workspace: every program trusts it, and none would without."""
+"""An organisation's own CA, in a real workspace: every program trusts it, and none would
+without."""
 
 from __future__ import annotations
 
@@ -26,9 +27,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSite]:
     site.close()
 
 
-async def test_programs_trust_it(docker_world: DockerWorld, site: PrivateSite, tmp_path: Path) -> None:
-    """The clone, and then Git, pip, npm, curl, Node and Java in a workspace, reach hosts that a private CA signed; each
-    refuses when its variables are taken away, and Java's own options stay."""
+async def test_programs_trust_it(
+    docker_world: DockerWorld, site: PrivateSite, tmp_path: Path
+) -> None:
+    """The clone, and then Git, pip, npm, curl, Node and Java in a workspace, reach hosts that a
+    private CA signed; each refuses when its variables are taken away, and Java's own options
+    stay."""
     (tmp_path / "ca.pem").write_text(site.ca.certificate)
     agent = await docker_world.agent(
         msgspec.structs.replace(docker_world.settings, ca_bundle=str(tmp_path / "ca.pem"))
@@ -56,8 +60,11 @@ async def test_programs_trust_it(docker_world: DockerWorld, site: PrivateSite, t
 
 
 async def test_a_bundle_that_is_none(docker_world: DockerWorld, tmp_path: Path) -> None:
-    """A CA bundle with something else in it is told as that, rather than breaking every program in the workspace."""
-    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n")
+    """A CA bundle with something else in it is told as that, rather than breaking every program in
+    the workspace."""
+    (tmp_path / "ca.pem").write_text(
+        "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n"
+    )
     agent = await docker_world.agent(
         msgspec.structs.replace(docker_world.settings, ca_bundle=str(tmp_path / "ca.pem"))
     )
@@ -67,12 +74,15 @@ async def test_a_bundle_that_is_none(docker_world: DockerWorld, tmp_path: Path) 
 
 
 def test_the_store_holds_what_the_bundle_does(docker_world: DockerWorld, tmp_path: Path) -> None:
-    """Java reads the store with and without its password, and counts the certificates that the bundle has."""
+    """Java reads the store with and without its password, and counts the certificates that the
+    bundle has."""
     bundle = Path("/etc/ssl/certs/ca-certificates.crt").read_bytes()
     (tmp_path / "ca-bundle.crt").write_bytes(bundle)
     image = languages_image(docker_world.image)
     make = "/opt/moorage/bin/workspace-truststore /w/ca-bundle.crt /tmp/store"
     for password in ("-storepass changeit", ""):
         script = f"{make} && keytool -list -keystore /tmp/store {password} </dev/null 2>&1 | grep -c trustedCertEntry"
-        said = run("docker", "run", "--rm", "-u", "0", "-v", f"{tmp_path}:/w:ro", image, "sh", "-c", script)
+        said = run(
+            "docker", "run", "--rm", "-u", "0", "-v", f"{tmp_path}:/w:ro", image, "sh", "-c", script
+        )
         assert int(said) == bundle.count(b"BEGIN CERTIFICATE")

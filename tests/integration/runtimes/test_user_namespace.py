@@ -1,4 +1,5 @@
-"""What a workspace's first container on Kubernetes makes of its user namespace, in real ones of this kernel's."""
+"""What a workspace's first container on Kubernetes makes of its user namespace, in real ones of
+this kernel's."""
 
 from __future__ import annotations
 
@@ -16,7 +17,10 @@ def run_with(user_map: str, folder: Path) -> subprocess.CompletedProcess[str]:
     script = f"until [ -e {gate} ]; do sleep 0.02; done; {MAPPED}"
     namespace = ["unshare", "--user"] if user_map else []
     with subprocess.Popen(
-        [*namespace, "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*namespace, "sh", "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         if user_map:
             wait_for_namespace(process.pid)
@@ -38,7 +42,8 @@ def wait_for_namespace(pid: int) -> None:
     [("0 100000 65536", 0), ("0 0 65536", 78), ("", 78)],
 )
 def test_the_map_of_users(tmp_path: Path, user_map: str, code: int) -> None:
-    """Root in the pod must be somebody else on the node: the node's own map, or one that leaves root where it is, ends it."""
+    """Root in the pod must be somebody else on the node: the node's own map, or one that leaves
+    root where it is, ends it."""
     done = run_with(user_map, tmp_path)
     assert done.returncode == code, done.stdout
     assert ("no-user-namespace" in done.stdout) == (code != 0)

@@ -1,4 +1,5 @@
-"""Where the runtimes' contract tests take place: an engine, what can be run on it, and a hand that meddles with it."""
+"""Where the runtimes' contract tests take place: an engine, what can be run on it, and a hand that
+meddles with it."""
 
 from __future__ import annotations
 
@@ -139,7 +140,12 @@ class World(Protocol):
 
 
 def desired_of(
-    world: World, *, name: str = "", restarts: int = 0, generation: int = 1, spec: WorkspaceSpec | None = None
+    world: World,
+    *,
+    name: str = "",
+    restarts: int = 0,
+    generation: int = 1,
+    spec: WorkspaceSpec | None = None,
 ) -> DesiredWorkspace:
     return DesiredWorkspace(
         name=name or world.new_name(),
@@ -150,10 +156,17 @@ def desired_of(
     )
 
 
-def simple_spec(world: World, *, projects: tuple[Project, ...] | None = None, **fields: Any) -> WorkspaceSpec:
+def simple_spec(
+    world: World, *, projects: tuple[Project, ...] | None = None, **fields: Any
+) -> WorkspaceSpec:
     """A main container with the small editor, and one project."""
     main = Container(name="py", image=world.image, override_command=True, env={"GREETING": "hello"})
-    given: dict[str, Any] = {"containers": (main,), "main_container": "py", "editor": EDITOR, **fields}
+    given: dict[str, Any] = {
+        "containers": (main,),
+        "main_container": "py",
+        "editor": EDITOR,
+        **fields,
+    }
     if projects is None:
         projects = (Project(name="app", clone_path="app", url=world.repository()),)
     return WorkspaceSpec(projects=projects, **given)
@@ -198,9 +211,12 @@ class MemoryWorld:
 
 
 class DockerWorld:
-    """A real engine. Everything made here carries an installation of its own, and is removed at the end."""
+    """A real engine. Everything made here carries an installation of its own, and is removed at the
+    end."""
 
-    def __init__(self, image: str, crashing_image: str, git: GitServer, registry: EmptyRegistry) -> None:
+    def __init__(
+        self, image: str, crashing_image: str, git: GitServer, registry: EmptyRegistry
+    ) -> None:
         self.image = image
         self.crashing_image = crashing_image
         self.missing_image = f"{registry.address}/none:1"
@@ -222,7 +238,9 @@ class DockerWorld:
         return self.url("private-app")
 
     def credential(self, password: str = PASSWORD) -> Credential:
-        return Credential(host=f"{bridge_address()}:{self.git.port}", username=USER, password=password)
+        return Credential(
+            host=f"{bridge_address()}:{self.git.port}", username=USER, password=password
+        )
 
     async def agent(self, settings: AgentSettings | None = None) -> Agent:
         agent = Agent(DockerBackend(settings or self.settings, SystemClock()), self.identity)
@@ -253,7 +271,8 @@ def docker(*arguments: str, check: bool = True) -> str:
 
 
 def objects_of(identity: Identity) -> dict[str, list[str]]:
-    """What there is of that installation's workspaces, by kind; what they share is left out, and the records of what was wanted."""
+    """What there is of that installation's workspaces, by kind; what they share is left out, and
+    the records of what was wanted."""
     ours = f"label=moorage.dev/installation={identity.installation}"
 
     def names(*command: str) -> list[str]:
@@ -264,7 +283,9 @@ def objects_of(identity: Identity) -> dict[str, list[str]]:
         "containers": names("ps", "-a", "--format", "{{.Names}}"),
         "networks": names("network", "ls", "--format", "{{.Name}}"),
         "volumes": [
-            name for name in names("volume", "ls", "--format", "{{.Name}}") if ".record_" not in name
+            name
+            for name in names("volume", "ls", "--format", "{{.Name}}")
+            if ".record_" not in name
         ],
     }
 
@@ -295,6 +316,8 @@ def tools_image() -> str:
     """The tools image's name; it is built when it is not there."""
     root = Path(__file__).resolve().parents[3]
     with only_one("images"):
-        done = subprocess.run([root / "scripts/tools-image"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [root / "scripts/tools-image"], capture_output=True, text=True, check=False
+        )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -1,4 +1,5 @@
-"""Repositories served by Git's own `git http-backend`, behind a small HTTP server that can be private, slow or moved."""
+"""Repositories served by Git's own `git http-backend`, behind a small HTTP server that can be
+private, slow or moved."""
 
 from __future__ import annotations
 
@@ -43,14 +44,21 @@ _ENVIRONMENT = {
 
 def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(
-        ["git", *arguments], cwd=folder, env=_ENVIRONMENT, check=True, capture_output=True, text=True
+        ["git", *arguments],
+        cwd=folder,
+        env=_ENVIRONMENT,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.strip()
 
 
 class GitHost:
-    """`/<name>.git` open; `/private/<name>.git` with a password; `/slow/…` never answers; `/moved/<name>.git` and
-    `/elsewhere/<scheme>/<rest>` redirect; `/broken/…` answers 500; `/odd/…` redirects to `location`; `/endless/<name>.git` redirects Git, and anybody else
-    with a body of `ENDLESS` bytes, packed so that they are a thousand times as many; `/flood/<name>.git` answers everybody with such a body."""
+    """`/<name>.git` open; `/private/<name>.git` with a password; `/slow/…` never answers;
+    `/moved/<name>.git` and `/elsewhere/<scheme>/<rest>` redirect; `/broken/…` answers 500; `/odd/…`
+    redirects to `location`; `/endless/<name>.git` redirects Git, and anybody else with a body of
+    `ENDLESS` bytes, packed so that they are a thousand times as many; `/flood/<name>.git` answers
+    everybody with such a body."""
 
     def __init__(self, address: str = "127.0.0.1") -> None:
         self.address = address
@@ -70,7 +78,9 @@ class GitHost:
         handler = type("Handler", (_Handler,), {"host": self})
         self._server = (_Http6Server if ":" in address else _HttpServer)((address, 0), handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}
+        )
         self._thread.start()
 
     @property
@@ -81,7 +91,9 @@ class GitHost:
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"http://{host}:{self.port}/{prefix}{name}.git"
 
-    def make(self, name: str, files: dict[str, str | bytes] | None = None, *, filters: bool = True) -> str:
+    def make(
+        self, name: str, files: dict[str, str | bytes] | None = None, *, filters: bool = True
+    ) -> str:
         """A repository with one commit of these files, or with none; returns its URL."""
         bare = self.folder / f"{name}.git"
         git(self.folder, "init", "-q", "--bare", "-b", "main", str(bare))

@@ -1,5 +1,5 @@
-"""A real server on a Unix socket, in this process: every route, task and WebSocket as in `moor up`, and a clock that can
-be moved."""
+"""A real server on a Unix socket, in this process: every route, task and WebSocket as in `moor up`,
+and a clock that can be moved."""
 
 from __future__ import annotations
 
@@ -78,15 +78,21 @@ class Server:
         self.socket = str(home.socket("server"))
 
     @contextlib.asynccontextmanager
-    async def client(self, token: str | None = ADMIN, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-        headers = options.pop("headers", {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+    async def client(
+        self, token: str | None = ADMIN, **options: Any
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        headers = options.pop("headers", {}) | (
+            {"Authorization": f"Bearer {token}"} if token else {}
+        )
         transport = httpx.AsyncHTTPTransport(uds=self.socket, verify=False)
         async with httpx.AsyncClient(
             transport=transport, base_url=ORIGIN, headers=headers, timeout=60, **options
         ) as client:
             yield client
 
-    async def call(self, method: str, path: str, token: str | None = ADMIN, **options: Any) -> httpx.Response:
+    async def call(
+        self, method: str, path: str, token: str | None = ADMIN, **options: Any
+    ) -> httpx.Response:
         async with self.client(token) as client:
             return await client.request(method, path, **options)
 
@@ -109,7 +115,8 @@ class Server:
         return (await links.sign_in_with_link(self.core, link.rsplit("/", 1)[1])).token
 
     async def hand_over(self, cookie: str, token: str = GATEWAY, zone: str = ORIGIN) -> str:
-        """Has the gateway of that zone take the session over, as a browser's way through it does; returns the session's id."""
+        """Has the gateway of that zone take the session over, as a browser's way through it does;
+        returns the session's id."""
         redirect_uri = f"{zone}/auth/callback"
         async with self.client(None, cookies={"moorage": cookie}) as client:
             query = {"redirect_uri": redirect_uri, "state": "s"}
@@ -135,7 +142,9 @@ class Server:
         """A connected agent that has had its snapshot."""
         async with self.websocket(agent_contract.PATH, token) as connection:
             agent = Agent(connection)
-            await agent.send(agent_contract.Hello(version="0", runtime="memory", runtime_version="1"))
+            await agent.send(
+                agent_contract.Hello(version="0", runtime="memory", runtime_version="1")
+            )
             agent.welcome = await agent.expect(agent_contract.Welcome)
             agent.snapshot = await agent.expect(agent_contract.Snapshot)
             yield agent
@@ -162,7 +171,9 @@ class Agent:
         await self.connection.send(agent_contract.encode(message))
 
     async def receive(self, seconds: float = 30.0) -> Any:
-        return agent_contract.decode_to_agent(await asyncio.wait_for(self.connection.recv(), seconds))
+        return agent_contract.decode_to_agent(
+            await asyncio.wait_for(self.connection.recv(), seconds)
+        )
 
     async def expect(self, kind: type[Any], seconds: float = 30.0) -> Any:
         """The next message of this kind; others are passed over."""
@@ -198,7 +209,8 @@ class Gateway:
 async def serving(
     folder: Path, settings: Settings, *, resolve: Any = None, domains: Sequence[Domain] = DOMAINS
 ) -> AsyncIterator[Server]:
-    """Runs until the block ends, then ends as by SIGTERM. It reads repositories from this machine, unless told otherwise."""
+    """Runs until the block ends, then ends as by SIGTERM. It reads repositories from this machine,
+    unless told otherwise."""
     if not settings.repository_networks:
         settings = msgspec.structs.replace(settings, repository_networks=LOOPBACK)
     home, clock = new_home(folder), MovingClock()
@@ -288,8 +300,11 @@ def counted(server: Server) -> Iterator[list[str]]:
 
 
 def addresses(server: Server) -> set[tuple[str, str]]:
-    """Method and address, with names of parameters, of all that the server answers: API, pages and what machines ask."""
+    """Method and address, with names of parameters, of all that the server answers: API, pages and
+    what machines ask."""
     routes = iter_route_contexts(make_application(server.core).routes)
-    found = {(method, r.path) for r in routes for method in getattr(r, "methods", None) or {"WEBSOCKET"}}
+    found = {
+        (method, r.path) for r in routes for method in getattr(r, "methods", None) or {"WEBSOCKET"}
+    }
     assert len(found) > 60
     return found

@@ -1,4 +1,5 @@
-"""A PostgreSQL server of the tests' own: on a Unix socket, in a temporary folder, as a user who is not root."""
+"""A PostgreSQL server of the tests' own: on a Unix socket, in a temporary folder, as a user who is
+not root."""
 
 from __future__ import annotations
 
@@ -17,16 +18,20 @@ _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/bin")
 
 
 def _programs() -> Path:
-    found = [path.parent for place in _PLACES for path in sorted(Path("/").glob(f"{place[1:]}/initdb"))]
+    found = [
+        path.parent for place in _PLACES for path in sorted(Path("/").glob(f"{place[1:]}/initdb"))
+    ]
     if not found:
-        raise RuntimeError("PostgreSQL's initdb is not on this machine (Debian: apt-get install postgresql)")
+        raise RuntimeError(
+            "PostgreSQL's initdb is not on this machine (Debian: apt-get install postgresql)"
+        )
     return next((path for path in found if (path / "postgres").exists()), found[0])
 
 
 class Postgres:
     def __init__(self, listen: str = "", tls: tuple[Path, Path] | None = None) -> None:
-        """`listen`: addresses at which it can be reached by TCP as well, with the password `PASSWORD`. `tls`: certificate and
-        key; it then takes nothing else by TCP."""
+        """`listen`: addresses at which it can be reached by TCP as well, with the password
+        `PASSWORD`. `tls`: certificate and key; it then takes nothing else by TCP."""
         self.folder = Path(tempfile.mkdtemp(prefix="moorage-pg-"))
         self._bin = _programs()
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
@@ -34,12 +39,23 @@ class Postgres:
         if self._user:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         self._run(
-            "initdb", "-D", f"{self.folder}/data", "-U", "moorage", "-A", "trust", "--no-sync", "-E", "UTF8"
+            "initdb",
+            "-D",
+            f"{self.folder}/data",
+            "-U",
+            "moorage",
+            "-A",
+            "trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
         )
         self.port = free_port() if listen else 5432
         rules = "local all all trust\nhostssl all all all scram-sha-256\n"
         if tls is None:
-            rules = (self.folder / "data/pg_hba.conf").read_text() + "host all all all scram-sha-256\n"
+            rules = (
+                self.folder / "data/pg_hba.conf"
+            ).read_text() + "host all all all scram-sha-256\n"
         (self.folder / "data/pg_hba.conf").write_text(rules)
         for name, file in zip(("server.crt", "server.key"), tls or (), strict=False):
             shutil.copyfile(file, self.folder / "data" / name)
@@ -48,7 +64,15 @@ class Postgres:
                 os.chown(self.folder / "data" / name, self._user.pw_uid, self._user.pw_gid)
         options = f"-c listen_addresses={listen} -c port={self.port} -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=200 -c ssl={'on' if tls else 'off'}"
         self._run(
-            "pg_ctl", "-D", f"{self.folder}/data", "-o", options, "-l", f"{self.folder}/log", "-w", "start"
+            "pg_ctl",
+            "-D",
+            f"{self.folder}/data",
+            "-o",
+            options,
+            "-l",
+            f"{self.folder}/log",
+            "-w",
+            "start",
         )
 
     def new_database(self) -> str:
@@ -100,12 +124,22 @@ class Postgres:
 
     def restart(self) -> None:
         self._run(
-            "pg_ctl", "-D", f"{self.folder}/data", "-m", "fast", "-w", "-l", f"{self.folder}/log", "restart"
+            "pg_ctl",
+            "-D",
+            f"{self.folder}/data",
+            "-m",
+            "fast",
+            "-w",
+            "-l",
+            f"{self.folder}/log",
+            "restart",
         )
 
     def _run(self, program: str, *arguments: str) -> str:
         switch = (
-            {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []} if self._user else {}
+            {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+            if self._user
+            else {}
         )
         done = subprocess.run(
             [self._bin / program, *arguments],

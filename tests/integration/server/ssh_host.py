@@ -1,4 +1,5 @@
-"""A real sshd on a port of this machine's loopback addresses, that says who came with what; and an account whose home has keys."""
+"""A real sshd on a port of this machine's loopback addresses, that says who came with what; and an
+account whose home has keys."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ BANNER = "the-banner-of-this-host"
 def key(folder: Path, name: str) -> Path:
     """A new key pair; the private one's path."""
     file = folder / name
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(file)], check=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(file)], check=True
+    )
     return file
 
 
@@ -62,7 +65,9 @@ class SshHost:
             Path("/run/sshd").mkdir(
                 mode=0o755, exist_ok=True
             )  # where sshd is chrooted before anybody signs in
-        self._process = subprocess.Popen([SSHD, "-D", "-f", str(configuration), "-E", str(self._log)])
+        self._process = subprocess.Popen(
+            [SSHD, "-D", "-f", str(configuration), "-E", str(self._log)]
+        )
         self._until_it_listens()
 
     def let_in(self, *keys: Path) -> None:
@@ -87,7 +92,9 @@ class SshHost:
 
     def _until_it_listens(self) -> None:
         deadline = time.monotonic() + 20
-        while "Server listening on ::1" not in (self._log.read_text() if self._log.exists() else ""):
+        while "Server listening on ::1" not in (
+            self._log.read_text() if self._log.exists() else ""
+        ):
             assert self._process.poll() is None, self._log.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -101,19 +108,21 @@ _ENDED = re.compile(
 
 def methods(log: str) -> set[str]:
     """What anybody tried to sign in by."""
-    return set(re.findall(r"userauth-request for user \S+ service ssh-connection method ([a-z]+)", log))
+    return set(
+        re.findall(r"userauth-request for user \S+ service ssh-connection method ([a-z]+)", log)
+    )
 
 
 def offered(log: str) -> set[str]:
     """Fingerprints of the keys that anybody offered."""
-    return set(re.findall(r"(?:Failed|Accepted|Postponed) publickey for .* (SHA256:\S+)", log)) | set(
-        re.findall(r"userauth_pubkey: publickey test: .* (SHA256:\S+)", log)
-    )
+    return set(
+        re.findall(r"(?:Failed|Accepted|Postponed) publickey for .* (SHA256:\S+)", log)
+    ) | set(re.findall(r"userauth_pubkey: publickey test: .* (SHA256:\S+)", log))
 
 
 class Account:
-    """This account with another home, in a mount namespace of its own, where passwd names `home`, and `ssh_config` is
-    /etc/ssh/ssh_config."""
+    """This account with another home, in a mount namespace of its own, where passwd names `home`,
+    and `ssh_config` is /etc/ssh/ssh_config."""
 
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="moorage-account-"))
@@ -128,9 +137,7 @@ class Account:
 
     def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         own = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-        mount = (
-            'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/ssh/ssh_config && shift 2 && exec "$@"'
-        )
+        mount = 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/ssh/ssh_config && shift 2 && exec "$@"'
         return subprocess.run(
             [
                 "unshare",
@@ -156,7 +163,11 @@ class Account:
         """What the server makes of a repository's URL: the fields of a reading, or of an error."""
         tests = Path(__file__).parents[2]
         done = self.run(
-            sys.executable, "-c", _READ, str(tests), stdin=json.dumps({"url": url, "settings": settings})
+            sys.executable,
+            "-c",
+            _READ,
+            str(tests),
+            stdin=json.dumps({"url": url, "settings": settings}),
         )
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

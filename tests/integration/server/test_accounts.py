@@ -77,7 +77,9 @@ async def test_api_tokens_are_shown_once_and_can_be_taken_away(server: Server) -
     made = (await server.post("/users/ann/tokens", {"label": "laptop", "days": 1}, ann)).json()
     assert (await server.get("/me", made["token"])).json()["name"] == "ann"
     listed = (await server.get("/users/ann/tokens", ann)).json()["items"]
-    assert [set(item) for item in listed] == [{"id", "label", "created_at", "expires_at", "made_by"}] * 2
+    assert [set(item) for item in listed] == [
+        {"id", "label", "created_at", "expires_at", "made_by"}
+    ] * 2
     server.clock.ahead = 86401
     assert (await server.get("/me", made["token"])).status_code == 401
     assert (await server.get("/me", ann)).status_code == 200
@@ -111,7 +113,11 @@ async def test_a_sign_in_link_works_once(server: Server) -> None:
     results = await asyncio.gather(
         *(links.sign_in_with_link(server.core, token) for _ in range(3)), return_exceptions=True
     )
-    assert sorted(type(result).__name__ for result in results) == ["NotFound", "NotFound", "SignedIn"]
+    assert sorted(type(result).__name__ for result in results) == [
+        "NotFound",
+        "NotFound",
+        "SignedIn",
+    ]
     with pytest.raises(NotFound) as used:
         await links.find_sign_in_link(server.core, token)
     assert used.value.message == "This sign-in link has been used already."
@@ -156,7 +162,8 @@ async def test_signing_out_ends_the_session_everywhere(server: Server) -> None:
 
 
 async def test_blocking_ends_everything_at_once(server: Server) -> None:
-    """A blocked user's sessions leave the route table; token, link and code are refused; unblocking gives none of them back."""
+    """A blocked user's sessions leave the route table; token, link and code are refused; unblocking
+    gives none of them back."""
     ann = await server.user("ann")
     cookie = await server.session("ann")
     link = (await server.post("/users/ann/sign-in-links")).json()["url"].rsplit("/", 1)[1]
@@ -181,7 +188,8 @@ async def test_blocking_ends_everything_at_once(server: Server) -> None:
 
 
 async def test_a_gateway_takes_a_session_over(server: Server) -> None:
-    """Authorize gives the browser a code, and the code gives the gateway the session of the route table."""
+    """Authorize gives the browser a code, and the code gives the gateway the session of the route
+    table."""
     cookie = await server.session("admin")
     answer = await authorize(server, cookie)
     target = urlsplit(answer.headers["location"])
@@ -237,7 +245,8 @@ async def test_a_code_is_good_once(server: Server) -> None:
 
 
 async def test_wrong_expired_and_foreign_codes(server: Server) -> None:
-    """A code that was guessed, is 31 s old, or was made for another address opens nothing; nor does any without a token."""
+    """A code that was guessed, is 31 s old, or was made for another address opens nothing; nor does
+    any without a token."""
     assert (await exchange(server, "guess")).json()["code"] == "code-invalid"
     code = await new_code(server)
     assert (await exchange(server, code, "http://localhost:8080/other")).status_code == 403

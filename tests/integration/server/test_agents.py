@@ -44,9 +44,14 @@ async def test_a_wrong_token_is_refused_before_the_upgrade(sqlite_server: Server
 
 
 async def test_the_list_tells_what_is_connected(server: Server, repository: str) -> None:
-    """Runtime, versions and number of workspaces while it is there, and that it is not when it is gone."""
+    """Runtime, versions and number of workspaces while it is there, and that it is not when it is
+    gone."""
     before = (await server.get("/agents")).json()["items"][0]
-    assert (before["connected"], before["last_seen"], before["dns_zone"]) == (False, None, "localhost")
+    assert (before["connected"], before["last_seen"], before["dns_zone"]) == (
+        False,
+        None,
+        "localhost",
+    )
     async with workspace(server, repository):
         item = (await server.get("/agents")).json()["items"][0]
         assert (item["name"], item["runtime"], item["connected"], item["workspaces"]) == (
@@ -79,12 +84,15 @@ async def test_what_an_agent_says_of_itself_breaks_no_page(sqlite_server: Server
             assert (page.status_code, len(page.text) < 20_000) == (200, True)
             item = (await sqlite_server.get("/agents")).json()["items"][0]
             assert item["capacity"] == {"cpu": 0, "memory": 0, "workspaces": 0}
-            await connection.send(contract.encode(contract.Capacity(capacity={"workspaces": 10**400})))
+            await connection.send(
+                contract.encode(contract.Capacity(capacity={"workspaces": 10**400}))
+            )
             await asyncio.sleep(0.3)
 
 
 async def test_a_second_agent_with_the_same_token_waits(server: Server) -> None:
-    """The first keeps the connection; the newcomer is told so by its close code, and gets it once the first has gone."""
+    """The first keeps the connection; the newcomer is told so by its close code, and gets it once
+    the first has gone."""
     async with server.agent() as first:
         async with server.websocket(contract.PATH, "agent-secret") as second:
             assert await closed_with(second) == contract.CLOSE_REPLACED
@@ -143,10 +151,14 @@ async def test_an_agent_of_another_protocol_is_sent_away(sqlite_server: Server, 
         assert await closed_with(connection) == contract.CLOSE_BAD_PROTOCOL
 
 
-async def test_reports_of_what_is_not_the_agents_are_ignored(server: Server, repository: str) -> None:
+async def test_reports_of_what_is_not_the_agents_are_ignored(
+    server: Server, repository: str
+) -> None:
     """A report names unknown workspaces: nothing happens, and the connection stays."""
     async with workspace(server, repository) as (agent, name):
-        strange = ActualWorkspace(name="workspace-1-1-zzzzzz", generation=1, state=ActualState.RUNNING)
+        strange = ActualWorkspace(
+            name="workspace-1-1-zzzzzz", generation=1, state=ActualState.RUNNING
+        )
         await agent.send(contract.Report(workspaces=(strange,), full=True))
         await agent.report(name, 1, ActualState.STOPPED)
 
@@ -157,12 +169,18 @@ async def test_reports_of_what_is_not_the_agents_are_ignored(server: Server, rep
 
 
 async def test_logs_are_streamed(server: Server, repository: str) -> None:
-    """Options reach the agent, output reaches the reader as it comes, and the end ends the answer."""
+    """Options reach the agent, output reaches the reader as it comes, and the end ends the
+    answer."""
     async with workspace(server, repository) as (agent, name), server.client() as client:
 
         async def answer() -> None:
             opened = await agent.expect(contract.OpenLogs)
-            assert (opened.workspace, opened.container, opened.follow, opened.tail) == (name, "py", True, 5)
+            assert (opened.workspace, opened.container, opened.follow, opened.tail) == (
+                name,
+                "py",
+                True,
+                5,
+            )
             for data in (b"one\n", b"two\n"):
                 await agent.send(contract.ChannelOutput(channel=opened.channel, data=data))
             await agent.expect(contract.ChannelCredit)
@@ -177,14 +195,17 @@ async def test_logs_are_streamed(server: Server, repository: str) -> None:
 
 
 async def test_logs_that_cannot_be_had(server: Server, repository: str) -> None:
-    """A container that is not there, an agent that refuses, and an agent that is away are errors with a reason."""
+    """A container that is not there, an agent that refuses, and an agent that is away are errors
+    with a reason."""
     async with workspace(server, repository) as (agent, name):
         wrong = await server.get(f"/workspaces/{name}/logs?container=nope")
         assert (wrong.status_code, wrong.json()["hint"]) == (422, "It has: py, clone.")
 
         async def refuse() -> None:
             opened = await agent.expect(contract.OpenLogs)
-            await agent.send(contract.ChannelExit(channel=opened.channel, error="It has not started yet."))
+            await agent.send(
+                contract.ChannelExit(channel=opened.channel, error="It has not started yet.")
+            )
 
         refused, _ = await asyncio.gather(server.get(f"/workspaces/{name}/logs"), refuse())
         assert (refused.status_code, refused.json()["detail"]) == (503, "It has not started yet.")
@@ -215,7 +236,8 @@ async def test_the_agent_hears_when_a_reader_leaves(server: Server, repository: 
 
 
 async def test_a_slow_reader_holds_up_nobody(server: Server, repository: str) -> None:
-    """An agent that keeps to its window is never cut off; one that does not loses that channel and nothing else."""
+    """An agent that keeps to its window is never cut off; one that does not loses that channel and
+    nothing else."""
     async with workspace(server, repository) as (agent, name), server.client() as client:
         path = f"/api/v1/workspaces/{name}/logs?follow=true"
         slow = asyncio.create_task(client.send(client.build_request("GET", path), stream=True))
@@ -252,7 +274,9 @@ async def test_a_command_with_input_size_and_exit(server: Server, repository: st
             await client.send(b"")
             assert (await agent.expect(contract.ChannelInput)).data == b""
             await agent.send(contract.ChannelOutput(channel=opened.channel, data=b"out"))
-            await agent.send(contract.ChannelOutput(channel=opened.channel, data=b"err", stream="stderr"))
+            await agent.send(
+                contract.ChannelOutput(channel=opened.channel, data=b"err", stream="stderr")
+            )
             await agent.send(contract.ChannelExit(channel=opened.channel, code=7))
             assert await client.recv() == b"\x01out"
             assert await client.recv() == b"\x02err"
@@ -261,7 +285,8 @@ async def test_a_command_with_input_size_and_exit(server: Server, repository: st
 
 
 async def test_with_credit_both_directions_wait(server: Server, repository: str) -> None:
-    """A client that says what it has read gets no more than a window ahead, and hears what the command has taken."""
+    """A client that says what it has read gets no more than a window ahead, and hears what the
+    command has taken."""
     async with workspace(server, repository) as (agent, name):
         path = f"/api/v1/workspaces/{name}/exec?credit=true"
         async with server.websocket(path, "admin-secret") as client:
@@ -336,8 +361,11 @@ async def test_the_command_is_ended_when_its_client_leaves(server: Server, repos
 
 
 @pytest.mark.parametrize("way", ["block", "token"])
-async def test_who_is_sent_away_loses_what_is_open(server: Server, repository: str, way: str) -> None:
-    """Blocking a user, or deleting the token, ends their open terminals, logs and events at once."""
+async def test_who_is_sent_away_loses_what_is_open(
+    server: Server, repository: str, way: str
+) -> None:
+    """Blocking a user, or deleting the token, ends their open terminals, logs and events at
+    once."""
     ann = await server.user("ann")
     async with server.agent() as agent, server.client(ann) as client:
         name = (await server.post("/workspaces", {"repository": repository}, ann)).json()["name"]
@@ -398,9 +426,9 @@ async def test_administrators_look_after_but_not_into_others_workspaces(
     ann = await server.user("ann")
     bob = await server.user("bob")
     async with server.agent():
-        name = (await server.post("/workspaces", {"repository": repository, "name": "hers"}, ann)).json()[
-            "name"
-        ]
+        name = (
+            await server.post("/workspaces", {"repository": repository, "name": "hers"}, ann)
+        ).json()["name"]
         assert (await server.get("/workspaces")).json()["items"] == []
         everyones = (await server.get("/workspaces?all=true")).json()["items"]
         assert [item["owner_name"] for item in everyones] == ["ann"]
@@ -409,8 +437,12 @@ async def test_administrators_look_after_but_not_into_others_workspaces(
         for path in (name, "hers"):
             assert (await server.get(f"/workspaces/{path}", bob)).status_code == 404
             for request in ("start", "stop", "restart"):
-                assert (await server.post(f"/workspaces/{path}/{request}", None, bob)).status_code == 404
-            assert (await server.call("DELETE", f"/api/v1/workspaces/{path}", bob)).status_code == 404
+                assert (
+                    await server.post(f"/workspaces/{path}/{request}", None, bob)
+                ).status_code == 404
+            assert (
+                await server.call("DELETE", f"/api/v1/workspaces/{path}", bob)
+            ).status_code == 404
             assert (await server.get(f"/workspaces/{path}/events", bob)).status_code == 404
         assert (await server.get(f"/workspaces/{name}/logs")).status_code == 403
         assert (await server.post(f"/workspaces/{name}/start")).status_code == 403

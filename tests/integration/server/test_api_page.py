@@ -30,7 +30,9 @@ def test_every_address_is_listed(sqlite_server: Server) -> None:
 async def test_every_field_is_listed(sqlite_server: Server, name: str, table: str) -> None:
     """An object's fields are those of the OpenAPI document, in their order."""
     document = (await sqlite_server.call("GET", f"{API}/openapi.json", None)).json()
-    listed = [field for row in table.splitlines() for field in re.findall(r"`(\w+)`", row.split("|")[1])]
+    listed = [
+        field for row in table.splitlines() for field in re.findall(r"`(\w+)`", row.split("|")[1])
+    ]
     assert listed == list(document["components"]["schemas"][name]["properties"])
 
 

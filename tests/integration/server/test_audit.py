@@ -63,7 +63,9 @@ async def find(server: Server, agent: Agent, *names: str) -> None:
     await eventually(heard)
 
 
-async def test_every_action_that_changes_something_is_recorded(server: Server, repository: str) -> None:
+async def test_every_action_that_changes_something_is_recorded(
+    server: Server, repository: str
+) -> None:
     """By its service, with who did it and what it was done to; each action of the table that
     changes something is among them, and no secret stands in any."""
     secrets = [ADMIN, AGENT, await server.user("ann")]
@@ -95,7 +97,9 @@ async def test_every_action_that_changes_something_is_recorded(server: Server, r
             secrets += [value for value in answer.json()["tokens"].values() if value]
     async with server.agent() as agent:
         await find(server, agent, FIRST, SECOND)
-        assert (await server.post(f"/agents/local/found/{FIRST}/adopt", {"mark": "m"})).status_code == 201
+        assert (
+            await server.post(f"/agents/local/found/{FIRST}/adopt", {"mark": "m"})
+        ).status_code == 201
         gone = await server.call("DELETE", f"/api/v1/agents/local/found/{SECOND}?mark=m")
         assert gone.status_code == 202
     admin, developer, workspace = "person admin", "person ann", f"workspace {name}"
@@ -144,7 +148,9 @@ async def test_what_changes_nothing_is_not_recorded(server: Server, repository: 
     assert await recorded(server) == before
 
 
-async def test_what_moorage_does_by_itself_is_recorded_as_its_own(server: Server, repository: str) -> None:
+async def test_what_moorage_does_by_itself_is_recorded_as_its_own(
+    server: Server, repository: str
+) -> None:
     """A limit that stops a workspace is the server's; an agent's settings from its own file are the
     agent's."""
     name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
@@ -158,7 +164,11 @@ async def test_what_moorage_does_by_itself_is_recorded_as_its_own(server: Server
     await limits.enforce(server.core)
     settings, stopped = (await recorded(server))[-2:]
     assert settings == ("agent local", "change-agent-settings", "agent local", "version 2")
-    assert stopped[:3] == ("server limits of the agents' settings", "stop-workspace", f"workspace {name}")
+    assert stopped[:3] == (
+        "server limits of the agents' settings",
+        "stop-workspace",
+        f"workspace {name}",
+    )
     assert "1 hour" in stopped[3]
 
 

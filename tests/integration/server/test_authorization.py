@@ -179,7 +179,13 @@ class Callers:
         return token, person, number, name
 
     async def _user(self, number: int, name: str, secret: str) -> None:
-        user = {"id": number, "name": name, "role": "developer", "blocked": False, "created_at": 0.0}
+        user = {
+            "id": number,
+            "name": name,
+            "role": "developer",
+            "blocked": False,
+            "created_at": 0.0,
+        }
         token = {"user_id": number, "fingerprint": fingerprint(secret), "created_at": 0.0}
         async with self._server.core.database.write() as session:
             await session.execute(insert(User), [user])
@@ -201,7 +207,9 @@ async def ask(server: Server, route: str, token: str | None, name: str, query: s
             answer = error.response
             return outcome_of(answer.status_code, "", (answer.body or b"").decode())
     content = (
-        {"json": BODIES.get(route, {})} if path.startswith(("/api/", "/internal/")) else {"data": {"a": ""}}
+        {"json": BODIES.get(route, {})}
+        if path.startswith(("/api/", "/internal/"))
+        else {"data": {"a": ""}}
     )
     async with (
         server.client(token, headers=origin) as client,

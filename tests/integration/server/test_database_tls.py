@@ -1,4 +1,5 @@
-"""PostgreSQL by TLS alone: what the URL's parameters ask for holds for all connections, that of the notifications included."""
+"""PostgreSQL by TLS alone: what the URL's parameters ask for holds for all connections, that of the
+notifications included."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def _nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 async def works(folder: Path, url: str, repository: str, postgres: Postgres) -> None:
-    """The server starts; an agent is claimed, and hears of a workspace; every connection is encrypted."""
+    """The server starts; an agent is claimed, and hears of a workspace; every connection is
+    encrypted."""
     async with serving(folder, Settings(database=url)) as server, server.agent() as agent:
         made = await server.post("/workspaces", {"repository": repository})
         change = await agent.expect(contract.Change)
@@ -79,7 +81,9 @@ async def test_it_works(
     parameters: str,
 ) -> None:
     """With every mode that uses TLS, and with what people paste beside it."""
-    url = tls_postgres.new_database_at("localhost") + parameters.format(own=authorities[0].certificate)
+    url = tls_postgres.new_database_at("localhost") + parameters.format(
+        own=authorities[0].certificate
+    )
     await works(folder, url, repository, tls_postgres)
 
 
@@ -107,8 +111,12 @@ async def test_a_client_certificate(folder: Path, tmp_path: Path, repository: st
         url = server.new_database_at("localhost").replace(f":{PASSWORD}", "")
         (server.folder / "data/root.crt").write_bytes(authority.certificate.read_bytes())
         (server.folder / "data/root.crt").chmod(0o644)
-        (server.folder / "data/pg_hba.conf").write_text("local all all trust\nhostssl all all all cert\n")
-        server.execute("postgresql://moorage@/postgres", "ALTER SYSTEM SET ssl_ca_file = 'root.crt'")
+        (server.folder / "data/pg_hba.conf").write_text(
+            "local all all trust\nhostssl all all all cert\n"
+        )
+        server.execute(
+            "postgresql://moorage@/postgres", "ALTER SYSTEM SET ssl_ca_file = 'root.crt'"
+        )
         server.restart()
         secure = f"{url}?sslmode=verify-full&sslrootcert={authority.certificate}"
         with pytest.raises(Misconfigured, match="certificate"):
@@ -127,8 +135,16 @@ async def test_a_client_certificate(folder: Path, tmp_path: Path, repository: st
             "?sslmode=verify-full&sslrootcert={other}",
             "certificate is not accepted: unable to get",
         ),
-        ("localhost", "?sslmode=verify-ca&sslrootcert={other}", "certificate is not accepted: unable to get"),
-        ("localhost", "?sslmode=require&sslrootcert={other}", "certificate is not accepted: unable to get"),
+        (
+            "localhost",
+            "?sslmode=verify-ca&sslrootcert={other}",
+            "certificate is not accepted: unable to get",
+        ),
+        (
+            "localhost",
+            "?sslmode=require&sslrootcert={other}",
+            "certificate is not accepted: unable to get",
+        ),
         ("127.0.0.1", "?sslmode=verify-full&sslrootcert={own}", "not valid for '127.0.0.1'"),
         ("localhost", "?sslmode=disable", "no encryption"),
         (
@@ -136,7 +152,11 @@ async def test_a_client_certificate(folder: Path, tmp_path: Path, repository: st
             "?sslmode=verify-full&sslrootcert=/no/ca.crt",
             "/no/ca.crt, cannot be read: No such file",
         ),
-        ("localhost", "?sslmode=require&pgbouncer=true", "parameter pgbouncer that Moorage does not know"),
+        (
+            "localhost",
+            "?sslmode=require&pgbouncer=true",
+            "parameter pgbouncer that Moorage does not know",
+        ),
     ],
 )
 async def test_what_it_refuses(
@@ -148,7 +168,8 @@ async def test_what_it_refuses(
     parameters: str,
     words: str,
 ) -> None:
-    """As a process: in words, with the code for a misconfiguration, without a traceback and without the password."""
+    """As a process: in words, with the code for a misconfiguration, without a traceback and without
+    the password."""
     own, other = (authority.certificate for authority in authorities)
     url = tls_postgres.new_database_at(host) + parameters.format(own=own, other=other)
     home = new_home(folder)
@@ -162,7 +183,9 @@ async def test_what_it_refuses(
 
 async def test_a_wrong_password(folder: Path, tls_postgres: Postgres) -> None:
     """Is PostgreSQL's own complaint, and does not show it."""
-    url = tls_postgres.new_database_at("localhost").replace(PASSWORD, quote("wr@ng/password", safe=""))
+    url = tls_postgres.new_database_at("localhost").replace(
+        PASSWORD, quote("wr@ng/password", safe="")
+    )
     with pytest.raises(Misconfigured, match="password authentication failed") as refused:
         async with running_core(new_home(folder), Settings(database=f"{url}?sslmode=require")):
             pass

@@ -26,8 +26,11 @@ BASE = "schemaVersion: 2.2.0\ncomponents: [{name: py, container: {image: 'exampl
 
 
 @pytest.mark.parametrize("path", [".devcontainer/devcontainer.json", ".devcontainer.json"])
-async def test_a_devcontainer_is_enough(sqlite_server: Server, git_host: GitHost, path: str) -> None:
-    """A repository with only a devcontainer.json makes a workspace; what is not carried is a warning of it."""
+async def test_a_devcontainer_is_enough(
+    sqlite_server: Server, git_host: GitHost, path: str
+) -> None:
+    """A repository with only a devcontainer.json makes a workspace; what is not carried is a
+    warning of it."""
     url = git_host.make(f"devcontainer{len(path)}", {path: DEVCONTAINER})
     answer = await sqlite_server.post("/workspaces", {"repository": url})
     assert answer.status_code == 201, answer.text
@@ -37,10 +40,14 @@ async def test_a_devcontainer_is_enough(sqlite_server: Server, git_host: GitHost
     assert [warning["path"] for warning in workspace["warnings"]] == ["features"]
 
 
-async def test_a_devfile_comes_before_a_devcontainer(sqlite_server: Server, git_host: GitHost) -> None:
+async def test_a_devfile_comes_before_a_devcontainer(
+    sqlite_server: Server, git_host: GitHost
+) -> None:
     """Where both are, the devfile counts, also the one in the folder `.devfile`."""
     files = {".devcontainer.json": DEVCONTAINER, ".devfile/base.yaml": BASE}
-    workspace = (await sqlite_server.post("/workspaces", {"repository": git_host.make("both", files)})).json()
+    workspace = (
+        await sqlite_server.post("/workspaces", {"repository": git_host.make("both", files)})
+    ).json()
     assert workspace["devfile_path"] == ".devfile/base.yaml"
 
 
@@ -57,12 +64,17 @@ async def test_a_devcontainer_without_an_image_says_what_to_do(
 
 
 async def test_a_parent_is_refused_by_default(sqlite_server: Server, git_host: GitHost) -> None:
-    """Nothing is fetched for a devfile; the error says how an administrator allows it, and at which line it stands."""
+    """Nothing is fetched for a devfile; the error says how an administrator allows it, and at which
+    line it stands."""
     url = git_host.make("child", {".devfile.yaml": CHILD})
     answer = await sqlite_server.post("/workspaces", {"repository": url})
     assert answer.status_code == 422
     (problem,) = answer.json()["problems"]
-    assert (problem["code"], problem["line"], problem["path"]) == ("imports-not-allowed", 2, "parent")
+    assert (problem["code"], problem["line"], problem["path"]) == (
+        "imports-not-allowed",
+        2,
+        "parent",
+    )
     assert "devfile_registry" in problem["hint"]
 
 

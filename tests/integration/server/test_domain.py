@@ -32,7 +32,7 @@ from moorage.server.web.pages import Visitor
 DAY = 86400.0
 
 
-# ------------------------------------------------------------------------------------------ the domain
+# --------------------------------------------------------------------------------------- the domain
 class OwnBase(DeclarativeBase):
     """In place of `storage.database.Base`, whose tables are held to the migrations."""
 
@@ -72,13 +72,17 @@ async def add_berth(core: ServerCore, actor: Signed, name: str) -> None:
 
 @router.get("/berths")
 async def berths_page(request: Request, actor: Visitor) -> Response:
-    return pages.page(request, "theme/message.html", actor=actor, title="Berths", message="", hint="")
+    return pages.page(
+        request, "theme/message.html", actor=actor, title="Berths", message="", hint=""
+    )
 
 
 async def listen(core: Core) -> None:
     with core.changes.subscribe(BerthChanged) as changes:
         while True:
-            core.part(Heard).extend(c.name for c in await changes.next() if isinstance(c, BerthChanged))
+            core.part(Heard).extend(
+                c.name for c in await changes.next() if isinstance(c, BerthChanged)
+            )
 
 
 async def delete_expired(core: Core, session: AsyncSession) -> None:
@@ -95,21 +99,25 @@ BERTHS = Domain(
     changes=(BerthChanged,),
     parts=lambda _core: (Heard(),),
 )
-# ------------------------------------------------------------------------------------------ the end of it
+# ------------------------------------------------------------------------------------ the end of it
 
 
 @pytest.fixture
 async def server(folder: Path, database: str) -> AsyncIterator[Server]:
     settings = Settings(database=database)
-    async with running_core(new_home(folder), settings) as core, core.database.engine.begin() as connection:
+    async with (
+        running_core(new_home(folder), settings) as core,
+        core.database.engine.begin() as connection,
+    ):
         await connection.run_sync(OwnBase.metadata.create_all)  # as a migration does
     async with serving(folder, settings, domains=(*DOMAINS, BERTHS)) as server:
         yield server
 
 
 async def test_it_is_served_listed_expired_and_authorized(server: Server) -> None:
-    """Its routes and pages answer, its link is in the navigation of who may follow it, its notifications arrive at its own
-    work (also by way of PostgreSQL), and what has expired is deleted with the rest."""
+    """Its routes and pages answer, its link is in the navigation of who may follow it, its
+    notifications arrive at its own work (also by way of PostgreSQL), and what has expired is
+    deleted with the rest."""
     ann = await server.user("ann")
     assert (await server.call("POST", "/api/v1/berths/a", ann)).status_code == 403
     assert (await server.call("GET", "/api/v1/berths", "")).status_code == 401

@@ -1,4 +1,5 @@
-"""What an agent has and the server does not know: told, shown, adopted, removed, and followed where the server was set back."""
+"""What an agent has and the server does not know: told, shown, adopted, removed, and followed where
+the server was set back."""
 
 from __future__ import annotations
 
@@ -51,14 +52,17 @@ async def tell(server: Server, agent: Agent, *things: FoundWorkspace) -> list[di
             from moorage.server.found.models import Found
 
             rows = (await session.scalars(select(Found))).all()
-        return {(r.name, r.mark) for r in rows} == {(t.name, t.mark) for t in things if t.name in names}
+        return {(r.name, r.mark) for r in rows} == {
+            (t.name, t.mark) for t in things if t.name in names
+        }
 
     await eventually(stored)
     return list((await server.get(PATH)).json()["items"])
 
 
 async def test_it_is_shown_to_administrators_alone(server: Server) -> None:
-    """What it is, whose it was, and what there is of it; nobody else is told, not even how many there are."""
+    """What it is, whose it was, and what there is of it; nobody else is told, not even how many
+    there are."""
     ana = await server.user("ana")
     async with server.agent() as agent:
         assert agent.welcome.takes_found
@@ -71,7 +75,9 @@ async def test_it_is_shown_to_administrators_alone(server: Server) -> None:
         assert (await server.get("/agents/local")).json()["set_back_at"]
         assert (await server.get("/agents", ana)).json()["items"][0]["found"] == 0
         assert (await server.get(PATH, ana)).status_code == 403
-        assert (await server.post(f"{PATH}/{NAME}/adopt", {"mark": "as-it-is"}, ana)).status_code == 403
+        assert (
+            await server.post(f"{PATH}/{NAME}/adopt", {"mark": "as-it-is"}, ana)
+        ).status_code == 403
         removal = await server.call("DELETE", f"/api/v1{PATH}/{NAME}?mark=as-it-is", ana)
         assert removal.status_code == 403
         assert await tell(server, agent) == []
@@ -79,7 +85,8 @@ async def test_it_is_shown_to_administrators_alone(server: Server) -> None:
 
 
 async def test_adopting_it(server: Server) -> None:
-    """It is a workspace again, of the same name and title, above any generation that the agent knows, and stopped: its owner starts it."""
+    """It is a workspace again, of the same name and title, above any generation that the agent
+    knows, and stopped: its owner starts it."""
     async with server.agent() as agent:
         await tell(server, agent, found())
         wrong = await server.post(f"{PATH}/{NAME}/adopt", {"mark": "as-it-was"})
@@ -100,8 +107,9 @@ async def test_adopting_it(server: Server) -> None:
 
 
 async def test_the_owner_may_be_another_by_now(server: Server) -> None:
-    """A user who is younger than the workspace is not taken for its owner, though the id is the same, nor one of another name, as a volume
-    seems younger on some engines: the administrator says whose it is, and it is on that person's list."""
+    """A user who is younger than the workspace is not taken for its owner, though the id is the
+    same, nor one of another name, as a volume seems younger on some engines: the administrator says
+    whose it is, and it is on that person's list."""
     ana = await server.user("ana")
     async with server.agent() as agent:
         (item,) = await tell(server, agent, found(mark="eve", owner=2, memo={"owner": "eve"}))
@@ -117,13 +125,16 @@ async def test_the_owner_may_be_another_by_now(server: Server) -> None:
 
 
 async def test_adopting_what_has_no_record(server: Server, repository: str) -> None:
-    """Of what an agent of an earlier version made, only files are known: it is made anew from a repository, on these."""
+    """Of what an agent of an earlier version made, only files are known: it is made anew from a
+    repository, on these."""
     async with server.agent() as agent:
         (item,) = await tell(server, agent, found(spec=None, memo={}, desired=None))
         assert item["complete"] is False
         refused = await server.post(f"{PATH}/{NAME}/adopt", {"mark": "as-it-is"})
         assert (refused.status_code, refused.json()["code"]) == (422, "spec-unknown")
-        made = await server.post(f"{PATH}/{NAME}/adopt", {"mark": "as-it-is", "repository": repository})
+        made = await server.post(
+            f"{PATH}/{NAME}/adopt", {"mark": "as-it-is", "repository": repository}
+        )
         assert (made.status_code, made.json()["title"]) == (201, "example")
         change = await agent.expect(contract.Change)
         assert change.workspace.name == NAME
@@ -131,7 +142,8 @@ async def test_adopting_what_has_no_record(server: Server, repository: str) -> N
 
 
 async def test_removing_it(server: Server) -> None:
-    """The agent is told to, by what it was shown as; again whenever it says that it is still there; not once it is something else."""
+    """The agent is told to, by what it was shown as; again whenever it says that it is still there;
+    not once it is something else."""
     async with server.agent() as agent:
         await tell(server, agent, found())
         path = f"/api/v1{PATH}/{NAME}"
@@ -155,8 +167,9 @@ async def test_removing_it(server: Server) -> None:
 
 
 async def test_it_is_removed_by_itself_only_after_it_was_shown(server: Server) -> None:
-    """However long nobody looks, it is kept; so many days after an administrator saw it first it is removed, and not before. Not what
-    another agent works on. A count of found ones shows nothing."""
+    """However long nobody looks, it is kept; so many days after an administrator saw it first it is
+    removed, and not before. Not what another agent works on. A count of found ones shows
+    nothing."""
     async with server.agent() as agent:
         other = found("workspace-1-1-zzzzzz", elsewhere="the state folder /b", running=True)
         await agent.send(contract.Found(workspaces=(found(), other)))
@@ -176,13 +189,16 @@ async def test_it_is_removed_by_itself_only_after_it_was_shown(server: Server) -
         assert not any(item["removing"] for item in (await server.get(PATH)).json()["items"])
         server.clock.ahead += 0.2 * DAY
         await found_services.remove_due(server.core)
-        removing = {item["name"] for item in (await server.get(PATH)).json()["items"] if item["removing"]}
+        removing = {
+            item["name"] for item in (await server.get(PATH)).json()["items"] if item["removing"]
+        }
         assert removing == {NAME}
         assert (await agent.expect(contract.RemoveFound)).name == NAME
 
 
 async def test_a_clock_that_jumps_removes_nothing(sqlite_server: Server) -> None:
-    """It was shown a minute ago, and the clock is set forward by a month: the days have not passed, and there is another one to look."""
+    """It was shown a minute ago, and the clock is set forward by a month: the days have not passed,
+    and there is another one to look."""
     server = sqlite_server
     async with server.agent() as agent:
         await tell(server, agent, found())
@@ -213,8 +229,9 @@ async def test_what_another_agent_works_on(server: Server) -> None:
 
 
 async def test_what_the_server_ended_is_removed(server: Server, repository: str) -> None:
-    """Of a workspace that was deleted here, something comes up again: nobody has to do anything. What the agent knows in a newer generation
-    than the one that was deleted is kept, and what was made since, as a namespace that somebody restored."""
+    """Of a workspace that was deleted here, something comes up again: nobody has to do anything.
+    What the agent knows in a newer generation than the one that was deleted is kept, and what was
+    made since, as a namespace that somebody restored."""
     async with server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         await server.call("DELETE", f"/api/v1/workspaces/{name}")
@@ -227,21 +244,26 @@ async def test_what_the_server_ended_is_removed(server: Server, repository: str)
         began = server.clock.now() - 60
         assert await tell(server, agent, found(name, generation=1, since=began)) == []
         change = await agent.expect(contract.Change)
-        while change.workspace.desired is not DesiredState.TERMINATED or change.workspace.generation != 2:
+        while (
+            change.workspace.desired is not DesiredState.TERMINATED
+            or change.workspace.generation != 2
+        ):
             change = await agent.expect(contract.Change)
         assert await tell(server, agent) == []
         for generation in (2, 3):  # 2: counted again, by a server that was set back
             (item,) = await tell(server, agent, found(name, generation=generation, since=began))
             assert item["removing"] is False
-        (item,) = await tell(server, agent, found(name, generation=1, since=server.clock.now() + 60))
+        (item,) = await tell(
+            server, agent, found(name, generation=1, since=server.clock.now() + 60)
+        )
         assert item["removing"] is False
         made = await server.post(f"{PATH}/{name}/adopt", {"mark": "as-it-is"})
         assert (made.status_code, made.json()["generation"]) == (201, 3)
 
 
 async def test_a_month_without_the_agent(server: Server, repository: str) -> None:
-    """A workspace that is deleted while its agent is away is told as such until the agent says that nothing is left, however long that
-    takes; housekeeping forgets only what is gone."""
+    """A workspace that is deleted while its agent is away is told as such until the agent says that
+    nothing is left, however long that takes; housekeeping forgets only what is gone."""
     async with server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         await agent.report(name, 1, ActualState.RUNNING)
@@ -265,8 +287,9 @@ async def test_a_month_without_the_agent(server: Server, repository: str) -> Non
 
 @pytest.mark.parametrize("older", ["Terminated", "Stopped", "Running"])
 async def test_a_database_that_was_set_back(server: Server, repository: str, older: str) -> None:
-    """The last transactions are lost: whatever the older row wants, the workspace goes on as its agent has it, the server says that it
-    was set back, and the next thing that a person asks for is done."""
+    """The last transactions are lost: whatever the older row wants, the workspace goes on as its
+    agent has it, the server says that it was set back, and the next thing that a person asks for is
+    done."""
     async with server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         for what in ("stop", "start", "restart"):
@@ -298,9 +321,11 @@ async def test_a_database_that_was_set_back(server: Server, repository: str, old
         assert (await server.get(f"/workspaces/{name}")).json()["notice"] is None
 
 
-async def test_a_deletion_that_a_set_back_server_counted_again(server: Server, repository: str) -> None:
-    """The older row falls to a limit before its agent is back: the deletion has the number of a start that the server has lost. The workspace
-    goes on; who wants it deleted says so again."""
+async def test_a_deletion_that_a_set_back_server_counted_again(
+    server: Server, repository: str
+) -> None:
+    """The older row falls to a limit before its agent is back: the deletion has the number of a
+    start that the server has lost. The workspace goes on; who wants it deleted says so again."""
     async with server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         for what in ("stop", "start"):
@@ -317,17 +342,23 @@ async def test_a_deletion_that_a_set_back_server_counted_again(server: Server, r
         change = await agent.expect(contract.Change)
         assert (change.workspace.generation, change.workspace.desired) == (4, DesiredState.RUNNING)
         await agent.report(name, 4, ActualState.RUNNING)
-        assert (await server.get(f"/workspaces/{name}")).json()["notice"]["code"] == "server-set-back"
+        assert (await server.get(f"/workspaces/{name}")).json()["notice"][
+            "code"
+        ] == "server-set-back"
         assert (await server.call("DELETE", f"/api/v1/workspaces/{name}")).json()["generation"] == 5
         change = await agent.expect(contract.Change)
-        assert (change.workspace.generation, change.workspace.desired) == (5, DesiredState.TERMINATED)
+        assert (change.workspace.generation, change.workspace.desired) == (
+            5,
+            DesiredState.TERMINATED,
+        )
 
 
 @pytest.mark.postgres
 async def test_a_failover_that_lost_the_last_transactions(
     folder: Path, postgres: Any, repository: str
 ) -> None:
-    """A workspace whose row is gone is listed no more: what the agent tells of it is enough to have it back."""
+    """A workspace whose row is gone is listed no more: what the agent tells of it is enough to have
+    it back."""
     async with serving(folder, Settings(database=str(postgres.new_database()))) as server:
         async with server.agent() as agent:
             name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
@@ -337,7 +368,12 @@ async def test_a_failover_that_lost_the_last_transactions(
         async with server.agent() as agent:
             assert agent.snapshot.workspaces == ()
             told = found(
-                name, generation=1, restarts=0, since=server.clock.now(), spec=wanted.spec, memo=wanted.memo
+                name,
+                generation=1,
+                restarts=0,
+                since=server.clock.now(),
+                spec=wanted.spec,
+                memo=wanted.memo,
             )
             (item,) = await tell(server, agent, told)
             assert (item["title"], item["owner_name"]) == ("example", "admin")
@@ -347,9 +383,14 @@ async def test_a_failover_that_lost_the_last_transactions(
 
 
 async def test_an_odd_word_of_an_agent(sqlite_server: Server) -> None:
-    """Names of others' and numbers that no database holds are passed over; what else it tells is stored."""
+    """Names of others' and numbers that no database holds are passed over; what else it tells is
+    stored."""
     async with sqlite_server.agent() as agent:
-        odd = (found("workspace-2-1-abc123"), found("../x"), found("workspace-1-1-aaaaaa", generation=10**30))
+        odd = (
+            found("workspace-2-1-abc123"),
+            found("../x"),
+            found("workspace-1-1-aaaaaa", generation=10**30),
+        )
         await agent.send(contract.Found(workspaces=(*odd, found())))
 
         async def one() -> Any:
@@ -360,8 +401,11 @@ async def test_an_odd_word_of_an_agent(sqlite_server: Server) -> None:
 
 
 async def test_an_agent_of_an_earlier_version(sqlite_server: Server) -> None:
-    """A server that tells what it understands is understood by one that does not know that word, and the other way round."""
-    text = contract.encode(contract.Welcome(installation="i", agent_id=1, agent_name="a", version="0"))
+    """A server that tells what it understands is understood by one that does not know that word,
+    and the other way round."""
+    text = contract.encode(
+        contract.Welcome(installation="i", agent_id=1, agent_name="a", version="0")
+    )
     assert not msgspec.json.decode(text, type=contract.Welcome).takes_found
     async with sqlite_server.agent() as agent:
         await agent.report(NAME, 1, ActualState.RUNNING)

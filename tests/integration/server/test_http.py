@@ -37,7 +37,9 @@ async def test_errors_are_problems(sqlite_server: Server) -> None:
     assert (await server.post("/workspaces", {"repository": 5})).json()["field"] == "repository"
 
 
-async def test_an_error_that_nobody_foresaw(sqlite_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_that_nobody_foresaw(
+    sqlite_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The client learns nothing but the request's id, by which the log has the rest."""
 
     async def fail(*_: object) -> None:
@@ -59,17 +61,25 @@ async def test_an_error_that_nobody_foresaw(sqlite_server: Server, monkeypatch: 
 async def test_the_public_url_in_other_words(folder: Path, public_url: str) -> None:
     """However it is written, it is the origin that browsers send; any other is another site's."""
     async with serving(folder, Settings(public_url=public_url)) as server:
-        for origin, status in (("http://moorage.example.com", 404), ("http://moorage.example.com:8080", 403)):
+        for origin, status in (
+            ("http://moorage.example.com", 404),
+            ("http://moorage.example.com:8080", 403),
+        ):
             headers = {"Origin": origin, "Accept": "text/html"}
-            answer = await server.call("POST", "/sign-in", None, data={"link": "none"}, headers=headers)
+            answer = await server.call(
+                "POST", "/sign-in", None, data={"link": "none"}, headers=headers
+            )
             assert answer.status_code == status, answer.text
 
 
 async def test_addresses_that_are_none(sqlite_server: Server) -> None:
-    """What cannot be read as a URL leads nowhere, and is no error of the server's: before signing in, and with any `Host`."""
+    """What cannot be read as a URL leads nowhere, and is no error of the server's: before signing
+    in, and with any `Host`."""
     page = {"Accept": "text/html", "Origin": ORIGIN}
     for bad in ("//[", "///[", "http://[x"):
-        shown = await sqlite_server.call("GET", "/sign-in", None, params={"next": bad}, headers=page)
+        shown = await sqlite_server.call(
+            "GET", "/sign-in", None, params={"next": bad}, headers=page
+        )
         assert shown.status_code == 200, shown.text
         assert bad not in shown.text
         pasted = await sqlite_server.call(
@@ -77,12 +87,18 @@ async def test_addresses_that_are_none(sqlite_server: Server) -> None:
         )
         assert pasted.status_code == 404, pasted.text
     for host in ("[", "[x", "a:b:c", "//["):
-        assert (await sqlite_server.call("GET", "/sign-in", None, headers={"Host": host})).status_code == 200
-        assert (await sqlite_server.call("GET", "/", None, headers={"Host": host})).status_code in (303, 401)
+        assert (
+            await sqlite_server.call("GET", "/sign-in", None, headers={"Host": host})
+        ).status_code == 200
+        assert (await sqlite_server.call("GET", "/", None, headers={"Host": host})).status_code in (
+            303,
+            401,
+        )
 
 
 async def test_an_oversized_request(sqlite_server: Server) -> None:
-    """More than 1 MB is refused, whether the length is declared or not, and before anything else happens."""
+    """More than 1 MB is refused, whether the length is declared or not, and before anything else
+    happens."""
     big = b'{"repository": "' + b"x" * 1_000_000 + b'"}'
 
     async def chunks() -> object:
@@ -110,10 +126,13 @@ async def test_cookies_alone_change_nothing(sqlite_server: Server, origin: str |
 
 
 async def test_the_servers_own_pages_and_tokens_may(sqlite_server: Server) -> None:
-    """With its own origin a cookie is enough; a token needs no origin, and is not mended by a cookie when it is wrong."""
+    """With its own origin a cookie is enough; a token needs no origin, and is not mended by a
+    cookie when it is wrong."""
     cookie = await sqlite_server.session("admin")
     async with sqlite_server.client(None, cookies={"moorage": cookie}) as client:
-        answer = await client.post("/api/v1/users", json={"name": "ann"}, headers={"Origin": ORIGIN})
+        answer = await client.post(
+            "/api/v1/users", json={"name": "ann"}, headers={"Origin": ORIGIN}
+        )
         assert answer.status_code == 201
         for header in ("Bearer wrong", "Basic YWRtaW46eA==", ""):
             answer = await client.post(
@@ -124,7 +143,8 @@ async def test_the_servers_own_pages_and_tokens_may(sqlite_server: Server) -> No
 
 
 async def test_websockets_of_other_sites_are_refused(sqlite_server: Server) -> None:
-    """A workspace's page cannot open a terminal elsewhere with the cookie that its visitor's browser sends along."""
+    """A workspace's page cannot open a terminal elsewhere with the cookie that its visitor's
+    browser sends along."""
     cookie = await sqlite_server.session("admin")
     for headers in ({"Origin": EVIL}, {}):
         with pytest.raises(ConnectionRefused) as refused:
@@ -145,16 +165,20 @@ async def test_websockets_of_other_sites_are_refused(sqlite_server: Server) -> N
 async def test_openapi_without_a_foreign_page(sqlite_server: Server) -> None:
     """The description is there, whole, for anybody; no page loads scripts from elsewhere."""
     document = (await sqlite_server.call("GET", "/api/v1/openapi.json", None)).json()
-    assert {"/api/v1/me", "/api/v1/workspaces", "/api/v1/workspaces/{name}/start", "/api/v1/agents"} <= set(
-        document["paths"]
-    )
+    assert {
+        "/api/v1/me",
+        "/api/v1/workspaces",
+        "/api/v1/workspaces/{name}/start",
+        "/api/v1/agents",
+    } <= set(document["paths"])
     assert not [path for path in document["paths"] if not path.startswith("/api/v1")]
     for path in ("/docs", "/redoc"):
         assert (await sqlite_server.call("GET", path)).status_code == 404
 
 
 async def test_every_address_of_the_api_asks_who_it_is(sqlite_server: Server) -> None:
-    """Without a token, or with a wrong one, each method of each address answers 401, before it looks at anything else."""
+    """Without a token, or with a wrong one, each method of each address answers 401, before it
+    looks at anything else."""
     document = (await sqlite_server.call("GET", "/api/v1/openapi.json", None)).json()
     asked = 0
     for path, methods in document["paths"].items():

@@ -60,7 +60,9 @@ def process(home: Home, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     log = home.logs / "server.log"
     with log.open("ab") as output:
         started = subprocess.Popen(
-            [sys.executable, "-m", "moorage.server", "--home", str(home.path)], env=environment, stderr=output
+            [sys.executable, "-m", "moorage.server", "--home", str(home.path)],
+            env=environment,
+            stderr=output,
         )
     try:
         yield started
@@ -88,7 +90,11 @@ async def ready(home: Home, started: subprocess.Popen[bytes]) -> httpx.AsyncClie
 
 def resident(pid: int) -> int:
     """MB."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1_000_000
+    return (
+        int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        * os.sysconf("SC_PAGE_SIZE")
+        // 1_000_000
+    )
 
 
 def processor_seconds(pid: int) -> float:
@@ -106,9 +112,12 @@ async def two_replicas(folder: Path, url: str) -> AsyncIterator[tuple[Server, Se
 
 
 async def test_a_kill_loses_nothing(folder: Path, database: str, repository: str) -> None:
-    """After kill -9, the next server has all that was answered, and its socket takes the old one's place."""
+    """After kill -9, the next server has all that was answered, and its socket takes the old one's
+    place."""
     home = new_home(folder)
-    settings = {"repository_networks": ",".join(LOOPBACK)} | ({"database": database} if database else {})
+    settings = {"repository_networks": ",".join(LOOPBACK)} | (
+        {"database": database} if database else {}
+    )
     with process(home, **settings) as first:
         client = await ready(home, first)
         made = (await client.post("/api/v1/workspaces", json={"repository": repository})).json()
@@ -142,7 +151,8 @@ async def test_ends_quickly_when_told(folder: Path, repository: str) -> None:
 
 
 async def test_what_it_costs_to_be_there(folder: Path) -> None:
-    """Idle, with a database that exists already: at most 120 MB, and under 2 % of a core even on a busy machine."""
+    """Idle, with a database that exists already: at most 120 MB, and under 2 % of a core even on a
+    busy machine."""
     home = new_home(folder)
     for _ in range(2):
         with process(home) as running:
@@ -163,7 +173,12 @@ async def test_a_second_server_on_the_same_folder(folder: Path) -> None:
     with process(home) as first:
         client = await ready(home, first)
         second = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "moorage.server", "--home", str(folder), stderr=asyncio.subprocess.PIPE
+            sys.executable,
+            "-m",
+            "moorage.server",
+            "--home",
+            str(folder),
+            stderr=asyncio.subprocess.PIPE,
         )
         _, words = await second.communicate()
         assert second.returncode == 9
@@ -188,15 +203,20 @@ def keys_of_the_code() -> set[tuple[str, ...]]:
     }
 
 
-async def test_the_migrations_make_the_tables_that_the_code_has(folder: Path, database: str) -> None:
+async def test_the_migrations_make_the_tables_that_the_code_has(
+    folder: Path, database: str
+) -> None:
     """Alembic finds no difference between a migrated database and the models."""
 
     def differences(connection: Connection) -> list[object]:
         found = list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
         if connection.dialect.name != "sqlite":
             return found
-        # What SQLAlchemy reads of a foreign key that came with a column lacks what happens on deletion: SQLite itself is asked.
-        others = [d for d in found if not (isinstance(d, tuple) and d[0] in ("add_fk", "remove_fk"))]
+        # What SQLAlchemy reads of a foreign key that came with a column lacks what happens on
+        # deletion: SQLite itself is asked.
+        others = [
+            d for d in found if not (isinstance(d, tuple) and d[0] in ("add_fk", "remove_fk"))
+        ]
         return [*others, *(keys_of_sqlite(connection) ^ keys_of_the_code())]
 
     async with (
@@ -207,7 +227,8 @@ async def test_the_migrations_make_the_tables_that_the_code_has(folder: Path, da
 
 
 def first_schema(connection: Connection) -> None:
-    """A database as the first version made it, with a workspace that runs and one that is stopped."""
+    """A database as the first version made it, with a workspace that runs and one that is
+    stopped."""
     config = Config()
     config.set_main_option("script_location", str(Path(runner.__file__).parent))
     config.attributes["connection"] = connection
@@ -231,7 +252,8 @@ def first_schema(connection: Connection) -> None:
 
 
 async def test_an_existing_database_is_upgraded(folder: Path, database: str) -> None:
-    """What the first version stored is there afterwards; the time of what is stopped begins with the upgrade."""
+    """What the first version stored is there afterwards; the time of what is stopped begins with
+    the upgrade."""
     home = new_home(folder)
     engine = make_engine(database_address(database, home.database))
     async with engine.connect() as connection:
@@ -239,7 +261,10 @@ async def test_an_existing_database_is_upgraded(folder: Path, database: str) -> 
     await engine.dispose()
     before = time.time()
     async with serving(folder, Settings(database=database)) as server, server.agent() as agent:
-        assert [w.name for w in agent.snapshot.workspaces] == ["workspace-1-1-000001", "workspace-1-1-000002"]
+        assert [w.name for w in agent.snapshot.workspaces] == [
+            "workspace-1-1-000001",
+            "workspace-1-1-000002",
+        ]
         items = {item["title"]: item for item in (await server.get("/workspaces")).json()["items"]}
         assert {title: item["desired"] for title, item in items.items()} == {
             "app-1": "Running",
@@ -270,7 +295,9 @@ def with_tokens(connection: Connection) -> None:
             "end": expires_at,
         }
         connection.execute(
-            text("INSERT INTO api_tokens VALUES (:id, :user_id, :fingerprint, :label, :created_at, :end)"),
+            text(
+                "INSERT INTO api_tokens VALUES (:id, :user_id, :fingerprint, :label, :created_at, :end)"
+            ),
             values,
         )
     row = {"print": fingerprint("cookie"), "began": began, "end": time.time() + 100 * 86400}
@@ -281,7 +308,8 @@ def with_tokens(connection: Connection) -> None:
 async def test_tokens_and_sessions_of_before_are_kept_within_what_is_stricter(
     folder: Path, database: str
 ) -> None:
-    """They work on. A token without an end gets one, but for the state folder's; a session ends seven days after it began."""
+    """They work on. A token without an end gets one, but for the state folder's; a session ends
+    seven days after it began."""
     home = new_home(folder)
     engine = make_engine(database_address(database, home.database))
     async with engine.connect() as connection:
@@ -332,7 +360,8 @@ async def test_a_database_of_a_newer_version(
 
 
 async def test_databases_that_are_none_of_moorages(folder: Path, postgres: Postgres) -> None:
-    """A foreign database, a file that is none, and a server that is not there are refused in plain words."""
+    """A foreign database, a file that is none, and a server that is not there are refused in plain
+    words."""
     home = new_home(folder)
     url = postgres.new_database()
     postgres.execute(url, "CREATE TABLE theirs (id int)")
@@ -361,7 +390,8 @@ async def test_two_replicas_migrate_one_after_the_other(folder: Path, postgres: 
 
 
 async def test_replicas_set_a_fresh_database_up_once(folder: Path, postgres: Postgres) -> None:
-    """Whoever comes first makes the installation, its administrator and its agent; all others find them."""
+    """Whoever comes first makes the installation, its administrator and its agent; all others find
+    them."""
     url = postgres.new_database()
     home, settings = new_home(folder), Settings(database=url)
     engine = make_engine(database_address(url, home.database))
@@ -376,7 +406,9 @@ async def test_replicas_set_a_fresh_database_up_once(folder: Path, postgres: Pos
         assert postgres.execute(url, f"SELECT count(*) FROM {table}") == "1", table
 
 
-async def test_replicas_hear_of_each_other(folder: Path, postgres: Postgres, repository: str) -> None:
+async def test_replicas_hear_of_each_other(
+    folder: Path, postgres: Postgres, repository: str
+) -> None:
     """What is asked of one reaches the agent, the gateway and the watchers at the other."""
     async with (
         two_replicas(folder, postgres.new_database()) as (one, two),
@@ -404,7 +436,8 @@ async def test_replicas_hear_of_each_other(folder: Path, postgres: Postgres, rep
 
 
 async def test_an_agent_is_at_one_replica_only(folder: Path, postgres: Postgres) -> None:
-    """The other refuses it while the first has it, and takes it at once when the first has ended."""
+    """The other refuses it while the first has it, and takes it at once when the first has
+    ended."""
     url = postgres.new_database()
     async with serving(folder / "b", Settings(database=url)) as two:
         async with (
@@ -419,7 +452,8 @@ async def test_an_agent_is_at_one_replica_only(folder: Path, postgres: Postgres)
 
 
 async def test_a_lost_database_connection_is_mended(folder: Path, repository: str) -> None:
-    """PostgreSQL restarts: connected agents and gateways keep their connections and hear of everything afterwards."""
+    """PostgreSQL restarts: connected agents and gateways keep their connections and hear of
+    everything afterwards."""
     own = Postgres()
     try:
         async with (
@@ -437,7 +471,9 @@ async def test_a_lost_database_connection_is_mended(folder: Path, repository: st
             await gateway.until(lambda table: name in [r.workspace for r in table.routes], 20)
             while True:
                 message = await agent.receive(20)
-                if isinstance(message, contract.Snapshot) and name in [w.name for w in message.workspaces]:
+                if isinstance(message, contract.Snapshot) and name in [
+                    w.name for w in message.workspaces
+                ]:
                     break
                 if isinstance(message, contract.Change) and message.workspace.name == name:
                     break

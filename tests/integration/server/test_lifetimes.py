@@ -36,7 +36,9 @@ async def session_by(server: Server, name: str, token: str = ADMIN) -> str:
 
 @contextlib.asynccontextmanager
 async def browser(server: Server, cookie: str) -> AsyncIterator[Any]:
-    async with server.client(None, cookies={"moorage": cookie}, headers={"Origin": ORIGIN}) as client:
+    async with server.client(
+        None, cookies={"moorage": cookie}, headers={"Origin": ORIGIN}
+    ) as client:
         yield client
 
 
@@ -48,7 +50,8 @@ async def works(server: Server, token: str = "", cookie: str = "") -> bool:
 
 
 async def test_a_session_ends_however_much_it_is_used(server: Server) -> None:
-    """Seven days after signing in: at the server, at gateways, for what is open; the page says so, and leads back afterwards."""
+    """Seven days after signing in: at the server, at gateways, for what is open; the page says so,
+    and leads back afterwards."""
     cookie = await server.session("admin")
     await server.hand_over(cookie)
     async with browser(server, cookie) as client, server.gateway() as gateway:
@@ -56,14 +59,19 @@ async def test_a_session_ends_however_much_it_is_used(server: Server) -> None:
         for hour in range(11, 168, 11):
             server.clock.ahead = hour * 3600.0
             assert (await client.get("/api/v1/me")).status_code == 200
-        until = [s.expires_at for s in (await gateway.until(_told(signed_in + 7 * DAY - 60))).sessions]
+        until = [
+            s.expires_at for s in (await gateway.until(_told(signed_in + 7 * DAY - 60))).sessions
+        ]
         assert until == [pytest.approx(signed_in + 7 * DAY, abs=60)]
         server.clock.ahead = 7 * DAY + 60
         refused = await client.get("/api/v1/me")
         assert (refused.status_code, refused.json()["code"]) == (401, "session-ended")
         assert "7 days" in refused.json()["detail"]
         led = await client.get("/workspaces/x", headers=PAGE)
-        assert (led.status_code, led.headers["location"]) == (303, "/sign-in?next=%2Fworkspaces%2Fx")
+        assert (led.status_code, led.headers["location"]) == (
+            303,
+            "/sign-in?next=%2Fworkspaces%2Fx",
+        )
         page = await client.get(led.headers["location"], headers=PAGE)
         assert "a session lasts 7 days at most" in page.text
         assert (await authorize(server, cookie)).headers["location"].startswith("/sign-in")
@@ -79,14 +87,16 @@ async def test_a_session_that_rests_ends_with_another_cause(sqlite_server: Serve
     sqlite_server.clock.ahead = 13 * 3600.0
     async with browser(sqlite_server, cookie) as client:
         assert (
-            "nobody has used your session for 12 hours" in (await client.get("/sign-in", headers=PAGE)).text
+            "nobody has used your session for 12 hours"
+            in (await client.get("/sign-in", headers=PAGE)).text
         )
     async with browser(sqlite_server, "made-up") as client:
         assert "signed out" not in (await client.get("/sign-in", headers=PAGE)).text
 
 
 async def test_the_end_of_a_session_is_written_down_once(server: Server) -> None:
-    """Near its longest life, and with many requests at once, use writes nothing more than moves the end."""
+    """Near its longest life, and with many requests at once, use writes nothing more than moves the
+    end."""
     cookie = await server.session("admin")
     server.clock.ahead = 3600.0
     heard = []
@@ -120,9 +130,12 @@ async def test_streams_end_with_the_session(server: Server) -> None:
 
 
 async def test_sessions_of_before_get_their_longest_life(folder: Path, database: str) -> None:
-    """Since they were signed in, when the server starts; also when the setting has become shorter."""
+    """Since they were signed in, when the server starts; also when the setting has become
+    shorter."""
     for days, ends in ((7.0, 7.0), (2.0, 2.0), (5.0, 2.0)):
-        async with serving(folder, Settings(database=database, session_longest_days=days)) as server:
+        async with serving(
+            folder, Settings(database=database, session_longest_days=days)
+        ) as server:
             if days == 7.0:
                 await server.session("admin")
                 async with server.core.database.write() as session:
@@ -136,8 +149,8 @@ async def test_sessions_of_before_get_their_longest_life(folder: Path, database:
 
 
 async def test_a_link_made_in_a_session_does_not_prolong_it(server: Server) -> None:
-    """Signing in anew by one's own link, again and again, ends when the first session does; an administrator's link for somebody
-    else begins a life of its own."""
+    """Signing in anew by one's own link, again and again, ends when the first session does; an
+    administrator's link for somebody else begins a life of its own."""
     cookie = await session_by(server, "admin")
     await server.user("ann")
     ends = []
@@ -146,7 +159,9 @@ async def test_a_link_made_in_a_session_does_not_prolong_it(server: Server) -> N
         async with browser(server, cookie) as client:
             async with server.core.database.write() as session:
                 # As if it had been used all the time.
-                await session.execute(update(models.Session).values(expires_at=models.Session.ends_at))
+                await session.execute(
+                    update(models.Session).values(expires_at=models.Session.ends_at)
+                )
             urls = [
                 (await client.post(f"/api/v1/users/{name}/sign-in-links")).json()["url"]
                 for name in ("admin", "ann")
@@ -164,7 +179,8 @@ async def test_a_link_made_in_a_session_does_not_prolong_it(server: Server) -> N
 
 
 async def test_what_a_token_makes_lives_no_longer(server: Server) -> None:
-    """Tokens, links and sessions: for oneself and for others, by the token and by a session that it began."""
+    """Tokens, links and sessions: for oneself and for others, by the token and by a session that it
+    began."""
     await server.user("ann")
     _, token = await token_of(server, "admin", days=2)
     end = time.time() + 2 * DAY
@@ -195,8 +211,8 @@ async def test_what_a_token_makes_lives_no_longer(server: Server) -> None:
 
 
 async def test_removing_a_token_ends_all_that_came_from_it(server: Server) -> None:
-    """Tokens, sessions and links, whosever they are and over however many steps; at gateways and for what is open, at once. What came
-    from another token stays."""
+    """Tokens, sessions and links, whosever they are and over however many steps; at gateways and
+    for what is open, at once. What came from another token stays."""
     await server.user("ann")
     top, token = await token_of(server, "admin", label="laptop")
     _, other = await token_of(server, "admin", label="desktop")
@@ -253,12 +269,15 @@ async def test_a_token_makes_nothing_while_it_is_removed(server: Server) -> None
             if answer.status_code == 201:
                 assert not await works(server, answer.json()["token"])
     async with server.core.database.read() as session:
-        left = (await session.scalars(select(models.ApiToken).where(models.ApiToken.user_id == 2))).all()
+        left = (
+            await session.scalars(select(models.ApiToken).where(models.ApiToken.user_id == 2))
+        ).all()
     assert len(left) == 1
 
 
 async def test_how_long_tokens_live(folder: Path) -> None:
-    """As the installation has it, when nobody says anything; never longer than it allows; an administrator's too."""
+    """As the installation has it, when nobody says anything; never longer than it allows; an
+    administrator's too."""
     settings = Settings(token_days=5, token_longest_days=10)
     async with serving(folder, settings) as server:
         made = (await server.post("/users/admin/tokens", {})).json()
@@ -272,8 +291,8 @@ async def test_how_long_tokens_live(folder: Path) -> None:
 
 
 async def test_how_many_tokens_links_and_sessions_one_may_have(folder: Path, database: str) -> None:
-    """Also when they are asked for at once; those that have ended do not count. A session too many ends the one that would end
-    first."""
+    """Also when they are asked for at once; those that have ended do not count. A session too many
+    ends the one that would end first."""
     async with serving(folder, Settings(database=database, tokens_per_person=3)) as server:
         ann = await server.user("ann")
         asked = [server.post("/users/ann/tokens", {"days": 1}, ann) for _ in range(6)]
@@ -289,15 +308,19 @@ async def test_how_many_tokens_links_and_sessions_one_may_have(folder: Path, dat
         for _ in range(3):
             for link in made[:20]:
                 url = link.json()["url"]
-                cookies.append((await links.sign_in_with_link(server.core, url.rsplit("/", 1)[1])).token)
+                cookies.append(
+                    (await links.sign_in_with_link(server.core, url.rsplit("/", 1)[1])).token
+                )
             made = [await server.post("/users/ann/sign-in-links", None, ann) for _ in range(20)]
-        alive = [await sessions.actor_of_session(server.core, cookie) is not None for cookie in cookies]
+        alive = [
+            await sessions.actor_of_session(server.core, cookie) is not None for cookie in cookies
+        ]
         assert alive == [False] * 10 + [True] * 50
 
 
 async def test_the_state_folders_token_is_the_installations(folder: Path, database: str) -> None:
-    """It has no end and cannot be removed over the API; another one in its place ends what came from it. A token with the same
-    label is nothing of the kind."""
+    """It has no end and cannot be removed over the API; another one in its place ends what came
+    from it. A token with the same label is nothing of the kind."""
     settings = Settings(database=database)
     async with serving(folder, settings) as server:
         label = (await server.get("/users/admin/tokens")).json()["items"][0]
@@ -307,7 +330,11 @@ async def test_the_state_folders_token_is_the_installations(folder: Path, databa
         _, look_alike = await token_of(server, "admin", label=label["label"])
         ann, cookie = await server.user("ann"), await server.session("admin")
     async with serving(folder, settings) as server:
-        assert [await works(server, token) for token in (ADMIN, ann, look_alike)] == [True, True, True]
+        assert [await works(server, token) for token in (ADMIN, ann, look_alike)] == [
+            True,
+            True,
+            True,
+        ]
         assert await works(server, cookie=cookie)
     from moorage.server.setup import set_up
 
@@ -320,8 +347,8 @@ async def test_the_state_folders_token_is_the_installations(folder: Path, databa
 
 
 async def test_blocking_an_administrator_ends_what_their_tokens_made(server: Server) -> None:
-    """Their own tokens, and what these made for others; unblocked, they have none of it. The state folder's own rests: what it
-    made for others stays, so that nobody is locked out."""
+    """Their own tokens, and what these made for others; unblocked, they have none of it. The state
+    folder's own rests: what it made for others stays, so that nobody is locked out."""
     await server.post("/users", {"name": "eve", "role": "administrator"})
     _, eves = await token_of(server, "eve")
     _, planted = await token_of(server, "admin", eves)

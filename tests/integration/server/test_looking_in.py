@@ -24,15 +24,20 @@ PAGE = {"Accept": "text/html"}
 
 
 async def failed(server: Server, repository: str, token: str) -> str:
-    """A workspace of somebody's that has failed, with its programs' words wherever an agent puts them; its name."""
+    """A workspace of somebody's that has failed, with its programs' words wherever an agent puts
+    them; its name."""
     name = (await server.post("/workspaces", {"repository": repository}, token)).json()["name"]
     async with server.agent() as agent:
         await agent.report(
             name,
             1,
             ActualState.FAILED,
-            stages=(Stage(name=StageName.CLONE, state=StageState.FAILED, started_at=1.0, detail=LINE),),
-            cause=Cause(code="container-crashed", message="Container main ended.", detail=LINE, since=1.0),
+            stages=(
+                Stage(name=StageName.CLONE, state=StageState.FAILED, started_at=1.0, detail=LINE),
+            ),
+            cause=Cause(
+                code="container-crashed", message="Container main ended.", detail=LINE, since=1.0
+            ),
             containers=(
                 ContainerStatus(
                     name="main", image="i", state=ContainerState.EXITED, exit_code=1, detail=LINE
@@ -42,7 +47,9 @@ async def failed(server: Server, repository: str, token: str) -> str:
         )
 
         async def stored() -> bool:
-            return bool((await server.get(f"/workspaces/{name}", token)).json()["state"] == "Failed")
+            return bool(
+                (await server.get(f"/workspaces/{name}", token)).json()["state"] == "Failed"
+            )
 
         await eventually(stored)
     return name
@@ -52,7 +59,9 @@ def readable(server: Server) -> list[str]:
     """All addresses that show something of workspaces, as routes have them."""
     left_out = ("/assets", "/metrics", "/healthz")
     return sorted(
-        path for method, path in addresses(server) if method == "GET" and not path.startswith(left_out)
+        path
+        for method, path in addresses(server)
+        if method == "GET" and not path.startswith(left_out)
     )
 
 
@@ -67,8 +76,8 @@ async def shown(client: AsyncClient, path: str) -> tuple[int, str]:
 async def test_administrators_read_no_line_from_inside(
     server: Server, repository: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """No page, no answer and no stream of the whole server says to an administrator what the programs in somebody else's workspace
-    wrote; nor does the server's log. Its owner reads it."""
+    """No page, no answer and no stream of the whole server says to an administrator what the
+    programs in somebody else's workspace wrote; nor does the server's log. Its owner reads it."""
     ann = await server.user("ann")
     name = await failed(server, repository, ann)
     told = {}
@@ -105,7 +114,8 @@ async def test_administrators_read_no_line_from_inside(
 
 
 async def test_an_administrators_stream_stays_outside(server: Server, repository: str) -> None:
-    """Also what changes is told without the lines, beside an owner who watches the same workspace with them."""
+    """Also what changes is told without the lines, beside an owner who watches the same workspace
+    with them."""
     ann = await server.user("ann")
     name = await failed(server, repository, ann)
     async with server.client() as admin, server.client(ann) as owner, server.agent() as agent:

@@ -16,19 +16,29 @@ WORKSPACES = ("/workspaces", "/api/v1/workspaces")
 EVERYBODYS = ("/agents", "/api/v1/agents")
 """Everybody may list these."""
 NOBODY, NOTHING = "nobody", "workspace-1-3-zzzzzz"
-BODIES: tuple[Any, ...] = ({}, {"name": "bob", "role": "developer", "label": "x", "days": 1, "only": "agent"})
+BODIES: tuple[Any, ...] = (
+    {},
+    {"name": "bob", "role": "developer", "label": "x", "days": 1, "only": "agent"},
+)
 
 
 def about_people(server: Server) -> list[tuple[str, str, str]]:
-    """Method, address and whose name it holds (`person`, `workspace`), of all addresses with a name in them."""
+    """Method, address and whose name it holds (`person`, `workspace`), of all addresses with a name
+    in them."""
     found = []
     for method, path in sorted(addresses(server)):
         kind = (
-            "person" if path.startswith(tuple(NAMED)) else "workspace" if path.startswith(WORKSPACES) else ""
+            "person"
+            if path.startswith(tuple(NAMED))
+            else "workspace"
+            if path.startswith(WORKSPACES)
+            else ""
         )
         if "{name}" in path and kind and method != "HEAD":
             found.append((method, path, kind))
-        elif "{" in path and not path.startswith(("/internal", "/assets", "/sign-in/link", *EVERYBODYS)):
+        elif "{" in path and not path.startswith(
+            ("/internal", "/assets", "/sign-in/link", *EVERYBODYS)
+        ):
             assert method == "HEAD", f"{path}: say in this test whose name it holds"
     return found
 
@@ -37,14 +47,21 @@ def said(answer: httpx.Response, name: str) -> tuple[Any, ...]:
     """All of an answer but the name that was asked for, and what differs each time."""
     request_id = answer.headers["x-request-id"]
     text = answer.text.replace(request_id, "ID").replace(name, "NAME")
-    headers = {k: v for k, v in answer.headers.items() if k not in ("x-request-id", "date", "content-length")}
+    headers = {
+        k: v
+        for k, v in answer.headers.items()
+        if k not in ("x-request-id", "date", "content-length")
+    }
     return answer.status_code, headers, text
 
 
 @pytest.mark.parametrize("way", ["token", "cookie"])
-async def test_a_developer_cannot_find_out_who_exists(server: Server, repository: str, way: str) -> None:
-    """Whoever asks for somebody else gets the answer that they get for nobody: each method of each address, of API and pages, by
-    token and by cookie; for people, for administrators and for their workspaces, by name and by title."""
+async def test_a_developer_cannot_find_out_who_exists(
+    server: Server, repository: str, way: str
+) -> None:
+    """Whoever asks for somebody else gets the answer that they get for nobody: each method of each
+    address, of API and pages, by token and by cookie; for people, for administrators and for their
+    workspaces, by name and by title."""
     ann, bob = await server.user("ann"), await server.user("bob")
     made = await server.post("/workspaces", {"repository": repository, "name": "secret-plan"}, bob)
     cookies = {"moorage": await server.session("ann")} if way == "cookie" else {}
@@ -65,7 +82,10 @@ async def test_a_developer_cannot_find_out_who_exists(server: Server, repository
                     continue
                 content = {"json": body} if api else {"data": body}
                 answer = await client.request(
-                    method, address, headers={"Accept": accept}, **({} if method == "GET" else content)
+                    method,
+                    address,
+                    headers={"Accept": accept},
+                    **({} if method == "GET" else content),
                 )
                 answers.append(said(answer, name))
                 assert answer.status_code >= 400, address
@@ -90,7 +110,9 @@ async def test_an_administrator_and_the_person_get_plain_answers(server: Server)
 async def test_a_new_person_is_added_by_administrators_alone(server: Server) -> None:
     """A developer who tries a name learns nothing of whether it is taken, or could be."""
     ann = await server.user("ann")
-    answers = [await server.post("/users", {"name": name}, ann) for name in ("bob", "admin", "-x-", "ann")]
+    answers = [
+        await server.post("/users", {"name": name}, ann) for name in ("bob", "admin", "-x-", "ann")
+    ]
     assert len({(a.status_code, a.json()["code"], a.json()["detail"]) for a in answers}) == 1
     assert answers[0].status_code == 403
 
@@ -98,7 +120,9 @@ async def test_a_new_person_is_added_by_administrators_alone(server: Server) -> 
 async def test_others_titles_are_not_even_looked_for(server: Server, repository: str) -> None:
     """Nor does it take longer: a developer's question reads their own workspaces alone."""
     ann, bob = await server.user("ann"), await server.user("bob")
-    name = (await server.post("/workspaces", {"repository": repository, "name": "plan"}, bob)).json()["name"]
+    name = (
+        await server.post("/workspaces", {"repository": repository, "name": "plan"}, bob)
+    ).json()["name"]
     for asked in (name, "plan", "nothing"):
         with counted(server) as statements:
             assert (await server.get(f"/workspaces/{asked}", ann)).status_code == 404

@@ -1,4 +1,5 @@
-"""Agents that are registered: their tokens, what ends them, and what becomes of those that are removed."""
+"""Agents that are registered: their tokens, what ends them, and what becomes of those that are
+removed."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ async def ended(connection: Any) -> int:
 
 
 async def test_a_newer_connection_stays_noted(server: Server) -> None:
-    """An old connection that ends late takes nothing from a newer one, be that here or at another replica."""
+    """An old connection that ends late takes nothing from a newer one, be that here or at another
+    replica."""
     async with server.agent() as agent:
         number = agent.welcome.agent_id
         await services.disconnected(server.core, number)
@@ -75,23 +77,38 @@ async def refused(server: Server, token: str, path: str = contract.PATH) -> bool
 
 
 async def test_a_new_agent_and_its_gateway_connect(server: Server) -> None:
-    """Both tokens work at once, are shown in this one answer, and are stored nowhere as they are."""
+    """Both tokens work at once, are shown in this one answer, and are stored nowhere as they
+    are."""
     made = await add(server)
-    assert (made["agent"]["name"], made["agent"]["enabled"], made["agent"]["local"]) == ("far", True, False)
-    async with server.agent(made["tokens"]["agent"]) as agent, server.gateway(made["tokens"]["gateway"]):
+    assert (made["agent"]["name"], made["agent"]["enabled"], made["agent"]["local"]) == (
+        "far",
+        True,
+        False,
+    )
+    async with (
+        server.agent(made["tokens"]["agent"]) as agent,
+        server.gateway(made["tokens"]["gateway"]),
+    ):
         assert agent.welcome.agent_name == "far"
         shown = (await server.get("/agents/far")).json()
-        assert (shown["connected"], shown["zone_url"], shown["dns_zone"]) == (True, ZONE, "dev.example.com")
+        assert (shown["connected"], shown["zone_url"], shown["dns_zone"]) == (
+            True,
+            ZONE,
+            "dev.example.com",
+        )
     everything = (await server.get("/agents")).text + (await server.get("/agents/far")).text
     for token in made["tokens"].values():
         assert token.startswith("moor_")
         assert token not in everything
     for secret, path in (("agent", gateway_contract.PATH), ("gateway", contract.PATH)):
-        assert await refused(server, made["tokens"][secret], path), "one's token opens the other's door"
+        assert await refused(server, made["tokens"][secret], path), (
+            "one's token opens the other's door"
+        )
 
 
 async def test_what_is_to_be_pasted(server: Server) -> None:
-    """The Helm command has its values, tokens among them, on standard input, and names them as the chart does."""
+    """The Helm command has its values, tokens among them, on standard input, and names them as the
+    chart does."""
     made = await add(server)
     command, text = made["helm"].split("<<'EOF'\n")
     assert "moor_" not in command
@@ -150,7 +167,8 @@ async def test_what_is_known_of_images_is_pasted(tmp_path: Path) -> None:
 async def test_agents_that_cannot_be(
     sqlite_server: Server, body: dict[str, str], status: int, code: str
 ) -> None:
-    """A name that is no DNS label, a zone that is no origin or another agent's: said plainly, with what to do."""
+    """A name that is no DNS label, a zone that is no origin or another agent's: said plainly, with
+    what to do."""
     answer = await sqlite_server.post("/agents", body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     if code != "invalid-input":
@@ -164,7 +182,9 @@ async def test_names_and_zones_are_given_once(server: Server) -> None:
     assert (await server.get("/agents/far")).json()["zone_url"] == ZONE
     taken = await server.post("/agents", {"name": "far", "zone_url": "https://other.example.com"})
     assert (taken.status_code, taken.json()["code"]) == (409, "agent-exists")
-    taken = await server.post("/agents", {"name": "near", "zone_url": "https://DEV.example.com:8443"})
+    taken = await server.post(
+        "/agents", {"name": "near", "zone_url": "https://DEV.example.com:8443"}
+    )
     assert (taken.status_code, taken.json()["code"]) == (409, "zone-taken")
 
 
@@ -177,7 +197,8 @@ async def test_one_zone_for_many_at_once(server: Server) -> None:
 
 
 async def test_a_rotated_token_cuts_what_came_with_the_old_one(server: Server) -> None:
-    """Agent and gateway are closed at once with the code of a bad token, and only the new tokens are let in."""
+    """Agent and gateway are closed at once with the code of a bad token, and only the new tokens
+    are let in."""
     made = await add(server)
     old = made["tokens"]
     async with (
@@ -201,7 +222,8 @@ async def test_a_rotated_token_cuts_what_came_with_the_old_one(server: Server) -
 
 
 async def test_one_token_alone_is_rotated(server: Server) -> None:
-    """The other goes on; the command that is to be pasted changes that one value and keeps the rest."""
+    """The other goes on; the command that is to be pasted changes that one value and keeps the
+    rest."""
     made = await add(server)
     rotated = (await server.post("/agents/far/token", {"only": "gateway"})).json()
     assert rotated["tokens"]["agent"] is None
@@ -213,7 +235,8 @@ async def test_one_token_alone_is_rotated(server: Server) -> None:
 
 
 async def test_nobody_is_led_to_a_revoked_gateway(server: Server) -> None:
-    """Whoever has that machine now gets no browser by a link to this server, nor a code; another token lets it have them again."""
+    """Whoever has that machine now gets no browser by a link to this server, nor a code; another
+    token lets it have them again."""
     made = await add(server)
     asked = {"redirect_uri": f"{made['agent']['zone_url']}/auth/callback", "state": "x"}
     for way, path, status in [
@@ -226,11 +249,15 @@ async def test_nobody_is_led_to_a_revoked_gateway(server: Server) -> None:
         assert answer.status_code == status, (way, path)
 
 
-async def test_a_revoked_agent_stays_out_until_it_gets_a_token(server: Server, repository: str) -> None:
+async def test_a_revoked_agent_stays_out_until_it_gets_a_token(
+    server: Server, repository: str
+) -> None:
     """Its connection is cut, and nobody connects any more; another token lets it in again."""
     made = await add(server)
     async with server.agent(made["tokens"]["agent"]) as agent:
-        name = (await server.post("/workspaces", {"repository": repository, "agent": "far"})).json()["name"]
+        name = (
+            await server.post("/workspaces", {"repository": repository, "agent": "far"})
+        ).json()["name"]
         revoked = await server.call("DELETE", "/api/v1/agents/far/token")
         assert (revoked.status_code, revoked.json()["revoked"]) == (200, True)
         assert await ended(agent.connection) == contract.CLOSE_BAD_TOKEN
@@ -254,14 +281,19 @@ async def test_the_agent_of_moor_up_keeps_its_token(server: Server) -> None:
         assert (await server.get("/agents/local")).json()["connected"]
 
 
-async def test_an_agent_is_removed_when_nothing_is_left_on_it(server: Server, repository: str) -> None:
-    """While it has workspaces, the refusal counts them; then it goes with its gateway, and its connections are cut."""
+async def test_an_agent_is_removed_when_nothing_is_left_on_it(
+    server: Server, repository: str
+) -> None:
+    """While it has workspaces, the refusal counts them; then it goes with its gateway, and its
+    connections are cut."""
     made = await add(server)
     async with (
         server.agent(made["tokens"]["agent"]) as agent,
         server.gateway(made["tokens"]["gateway"]) as gateway,
     ):
-        name = (await server.post("/workspaces", {"repository": repository, "agent": "far"})).json()["name"]
+        name = (
+            await server.post("/workspaces", {"repository": repository, "agent": "far"})
+        ).json()["name"]
         answer = await server.call("DELETE", "/api/v1/agents/far")
         assert (answer.status_code, answer.json()["code"], answer.json()["workspaces"]) == (
             409,
@@ -284,7 +316,8 @@ async def test_an_agent_is_removed_when_nothing_is_left_on_it(server: Server, re
 
 
 async def test_an_agent_is_not_removed_with_what_it_has_found(sqlite_server: Server) -> None:
-    """Nobody would be shown it any more. One whose tokens were taken away is removed all the same: nobody hears of it again."""
+    """Nobody would be shown it any more. One whose tokens were taken away is removed all the same:
+    nobody hears of it again."""
     server = sqlite_server
     made = await add(server)
     name = f"workspace-{made['agent']['id']}-1-abc123"
@@ -307,7 +340,10 @@ async def test_only_administrators_manage_agents(sqlite_server: Server) -> None:
     server = sqlite_server
     ann = await server.user("ann")
     await add(server)
-    assert [item["name"] for item in (await server.get("/agents", ann)).json()["items"]] == ["local", "far"]
+    assert [item["name"] for item in (await server.get("/agents", ann)).json()["items"]] == [
+        "local",
+        "far",
+    ]
     assert (await server.get("/agents/far", ann)).status_code == 200
     for method, path, body in (
         ("POST", "", {"name": "x", "zone_url": "https://x.example.com"}),
@@ -321,7 +357,8 @@ async def test_only_administrators_manage_agents(sqlite_server: Server) -> None:
 
 
 async def test_rotation_reaches_every_replica(folder: Path, postgres: Postgres) -> None:
-    """The agent is connected to one replica, the token is rotated at the other: the connection ends all the same."""
+    """The agent is connected to one replica, the token is rotated at the other: the connection ends
+    all the same."""
     url = postgres.new_database()
     async with (
         serving(folder / "a", Settings(database=url)) as one,
@@ -378,6 +415,14 @@ async def test_a_server_that_starts_again_changes_nothing(folder: Path, database
             if not tokens:
                 tokens = (await add(server))["tokens"]
                 await server.call("PATCH", "/api/v1/agents/far", json={"enabled": False})
-            async with server.agent(tokens["agent"]), server.agent(), server.gateway(tokens["gateway"]):
+            async with (
+                server.agent(tokens["agent"]),
+                server.agent(),
+                server.gateway(tokens["gateway"]),
+            ):
                 shown = (await server.get("/agents/far")).json()
-                assert (shown["enabled"], shown["revoked"], shown["connected"]) == (False, False, True)
+                assert (shown["enabled"], shown["revoked"], shown["connected"]) == (
+                    False,
+                    False,
+                    True,
+                )

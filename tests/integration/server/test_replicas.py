@@ -1,4 +1,5 @@
-"""Logs and commands through a replica that the agent is not connected to: two server processes on one PostgreSQL."""
+"""Logs and commands through a replica that the agent is not connected to: two server processes on
+one PostgreSQL."""
 
 from __future__ import annotations
 
@@ -78,7 +79,9 @@ async def pair(folder: Path, url: str, repository: str, listen: str = "") -> Asy
     with process(one, **settings) as near_process:
         if listen:
             near = httpx.AsyncClient(
-                base_url=f"http://{listen}", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=10
+                base_url=f"http://{listen}",
+                headers={"Authorization": f"Bearer {ADMIN}"},
+                timeout=10,
             )
 
             async def answers() -> bool:
@@ -117,7 +120,8 @@ async def pair(folder: Path, url: str, repository: str, listen: str = "") -> Asy
 async def test_logs_and_commands_from_any_replica(
     folder: Path, postgres: Postgres, repository: str, way: str
 ) -> None:
-    """Streamed as from the agent's own replica; what is wrong is said in the same words; whoever leaves ends it."""
+    """Streamed as from the agent's own replica; what is wrong is said in the same words; whoever
+    leaves ends it."""
     listen = f"127.0.0.1:{free_port()}" if way == "tcp" else ""
     async with pair(folder, postgres.new_database(), repository, listen) as both:
         agent, path = both.agent, f"/api/v1/workspaces/{both.name}/logs"
@@ -160,7 +164,9 @@ async def test_logs_and_commands_from_any_replica(
             await agent.send(contract.ChannelTaken(channel=running.channel, bytes=2))
             assert json.loads(await client.recv()) == {"taken": 2}
             for _ in range(4):
-                await agent.send(contract.ChannelOutput(channel=running.channel, data=os.urandom(65536)))
+                await agent.send(
+                    contract.ChannelOutput(channel=running.channel, data=os.urandom(65536))
+                )
             assert [len(await client.recv()) for _ in range(4)] == [65537] * 4
             await agent.send(contract.ChannelExit(channel=running.channel, code=7))
             assert json.loads(await client.recv()) == {"exit": 7}
@@ -172,8 +178,11 @@ async def test_logs_and_commands_from_any_replica(
         assert (await agent.expect(contract.ChannelClose)).channel == running.channel
 
 
-async def test_who_may_not_is_refused_by_both(folder: Path, postgres: Postgres, repository: str) -> None:
-    """A pass that was made up opens nothing; and who is blocked loses what is open through another replica."""
+async def test_who_may_not_is_refused_by_both(
+    folder: Path, postgres: Postgres, repository: str
+) -> None:
+    """A pass that was made up opens nothing; and who is blocked loses what is open through another
+    replica."""
     async with pair(folder, postgres.new_database(), repository) as both:
         path = f"/api/v1/workspaces/{both.name}/logs"
         for token, status in ((None, 403), ("nope", 401)):
@@ -190,7 +199,9 @@ async def test_who_may_not_is_refused_by_both(folder: Path, postgres: Postgres, 
         await both.far.post("/api/v1/users", json={"name": "ann"})
         ann = (await both.far.post("/api/v1/users/ann/tokens", json={})).json()["token"]
         hers = await both.far.post(
-            "/api/v1/workspaces", json={"repository": repository}, headers={"Authorization": f"Bearer {ann}"}
+            "/api/v1/workspaces",
+            json={"repository": repository},
+            headers={"Authorization": f"Bearer {ann}"},
         )
         both.name = hers.json()["name"]
         async with both.exec(ann) as client:
@@ -225,7 +236,9 @@ class Impostor:
         self.asked.append(head)
         key = re.search(rb"(?i)sec-websocket-key: (\S+)", head)
         if key is None:
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\nlies")
+            writer.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\nlies"
+            )
         else:
             accept = accept_key(key[1].decode()).encode()
             writer.write(
@@ -237,9 +250,11 @@ class Impostor:
         writer.close()
 
 
-async def test_an_address_that_somebody_else_has(folder: Path, postgres: Postgres, repository: str) -> None:
-    """Whoever has a replica's address by now gets no credentials and no command, is not believed, and can do nothing with what
-    it was sent."""
+async def test_an_address_that_somebody_else_has(
+    folder: Path, postgres: Postgres, repository: str
+) -> None:
+    """Whoever has a replica's address by now gets no credentials and no command, is not believed,
+    and can do nothing with what it was sent."""
     url = postgres.new_database()
     async with pair(folder, url, repository) as both, Impostor() as impostor:
         path = f"/api/v1/workspaces/{both.name}/logs"
@@ -287,7 +302,9 @@ async def test_a_pass_works_once(folder: Path, postgres: Postgres, repository: s
 
         assert (await answer("/api/v1/me"))["name"] == "ann"
         assert (await answer("/api/v1/workspaces"))["code"] == "pass-invalid"
-        assert (await answer("/api/v1/me", address="http://10.0.0.1:8000"))["code"] == "pass-invalid"
+        assert (await answer("/api/v1/me", address="http://10.0.0.1:8000"))[
+            "code"
+        ] == "pass-invalid"
         ended = Person(user_id=ann, name="ann", role=Role.DEVELOPER, token=4711)
         assert (await answer("/api/v1/me", who=ended))["code"] == "pass-invalid"
         await both.far.post("/api/v1/users/ann/block")
@@ -299,7 +316,10 @@ async def test_a_replica_that_died(folder: Path, postgres: Postgres, repository:
     """What was open ends with a word; what is asked next is refused at once, with what to do."""
     async with pair(folder, postgres.new_database(), repository) as both:
         path = f"/api/v1/workspaces/{both.name}/logs"
-        async with both.far.stream("GET", f"{path}?follow=true", timeout=30) as logs, both.exec() as client:
+        async with (
+            both.far.stream("GET", f"{path}?follow=true", timeout=30) as logs,
+            both.exec() as client,
+        ):
             opened = await both.agent.expect(contract.OpenLogs)
             await both.agent.send(contract.ChannelOutput(channel=opened.channel, data=b"x"))
             lines = logs.aiter_raw()
@@ -321,7 +341,10 @@ async def test_a_replica_that_died(folder: Path, postgres: Postgres, repository:
         (Settings(), "unix:/home/run/server.sock"),
         (Settings(listen="127.0.0.1:8000"), "http://127.0.0.1:8000"),
         (Settings(listen="[::1]:8000"), "http://[::1]:8000"),
-        (Settings(listen="0.0.0.0:8000", advertise="http://10.1.2.3:8000/"), "http://10.1.2.3:8000"),
+        (
+            Settings(listen="0.0.0.0:8000", advertise="http://10.1.2.3:8000/"),
+            "http://10.1.2.3:8000",
+        ),
     ],
 )
 def test_where_others_reach_a_replica(settings: Settings, address: str) -> None:
@@ -330,8 +353,8 @@ def test_where_others_reach_a_replica(settings: Settings, address: str) -> None:
 
 
 def test_an_address_that_means_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others reach it at the address that this host's name stands for, of a family that it listens to; in a cluster of IPv6
-    alone the name has no other."""
+    """Others reach it at the address that this host's name stands for, of a family that it listens
+    to; in a cluster of IPv6 alone the name has no other."""
     for host, listen, found in (
         ("127.0.0.7", "0.0.0.0:8000", "http://127.0.0.7:8000"),
         ("127.0.0.7", ":8000", "http://127.0.0.7:8000"),

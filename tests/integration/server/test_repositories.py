@@ -27,9 +27,13 @@ from moorage.server.repositories.services import RepositoryReader
 from moorage.server.settings import Credentials, Settings, load_credentials
 
 
-def reader(credentials: Credentials | None = None, resolve: Any = None, **settings: Any) -> DevfileReader:
+def reader(
+    credentials: Credentials | None = None, resolve: Any = None, **settings: Any
+) -> DevfileReader:
     settings = {"repository_networks": LOOPBACK, **settings}
-    made = RepositoryReader(Settings(**settings), credentials or Credentials({}), Metrics(), resolve=resolve)
+    made = RepositoryReader(
+        Settings(**settings), credentials or Credentials({}), Metrics(), resolve=resolve
+    )
     return DevfileReader(made)
 
 
@@ -86,22 +90,29 @@ async def test_transfers_the_one_file_and_no_other(git_host: GitHost) -> None:
         ({".devfile.yaml": "-> real.yaml", "real.yaml": DEVFILE}, "", ".devfile.yaml"),
     ],
 )
-async def test_names_and_paths(git_host: GitHost, files: dict[str, str], asked: str, found: str) -> None:
-    """The usual names in their order, then the folder `.devfile`; or the path that was asked for; links inside are followed."""
+async def test_names_and_paths(
+    git_host: GitHost, files: dict[str, str], asked: str, found: str
+) -> None:
+    """The usual names in their order, then the folder `.devfile`; or the path that was asked for;
+    links inside are followed."""
     url = git_host.make(f"names-{zlib.crc32(repr(files).encode())}", files)
     assert (await reader().read(url, "", asked)).file.path == found
 
 
 async def test_odd_names_beside_the_devfile(git_host: GitHost) -> None:
-    """A file whose name goes on in another line is asked for as no second file, which would be read in the next one's place."""
-    url = git_host.make("odd-names", {"other.yaml": f"{DEVFILE}# other\n", ".devfile/b.yaml": DEVFILE})
+    """A file whose name goes on in another line is asked for as no second file, which would be read
+    in the next one's place."""
+    url = git_host.make(
+        "odd-names", {"other.yaml": f"{DEVFILE}# other\n", ".devfile/b.yaml": DEVFILE}
+    )
     git_host.commit("odd-names", {".devfile/a\nFETCH_HEAD:other.yaml": "x"})
     reading = await reader().read(url)
     assert (reading.file.path, reading.file.text) == (".devfile/b.yaml", DEVFILE)
 
 
 async def test_what_is_too_large_is_no_answer_to_the_next_question(git_host: GitHost) -> None:
-    """A commit with a message of megabytes is read over, and the devfile behind it is that of the repository."""
+    """A commit with a message of megabytes is read over, and the devfile behind it is that of the
+    repository."""
     url = git_host.make("wordy", {".devfile.yaml": DEVFILE})
     work = git_host.folder / "wordy.work"
     forged = f"{'0' * 40} tree 0\n\n{'0' * 40} blob 4\nnone\n"
@@ -113,10 +124,11 @@ async def test_what_is_too_large_is_no_answer_to_the_next_question(git_host: Git
 
 
 async def test_several_files_are_of_one_commit(git_host: GitHost) -> None:
-    """What is read may depend on what stands in the first file; a push meanwhile changes nothing of it, and what is not there is
-    left to whoever asked."""
+    """What is read may depend on what stands in the first file; a push meanwhile changes nothing of
+    it, and what is not there is left to whoever asked."""
     url = git_host.make(
-        "piped", {".ci.yaml": "include: ci/jobs.yaml\n", "ci/jobs.yaml": "first\n", "ci/more.yaml": "m\n"}
+        "piped",
+        {".ci.yaml": "include: ci/jobs.yaml\n", "ci/jobs.yaml": "first\n", "ci/more.yaml": "m\n"},
     )
     head = git(git_host.folder / "piped.work", "rev-parse", "HEAD")
 
@@ -129,7 +141,9 @@ async def test_several_files_are_of_one_commit(git_host: GitHost) -> None:
         assert included is not None
         assert await commit.names("ci") == {"jobs.yaml", "more.yaml"}
         assert await commit.names("none") == frozenset()
-        assert [await commit.file(path) for path in ("ci/late.yaml", "ci", "none/at.all")] == [None] * 3
+        assert [await commit.file(path) for path in ("ci/late.yaml", "ci", "none/at.all")] == [
+            None
+        ] * 3
         return [pipeline, included]
 
     reading = await reader().repositories.read(url, "", choose)
@@ -169,7 +183,9 @@ async def test_branch_tag_and_commit(git_host: GitHost) -> None:
     first = git_host.commit("refs", {"x": "1"})
     git_host.tag("refs", "v1")
     git_host.commit("refs", {"x": "2"})
-    other = git_host.commit("refs", {".devfile.yaml": f"{DEVFILE}# other\n"}, branch="feature/other")
+    other = git_host.commit(
+        "refs", {".devfile.yaml": f"{DEVFILE}# other\n"}, branch="feature/other"
+    )
     git = reader()
     assert (await git.read(url, "feature/other")).commit == other
     assert (await git.read(url, "refs/heads/feature/other")).file.text.endswith("# other\n")
@@ -211,15 +227,18 @@ async def test_an_unknown_ref(git_host: GitHost, repository: str) -> None:
 
 
 async def test_a_private_repository_and_its_credential(git_host: GitHost, tmp_path: Path) -> None:
-    """Without a credential it is private; with one for its host and port it is read, and no other host gets to see it. By http it is
-    used when the file says so, and not for a repository that another one redirects to."""
+    """Without a credential it is private; with one for its host and port it is read, and no other
+    host gets to see it. By http it is used when the file says so, and not for a repository that
+    another one redirects to."""
     git_host.make("secret", {".devfile.yaml": DEVFILE})
     url = git_host.url("secret", "private/")
     error = await failure(reader().read(url))
     assert error.code == "repository-private"
     assert error.message == "127.0.0.1 does not show this repository without signing in."
     file = tmp_path / "credentials.toml"
-    file.write_text(f'["127.0.0.1:{git_host.port}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n')
+    file.write_text(
+        f'["127.0.0.1:{git_host.port}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n'
+    )
     file.chmod(0o600)
     error = await failure(reader(load_credentials(str(file))).read(url))
     assert error.code == "repository-private"
@@ -232,7 +251,9 @@ async def test_a_private_repository_and_its_credential(git_host: GitHost, tmp_pa
         other_url = other.make("spy", {".devfile.yaml": DEVFILE})
         await opened.read(other_url)
         assert set(other.authorizations) == {""}
-        redirected = f"http://127.0.0.1:{git_host.port}/elsewhere/http/127.0.0.1:{other.port}/spy.git"
+        redirected = (
+            f"http://127.0.0.1:{git_host.port}/elsewhere/http/127.0.0.1:{other.port}/spy.git"
+        )
         assert (await opened.read(redirected)).url == other_url
         assert set(other.authorizations) == {""}
         lured = f"http://127.0.0.1:{other.port}/elsewhere/http/127.0.0.1:{git_host.port}/private/secret.git"
@@ -244,7 +265,8 @@ async def test_a_private_repository_and_its_credential(git_host: GitHost, tmp_pa
 
 
 async def test_an_unreachable_host(git_host: GitHost) -> None:
-    """Nothing listens, or the name is not known: the error names the host and what it is that does not work."""
+    """Nothing listens, or the name is not known: the error names the host and what it is that does
+    not work."""
     error = await failure(reader().read("http://127.0.0.1:9/x.git"))
     assert error.code == "repository-unreachable"
     assert error.message.startswith("127.0.0.1 cannot be reached: ")
@@ -275,13 +297,17 @@ async def test_the_time_limit(git_host: GitHost) -> None:
 
 
 async def test_too_much_to_transfer(git_host: GitHost) -> None:
-    """A host that cannot filter sends everything; beyond the limit that ends with an error, not with a full disk."""
+    """A host that cannot filter sends everything; beyond the limit that ends with an error, not
+    with a full disk."""
     data = os.urandom(400_000)
     url = git_host.make("unfiltered", {".devfile.yaml": DEVFILE, "data": data}, filters=False)
     assert (await reader().read(url)).file.text == DEVFILE
     error = await failure(reader(repository_transfer=100_000).read(url))
     assert (error.code, error.status) == ("repository-too-large", 413)
-    assert error.message == f"To read the devfile, more than 100000 bytes of {url} would have to be received."
+    assert (
+        error.message
+        == f"To read the devfile, more than 100000 bytes of {url} would have to be received."
+    )
 
 
 async def test_a_devfile_that_is_too_large_or_no_text(git_host: GitHost) -> None:
@@ -294,7 +320,8 @@ async def test_a_devfile_that_is_too_large_or_no_text(git_host: GitHost) -> None
 
 
 async def test_redirects_are_checked_like_the_first_url(git_host: GitHost) -> None:
-    """A redirect on the same host is followed; one to another scheme, a denied host or an address inside is not."""
+    """A redirect on the same host is followed; one to another scheme, a denied host or an address
+    inside is not."""
     moved = git_host.url("example", "moved/")
     assert (await reader().read(moved)).url == git_host.url("example")
     base = f"http://127.0.0.1:{git_host.port}/elsewhere"
@@ -312,7 +339,8 @@ async def test_redirects_are_checked_like_the_first_url(git_host: GitHost) -> No
 
 
 async def test_git_connects_to_what_was_checked(git_host: GitHost) -> None:
-    """The addresses that were looked up are the ones that Git uses: a name cannot lead elsewhere a moment later."""
+    """The addresses that were looked up are the ones that Git uses: a name cannot lead elsewhere a
+    moment later."""
 
     async def resolve(_host: str) -> list[str]:
         return ["127.0.0.1"]
@@ -322,7 +350,8 @@ async def test_git_connects_to_what_was_checked(git_host: GitHost) -> None:
 
 
 async def test_a_redirect_is_asked_for_where_it_was_checked(git_host: GitHost) -> None:
-    """A redirect, too, comes from the addresses that were looked up, by the host's own name; one that is dead is passed over."""
+    """A redirect, too, comes from the addresses that were looked up, by the host's own name; one
+    that is dead is passed over."""
 
     async def resolve(_host: str) -> list[str]:
         return ["127.0.0.9", "127.0.0.1"]
@@ -334,14 +363,16 @@ async def test_a_redirect_is_asked_for_where_it_was_checked(git_host: GitHost) -
 
 
 async def test_the_body_of_a_redirect_is_not_read(git_host: GitHost) -> None:
-    """A host that redirects with a body without end, packed at that, costs a few buffers of the system and no memory."""
+    """A host that redirects with a body without end, packed at that, costs a few buffers of the
+    system and no memory."""
     git_host.sent = 0
     assert (await reader().read(git_host.url("example", "endless/"))).file.text == DEVFILE
     assert git_host.sent < 10_000_000
 
 
 async def test_a_host_that_says_too_much_of_itself(git_host: GitHost) -> None:
-    """Git keeps what a host says about a repository in its memory, of which it has so much and no more."""
+    """Git keeps what a host says about a repository in its memory, of which it has so much and no
+    more."""
     git_host.sent = 0
     error = await failure(reader().read(git_host.url("x", "flood/")))
     assert error.code == "repository-too-large"
@@ -349,7 +380,8 @@ async def test_a_host_that_says_too_much_of_itself(git_host: GitHost) -> None:
 
 
 async def test_git_is_never_dumped(git_host: GitHost) -> None:
-    """Whatever ends it, and whatever the server's own limit is: the credential in its environment goes into no core file."""
+    """Whatever ends it, and whatever the server's own limit is: the credential in its environment
+    goes into no core file."""
     before = resource.getrlimit(resource.RLIMIT_CORE)
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -368,7 +400,10 @@ async def test_git_is_never_dumped(git_host: GitHost) -> None:
         await asyncio.gather(reading, return_exceptions=True)
         resource.setrlimit(resource.RLIMIT_CORE, before)
     for lines in limits:
-        assert next(line for line in lines.splitlines() if "core file" in line).split()[4:6] == ["0", "0"]
+        assert next(line for line in lines.splitlines() if "core file" in line).split()[4:6] == [
+            "0",
+            "0",
+        ]
 
 
 def folders_of(mark: bytes) -> list[Path]:
@@ -381,7 +416,9 @@ def folders_of(mark: bytes) -> list[Path]:
     return found
 
 
-@pytest.mark.parametrize("place", ["//[/x.git", "http://[/x.git", "https://[x]/x.git", "//127.0.0.1:x/x.git"])
+@pytest.mark.parametrize(
+    "place", ["//[/x.git", "http://[/x.git", "https://[x]/x.git", "//127.0.0.1:x/x.git"]
+)
 async def test_a_redirect_to_what_is_no_url(place: str) -> None:
     """It is the host that is at fault, and no error of ours."""
     other = GitHost()
@@ -399,8 +436,8 @@ def processes_of(name: str) -> list[bytes]:
 
 
 async def test_forty_at_once_are_two_at_a_time(git_host: GitHost, folder: Path) -> None:
-    """Forty requests of one person's for a host that does not answer: Git runs twice at a time, those that wait are told what for
-    when their time in line is over, and nothing runs on."""
+    """Forty requests of one person's for a host that does not answer: Git runs twice at a time,
+    those that wait are told what for when their time in line is over, and nothing runs on."""
     settings = Settings(repository_seconds=2.0)
     async with serving(folder, settings) as server:
         server.core.part(RepositoryReader)._line = Line(Bounds(4, 2, waiting_each=10, seconds=1.0))
@@ -410,7 +447,10 @@ async def test_forty_at_once_are_two_at_a_time(git_host: GitHost, folder: Path) 
         while not all(task.done() for task in tasks):
             most = max(
                 most,
-                sum(line.split(b"\0")[0].endswith(b"git-remote-http") for line in processes_of("slow/forty")),
+                sum(
+                    line.split(b"\0")[0].endswith(b"git-remote-http")
+                    for line in processes_of("slow/forty")
+                ),
             )
             await asyncio.sleep(0.05)
         problems = [task.result().json() for task in tasks]
@@ -423,8 +463,8 @@ async def test_forty_at_once_are_two_at_a_time(git_host: GitHost, folder: Path) 
 
 
 async def test_who_hangs_up_ends_git(git_host: GitHost, folder: Path) -> None:
-    """Whoever asked closes the connection, or the server's request is cancelled: Git and all that it has started end at once, and no
-    workspace is made."""
+    """Whoever asked closes the connection, or the server's request is cancelled: Git and all that
+    it has started end at once, and no workspace is made."""
     async with serving(folder, Settings(repository_seconds=60.0)) as server:
         asked = {"repository": git_host.url("left", "slow/")}
         asking = asyncio.create_task(server.post("/workspaces", asked))
@@ -436,8 +476,8 @@ async def test_who_hangs_up_ends_git(git_host: GitHost, folder: Path) -> None:
 
 
 async def test_slow_names_leave_the_servers_threads_alone() -> None:
-    """A thread that waits for the DNS cannot be ended: whoever hangs up keeps their turn until it has, so that nobody takes all of the
-    threads, which the rest of the server's work needs."""
+    """A thread that waits for the DNS cannot be ended: whoever hangs up keeps their turn until it
+    has, so that nobody takes all of the threads, which the rest of the server's work needs."""
     answered = threading.Event()
     asked = 0
 
@@ -501,15 +541,20 @@ OTHERS = {
 async def test_nothing_is_shown_of_a_file_that_is_no_devfile(
     git_host: GitHost, folder: Path, path: str
 ) -> None:
-    """Of a private repository that the installation can read, no other file can be read through errors: neither a value, a
-    key, a line nor its number is in the API's answer, on the page or in the log, also not by a link in the repository."""
+    """Of a private repository that the installation can read, no other file can be read through
+    errors: neither a value, a key, a line nor its number is in the API's answer, on the page or in
+    the log, also not by a link in the repository."""
     if not (git_host.folder / "others.git").exists():
         git_host.make("others", OTHERS)
     asked = {"repository": git_host.url("others"), "devfile": path}
     async with serving(folder, Settings()) as server:
         answer = await server.post("/workspaces", asked)
         problem = answer.json()
-        assert (answer.status_code, problem["code"], problem["field"]) == (422, "devfile-invalid", "devfile")
+        assert (answer.status_code, problem["code"], problem["field"]) == (
+            422,
+            "devfile-invalid",
+            "devfile",
+        )
         (told,) = problem["problems"]
         if path != "wrong/devcontainer.json" and path != "link/devcontainer.json":
             assert (told["code"], told["message"]) == ("not-a-devfile", f"{path} is no devfile.")
@@ -540,7 +585,9 @@ async def test_the_lines_of_a_devfile_are_shown(git_host: GitHost, folder: Path,
 
 async def test_bad_devfiles_through_the_api(git_host: GitHost, folder: Path) -> None:
     """Broken YAML and two editors come back with what, where and what to do; nothing is stored."""
-    broken = git_host.make("broken-yaml", {".devfile.yaml": "schemaVersion: 2.2.0\ncomponents: [\n"})
+    broken = git_host.make(
+        "broken-yaml", {".devfile.yaml": "schemaVersion: 2.2.0\ncomponents: [\n"}
+    )
     second = DEVFILE + DEVFILE.split("components:\n")[1].replace("name: py", "name: other").replace(
         "8080", "8081"
     )
@@ -548,7 +595,11 @@ async def test_bad_devfiles_through_the_api(git_host: GitHost, folder: Path) -> 
     async with serving(folder, Settings()) as server:
         answer = await server.post("/workspaces", {"repository": broken})
         problem = answer.json()
-        assert (answer.status_code, problem["code"], problem["field"]) == (422, "devfile-invalid", "devfile")
+        assert (answer.status_code, problem["code"], problem["field"]) == (
+            422,
+            "devfile-invalid",
+            "devfile",
+        )
         assert problem["problems"][0]["line"] in (2, 3)
         assert problem["problems"][0]["column"] > 0
         answer = await server.post("/workspaces", {"repository": twice})
@@ -562,16 +613,24 @@ async def test_bad_devfiles_through_the_api(git_host: GitHost, folder: Path) -> 
 async def test_credentials_go_to_the_agent_and_nowhere_else(
     git_host: GitHost, folder: Path, tmp_path: Path
 ) -> None:
-    """The clone's credential is added on the way to the agent, for workspaces that are to run; database, API and log have nothing of it."""
+    """The clone's credential is added on the way to the agent, for workspaces that are to run;
+    database, API and log have nothing of it."""
     from moorage.contract import agent as contract
 
     if not (git_host.folder / "sealed.git").exists():
         git_host.make("sealed", {".devfile.yaml": DEVFILE})
     file = tmp_path / "credentials.toml"
-    file.write_text(f'["http://127.0.0.1:{git_host.port}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n')
+    file.write_text(
+        f'["http://127.0.0.1:{git_host.port}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n'
+    )
     file.chmod(0o600)
-    async with serving(folder, Settings(git_credentials=str(file))) as server, server.agent() as agent:
-        answer = await server.post("/workspaces", {"repository": git_host.url("sealed", "private/")})
+    async with (
+        serving(folder, Settings(git_credentials=str(file))) as server,
+        server.agent() as agent,
+    ):
+        answer = await server.post(
+            "/workspaces", {"repository": git_host.url("sealed", "private/")}
+        )
         assert answer.status_code == 201
         assert PASSWORD not in answer.text
         credential = (await agent.expect(contract.Change)).workspace.spec.projects[0].credential
@@ -582,7 +641,11 @@ async def test_credentials_go_to_the_agent_and_nowhere_else(
         )
         assert PASSWORD not in repr(credential)
         for verb, opens in (("stop", False), ("start", True)):
-            assert (await server.post(f"/workspaces/{answer.json()['name']}/{verb}")).status_code == 202
+            assert (
+                await server.post(f"/workspaces/{answer.json()['name']}/{verb}")
+            ).status_code == 202
             spec = (await agent.expect(contract.Change)).workspace.spec
             assert (spec.projects[0].credential is not None) is opens
-    assert all(PASSWORD.encode() not in file.read_bytes() for file in contents(folder) if file.is_file())
+    assert all(
+        PASSWORD.encode() not in file.read_bytes() for file in contents(folder) if file.is_file()
+    )

@@ -30,7 +30,11 @@ def reader(
     *, credentials: Credentials | None = None, resolve: Any = None, ssh: Any = None, **settings: Any
 ) -> DevfileReader:
     made = RepositoryReader(
-        Settings(**settings), credentials or Credentials({}), Metrics(), ssh_hosts=ssh, resolve=resolve
+        Settings(**settings),
+        credentials or Credentials({}),
+        Metrics(),
+        ssh_hosts=ssh,
+        resolve=resolve,
     )
     return DevfileReader(made)
 
@@ -81,25 +85,33 @@ GUESSES = (
 
 @pytest.mark.parametrize("host", [*SPELLINGS, *GUESSES])
 async def test_this_machine_is_not_reached(inside: Inside, host: str) -> None:
-    """However its address is written: refused, and no connection is made, by http, https or ssh, even to a host that the
-    operator's files know."""
+    """However its address is written: refused, and no connection is made, by http, https or ssh,
+    even to a host that the operator's files know."""
     for scheme in ("http", "https", "ssh"):
         known = {
             place(name, inside.port): SshHost(("ssh-ed25519 AAAA",))
             for name in ("127.0.0.1", "::1", "localhost")
         }
         error = await failure(reader(ssh=known).read(f"{scheme}://{host}:{inside.port}/x.git"))
-        assert error.code in ("repository-host-denied", "repository-ssh-denied", "repository-invalid")
+        assert error.code in (
+            "repository-host-denied",
+            "repository-ssh-denied",
+            "repository-invalid",
+        )
         assert not inside.was_reached()
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
 async def test_what_is_open_inside_cannot_be_told(inside: Inside, host: str) -> None:
-    """An open port, a closed one and, for a name, one that is not known: the same answer, but for what was asked for."""
+    """An open port, a closed one and, for a name, one that is not known: the same answer, but for
+    what was asked for."""
     first, second = [
-        await failure(reader().read(f"http://{host}:{port}/x.git")) for port in (inside.port, CLOSED_PORT)
+        await failure(reader().read(f"http://{host}:{port}/x.git"))
+        for port in (inside.port, CLOSED_PORT)
     ]
-    assert first.message.replace(f"{inside.port}: ", "…") == second.message.replace(f"{CLOSED_PORT}: ", "…")
+    assert first.message.replace(f"{inside.port}: ", "…") == second.message.replace(
+        f"{CLOSED_PORT}: ", "…"
+    )
     unknown = await failure(reader().read(f"http://nobody.invalid:{CLOSED_PORT}/x.git"))
     assert (first.code, first.status, first.hint) == (second.code, second.status, second.hint)
     assert (first.code, first.status, first.hint) == (unknown.code, unknown.status, unknown.hint)
@@ -110,7 +122,8 @@ async def test_what_is_open_inside_cannot_be_told(inside: Inside, host: str) -> 
 
 
 async def test_the_refusal_says_what_an_administrator_does() -> None:
-    """Whoever read from a private network before is told the setting, and where the address is found."""
+    """Whoever read from a private network before is told the setting, and where the address is
+    found."""
     error = await failure(reader().read("https://10.1.2.3/team/app.git"))
     assert (error.code, error.status) == ("repository-host-denied", 403)
     assert "repository_networks under [server]" in error.hint
@@ -147,13 +160,15 @@ async def test_one_port_of_one_host(git_host: GitHost, inside: Inside) -> None:
     """The entry `address:port` opens nothing beside it, as the quickstart's for its example."""
     allowed = reader(repository_networks=(f"127.0.0.1:{git_host.port}",))
     assert (await allowed.read(git_host.url("example"))).file.text == DEVFILE
-    assert (await failure(allowed.read(f"http://127.0.0.1:{inside.port}/x"))).code == "repository-host-denied"
+    assert (
+        await failure(allowed.read(f"http://127.0.0.1:{inside.port}/x"))
+    ).code == "repository-host-denied"
     assert not inside.was_reached()
 
 
 async def test_a_name_is_looked_up_once(git_host: GitHost) -> None:
-    """The connection goes to what was checked: a DNS that answers otherwise a moment later gains nothing, also when the name ends
-    with a dot."""
+    """The connection goes to what was checked: a DNS that answers otherwise a moment later gains
+    nothing, also when the name ends with a dot."""
     answers = [["127.0.0.1"], ["10.0.0.1"]]
 
     async def resolve(host: str) -> list[str]:
@@ -179,8 +194,8 @@ def git_host_6() -> Iterator[GitHost]:
 
 @pytest.mark.parametrize("host", ["[::1]", "[0:0::0001]", "only-we-know.invalid"])
 async def test_a_host_by_ipv6(git_host_6: GitHost, tmp_path: Path, host: str) -> None:
-    """A Git host by its IPv6 address, or with nothing else: read, also after a redirect, and with the credential of just that
-    host."""
+    """A Git host by its IPv6 address, or with nothing else: read, also after a redirect, and with
+    the credential of just that host."""
 
     async def resolve(_host: str) -> list[str]:
         return ["::1"]
@@ -189,7 +204,9 @@ async def test_a_host_by_ipv6(git_host_6: GitHost, tmp_path: Path, host: str) ->
     place = f"{host if host[0] != '[' else '[::1]'}:{git_host_6.port}"
     file.write_text(f'["http://{place}"]\nusername = "{USER}"\npassword = "{PASSWORD}"\n')
     file.chmod(0o600)
-    read = reader(resolve=resolve, repository_networks=("::1",), credentials=load_credentials(str(file)))
+    read = reader(
+        resolve=resolve, repository_networks=("::1",), credentials=load_credentials(str(file))
+    )
     for prefix in ("", "moved/", "private/"):
         reading = await read.read(f"http://{host}:{git_host_6.port}/{prefix}example.git")
         assert reading.file.text == DEVFILE
@@ -197,9 +214,11 @@ async def test_a_host_by_ipv6(git_host_6: GitHost, tmp_path: Path, host: str) ->
     assert git_host_6.hosts[-1] == place
 
 
-async def test_through_a_proxy(git_host: GitHost, inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is not known here goes to the proxy, which finds and judges it, redirects included; one that is known is checked
-    here first, and an address in any case."""
+async def test_through_a_proxy(
+    git_host: GitHost, inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is not known here goes to the proxy, which finds and judges it, redirects
+    included; one that is known is checked here first, and an address in any case."""
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{git_host.port}")
     git_host.proxied.clear()
     reading = await reader().read("http://git.nowhere.invalid/example.git")
@@ -215,10 +234,14 @@ async def test_through_a_proxy(git_host: GitHost, inside: Inside, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    "entry", ["git.example.com", ".example.com", "*", "127.0.0.1/32", "127.0.0.1", "git.example.com:{port}"]
+    "entry",
+    ["git.example.com", ".example.com", "*", "127.0.0.1/32", "127.0.0.1", "git.example.com:{port}"],
 )
-async def test_past_the_proxy(git_host: GitHost, monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
-    """What NO_PROXY names is connected to as it was checked; Git does not read the variable in a way of its own."""
+async def test_past_the_proxy(
+    git_host: GitHost, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    """What NO_PROXY names is connected to as it was checked; Git does not read the variable in a
+    way of its own."""
     proxy = GitHost()
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
     monkeypatch.setenv("NO_PROXY", entry.format(port=git_host.port))
@@ -229,7 +252,9 @@ async def test_past_the_proxy(git_host: GitHost, monkeypatch: pytest.MonkeyPatch
 
     try:
         read = reader(resolve=resolve, repository_networks=LOOPBACK)
-        assert (await read.read(f"http://{host}:{git_host.port}/moved/example.git")).file.text == DEVFILE
+        assert (
+            await read.read(f"http://{host}:{git_host.port}/moved/example.git")
+        ).file.text == DEVFILE
         assert proxy.proxied == []
     finally:
         proxy.stop()

@@ -1,4 +1,5 @@
-"""Repositories by SSH, on a real sshd, from an account that has everything of its own that `ssh` and Git might lend."""
+"""Repositories by SSH, on a real sshd, from an account that has everything of its own that `ssh`
+and Git might lend."""
 
 from __future__ import annotations
 
@@ -48,7 +49,10 @@ def account(sshd: SshHost) -> Iterator[Account]:
     made = Account()
     made.ssh_config.write_text(f"IdentityFile {made.home}/system\nStrictHostKeyChecking no\n")
     told = subprocess.run(
-        ["ssh-agent", "-s", "-a", f"{made.home}/agent.sock"], check=True, capture_output=True, text=True
+        ["ssh-agent", "-s", "-a", f"{made.home}/agent.sock"],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     pid = told.stdout.split("SSH_AGENT_PID=")[1].split(";")[0]
     made.environ["SSH_AUTH_SOCK"] = f"{made.home}/agent.sock"
@@ -66,7 +70,9 @@ def keys(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Keys:
         key(account.home, "system"),
         key(folder, "operator"),
     )
-    subprocess.run(["ssh-add", "-q", str(made.agent)], check=True, capture_output=True, env=account.environ)
+    subprocess.run(
+        ["ssh-add", "-q", str(made.agent)], check=True, capture_output=True, env=account.environ
+    )
     made.agent.unlink()
     return made
 
@@ -79,18 +85,26 @@ def all_let_in(sshd: SshHost, keys: Keys) -> None:
 
 
 def hosts_file(
-    folder: Path, sshd: SshHost, *, host: str = "127.0.0.1", key: Path | None = None, host_key: str = ""
+    folder: Path,
+    sshd: SshHost,
+    *,
+    host: str = "127.0.0.1",
+    key: Path | None = None,
+    host_key: str = "",
 ) -> str:
     file = folder / "hosts.toml"
     named = f'key = "{key}"\n' if key else ""
-    file.write_text(f'["{host}:{sshd.port}"]\nhost_keys = ["{host_key or public(sshd.key)}"]\n{named}')
+    file.write_text(
+        f'["{host}:{sshd.port}"]\nhost_keys = ["{host_key or public(sshd.key)}"]\n{named}'
+    )
     return str(file)
 
 
 @pytest.mark.usefixtures("all_let_in")
 def test_the_accounts_own_keys_open_the_host(account: Account, sshd: SshHost, keys: Keys) -> None:
-    """What the other tests rest on: in this account, `ssh` by itself finds keys in passwd's home whatever HOME says, in the agent
-    and by the machine's configuration, and each of them opens the host."""
+    """What the other tests rest on: in this account, `ssh` by itself finds keys in passwd's home
+    whatever HOME says, in the agent and by the machine's configuration, and each of them opens the
+    host."""
     plain = (
         "-o",
         "BatchMode=yes",
@@ -117,8 +131,8 @@ def test_the_accounts_own_keys_open_the_host(account: Account, sshd: SshHost, ke
 def test_the_servers_own_identity_is_lent_to_nobody(
     account: Account, sshd: SshHost, git_host: GitHost, tmp_path: Path
 ) -> None:
-    """Of a host that the operator's file names without a key, nothing is read that takes one: neither a key nor any other
-    method of the account's is even tried."""
+    """Of a host that the operator's file names without a key, nothing is read that takes one:
+    neither a key nor any other method of the account's is even tried."""
     url = sshd.url(git_host.folder / "example.git")
     error = account.read(url, git_ssh=hosts_file(tmp_path, sshd))
     assert (error["code"], "git_ssh" in error["hint"]) == ("repository-private", True)
@@ -131,12 +145,17 @@ def test_the_servers_own_identity_is_lent_to_nobody(
 @pytest.mark.usefixtures("all_let_in")
 @pytest.mark.parametrize(
     "form",
-    ["ssh://{user}@127.0.0.1:{port}{path}", "ssh://localhost:{port}{path}", "ssh://[::1]:{port}{path}"],
+    [
+        "ssh://{user}@127.0.0.1:{port}{path}",
+        "ssh://localhost:{port}{path}",
+        "ssh://[::1]:{port}{path}",
+    ],
 )
 def test_a_host_that_no_file_names_is_not_connected_to(
     account: Account, sshd: SshHost, git_host: GitHost, tmp_path: Path, *, form: str
 ) -> None:
-    """By SSH, only hosts of the operator's file are spoken to, by name and port; the error says so, whether they are there or not."""
+    """By SSH, only hosts of the operator's file are spoken to, by name and port; the error says so,
+    whether they are there or not."""
     path = git_host.folder / "example.git"
     url = form.format(user=USER, port=sshd.port, path=path)
     other = hosts_file(tmp_path, sshd, host="git.example.com")
@@ -152,7 +171,8 @@ def test_a_host_that_no_file_names_is_not_connected_to(
 def test_the_operators_key_opens_its_host(
     account: Account, sshd: SshHost, keys: Keys, git_host: GitHost, tmp_path: Path, *, host: str
 ) -> None:
-    """A repository is read with the key that the file names, and no other is offered; also at an IPv6 address with a port."""
+    """A repository is read with the key that the file names, and no other is offered; also at an
+    IPv6 address with a port."""
     url = sshd.url(git_host.folder / "example.git", host)
     reading = account.read(url, git_ssh=hosts_file(tmp_path, sshd, host=host, key=keys.operator))
     assert reading == {"text": DEVFILE, "url": url}
@@ -177,8 +197,8 @@ def test_a_key_that_is_not_let_in_is_not_helped_by_others(
 def test_a_host_with_another_key_gets_nothing(
     account: Account, sshd: SshHost, keys: Keys, git_host: GitHost, tmp_path: Path
 ) -> None:
-    """A host key that differs from the file's is refused in words, before anybody signs in; what the account's known hosts say
-    of that host counts for nothing."""
+    """A host key that differs from the file's is refused in words, before anybody signs in; what
+    the account's known hosts say of that host counts for nothing."""
     known = f"[127.0.0.1]:{sshd.port} {public(sshd.key)}\n"
     (account.home / ".ssh" / "known_hosts").write_text(known)
     url = sshd.url(git_host.folder / "example.git")
@@ -194,14 +214,17 @@ def test_a_host_with_another_key_gets_nothing(
 def test_git_takes_nothing_of_the_accounts_over_http(
     account: Account, git_host: GitHost, tmp_path: Path
 ) -> None:
-    """Neither `.netrc`, `.gitconfig`, `.git-credentials`, cookies nor variables of Git's in the server's environment open a
-    private repository, or lead elsewhere; the host is shown nothing of them."""
+    """Neither `.netrc`, `.gitconfig`, `.git-credentials`, cookies nor variables of Git's in the
+    server's environment open a private repository, or lead elsewhere; the host is shown nothing of
+    them."""
     if not (git_host.folder / "lent.git").exists():
         git_host.make("lent", {".devfile.yaml": DEVFILE})
     opens = f"http://{GIT_USER}:{PASSWORD}@127.0.0.1:{git_host.port}"
     cookies = tmp_path / "cookies"
     cookies.write_text(f"127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\t{PASSWORD}\n")
-    (account.home / ".netrc").write_text(f"machine 127.0.0.1 login {GIT_USER} password {PASSWORD}\n")
+    (account.home / ".netrc").write_text(
+        f"machine 127.0.0.1 login {GIT_USER} password {PASSWORD}\n"
+    )
     (account.home / ".git-credentials").write_text(f"{opens}\n")
     gitconfig = account.home / ".gitconfig"
     gitconfig.write_text(

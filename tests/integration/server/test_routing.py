@@ -24,23 +24,34 @@ from moorage.server.workspaces.models import Workspace
 
 async def start(server: Server, workspace: str, user: int) -> tuple[int, str]:
     answer = await server.call(
-        "POST", contract.START_PATH.format(workspace=workspace), "gateway-secret", json={"user": user}
+        "POST",
+        contract.START_PATH.format(workspace=workspace),
+        "gateway-secret",
+        json={"user": user},
     )
     return answer.status_code, "" if answer.status_code == 204 else answer.json()["code"]
 
 
 async def test_a_route_from_creation_to_end(server: Server, repository: str) -> None:
-    """The table follows the workspace: an address only while it runs, the cause when it failed, nothing once it is gone."""
+    """The table follows the workspace: an address only while it runs, the cause when it failed,
+    nothing once it is gone."""
     async with server.gateway() as gateway, server.agent() as agent:
         assert gateway.table.routes == ()
         assert gateway.table.server_url == "http://localhost:8080"
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         table = await gateway.until(lambda table: len(table.routes) == 1)
         route = table.routes[0]
-        assert (route.workspace, route.owner, route.title, route.address) == (name, 1, "example", "")
+        assert (route.workspace, route.owner, route.title, route.address) == (
+            name,
+            1,
+            "example",
+            "",
+        )
         assert route.open_path == "/?folder=/projects/example"
         await agent.report(name, 1, ActualState.STARTING, address="10.0.0.7")
-        await gateway.until(lambda t: t.routes[0].state is ActualState.STARTING and not t.routes[0].address)
+        await gateway.until(
+            lambda t: t.routes[0].state is ActualState.STARTING and not t.routes[0].address
+        )
         await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
         await gateway.until(lambda t: t.routes[0].address == "10.0.0.7")
         await server.post(f"/workspaces/{name}/stop")
@@ -78,7 +89,8 @@ async def test_a_silent_agent_takes_no_route_away(server: Server, repository: st
 async def test_an_address_that_no_workspace_has_goes_no_further(
     sqlite_server: Server, repository: str, address: str, told: str
 ) -> None:
-    """Gateways are not told of it; the workspace shows what is the matter, also where it was stored before anybody looked."""
+    """Gateways are not told of it; the workspace shows what is the matter, also where it was stored
+    before anybody looked."""
     server = sqlite_server
     async with server.gateway() as gateway, server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
@@ -92,7 +104,9 @@ async def test_an_address_that_no_workspace_has_goes_no_further(
         assert (await server.get(f"/workspaces/{name}")).json()["state"] == state.value
         async with server.core.database.write() as session:
             row = (await session.scalars(select(Workspace).where(Workspace.name == name))).one()
-            actual = ActualWorkspace(name=name, generation=1, state=ActualState.RUNNING, address=address)
+            actual = ActualWorkspace(
+                name=name, generation=1, state=ActualState.RUNNING, address=address
+            )
             row.actual, row.state = msgspec.json.encode(actual).decode(), "Running"
             announce(session, ActualChanged(workspace=name))
         route = (await gateway.until(lambda t: t.routes[0].state is ActualState.RUNNING)).routes[0]
@@ -109,7 +123,8 @@ async def test_a_wrong_token_is_refused_before_the_upgrade(sqlite_server: Server
 
 
 async def test_a_sign_out_at_a_gateway_ends_the_session(sqlite_server: Server) -> None:
-    """The gateway names the session; it ends here and at every gateway. One that has ended already is no error."""
+    """The gateway names the session; it ends here and at every gateway. One that has ended already
+    is no error."""
     await sqlite_server.hand_over(await sqlite_server.session("admin"))
     async with sqlite_server.gateway() as gateway:
         table = await gateway.until(lambda t: len(t.sessions) == 1)
@@ -121,8 +136,9 @@ async def test_a_sign_out_at_a_gateway_ends_the_session(sqlite_server: Server) -
 
 
 async def test_a_gateway_knows_and_ends_what_it_took_over_alone(server: Server) -> None:
-    """Another gateway is told of no session that it did not exchange, and does not end one that it names all the same; it is told of one
-    once it has, also of one that somebody has at both. Signing out at the server, or at either, ends it everywhere."""
+    """Another gateway is told of no session that it did not exchange, and does not end one that it
+    names all the same; it is told of one once it has, also of one that somebody has at both.
+    Signing out at the server, or at either, ends it everywhere."""
     _, far_token = await add_far_agent(server)
     await server.user("ann")
     admins, anns = await server.session("admin"), await server.session("ann")
@@ -131,7 +147,11 @@ async def test_a_gateway_knows_and_ends_what_it_took_over_alone(server: Server) 
         hers = await server.hand_over(anns, far_token, FAR)
         await near.until(lambda t: [s.id for s in t.sessions] == [mine])
         await far.until(lambda t: [s.id for s in t.sessions] == [hers])
-        for session, token in ((mine, far_token), (hers, "gateway-secret"), ("nobodys-session", far_token)):
+        for session, token in (
+            (mine, far_token),
+            (hers, "gateway-secret"),
+            ("nobodys-session", far_token),
+        ):
             path = contract.SESSION_PATH.format(session=session)
             assert (await server.call("DELETE", path, token)).status_code == 204
         for cookie in (admins, anns):
@@ -161,7 +181,8 @@ async def test_codes_of_one_session_at_once(server: Server) -> None:
 
 
 async def test_sessions_of_before_stay_at_the_own_gateway(folder: Path, database: str) -> None:
-    """A database of before has nothing about who took a session over: this installation's own gateway keeps all, others none."""
+    """A database of before has nothing about who took a session over: this installation's own
+    gateway keeps all, others none."""
     async with serving(folder, Settings(database=database)) as server:
         await add_far_agent(server)
         cookie = await server.session("admin")
@@ -203,7 +224,9 @@ async def test_only_the_owner_starts_from_the_stopped_page(server: Server, repos
     assert (await server.get(f"/workspaces/{name}")).json()["desired"] == "Running"
     await server.call("DELETE", f"/api/v1/workspaces/{name}")
     assert await start(server, name, 1) == (409, "workspace-terminating")
-    refused = await server.call("POST", contract.START_PATH.format(workspace=name), "nope", json={"user": 1})
+    refused = await server.call(
+        "POST", contract.START_PATH.format(workspace=name), "nope", json={"user": 1}
+    )
     assert refused.status_code == 401
 
 
@@ -217,10 +240,12 @@ async def add_far_agent(server: Server) -> tuple[str, str]:
 
 
 async def test_a_gateway_knows_its_own_zone_alone(server: Server, repository: str) -> None:
-    """Agents and their gateways may be added at any time: a route, and a grant, appears at the gateway of its agent's zone at
-    once, and at no other."""
+    """Agents and their gateways may be added at any time: a route, and a grant, appears at the
+    gateway of its agent's zone at once, and at no other."""
     async with server.gateway() as near, server.agent() as near_agent:
-        here = (await server.post("/workspaces", {"repository": repository, "agent": "local"})).json()["name"]
+        here = (
+            await server.post("/workspaces", {"repository": repository, "agent": "local"})
+        ).json()["name"]
         agent_token, gateway_token = await add_far_agent(server)
         async with server.gateway(gateway_token) as far, server.agent(agent_token) as far_agent:
             assert far.table.routes == ()
@@ -259,12 +284,14 @@ async def grant(server: Server, user: int, workspace: str) -> None:
         announce(session, GrantChanged())
 
 
-async def test_a_gateway_starts_workspaces_of_its_zone_alone(sqlite_server: Server, repository: str) -> None:
+async def test_a_gateway_starts_workspaces_of_its_zone_alone(
+    sqlite_server: Server, repository: str
+) -> None:
     """Another zone's workspace does not exist for it, whoever asks."""
     _, gateway_token = await add_far_agent(sqlite_server)
-    name = (await sqlite_server.post("/workspaces", {"repository": repository, "agent": "local"})).json()[
-        "name"
-    ]
+    name = (
+        await sqlite_server.post("/workspaces", {"repository": repository, "agent": "local"})
+    ).json()["name"]
     await sqlite_server.post(f"/workspaces/{name}/stop")
     path = contract.START_PATH.format(workspace=name)
     refused = await sqlite_server.call("POST", path, gateway_token, json={"user": 1})

@@ -28,7 +28,9 @@ remote_development:
 HOUR, DAY = 3600.0, 86400.0
 
 
-async def put(server: Server, text: str, version: int | None = None, name: str = "local") -> httpx.Response:
+async def put(
+    server: Server, text: str, version: int | None = None, name: str = "local"
+) -> httpx.Response:
     body = {"text": text} | ({} if version is None else {"version": version})
     return await server.call("PUT", f"/api/v1/agents/{name}/settings", json=body)
 
@@ -52,9 +54,17 @@ async def connected(server: Server, **hello: Any) -> AsyncIterator[Agent]:
 async def test_the_agent_of_one_machine_ends_nothing(server: Server) -> None:
     """Its first version says so: no workspace of `moor up` stops or disappears by the clock."""
     found = await settings(server)
-    assert (found["version"], found["source"], found["author"], found["file"]) == (1, "api", "", False)
+    assert (found["version"], found["source"], found["author"], found["file"]) == (
+        1,
+        "api",
+        "",
+        False,
+    )
     effective = yaml.safe_load(found["effective"])["remote_development"]
-    assert (effective["max_active_hours_before_stop"], effective["max_stopped_hours_before_termination"]) == (
+    assert (
+        effective["max_active_hours_before_stop"],
+        effective["max_stopped_hours_before_termination"],
+    ) == (
         0,
         0,
     )
@@ -62,7 +72,8 @@ async def test_the_agent_of_one_machine_ends_nothing(server: Server) -> None:
 
 
 async def test_what_is_too_long_or_no_version(sqlite_server: Server) -> None:
-    """Settings have a length that forms and the API keep to; a version that cannot be is one that is not there."""
+    """Settings have a length that forms and the API keep to; a version that cannot be is one that
+    is not there."""
     form = {"text": "#" + "a" * settings_of_agents.LONGEST, "version": "1"}
     page = await sqlite_server.call("POST", "/agents/local/settings", data=form)
     assert (page.status_code, "are allowed" in page.text) == (422, True)
@@ -73,10 +84,15 @@ async def test_what_is_too_long_or_no_version(sqlite_server: Server) -> None:
 
 
 async def test_settings_are_versioned(server: Server) -> None:
-    """Each change is a version with its author and time; text and comments stay; what was before can be read."""
+    """Each change is a version with its author and time; text and comments stay; what was before
+    can be read."""
     first = await put(server, TEXT, 1)
     assert first.status_code == 200
-    assert (first.json()["version"], first.json()["author"], first.json()["text"]) == (2, "admin", TEXT)
+    assert (first.json()["version"], first.json()["author"], first.json()["text"]) == (
+        2,
+        "admin",
+        TEXT,
+    )
     assert (await put(server, TEXT)).json()["version"] == 2, "the same text is no change"
     assert (await put(server, TEXT + "# and a comment\n", 2)).json()["version"] == 3
     versions = (await server.get("/agents/local/settings/versions")).json()["items"]
@@ -104,7 +120,11 @@ async def test_two_who_edit_the_same_version(server: Server) -> None:
     """The second is told, and changes nothing; whoever names no version means whatever there is."""
     assert (await put(server, TEXT, 1)).status_code == 200
     late = await put(server, "remote_development: {}", 1)
-    assert (late.status_code, late.json()["code"], late.json()["newest"]) == (409, "settings-changed", 2)
+    assert (late.status_code, late.json()["code"], late.json()["newest"]) == (
+        409,
+        "settings-changed",
+        2,
+    )
     assert (await settings(server))["text"] == TEXT
     assert (await put(server, "remote_development: {}")).json()["version"] == 3
 
@@ -119,13 +139,19 @@ async def test_two_at_the_same_moment(server: Server) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "field"),
     [
-        ("remote_development:\n  workspaces_quota: many\n", 2, "remote_development.workspaces_quota"),
+        (
+            "remote_development:\n  workspaces_quota: many\n",
+            2,
+            "remote_development.workspaces_quota",
+        ),
         ("remote_development:\n  node_selektor: {}\n", 2, "remote_development.node_selektor"),
         ("a: [\n", 2, ""),
         ("remote_development:\n  storage:\n    size: big\n", 3, "remote_development.storage.size"),
     ],
 )
-async def test_settings_that_are_none(sqlite_server: Server, text: str, line: int, field: str) -> None:
+async def test_settings_that_are_none(
+    sqlite_server: Server, text: str, line: int, field: str
+) -> None:
     """Refused with the line and the setting at fault; nothing is stored."""
     answer = await put(sqlite_server, text)
     assert (answer.status_code, answer.json()["code"], answer.json()["line"]) == (
@@ -142,7 +168,9 @@ async def test_what_docker_leaves_aside_is_said(sqlite_server: Server) -> None:
     text = "remote_development: {node_selector: {disk: ssd}, labels: {a: b}}"
     assert (await put(sqlite_server, text)).json()["warnings"] == []
     async with connected(sqlite_server):
-        assert (await settings(sqlite_server))["warnings"] == ["has no effect on Docker: node_selector"]
+        assert (await settings(sqlite_server))["warnings"] == [
+            "has no effect on Docker: node_selector"
+        ]
 
 
 async def test_the_agent_is_told_and_answers(server: Server) -> None:
@@ -156,7 +184,9 @@ async def test_the_agent_is_told_and_answers(server: Server) -> None:
         assert (await put(server, TEXT)).json()["taken"]["version"] in (0, 1)
         sent = await agent.expect(contract.Settings)
         assert (sent.version, sent.text) == (2, TEXT)
-        await agent.send(contract.SettingsTaken(version=2, problem="This agent does not accept that."))
+        await agent.send(
+            contract.SettingsTaken(version=2, problem="This agent does not accept that.")
+        )
 
         async def told() -> bool:
             taken = (await settings(server))["taken"]
@@ -168,7 +198,8 @@ async def test_the_agent_is_told_and_answers(server: Server) -> None:
 
 
 async def test_an_agent_with_a_file_of_its_own(server: Server) -> None:
-    """The file becomes a version, once; nothing can be set beside it; without the file, that is over."""
+    """The file becomes a version, once; nothing can be set beside it; without the file, that is
+    over."""
     async with connected(server, settings_file=TEXT) as agent:
         sent = await agent.expect(contract.Settings)
         assert (sent.version, sent.text) == (2, TEXT)
@@ -217,10 +248,13 @@ async def test_only_administrators_see_and_set_them(sqlite_server: Server) -> No
         assert answer.status_code == 403
 
 
-# ------------------------------------------------------------------------------------------ where workspaces go
+# ------------------------------------------------------------------------------ where workspaces go
 async def test_where_a_new_workspace_goes(server: Server, repository: str) -> None:
-    """To the agent that was asked for; else to the connected one with the fewest. It says where it is."""
-    made = (await server.post("/agents", {"name": "far", "zone_url": "https://dev.example.com"})).json()
+    """To the agent that was asked for; else to the connected one with the fewest. It says where it
+    is."""
+    made = (
+        await server.post("/agents", {"name": "far", "zone_url": "https://dev.example.com"})
+    ).json()
     async with server.agent(), server.agent(made["tokens"]["agent"]):
 
         async def create(**body: str) -> dict[str, Any]:
@@ -236,8 +270,11 @@ async def test_where_a_new_workspace_goes(server: Server, repository: str) -> No
 
 
 async def test_agents_that_take_none_say_so(server: Server, repository: str) -> None:
-    """Disabled, by an administrator or by its settings; unknown; never connected; full: each in plain words."""
-    made = (await server.post("/agents", {"name": "far", "zone_url": "https://dev.example.com"})).json()
+    """Disabled, by an administrator or by its settings; unknown; never connected; full: each in
+    plain words."""
+    made = (
+        await server.post("/agents", {"name": "far", "zone_url": "https://dev.example.com"})
+    ).json()
 
     async def refusal(agent: str = "far", token: str = "admin-secret") -> tuple[int, str, str]:
         answer = await server.post("/workspaces", {"repository": repository, "agent": agent}, token)
@@ -256,7 +293,9 @@ async def test_agents_that_take_none_say_so(server: Server, repository: str) -> 
         await put(server, "remote_development: {enabled: false}", name="far")
         assert (await refusal())[:2] == (422, "agent-disabled")
         await put(
-            server, "remote_development: {workspaces_quota: 2, workspaces_per_user_quota: 1}", name="far"
+            server,
+            "remote_development: {workspaces_quota: 2, workspaces_per_user_quota: 1}",
+            name="far",
         )
         assert (await refusal())[0] == 201
         assert (await refusal())[:2] == (429, "agent-workspaces-per-user")
@@ -277,7 +316,8 @@ async def test_a_quota_holds_against_many_at_once(server: Server, repository: st
 
 # ------------------------------------------------------------------------------------------ hours
 async def test_what_has_run_for_too_long_is_stopped(server: Server, repository: str) -> None:
-    """The agent is told, the workspace says why; a start takes the note away and begins the time anew."""
+    """The agent is told, the workspace says why; a start takes the note away and begins the time
+    anew."""
     await put(server, "remote_development: {max_active_hours_before_stop: 36}")
     async with server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
@@ -292,7 +332,8 @@ async def test_what_has_run_for_too_long_is_stopped(server: Server, repository: 
         assert shown["desired"] == "Stopped"
         assert shown["notice"]["code"] == "stopped-by-limit"
         assert (
-            shown["notice"]["message"] == "Stopped after 36 hours of running (settings of the agent local)."
+            shown["notice"]["message"]
+            == "Stopped after 36 hours of running (settings of the agent local)."
         )
         assert shown["notice"]["hint"] == "Start it again: its files are there."
         started = (await server.post(f"/workspaces/{name}/start")).json()
@@ -306,7 +347,8 @@ async def test_what_has_run_for_too_long_is_stopped(server: Server, repository: 
 
 
 async def test_what_was_stopped_for_too_long_is_deleted(server: Server, repository: str) -> None:
-    """Its owner reads of it from a week before; a start takes it back, and a later stop begins anew."""
+    """Its owner reads of it from a week before; a start takes it back, and a later stop begins
+    anew."""
     await put(server, "remote_development: {max_stopped_hours_before_termination: 744}")
     async with server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]

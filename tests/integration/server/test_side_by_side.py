@@ -1,4 +1,5 @@
-"""What happens at the same moment: two who write the same rows, a reader beside a writer, an end in the middle."""
+"""What happens at the same moment: two who write the same rows, a reader beside a writer, an end in
+the middle."""
 
 from __future__ import annotations
 
@@ -11,7 +12,13 @@ import pytest
 from sqlalchemy import select, update
 
 from integration.server.harness import Server, counted, events, eventually, many, name_of, serving
-from moorage.contract import ActualState, ActualWorkspace, DesiredState, DesiredWorkspace, WorkspaceSpec
+from moorage.contract import (
+    ActualState,
+    ActualWorkspace,
+    DesiredState,
+    DesiredWorkspace,
+    WorkspaceSpec,
+)
 from moorage.contract import agent as contract
 from moorage.server.accounts import revocation
 from moorage.server.accounts.changes import SessionChanged, UserChanged
@@ -26,15 +33,20 @@ from moorage.server.workspaces.reports import store_reports
 
 
 async def test_what_is_sent_while_it_is_reported(server: Server) -> None:
-    """The note that workspaces were sent and the report on them wait for each other in one order only, wherever the rows lie."""
+    """The note that workspaces were sent and the report on them wait for each other in one order
+    only, wherever the rows lie."""
     await many(server, 60)
     names = [name_of(number) for number in range(60)]
     for _ in range(12):
         async with server.core.database.write() as session:
-            await session.execute(update(Workspace).where(Workspace.id <= 10).values(updated_at=1.0))
+            await session.execute(
+                update(Workspace).where(Workspace.id <= 10).values(updated_at=1.0)
+            )
     for generation in range(1, 16):
         async with server.core.database.write() as session:
-            await session.execute(update(Workspace).values(sent_at=None, requested_generation=generation))
+            await session.execute(
+                update(Workspace).values(sent_at=None, requested_generation=generation)
+            )
         wishes = [
             DesiredWorkspace(
                 name=name,
@@ -44,8 +56,13 @@ async def test_what_is_sent_while_it_is_reported(server: Server) -> None:
             )
             for name in random.sample(names, len(names))
         ]
-        said = [ActualWorkspace(name=n, generation=generation, state=ActualState.STARTING) for n in names]
-        await asyncio.gather(desired.sent(server.core, wishes, 5.0), store_reports(server.core, 1, said))
+        said = [
+            ActualWorkspace(name=n, generation=generation, state=ActualState.STARTING)
+            for n in names
+        ]
+        await asyncio.gather(
+            desired.sent(server.core, wishes, 5.0), store_reports(server.core, 1, said)
+        )
     async with server.core.database.read() as session:
         rows = (await session.scalars(select(Workspace))).all()
     assert {(row.sent_at, row.state) for row in rows} == {(5.0, "Starting")}
@@ -82,7 +99,8 @@ async def test_what_is_committed_is_told(server: Server) -> None:
 async def test_limits_of_the_installation_hold_over_all_agents(
     folder: Path, database: str, repository: str
 ) -> None:
-    """Of many that are asked for at the same moment on two agents, as many are made as one person may have."""
+    """Of many that are asked for at the same moment on two agents, as many are made as one person
+    may have."""
     async with serving(folder, Settings(database=database, workspaces_per_user=1)) as server:
         added = await server.post("/agents", {"name": "far", "zone_url": "https://far.example.com"})
         async with server.agent(), server.agent(added.json()["tokens"]["agent"]):
@@ -96,7 +114,8 @@ async def test_limits_of_the_installation_hold_over_all_agents(
 
 
 async def test_others_changes_cost_a_list_nothing(sqlite_server: Server) -> None:
-    """A page that shows one's own workspaces asks the database when one of them has changed, not at each of anybody's."""
+    """A page that shows one's own workspaces asks the database when one of them has changed, not at
+    each of anybody's."""
     token = await sqlite_server.user("ann")
     others = [
         ActualChanged(workspace="workspace-1-1-000000", agent=1),
@@ -106,7 +125,9 @@ async def test_others_changes_cost_a_list_nothing(sqlite_server: Server) -> None
 
     def reads(statements: list[str]) -> int:
         """How often the list is read in them; others of the server look at single tables."""
-        return sum("JOIN agents" in statement and "JOIN users" in statement for statement in statements)
+        return sum(
+            "JOIN agents" in statement and "JOIN users" in statement for statement in statements
+        )
 
     async with sqlite_server.client(token) as client:
         watched = events(client, "/api/v1/workspaces/events")
@@ -134,7 +155,9 @@ async def test_a_devfile_is_not_read_to_list_workspaces(sqlite_server: Server) -
     assert not [s for s in statements if "workspaces.devfile," in s or "workspaces.devfile " in s]
 
 
-async def test_limits_that_take_long_hide_no_agent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_limits_that_take_long_hide_no_agent(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While many workspaces are being stopped for their hours, agents go on being seen."""
 
     async def endless(_: object) -> None:
@@ -170,7 +193,10 @@ async def test_who_was_blocked_meanwhile_starts_no_command(server: Server, repos
 
 async def test_signing_out_is_not_taken_for_a_deletion(server: Server, repository: str) -> None:
     """A workspace's page that is open in another tab says that nobody is signed in any more."""
-    headers = {"Cookie": f"moorage={await server.session('admin')}", "Origin": "http://localhost:8080"}
+    headers = {
+        "Cookie": f"moorage={await server.session('admin')}",
+        "Origin": "http://localhost:8080",
+    }
     name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
     async with (
         server.client(None, headers=headers) as client,

@@ -1,4 +1,5 @@
-"""Many streams of one person: how many there may be, what a change costs, who does not read, and when they end."""
+"""Many streams of one person: how many there may be, what a change costs, who does not read, and
+when they end."""
 
 from __future__ import annotations
 
@@ -66,7 +67,9 @@ async def next_event(lines: AsyncIterator[str]) -> str:
 async def change(server: Server, title: str, *, number: int = 0) -> None:
     """A change of one workspace, as by a service."""
     async with server.core.database.write() as session:
-        await session.execute(update(Workspace).where(Workspace.name == name_of(number)).values(title=title))
+        await session.execute(
+            update(Workspace).where(Workspace.name == name_of(number)).values(title=title)
+        )
         announce(session, ActualChanged(workspace=name_of(number), agent=1))
 
 
@@ -83,8 +86,9 @@ async def signed_in(server: Server, name: str = "admin") -> dict[str, str]:
 
 
 async def test_streams_of_one_person_are_limited(folder: Path) -> None:
-    """Lists and workspaces, pages and programs, by whatever session or token, count together; the next is refused with a cause
-    and what to do. Somebody else's are not touched, and one that is closed makes room."""
+    """Lists and workspaces, pages and programs, by whatever session or token, count together; the
+    next is refused with a cause and what to do. Somebody else's are not touched, and one that is
+    closed makes room."""
     async with serving(folder, Settings(streams_per_person=4)) as server:
         await many(server, 1)
         ann = await server.user("ann")
@@ -126,8 +130,11 @@ def _free(server: Server) -> object:
 
 
 @pytest.mark.parametrize("path", [LIST, PAGE, "one", "one page"])
-async def test_a_change_is_rendered_once_for_all_streams_of_a_person(server: Server, path: str) -> None:
-    """However many of them there are, and by whatever session: each is told, with one look at the database and one rendering."""
+async def test_a_change_is_rendered_once_for_all_streams_of_a_person(
+    server: Server, path: str
+) -> None:
+    """However many of them there are, and by whatever session: each is told, with one look at the
+    database and one rendering."""
     await many(server, 3)
     path = {
         "one": f"/api/v1/workspaces/{name_of(0)}/events",
@@ -152,7 +159,8 @@ async def test_a_change_is_rendered_once_for_all_streams_of_a_person(server: Ser
 
 
 async def test_changes_ask_nobody_who_they_are(server: Server) -> None:
-    """Streams are let in once: what changes, of workspaces and of other people, costs no look at sessions or tokens."""
+    """Streams are let in once: what changes, of workspaces and of other people, costs no look at
+    sessions or tokens."""
     await many(server, 2)
     await server.user("bob")
     async with (
@@ -171,7 +179,8 @@ async def test_changes_ask_nobody_who_they_are(server: Server) -> None:
 
 
 async def test_a_stream_begins_with_what_is(server: Server) -> None:
-    """Also when somebody watches already: whoever comes after a change is shown no state of before it, at no time."""
+    """Also when somebody watches already: whoever comes after a change is shown no state of before
+    it, at no time."""
     await many(server, 1)
     path = f"/api/v1/workspaces/{name_of(0)}/events"
     async with server.client() as client, streams(client, path, 1):
@@ -182,8 +191,11 @@ async def test_a_stream_begins_with_what_is(server: Server) -> None:
             await later.aclose()
 
 
-async def test_who_does_not_read_is_cut_off(sqlite_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader that takes nothing is waited for a while, holds the newest state alone, delays nobody, and frees its place."""
+async def test_who_does_not_read_is_cut_off(
+    sqlite_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that takes nothing is waited for a while, holds the newest state alone, delays
+    nobody, and frees its place."""
     monkeypatch.setattr(server_events, "WRITE_SECONDS", 1.0)
     server = sqlite_server
     await many(server, 1)

@@ -10,7 +10,14 @@ from sqlalchemy import select
 
 from integration.server.git_host import DEVFILE, GitHost
 from integration.server.harness import Server, events, eventually, serving
-from moorage.contract import ActualState, DesiredState, DesiredWorkspace, Stage, StageName, StageState
+from moorage.contract import (
+    ActualState,
+    DesiredState,
+    DesiredWorkspace,
+    Stage,
+    StageName,
+    StageState,
+)
 from moorage.contract import agent as contract
 from moorage.server.settings import Settings
 from moorage.server.workspaces.models import Workspace
@@ -61,7 +68,9 @@ async def test_requests_that_are_refused(sqlite_server: Server, repository: str)
     for body, status, code, field in cases:
         answer = await server.post("/workspaces", {"repository": repository, **body})
         problem = answer.json()
-        assert (answer.status_code, problem["code"], problem["field"]) == (status, code, field), problem
+        assert (answer.status_code, problem["code"], problem["field"]) == (status, code, field), (
+            problem
+        )
         assert problem["detail"]
     assert (await server.get("/workspaces")).json() == {"items": []}
 
@@ -87,7 +96,8 @@ async def test_limits_on_workspaces(folder: Path, repository: str) -> None:
 
 
 async def test_the_agent_is_told_at_once(server: Server, repository: str) -> None:
-    """A connected agent has the spec before the answer, or within 50 ms after it; environment and proxy address are in it."""
+    """A connected agent has the spec before the answer, or within 50 ms after it; environment and
+    proxy address are in it."""
     async with server.agent() as agent:
         assert agent.welcome.agent_id == 1
         assert agent.welcome.agent_name == "local"
@@ -101,10 +111,15 @@ async def test_the_agent_is_told_at_once(server: Server, repository: str) -> Non
         assert (workspace.generation, workspace.desired) == (1, DesiredState.RUNNING)
         main = workspace.spec.container(workspace.spec.main_container)
         assert main.env["LANG"] == "de"
-        assert main.env["VSCODE_PROXY_URI"] == f"http://{{{{port}}}}-{workspace.name}.localhost:8080/"
+        assert (
+            main.env["VSCODE_PROXY_URI"] == f"http://{{{{port}}}}-{workspace.name}.localhost:8080/"
+        )
         assert workspace.spec.projects[0].url == repository
         delays = []
-        for request, desired in (("stop", DesiredState.STOPPED), ("start", DesiredState.RUNNING)) * 3:
+        for request, desired in (
+            ("stop", DesiredState.STOPPED),
+            ("start", DesiredState.RUNNING),
+        ) * 3:
             told = asyncio.create_task(agent.expect(contract.Change))
             answered = await server.post(f"/workspaces/{workspace.name}/{request}")
             started = time.perf_counter()
@@ -142,7 +157,8 @@ async def test_reports_become_state_stages_and_durations(server: Server, reposit
 
 
 async def test_an_older_report_changes_nothing(server: Server, repository: str) -> None:
-    """A report of an older generation than one already stored is ignored; the same one again does no harm."""
+    """A report of an older generation than one already stored is ignored; the same one again does
+    no harm."""
     async with server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         await server.post(f"/workspaces/{name}/stop")
@@ -156,9 +172,12 @@ async def test_an_older_report_changes_nothing(server: Server, repository: str) 
 
 
 async def test_deleted_means_gone_once_the_agent_says_so(server: Server, repository: str) -> None:
-    """A deleted workspace is shown until nothing is left of it; then its name is free and the agent hears no more of it."""
+    """A deleted workspace is shown until nothing is left of it; then its name is free and the agent
+    hears no more of it."""
     async with server.agent() as agent:
-        name = (await server.post("/workspaces", {"repository": repository, "name": "mine"})).json()["name"]
+        name = (
+            await server.post("/workspaces", {"repository": repository, "name": "mine"})
+        ).json()["name"]
         deleted = await server.call("DELETE", f"/api/v1/workspaces/{name}")
         assert (deleted.status_code, deleted.json()["desired"]) == (202, "Terminated")
         again = await server.post(f"/workspaces/{name}/start")
@@ -182,7 +201,8 @@ async def test_deleted_means_gone_once_the_agent_says_so(server: Server, reposit
 
 
 async def test_a_silent_agent_makes_states_unknown(server: Server, repository: str) -> None:
-    """A minute after the agent was last heard of, its workspaces are Unknown, and the cause says why."""
+    """A minute after the agent was last heard of, its workspaces are Unknown, and the cause says
+    why."""
     async with server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7")
@@ -196,7 +216,8 @@ async def test_a_silent_agent_makes_states_unknown(server: Server, repository: s
 
 
 async def test_the_same_name_created_twice_at_once(server: Server, repository: str) -> None:
-    """Of several requests for the same name, exactly one gets it; without a name, each gets one of its own."""
+    """Of several requests for the same name, exactly one gets it; without a name, each gets one of
+    its own."""
     body = {"repository": repository, "name": "same"}
     answers = await asyncio.gather(*(server.post("/workspaces", body) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
@@ -205,7 +226,11 @@ async def test_the_same_name_created_twice_at_once(server: Server, repository: s
     answers = await asyncio.gather(
         *(server.post("/workspaces", {"repository": repository}) for _ in range(3))
     )
-    assert sorted(answer.json()["title"] for answer in answers) == ["example", "example-2", "example-3"]
+    assert sorted(answer.json()["title"] for answer in answers) == [
+        "example",
+        "example-2",
+        "example-3",
+    ]
 
 
 async def test_events_follow_a_workspace_to_its_end(server: Server, repository: str) -> None:
@@ -242,7 +267,8 @@ async def test_events_of_the_list(server: Server, repository: str) -> None:
 
 
 async def test_restart_and_retry(server: Server, repository: str) -> None:
-    """Restart raises `restarts`; start does so for a failed one, and changes nothing for one that runs."""
+    """Restart raises `restarts`; start does so for a failed one, and changes nothing for one that
+    runs."""
     async with server.agent() as agent:
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         assert (await server.post(f"/workspaces/{name}/start")).json()["generation"] == 1
@@ -261,14 +287,17 @@ async def _has_state(server: Server, name: str, state: str) -> bool:
 
 
 async def test_a_project_whose_address_is_none(server: Server, git_host: GitHost) -> None:
-    """It is refused; and one that was stored all the same keeps nobody's agent from its workspaces."""
+    """It is refused; and one that was stored all the same keeps nobody's agent from its
+    workspaces."""
     text = DEVFILE + "projects: [{name: odd, git: {remotes: {origin: 'https://[x/y'}}}]\n"
     if not (git_host.folder / "odd-project.git").exists():
         git_host.make("odd-project", {".devfile.yaml": text})
     refused = await server.post("/workspaces", {"repository": git_host.url("odd-project")})
     assert refused.status_code == 422, refused.text
     assert refused.json()["problems"][0]["code"] == "bad-project-url"
-    name = (await server.post("/workspaces", {"repository": git_host.url("example")})).json()["name"]
+    name = (await server.post("/workspaces", {"repository": git_host.url("example")})).json()[
+        "name"
+    ]
     async with server.core.database.write() as session:
         row = await session.scalar(select(Workspace).where(Workspace.name == name))
         assert row is not None
@@ -279,8 +308,8 @@ async def test_a_project_whose_address_is_none(server: Server, git_host: GitHost
 
 
 async def test_a_zone_that_changed(folder: Path, repository: str) -> None:
-    """What runs goes on by the spec that it has; a restart, or a start after a stop, takes the zone as it is then. An
-    address that the owner set stays."""
+    """What runs goes on by the spec that it has; a restart, or a start after a stop, takes the zone
+    as it is then. An address that the owner set stays."""
     own = {"VSCODE_PROXY_URI": "https://{{port}}.mine.example.com/"}
 
     def addresses(*workspaces: DesiredWorkspace) -> dict[str, str]:
@@ -297,12 +326,20 @@ async def test_a_zone_that_changed(folder: Path, repository: str) -> None:
         async with server.agent() as agent:
             old = agent.snapshot.workspaces
             assert addresses(*old) == before
-    async with serving(folder, Settings(zone="dev.example.com", port=80)) as server, server.agent() as agent:
+    async with (
+        serving(folder, Settings(zone="dev.example.com", port=80)) as server,
+        server.agent() as agent,
+    ):
         assert agent.snapshot.workspaces == old
         after = before | {names[0]: f"http://{{{{port}}}}-{names[0]}.dev.example.com/"}
         for request in ("stop", "start"):
             assert (await server.post(f"/workspaces/{names[0]}/{request}")).status_code == 202
             change = await agent.expect(contract.Change)
-            assert addresses(change.workspace)[names[0]] == (before if request == "stop" else after)[names[0]]
+            assert (
+                addresses(change.workspace)[names[0]]
+                == (before if request == "stop" else after)[names[0]]
+            )
         assert (await server.post(f"/workspaces/{names[1]}/restart")).status_code == 202
-        assert addresses((await agent.expect(contract.Change)).workspace) == {names[1]: after[names[1]]}
+        assert addresses((await agent.expect(contract.Change)).workspace) == {
+            names[1]: after[names[1]]
+        }

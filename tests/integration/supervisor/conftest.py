@@ -1,4 +1,5 @@
-"""Installations for tests. Their agent runs workspaces in memory: what is tested here is the machinery around it."""
+"""Installations for tests. Their agent runs workspaces in memory: what is tested here is the
+machinery around it."""
 
 from __future__ import annotations
 

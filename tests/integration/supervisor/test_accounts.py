@@ -19,7 +19,9 @@ from integration.gateway.certificates import Authority
 from integration.supervisor.installation import MOOR, Installation, installation, until
 from moorage.supervisor import accounts, proc
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives processes accounts of their own")
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root gives processes accounts of their own"
+)
 
 CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
 BIND_SERVICE = 1 << 10
@@ -36,10 +38,28 @@ def as_process(made: Installation, name: str, *command: str) -> subprocess.Compl
     assert pid
     found = status(pid.pid)
     uid, gid = found["Uid"].split()[0], found["Gid"].split()[0]
-    groups = ["--groups", ",".join(found["Groups"].split())] if found["Groups"] else ["--clear-groups"]
-    enter = ["nsenter", "-t", str(pid.pid), "-m", "setpriv", "--reuid", uid, "--regid", gid, *groups]
+    groups = (
+        ["--groups", ",".join(found["Groups"].split())] if found["Groups"] else ["--clear-groups"]
+    )
+    enter = [
+        "nsenter",
+        "-t",
+        str(pid.pid),
+        "-m",
+        "setpriv",
+        "--reuid",
+        uid,
+        "--regid",
+        gid,
+        *groups,
+    ]
     return subprocess.run(
-        [*enter, "--no-new-privs", *command], capture_output=True, text=True, check=False, timeout=30, cwd="/"
+        [*enter, "--no-new-privs", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        cwd="/",
     )
 
 
@@ -51,7 +71,9 @@ def closed_home() -> Iterator[Installation]:
     (outer / "secret").write_text("root's own")
     (outer / "secret").chmod(0o644)
     (outer / "h").mkdir()
-    made = Installation(outer / "h", MOORAGE_AGENT_RUNTIME="memory", MOORAGE_SERVER_SESSION_HOURS="7")
+    made = Installation(
+        outer / "h", MOORAGE_AGENT_RUNTIME="memory", MOORAGE_SERVER_SESSION_HOURS="7"
+    )
     try:
         made.started()
         yield made
@@ -61,7 +83,8 @@ def closed_home() -> Iterator[Installation]:
 
 
 def test_each_process_has_an_account_of_its_own(closed_home: Installation) -> None:
-    """Server, gateway and HAProxy with its workers: three users, none root, no capability, and no way to get one."""
+    """Server, gateway and HAProxy with its workers: three users, none root, no capability, and no
+    way to get one."""
     report = closed_home.report()
     seen = set()
     for name in ("server", "gateway", "haproxy"):
@@ -72,7 +95,9 @@ def test_each_process_has_an_account_of_its_own(closed_home: Installation) -> No
             assert set(found["Uid"].split()) == {str(getattr(accounts.find(), name).uid)}
             assert set(found["Gid"].split()) == {str(getattr(accounts.find(), name).gid)}
             assert found["NoNewPrivs"] == "1"
-            assert {found[which] for which in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+            assert {found[which] for which in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {
+                "0" * 16
+            }
             seen.add(found["Uid"].split()[0])
     assert len(seen) == 3
     assert "0" not in seen
@@ -83,7 +108,8 @@ def test_each_process_has_an_account_of_its_own(closed_home: Installation) -> No
 
 @pytest.mark.parametrize("name", ["server", "gateway", "haproxy"])
 def test_what_a_process_cannot_read(closed_home: Installation, name: str) -> None:
-    """Not the secrets, not the others' files, not what lies around the state folder, not the settings of the others."""
+    """Not the secrets, not the others' files, not what lies around the state folder, not the
+    settings of the others."""
     home = closed_home.home
     own = {
         "server": ["moorage.db", "run/server/settings.toml", "run/server/agent-token.sha256"],
@@ -91,7 +117,13 @@ def test_what_a_process_cannot_read(closed_home: Installation, name: str) -> Non
         "haproxy": ["gateway/haproxy.cfg", "gateway/routes.json", "run/haproxy/gateway-key"],
     }
     files = {path for each in own.values() for path in each}
-    files |= {"settings.toml", "client.json", "secrets/agent-token", "secrets/admin-token", "logs/server.log"}
+    files |= {
+        "settings.toml",
+        "client.json",
+        "secrets/agent-token",
+        "secrets/admin-token",
+        "logs/server.log",
+    }
     files |= {"secrets/gateway-token", "secrets/gateway-key", "run/supervisor.json"}
     for path in sorted(files):
         assert (home.path / path).is_file(), path
@@ -103,7 +135,8 @@ def test_what_a_process_cannot_read(closed_home: Installation, name: str) -> Non
 
 
 def test_what_a_process_cannot_write(closed_home: Installation) -> None:
-    """The server cannot put settings, secrets or sockets in the place of root's; nobody but HAProxy writes what it is set up by."""
+    """The server cannot put settings, secrets or sockets in the place of root's; nobody but HAProxy
+    writes what it is set up by."""
     home = closed_home.home
     for name, path in [
         ("server", home.settings),
@@ -130,8 +163,11 @@ def test_what_a_process_cannot_write(closed_home: Installation) -> None:
         ("haproxy", {"server", "gateway", "agent", "haproxy"}),
     ],
 )
-def test_which_sockets_a_process_reaches(closed_home: Installation, name: str, may: set[str]) -> None:
-    """HAProxy carries to all; the gateway talks to server and HAProxy; the server to nobody. None talks to the container engine."""
+def test_which_sockets_a_process_reaches(
+    closed_home: Installation, name: str, may: set[str]
+) -> None:
+    """HAProxy carries to all; the gateway talks to server and HAProxy; the server to nobody. None
+    talks to the container engine."""
     python = shutil.which("python3", path="/usr/bin:/bin")
     if python is None:
         pytest.skip("needs a Python that everybody may run")
@@ -172,19 +208,24 @@ def test_what_of_the_environment_a_process_gets(closed_home: Installation) -> No
         environ = Path(f"/proc/{leader.pid}/environ").read_text().split("\0")
         assert ("MOORAGE_SERVER_SESSION_HOURS=7" in environ) == (name == "server")
         assert not [
-            each for each in environ if each.startswith(("MOORAGE_AGENT", "DOCKER_", "SSH_", "PYTEST"))
+            each
+            for each in environ
+            if each.startswith(("MOORAGE_AGENT", "DOCKER_", "SSH_", "PYTEST"))
         ]
 
 
 def test_metrics_of_all_pass_haproxy(closed_home: Installation) -> None:
     """It reaches every socket that it is to reach, from an account that is none of theirs."""
     for name in ("server", "agent", "gateway", "haproxy"):
-        answer = httpx.get(f"http://127.0.0.1:{closed_home.port + 1}/metrics/{name}", trust_env=False)
+        answer = httpx.get(
+            f"http://127.0.0.1:{closed_home.port + 1}/metrics/{name}", trust_env=False
+        )
         assert answer.status_code == 200, name
 
 
 def test_a_killed_supervisor_takes_them_with_it(fresh: Installation) -> None:
-    """The kernel's promise to end them with it outlives the change of account; and the next start finds its folder."""
+    """The kernel's promise to end them with it outlives the change of account; and the next start
+    finds its folder."""
     fresh.started()
     supervisor = fresh.json("status")["processes"][0]["pid"]
     children = [child.process for child in fresh.report().values() if child.process]
@@ -217,7 +258,8 @@ def free(port: int) -> bool:
 
 @pytest.mark.parametrize("kind", ["-s", "-P"])
 def test_a_trap_of_the_servers_in_the_state_folder(fresh: Installation, kind: str) -> None:
-    """It may add to the folder, and plants a link to the administrator's token where root looks for a file to hand over: root does not."""
+    """It may add to the folder, and plants a link to the administrator's token where root looks for
+    a file to hand over: root does not."""
     fresh.started()
     target, trap = fresh.home.secret_file("admin-token"), fresh.home.path / "editors.toml"
     if kind == "-s":
@@ -235,7 +277,8 @@ def test_a_trap_of_the_servers_in_the_state_folder(fresh: Installation, kind: st
 
 
 def test_settings_that_the_server_planted(fresh: Installation) -> None:
-    """Where somebody removed root's, the next start refuses those of the server instead of making them root's."""
+    """Where somebody removed root's, the next start refuses those of the server instead of making
+    them root's."""
     fresh.started()
     fresh.home.settings.unlink()
     planted = f'echo "[agent]" >"{fresh.home.settings}"'
@@ -249,13 +292,16 @@ def test_settings_that_the_server_planted(fresh: Installation) -> None:
 
 
 def test_files_that_settings_name(fresh: Installation, tmp_path: Path) -> None:
-    """One that root alone may read is the process's own copy: the installation starts as it did when all ran as root."""
+    """One that root alone may read is the process's own copy: the installation starts as it did
+    when all ran as root."""
     credentials = tmp_path / "git.toml"
     credentials.write_text('["git.example.com"]\nusername = "moor"\npassword = "s3cret"\n')
     credentials.chmod(0o600)
     fresh.home.settings.write_text(f'[server]\ngit_credentials = "{credentials}"\n')
     fresh.started()
-    copies = [path for path in (fresh.home.run / "server").iterdir() if path.name.endswith("git.toml")]
+    copies = [
+        path for path in (fresh.home.run / "server").iterdir() if path.name.endswith("git.toml")
+    ]
     assert [path.read_text() for path in copies] == [credentials.read_text()]
     assert not list((fresh.home.run / "gateway").glob("*git.toml"))
     assert as_process(fresh, "gateway", "cat", str(copies[0])).returncode
@@ -288,7 +334,8 @@ def test_a_certificate_that_root_alone_may_read(fresh: Installation, tmp_path: P
 
 
 def test_where_no_view_of_its_own_can_be_made() -> None:
-    """As in a container without that right: they run as root as before, and the log and `moor status` say so and why."""
+    """As in a container without that right: they run as root as before, and the log and `moor
+    status` say so and why."""
     outer = Path(tempfile.mkdtemp(prefix="mr-acc"))
     (outer / "h").mkdir()
     made = Installation(outer / "h", MOORAGE_AGENT_RUNTIME="memory")
@@ -296,7 +343,12 @@ def test_where_no_view_of_its_own_can_be_made() -> None:
         without = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]
         moor = [str(MOOR), "up", "--detach", "--port", str(made.port)]
         done = subprocess.run(
-            [*without, *moor], env=made.environ, capture_output=True, text=True, check=False, timeout=120
+            [*without, *moor],
+            env=made.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
         assert done.returncode == 0, done.stderr
         said = made.json("status")

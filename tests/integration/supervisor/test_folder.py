@@ -26,7 +26,8 @@ def open_to_others(home: Path) -> list[str]:
 
 
 def test_a_state_folder_that_was_open_becomes_strict(fresh: Installation) -> None:
-    """Made under a lax umask and by hand with 0755, started, ended and started again: nothing in it is for others."""
+    """Made under a lax umask and by hand with 0755, started, ended and started again: nothing in it
+    is for others."""
     fresh.home.path.chmod(0o755)
     fresh.home.logs.mkdir()
     (fresh.home.logs / "server.log").write_text("from before\n")
@@ -48,7 +49,8 @@ def test_a_state_folder_that_was_open_becomes_strict(fresh: Installation) -> Non
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 def test_another_account_reads_nothing(shared: Installation) -> None:
-    """Whoever else is on the machine can neither list the folder nor read what they know the name of."""
+    """Whoever else is on the machine can neither list the folder nor read what they know the name
+    of."""
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     for path in (
         shared.home.path,

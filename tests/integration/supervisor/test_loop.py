@@ -1,4 +1,5 @@
-"""The resident process with small programs as its children: starts, restarts, logs, signals, ends."""
+"""The resident process with small programs as its children: starts, restarts, logs, signals,
+ends."""
 
 from __future__ import annotations
 
@@ -63,7 +64,10 @@ class Running:
         return self.process.returncode, output
 
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.home.logs / "supervisor.log").read_text().splitlines()]
+        return [
+            json.loads(line)
+            for line in (self.home.logs / "supervisor.log").read_text().splitlines()
+        ]
 
 
 def until(probe: Callable[[], Any], within: float = 10) -> Any:
@@ -115,7 +119,9 @@ def test_a_child_that_is_killed_comes_back_at_once(start: Start) -> None:
     agent = supervisor.child("agent")
     assert agent
     assert agent.restarts == 0
-    said = [event for event in supervisor.events() if event["event"].startswith("ended; restarting")]
+    said = [
+        event for event in supervisor.events() if event["event"].startswith("ended; restarting")
+    ]
     assert [(event["child"], event["exit"]) for event in said] == [
         ("server", "killed by SIGKILL"),
         ("server", "killed by SIGTERM"),
@@ -137,7 +143,8 @@ def test_what_a_child_had_started_ends_with_it(start: Start) -> None:
 
 
 def test_last_lines_are_kept(start: Start) -> None:
-    """What a process said at its end is in the report, in its log file and, with its name, on the console."""
+    """What a process said at its end is in the report, in its log file and, with its name, on the
+    console."""
     supervisor = start({"gateway": "echo one; echo two >&2; printf three; exit 5"})
     found = supervisor.until("gateway", lambda child: child.last_exit)
     assert found.last_exit
@@ -193,13 +200,20 @@ def test_all_end_in_order(start: Start, tmp_path: Path) -> None:
         until(lambda log=log: log.exists() and log.read_text())
     code, _ = supervisor.end()
     assert code == 0
-    assert order.read_text().splitlines() == ["agent TERM", "server TERM", "gateway TERM", "haproxy USR1"]
+    assert order.read_text().splitlines() == [
+        "agent TERM",
+        "server TERM",
+        "gateway TERM",
+        "haproxy USR1",
+    ]
     assert supervisor.child("haproxy") is None or supervisor.events()[-1]["event"] == "ended"
 
 
 def test_what_does_not_end_is_killed(start: Start) -> None:
     """Within ten seconds and a little, with whatever it started."""
-    supervisor = start({"agent": "trap '' TERM; echo ready; while :; do sleep 0.2; done", "server": FOREVER})
+    supervisor = start(
+        {"agent": "trap '' TERM; echo ready; while :; do sleep 0.2; done", "server": FOREVER}
+    )
     log = supervisor.home.logs / "agent.log"
     until(lambda: log.exists() and log.read_text())
     began = time.monotonic()
@@ -271,7 +285,8 @@ def test_a_program_that_is_not_there(start: Start) -> None:
 
 
 def test_a_signal_that_comes_at_once() -> None:
-    """Between its start and its program, a child neither loses a signal nor passes it on to the supervisor."""
+    """Between its start and its program, a child neither loses a signal nor passes it on to the
+    supervisor."""
     script = """
 import os, signal, sys
 from moorage.supervisor import children

@@ -88,7 +88,9 @@ def test_a_row_is_all_that_a_process_needs(home: Home, supervisor: subprocess.Po
     os.kill(before.pid, signal.SIGKILL)
     until(
         lambda: (
-            status(home, [CLOCK]).healthy and (report := state.read(home)) and report.children[0].restarts
+            status(home, [CLOCK]).healthy
+            and (report := state.read(home))
+            and report.children[0].restarts
         ),
         within=20,
     )
@@ -115,4 +117,6 @@ def test_names_and_turns_of_the_table() -> None:
     two end at once."""
     assert len({process.name for process in PROCESSES}) == len(PROCESSES)
     assert len({process.stop_turn for process in PROCESSES}) == len(PROCESSES)
-    assert {process.pod for process in PROCESSES if process.pod} <= {process.name for process in PROCESSES}
+    assert {process.pod for process in PROCESSES if process.pod} <= {
+        process.name for process in PROCESSES
+    }

@@ -74,7 +74,9 @@ def test_a_killed_process_is_back_within_two_seconds(shared: Installation, name:
     def restarted() -> bool:
         now = shared.report()[name]
         return (
-            now.state == "running" and now.restarts == before.restarts + 1 and now.process != before.process
+            now.state == "running"
+            and now.restarts == before.restarts + 1
+            and now.process != before.process
         )
 
     until("restarted", restarted)
@@ -167,11 +169,15 @@ def test_in_the_foreground(fresh: Installation) -> None:
     names = {line.split("|")[0].strip() for line in lines if "|" in line}
     assert names >= {"moor", *PROCESSES}
     assert (
-        json.loads(next(line for line in lines if line.startswith("moor ")).split("|", 1)[1])["event"]
+        json.loads(next(line for line in lines if line.startswith("moor ")).split("|", 1)[1])[
+            "event"
+        ]
         == "starting"
     )
     for name in ("server", "agent", "gateway"):
-        records = [line.split("|", 1)[1].strip() for line in lines if line.startswith(f"{name:<8}|")]
+        records = [
+            line.split("|", 1)[1].strip() for line in lines if line.startswith(f"{name:<8}|")
+        ]
         assert records
         for record in records:
             assert json.loads(record)["process"] == name
@@ -181,7 +187,8 @@ def test_in_the_foreground(fresh: Installation) -> None:
 def test_a_taken_port(fresh: Installation) -> None:
     """Exit code 9; it says by which process, and nothing was started."""
     with subprocess.Popen(
-        ["python3", "-m", "http.server", "--bind", "127.0.0.1", str(fresh.port)], stderr=subprocess.DEVNULL
+        ["python3", "-m", "http.server", "--bind", "127.0.0.1", str(fresh.port)],
+        stderr=subprocess.DEVNULL,
     ) as other:
         try:
             until("it listens", lambda: proc.listener(fresh.port))
@@ -222,7 +229,9 @@ def test_no_tools_image() -> None:
 def test_several_things_in_the_way(fresh: Installation) -> None:
     """All are said at once."""
     done = fresh.up(
-        "--address", "192.0.2.1", env={"MOORAGE_AGENT_RUNTIME": "docker", "DOCKER_HOST": "unix:///none"}
+        "--address",
+        "192.0.2.1",
+        env={"MOORAGE_AGENT_RUNTIME": "docker", "DOCKER_HOST": "unix:///none"},
     )
     assert done.returncode == 9
     assert "This machine is not ready:" in done.stderr
@@ -278,7 +287,11 @@ def test_one_process_alone(tmp_path: Path) -> None:
     """`moor server` becomes the server, which ends with its own error and its exit code."""
     home = Home(tmp_path / "h")
     done = subprocess.run(
-        [MOOR, "server", "--home", home.path], capture_output=True, text=True, timeout=60, check=False
+        [MOOR, "server", "--home", home.path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 9
     assert "admin-token" in done.stderr

@@ -1,4 +1,5 @@
-"""What the tests here share: the images as the scripts make them, and containers run as the agent runs them."""
+"""What the tests here share: the images as the scripts make them, and containers run as the agent
+runs them."""
 
 from __future__ import annotations
 
@@ -47,13 +48,18 @@ def bare_image() -> Iterator[str]:
     docker("create", "--name", box, run(SCRIPTS / "tools-image").stdout.strip())
     try:
         archive = subprocess.run(
-            ["docker", "cp", f"{box}:/opt/moorage/bin/busybox", "-"], capture_output=True, check=True
+            ["docker", "cp", f"{box}:/opt/moorage/bin/busybox", "-"],
+            capture_output=True,
+            check=True,
         )
     finally:
         docker("rm", "-f", box)
     flags = ["--change", "ENV PATH=/"]
     subprocess.run(
-        ["docker", "import", *flags, "-", name], input=archive.stdout, capture_output=True, check=True
+        ["docker", "import", *flags, "-", name],
+        input=archive.stdout,
+        capture_output=True,
+        check=True,
     )
     yield name
     docker("rmi", "-f", name)
@@ -61,7 +67,8 @@ def bare_image() -> Iterator[str]:
 
 @pytest.fixture
 def start_workspace(tools_volume: str, tools_image: str) -> Iterator[Callable[..., Workspace]]:
-    """Starts the editor in an image, the way that `editors.toml` says; ended with all that it had at the end of the test."""
+    """Starts the editor in an image, the way that `editors.toml` says; ended with all that it had
+    at the end of the test."""
     names: list[str] = []
 
     def start(image: str, *command: str, **env: str) -> Workspace:
@@ -92,7 +99,9 @@ def start_workspace(tools_volume: str, tools_image: str) -> Iterator[Callable[..
         environment = {"HOME": "/projects/.home", **env}
         flags = [flag for key, value in environment.items() for flag in ("-e", f"{key}={value}")]
         publish = ["-p", "127.0.0.1::60001"]
-        docker("run", "-d", "--name", name, *restrictions, *mounts, *flags, *publish, image, *command)
+        docker(
+            "run", "-d", "--name", name, *restrictions, *mounts, *flags, *publish, image, *command
+        )
         port = docker("port", name, "60001/tcp").rpartition(":")[2]
         return Workspace(name, f"http://localhost:{port}")
 

@@ -1,4 +1,5 @@
-"""Scripts and the container engine as the tests here call them, and a container that stands for a workspace."""
+"""Scripts and the container engine as the tests here call them, and a container that stands for a
+workspace."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "scripts"
 
 
-def run(*command: str | Path, check: bool = True, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str | Path, check: bool = True, **environ: str
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [str(part) for part in command],
         env={**os.environ, **environ},

@@ -32,7 +32,9 @@ def editor() -> EditorSpec:
 
 
 @pytest.fixture
-def start_editor(start_workspace: Callable[..., Workspace], editor: EditorSpec) -> Callable[..., Workspace]:
+def start_editor(
+    start_workspace: Callable[..., Workspace], editor: EditorSpec
+) -> Callable[..., Workspace]:
     def start(image: str, **env: str) -> Workspace:
         def filled(text: str) -> str:
             return text.replace("{tools}", TOOLS_ROOT).replace("{port}", str(editor.port))
@@ -56,9 +58,9 @@ def answers(url: str) -> bool:
 
 def open_folder(page: Page, workspace: Workspace, editor: EditorSpec) -> None:
     page.goto(workspace.origin + editor.open_path.format(folder="/projects/demo"))
-    expect(page.locator(".explorer-folders-view").get_by_text("hello.txt", exact=True)).to_be_visible(
-        timeout=60_000
-    )
+    expect(
+        page.locator(".explorer-folders-view").get_by_text("hello.txt", exact=True)
+    ).to_be_visible(timeout=60_000)
 
 
 def type_in_terminal(page: Page, line: str) -> None:
@@ -79,7 +81,8 @@ def keep(page: Page, name: str) -> None:
 def test_editor_opens_the_folder_and_a_terminal_without_asking_anything(
     page: Page, start_editor: Callable[..., Workspace], base_image: str, editor: EditorSpec
 ) -> None:
-    """The explorer shows the files, the terminal runs commands, and no question of trust, welcome or telemetry is in the way."""
+    """The explorer shows the files, the terminal runs commands, and no question of trust, welcome
+    or telemetry is in the way."""
     workspace = start_editor(base_image, PATH="/projects/own-bin:/usr/local/bin:/usr/bin:/bin")
     open_folder(page, workspace, editor)
     type_in_terminal(
@@ -89,7 +92,8 @@ def test_editor_opens_the_folder_and_a_terminal_without_asking_anything(
     proof = until(
         "the terminal wrote",
         lambda: (
-            "pip" in (text := workspace.shell("cat /projects/demo/proof.txt 2>/dev/null || true")) and text
+            "pip" in (text := workspace.shell("cat /projects/demo/proof.txt 2>/dev/null || true"))
+            and text
         ),
     )
     keep(page, "tools-editor")
@@ -108,16 +112,19 @@ def test_editor_opens_the_folder_and_a_terminal_without_asking_anything(
 def test_editor_and_terminal_work_in_an_image_without_a_c_library(
     page: Page, start_editor: Callable[..., Workspace], bare_image: str, editor: EditorSpec
 ) -> None:
-    """The tree brings its own C library, shell and Git: an image that holds one static program is enough."""
+    """The tree brings its own C library, shell and Git: an image that holds one static program is
+    enough."""
     workspace = start_editor(bare_image)
     open_folder(page, workspace, editor)
     type_in_terminal(
-        page, "git init repository && git -C repository log 2> proof.txt; git --version >> proof.txt"
+        page,
+        "git init repository && git -C repository log 2> proof.txt; git --version >> proof.txt",
     )
     proof = until(
         "the terminal wrote",
         lambda: (
-            "version" in (text := workspace.shell("cat /projects/demo/proof.txt 2>/dev/null || true"))
+            "version"
+            in (text := workspace.shell("cat /projects/demo/proof.txt 2>/dev/null || true"))
             and text
         ),
     )
@@ -131,20 +138,26 @@ def test_editor_and_terminal_work_in_an_image_without_a_c_library(
 def test_page_takes_links_to_ports_from_the_gateway(
     start_editor: Callable[..., Workspace], base_image: str
 ) -> None:
-    """The Ports view's links lead to the gateway's hosts, as VSCODE_PROXY_URI says, and default settings are given to the page."""
+    """The Ports view's links lead to the gateway's hosts, as VSCODE_PROXY_URI says, and default
+    settings are given to the page."""
     workspace = start_editor(base_image)
-    with urllib.request.urlopen(workspace.origin + "/?folder=/projects/demo", timeout=30) as response:
+    with urllib.request.urlopen(
+        workspace.origin + "/?folder=/projects/demo", timeout=30
+    ) as response:
         html = response.read().decode().replace("&quot;", '"')
     assert f'"proxyEndpointTemplate":"{PROXY}"' in html
     assert '"workbench.startupEditor":"none"' in html
     assert '"enableWorkspaceTrust":false' in html
 
 
-@pytest.mark.parametrize("path", ["/proxy/60001/healthz", "/absproxy/60001/healthz", "/PROXY/60001/"])
+@pytest.mark.parametrize(
+    "path", ["/proxy/60001/healthz", "/absproxy/60001/healthz", "/PROXY/60001/"]
+)
 def test_the_editor_passes_no_port_on(
     start_editor: Callable[..., Workspace], base_image: str, path: str
 ) -> None:
-    """A program's page under the editor's paths would be one of the editor's; links to ports lead to hosts of their own."""
+    """A program's page under the editor's paths would be one of the editor's; links to ports lead
+    to hosts of their own."""
     workspace = start_editor(base_image)
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(workspace.origin + path, timeout=30)
@@ -152,7 +165,9 @@ def test_the_editor_passes_no_port_on(
         assert answer.code in (403, 404)
 
 
-def test_home_keeps_what_a_person_changed(start_editor: Callable[..., Workspace], base_image: str) -> None:
+def test_home_keeps_what_a_person_changed(
+    start_editor: Callable[..., Workspace], base_image: str
+) -> None:
     """A new home gets the image's skeleton files once; a second start leaves them alone."""
     workspace = start_editor(base_image)
     assert "PS1" in workspace.shell("cat /projects/.home/.bashrc")

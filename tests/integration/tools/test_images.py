@@ -19,7 +19,8 @@ pytestmark = pytest.mark.docker
 
 
 def test_base_image_works_under_any_user_id_with_group_0(base_image: str) -> None:
-    """An unknown user id can write to the home directory, name itself in /etc/passwd, and use pip without root."""
+    """An unknown user id can write to the home directory, name itself in /etc/passwd, and use pip
+    without root."""
     line = (
         "id -u; id -g; touch ~/mine && echo writable; python --version; python3 -m venv /tmp/v && echo venv;"
         "pip install --quiet --no-index --find-links /nowhere nothing 2>&1 | grep -c externally-managed;"
@@ -34,13 +35,20 @@ def test_base_image_works_under_any_user_id_with_group_0(base_image: str) -> Non
     assert answer[7] == "LANG=C.UTF-8"
 
 
-def test_tools_image_says_its_version_and_has_a_user_and_a_folder_for_projects(tools_image: str) -> None:
-    """The label names the version; a volume that is first mounted at /projects takes over its owner and its set-group-id bit."""
-    labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", tools_image))
+def test_tools_image_says_its_version_and_has_a_user_and_a_folder_for_projects(
+    tools_image: str,
+) -> None:
+    """The label names the version; a volume that is first mounted at /projects takes over its owner
+    and its set-group-id bit."""
+    labels = json.loads(
+        docker("image", "inspect", "--format", "{{json .Config.Labels}}", tools_image)
+    )
     assert tools_image == f"moorage/tools:{labels['dev.moorage.tools.version']}"
     volume = unique("projects")
     try:
-        line = "id -un; stat -c '%u:%g %a' /projects; git --version; getent passwd 5001 | cut -d: -f6"
+        line = (
+            "id -un; stat -c '%u:%g %a' /projects; git --version; getent passwd 5001 | cut -d: -f6"
+        )
         answer = docker(
             "run", "--rm", "-v", f"{volume}:/projects", tools_image, "sh", "-c", line
         ).splitlines()
@@ -58,7 +66,10 @@ def test_tree_can_be_read_by_everyone_and_written_by_none(
     """The tree is the same for all workspaces: none may change it."""
     workspace = start_workspace(base_image, "sleep", "60")
     assert workspace.shell("touch /opt/moorage/x 2>&1 || true").endswith("Read-only file system")
-    assert workspace.shell("find /opt/moorage ! -type l ! -perm -o+r -o ! -type l -perm -o+w | head") == ""
+    assert (
+        workspace.shell("find /opt/moorage ! -type l ! -perm -o+r -o ! -type l -perm -o+w | head")
+        == ""
+    )
 
 
 def test_sandbox_ends_at_once_when_it_is_asked_to(tools_image: str) -> None:
@@ -75,7 +86,9 @@ def test_sandbox_ends_at_once_when_it_is_asked_to(tools_image: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["base", "tools"])
-def test_nothing_is_done_when_the_image_is_there(name: str, base_image: str, tools_image: str) -> None:
+def test_nothing_is_done_when_the_image_is_there(
+    name: str, base_image: str, tools_image: str
+) -> None:
     """The tag is known without building anything, and a second call ends within two seconds."""
     expected = {"base": base_image, "tools": tools_image}[name]
     assert run(SCRIPTS / f"{name}-image", "--print-tag").stdout.strip() == expected
@@ -91,8 +104,12 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[images.R
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "recipe"
     folder.mkdir()
-    (folder / "Dockerfile").write_text("ARG DEBIAN\nFROM ${DEBIAN}\nCOPY . /recipe/\nENV ANSWER=42\n")
-    own = images.Recipe("small", folder, f"mtools-small-{secrets.token_hex(4)}", "MTOOLS_SMALL_IMAGE")
+    (folder / "Dockerfile").write_text(
+        "ARG DEBIAN\nFROM ${DEBIAN}\nCOPY . /recipe/\nENV ANSWER=42\n"
+    )
+    own = images.Recipe(
+        "small", folder, f"mtools-small-{secrets.token_hex(4)}", "MTOOLS_SMALL_IMAGE"
+    )
     yield own
     names = docker("images", "--format", "{{.Repository}}:{{.Tag}}", own.repository).split()
     if names:
@@ -109,7 +126,8 @@ def debian(base_image: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_image_is_built_once_and_then_loaded_from_the_cache(
     recipe: images.Recipe, debian: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An engine that has lost the image gets it from the cache's tar; a tar that is of no use is replaced."""
+    """An engine that has lost the image gets it from the cache's tar; a tar that is of no use is
+    replaced."""
     engine = images.Engine()
     tag = images.ensure(recipe, engine)
     assert engine.has(tag)
@@ -140,7 +158,8 @@ def test_tag_changes_with_the_recipe_and_with_nothing_else(recipe: images.Recipe
 
 
 def test_failing_build_says_what_failed(recipe: images.Recipe, debian: str) -> None:
-    """The last lines of the build's own output are in the message, and no half-made image is left under the name."""
+    """The last lines of the build's own output are in the message, and no half-made image is left
+    under the name."""
     (recipe.folder / "Dockerfile").write_text(
         "ARG DEBIAN\nFROM ${DEBIAN}\nUSER 0\nRUN echo the-reason >&2 && exit 3\n"
     )
@@ -153,7 +172,8 @@ def test_failing_build_says_what_failed(recipe: images.Recipe, debian: str) -> N
 def test_image_of_ones_own_that_cannot_be_pulled_is_an_error_within_seconds(
     recipe: images.Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The setting names an image that no registry has: the message names both, and nothing is built in its place."""
+    """The setting names an image that no registry has: the message names both, and nothing is built
+    in its place."""
     monkeypatch.setenv(recipe.setting, "127.0.0.1:9/nobody/nothing:1")
     began = time.monotonic()
     with pytest.raises(
@@ -166,7 +186,8 @@ def test_image_of_ones_own_that_cannot_be_pulled_is_an_error_within_seconds(
 def test_build_knows_the_machines_authorities_and_keeps_them_out_of_the_tag(
     recipe: images.Recipe, debian: str
 ) -> None:
-    """The CA bundle lies beside the recipe while it is built; the recipe's own folder is untouched."""
+    """The CA bundle lies beside the recipe while it is built; the recipe's own folder is
+    untouched."""
     engine = images.Engine()
     tag = images.ensure(recipe, engine)
     bundle = images.machine_ca_bundle()
@@ -181,12 +202,14 @@ def test_build_knows_the_machines_authorities_and_keeps_them_out_of_the_tag(
 def test_a_tag_of_the_same_name_is_not_the_debian(
     recipe: images.Recipe, base_image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An image that somebody tagged like the one to start from is not taken: only the digest counts, and a registry that does not
-    have it is named."""
+    """An image that somebody tagged like the one to start from is not taken: only the digest
+    counts, and a registry that does not have it is named."""
     registry = EmptyRegistry()
     tag = f"{registry.address}/debian:12-slim"
     digest = "sha256:" + "0" * 64
-    (recipe.folder / "Dockerfile").write_text(f"ARG DEBIAN=debian:12-slim@{digest}\nFROM ${{DEBIAN}}\n")
+    (recipe.folder / "Dockerfile").write_text(
+        f"ARG DEBIAN=debian:12-slim@{digest}\nFROM ${{DEBIAN}}\n"
+    )
     monkeypatch.setattr(images, "HUB", registry.address)
     monkeypatch.setattr(images, "DEBIAN_LOCAL", unique("none"))
     monkeypatch.setattr(

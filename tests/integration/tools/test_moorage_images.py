@@ -1,4 +1,5 @@
-"""The images of server, agent and gateway: small, for any user with group 0, and deaf to no signal."""
+"""The images of server, agent and gateway: small, for any user with group 0, and deaf to no
+signal."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def own_images() -> dict[str, str]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", PARTS)
 def test_what_is_in_an_image(own_images: dict[str, str], part: str) -> None:
-    """It says what it is and runs without root; it holds what its process needs, and nothing to build or install with."""
+    """It says what it is and runs without root; it holds what its process needs, and nothing to
+    build or install with."""
     image = own_images[part]
     config = json.loads(docker("image", "inspect", "--format", "{{json .Config}}", image))
     assert config["User"] == "5002:0"
@@ -61,9 +63,16 @@ def test_the_tag_follows_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x\n")
     monkeypatch.setattr(images, "ROOT", tmp_path)
-    recipe = images.Recipe("r", tmp_path / "recipe", "r", "R_IMAGE", sources=("src", "requirements.lock"))
+    recipe = images.Recipe(
+        "r", tmp_path / "recipe", "r", "R_IMAGE", sources=("src", "requirements.lock")
+    )
     versions = [recipe.version]
-    for name in ("src/moorage/__init__.py", "src/moorage/new.py", "requirements.lock", "recipe/Dockerfile"):
+    for name in (
+        "src/moorage/__init__.py",
+        "src/moorage/new.py",
+        "requirements.lock",
+        "recipe/Dockerfile",
+    ):
         (tmp_path / name).write_text("y\n")
         versions.append(recipe.version)
     assert len(set(versions)) == len(versions)
@@ -73,7 +82,8 @@ def test_the_tag_follows_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def server(own_images: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """A server's container as a pod has it: a user id out of nowhere, a read-only root, secrets that it may only read."""
+    """A server's container as a pod has it: a user id out of nowhere, a read-only root, secrets
+    that it may only read."""
     for secret in ("admin-token", "agent-token", "gateway-token"):
         (tmp_path / secret).write_text(f"{secret}-0123456789\n")
     tmp_path.chmod(0o750)  # as Kubernetes mounts a Secret: for root and its group
@@ -84,16 +94,28 @@ def server(own_images: dict[str, str], tmp_path: Path) -> Iterator[str]:
         "-v",
         f"{tmp_path}:/var/lib/moorage/secrets:ro",
     )
-    settings = ("-e", "MOORAGE_SERVER_LISTEN=0.0.0.0:8000", "-e", "MOORAGE_SERVER_PUBLIC_URL=https://ws.test")
+    settings = (
+        "-e",
+        "MOORAGE_SERVER_LISTEN=0.0.0.0:8000",
+        "-e",
+        "MOORAGE_SERVER_PUBLIC_URL=https://ws.test",
+    )
     docker("run", "-d", "--name", name, *CONFINED, *state, *settings, own_images["server"])
     yield name
     docker("rm", "-f", name)
 
 
 def test_a_server_in_a_container(server: str) -> None:
-    """`moor` works beside it at once, as the first administrator; SIGTERM ends it in order, within seconds."""
+    """`moor` works beside it at once, as the first administrator; SIGTERM ends it in order, within
+    seconds."""
     sign_in = ("exec", server, "moor", "sign-in-link", "admin", "-o", "json")
-    probe = ("exec", server, "sh", "-c", "test -e /var/lib/moorage/client.json && echo there || true")
+    probe = (
+        "exec",
+        server,
+        "sh",
+        "-c",
+        "test -e /var/lib/moorage/client.json && echo there || true",
+    )
     eventually("the server is up", lambda: docker(*probe))
     link = json.loads(docker(*sign_in))["url"]
     assert link.startswith("https://ws.test/sign-in/link/")

@@ -1,4 +1,5 @@
-"""How a clone comes from the sandbox's own volume into the shared one, and for what a credential is given, in the tools image itself."""
+"""How a clone comes from the sandbox's own volume into the shared one, and for what a credential is
+given, in the tools image itself."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ MOVE = "/opt/moorage/bin/workspace-move"
 
 @pytest.fixture
 def box(tools_image: str) -> Iterator[Workspace]:
-    """A sandbox with both volumes, and a whole clone in /clone/1 whose folders, files, links, modes and names are of all kinds."""
+    """A sandbox with both volumes, and a whole clone in /clone/1 whose folders, files, links, modes
+    and names are of all kinds."""
     name = unique("move")
     docker("run", "-d", "--name", name, "-v", "/clone", "-v", "/projects", tools_image)
     box = Workspace(name, "")
@@ -45,14 +47,18 @@ IS_WHOLE = 'git diff-index --quiet HEAD && git diff-files --quiet && [ -z "$(git
 
 
 def test_a_clone_is_whole_in_its_folder(box: Workspace) -> None:
-    """Files, modes, links and names that are no UTF-8 are as they were; Git sees nothing changed, and nothing of ours is left there."""
+    """Files, modes, links and names that are no UTF-8 are as they were; Git sees nothing changed,
+    and nothing of ours is left there."""
     assert look(box, "app", "libs/two") == ["free", "free"]
     assert place(box) == 0
     assert box.shell(f"cd /projects/app && {IS_WHOLE}") == ""
     assert box.shell(
         "cd /projects/app; stat -c %a deep/run README; readlink out deep/up || true; ls | wc -l"
     ).split("\n")[:2] == ["755", "664"]
-    assert box.shell("cd /projects/app; for l in out deep/up; do readlink $l; done") == "/clone\n../README"
+    assert (
+        box.shell("cd /projects/app; for l in out deep/up; do readlink $l; done")
+        == "/clone\n../README"
+    )
     assert box.shell("ls -A /projects/.moorage/clone") == ""
     assert look(box, "app") == ["kept"]
 
@@ -77,21 +83,25 @@ def test_a_clone_is_whole_in_its_folder(box: Workspace) -> None:
     ],
 )
 def test_whose_a_folder_is(box: Workspace, made: str, state: str) -> None:
-    """One with a file, a link or anything else in it is somebody's, and so is whatever stands in its place; folders alone are no work.
-    Somebody's is not written to, also when it has become that only while the clone was made."""
+    """One with a file, a link or anything else in it is somebody's, and so is whatever stands in
+    its place; folders alone are no work. Somebody's is not written to, also when it has become that
+    only while the clone was made."""
     box.shell(f"cd /projects; {made}")
     before = box.shell("ls -lRA /clone; cd /projects; find app other 2>/dev/null || true")
     assert look(box, "app") == [state]
     if state == "kept":
         assert place(box) == 3
-        assert box.shell("ls -lRA /clone; cd /projects; find app other 2>/dev/null || true") == before
+        assert (
+            box.shell("ls -lRA /clone; cd /projects; find app other 2>/dev/null || true") == before
+        )
     else:
         assert place(box) == 0
         assert box.shell(f"cd /projects/app && {IS_WHOLE}") == ""
 
 
 def test_links_among_the_folders_above(box: Workspace) -> None:
-    """A folder of the path that is a link, a file or Moorage's own folder as a link is not passed through."""
+    """A folder of the path that is a link, a file or Moorage's own folder as a link is not passed
+    through."""
     box.shell("cd /projects; mkdir real; ln -s real libs; touch file; ln -s /clone deep")
     assert look(box, "libs/app", "file/app", "deep/app") == ["kept", "kept", "kept"]
     assert [place(box, path) for path in ("libs/app", "deep/app")] == [3, 3]
@@ -102,7 +112,8 @@ def test_links_among_the_folders_above(box: Workspace) -> None:
 
 
 def test_a_project_inside_of_another(box: Workspace) -> None:
-    """The outer one comes first and its files stay; a folder in it that has files by then is the outer project's."""
+    """The outer one comes first and its files stay; a folder in it that has files by then is the
+    outer project's."""
     assert look(box, "app", "app/sub", "app/deep") == ["free", "free", "free"]
     assert [place(box, path) for path in ("app", "app/sub", "app/deep")] == [0, 0, 3]
     assert box.shell(
@@ -111,7 +122,8 @@ def test_a_project_inside_of_another(box: Workspace) -> None:
 
 
 def test_what_an_earlier_version_left(box: Workspace) -> None:
-    """An unfinished clone of its, or a folder that somebody made look like one, is set aside whole, and a new clone takes its place."""
+    """An unfinished clone of its, or a folder that somebody made look like one, is set aside whole,
+    and a new clone takes its place."""
     box.shell(
         "cd /projects; mkdir -p app/.git app/vol; touch app/.git/moorage-incomplete; echo mine >app/work; mkdir -p b/.git.moorage; touch b/.git.moorage/x"
     )
@@ -128,7 +140,8 @@ def test_what_an_earlier_version_left(box: Workspace) -> None:
 
 
 def test_what_cannot_be_removed(box: Workspace) -> None:
-    """What somebody has put where clones are moved from, so that it stays, keeps no workspace from starting."""
+    """What somebody has put where clones are moved from, so that it stays, keeps no workspace from
+    starting."""
     box.shell(
         "mkdir -p /projects/.moorage/clone/x/closed; touch /projects/.moorage/clone/x/closed/file; chmod 000 /projects/.moorage/clone/x/closed"
     )
@@ -138,8 +151,9 @@ def test_what_cannot_be_removed(box: Workspace) -> None:
 
 
 def test_killed_at_any_moment(box: Workspace) -> None:
-    """Whenever moving is killed: the folder is either free, and the next clone comes, or has the whole clone; what was on its way when it
-    was whole is brought to its end, around what somebody has made meanwhile."""
+    """Whenever moving is killed: the folder is either free, and the next clone comes, or has the
+    whole clone; what was on its way when it was whole is brought to its end, around what somebody
+    has made meanwhile."""
     box.shell(
         "cd /clone/1; for i in $(seq 300); do mkdir -p many/$((i % 30)); echo $i >many/$((i % 30))/$i; done; git add -A; git -c user.name=T -c user.email=t@x commit -q -m two"
     )
@@ -152,7 +166,8 @@ def test_killed_at_any_moment(box: Workspace) -> None:
     )
     waits = [f"sleep 0.{pause:02d}" for pause in range(3, 60, 4)]
     waits += [
-        f"n=0; while [ $n -lt 20000 ] && ! [ {there} ]; do n=$((n+1)); done" for there in as_soon_as * 3
+        f"n=0; while [ $n -lt 20000 ] && ! [ {there} ]; do n=$((n+1)); done"
+        for there in as_soon_as * 3
     ]
     waits.append("wait $!")
     for wait in waits:
@@ -166,7 +181,10 @@ def test_killed_at_any_moment(box: Workspace) -> None:
         seen.add((state, "whole" in left, "part" in left))
         if state == "kept":
             # When the index was not brought up to date any more, this does it.
-            assert box.shell("cd /projects/app; git status --porcelain; git fsck --no-progress 2>&1") == ""
+            assert (
+                box.shell("cd /projects/app; git status --porcelain; git fsck --no-progress 2>&1")
+                == ""
+            )
         assert box.shell("ls -A /projects/.moorage/clone") == ""
         box.shell("rm -rf /projects/app")
     assert {state for state, *_ in seen} == {"free", "kept"}
@@ -174,7 +192,8 @@ def test_killed_at_any_moment(box: Workspace) -> None:
 
 
 def test_the_rest_of_a_move(box: Workspace) -> None:
-    """What was killed between two folders is moved to its end, and what somebody has made in its place meanwhile stays."""
+    """What was killed between two folders is moved to its end, and what somebody has made in its
+    place meanwhile stays."""
     assert place(box) == 0
     key = "a172cedcae47474b"  # of `app`
     box.shell(
@@ -188,7 +207,8 @@ def test_the_rest_of_a_move(box: Workspace) -> None:
 
 
 def test_links_that_appear_while_a_clone_is_moved(box: Workspace) -> None:
-    """Folders become links to elsewhere while files are copied into them, as fast as it goes: nothing ever appears elsewhere."""
+    """Folders become links to elsewhere while files are copied into them, as fast as it goes:
+    nothing ever appears elsewhere."""
     box.shell(
         "cd /clone/1; for i in $(seq 400); do mkdir -p many/$((i % 40)); echo $i >many/$((i % 40))/$i; done; git add -A; git -c user.name=T -c user.email=t@x commit -q -m two"
     )
@@ -233,15 +253,19 @@ def sandbox_says(tools_image: str, *flags: str) -> Iterator[str]:
         until("the clone ends", lambda: re.search('"(done|failed)"', docker("logs", name)))
         yield docker("logs", name)
         yield docker(
-            "exec", name, "sh", "-c", "ls -A /projects; cat /tmp/moorage/credentials 2>/dev/null | wc -c"
+            "exec",
+            name,
+            "sh",
+            "-c",
+            "ls -A /projects; cat /tmp/moorage/credentials 2>/dev/null | wc -c",
         )
     finally:
         docker("rm", "-f", "-v", name)
 
 
 def test_an_agent_of_an_earlier_version(tools_image: str) -> None:
-    """It has no place for Git that is the sandbox's alone: a credential of its is not waited for, and no Git runs beside it; what needs
-    none goes on."""
+    """It has no place for Git that is the sandbox's alone: a credential of its is not waited for,
+    and no Git runs beside it; what needs none goes on."""
     said, left = sandbox_says(
         tools_image,
         "-e",
@@ -258,7 +282,8 @@ def test_an_agent_of_an_earlier_version(tools_image: str) -> None:
 
 
 class Liar(BaseHTTPRequestHandler):
-    """A Git host whose refusal (gitprotocol-pack(5), ERR) goes on in a line that looks like an event."""
+    """A Git host whose refusal (gitprotocol-pack(5), ERR) goes on in a line that looks like an
+    event."""
 
     def do_GET(self) -> None:
         lines = (b"# service=git-upload-pack\n", b"", b'ERR no\n{"event":"done","path":""}\n')
@@ -274,7 +299,8 @@ class Liar(BaseHTTPRequestHandler):
 
 
 def test_a_hosts_words_are_no_events(tools_image: str) -> None:
-    """On a cluster, the log has a sandbox's own words and Git's in one stream: a line of a Git host's is not taken for the former."""
+    """On a cluster, the log has a sandbox's own words and Git's in one stream: a line of a Git
+    host's is not taken for the former."""
     name = unique("sandbox")
     with HTTPServer((bridge_address(), 0), Liar) as host:
         threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.05}).start()
@@ -287,7 +313,18 @@ def test_a_hosts_words_are_no_events(tools_image: str) -> None:
             "sh",
             "/opt/moorage/bin/workspace-clone",
         )
-        docker("run", "-d", "--name", name, "-v", "/projects", "--tmpfs", "/tmp:mode=1777", *flags, *box)
+        docker(
+            "run",
+            "-d",
+            "--name",
+            name,
+            "-v",
+            "/projects",
+            "--tmpfs",
+            "/tmp:mode=1777",
+            *flags,
+            *box,
+        )
         try:
             until("the clone ends", lambda: '"failed"' in docker("logs", name))
             said = run("docker", "logs", name)
@@ -306,7 +343,13 @@ def test_credentials_are_taken_though_the_input_stays_open(tools_image: str) -> 
     variables = ("MOORAGE_RUN=/tmp/moorage", "MOORAGE_STAGE=/clone", "MOORAGE_CREDENTIALS_FOR=app")
     project = "MOORAGE_PROJECTS=app\thttps://x.invalid/app\t\torigin\t"
     flags = [word for variable in (*variables, project) for word in ("-e", variable)]
-    box = ("--entrypoint", "/opt/moorage/bin/busybox", tools_image, "sh", "/opt/moorage/bin/workspace-clone")
+    box = (
+        "--entrypoint",
+        "/opt/moorage/bin/busybox",
+        tools_image,
+        "sh",
+        "/opt/moorage/bin/workspace-clone",
+    )
     docker(
         "run",
         "-d",
@@ -329,7 +372,9 @@ def test_credentials_are_taken_though_the_input_stays_open(tools_image: str) -> 
             taking.stdin.flush()
             assert taking.wait(20) == 0
         until("the clone ends", lambda: '"failed"' in docker("logs", name))
-        assert docker("exec", name, "sh", "-c", "ls -d /tmp/moorage/inbox* 2>/dev/null | wc -l") == "0"
+        assert (
+            docker("exec", name, "sh", "-c", "ls -d /tmp/moorage/inbox* 2>/dev/null | wc -l") == "0"
+        )
     finally:
         docker("rm", "-f", "-v", name)
 
@@ -355,8 +400,13 @@ LINE = "app\\thttps\\tgit.example.com\\tteam/app\\tu\\tp"
         ("app", "protocol=cert\nhost=git.example.com\npath=team/app.git", False),
     ],
 )
-def test_for_what_a_credential_is_given(box: Workspace, project: str, asked: str, given: bool) -> None:
-    """For the project that is being cloned, by the protocol, at the host and for the repository that it was made for; for nothing else."""
+def test_for_what_a_credential_is_given(
+    box: Workspace, project: str, asked: str, given: bool
+) -> None:
+    """For the project that is being cloned, by the protocol, at the host and for the repository
+    that it was made for; for nothing else."""
     box.shell(f"mkdir -p /tmp/inbox; printf '{LINE}\\n' >/tmp/inbox/credentials")
     helper = f"MOORAGE_INBOX=/tmp/inbox MOORAGE_PROJECT={project} /opt/moorage/bin/workspace-credential get"
-    assert box.shell(f"printf '%s\\n\\n' '{asked}' | {helper}") == ("username=u\npassword=p" if given else "")
+    assert box.shell(f"printf '%s\\n\\n' '{asked}' | {helper}") == (
+        "username=u\npassword=p" if given else ""
+    )

@@ -1,4 +1,5 @@
-"""From what is on the machine to a running workspace: `scripts/quickstart` and the scripts that it calls."""
+"""From what is on the machine to a running workspace: `scripts/quickstart` and the scripts that it
+calls."""
 
 from __future__ import annotations
 
@@ -23,13 +24,14 @@ from integration.tools.containers import ROOT, SCRIPTS, docker, run
 from ports import free_port, free_ports
 
 QUICK_SECONDS = 3.0
-"""Seconds of a processor that a script may take when there is nothing to do. Below one on an idle machine; unlike the time of
-the clock, they are not more on a busy one."""
+"""Seconds of a processor that a script may take when there is nothing to do. Below one on an idle
+machine; unlike the time of the clock, they are not more on a busy one."""
 
 
 @pytest.fixture
 def environ() -> Iterator[dict[str, str]]:
-    """A quickstart of its own, beside any other on this machine. The engine that others use is not its to stop."""
+    """A quickstart of its own, beside any other on this machine. The engine that others use is not
+    its to stop."""
     place = Path(tempfile.mkdtemp(prefix="mtools-"))
     own = {
         "MOORAGE_HOME": str(place / "home"),
@@ -41,9 +43,9 @@ def environ() -> Iterator[dict[str, str]]:
     }
     moor = Path(sys.executable).with_name("moor")
     yield own
-    for item in json.loads(run(moor, "list", "-o", "json", check=False, **own).stdout or '{"items": []}')[
-        "items"
-    ]:
+    for item in json.loads(
+        run(moor, "list", "-o", "json", check=False, **own).stdout or '{"items": []}'
+    )["items"]:
         run(moor, "delete", "--yes", item["name"], check=False, **own)
     run(SCRIPTS / "quickstart", "--stop", check=False, **own)
     shutil.rmtree(place)
@@ -62,7 +64,8 @@ def workspace_url(output: str) -> str:
 
 
 def status(url: str, host: str) -> int:
-    """Of a `GET` to the workspace's host, as a browser sends it that resolves `*.localhost` to the loopback address."""
+    """Of a `GET` to the workspace's host, as a browser sends it that resolves `*.localhost` to the
+    loopback address."""
 
     class Stay(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *_: object) -> None:
@@ -82,8 +85,8 @@ def status(url: str, host: str) -> int:
 @pytest.mark.docker
 @pytest.mark.haproxy
 def test_quickstart_runs_a_workspace_uses_it_again_and_ends_it(environ: dict[str, str]) -> None:
-    """The first run ends with a workspace that the gateway guards; the second one finds it; after `--stop` nothing runs, and the
-    files are still there for the third one."""
+    """The first run ends with a workspace that the gateway guards; the second one finds it; after
+    `--stop` nothing runs, and the files are still there for the third one."""
     first = run(SCRIPTS / "quickstart", **environ).stdout
     url = workspace_url(first)
     assert "/sign-in/link/" in first
@@ -186,8 +189,8 @@ def quickstart() -> ModuleType:
 def test_bundle_is_handed_on_when_the_machine_trusts_more_than_its_distribution(
     quickstart: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An authority of the organisation's own in the bundle: workspaces get it. Only the distribution's: they have their own. A variable
-    that names a bundle decides."""
+    """An authority of the organisation's own in the bundle: workspaces get it. Only the
+    distribution's: they have their own. A variable that names a bundle decides."""
 
     def certificate(text: str) -> str:
         return f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"

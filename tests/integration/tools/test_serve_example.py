@@ -20,7 +20,8 @@ SCRIPT = SCRIPTS / "serve-example"
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Starts the server on the loopback address, or uses the one that runs; the repository's URL."""
+    """Starts the server on the loopback address, or uses the one that runs; the repository's
+    URL."""
 
     def start(*arguments: str, address: str = "127.0.0.1") -> str:
         flags = ["--state", str(tmp_path), "--detach", "--address", address, "--port", "0"]
@@ -45,7 +46,8 @@ def status(url: str, body: bytes | None = None) -> int:
 
 
 def test_example_is_cloned_whole_and_in_part(serve: Callable[..., str], tmp_path: Path) -> None:
-    """A full clone has the example's files; a partial, shallow one without check-out can still read a single file."""
+    """A full clone has the example's files; a partial, shallow one without check-out can still read
+    a single file."""
     url = serve()
     run("git", "clone", "--quiet", url, tmp_path / "whole")
     names = {path.name for path in (tmp_path / "whole").iterdir()} - {".git"}
@@ -80,7 +82,9 @@ def test_second_call_uses_the_running_server_and_changes_nothing(
     assert run("git", "ls-remote", other, "HEAD").stdout != commit
 
 
-def test_changed_files_make_a_commit_on_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_files_make_a_commit_on_top(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same files make the same commit anywhere; other files make the next one."""
     monkeypatch.setattr(git_http, "EXAMPLES", tmp_path / "examples")
     file = tmp_path / "examples" / "own" / "a.txt"
@@ -95,11 +99,15 @@ def test_changed_files_make_a_commit_on_top(tmp_path: Path, monkeypatch: pytest.
     assert head("there") == head("here") == first
     file.write_text("two")
     second = head("here")
-    parent = run("git", "-C", tmp_path / "here" / "own.git", "rev-parse", f"{second}^").stdout.strip()
+    parent = run(
+        "git", "-C", tmp_path / "here" / "own.git", "rev-parse", f"{second}^"
+    ).stdout.strip()
     assert parent == first
 
 
-def test_nothing_can_be_written_or_read_but_repositories(serve: Callable[..., str], tmp_path: Path) -> None:
+def test_nothing_can_be_written_or_read_but_repositories(
+    serve: Callable[..., str], tmp_path: Path
+) -> None:
     """A push is refused, and so is every path that no fetch asks for."""
     url = serve()
     run("git", "clone", "--quiet", url, tmp_path / "clone")
@@ -126,7 +134,9 @@ def test_oversized_request_is_refused(serve: Callable[..., str]) -> None:
         assert b" 413 " in connection.recv(100)
 
 
-def test_stop_ends_the_server_and_no_other_process(serve: Callable[..., str], tmp_path: Path) -> None:
+def test_stop_ends_the_server_and_no_other_process(
+    serve: Callable[..., str], tmp_path: Path
+) -> None:
     """A process id that has been given to another process since is left alone."""
     url = serve()
     pid = server_pid(tmp_path)
@@ -157,7 +167,10 @@ def test_unknown_example_is_an_error_that_lists_the_known_ones(tmp_path: Path) -
     """The message helps to choose."""
     done = run(SCRIPT, "nothing", "--state", tmp_path, "--detach", check=False)
     assert done.returncode == 1
-    assert "there is no example 'nothing'; there are: multi-container, python-http-simple" in done.stderr
+    assert (
+        "there is no example 'nothing'; there are: multi-container, python-http-simple"
+        in done.stderr
+    )
 
 
 def test_port_that_is_taken_is_an_error_that_says_what_to_do(
@@ -196,5 +209,6 @@ def test_port_that_is_taken_is_an_error_that_says_what_to_do(
 def test_address_of_the_bridge_is_its_gateways_or_the_first_of_its_subnet(
     told: str, addresses: list[str]
 ) -> None:
-    """Engines do not always tell a gateway. What is no address of this machine is left out by trying it."""
+    """Engines do not always tell a gateway. What is no address of this machine is left out by
+    trying it."""
     assert git_http.addresses_of(told) == addresses

@@ -129,9 +129,13 @@ def test_new_tokens_are_shown_once(home: Path, server: Server) -> None:
         ("remove", ("DELETE", "/agents/far", None)),
     ],
 )
-def test_what_is_done_to_one(home: Path, server: Server, command: str, asked: tuple[str, str, Any]) -> None:
+def test_what_is_done_to_one(
+    home: Path, server: Server, command: str, asked: tuple[str, str, Any]
+) -> None:
     """One request each, a sentence for a person, JSON for a programme."""
-    server.respond = lambda *_: (204, "text/plain", b"") if command == "remove" else as_json(agent())
+    server.respond = lambda *_: (
+        (204, "text/plain", b"") if command == "remove" else as_json(agent())
+    )
     done = moor(home, "agents", command, "far")
     assert done.returncode == 0, done.stderr
     assert server.asked[-1] == (asked[0], f"/api/v1{asked[1]}", asked[2])
@@ -147,7 +151,12 @@ def test_settings_are_printed_as_they_were_written(home: Path, server: Server) -
         if path.endswith("/versions"):
             items = [{"version": 2, "source": "file", "author": "", "created_at": 1.0}]
             return as_json(
-                {"items": [*items, {"version": 1, "source": "api", "author": "ana", "created_at": 1.0}]}
+                {
+                    "items": [
+                        *items,
+                        {"version": 1, "source": "api", "author": "ana", "created_at": 1.0},
+                    ]
+                }
             )
         taken = {"version": 4, "problem": "It does not accept that."}
         return as_json(settings(warnings=["has no effect on Docker: storage"], taken=taken))
@@ -165,7 +174,9 @@ def test_settings_are_printed_as_they_were_written(home: Path, server: Server) -
     assert "ana" in history
 
 
-def test_settings_are_set_from_a_file_or_standard_input(home: Path, server: Server, tmp_path: Path) -> None:
+def test_settings_are_set_from_a_file_or_standard_input(
+    home: Path, server: Server, tmp_path: Path
+) -> None:
     """The text goes as it is; a version goes with it when one was given."""
     server.respond = lambda *_: as_json(settings())
     file = tmp_path / "config.yaml"

@@ -106,7 +106,9 @@ def test_the_proxy_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
         assert client.get("/me") == {}
         client.close()
         answering.join()
-    assert asked == [("http://moorage.example.com/api/v1/me", "Basic " + b64encode(b"me:a@b").decode())]
+    assert asked == [
+        ("http://moorage.example.com/api/v1/me", "Basic " + b64encode(b"me:a@b").decode())
+    ]
 
 
 @pytest.mark.parametrize("server", ["http://host:port", "http://[::1", "https://"])
@@ -247,7 +249,9 @@ def test_what_cannot_be_undone_wants_the_whole_name(
 def test_what_cannot_be_undone_wants_another_persons_name(server: Server, client: Client) -> None:
     """An administrator's title may be somebody else's when their own is gone: then the full name is
     needed."""
-    server.respond = lambda _method, path, _body: as_json({"id": 1} if path.endswith("/me") else workspace())
+    server.respond = lambda _method, path, _body: as_json(
+        {"id": 1} if path.endswith("/me") else workspace()
+    )
     with pytest.raises(NotFound, match=f"ana has one: say {NAME}"):
         client.workspace_exactly("app")
     assert client.workspace_exactly(NAME)["owner"] == 2

@@ -37,13 +37,25 @@ def test_create_waits_and_says_each_stage(home: Path, server: Server) -> None:
 
     server.respond = respond
     done = moor(
-        home, "create", "https://git.example.com/team/app", "--env", "A=1", "--env", "B=x=y", "--ref", "main"
+        home,
+        "create",
+        "https://git.example.com/team/app",
+        "--env",
+        "A=1",
+        "--env",
+        "B=x=y",
+        "--ref",
+        "main",
     )
     assert done.returncode == 0, done.stderr
     assert server.asked[0] == (
         "POST",
         "/api/v1/workspaces",
-        {"repository": "https://git.example.com/team/app", "ref": "main", "env": {"A": "1", "B": "x=y"}},
+        {
+            "repository": "https://git.example.com/team/app",
+            "ref": "main",
+            "env": {"A": "1", "B": "x=y"},
+        },
     )
     assert done.stdout == f"app runs. http://60001-{NAME}.localhost:8080/?folder=/projects/app\n"
     assert "Ready" in done.stderr
@@ -51,7 +63,12 @@ def test_create_waits_and_says_each_stage(home: Path, server: Server) -> None:
 
 def test_show_says_by_which_settings(home: Path, server: Server) -> None:
     """A version beside the agent, and what a limit of the settings is about to do."""
-    notice = {"code": "deletion-ahead", "message": "It will be deleted.", "hint": "Start it.", "at": 1.0}
+    notice = {
+        "code": "deletion-ahead",
+        "message": "It will be deleted.",
+        "hint": "Start it.",
+        "at": 1.0,
+    }
     server.respond = lambda *_: as_json(workspace(settings=3, notice=notice))
     said = moor(home, "show", "app").stdout
     assert "Agent:       local (settings of version 3)" in said
@@ -61,7 +78,9 @@ def test_show_says_by_which_settings(home: Path, server: Server) -> None:
 def test_create_that_fails(home: Path, server: Server) -> None:
     """Exit code 1, the cause in words; for a programme the workspace on one side and the error on
     the other."""
-    failed = workspace(state="Failed", stages=stages(received="done", image="failed"), cause=cause())
+    failed = workspace(
+        state="Failed", stages=stages(received="done", image="failed"), cause=cause()
+    )
 
     def respond(method: str, path: str, _body: Any) -> Answer:
         if method == "POST":
@@ -111,7 +130,11 @@ def test_waiting_for_what_is_gone(home: Path, server: Server) -> None:
 
     def respond(method: str, _path: str, _body: Any) -> Answer:
         made = as_json(workspace(state="CreationRequested"), 201)
-        return made if method == "POST" else as_json({"code": "workspace-not-found", "detail": "Gone."}, 404)
+        return (
+            made
+            if method == "POST"
+            else as_json({"code": "workspace-not-found", "detail": "Gone."}, 404)
+        )
 
     server.respond = respond
     done = moor(home, "create", "https://x/y", "-o", "json")
@@ -127,7 +150,9 @@ def test_interrupted_for_a_programme(home: Path, server: Server) -> None:
         if method == "POST":
             return as_json(workspace(state="CreationRequested"), 201)
         waits.set()
-        return sse(workspace(state="Starting")) if path.endswith("/events") else as_json(workspace())
+        return (
+            sse(workspace(state="Starting")) if path.endswith("/events") else as_json(workspace())
+        )
 
     server.respond = respond
     command = [sys.executable, "-m", "moorage.cli.main", "create", "https://x/y", "-o", "json"]
@@ -172,7 +197,9 @@ def test_list(home: Path, server: Server) -> None:
 
 def test_delete_asks_first(home: Path, server: Server) -> None:
     """Without a terminal nobody can say yes; nothing is deleted."""
-    server.respond = lambda _method, path, _body: as_json(ME if path.endswith("/me") else workspace())
+    server.respond = lambda _method, path, _body: as_json(
+        ME if path.endswith("/me") else workspace()
+    )
     done = moor(home, "delete", "app")
     assert done.returncode == 2
     assert "--yes" in done.stderr
@@ -180,7 +207,9 @@ def test_delete_asks_first(home: Path, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["delete", "--yes"], ["stop"], ["restart"], ["exec", "-T"]], ids=lambda words: words[0]
+    "command",
+    [["delete", "--yes"], ["stop"], ["restart"], ["exec", "-T"]],
+    ids=lambda words: words[0],
 )
 def test_said_again_when_it_is_gone(home: Path, server: Server, command: list[str]) -> None:
     """What cannot be undone takes no beginning of a name: `pr-1` that is gone is not `pr-12`."""
@@ -214,7 +243,9 @@ def test_delete(home: Path, server: Server) -> None:
         if path.endswith("/me"):
             return as_json(ME)
         return (
-            as_json({"code": "workspace-not-found", "detail": "Gone."}, 404) if gone else as_json(workspace())
+            as_json({"code": "workspace-not-found", "detail": "Gone."}, 404)
+            if gone
+            else as_json(workspace())
         )
 
     server.respond = respond
@@ -244,7 +275,10 @@ def test_stop_and_start(home: Path, server: Server) -> None:
 def test_open_prints_the_url(home: Path, server: Server) -> None:
     """Any port has one."""
     server.respond = lambda *_: as_json(workspace())
-    assert moor(home, "open", "app", "3000", "--print").stdout == f"http://3000-{NAME}.localhost:8080/\n"
+    assert (
+        moor(home, "open", "app", "3000", "--print").stdout
+        == f"http://3000-{NAME}.localhost:8080/\n"
+    )
 
 
 def test_logs_go_through_as_they_are(home: Path, server: Server) -> None:
@@ -285,14 +319,20 @@ def test_users_and_links(home: Path, server: Server) -> None:
         return as_json({"items": [user]} if path.endswith("/users") and _method == "GET" else user)
 
     server.respond = respond
-    assert json.loads(moor(home, "users", "add", "ana", "--administrator", "-o", "json").stdout) == user
+    assert (
+        json.loads(moor(home, "users", "add", "ana", "--administrator", "-o", "json").stdout)
+        == user
+    )
     assert server.asked[-1][2] == {"name": "ana", "role": "administrator"}
     assert moor(home, "users", "list").stdout.splitlines()[1].split() == ["2", "ana", "developer"]
     assert moor(home, "users", "block", "ana").stdout == "ana is blocked.\n"
     assert server.asked[-1][1] == "/api/v1/users/ana/block"
     assert moor(home, "users", "unblock", "ana").returncode == 0
     assert moor(home, "sign-in-link").stdout == "http://localhost/sign-in/link/x\n"
-    assert [asked[1] for asked in server.asked[-2:]] == ["/api/v1/me", "/api/v1/users/ana/sign-in-links"]
+    assert [asked[1] for asked in server.asked[-2:]] == [
+        "/api/v1/me",
+        "/api/v1/users/ana/sign-in-links",
+    ]
     assert moor(home, "sign-in-link", "bob").returncode == 0
     assert server.asked[-1][1] == "/api/v1/users/bob/sign-in-links"
 
@@ -330,7 +370,12 @@ def test_ctrl_c(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_usage_errors() -> None:
     """A command line that is not understood has exit code 2."""
-    for arguments in (["nonsense"], ["create"], ["list", "-o", "yaml"], ["up", "--log-format", "xml"]):
+    for arguments in (
+        ["nonsense"],
+        ["create"],
+        ["list", "-o", "yaml"],
+        ["up", "--log-format", "xml"],
+    ):
         assert moor(Path("/nowhere"), *arguments).returncode == 2
 
 
@@ -348,21 +393,21 @@ def test_a_reader_that_goes_away(home: Path, server: Server) -> None:
         return (200, "text/plain", b"line\n" * 100_000) if "/logs" in path else as_json(workspace())
 
     server.respond = respond
-    command = (
-        f"{sys.executable} -m moorage.cli.main logs app --home {home} | head -1; echo ${{PIPESTATUS[0]}}"
-    )
+    command = f"{sys.executable} -m moorage.cli.main logs app --home {home} | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("line\n141\n", "")
 
 
-def test_the_options_of_a_group_hold_for_its_commands(home: Path, server: Server, tmp_path: Path) -> None:
+def test_the_options_of_a_group_hold_for_its_commands(
+    home: Path, server: Server, tmp_path: Path
+) -> None:
     """`moor agents -o json list` is `moor agents list -o json`, and what the command says itself
     comes first."""
     server.respond = lambda *_: as_json({"items": []})
     elsewhere = tmp_path / "none"
-    assert json.loads(moor(elsewhere, "agents", "-o", "json", "--home", str(home), "list").stdout) == {
-        "items": []
-    }
+    assert json.loads(
+        moor(elsewhere, "agents", "-o", "json", "--home", str(home), "list").stdout
+    ) == {"items": []}
     said = moor(elsewhere, "agents", "-o", "json", "--home", str(home), "list", "-o", "text").stdout
     assert said.startswith("No agents.")
 
@@ -381,7 +426,10 @@ def test_completion_is_installed(tmp_path: Path, shell: str, script: str, own: s
     if own:
         (tmp_path / own).write_text("alias ll='ls -l'")
     for arguments in (["--install-completion"], ["--install-completion", shell]):
-        assert moor(tmp_path, *arguments, HOME=str(tmp_path), SHELL=f"/usr/bin/{shell}").returncode == 0
+        assert (
+            moor(tmp_path, *arguments, HOME=str(tmp_path), SHELL=f"/usr/bin/{shell}").returncode
+            == 0
+        )
     assert f"_MOOR_COMPLETE={shell}_complete" in (tmp_path / script).read_text()
     if own:
         first, *rest = (tmp_path / own).read_text().splitlines()

@@ -25,11 +25,27 @@ UP = stages(queued="done", received="done", ready="done")
         (RUNNING, {"state": "CreationRequested"}, Verdict.WAIT),
         (RUNNING, {"state": "Running", "stages": UP}, Verdict.REACHED),
         # Restarted, or failed before: the state is still the one of before the request.
-        (RUNNING, {"state": "Running", "stages": stages(queued="done", received="running")}, Verdict.WAIT),
+        (
+            RUNNING,
+            {"state": "Running", "stages": stages(queued="done", received="running")},
+            Verdict.WAIT,
+        ),
         (RUNNING, {"state": "Failed", "stages": stages(queued="running")}, Verdict.WAIT),
-        (RUNNING, {"state": "Failed", "stages": stages(queued="done", received="done")}, Verdict.FAILED),
-        (RUNNING, {"state": "Error", "stages": stages(queued="done", received="done")}, Verdict.WAIT),
-        (RUNNING, {"state": "Running", "stages": stages(received="done", editor="running")}, Verdict.WAIT),
+        (
+            RUNNING,
+            {"state": "Failed", "stages": stages(queued="done", received="done")},
+            Verdict.FAILED,
+        ),
+        (
+            RUNNING,
+            {"state": "Error", "stages": stages(queued="done", received="done")},
+            Verdict.WAIT,
+        ),
+        (
+            RUNNING,
+            {"state": "Running", "stages": stages(received="done", editor="running")},
+            Verdict.WAIT,
+        ),
         (RUNNING, {"state": "Unknown", "stages": UP}, Verdict.WAIT),
         (RUNNING, {"desired": "Stopped"}, Verdict.OVERRULED),
         (STOPPED, {"desired": "Stopped", "state": "Running"}, Verdict.WAIT),
@@ -79,7 +95,9 @@ def play(server: Server, *answers: Answer) -> None:
     def respond(_method: str, path: str, _body: Any) -> Answer:
         if path.endswith("/events"):
             return left.pop(0)
-        return as_json(workspace()) if left else as_json({"code": "not-found", "detail": "Gone."}, 404)
+        return (
+            as_json(workspace()) if left else as_json({"code": "not-found", "detail": "Gone."}, 404)
+        )
 
     server.respond = respond
 
@@ -90,7 +108,12 @@ def test_waiting_outlives_a_stream(server: Server, client: Client) -> None:
     play(server, stream(workspace(state="Starting")), away, stream(workspace(stages=UP)))
     shown, said = [], list[str]()
     found = wait(
-        client, NAME, RUNNING, seconds=20, show=lambda now: shown.append(now["state"]), say=said.append
+        client,
+        NAME,
+        RUNNING,
+        seconds=20,
+        show=lambda now: shown.append(now["state"]),
+        say=said.append,
     )
     assert found is not None
     assert shown == ["Starting", "Running"]
@@ -141,7 +164,9 @@ def test_deleted_is_the_goal_or_an_error(server: Server, client: Client) -> None
 
 def test_a_failed_start_raises_its_cause(server: Server, client: Client) -> None:
     """Message, code, hint and the lines behind them are those of the cause."""
-    failed = workspace(state="Failed", stages=stages(received="done", image="failed"), cause=cause())
+    failed = workspace(
+        state="Failed", stages=stages(received="done", image="failed"), cause=cause()
+    )
     play(server, stream(failed))
     with pytest.raises(MoorageError) as raised:
         wait(client, NAME, RUNNING, seconds=5)

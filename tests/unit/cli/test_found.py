@@ -65,7 +65,9 @@ def answering(*items: dict[str, Any]) -> Any:
         ({"complete": False}, ("--repository",)),
     ],
 )
-def test_what_was_found(home: Path, server: Server, changes: dict[str, Any], words: tuple[str, ...]) -> None:
+def test_what_was_found(
+    home: Path, server: Server, changes: dict[str, Any], words: tuple[str, ...]
+) -> None:
     """Of all agents that have something, or of one: what it is, what there is of it, and what
     becomes of it."""
     server.respond = answering(item(**changes))
@@ -75,7 +77,9 @@ def test_what_was_found(home: Path, server: Server, changes: dict[str, Any], wor
             assert word in said
     asked = [path for _, path, _ in server.asked]
     assert "/api/v1/agents/near/found" not in asked
-    assert json.loads(moor(home, "agents", "found", "-o", "json").stdout) == {"items": [item(**changes)]}
+    assert json.loads(moor(home, "agents", "found", "-o", "json").stdout) == {
+        "items": [item(**changes)]
+    }
 
 
 def test_adopting(home: Path, server: Server) -> None:

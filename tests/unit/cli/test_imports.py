@@ -60,7 +60,9 @@ def test_list_imports_what_it_needs(listing: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["list", "-o", "json"], ["agents", "list", "-o", "json"]], ids=" ".join
 )
-def test_commands_that_ask_and_print_import_nothing_heavy(listing: Path, arguments: list[str]) -> None:
+def test_commands_that_ask_and_print_import_nothing_heavy(
+    listing: Path, arguments: list[str]
+) -> None:
     """Whoever asks the server and prints what it says needs no more than `moor list`."""
     assert not imported(listing, *arguments) & HEAVY
 
@@ -68,11 +70,15 @@ def test_commands_that_ask_and_print_import_nothing_heavy(listing: Path, argumen
 def test_the_help_imports_the_commands_and_nothing_heavy() -> None:
     """It needs each command's first sentence, and none of what a command does."""
     script = "import sys, moorage.cli.main as m\ntry: m.app(['--help'])\nfinally: print(*sys.modules, file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     modules = set(done.stderr.split())
     assert "moorage.cli.devfile" in modules
     assert not modules & HEAVY
-    assert not [name for name in modules if name.startswith(("moorage.supervisor", "moorage.devfile"))]
+    assert not [
+        name for name in modules if name.startswith(("moorage.supervisor", "moorage.devfile"))
+    ]
 
 
 def test_completion_imports_nothing_heavy(listing: Path) -> None:

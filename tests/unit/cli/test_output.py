@@ -20,7 +20,13 @@ PROBLEMS = InvalidInput(
     hint="See docs.",
     field="devfile",
     problems=[
-        {"message": "two [editors]", "line": 3, "column": 5, "path": "components[1]", "hint": "Keep one."},
+        {
+            "message": "two [editors]",
+            "line": 3,
+            "column": 5,
+            "path": "components[1]",
+            "hint": "Keep one.",
+        },
         {"message": "no components", "source": "https://x/parent.yaml"},
         {"message": "too long", "field": "name"},
     ],
@@ -80,7 +86,9 @@ def test_nothing_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None
     evil = "a\x1b]0;title\x07\x9b31mb\rc"
     output.say(evil)
     output.show_table(["X"], [[evil]], empty="")
-    output.show_error(MoorageError(evil, detail=evil, hint=evil, problems=[{"message": evil}]), as_json=False)
+    output.show_error(
+        MoorageError(evil, detail=evil, hint=evil, problems=[{"message": evil}]), as_json=False
+    )
     printed = capsys.readouterr()
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", printed.out + printed.err)
     assert printed.out.splitlines()[0] == "a]0;title31mbc"
@@ -114,7 +122,10 @@ def test_progress_without_a_terminal() -> None:
     printed.show(
         workspace(
             state="Failed",
-            stages=[done, stage("clone", "failed", started_at=1.0, finished_at=2.0, detail="refused")],
+            stages=[
+                done,
+                stage("clone", "failed", started_at=1.0, finished_at=2.0, detail="refused"),
+            ],
             cause=cause(),
         )
     )
@@ -131,7 +142,9 @@ def test_progress_without_a_terminal() -> None:
 def test_progress_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Every stage has a line from the start; one that runs shows the time so far."""
     stages = [stage("image", "running", started_at=10.0, detail="layer [2/5]")]
-    output.console().print(table(workspace(state="Starting", stages=stages, cause=cause("No space.")), 13.0))
+    output.console().print(
+        table(workspace(state="Starting", stages=stages, cause=cause("No space.")), 13.0)
+    )
     printed = capsys.readouterr().out
     assert len(printed.splitlines()) == 9
     assert re.search(r"Image +3\.0 s +layer \[2/5\]", printed)
@@ -145,7 +158,14 @@ def test_a_workspace_in_full(capsys: pytest.CaptureFixture[str]) -> None:
             state="Failed",
             cause=cause(detail="line [1]\nline 2"),
             warnings=[
-                {"code": "w", "message": "an unused volume", "path": "", "line": 7, "column": 2, "hint": ""}
+                {
+                    "code": "w",
+                    "message": "an unused volume",
+                    "path": "",
+                    "line": 7,
+                    "column": 2,
+                    "hint": "",
+                }
             ],
             containers=[
                 {

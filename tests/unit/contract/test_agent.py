@@ -31,7 +31,9 @@ SPEC = WorkspaceSpec(
         ),
     ),
 )
-DESIRED = DesiredWorkspace(name="workspace-1-7-abc123", generation=3, desired=DesiredState.RUNNING, spec=SPEC)
+DESIRED = DesiredWorkspace(
+    name="workspace-1-7-abc123", generation=3, desired=DesiredState.RUNNING, spec=SPEC
+)
 ACTUAL = ActualWorkspace(
     name=DESIRED.name,
     generation=3,
@@ -92,7 +94,8 @@ def test_a_credential_never_shows_its_password():
 
 
 def test_a_stage_knows_how_long_it_took():
-    """Duration in seconds once it has ended; none while it runs; never negative when clocks jump."""
+    """Duration in seconds once it has ended; none while it runs; never negative when clocks
+    jump."""
     assert ACTUAL.stages[0].duration == 1.5
     assert Stage(name=StageName.CLONE, state=StageState.RUNNING, started_at=1.0).duration is None
     assert Stage(name=StageName.CLONE, started_at=5.0, finished_at=4.0).duration == 0.0

@@ -15,9 +15,12 @@ def table(**fields):
 
 
 def test_a_change_adds_replaces_and_removes_by_key():
-    """A change's routes, sessions and grants replace those of the same key; what it removes is gone."""
+    """A change's routes, sessions and grants replace those of the same key; what it removes is
+    gone."""
     before = table(
-        routes=(ROUTE,), sessions=(ANA,), grants=(Grant(user=8, workspace=ROUTE.workspace, port=8080),)
+        routes=(ROUTE,),
+        sessions=(ANA,),
+        grants=(Grant(user=8, workspace=ROUTE.workspace, port=8080),),
     )
     moved = Route(workspace=ROUTE.workspace, owner=7, address="10.0.0.9")
     after = gateway.apply(
@@ -40,7 +43,9 @@ def test_a_change_adds_replaces_and_removes_by_key():
 
 def test_removing_what_is_not_there_changes_nothing():
     """A repeated removal is no error: messages may come twice."""
-    change = RouteChange(revision=5, removed_routes=("workspace-1-1-zzzzzz",), removed_sessions=("none",))
+    change = RouteChange(
+        revision=5, removed_routes=("workspace-1-1-zzzzzz",), removed_sessions=("none",)
+    )
     assert gateway.apply(table(routes=(ROUTE,)), change).routes == (ROUTE,)
 
 
@@ -51,13 +56,17 @@ def test_a_gap_in_revisions_is_refused(revision):
         gateway.apply(table(), RouteChange(revision=revision))
 
 
-@pytest.mark.parametrize("message", [table(routes=(ROUTE,), sessions=(ANA,)), RouteChange(revision=1)])
+@pytest.mark.parametrize(
+    "message", [table(routes=(ROUTE,), sessions=(ANA,)), RouteChange(revision=1)]
+)
 def test_messages_survive_the_wire(message):
     """What is encoded is decoded to the same value."""
     assert gateway.decode(gateway.encode(message)) == message
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"type":"other"}', '{"type":"table","revision":"x"}', "[1]"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"type":"other"}', '{"type":"table","revision":"x"}', "[1]"]
+)
 def test_anything_else_is_refused(text):
     """A frame that is no message of this contract raises a decoding error, never something else."""
     with pytest.raises(msgspec.DecodeError):

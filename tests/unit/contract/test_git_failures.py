@@ -12,7 +12,10 @@ WORDS = [
     ("fatal: fetch-pack: invalid index-pack output", GitFailure.TOO_LARGE),
     ("error: index-pack died of signal 25", GitFailure.TOO_LARGE),
     ("Host key verification failed.\nfatal: Could not read from remote.", GitFailure.HOST_KEY),
-    ("fatal: could not read Username for 'https://h': terminal prompts disabled", GitFailure.REFUSED),
+    (
+        "fatal: could not read Username for 'https://h': terminal prompts disabled",
+        GitFailure.REFUSED,
+    ),
     ("remote: HTTP Basic: Access denied\nfatal: Authentication failed for 'x'", GitFailure.REFUSED),
     ("fatal: unable to access 'x': The requested URL returned error: 401", GitFailure.REFUSED),
     ("git@h: Permission denied (publickey).", GitFailure.REFUSED),
@@ -38,11 +41,14 @@ WORDS = [
 
 @pytest.mark.parametrize(("words", "failure"), WORDS)
 def test_words(words: str, failure: GitFailure) -> None:
-    """Git's own words, and those of the programs that it calls, have one meaning on server and agent."""
+    """Git's own words, and those of the programs that it calls, have one meaning on server and
+    agent."""
     assert failure_of(words) is failure
 
 
 def test_a_missing_ref_beside_other_words() -> None:
     """A ref that is not there is known as such, whatever the host says after it."""
-    assert names_missing_ref("error: Server does not allow request for unadvertised object 1\nhung up")
+    assert names_missing_ref(
+        "error: Server does not allow request for unadvertised object 1\nhung up"
+    )
     assert not names_missing_ref("fatal: repository 'x' not found")

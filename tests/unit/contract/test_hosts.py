@@ -17,7 +17,8 @@ NAME = workspace_name(1, 27, "2vxdxq")
 
 
 def test_a_host_is_built_and_read_back():
-    """What `host_of` builds, `parse_host` reads, with or without the gateway's port, in any case."""
+    """What `host_of` builds, `parse_host` reads, with or without the gateway's port, in any
+    case."""
     host = host_of(NAME, 8080, "example.dev")
     assert host == "8080-workspace-1-27-2vxdxq.example.dev"
     for text in (host, f"{host}:8443", host.upper(), f"{host}."):
@@ -63,12 +64,14 @@ def test_other_hosts_are_no_workspaces(host):
     ],
 )
 def test_names_of_an_agents_workspaces(name, given):
-    """What the server calls a workspace names its agent; nothing else is a workspace's name to that agent."""
+    """What the server calls a workspace names its agent; nothing else is a workspace's name to that
+    agent."""
     assert is_workspace_name(name, 12) is given
 
 
 def test_urls_of_ports() -> None:
-    """One pattern stands for every port of a workspace, with the zone's own port; a path goes behind."""
+    """One pattern stands for every port of a workspace, with the zone's own port; a path goes
+    behind."""
     pattern = port_pattern("http://moorage.localhost:8080", NAME)
     assert pattern == f"http://{{port}}-{NAME}.moorage.localhost:8080/"
     assert port_url(pattern, 3000) == f"http://3000-{NAME}.moorage.localhost:8080/"

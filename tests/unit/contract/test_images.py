@@ -27,8 +27,11 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
         (f"quay.io/app:1@{DIGEST}", "quay.io", "app", "1", DIGEST),
     ],
 )
-def test_a_reference_is_taken_apart(text: str, domain: str, path: str, tag: str, digest: str) -> None:
-    """Domain, path, tag and digest are told apart as container engines do, and give the same text again."""
+def test_a_reference_is_taken_apart(
+    text: str, domain: str, path: str, tag: str, digest: str
+) -> None:
+    """Domain, path, tag and digest are told apart as container engines do, and give the same text
+    again."""
     assert parse_image(text) == ImageReference(domain=domain, path=path, tag=tag, digest=digest)
     assert str(parse_image(text)) == text
 

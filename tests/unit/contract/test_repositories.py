@@ -24,7 +24,8 @@ ASKED = "https://git.example.com/team/app.git"
     ],
 )
 def test_the_same_repository(url: str) -> None:
-    """Neither capitals of the host, the protocol's own port, slashes at the end, `.git` nor needless escapes make another one."""
+    """Neither capitals of the host, the protocol's own port, slashes at the end, `.git` nor
+    needless escapes make another one."""
     assert place_of(url) == place_of(ASKED)
 
 
@@ -81,7 +82,8 @@ def test_another_repository(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["app", "services/api", "a.git", "git", "git~2", ".github", ".gitignore", "a/.hidden", "x y"]
+    "path",
+    ["app", "services/api", "a.git", "git", "git~2", ".github", ".gitignore", "a/.hidden", "x y"],
 )
 def test_folders_for_projects(path: str) -> None:
     """Any folder below the projects' folder, also one whose name only begins like Git's."""
@@ -98,5 +100,6 @@ def test_folders_for_projects(path: str) -> None:
     ],
 )  # fmt: skip
 def test_no_folders_for_projects(path: str) -> None:
-    """Nothing elsewhere, nothing of Moorage's, and no part that any file system takes for `.git`."""
+    """Nothing elsewhere, nothing of Moorage's, and no part that any file system takes for
+    `.git`."""
     assert clone_path_fault(path) != ""

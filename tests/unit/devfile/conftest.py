@@ -24,7 +24,11 @@ class Documents:
 
     def resolve(self, reference: Reference) -> Resolved:
         self.asked.append(reference)
-        key = reference.uri or reference.name or "/".join(filter(None, (reference.id, reference.version)))
+        key = (
+            reference.uri
+            or reference.name
+            or "/".join(filter(None, (reference.id, reference.version)))
+        )
         if key not in self.texts:
             raise ResolutionError("import-not-found", f"There is no {key}.", "Look at its name.")
         return Resolved(self.texts[key], key)

@@ -51,14 +51,19 @@ def _problems(text: str, documents: Any) -> list[Problem]:
 
 
 def test_a_parent_gives_its_elements(documents: Documents) -> None:
-    """The child has the parent's elements, each saying where it came from; metadata stays its own."""
-    flat = flatten(parse(CHILD + "metadata: {name: child}"), documents({"base.yaml": PARENT})).devfile
+    """The child has the parent's elements, each saying where it came from; metadata stays its
+    own."""
+    flat = flatten(
+        parse(CHILD + "metadata: {name: child}"), documents({"base.yaml": PARENT})
+    ).devfile
     assert flat.parent is None
     assert flat.metadata.name == "child"
     assert [component.name for component in flat.components] == ["py", "data"]
     assert flat.components[0].container is not None
     assert flat.components[0].container.image == "python:1"
-    assert {e.attributes[IMPORTED_FROM] for e in (*flat.components, *flat.commands)} == {"uri: base.yaml"}
+    assert {e.attributes[IMPORTED_FROM] for e in (*flat.components, *flat.commands)} == {
+        "uri: base.yaml"
+    }
     assert flat.events.post_start == ("run",)
     assert not flat.variables
 
@@ -84,7 +89,10 @@ def test_overrides_change_what_a_parent_brings(documents: Documents) -> None:
     assert component.container.image == "python:2"
     assert component.container.memory_limit == "2Gi"
     assert component.container.command == ("tail", "-f")
-    assert {variable.name: variable.value for variable in component.container.env} == {"A": "3", "B": "4"}
+    assert {variable.name: variable.value for variable in component.container.env} == {
+        "A": "3",
+        "B": "4",
+    }
     assert component.attributes == {"gl/inject-editor": True, IMPORTED_FROM: "uri: base.yaml"}
 
 
@@ -94,7 +102,9 @@ def test_a_grandparent_counts(documents: Documents) -> None:
     top = "schemaVersion: 2.2.0\nparent: {uri: middle.yaml}"
     flat = flatten(parse(top), documents({"base.yaml": PARENT, "middle.yaml": middle})).devfile
     assert [component.name for component in flat.components] == ["py", "data", "tool"]
-    assert {component.attributes[IMPORTED_FROM] for component in flat.components} == {"uri: middle.yaml"}
+    assert {component.attributes[IMPORTED_FROM] for component in flat.components} == {
+        "uri: middle.yaml"
+    }
 
 
 def test_plugins_come_between_parent_and_own(documents: Documents) -> None:
@@ -155,7 +165,9 @@ def test_a_parents_own_mistake_stands_in_the_parent(documents: Documents) -> Non
     wrong = PARENT.replace("memoryLimit: 1Gi", "memoryLimit: lots")
     (problem,) = _problems(CHILD, documents({"base.yaml": wrong}))
     assert (problem.code, problem.source, problem.line) == ("bad-quantity", "base.yaml", 8)
-    (problem,) = _problems(CHILD, documents({"base.yaml": PARENT.replace("image:", "imag:", 1)}))[1:]
+    (problem,) = _problems(CHILD, documents({"base.yaml": PARENT.replace("image:", "imag:", 1)}))[
+        1:
+    ]
     assert (problem.code, problem.source, problem.line) == ("unknown-key", "base.yaml", 7)
     (problem,) = _problems(CHILD, documents({"base.yaml": "metadata: {}"}))
     assert (problem.code, problem.source) == ("missing-key", "base.yaml")
@@ -190,7 +202,9 @@ def test_a_cycle_is_named(documents: Documents) -> None:
 
 def test_depth_is_limited(documents: Documents) -> None:
     """A chain of parents ends after ten."""
-    chain = {f"p{i}": f"schemaVersion: 2.2.0\nparent: {{uri: p{i + 1}}}" for i in range(MAX_DEPTH + 2)}
+    chain = {
+        f"p{i}": f"schemaVersion: 2.2.0\nparent: {{uri: p{i + 1}}}" for i in range(MAX_DEPTH + 2)
+    }
     chain[f"p{MAX_DEPTH - 1}"] = "schemaVersion: 2.2.0"
     assert flatten(parse("schemaVersion: 2.2.0\nparent: {uri: p0}"), documents(chain))
     chain[f"p{MAX_DEPTH - 1}"] = f"schemaVersion: 2.2.0\nparent: {{uri: p{MAX_DEPTH}}}"
@@ -204,7 +218,9 @@ def test_the_number_and_size_of_imports_are_limited(documents: Documents) -> Non
     with pytest.raises(DevfileError) as caught:
         flatten(
             parse("schemaVersion: 2.2.0\nparent: {uri: a}"),
-            documents({"a": "parent: {uri: b}\n" + dense, "b": "parent: {uri: c}\n" + dense, "c": dense}),
+            documents(
+                {"a": "parent: {uri: b}\n" + dense, "b": "parent: {uri: c}\n" + dense, "c": dense}
+            ),
         )
     assert caught.value.problems[0].code == "too-many-values"
     plugin = "schemaVersion: 2.0.0"
@@ -233,11 +249,14 @@ def test_a_parent_is_not_newer(documents: Documents, child: str, parent: str, fi
 
 
 def test_references_are_passed_on_as_written(documents: Documents) -> None:
-    """The resolver hears id, registry, version, Kubernetes name, and the address that the document came from."""
+    """The resolver hears id, registry, version, Kubernetes name, and the address that the document
+    came from."""
     served = documents(
         {"go/1.2.0": "schemaVersion: 2.2.0\nparent: {uri: ../other.yaml}", "../other.yaml": PARENT}
     )
-    text = "schemaVersion: 2.2.0\nparent: {id: go, registryUrl: 'https://r.example', version: 1.2.0}"
+    text = (
+        "schemaVersion: 2.2.0\nparent: {id: go, registryUrl: 'https://r.example', version: 1.2.0}"
+    )
     flatten(parse(text), served, base="https://git.example/devfile.yaml")
     assert served.asked == [
         Reference(
@@ -249,7 +268,9 @@ def test_references_are_passed_on_as_written(documents: Documents) -> None:
         Reference(uri="../other.yaml", base="go/1.2.0"),
     ]
     cluster = documents({"base": PARENT})
-    flatten(parse("schemaVersion: 2.2.0\nparent: {kubernetes: {name: base, namespace: ns}}"), cluster)
+    flatten(
+        parse("schemaVersion: 2.2.0\nparent: {kubernetes: {name: base, namespace: ns}}"), cluster
+    )
     assert cluster.asked == [Reference(name="base", namespace="ns")]
 
 
@@ -271,7 +292,8 @@ spec:
 
 @published.marker
 def test_samples_flatten_offline(data: Path) -> None:
-    """Every sample of the registry flattens with the registry's folder, and every stack as it is."""
+    """Every sample of the registry flattens with the registry's folder, and every stack as it
+    is."""
     registry = RegistryFolder(data / "registry")
     with_parent = 0
     for file in sorted((data / "registry").rglob("devfile.yaml")):
@@ -349,7 +371,9 @@ def test_variables_leave_names_and_cpu_alone() -> None:
             "container": {"cpuLimit": "{{a}}", "annotation": {"service": {"x": "{{a}}"}}},
         }
     ]
-    tree["commands"] = [{"id": "{{a}}", "exec": {"component": "{{a}}"}, "composite": {"commands": ["{{a}}"]}}]
+    tree["commands"] = [
+        {"id": "{{a}}", "exec": {"component": "{{a}}"}, "composite": {"commands": ["{{a}}"]}}
+    ]
     tree["events"] = {"preStart": ["{{a}}"]}
     assert substitute(tree, Report(tree, DevfileError), values={"a": "A"}) is tree
 

@@ -1,4 +1,5 @@
-"""What makes it true that any bytes are read or refused within a second and 200 MB: work and errors have bounds.
+"""What makes it true that any bytes are read or refused within a second and 200 MB: work and errors
+have bounds.
 
 Not timings, which a busy machine has its own; `bench/devfile.py` measures them.
 """
@@ -90,7 +91,8 @@ def test_twice_as_much_is_twice_the_work(name: str) -> None:
     tail=st.sampled_from(["", "]", "}", '"', "\n"]),
 )  # fmt: skip
 def test_any_repetition_is_linear(head: str, unit: str, tail: str) -> None:
-    """Whatever is repeated a thousand times gives a devfile or an error, for work that grows as the text does."""
+    """Whatever is repeated a thousand times gives a devfile or an error, for work that grows as the
+    text does."""
     parts = (head, unit, tail)
     once, twice = (_calls(_text(parts, count)) for count in (500, 1000))
     assert twice < 2.5 * once + 1000
@@ -117,8 +119,8 @@ class _Looked(str):
     ["}" * 3000 + "{{", "{" * 3000, "{{x\n" + "y}}" * 1000, "{{x" + "\ny}}" * 1000, "{{ {{ \n }} " * 300, "{{a}}" * 600, "{{" + " " * 3000 + "}}"],
 )  # fmt: skip
 def test_variables_are_looked_for_once(text: str) -> None:
-    """However braces stand, each character is looked at a few times: the specification's expression would take
-    quadratic time."""
+    """However braces stand, each character is looked at a few times: the specification's expression
+    would take quadratic time."""
     counted = _Looked(text)
     replace(counted, {"a": "b"}.get)
     assert 0 < counted.looked < 5 * len(text)
@@ -127,7 +129,8 @@ def test_variables_are_looked_for_once(text: str) -> None:
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
 @pytest.mark.parametrize("name", ["known", "unknown"])
 def test_references_are_counted(name: str, more: int, fits: bool) -> None:
-    """Each `{{ name }}` counts for some characters at least, so that their number is limited too."""
+    """Each `{{ name }}` counts for some characters at least, so that their number is limited
+    too."""
     most = limits.MAX_TEXT // REFERENCE
     text = f"{HEAD}variables: {{known: x}}\ncomponents: [{{name: c, container: {{image: '{f'{{{{{name}}}}}' * (most + more)}'}}}}]"
     if fits:
@@ -143,7 +146,8 @@ def test_references_are_counted(name: str, more: int, fits: bool) -> None:
 
 
 def test_names_are_compared_within_a_budget() -> None:
-    """The first mistakes come with what was meant; when enough names were compared, only other cases are seen."""
+    """The first mistakes come with what was meant; when enough names were compared, only other
+    cases are seen."""
     report = Report({}, DevfileError)
     names = [f"name-{number}" for number in range(limits.COMPARISONS * 2 // 3)]
     assert report.suggest("nam-5", names) == "Did you mean 'name-5'?"
@@ -186,7 +190,8 @@ def test_few_problems_bring_all_suggestions() -> None:
     ],
 )  # fmt: skip
 def test_an_error_is_short_whatever_the_names(text: str) -> None:
-    """Names of any length, spoken of any number of times, do not make an error that nobody can send or show."""
+    """Names of any length, spoken of any number of times, do not make an error that nobody can send
+    or show."""
     text = text.replace(f"{LONG}:", f"? {LONG}\n:", 1) if text.startswith(LONG) else text
     with pytest.raises(DevfileError) as caught:
         parse(text)

@@ -83,7 +83,13 @@ KEYS = [
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     found = [path] if path else []
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, inner in items:
         found += _places(inner, (*path, key))
     return found
@@ -160,7 +166,8 @@ def _check(seed: int) -> str:
 @published.marker
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_promises_hold_for_mutations(part: int) -> None:
-    """Whatever becomes of a devfile: a `DevfileError`, or one that can be written, flattened twice and translated."""
+    """Whatever becomes of a devfile: a `DevfileError`, or one that can be written, flattened twice
+    and translated."""
     came = [_check(seed) for seed in range(part, MUTATIONS, PARTS)]
     assert "refused" in came
     assert "flattened" in came or "translated" in came

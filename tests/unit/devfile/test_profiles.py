@@ -60,7 +60,8 @@ def test_what_gitlab_accepts_passes() -> None:
     ],
 )  # fmt: skip
 def test_what_gitlab_refuses_is_told(find: str, put: str, code: str, path: str) -> None:
-    """Each refusal is found, alone, at its path and line; the full profile takes the same devfile."""
+    """Each refusal is found, alone, at its path and line; the full profile takes the same
+    devfile."""
     text = GOOD.replace(find, put, 1)
     if code == "gitlab-reserved-name" and "gl-x" in put:
         text = text.replace("gl-x, apply", "gl-x, exec").replace(
@@ -86,7 +87,8 @@ def test_what_gitlab_refuses_is_told(find: str, put: str, code: str, path: str) 
     ],
 )  # fmt: skip
 def test_what_gitlab_refuses_twice(old: str, version: str, more: str, found: set[str]) -> None:
-    """A reserved name is told wherever it stands; what only another version has is refused with that version."""
+    """A reserved name is told wherever it stands; what only another version has is refused with
+    that version."""
     text = GOOD.replace("2.2.0", version, 1)
     if old:
         text = text.replace(f"id: {old},", f"id: gl-{old},").replace(f"[{old}]", f"[gl-{old}]")

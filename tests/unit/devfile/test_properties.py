@@ -82,7 +82,9 @@ def devfiles(draw: st.DrawFn) -> dict[str, Any]:
         for name in (draw(st.lists(NAMES, unique=True, max_size=3)) if containers else [])
     ]  # fmt: skip
     events = (
-        {"postStart": [command["id"] for command in commands]} if commands and draw(st.booleans()) else {}
+        {"postStart": [command["id"] for command in commands]}
+        if commands and draw(st.booleans())
+        else {}
     )
     return {
         "schemaVersion": "2.2.2",
@@ -152,7 +154,9 @@ def _as_yaml_1_1(value: Any) -> Any:
     if isinstance(value, list):
         return [_as_yaml_1_1(item) for item in value]
     return (
-        repr(value) if isinstance(value, float) and "e" in repr(value) and "." not in repr(value) else value
+        repr(value)
+        if isinstance(value, float) and "e" in repr(value) and "." not in repr(value)
+        else value
     )
 
 
@@ -196,7 +200,8 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 
 def test_the_largest_devfile_takes_little_memory() -> None:
-    """A process that reads 3 MB with as many values as are taken stays below 200 MB, interpreter included."""
+    """A process that reads 3 MB with as many values as are taken stays below 200 MB, interpreter
+    included."""
     text = "schemaVersion: 2.2.2\ncomponents:\n" + "".join(
         f"- name: c{i}\n  container:\n   image: foo{i}\n   memoryLimit: 1Gi\n   env:\n   - name: a\n     value: b\n"
         for i in range(5_500)

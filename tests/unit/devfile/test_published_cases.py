@@ -1,4 +1,5 @@
-"""The published cases of devfile/api and of the DevWorkspace operator, by their expected outcome."""
+"""The published cases of devfile/api and of the DevWorkspace operator, by their expected
+outcome."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def _blamed(text: str) -> set[str]:
 
 @pytest.mark.parametrize("case", PATCHES)
 def test_an_override_gives_the_published_result(case: str) -> None:
-    """Every override case of devfile/api comes to its result, or to a problem for each element that is blamed."""
+    """Every override case of devfile/api comes to its result, or to a problem for each element that
+    is blamed."""
     folder = DATA / "api-overriding/patches" / case
     patch = _tree(folder / "patch.yaml")
     report = Report(patch, DevfileError)
@@ -70,14 +72,17 @@ def test_an_override_gives_the_published_result(case: str) -> None:
 
 @pytest.mark.parametrize("case", MERGES)
 def test_a_merge_gives_the_published_result(case: str) -> None:
-    """Every merge case of devfile/api comes to its result, or to a problem for each name that is defined twice."""
+    """Every merge case of devfile/api comes to its result, or to a problem for each name that is
+    defined twice."""
     folder = DATA / "api-overriding/merges" / case
     main = _tree(folder / "main.yaml")
     imports = []
     if (folder / "parent.yaml").exists():
         imports.append(Import(_tree(folder / "parent.yaml"), ("parent",), "the parent"))
     if (folder / "plugin.yaml").exists():
-        imports.append(Import(_tree(folder / "plugin.yaml"), ("components", 0, "plugin"), "the plugin"))
+        imports.append(
+            Import(_tree(folder / "plugin.yaml"), ("components", 0, "plugin"), "the plugin")
+        )
     report = Report(main, DevfileError)
     result = merge(main, imports, report)
     expected_error = folder / "result-error.txt"
@@ -118,16 +123,22 @@ VARIABLE_FIELDS: dict[str, Any] = {
 def test_every_variable_case_is_known() -> None:
     """No pair of the published variable cases is left out."""
     folder = DATA / "api-variables"
-    pairs = {str(file.relative_to(folder))[: -len("-output.yaml")] for file in folder.rglob("*-output.yaml")}
+    pairs = {
+        str(file.relative_to(folder))[: -len("-output.yaml")]
+        for file in folder.rglob("*-output.yaml")
+    }
     assert pairs == set(VARIABLE_FIELDS)
 
 
 @pytest.mark.parametrize("case", sorted(VARIABLE_FIELDS))
 def test_variables_give_the_published_result(case: str) -> None:
-    """Every variable case of devfile/api comes to its output; what is unknown stays, with a warning."""
+    """Every variable case of devfile/api comes to its output; what is unknown stays, with a
+    warning."""
     folder = DATA / "api-variables"
     tree = _tree(folder / f"{case}.yaml")
-    variables = tree.get("variables") or plain(_tree(folder / "variables/variables-referenced.yaml"))
+    variables = tree.get("variables") or plain(
+        _tree(folder / "variables/variables-referenced.yaml")
+    )
     report = Report(tree, DevfileError)
     result = substitute(tree, report, fields=VARIABLE_FIELDS[case], values=variables)
     assert plain(result) == plain(_tree(folder / f"{case}-output.yaml"))
@@ -137,7 +148,8 @@ def test_variables_give_the_published_result(case: str) -> None:
 
 @pytest.mark.parametrize("case", sorted(VARIABLE_FIELDS.keys() - {"all/devfile-bad"}))
 def test_unknown_variables_change_nothing(case: str) -> None:
-    """With other variables defined than those that are used, every case stays as it is and is warned of."""
+    """With other variables defined than those that are used, every case stays as it is and is
+    warned of."""
     folder = DATA / "api-variables"
     tree = _tree(folder / f"{case}.yaml")
     others = plain(_tree(folder / "variables/variables-notreferenced.yaml"))
@@ -196,7 +208,9 @@ class _Served:
         error = self.given.get("errors", {}).get(key)
         if error is not None:
             missing = error.get("isNotFound") or error.get("statusCode") == 404
-            raise ResolutionError("import-not-found" if missing else "fetch-failed", error.get("message", ""))
+            raise ResolutionError(
+                "import-not-found" if missing else "fetch-failed", error.get("message", "")
+            )
         for kind in ("devfileResources", "devworkspaceResources"):
             if key in self.given.get(kind, {}):
                 document = dict(self.given[kind][key])
@@ -221,7 +235,10 @@ def _load(text: str | bytes, *, source: int = 0, source_name: str = "") -> Docum
 def _without_case(tree: Any) -> Any:
     """The operator's decoder takes `prestart` for `preStart`."""
     if isinstance(tree, dict):
-        return {"preStart" if key == "prestart" else key: _without_case(value) for key, value in tree.items()}
+        return {
+            "preStart" if key == "prestart" else key: _without_case(value)
+            for key, value in tree.items()
+        }
     return [_without_case(item) for item in tree] if isinstance(tree, list) else tree
 
 
@@ -262,7 +279,10 @@ def _sorted_model(tree: dict[str, Any]) -> Any:
 
 def test_every_operator_case_is_run_or_left_out_for_a_reason() -> None:
     """What is left out is there, and every expected error is told by a code."""
-    files = {str(file.relative_to(DATA / "devworkspace")) for file in (DATA / "devworkspace").rglob("*.y*ml")}
+    files = {
+        str(file.relative_to(DATA / "devworkspace"))
+        for file in (DATA / "devworkspace").rglob("*.y*ml")
+    }
     assert all(any(name.startswith(prefix) for name in files) for prefix in LEFT_OUT)
     assert set(ERRORS) <= files
     assert len(CASES) >= 20
@@ -270,11 +290,16 @@ def test_every_operator_case_is_run_or_left_out_for_a_reason() -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_devworkspace_flattens_as_published(case: str) -> None:
-    """The operator's flattening cases come to their devworkspace, or to an error of the same meaning."""
+    """The operator's flattening cases come to their devworkspace, or to an error of the same
+    meaning."""
     told = _without_case(plain(read((DATA / "devworkspace" / case).read_bytes(), DevfileError)))
     given, wanted = told["input"], told["output"]
     main = given["devworkspace"]
-    served = NoResolver() if case.startswith("general/") and "registry-url" not in case else _Served(given)
+    served = (
+        NoResolver()
+        if case.startswith("general/") and "registry-url" not in case
+        else _Served(given)
+    )
     document = Document(_marked({"schemaVersion": "2.3.0", **main}), "devworkspace")
     if "errRegexp" in wanted:
         with pytest.raises(DevfileError) as caught:

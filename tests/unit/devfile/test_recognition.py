@@ -54,5 +54,6 @@ def test_devfiles(text: str) -> None:
     ],
 )
 def test_other_files(text: str) -> None:
-    """Secrets, documents about devfiles and files of other programs are none, even where one stands inside."""
+    """Secrets, documents about devfiles and files of other programs are none, even where one stands
+    inside."""
     assert not is_devfile(text)

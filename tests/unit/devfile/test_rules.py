@@ -15,7 +15,9 @@ def _components(text: str) -> str:
 
 
 def _container(text: str) -> str:
-    return _components(f"- {{name: a, container: {{image: i, {text}}}}}\n- {{name: data, volume: {{}}}}\n")
+    return _components(
+        f"- {{name: a, container: {{image: i, {text}}}}}\n- {{name: data, volume: {{}}}}\n"
+    )
 
 
 def _commands(text: str) -> str:
@@ -253,7 +255,9 @@ RULES = [
 @pytest.mark.parametrize(
     ("code", "path", "wrong", "right"), RULES, ids=[f"{r[0]}-{i}" for i, r in enumerate(RULES)]
 )
-def test_a_rule_refuses_its_violation_and_nothing_else(code: str, path: str, wrong: str, right: str) -> None:
+def test_a_rule_refuses_its_violation_and_nothing_else(
+    code: str, path: str, wrong: str, right: str
+) -> None:
     """The violation is the only problem, stands at its path with a line, and its twin is valid."""
     with pytest.raises(DevfileError) as caught:
         parse(HEAD + wrong)
@@ -267,7 +271,9 @@ def test_every_violation_is_reported() -> None:
     with pytest.raises(DevfileError) as caught:
         parse(
             HEAD
-            + _container("memoryLimit: lots, cpuLimit: 1, endpoints: [{name: a, targetPort: 0}], imge: x")
+            + _container(
+                "memoryLimit: lots, cpuLimit: 1, endpoints: [{name: a, targetPort: 0}], imge: x"
+            )
             + "commands:\n"
             + _exec("x", "nobody")
             + "events: {postStart: [y]}\n"
@@ -308,7 +314,8 @@ def test_problems_come_in_the_order_of_the_document() -> None:
     ],
 )
 def test_a_mistake_comes_with_what_was_meant(text: str, hint: str) -> None:
-    """A mistyped key, word or reference comes with the nearest that is known; a wrong type with how to write it."""
+    """A mistyped key, word or reference comes with the nearest that is known; a wrong type with how
+    to write it."""
     with pytest.raises(DevfileError) as caught:
         parse(HEAD + text)
     assert hint in caught.value.problems[0].hint
@@ -317,7 +324,9 @@ def test_a_mistake_comes_with_what_was_meant(text: str, hint: str) -> None:
 def test_a_later_versions_field_says_since_when() -> None:
     """A field of a later version is not only unknown: the version that has it is named."""
     with pytest.raises(DevfileError) as caught:
-        parse("schemaVersion: 2.1.0\ncomponents: [{name: a, image: {imageName: x, dockerfile: {uri: D}}}]")
+        parse(
+            "schemaVersion: 2.1.0\ncomponents: [{name: a, image: {imageName: x, dockerfile: {uri: D}}}]"
+        )
     assert any("since schemaVersion 2.2.0" in problem.hint for problem in caught.value.problems)
 
 

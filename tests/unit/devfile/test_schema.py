@@ -25,13 +25,16 @@ from moorage.documents.tree import plain
 ROOT = Path(__file__).parents[3]
 DATA = published.DEVFILE
 DEVFILES = [
-    plain(read(file.read_bytes(), DevfileError)) for file in sorted((DATA / "registry").rglob("devfile.yaml"))
+    plain(read(file.read_bytes(), DevfileError))
+    for file in sorted((DATA / "registry").rglob("devfile.yaml"))
 ]
 
 
 @functools.cache
 def _published(version: str) -> jsonschema.Draft7Validator:
-    return jsonschema.Draft7Validator(json.loads((DATA / f"schemas/devfile-{version}.json").read_text()))
+    return jsonschema.Draft7Validator(
+        json.loads((DATA / f"schemas/devfile-{version}.json").read_text())
+    )
 
 
 def _codes(tree: dict[str, Any], version: str) -> list[str]:
@@ -58,7 +61,9 @@ def test_every_published_field_is_known(version: str) -> None:
         for name, inner in piece.get("properties", {}).items():
             path = f"{at}.{name}" if at else name
             found |= {path} | walk(inner, path)
-        return found | (walk(piece["items"], f"{at}[]") if isinstance(piece.get("items"), dict) else set())
+        return found | (
+            walk(piece["items"], f"{at}[]") if isinstance(piece.get("items"), dict) else set()
+        )
 
     assert set(engine.fields(version)) == walk(dict(_published(version).schema), "")
 
@@ -124,17 +129,24 @@ def _mutated(tree: dict[str, Any], draw: Any) -> dict[str, Any]:
         elif what == "remove":
             del parent[place[-1]]
         elif isinstance(parent, dict):
-            parent[draw(st.sampled_from(NEW_KEYS))] = copy.deepcopy(draw(st.sampled_from(NEW_VALUES)))
+            parent[draw(st.sampled_from(NEW_KEYS))] = copy.deepcopy(
+                draw(st.sampled_from(NEW_VALUES))
+            )
     return made
 
 
 @published.marker
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(data=st.data(), version=st.sampled_from(VERSIONS))
-def test_the_engine_accepts_what_the_published_schema_accepts(data: st.DataObject, version: str) -> None:
-    """For real devfiles with random changes, the engine and a JSON Schema validator agree, in every version."""
+def test_the_engine_accepts_what_the_published_schema_accepts(
+    data: st.DataObject, version: str
+) -> None:
+    """For real devfiles with random changes, the engine and a JSON Schema validator agree, in every
+    version."""
     tree = _mutated(data.draw(st.sampled_from(DEVFILES)), data.draw)
     assert (not _codes(tree, version)) == _published(version).is_valid(tree)
 
@@ -154,7 +166,11 @@ LONG_ENDPOINT = [{"name": "longer-than-fifteen", "targetPort": 1}]
 DEPLOY = [
     {
         "id": "c",
-        "exec": {"component": "a", "commandLine": "x", "group": {"kind": "deploy", "isDefault": True}},
+        "exec": {
+            "component": "a",
+            "commandLine": "x",
+            "group": {"kind": "deploy", "isDefault": True},
+        },
     }
 ]
 PLUGIN = [{"name": "a", "plugin": {"uri": "https://x.y/z"}}]
@@ -168,12 +184,22 @@ GITHUB = [{"name": "p", "github": {"remotes": {"origin": "https://x.y/z"}}}]
         ("2.0.0", "2.1.0", {"attributes": {"a": "b"}}, "unknown-key"),
         ("2.0.0", "2.1.0", {"components": _container(cpuLimit="1")}, "unknown-key"),
         ("2.0.0", "2.1.0", {"components": _container(memoryRequest="1Mi")}, "unknown-key"),
-        ("2.0.0", "2.1.0", {"components": [{"name": "a", "volume": {"ephemeral": True}}]}, "unknown-key"),
+        (
+            "2.0.0",
+            "2.1.0",
+            {"components": [{"name": "a", "volume": {"ephemeral": True}}]},
+            "unknown-key",
+        ),
         ("2.1.0", "2.0.0", {"components": PLUGIN}, "unknown-key"),
         ("2.1.0", "2.0.0", {"projects": GITHUB}, "unknown-key"),
         ("2.1.0", "2.2.0", {"components": IMAGE}, "unknown-key"),
         ("2.1.0", "2.2.0", {"components": KUBERNETES}, "unknown-key"),
-        ("2.1.0", "2.2.0", {"components": _container(annotation={"service": {"a": "b"}})}, "unknown-key"),
+        (
+            "2.1.0",
+            "2.2.0",
+            {"components": _container(annotation={"service": {"a": "b"}})},
+            "unknown-key",
+        ),
         ("2.1.0", "2.2.0", {"commands": DEPLOY, "components": _container()}, "not-one-of"),
         ("2.2.0", "2.1.0", {"components": _container(endpoints=LONG_ENDPOINT)}, "too-long"),
         ("2.2.0", "2.2.0", {"metadata": {"architectures": ["amd65"]}}, "not-one-of"),
@@ -182,7 +208,9 @@ GITHUB = [{"name": "p", "github": {"remotes": {"origin": "https://x.y/z"}}}]
         ("2.3.0", "2.0.0", {"components": PLUGIN}, "unknown-key"),
     ],
 )
-def test_each_version_knows_its_own_fields(version: str, twin: str, parts: dict[str, Any], code: str) -> None:
+def test_each_version_knows_its_own_fields(
+    version: str, twin: str, parts: dict[str, Any], code: str
+) -> None:
     """What a version does not have is refused there, and accepted in the version that has it."""
     with pytest.raises(DevfileError) as caught:
         parse(to_yaml(_devfile(version, **parts)))
@@ -231,7 +259,8 @@ def test_null_deep_inside_reads_as_absent() -> None:
 
 @published.marker
 def test_the_whole_registry_is_valid() -> None:
-    """Every devfile of the public registry is valid by itself, or as far as one with a parent can be."""
+    """Every devfile of the public registry is valid by itself, or as far as one with a parent can
+    be."""
     files = sorted((DATA / "registry").rglob("devfile.yaml"))
     assert len(files) == 55
     for file in files:

@@ -25,7 +25,9 @@ class PipelineError(DocumentError):
     """A kind of document in a few lines, as a package would add one."""
 
     default_code = "pipeline-invalid"
-    kind = Kind("pipeline", example="stages: []", field="pipeline", dialect=YAML_1_1, may_be_empty=True)
+    kind = Kind(
+        "pipeline", example="stages: []", field="pipeline", dialect=YAML_1_1, may_be_empty=True
+    )
 
 
 class StrictError(DocumentError):
@@ -136,7 +138,9 @@ def test_an_empty_document(text: str) -> None:
 def test_an_error_speaks_of_its_kind() -> None:
     """Name, field and example are the kind's, in what reading refuses and in what a report
     collects."""
-    with pytest.raises(PipelineError, match="The pipeline is not valid: line 1, column 1") as caught:
+    with pytest.raises(
+        PipelineError, match="The pipeline is not valid: line 1, column 1"
+    ) as caught:
         read("- a", PipelineError)
     assert (caught.value.code, caught.value.field) == ("pipeline-invalid", "pipeline")
     assert "'stages: []'" in caught.value.hint

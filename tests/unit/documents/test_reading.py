@@ -61,7 +61,12 @@ def test_scalars_follow_yaml_1_2(text: str, value: Any) -> None:
 
 def test_keys_are_text() -> None:
     """A key is the text that was written, whatever it would be as a value."""
-    assert list(read("8080: a\ntrue: b\nnull: c\n1.0: d", DevfileError)) == ["8080", "true", "null", "1.0"]
+    assert list(read("8080: a\ntrue: b\nnull: c\n1.0: d", DevfileError)) == [
+        "8080",
+        "true",
+        "null",
+        "1.0",
+    ]
 
 
 def test_an_alias_stands_for_its_value() -> None:
@@ -126,7 +131,11 @@ _TEXT_BOMB = "a: &a '" + "x" * 1_000_000 + "'\nb: [" + "*a, " * 100_000 + "]"
         ("a: " + "[" * 101 + "]" * 101, "too-deep", (1, 103)),
         ("- " * 200, "too-deep", (1, 201)),
         ("a:\n" + " - b\n" * MAX_NODES, "too-many-values", (MAX_NODES, 4)),
-        ("a:\n" + "".join(f" k{i}: b\n" for i in range(MAX_NODES)), "too-many-values", (MAX_NODES, 10)),
+        (
+            "a:\n" + "".join(f" k{i}: b\n" for i in range(MAX_NODES)),
+            "too-many-values",
+            (MAX_NODES, 10),
+        ),
         ("a: [" + "{}, " * MAX_NODES + "]", "too-many-values", (1, 4 * MAX_NODES - 3)),
         (_BOMB, "too-many-values", (5, 25)),
         (_TEXT_BOMB, "too-many-values", (2, 25)),
@@ -138,7 +147,9 @@ _TEXT_BOMB = "a: &a '" + "x" * 1_000_000 + "'\nb: [" + "*a, " * 100_000 + "]"
     ],
     ids=lambda value: None if not isinstance(value, str) or len(value) > 60 else value[:30],
 )
-def test_what_is_no_devfile_is_refused(text: str | bytes, code: str, place: tuple[int, int]) -> None:
+def test_what_is_no_devfile_is_refused(
+    text: str | bytes, code: str, place: tuple[int, int]
+) -> None:
     """Whatever is no single, finite, plain mapping is refused with a code, a place and words."""
     with pytest.raises(DevfileError) as caught:
         read(text, DevfileError)

@@ -44,7 +44,8 @@ def of(route: Route | None, grants: list[Any], sessions: dict[int, list[str]]) -
 def test_who_is_let_through(
     address: str, grants: list[Any], sessions: dict[int, list[str]], expected: set[str]
 ):
-    """The owner's sessions at every port, a grantee's where it was granted, nobody without an address."""
+    """The owner's sessions at every port, a grantee's where it was granted, nobody without an
+    address."""
     found = of(Route(workspace=WS, owner=1, address=address), grants, sessions)
     assert set(found) == expected
     assert set(found.values()) <= {address}
@@ -55,7 +56,8 @@ def test_who_is_let_through(
     [(60001, set()), (8443, {f"8443-{WS}.z/editor"}), (0, set()), (-1, set()), (65536, set())],
 )
 def test_an_editor_at_another_port_is_marked(port: int, marked: set[str]):
-    """By an entry that no session can have, as their ids are longer: HAProxy knows by it whose rules hold there."""
+    """By an entry that no session can have, as their ids are longer: HAProxy knows by it whose
+    rules hold there."""
     route = Route(workspace=WS, owner=1, address="10.0.0.1", editor_port=port)
     assert set(of(route, [], {1: ["session-1"]})) == {f"{WS}.z/session-1", *marked}
     assert set(of(route, [], {})) == marked
@@ -69,7 +71,9 @@ def test_an_unknown_workspace_has_no_entries():
 
 names = st.sampled_from([f"workspace-1-{i}-aaaaaa" for i in range(4)])
 users = st.integers(1, 3)
-routes = st.builds(Route, workspace=names, owner=users, address=st.sampled_from(["", "10.0.0.1", "10.0.0.2"]))
+routes = st.builds(
+    Route, workspace=names, owner=users, address=st.sampled_from(["", "10.0.0.1", "10.0.0.2"])
+)
 sessions = st.builds(
     Session,
     id=st.sampled_from([f"session-{i}" for i in range(4)]),
@@ -91,8 +95,12 @@ removals = {
 
 
 @settings(max_examples=200)
-@given(st.fixed_dictionaries(parts), st.lists(st.fixed_dictionaries({**parts, **removals}), max_size=5))
-def test_telling_what_a_change_affected_tells_all(first: dict[str, Any], later: list[dict[str, Any]]):
+@given(
+    st.fixed_dictionaries(parts), st.lists(st.fixed_dictionaries({**parts, **removals}), max_size=5)
+)
+def test_telling_what_a_change_affected_tells_all(
+    first: dict[str, Any], later: list[dict[str, Any]]
+):
     """After any changes, what HAProxy was told bit by bit is what the whole table says."""
     table = Table()
     changes.replace(table, RouteTable(revision=0, server_url="", **first), NOW)

@@ -113,19 +113,24 @@ def test_what_could_be_something_else_to_haproxy_stays_out():
     ],
 )  # fmt: skip
 def test_a_route_has_a_workspaces_name(name: str):
-    """Nothing is made of a name but what it is: a port at its end, a dot and capitals are no part of one."""
+    """Nothing is made of a name but what it is: a port at its end, a dot and capitals are no part
+    of one."""
     ours = table()
     changes.apply(
-        ours, RouteChange(revision=8, routes=(Route(workspace=name, owner=ANA, address="10.0.0.9"),)), NOW
+        ours,
+        RouteChange(revision=8, routes=(Route(workspace=name, owner=ANA, address="10.0.0.9"),)),
+        NOW,
     )
     assert ours.routes == table().routes
 
 
 @pytest.mark.parametrize(
-    "address", ["::1%x;disable frontend web", "10.0.0.1;x", "127.0.0.1", "169.254.169.254", "host", "ff02::1"]
+    "address",
+    ["::1%x;disable frontend web", "10.0.0.1;x", "127.0.0.1", "169.254.169.254", "host", "ff02::1"],
 )
 def test_an_address_that_nobody_is_led_to_says_so(address: str):
-    """The route is there, leads nowhere and has a cause; the others of the same message are as they were."""
+    """The route is there, leads nowhere and has a cause; the others of the same message are as they
+    were."""
     ours = table()
     bad, good = (
         Route(workspace=WS, owner=ANA, address=address),
@@ -158,7 +163,8 @@ def test_addresses_are_kept_in_their_one_form():
     ],
 )  # fmt: skip
 def test_the_servers_address_is_an_origin(url: str, kept: bool):
-    """It is written into HAProxy's configuration: what is more than an origin is as good as none."""
+    """It is written into HAProxy's configuration: what is more than an origin is as good as
+    none."""
     ours = Table()
     changes.replace(ours, RouteTable(revision=1, server_url=url), NOW)
     assert ours.server_url == (url if kept else "")
@@ -171,7 +177,9 @@ def test_a_session_that_another_replica_tells_of_is_known_at_once():
     """It stays once the server has named it, in a change or in a table."""
     for confirm in (
         lambda t: changes.apply(t, RouteChange(revision=8, sessions=(NEW,)), NOW),
-        lambda t: changes.replace(t, RouteTable(revision=9, server_url="http://s", sessions=(NEW,)), NOW),
+        lambda t: changes.replace(
+            t, RouteTable(revision=9, server_url="http://s", sessions=(NEW,)), NOW
+        ),
     ):
         ours = table()
         affected = changes.introduce(ours, NEW, NOW)
@@ -197,7 +205,10 @@ def test_a_session_that_the_server_never_names_is_over_after_30_seconds():
 @pytest.mark.parametrize(
     ("end", "now"),
     [
-        (lambda t: changes.apply(t, RouteChange(revision=8, removed_sessions=(ANAS.id,)), NOW), NOW),
+        (
+            lambda t: changes.apply(t, RouteChange(revision=8, removed_sessions=(ANAS.id,)), NOW),
+            NOW,
+        ),
         (lambda t: changes.replace(t, RouteTable(revision=9, server_url="http://s"), NOW), NOW),
         (lambda t: changes.end(t, ANAS.id), NOW),
         (lambda t: changes.drop_expired(t, 2000.0), 2000.0),

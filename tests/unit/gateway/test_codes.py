@@ -28,7 +28,8 @@ SIGNER = Signer(b"key")
 def test_a_code_lives_30_seconds_for_one_browser_and_host(
     wait: float, host: str, binding: str, works: bool, elsewhere: bool
 ):
-    """At the replica that gave it as at another; where it is presented, right or wrong, it is used up."""
+    """At the replica that gave it as at another; where it is presented, right or wrong, it is used
+    up."""
     clock = FakeClock()
     giver = Codes(clock, 30.0, SIGNER)
     taker = Codes(clock, 30.0, Signer(b"key")) if elsewhere else giver
@@ -48,7 +49,13 @@ def test_what_others_sign_is_no_code():
     later = clock.now() + 60
     state = SIGNER.seal(SignInState(next="", browser="", binding="b", expires_at=later))
     code = codes.issue(ANAS, WANTED, "b")
-    for other in (Codes(clock, 30.0, Signer(b"other")).issue(ANAS, WANTED, "b"), state, code[:-1], "", "."):
+    for other in (
+        Codes(clock, 30.0, Signer(b"other")).issue(ANAS, WANTED, "b"),
+        state,
+        code[:-1],
+        "",
+        ".",
+    ):
         assert codes.take(other, WANTED.host, "b") is None
     assert SIGNER.unseal(code, clock.now()) is None
     assert codes.take(code, WANTED.host, "b") is not None

@@ -36,12 +36,16 @@ paths = st.lists(st.sampled_from(["a", "b%20c", "x.y", ""]), max_size=5).map(
 
 @given(paths, st.sampled_from([HOST, ZONE]), st.data())
 def test_every_planted_cookie_ends_and_ours_stays(path: str, host: str, data: st.DataObject):
-    """A browser sends a cookie of a domain and folder of which the host and the path are part (RFC 6265bis, 5.1.3 and 5.1.4): for each there is
-    a header that ends it, but for the one that we set. One with a Domain is another than one without (5.7), though the Domain be the host
-    itself; one that is kept apart by site (Partitioned) is another again. The zone's host has pages of ours alone, which set none."""
+    """A browser sends a cookie of a domain and folder of which the host and the path are part (RFC
+    6265bis, 5.1.3 and 5.1.4): for each there is a header that ends it, but for the one that we set.
+    One with a Domain is another than one without (5.7), though the Domain be the host itself; one
+    that is kept apart by site (Partitioned) is another again. The zone's host has pages of ours
+    alone, which set none."""
     parts = [part for part in path.split("/") if part]
     folders = (
-        ["/" + "/".join(parts[:number]) for number in range(len(parts) + 1)] if "//" not in path else ["/"]
+        ["/" + "/".join(parts[:number]) for number in range(len(parts) + 1)]
+        if "//" not in path
+        else ["/"]
     )
     folder = data.draw(st.sampled_from(folders))
     domain = data.draw(st.sampled_from(["", *sorted({host, ZONE, "example.com"})]))

@@ -21,7 +21,9 @@ BOB = Session(id="session-bob", user=2, user_name="bob", expires_at=1e12)
 
 def table(route: Route, *grants: Grant) -> Table:
     made = Table()
-    changes.replace(made, RouteTable(revision=1, server_url="", routes=(route,), grants=grants), 0.0)
+    changes.replace(
+        made, RouteTable(revision=1, server_url="", routes=(route,), grants=grants), 0.0
+    )
     return made
 
 

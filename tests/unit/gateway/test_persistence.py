@@ -27,7 +27,8 @@ MESSAGE = RouteTable(
 
 
 def test_the_copy_on_disk_is_the_table(tmp_path: Path):
-    """What is written is read again, as a table that the server has not confirmed; ended sessions stay ended."""
+    """What is written is read again, as a table that the server has not confirmed; ended sessions
+    stay ended."""
     home, ours = Home(tmp_path), Table()
     changes.replace(ours, MESSAGE, NOW)
     changes.end(ours, "session-bob")
@@ -47,8 +48,8 @@ def test_what_ended_meanwhile_is_left_out(tmp_path: Path):
 
 
 def test_a_copy_is_looked_at_as_a_message_is(tmp_path: Path):
-    """What an older version, or somebody else, wrote there leads nowhere it should not, and is no more than text in the map that HAProxy
-    begins with."""
+    """What an older version, or somebody else, wrote there leads nowhere it should not, and is no
+    more than text in the map that HAProxy begins with."""
     home = Home(tmp_path)
     home.make()
     names = [f"workspace-1-1-aaaaa{number}" for number in range(4)]
@@ -58,7 +59,10 @@ def test_a_copy_is_looked_at_as_a_message_is(tmp_path: Path):
         for name, address in zip(names, addresses, strict=True)
     ]
     evil = Route(workspace="workspace-1-1-aaaaaa.z:;x", owner=1, address="10.0.0.2")
-    sessions = (*MESSAGE.sessions, Session(id="a b;c 12345", user=1, user_name="", expires_at=2000.0))
+    sessions = (
+        *MESSAGE.sessions,
+        Session(id="a b;c 12345", user=1, user_name="", expires_at=2000.0),
+    )
     message = RouteTable(
         revision=1, server_url="http://s\n  stats enable", routes=(*routes, evil), sessions=sessions
     )

@@ -92,7 +92,9 @@ def at(
 
 
 CHANGES = {
-    "a table": at(1000, lambda r: r.take(RouteTable(revision=1, server_url="", routes=TABLE.routes[:1]))),
+    "a table": at(
+        1000, lambda r: r.take(RouteTable(revision=1, server_url="", routes=TABLE.routes[:1]))
+    ),
     "a change": at(1000, lambda r: r.take(RouteChange(revision=8, removed_routes=(WS,)))),
     "a grant": at(
         1000, lambda r: r.take(RouteChange(revision=8, grants=(Grant(user=ANA, workspace=OTHER),)))
@@ -108,7 +110,8 @@ CHANGES = {
 async def test_haproxy_knows_a_change_when_it_returns(
     world: World, change: Callable[[World], Awaitable[object]]
 ):
-    """Whatever changes the table: HAProxy's map is what the table says, and observers have heard."""
+    """Whatever changes the table: HAProxy's map is what the table says, and observers have
+    heard."""
     before = dict(world.haproxy.entries)
     await change(world)
     assert world.haproxy.entries == world.wanted != before

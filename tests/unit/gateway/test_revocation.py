@@ -47,12 +47,16 @@ OF_BOB = Connection("::1:42368", tag(BOBS.id), tag(f"{WS}.z"), 80)
         (RouteChange(revision=8, removed_grants=(GRANT,)), [OF_BOB]),
         (
             RouteChange(
-                revision=8, removed_grants=(GRANT,), grants=(Grant(user=BOB, workspace=WS, port=81),)
+                revision=8,
+                removed_grants=(GRANT,),
+                grants=(Grant(user=BOB, workspace=WS, port=81),),
             ),
             [OF_BOB],
         ),
         (
-            RouteChange(revision=8, removed_grants=(GRANT,), grants=(Grant(user=BOB, workspace=WS),)),
+            RouteChange(
+                revision=8, removed_grants=(GRANT,), grants=(Grant(user=BOB, workspace=WS),)
+            ),
             [],
         ),
         (RouteChange(revision=8, removed_routes=(WS,)), [OF_ANA, OF_BOB]),
@@ -115,7 +119,9 @@ def revoking(table: Table, runtime: RuntimeInMemory, *, connected: bool = False)
     clock = SystemClock()
     metrics = Metrics(table, clock)
     reconciler = Reconciler(table=table, runtime=runtime, zone=ZONE, clock=clock, metrics=metrics)
-    subscription = Subscription(server=cast("ServerClient", None), reconciler=reconciler, metrics=metrics)
+    subscription = Subscription(
+        server=cast("ServerClient", None), reconciler=reconciler, metrics=metrics
+    )
     subscription.connected = connected
     return Revocation(
         reconciler=reconciler,

@@ -25,7 +25,10 @@ from moorage.kernel.errors import Misconfigured
         ({"certificate_seconds": 0.0}, "certificate_seconds"),
         ({"drain_seconds": -1.0}, "drain_seconds"),
         ({"proxy_protocol_from": ("10.0.0.0/8",)}, "proxy_protocol is not true"),
-        ({"proxy_protocol": True, "proxy_protocol_from": ("10.0.0.0/8", "lb.example")}, "lb.example"),
+        (
+            {"proxy_protocol": True, "proxy_protocol_from": ("10.0.0.0/8", "lb.example")},
+            "lb.example",
+        ),
         ({"proxy_protocol": True, "proxy_protocol_from": ("10.0.0.0/8 ::/0",)}, "no range"),
         ({"workspace_networks": ("10.0.0.0/8", "pods")}, "pods"),
         ({"address": "127.0.0.1;x"}, "address"),
@@ -54,7 +57,8 @@ def test_settings_that_make_no_sense(values: dict, words: str):
 
 
 @pytest.mark.parametrize(
-    "server", ["http://moorage-server:8080", "https://a.b", "http://10.0.0.1:80", "http://[fd00::1]/"]
+    "server",
+    ["http://moorage-server:8080", "https://a.b", "http://10.0.0.1:80", "http://[fd00::1]/"],
 )
 def test_a_server_behind_the_zone_host(server: str):
     """A host or an address, with or without a port."""
@@ -91,6 +95,8 @@ def test_the_zone_is_as_browsers_see_it(values: dict, zone: Zone):
 @pytest.mark.parametrize(
     ("drain", "lameduck", "within"), [(600.0, 30.0, 30.0), (20.0, 30.0, 20.0), (0.0, 5.0, 0.0)]
 )
-def test_the_door_stays_open_no_longer_than_anything_else(drain: float, lameduck: float, within: float):
+def test_the_door_stays_open_no_longer_than_anything_else(
+    drain: float, lameduck: float, within: float
+):
     """`drain_seconds` bound all of the end."""
     assert GatewaySettings(drain_seconds=drain, lameduck_seconds=lameduck).lameduck == within

@@ -56,7 +56,11 @@ def subscribed(server: ServerInMemory) -> tuple[Subscription, Reconciler]:
     table, clock = Table(), SystemClock()
     metrics = Metrics(table, clock)
     reconciler = Reconciler(
-        table=table, runtime=RuntimeInMemory(), zone=Zone("z", "http", 80), clock=clock, metrics=metrics
+        table=table,
+        runtime=RuntimeInMemory(),
+        zone=Zone("z", "http", 80),
+        clock=clock,
+        metrics=metrics,
     )
     server.subscription = Subscription(server=server, reconciler=reconciler, metrics=metrics)
     return server.subscription, reconciler
@@ -68,7 +72,11 @@ async def test_what_the_server_says_is_in_the_table():
     subscription, reconciler = subscribed(server)
     await subscription.follow()
     assert reconciler.table.message() == TABLE
-    assert (server.seen_connected, subscription.connected, subscription.problem) == ([True], False, "")
+    assert (server.seen_connected, subscription.connected, subscription.problem) == (
+        [True],
+        False,
+        "",
+    )
 
 
 async def test_why_there_is_no_connection_is_known():

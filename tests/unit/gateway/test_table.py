@@ -42,9 +42,11 @@ EVERY = (1, 80, 60001)
 def test_who_may_open_what(
     route: Route | None, grants: list[tuple[int, int]], open_ports: dict[int, tuple[int, ...]]
 ):
-    """Owners every port, others what was granted, nobody an unknown workspace; whether it runs or not.
+    """Owners every port, others what was granted, nobody an unknown workspace; whether it runs or
+    not.
 
-    Pages, open requests, the look-up of what a person's session concerns and HAProxy's map all say so.
+    Pages, open requests, the look-up of what a person's session concerns and HAProxy's map all say
+    so.
     """
     ours = Table()
     changes.replace(
@@ -68,7 +70,9 @@ def test_who_may_open_what(
         assert tuple(port for port in EVERY if ours.may_open(user, WS, port)) == expected
         assert ours.open_to({user}) == ({WS} if expected else set())
         keys = [{key(WS, each, "z", f"session-{user}") for each in (0, port)} for port in EVERY]
-        let_through = tuple(port for port, each in zip(EVERY, keys, strict=True) if each & entries.keys())
+        let_through = tuple(
+            port for port, each in zip(EVERY, keys, strict=True) if each & entries.keys()
+        )
         assert let_through == (expected if running else ())
 
 
@@ -80,5 +84,6 @@ def test_who_may_open_what(
     ],
 )  # fmt: skip
 def test_who_may_open_what_of_several(user: int, workspace: str, port: int, may: bool):
-    """Owners every port, others what was granted, nobody an unknown workspace; whether it runs or not."""
+    """Owners every port, others what was granted, nobody an unknown workspace; whether it runs or
+    not."""
     assert table().may_open(user, workspace, port) is may

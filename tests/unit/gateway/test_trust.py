@@ -23,7 +23,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_everything_once(machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file, the folder as OpenSSL reads it, and the bundle, without what stands between the certificates."""
+    """The file, the folder as OpenSSL reads it, and the bundle, without what stands between the
+    certificates."""
     file, listed, own = (Authority(tmp_path / name) for name in ("file", "listed", "own"))
     monkeypatch.setenv("SSL_CERT_FILE", str(file.certificate))
     digest = subprocess.run(
@@ -33,7 +34,9 @@ def test_everything_once(machine: Path, tmp_path: Path, monkeypatch: pytest.Monk
         check=True,
     )
     (machine / f"{digest.stdout.strip()}.0").symlink_to(listed.certificate)
-    (machine / "not-by-hash.pem").write_bytes(Authority(tmp_path / "unlisted").certificate.read_bytes())
+    (machine / "not-by-hash.pem").write_bytes(
+        Authority(tmp_path / "unlisted").certificate.read_bytes()
+    )
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(
         b"# ours\r\n"

@@ -20,7 +20,11 @@ HOST = "8080-workspace-1-2-abc123"
     [
         (LOCAL, f"http://{HOST}.localhost:8080/", Destination(f"{HOST}.localhost", "/")),
         (LOCAL, f"http://{HOST}.localhost:8080", Destination(f"{HOST}.localhost", "/")),
-        (LOCAL, f"http://{HOST.upper()}.LOCALHOST:8080/A?b=C", Destination(f"{HOST}.localhost", "/A?b=C")),
+        (
+            LOCAL,
+            f"http://{HOST.upper()}.LOCALHOST:8080/A?b=C",
+            Destination(f"{HOST}.localhost", "/A?b=C"),
+        ),
         (LOCAL, f"http://{HOST}.localhost:8080/a#fragment", Destination(f"{HOST}.localhost", "/a")),
         (
             LOCAL,
@@ -28,7 +32,11 @@ HOST = "8080-workspace-1-2-abc123"
             Destination(f"{HOST}.localhost", "/"),
         ),
         (SECURE, f"https://{HOST}.ws.example.dev/x", Destination(f"{HOST}.ws.example.dev", "/x")),
-        (SECURE, f"https://{HOST}.ws.example.dev:443/x", Destination(f"{HOST}.ws.example.dev", "/x")),
+        (
+            SECURE,
+            f"https://{HOST}.ws.example.dev:443/x",
+            Destination(f"{HOST}.ws.example.dev", "/x"),
+        ),
         (LOCAL, f"http://{HOST}.localhost:8081/", None),
         (LOCAL, f"http://{HOST}.localhost/", None),
         (LOCAL, f"https://{HOST}.localhost:8080/", None),
@@ -72,7 +80,8 @@ def test_whatever_leads_somewhere_leads_to_a_workspace(before: str, after: str):
 
 
 def test_cookies_have_names_that_do_not_clash():
-    """Four names, none of them the server's; under TLS with the prefix that ties a cookie to its host."""
+    """Four names, none of them the server's; under TLS with the prefix that ties a cookie to its
+    host."""
 
     def names(zone: Zone) -> list[str]:
         return [zone.session_cookie, zone.binding_cookie, zone.gateway_cookie, zone.state_cookie]

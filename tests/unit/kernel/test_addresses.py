@@ -11,7 +11,13 @@ from socket import AF_INET, AF_INET6
 import pytest
 
 from address_forms import METADATA, forms_of
-from moorage.kernel.addresses import Egress, canonical_host, everywhere, leads_back, workspace_address
+from moorage.kernel.addresses import (
+    Egress,
+    canonical_host,
+    everywhere,
+    leads_back,
+    workspace_address,
+)
 
 
 def test_all_are_listened_on_at_once() -> None:
@@ -66,17 +72,19 @@ def test_a_kernel_without_ipv6(monkeypatch: pytest.MonkeyPatch, has_ipv6: bool) 
     ],
 )  # fmt: skip
 def test_what_is_not_public_is_not_reached(address: str) -> None:
-    """Without a list, connections go to public addresses alone, whichever way an address is written or packed; one that is
-    not public closes all that a name leads to."""
+    """Without a list, connections go to public addresses alone, whichever way an address is written
+    or packed; one that is not public closes all that a name leads to."""
     assert not Egress().permits("git.example.com", 443, [address])
     assert not Egress().permits("git.example.com", 443, ["8.8.8.8", address])
 
 
 @pytest.mark.parametrize(
-    "inner", [METADATA, "100.100.100.200", "168.63.129.16", "192.0.0.192", "224.0.0.1", "169.254.1.1"]
+    "inner",
+    [METADATA, "100.100.100.200", "168.63.129.16", "192.0.0.192", "224.0.0.1", "169.254.1.1"],
 )
 def test_no_form_of_what_is_never_reached_is(inner: str) -> None:
-    """Neither without a list nor by one that opens everything: however an IPv6 address holds it, and for workspaces, too."""
+    """Neither without a list nor by one that opens everything: however an IPv6 address holds it,
+    and for workspaces, too."""
     for form, address in forms_of(inner).items():
         assert not Egress().permits("git.example.com", 443, [address]), form
         assert not Egress.of(["::/0", "0.0.0.0/0", "*.example.com"]).permits(
@@ -149,7 +157,8 @@ def test_a_host_without_an_address_is_not_reached() -> None:
 def test_what_an_operator_lists_is_reached(
     entry: str, host: str, port: int, address: str, permitted: bool
 ) -> None:
-    """A network, an address, a name, each with a port or with all; what a cloud says of its machines is opened by no list."""
+    """A network, an address, a name, each with a port or with all; what a cloud says of its
+    machines is opened by no list."""
     assert Egress.of([entry]).permits(host, port, [address]) is permitted
 
 
@@ -203,7 +212,8 @@ def test_what_is_no_host(host: str) -> None:
     ],
 )  # fmt: skip
 def test_what_leads_back(host: str) -> None:
-    """To the machine that connects, in every form, and in every spelling that some program reads so."""
+    """To the machine that connects, in every form, and in every spelling that some program reads
+    so."""
     assert leads_back(host)
 
 
@@ -226,7 +236,8 @@ def test_what_does_not_lead_back(host: str) -> None:
     ],
 )  # fmt: skip
 def test_a_workspaces_address_has_one_form(text: str, expected: str):
-    """Private networks are what workspaces live in; an address is written in one way only, whoever reports it."""
+    """Private networks are what workspaces live in; an address is written in one way only, whoever
+    reports it."""
     assert workspace_address(text) == expected
 
 
@@ -247,7 +258,8 @@ def test_a_workspaces_address_has_one_form(text: str, expected: str):
     ],
 )  # fmt: skip
 def test_no_workspace_is_there(text: str):
-    """Nobody is led to the machine itself, a link, a group or a cloud's metadata, and to nothing but an address."""
+    """Nobody is led to the machine itself, a link, a group or a cloud's metadata, and to nothing
+    but an address."""
     with pytest.raises(ValueError, match="it is"):
         workspace_address(text)
 

@@ -54,7 +54,8 @@ def test_the_client_file_is_private_json(tmp_path):
 
 
 def test_a_folder_that_cannot_be_made_says_so(tmp_path):
-    """As a volume does which its user may not write to: the folder, the reason, and who it would have to let in."""
+    """As a volume does which its user may not write to: the folder, the reason, and who it would
+    have to let in."""
     (tmp_path / "home").write_text("a file where the folder should be")
     with pytest.raises(Misconfigured) as refused:
         Home(tmp_path / "home").make()

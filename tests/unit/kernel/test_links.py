@@ -39,13 +39,15 @@ def test_paths_of_the_same_host(text: str):
     ],
 )  # fmt: skip
 def test_what_could_lead_elsewhere(text: str):
-    """Another host's address in any form that a browser, or a program that decodes once more, knows; and what breaks a header or a page."""
+    """Another host's address in any form that a browser, or a program that decodes once more,
+    knows; and what breaks a header or a page."""
     assert own_path(text) == "/"
 
 
 @given(st.text("/\\.%2f5ceE09adt\t\n ?#@:evil", max_size=16), st.booleans())
 def test_whatever_is_accepted_stays_on_its_host(text: str, encoded: bool):
-    """However it is put together: joined to a page's address it is that host's, and so is its path again."""
+    """However it is put together: joined to a page's address it is that host's, and so is its path
+    again."""
     found = own_path(quote(text, safe="/") if encoded else text)
     joined = urljoin("https://here.example/a/b", found)
     assert urlsplit(joined).netloc == "here.example"

@@ -19,13 +19,24 @@ except ZeroDivisionError:
 
 
 def test_json_lines_carry_process_time_and_level():
-    """Own records and those of libraries have one form; a level below the chosen one is dropped; tracebacks are kept."""
-    run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    """Own records and those of libraries have one form; a level below the chosen one is dropped;
+    tracebacks are kept."""
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    )
     own, library, failure = (json.loads(line) for line in run.stderr.splitlines())
     assert (
         own.items()
-        >= {"process": "server", "part": "x", "event": "started", "port": 8080, "level": "info"}.items()
+        >= {
+            "process": "server",
+            "part": "x",
+            "event": "started",
+            "port": 8080,
+            "level": "info",
+        }.items()
     )
-    assert library.items() >= {"process": "server", "event": "careful now", "level": "warning"}.items()
+    assert (
+        library.items() >= {"process": "server", "event": "careful now", "level": "warning"}.items()
+    )
     assert "ZeroDivisionError" in failure["exception"]
     assert own["timestamp"].endswith("Z")

@@ -83,7 +83,9 @@ def test_a_proxy_for_all(monkeypatch: pytest.MonkeyPatch, value: str, proxy: str
     assert proxy_of("https://a.test") == proxy
 
 
-@pytest.mark.parametrize("value", ["socks5://u:secret@p:1", "http://u:secret@p:x", "http://u:secret@"])
+@pytest.mark.parametrize(
+    "value", ["socks5://u:secret@p:1", "http://u:secret@p:x", "http://u:secret@"]
+)
 def test_what_is_no_http_proxy(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """The variable is named, and its value, which may hold a password, is not."""
     monkeypatch.setenv("HTTPS_PROXY", value)

@@ -62,7 +62,8 @@ def test_bytes(text: str, amount: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "amount"), [("1", 1000), ("500m", 500), ("0.25", 250), ("1u", 1), ("2.5", 2500), ("1n", 1)]
+    ("text", "amount"),
+    [("1", 1000), ("500m", 500), ("0.25", 250), ("1u", 1), ("2.5", 2500), ("1n", 1)],
 )
 def test_millicores(text: str, amount: int) -> None:
     """An amount of cpu is a number of millicores, rounded up."""
@@ -90,7 +91,8 @@ def test_millicores(text: str, amount: int) -> None:
     ],
 )
 def test_what_is_no_amount(text: str) -> None:
-    """Anything else, also what is negative or longer than anything there is, is None, however it looks."""
+    """Anything else, also what is negative or longer than anything there is, is None, however it
+    looks."""
     assert quantities.amount(text) is None
 
 
@@ -121,7 +123,8 @@ def test_compares_by_number(one: object, other: object, expected: bool) -> None:
     ],
 )
 def test_writes_the_largest_whole_unit(count: int, text: str) -> None:
-    """Bytes are written in the largest binary unit without a fraction, and read back to the same number."""
+    """Bytes are written in the largest binary unit without a fraction, and read back to the same
+    number."""
     assert quantities.size(count) == text
     assert quantities.parse(text) == count
 

@@ -19,7 +19,8 @@ def file(tmp_path):
 
 
 def test_the_nearest_source_wins(file):
-    """A command line's value wins over the environment, that over the file, that over the default."""
+    """A command line's value wins over the environment, that over the file, that over the
+    default."""
     file.write_text('[example]\nport = 1\nzone = "file"\nhosts = ["a", "b"]\n')
     environ = {"MOORAGE_EXAMPLE_PORT": "2", "MOORAGE_EXAMPLE_ZONE": "environment"}
     loaded = settings.load(Example, "example", file, environ, port=3, zone=None)
@@ -29,7 +30,10 @@ def test_the_nearest_source_wins(file):
 def test_lists_in_the_environment(file):
     """Their items are apart by commas."""
     environ = {"MOORAGE_EXAMPLE_HOSTS": "a.example.com, b.example.com,"}
-    assert settings.load(Example, "example", file, environ).hosts == ("a.example.com", "b.example.com")
+    assert settings.load(Example, "example", file, environ).hosts == (
+        "a.example.com",
+        "b.example.com",
+    )
 
 
 def test_no_file_means_defaults(file):

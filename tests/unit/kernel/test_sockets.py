@@ -23,7 +23,9 @@ def test_an_address_is_host_and_port(text: str, host: str, port: int):
     assert format_address(host, port) == text
 
 
-@pytest.mark.parametrize("text", ["", "8000", "host", "host:", "host:x", "host:65536", "host:-1", "host:١"])
+@pytest.mark.parametrize(
+    "text", ["", "8000", "host", "host:", "host:x", "host:65536", "host:-1", "host:١"]
+)
 def test_what_is_no_address_is_refused(text: str):
     """A port is a number of ASCII digits up to 65535."""
     with pytest.raises(ValueError, match="is not host:port"):

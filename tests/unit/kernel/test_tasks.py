@@ -10,7 +10,8 @@ from moorage.kernel.tasks import Backoff, forever, is_set_within, leaves, runnin
 
 
 def test_the_pause_doubles_up_to_its_most():
-    """Each delay lies between half and the whole of a bound that doubles until it reaches the most; reset starts over."""
+    """Each delay lies between half and the whole of a bound that doubles until it reaches the most;
+    reset starts over."""
     backoff = Backoff(first=1.0, most=5.0)
     for bound in (1.0, 2.0, 4.0, 5.0, 5.0):
         assert bound / 2 <= backoff.delay() <= bound
@@ -71,7 +72,9 @@ async def test_work_that_waits_by_itself_is_run_again_at_once():
             again.set()
         await asyncio.sleep(0)
 
-    task = asyncio.create_task(forever("test", work, backoff=Backoff(first=60, most=60), rest=False))
+    task = asyncio.create_task(
+        forever("test", work, backoff=Backoff(first=60, most=60), rest=False)
+    )
     await asyncio.wait_for(again.wait(), 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -79,8 +82,14 @@ async def test_work_that_waits_by_itself_is_run_again_at_once():
 
 
 async def test_that_somebody_is_away_is_logged_once(capsys: pytest.CaptureFixture[str]):
-    """At each try it would hide everything else; another fault is logged each time, and then who is away again."""
-    errors = [Unavailable("Gone."), Unavailable("Gone."), RuntimeError("broken"), Unavailable("Gone.")]
+    """At each try it would hide everything else; another fault is logged each time, and then who is
+    away again."""
+    errors = [
+        Unavailable("Gone."),
+        Unavailable("Gone."),
+        RuntimeError("broken"),
+        Unavailable("Gone."),
+    ]
     done = asyncio.Event()
 
     async def work():

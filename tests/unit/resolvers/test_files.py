@@ -35,7 +35,9 @@ def _code(resolver: object, reference: Reference) -> str:
 )
 def test_a_version_is_found(registry: RegistryFolder, version: str, found: str) -> None:
     """The named one, or the newest by its numbers."""
-    resolved = registry.resolve(Reference(id="go", version=version, registry_url="https://registry.example"))
+    resolved = registry.resolve(
+        Reference(id="go", version=version, registry_url="https://registry.example")
+    )
     assert resolved.address == f"go/{found}"
     assert resolved.text == f"schemaVersion: 2.2.0 # {found}".encode()
 
@@ -74,7 +76,8 @@ def test_what_is_not_in_the_registry_is_refused(
 
 
 def test_files_beside_the_devfile(tmp_path: Path) -> None:
-    """A relative uri starts at the document that names it, and stays in the folder, links included."""
+    """A relative uri starts at the document that names it, and stays in the folder, links
+    included."""
     root = tmp_path / "repo"
     (root / "sub").mkdir(parents=True)
     (root / "base.yaml").write_text("base")
@@ -94,7 +97,8 @@ def test_files_beside_the_devfile(tmp_path: Path) -> None:
 
 
 def test_several_resolvers_in_a_row(registry: RegistryFolder, tmp_path: Path) -> None:
-    """The first that has it answers; of the failures the one counts that the reference was meant for."""
+    """The first that has it answers; of the failures the one counts that the reference was meant
+    for."""
     both = FirstOf(LocalFiles(tmp_path), registry, NoResolver())
     assert both.resolve(Reference(id="go")).address == "go/2.0.0-beta"
     assert _code(both, Reference(id="rust")) == "not-in-registry"

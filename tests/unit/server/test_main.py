@@ -18,5 +18,6 @@ from moorage.server.main import own_url
     ],
 )
 def test_where_a_server_finds_itself(listen: str, url: str) -> None:
-    """Whoever is on the same machine reaches a server that listens everywhere by the loopback address."""
+    """Whoever is on the same machine reaches a server that listens everywhere by the loopback
+    address."""
     assert own_url(listen) == url

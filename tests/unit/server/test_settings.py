@@ -13,7 +13,8 @@ OWN = "http://localhost:8080"
 
 
 def test_settings_and_their_zone() -> None:
-    """The zone's address follows the public URL's scheme; ports that are the scheme's own are left out."""
+    """The zone's address follows the public URL's scheme; ports that are the scheme's own are left
+    out."""
     assert Settings().zone_url == Settings().origin == OWN
     secure = Settings(public_url="https://moorage.example.com/", zone="w.example.com", port=443)
     assert (secure.origin, secure.zone_url, secure.secure) == (
@@ -75,7 +76,8 @@ def test_a_public_url_that_is_no_origin(text: str) -> None:
 
 
 def test_credentials_must_be_private(tmp_path: Path) -> None:
-    """A file that others can read is refused; one that is no such file says what it should hold; none is none."""
+    """A file that others can read is refused; one that is no such file says what it should hold;
+    none is none."""
     file = tmp_path / "git.toml"
     file.write_text('["Git.example.com"]\nusername = "u"\npassword = "p"\n')
     file.chmod(0o644)
@@ -115,7 +117,8 @@ def test_credentials_must_be_private(tmp_path: Path) -> None:
 def test_credentials_are_for_https_unless_the_file_says_http(
     tmp_path: Path, table: str, url: str, given: bool
 ) -> None:
-    """A table names a host for https, or says http itself; it opens that host on that port by that protocol."""
+    """A table names a host for https, or says http itself; it opens that host on that port by that
+    protocol."""
     file = tmp_path / "git.toml"
     file.touch(mode=0o600)
     file.write_text(f'["{table}"]\nusername = "u"\npassword = "p"\n')
@@ -123,7 +126,8 @@ def test_credentials_are_for_https_unless_the_file_says_http(
 
 
 def test_credentials_that_a_pod_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kubernetes mounts a Secret as a file of root's that the pod's group may read: that is taken, but not what all may read."""
+    """Kubernetes mounts a Secret as a file of root's that the pod's group may read: that is taken,
+    but not what all may read."""
     file = tmp_path / "credentials.toml"
     file.write_text('["git.example.com"]\nusername = "u"\npassword = "p"\n')
     monkeypatch.setattr("os.geteuid", lambda: file.stat().st_uid + 1)

@@ -1,4 +1,5 @@
-"""Owners and modes in the state folder: the table, and what is done with a folder that is otherwise."""
+"""Owners and modes in the state folder: the table, and what is done with a folder that is
+otherwise."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ def mode(path: Path) -> int:
     ],
 )
 def test_whose_a_file_is(path: str, is_folder: bool, expected: Rule) -> None:
-    """With accounts of their own each file has one reader; with one account, nobody else gets anything."""
+    """With accounts of their own each file has one reader; with one account, nobody else gets
+    anything."""
     parts = Path(path).parts
     assert rule(parts, folder=is_folder, split=ACCOUNTS) == expected
     assert rule(parts, folder=is_folder, split=None) == Rule(-1, -1, 0o700 if is_folder else 0o600)
@@ -86,9 +88,9 @@ def test_a_folder_that_was_open_becomes_strict(tmp_path: Path, before: int) -> N
         file.write_text("")
         file.chmod(0o644)
     folder.tighten(home)
-    assert {mode(made) for made in (home.path, home.run, home.logs, home.gateway, home.path / "secrets")} == {
-        0o700
-    }
+    assert {
+        mode(made) for made in (home.path, home.run, home.logs, home.gateway, home.path / "secrets")
+    } == {0o700}
     assert {mode(file) for file in files} == {0o600}
     assert mode(theirs) == 0o644
 
@@ -112,7 +114,8 @@ def test_a_folder_that_everybody_uses(tmp_path: Path) -> None:
 
 
 def test_links_in_it_are_not_followed(tmp_path: Path) -> None:
-    """What a link deep in it leads to, or has a second name elsewhere, is not Moorage's to change."""
+    """What a link deep in it leads to, or has a second name elsewhere, is not Moorage's to
+    change."""
     home = Home(tmp_path / "h")
     home.make()
     outside = tmp_path / "outside"
@@ -129,12 +132,15 @@ def test_links_in_it_are_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_somebody_elses(tmp_path: Path) -> None:
-    """A folder of another user, or a file of theirs that was put into an open one, is refused in words."""
+    """A folder of another user, or a file of theirs that was put into an open one, is refused in
+    words."""
     home = Home(tmp_path / "h")
     home.path.mkdir(mode=0o777)
     home.settings.write_text("[agent]\n")
     os.chown(home.settings, 65534, 65534)
-    with pytest.raises(Misconfigured, match=r"settings\.toml belongs to somebody else \(user 65534\)"):
+    with pytest.raises(
+        Misconfigured, match=r"settings\.toml belongs to somebody else \(user 65534\)"
+    ):
         folder.tighten(home)
     os.chown(home.path, 65534, 65534)
     with pytest.raises(Misconfigured) as caught:
@@ -167,6 +173,7 @@ def test_a_trap_for_what_is_written(tmp_path: Path) -> None:
     ],
 )
 def test_who_may_have_put_it_there(path: str, expected: set[int]) -> None:
-    """What an account left where it may write; never something of its own in the place of root's."""
+    """What an account left where it may write; never something of its own in the place of
+    root's."""
     assert folder.owners(Path(path).parts, folder=False, split=ACCOUNTS) == expected
     assert folder.owners(Path(path).parts, folder=False, split=None) == {os.geteuid()}

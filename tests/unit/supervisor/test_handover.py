@@ -45,7 +45,14 @@ def own(name: str) -> tuple[Process, Given]:
 )
 def test_environment(name: str, kept: set[str]) -> None:
     """One process's password is not in another's environment; what is nobody's stays root's."""
-    names = ["PATH", "LC_ALL", "https_proxy", "MOORAGE_SERVER_DATABASE", "MOORAGE_GATEWAY_ZONE", "PGPASSWORD"]
+    names = [
+        "PATH",
+        "LC_ALL",
+        "https_proxy",
+        "MOORAGE_SERVER_DATABASE",
+        "MOORAGE_GATEWAY_ZONE",
+        "PGPASSWORD",
+    ]
     names += [
         "MOORAGE_AGENT_DOCKER_HOST",
         "DOCKER_HOST",
@@ -58,7 +65,8 @@ def test_environment(name: str, kept: set[str]) -> None:
 
 
 def test_no_secret_is_two_processes_but_the_gateways_key() -> None:
-    """The agent's token and the administrator's are nobody's; the server knows them again by their fingerprints alone."""
+    """The agent's token and the administrator's are nobody's; the server knows them again by their
+    fingerprints alone."""
     assert {process.name: process.given.secrets for process in PROCESSES if process.given} == {
         "server": (),
         "gateway": ("gateway-token", "gateway-key"),
@@ -100,7 +108,8 @@ def test_rights(mode: int, owner: int, group: int, bit: int, expected: bool) -> 
 
 
 def test_what_bars_the_way() -> None:
-    """The topmost folder that is barred, once for all that lies behind it; what is not barred needs nothing."""
+    """The topmost folder that is barred, once for all that lies behind it; what is not barred needs
+    nothing."""
     with tempfile.TemporaryDirectory() as made:
         passable = Path(made)
         passable.chmod(0o755)
@@ -118,7 +127,8 @@ def test_what_bars_the_way() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_a_key_that_a_file_of_hosts_names(tmp_path: Path) -> None:
-    """The key goes over with the file, which then names the copy; a host's keys stay as they are."""
+    """The key goes over with the file, which then names the copy; a host's keys stay as they
+    are."""
     home = Home(tmp_path / "h")
     home.make()
     key, hosts = tmp_path / "id", tmp_path / "ssh.toml"
@@ -138,7 +148,8 @@ def test_a_key_that_a_file_of_hosts_names(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_what_is_written(tmp_path: Path) -> None:
-    """A process's folder has its table, its secrets, copies of barred files, nothing of before; and is its group's alone."""
+    """A process's folder has its table, its secrets, copies of barred files, nothing of before; and
+    is its group's alone."""
     home = Home(tmp_path / "h")
     home.make()
     barred = tmp_path / "barred.toml"

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from moorage.kernel import log
-from moorage.supervisor.logs import LONGEST_LINE, REMEMBERED, Console, Lines, RotatingFile, event_line
+from moorage.supervisor.logs import (
+    LONGEST_LINE,
+    REMEMBERED,
+    Console,
+    Lines,
+    RotatingFile,
+    event_line,
+)
 
 
 def test_a_file_is_moved_aside_when_it_is_full(tmp_path: Path) -> None:

@@ -6,7 +6,16 @@ import signal
 
 import pytest
 
-from moorage.supervisor.policy import GRACE, STEP, Abort, GiveUp, Restart, Signal, after_exit, stop_signals
+from moorage.supervisor.policy import (
+    GRACE,
+    STEP,
+    Abort,
+    GiveUp,
+    Restart,
+    Signal,
+    after_exit,
+    stop_signals,
+)
 from moorage.supervisor.processes import PROCESSES
 
 ALL = frozenset({"server", "agent", "gateway", "haproxy"})
@@ -33,7 +42,8 @@ TERM, SOFT, KILL = signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL
 def test_after_exit(
     code: int | None, ran: float, failures: int, first: bool, decision: Restart | GiveUp | Abort
 ) -> None:
-    """At once, then ever later up to 30 s; never again when it says that it cannot run as it is set up."""
+    """At once, then ever later up to 30 s; never again when it says that it cannot run as it is set
+    up."""
     assert after_exit(code=code, ran=ran, failures=failures, first=first) == decision
 
 
@@ -46,9 +56,19 @@ def test_after_exit(
         (STEP, ALL, {Signal("agent", TERM): 0.0}, [Signal("server", TERM)]),
         (0.2, frozenset({"gateway", "haproxy"}), {}, [Signal("gateway", TERM)]),
         (0.3, frozenset({"haproxy"}), {}, [Signal("haproxy", SOFT)]),
-        (0.3 + STEP, frozenset({"haproxy"}), {Signal("haproxy", SOFT): 0.3}, [Signal("haproxy", TERM)]),
+        (
+            0.3 + STEP,
+            frozenset({"haproxy"}),
+            {Signal("haproxy", SOFT): 0.3},
+            [Signal("haproxy", TERM)],
+        ),
         (STEP * 3, frozenset({"haproxy"}), {}, [Signal("haproxy", SOFT)]),
-        (GRACE, frozenset({"agent", "haproxy"}), {}, [Signal("agent", KILL), Signal("haproxy", KILL)]),
+        (
+            GRACE,
+            frozenset({"agent", "haproxy"}),
+            {},
+            [Signal("agent", KILL), Signal("haproxy", KILL)],
+        ),
         (GRACE + 1, frozenset({"agent"}), {Signal("agent", KILL): GRACE}, []),
         (1.0, frozenset(), {}, []),
     ],
@@ -56,5 +76,6 @@ def test_after_exit(
 def test_stop_signals(
     elapsed: float, alive: frozenset[str], sent: dict[Signal, float], due: list[Signal]
 ) -> None:
-    """Agent, server, gateway, then HAProxy; one that hangs holds the next up for a moment only; all are dead in the end."""
+    """Agent, server, gateway, then HAProxy; one that hangs holds the next up for a moment only; all
+    are dead in the end."""
     assert stop_signals(PROCESSES, elapsed=elapsed, alive=alive, sent=sent) == due

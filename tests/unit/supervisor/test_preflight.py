@@ -120,7 +120,9 @@ def test_an_old_haproxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 def test_a_home_whose_path_is_too_long(tmp_path: Path) -> None:
     """A Unix socket's name has a limit, which is said before a process fails on it."""
-    assert "too long" in codes(Home(tmp_path / ("x" * 100)), plan(40000))["home-path-too-long"].message
+    assert (
+        "too long" in codes(Home(tmp_path / ("x" * 100)), plan(40000))["home-path-too-long"].message
+    )
 
 
 def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:

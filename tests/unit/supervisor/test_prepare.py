@@ -36,7 +36,8 @@ def test_an_option_wins_over_environment_file_and_default(
 
 
 def test_everything_is_written_once(tmp_path: Path) -> None:
-    """Secrets are made once, private, and stay; what was told is read again by the next `moor up`."""
+    """Secrets are made once, private, and stay; what was told is read again by the next `moor
+    up`."""
     home = Home(tmp_path / "h")
     prepare(home, plan(home, Options(port=9000, tools_image="mine:1")))
     secrets = {name: home.secret(name) for name in SECRETS}
@@ -62,7 +63,9 @@ def test_a_setting_can_be_taken_back(tmp_path: Path) -> None:
     home = Home(tmp_path)
     prepare(home, plan(home, Options(tools_image="mine:1")))
     prepare(home, plan(home, Options(tools_image="moorage/tools:latest")))
-    assert tomllib.loads(home.settings.read_text())["agent"]["tools_image"] == "moorage/tools:latest"
+    assert (
+        tomllib.loads(home.settings.read_text())["agent"]["tools_image"] == "moorage/tools:latest"
+    )
 
 
 def test_places_of_repositories_are_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,13 +80,16 @@ def test_places_of_repositories_are_added(tmp_path: Path, monkeypatch: pytest.Mo
     assert "# ours\n" in text
     home.settings.write_text('[server]\nrepository_networks = [\n  "10.1.0.0/16",\n]\n')
     prepare(home, plan(home, Options()))
-    assert tomllib.loads(home.settings.read_text())["server"]["repository_networks"] == ["10.1.0.0/16"]
+    assert tomllib.loads(home.settings.read_text())["server"]["repository_networks"] == [
+        "10.1.0.0/16"
+    ]
     monkeypatch.setenv("MOORAGE_SERVER_REPOSITORY_NETWORKS", "10.2.0.0/16, 10.3.0.0/16")
     assert plan(home, Options()).repository_networks == ("10.2.0.0/16", "10.3.0.0/16")
 
 
 def test_unusable_options(tmp_path: Path) -> None:
-    """A port that is none, a file that is not there and a network that is none are refused by name."""
+    """A port that is none, a file that is not there and a network that is none are refused by
+    name."""
     with pytest.raises(InvalidInput) as refused:
         plan(Home(tmp_path), Options(repository_networks=("10.1.2.3/16",)))
     assert refused.value.field == "repository-network"

@@ -38,8 +38,11 @@ def report(state: ChildState, *, restarts: int = 0, code: int | None = None) -> 
         (report("stopped", code=0), True, Unavailable, "The supervisor ended."),
     ],
 )
-def test_failure(found: Report | None, gone: bool, kind: type[MoorageError] | None, words: str) -> None:
-    """Waiting ends when a process says that it cannot run, keeps dying, or nobody starts it any more."""
+def test_failure(
+    found: Report | None, gone: bool, kind: type[MoorageError] | None, words: str
+) -> None:
+    """Waiting ends when a process says that it cannot run, keeps dying, or nobody starts it any
+    more."""
     problem = failure(found, gone=gone)
     assert (type(problem) if problem else None) is kind
     if problem:

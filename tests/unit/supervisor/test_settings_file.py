@@ -30,7 +30,11 @@ port = 80
             {"server": {"zone": "new.example.com"}, "gateway": {"zone": "new.example.com"}},
             BY_HAND.replace("old.example", "new.example") + 'zone = "new.example.com"\n',
         ),
-        (BY_HAND, {"agent": {"ca_bundle": '/a "b"'}}, BY_HAND + '\n[agent]\nca_bundle = "/a \\"b\\""\n'),
+        (
+            BY_HAND,
+            {"agent": {"ca_bundle": '/a "b"'}},
+            BY_HAND + '\n[agent]\nca_bundle = "/a \\"b\\""\n',
+        ),
         ("[a]\nx = 1\n\n\n[b]\n", {"a": {"y": 2}}, "[a]\nx = 1\ny = 2\n\n\n[b]\n"),
     ],
 )

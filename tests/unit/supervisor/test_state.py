@@ -50,7 +50,8 @@ def test_a_process_is_known_by_its_start_time() -> None:
 
 
 def test_leftovers_are_found_and_ended(tmp_path: Path) -> None:
-    """What a killed supervisor left is ended: a leader by its start time, its orphans by the home in their arguments."""
+    """What a killed supervisor left is ended: a leader by its start time, its orphans by the home
+    in their arguments."""
     home = Home(tmp_path / "h")
     home.make()
     leader = subprocess.Popen(["sleep", "600"], start_new_session=True)

@@ -26,7 +26,8 @@ def test_only_its_own_names() -> None:
 
 
 def test_an_old_digest_is_not_kept() -> None:
-    """A page from before an upgrade gets today's file, without the promise that it never changes."""
+    """A page from before an upgrade gets today's file, without the promise that it never
+    changes."""
     assert "immutable" in theme.cache_control(theme.DIGEST)
     assert theme.cache_control("0" * 16) == "no-cache"
 
@@ -59,7 +60,11 @@ def _contrast(one: tuple[float, float, float], other: tuple[float, float, float]
 
 
 TEXT = [
-    *[(ink, paper) for ink in ("ink", "ink-soft") for paper in ("paper", "surface", "sunken", "quiet-soft")],
+    *[
+        (ink, paper)
+        for ink in ("ink", "ink-soft")
+        for paper in ("paper", "surface", "sunken", "quiet-soft")
+    ],
     *[(tone, f"{tone}-soft") for tone in ("good", "busy", "bad", "quiet")],
     *[("ink", f"{tone}-soft") for tone in ("good", "busy", "bad")],
     *[("ink-soft", f"{tone}-soft") for tone in ("busy", "bad")],
@@ -82,6 +87,7 @@ GRAPHICS = [("line-strong", "surface"), ("buoy", "surface"), ("buoy", "paper"), 
     [(*pair, 4.5) for pair in TEXT] + [(*pair, 3.0) for pair in GRAPHICS],
 )
 def test_contrast(ink: str, paper: str, least: float, dark: bool) -> None:
-    """Text stands out from its ground by 4.5 to 1, borders of inputs and focus rings by 3 to 1 (WCAG 2.2, AA)."""
+    """Text stands out from its ground by 4.5 to 1, borders of inputs and focus rings by 3 to 1
+    (WCAG 2.2, AA)."""
     colours = _palette(theme.STYLESHEET.decode(), dark=dark)
     assert _contrast(colours[ink], colours[paper]) >= least

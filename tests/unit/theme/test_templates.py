@@ -37,8 +37,11 @@ def page(**context: Any) -> str:
 
 
 def test_base_page() -> None:
-    """A page has a title, a skip link to its content, and assets under the caller's path and the digest."""
-    html = page(message="It is gone.", code="404", request_id="r1", actions=[{"href": "/", "label": "Home"}])
+    """A page has a title, a skip link to its content, and assets under the caller's path and the
+    digest."""
+    html = page(
+        message="It is gone.", code="404", request_id="r1", actions=[{"href": "/", "label": "Home"}]
+    )
     assert "<title>Gone · Moorage</title>" in html
     assert '<a class="skip" href="#content">' in html
     assert f'href="/a/{theme.DIGEST}/moorage.css"' in html
@@ -86,7 +89,9 @@ def test_everything_is_escaped(body: str) -> None:
     html = draw(
         body,
         hostile=hostile,
-        lines=wording.stage_lines([Stage(StageName.IMAGE, StageState.FAILED, NOW, NOW, hostile)], NOW),
+        lines=wording.stage_lines(
+            [Stage(StageName.IMAGE, StageState.FAILED, NOW, NOW, hostile)], NOW
+        ),
         cause=Cause(hostile, hostile, hostile, hostile),
     )
     assert "&lt;script&gt;" in html

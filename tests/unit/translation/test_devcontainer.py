@@ -145,7 +145,9 @@ def test_what_is_not_carried_is_said(key: str) -> None:
         ({"$schema": "x", "shutdownAction": "none"}, []),
     ],
 )
-def test_parts_that_are_not_carried_are_said(given_keys: dict[str, Any], ignored: list[str]) -> None:
+def test_parts_that_are_not_carried_are_said(
+    given_keys: dict[str, Any], ignored: list[str]
+) -> None:
     """Within a key that is carried, what is not is named by its path."""
     assert _ignored(_converted(**given_keys)) == ignored
 
@@ -161,7 +163,8 @@ def test_commands_by_name_run_side_by_side() -> None:
 
 
 def test_commands_of_the_creation_run_in_order_and_once() -> None:
-    """onCreate, updateContent and postCreate come first, in this order, each guarded by a mark in the home."""
+    """onCreate, updateContent and postCreate come first, in this order, each guarded by a mark in
+    the home."""
     devfile = _converted(
         postStartCommand="d", postCreateCommand="c", onCreateCommand="a", updateContentCommand="b"
     ).devfile
@@ -169,12 +172,14 @@ def test_commands_of_the_creation_run_in_order_and_once() -> None:
     lines = {command.id: command.exec.command_line for command in devfile.commands if command.exec}
     assert lines["post-start"] == "d"
     assert all(
-        "$HOME/.moorage/done/" in str(lines[name]) for name in ("on-create", "update-content", "post-create")
+        "$HOME/.moorage/done/" in str(lines[name])
+        for name in ("on-create", "update-content", "post-create")
     )
 
 
 def test_a_command_of_the_creation_runs_once_indeed(tmp_path: Any) -> None:
-    """The guard works in a real shell: after success it does not run again, after a failure it does."""
+    """The guard works in a real shell: after success it does not run again, after a failure it
+    does."""
     import subprocess
 
     lines = {}
@@ -193,7 +198,10 @@ def test_a_command_of_the_creation_runs_once_indeed(tmp_path: Any) -> None:
 
 def test_override_command_is_carried() -> None:
     """It means the same in both formats."""
-    assert _converted(overrideCommand=False).devfile.components[0].attributes["overrideCommand"] is False
+    assert (
+        _converted(overrideCommand=False).devfile.components[0].attributes["overrideCommand"]
+        is False
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,11 @@ EDITOR = EditorSpec(
 
 
 def _translated(wanted: Any, editor: EditorSpec | None = EDITOR) -> Translation:
-    component = {"name": "a", "attributes": {"moorage.dev/vscode": wanted}, "container": {"image": "i"}}
+    component = {
+        "name": "a",
+        "attributes": {"moorage.dev/vscode": wanted},
+        "container": {"image": "i"},
+    }
     command = {"id": "own", "exec": {"component": "a", "commandLine": "x"}}
     tree = {
         "schemaVersion": "2.2.0",
@@ -49,7 +53,9 @@ def test_extensions_and_settings_become_the_first_step() -> None:
     assert "/projects/.home/data/Machine/settings.json" in line
 
 
-@pytest.mark.parametrize("name", ["x", "a.b; rm -rf /", "$(id).x", "a.b c.d", 5, "--help.x", ["a.b"]])
+@pytest.mark.parametrize(
+    "name", ["x", "a.b; rm -rf /", "$(id).x", "a.b c.d", 5, "--help.x", ["a.b"]]
+)
 def test_what_is_no_extension_is_warned_of(name: Any) -> None:
     """Nothing but an extension's id reaches the command line."""
     translation = _translated({"extensions": [name]})
@@ -73,7 +79,8 @@ def test_an_editor_without_extensions_says_so() -> None:
 
 
 def test_the_step_works_in_a_real_shell(tmp_path: Path) -> None:
-    """Settings are written once and never again; one extension's failure fails the step and leaves the others."""
+    """Settings are written once and never again; one extension's failure fails the step and leaves
+    the others."""
     settings = {"a": 'it\'s "quoted" $HOME\n', "b": [1, True]}
     line = (
         _translated({"extensions": ["bad.x", "good.y"], "settings": settings})

@@ -1,4 +1,5 @@
-"""A stranger's text can neither hold a server up nor fill its memory while it becomes a workspace."""
+"""A stranger's text can neither hold a server up nor fill its memory while it becomes a
+workspace."""
 
 from __future__ import annotations
 
@@ -109,7 +110,8 @@ def test_variables_cannot_grow_a_devcontainer_without_end(env: dict[str, str]) -
     ids=["commands", "env", "settings"],
 )
 def test_a_devcontainer_of_too_many_values(made: dict[str, Any]) -> None:
-    """What would come to more values than a devfile may have is refused as what it is, before it is one."""
+    """What would come to more values than a devfile may have is refused as what it is, before it is
+    one."""
     with pytest.raises(DevfileError) as caught:
         from_devcontainer(json.dumps({"image": "i", **made}))
     (problem,) = caught.value.problems

@@ -18,7 +18,11 @@ from moorage.translation.repository import LANGUAGES, OTHER, first_devfile, gues
         ({"package.json": "{}", "server.js": "app.listen(3001)"}, "JavaScript", 3001),
         ({"go.mod": "", "main.go": 'http.ListenAndServe(":9090", nil)'}, "Go", 9090),
         ({"pom.xml": "<artifactId>spring-boot-starter</artifactId>"}, "Java", 8080),
-        ({"pom.xml": "", "src/main/resources/application.properties": "server.port=9000"}, "Java", 9000),
+        (
+            {"pom.xml": "", "src/main/resources/application.properties": "server.port=9000"},
+            "Java",
+            9000,
+        ),
         ({"App.csproj": ""}, "C#", None),
         ({"Cargo.toml": ""}, "Rust", None),
         ({"requirements.txt": "flask", "Dockerfile": "FROM x\nEXPOSE 7000\n"}, "Python", 7000),
@@ -26,13 +30,17 @@ from moorage.translation.repository import LANGUAGES, OTHER, first_devfile, gues
         ({"sub/package.json": ""}, "", None),
     ],
 )
-def test_language_and_port_are_found(files: dict[str, str], language: str, port: int | None) -> None:
+def test_language_and_port_are_found(
+    files: dict[str, str], language: str, port: int | None
+) -> None:
     """Files at the top give the language away; what is exposed or listened on gives the port."""
     found = guess(files)
     assert (found.language.name, found.port) == (language, port)
 
 
-@pytest.mark.parametrize("language", [*LANGUAGES, OTHER], ids=lambda language: language.name or "other")
+@pytest.mark.parametrize(
+    "language", [*LANGUAGES, OTHER], ids=lambda language: language.name or "other"
+)
 def test_a_first_devfile_is_good_everywhere(language: object) -> None:
     """It is valid, and GitLab takes it."""
     assert isinstance(language, type(OTHER))

@@ -21,7 +21,12 @@ def test_a_devfile_is_read_as_one(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [".devcontainer/devcontainer.json", ".devcontainer.json", ".devcontainer/web/devcontainer.json"]
+    "path",
+    [
+        ".devcontainer/devcontainer.json",
+        ".devcontainer.json",
+        ".devcontainer/web/devcontainer.json",
+    ],
 )
 def test_a_devcontainer_is_read_as_one(path: str) -> None:
     """Its name tells; its warnings are passed on."""

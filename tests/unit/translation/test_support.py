@@ -55,7 +55,11 @@ def _version(row: Row) -> str:
 def _made(number: int, steps: list[str], name: str = "") -> Any:
     """The smallest value of a schema's piece that has the field at `steps` in it."""
     piece = PIECES["pieces"][number]
-    if name in VALUES and (piece["t"] != "o" or not steps) and not (piece["t"] == "o" and piece["p"]):
+    if (
+        name in VALUES
+        and (piece["t"] != "o" or not steps)
+        and not (piece["t"] == "o" and piece["p"])
+    ):
         return VALUES[name]
     if piece["t"] == "a":
         return [_made(piece["i"], steps)]
@@ -66,7 +70,8 @@ def _made(number: int, steps: list[str], name: str = "") -> Any:
         if choices and not required & set(choices):
             required.add(choices[0])
         return {
-            key: _made(piece["p"][key], steps[1:] if key in wanted else [], key) for key in sorted(required)
+            key: _made(piece["p"][key], steps[1:] if key in wanted else [], key)
+            for key in sorted(required)
         }
     return {"s": piece.get("e", ["a"])[0], "b": True, "i": 1}[piece["t"]]
 
@@ -139,7 +144,8 @@ def test_the_table_covers_every_field_of_every_version() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.field)
 def test_a_field_is_treated_as_the_table_says(row: Row) -> None:
-    """A devfile with the field in it is warned of, refused or taken without a word, as its row says."""
+    """A devfile with the field in it is warned of, refused or taken without a word, as its row
+    says."""
     devfile = parse(_sample(row))
     if row.status == "refused":
         with pytest.raises(DevfileError) as caught:
@@ -154,14 +160,18 @@ def test_a_field_is_treated_as_the_table_says(row: Row) -> None:
     assert bool(warnings) == (row.status == "warning"), [str(warning) for warning in warnings]
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if _version(row) == "2.2.0"], ids=lambda row: row.field)
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if _version(row) == "2.2.0"], ids=lambda row: row.field
+)
 def test_gitlab_treats_a_field_as_the_table_says(row: Row) -> None:
     """A devfile with the field in it passes GitLab's profile, or does not, as its row says."""
     problems = refusals(parse(_sample(row)), "gitlab")
     assert (not problems) == row.gitlab, [str(problem) for problem in problems]
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if _version(row) != "2.2.0"], ids=lambda row: row.field)
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if _version(row) != "2.2.0"], ids=lambda row: row.field
+)
 def test_gitlab_takes_nothing_of_another_version(row: Row) -> None:
     """What 2.2.0 does not have, GitLab does not take."""
     assert not row.gitlab

@@ -38,7 +38,8 @@ def _translate(text: str, **arguments: Any) -> Translation:
 def _container(text: str, **arguments: Any) -> Any:
     """The container `a` of a devfile whose only container has this in it."""
     return _translate(
-        f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: i{text}}}\n", **arguments
+        f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: i{text}}}\n",
+        **arguments,
     )
 
 
@@ -54,7 +55,8 @@ def _codes(translation: Translation) -> list[str]:
 
 
 def test_the_walk_throughs_devfile_becomes_its_workspace() -> None:
-    """Image, resources, endpoint, project, editor and the two variables are there, and nothing is warned of."""
+    """Image, resources, endpoint, project, editor and the two variables are there, and nothing is
+    warned of."""
     translation = _translate(WALK_THROUGH, editor=EDITOR)
     assert translation.warnings == ()
     spec = translation.spec
@@ -134,7 +136,8 @@ def test_only_a_flat_devfile_is_translated() -> None:
     ],
 )
 def test_override_command(marked: bool, attribute: str, override: bool) -> None:
-    """The main container's command is replaced unless the devfile says otherwise; another's is run."""
+    """The main container's command is replaced unless the devfile says otherwise; another's is
+    run."""
     text = (
         "schemaVersion: 2.2.0\ncomponents:\n"
         f"- {{name: a, attributes: {{gl/inject-editor: {str(marked).lower()}{attribute}}}, container: {{image: i, args: [tail, -f, /dev/null]}}}}\n"
@@ -170,12 +173,21 @@ def test_resources(text: str, resources: Resources) -> None:
 
 
 def test_default_resources_give_way_to_what_is_asked() -> None:
-    """Defaults fill what is missing and never turn a valid pair into one that contradicts itself."""
+    """Defaults fill what is missing and never turn a valid pair into one that contradicts
+    itself."""
     defaults = Options(
-        default_resources=Resources(cpu_request=200, cpu_limit=1000, memory_limit=2**30, pids_limit=500)
+        default_resources=Resources(
+            cpu_request=200, cpu_limit=1000, memory_limit=2**30, pids_limit=500
+        )
     )
-    found = _container(", cpuRequest: '2', memoryLimit: 4Gi", options=defaults).spec.containers[0].resources
-    assert found == Resources(cpu_request=2000, cpu_limit=2000, memory_limit=4 * 2**30, pids_limit=500)
+    found = (
+        _container(", cpuRequest: '2', memoryLimit: 4Gi", options=defaults)
+        .spec.containers[0]
+        .resources
+    )
+    assert found == Resources(
+        cpu_request=2000, cpu_limit=2000, memory_limit=4 * 2**30, pids_limit=500
+    )
     found = _container(", cpuLimit: 100m", options=defaults).spec.containers[0].resources
     assert found == Resources(cpu_request=100, cpu_limit=100, memory_limit=2**30, pids_limit=500)
 
@@ -195,8 +207,11 @@ def test_endpoints_carry_all_that_a_gateway_needs() -> None:
 
 
 def test_what_a_gateway_cannot_reach_is_warned_of() -> None:
-    """A port that speaks neither HTTP nor WebSocket has no URL; annotations of an endpoint do nothing."""
-    translation = _container(", endpoints: [{name: db, targetPort: 5432, protocol: tcp, annotation: {a: b}}]")
+    """A port that speaks neither HTTP nor WebSocket has no URL; annotations of an endpoint do
+    nothing."""
+    translation = _container(
+        ", endpoints: [{name: db, targetPort: 5432, protocol: tcp, annotation: {a: b}}]"
+    )
     assert _codes(translation) == ["endpoint-inside-only", "endpoint-extras-ignored"]
 
 
@@ -226,7 +241,8 @@ def test_what_cannot_run_is_refused(text: str, code: str, path: str) -> None:
     ("amount", "hint"), [("200", "200m"), ("1e3", "1000m"), ("64", "64m"), ("200m", ""), ("63", "")]
 )
 def test_a_forgotten_m_is_told(field: str, amount: str, hint: str) -> None:
-    """`cpuRequest: 200` means two hundred processors, which is hardly what anybody means: a warning says what to write."""
+    """`cpuRequest: 200` means two hundred processors, which is hardly what anybody means: a warning
+    says what to write."""
     text = f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: i, {field}: '{amount}'}}\n"
     found = [w for w in _translate(text).warnings if w.code == "many-processors"]
     assert [w.path for w in found] == ([f"components[0].container.{field}"] if hint else [])
@@ -251,14 +267,13 @@ def test_more_than_any_machine_has_is_refused(field: str, amount: str) -> None:
 @pytest.mark.parametrize("limit", ["10", "512", "5M"])
 def test_memory_without_a_unit_is_refused(limit: str) -> None:
     """A limit of some bytes, where no container starts, is an error that says how it is written."""
-    text = (
-        f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: i, memoryLimit: '{limit}'}}\n"
-    )
+    text = f"schemaVersion: 2.2.2\ncomponents:\n- name: a\n  container: {{image: i, memoryLimit: '{limit}'}}\n"
     assert _problems(text) == [("memory-too-small", "components[0].container.memoryLimit")]
 
 
 @pytest.mark.parametrize(
-    "image", ["''", "'a b'", "-x", "'\\t'", "x/../../containers", "../x", "x?all=1", "x%2f..", "App"]
+    "image",
+    ["''", "'a b'", "-x", "'\\t'", "x/../../containers", "../x", "x?all=1", "x%2f..", "App"],
 )
 def test_an_image_must_be_a_name(image: str) -> None:
     """No blank, no option, not nothing, and no way out of its place in a URL."""
@@ -267,7 +282,8 @@ def test_an_image_must_be_a_name(image: str) -> None:
 
 
 def test_sources_are_mounted_as_asked() -> None:
-    """sourceMapping moves the sources and the two variables; a container may do without; the main one may not."""
+    """sourceMapping moves the sources and the two variables; a container may do without; the main
+    one may not."""
     text = """\
 schemaVersion: 2.2.0
 components:
@@ -286,7 +302,8 @@ components:
 
 
 def test_own_places_can_be_named_in_env() -> None:
-    """`$(PROJECT_SOURCE)` and `$(PROJECTS_ROOT)` in a value are replaced, on every runtime alike."""
+    """`$(PROJECT_SOURCE)` and `$(PROJECTS_ROOT)` in a value are replaced, on every runtime
+    alike."""
     env = (
         _container(", env: [{name: A, value: '$(PROJECT_SOURCE)/x:$(PROJECTS_ROOT):$(HOME)'}]")
         .spec.containers[0]
@@ -306,9 +323,13 @@ components:
 
 
 def test_volumes() -> None:
-    """Sizes and lifetimes are carried; a mount without a path lies at its name; what nobody mounts is not made."""
+    """Sizes and lifetimes are carried; a mount without a path lies at its name; what nobody mounts
+    is not made."""
     spec = _translate(VOLUMES).spec
-    assert spec.volumes == (Volume(name="keep", size=2 * 2**30), Volume(name="gone", ephemeral=True))
+    assert spec.volumes == (
+        Volume(name="keep", size=2 * 2**30),
+        Volume(name="gone", ephemeral=True),
+    )
     assert spec.containers[0].volume_mounts == (
         VolumeMount(volume="keep", path="/var/keep"),
         VolumeMount(volume="gone", path="/gone"),
@@ -325,7 +346,8 @@ def test_a_volume_has_a_place_of_its_own(path: str, code: str) -> None:
 
 
 def test_projects_come_after_the_workspaces_own() -> None:
-    """All of the devfile's projects are cloned, with remotes and revision; the workspace's own is not cloned twice."""
+    """All of the devfile's projects are cloned, with remotes and revision; the workspace's own is
+    not cloned twice."""
     text = (
         WALK_THROUGH.replace("2.2.0", "2.2.2")
         + """\
@@ -392,8 +414,11 @@ def test_without_a_repository_the_first_project_is_the_main_one() -> None:
     ],
 )
 def test_a_project_reaches_nothing_but_its_remote(project: str, code: str) -> None:
-    """No local path, no command, no option of Git, no place outside of the projects' folder, no two in one place."""
-    assert [found for found, _ in _problems(WALK_THROUGH + f"projects: [{{name: p, {project}}}]")] == [code]
+    """No local path, no command, no option of Git, no place outside of the projects' folder, no two
+    in one place."""
+    assert [
+        found for found, _ in _problems(WALK_THROUGH + f"projects: [{{name: p, {project}}}]")
+    ] == [code]
 
 
 EVENTS = """\
@@ -421,7 +446,8 @@ events:
 
 
 def test_events_become_init_containers_and_steps() -> None:
-    """preStart's containers run before, once; postStart and preStop become steps, composites in parallel."""
+    """preStart's containers run before, once; postStart and preStop become steps, composites in
+    parallel."""
     translation = _translate(EVENTS)
     spec = translation.spec
     assert [container.name for container in spec.init_containers] == ["prepare"]
@@ -429,7 +455,12 @@ def test_events_become_init_containers_and_steps() -> None:
     assert not spec.init_containers[0].override_command
     assert [container.name for container in spec.containers] == ["main", "db"]
     install, both = spec.post_start
-    assert (install.id, install.parallel, both.id, both.parallel) == ("install", False, "both", True)
+    assert (install.id, install.parallel, both.id, both.parallel) == (
+        "install",
+        False,
+        "both",
+        True,
+    )
     (command,) = install.commands
     assert (command.id, command.container, command.command_line, command.env) == (
         "install",
@@ -438,14 +469,23 @@ def test_events_become_init_containers_and_steps() -> None:
         {"A": "b"},
     )
     assert (command.label, command.working_dir) == ("Install", "/src/app")
-    assert [command.working_dir for command in both.commands] == ["/src/app/web", "/projects/app/sql"]
+    assert [command.working_dir for command in both.commands] == [
+        "/src/app/web",
+        "/projects/app/sql",
+    ]
     assert [step.id for step in spec.pre_stop] == ["seed"]
-    assert sorted(_codes(translation)) == ["apply-not-carried", "component-not-carried", "event-not-carried"]
+    assert sorted(_codes(translation)) == [
+        "apply-not-carried",
+        "component-not-carried",
+        "event-not-carried",
+    ]
 
 
 def test_a_container_that_is_also_used_runs_beside_the_others_too() -> None:
     """A container that preStart applies and an exec command needs is both."""
-    text = EVENTS.replace("component: db, commandLine: seed", "component: prepare, commandLine: seed")
+    text = EVENTS.replace(
+        "component: db, commandLine: seed", "component: prepare, commandLine: seed"
+    )
     spec = _translate(text).spec
     assert [container.name for container in spec.init_containers] == ["prepare"]
     assert [container.name for container in spec.containers] == ["main", "prepare", "db"]
@@ -458,7 +498,8 @@ def test_the_editors_container_is_no_step_before() -> None:
 
 
 def test_what_a_workspace_does_not_do_is_said() -> None:
-    """Image, Kubernetes and OpenShift components, dedicated pods and a global limit have no effect, visibly."""
+    """Image, Kubernetes and OpenShift components, dedicated pods and a global limit have no effect,
+    visibly."""
     text = """\
 schemaVersion: 2.2.0
 metadata: {globalMemoryLimit: 4Gi}
@@ -500,7 +541,8 @@ components:
 
 
 def test_overrides_are_limited_to_what_is_safe() -> None:
-    """Labels, annotations that no cluster reads, cpu and memory are taken; all else is named in a warning."""
+    """Labels, annotations that no cluster reads, cpu and memory are taken; all else is named in a
+    warning."""
     translation = _translate(OVERRIDES)
     (container,) = translation.spec.containers
     assert container.labels == {"team": "a"}
@@ -517,7 +559,8 @@ def test_overrides_are_limited_to_what_is_safe() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["x", "[a]", "{metadata: {labels: {a: [b]}}}", "{metadata: [x]}", "{metadata: {labels: x}}"]
+    "value",
+    ["x", "[a]", "{metadata: {labels: {a: [b]}}}", "{metadata: [x]}", "{metadata: {labels: x}}"],
 )
 def test_overrides_of_any_shape_do_no_harm(value: str) -> None:
     """An override that is no override is ignored."""

@@ -24,7 +24,10 @@ def test_reads_the_reference_example() -> None:
     assert defaults.network_policy.enabled
     assert "10.0.0.0/8" in defaults.network_policy.egress[0].except_
     assert (defaults.workspaces_quota, defaults.workspaces_per_user_quota) == (-1, -1)
-    assert (defaults.max_active_hours_before_stop, defaults.max_stopped_hours_before_termination) == (36, 744)
+    assert (
+        defaults.max_active_hours_before_stop,
+        defaults.max_stopped_hours_before_termination,
+    ) == (36, 744)
     assert defaults.allow_privilege_escalation is False
     assert defaults.storage.size == "50Gi"
 
@@ -79,8 +82,18 @@ remote_development:
 @pytest.mark.parametrize(
     ("text", "line", "field", "words"),
     [
-        ("remote_development:\n  enabled: yes please\n", 2, "remote_development.enabled", "true or false"),
-        ("remote_development:\n  dns_zon: x\n", 2, "remote_development.dns_zon", "no setting dns_zon"),
+        (
+            "remote_development:\n  enabled: yes please\n",
+            2,
+            "remote_development.enabled",
+            "true or false",
+        ),
+        (
+            "remote_development:\n  dns_zon: x\n",
+            2,
+            "remote_development.dns_zon",
+            "no setting dns_zon",
+        ),
         ("remote_developments: {}\n", 1, "remote_developments", "no setting remote_developments"),
         ("a: [\n", 2, "", "not valid YAML"),
         ("- 1\n", 1, "", "not a mapping"),
@@ -120,7 +133,12 @@ remote_development:
             "remote_development.max_resources_per_workspace.requests.cpu",
             "2 is more than the limit, 1",
         ),
-        ("remote_development:\n  workspaces_quota: -2\n", 2, "remote_development.workspaces_quota", "-1"),
+        (
+            "remote_development:\n  workspaces_quota: -2\n",
+            2,
+            "remote_development.workspaces_quota",
+            "-1",
+        ),
         (
             "remote_development:\n  labels: {moorage.dev/agent: x}\n",
             2,
@@ -128,7 +146,12 @@ remote_development:
             "set by the agent",
         ),
         ("remote_development:\n  ca_bundle: secret\n", 2, "remote_development.ca_bundle", "no PEM"),
-        ("remote_development:\n  editor_tree: mount\n", 2, "remote_development.editor_tree", "may not be"),
+        (
+            "remote_development:\n  editor_tree: mount\n",
+            2,
+            "remote_development.editor_tree",
+            "may not be",
+        ),
     ],
 )
 def test_says_what_is_wrong_and_where(text: str, line: int, field: str, words: str) -> None:
@@ -144,7 +167,10 @@ def test_says_what_is_wrong_and_where(text: str, line: int, field: str, words: s
 
 def doubled(levels: int, last: str = "") -> str:
     """Each level holds the one before eight times."""
-    lines = [f"    a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 8)}]\n" for level in range(1, levels)]
+    lines = [
+        f"    a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 8)}]\n"
+        for level in range(1, levels)
+    ]
     return "remote_development:\n  affinity:\n    a0: &a0 [1]\n" + "".join(lines) + last
 
 
@@ -177,7 +203,9 @@ def test_hostile_text_is_refused(text: str, words: str) -> None:
 
 def test_aliases_may_be_used() -> None:
     """YAML's own way of saying something twice is read."""
-    read = settings.parse("remote_development:\n  labels: &all {team: blue}\n  node_selector: *all\n")
+    read = settings.parse(
+        "remote_development:\n  labels: &all {team: blue}\n  node_selector: *all\n"
+    )
     assert read.remote_development.node_selector == {"team": "blue"}
     assert settings.complete(settings.parse(doubled(4)))
 

@@ -6,7 +6,12 @@ Each function returns a `Verdict`: the cause, and whether it is final (nothing c
 somebody does something). `Cause.since` is left to the caller, who has the clock.
 """
 
-from moorage.agent.causes.clones import clone_timeout, credential_not_taken, of_clone, without_password
+from moorage.agent.causes.clones import (
+    clone_timeout,
+    credential_not_taken,
+    of_clone,
+    without_password,
+)
 from moorage.agent.causes.containers import (
     ca_bundle,
     crash_loop,

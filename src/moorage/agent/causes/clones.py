@@ -90,9 +90,14 @@ def _cause_of(failure: GitFailure, where: str, ref: str, said: str) -> Cause:
             )
         case GitFailure.PROTOCOL:
             return make_cause(
-                "clone-scheme", f"{where} is no http, https or ssh address.", said, "Use one of these."
+                "clone-scheme",
+                f"{where} is no http, https or ssh address.",
+                said,
+                "Use one of these.",
             )
-    return make_cause("clone-failed", f"Cloning {where} failed.", said, "Git's last words are below.")
+    return make_cause(
+        "clone-failed", f"Cloning {where} failed.", said, "Git's last words are below."
+    )
 
 
 def credential_not_taken() -> Verdict:

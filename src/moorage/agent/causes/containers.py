@@ -17,7 +17,9 @@ from moorage.agent.causes.verdict import (
 from moorage.contract import Cause
 
 
-def of_exit(name: str, code: int | None, lines: str, *, oom: bool = False, error: str = "") -> Verdict:
+def of_exit(
+    name: str, code: int | None, lines: str, *, oom: bool = False, error: str = ""
+) -> Verdict:
     """The cause of a container's end.
 
     `lines`: the last ones that it wrote; `error`: the engine's words, if it has any.

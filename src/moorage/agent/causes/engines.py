@@ -19,7 +19,8 @@ def engine_unreachable(host: str, detail: str) -> Verdict:
     if matches(detail, "permission denied"):
         hint = f"Give the agent's user access to {host} (for Docker: the group docker), or run the agent as root."
     return Verdict(
-        make_cause("engine-unreachable", f"No container engine answers at {host}.", detail, hint), False
+        make_cause("engine-unreachable", f"No container engine answers at {host}.", detail, hint),
+        False,
     )
 
 
@@ -43,7 +44,9 @@ def of_engine(doing: str, status: int, message: str) -> Verdict:
         return no_watchers(f"The engine failed while {doing}", message)
     if matches(message, *NO_SPACE):
         return no_space("for containers and volumes", message)
-    if matches(message, "namespace path", "cannot join network", "non running container", "is not running"):
+    if matches(
+        message, "namespace path", "cannot join network", "non running container", "is not running"
+    ):
         return Verdict(
             make_cause(
                 "network-gone",
@@ -71,14 +74,22 @@ def of_engine(doing: str, status: int, message: str) -> Verdict:
 
 def _of_devfile(message: str) -> Verdict | None:
     """The cause of a refusal that the devfile is to blame for; None: it is not."""
-    if matches(message, r"invalid mount config|invalid volume specification|mount path must be absolute"):
+    if matches(
+        message, r"invalid mount config|invalid volume specification|mount path must be absolute"
+    ):
         return Verdict(
             make_cause(
-                "mount-invalid", "A volume mount of the devfile is not possible.", message, "Change its path."
+                "mount-invalid",
+                "A volume mount of the devfile is not possible.",
+                message,
+                "Change its path.",
             ),
             True,
         )
-    if matches(message, r"executable file not found|no such file or directory: unknown|stat .* no such file"):
+    if matches(
+        message,
+        r"executable file not found|no such file or directory: unknown|stat .* no such file",
+    ):
         return Verdict(
             make_cause(
                 "command-not-found",

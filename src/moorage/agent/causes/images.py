@@ -11,7 +11,8 @@ def of_pull(image: str, status: int, message: str) -> Verdict:
     if matches(message, *NO_SPACE):
         return no_space(f"for the image {image}", message)
     if matches(
-        message, r"invalid reference format|invalid repository name|invalid tag|repository name must be"
+        message,
+        r"invalid reference format|invalid repository name|invalid tag|repository name must be",
     ):
         return Verdict(
             make_cause(
@@ -23,7 +24,8 @@ def of_pull(image: str, status: int, message: str) -> Verdict:
             True,
         )
     if matches(
-        message, r"manifest unknown|not found: manifest|manifest for .* not found|name unknown|no such image"
+        message,
+        r"manifest unknown|not found: manifest|manifest for .* not found|name unknown|no such image",
     ):
         return Verdict(
             make_cause(
@@ -63,7 +65,9 @@ def _of_registry(image: str, message: str) -> Verdict | None:
             ),
             False,
         )
-    if matches(message, "x509", "certificate", "tls: ", "server gave http response to https client"):
+    if matches(
+        message, "x509", "certificate", "tls: ", "server gave http response to https client"
+    ):
         return Verdict(
             make_cause(
                 "registry-untrusted",
@@ -74,7 +78,9 @@ def _of_registry(image: str, message: str) -> Verdict | None:
             True,
         )
     # Registries answer "denied" for what does not exist, too: one cannot tell.
-    if matches(message, "unauthorized", "denied", "authentication required", "no basic auth", "forbidden"):
+    if matches(
+        message, "unauthorized", "denied", "authentication required", "no basic auth", "forbidden"
+    ):
         return Verdict(
             make_cause(
                 "image-denied",

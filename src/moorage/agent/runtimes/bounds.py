@@ -20,7 +20,14 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PRIVATE: tuple[Network, ...] = tuple(
     ipaddress.ip_network(text)
-    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
+    )
 )
 """Where a cluster, its nodes and its cloud's metadata are."""
 
@@ -40,7 +47,9 @@ def of_agent(own: AgentSettings, namespace: str) -> Bounds:
     return Bounds(
         pull_secret_namespaces=frozenset(own.pull_secret_namespaces)
         | ({namespace} if namespace else frozenset()),
-        shared_namespaces=frozenset((own.only_namespace,) if own.only_namespace else own.shared_namespaces),
+        shared_namespaces=frozenset(
+            (own.only_namespace,) if own.only_namespace else own.shared_namespaces
+        ),
         privilege_escalation=own.accept_privilege_escalation,
         network_changes=own.accept_network_changes,
         gateway_namespace=own.gateway_namespace,

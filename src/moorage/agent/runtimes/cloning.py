@@ -65,7 +65,9 @@ class CloneLog(msgspec.Struct, kw_only=True):
                 self.done = True
             case "failed":
                 projects = desired.spec.projects
-                project = next((p for p in projects if p.clone_path == event.get("path")), projects[0])
+                project = next(
+                    (p for p in projects if p.clone_path == event.get("path")), projects[0]
+                )
                 verdict = causes.of_clone(project.url, project.ref, event.get("code", ""), detail)
                 self.fault = verdict.cause
             case _:

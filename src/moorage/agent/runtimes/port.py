@@ -155,12 +155,16 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def generation(self) -> int:
         """The newest that the engine knows of it; 0: none."""
-        return max(self.known.generation if self.known else 0, self.run.generation if self.run else 0)
+        return max(
+            self.known.generation if self.known else 0, self.run.generation if self.run else 0
+        )
 
     def knows_more(self, desired: DesiredWorkspace) -> bool:
         """Than that word of the server's."""
         wanted = self.known.desired if self.known else None
-        return stands_against(self.generation, wanted, generation=desired.generation, desired=desired.desired)
+        return stands_against(
+            self.generation, wanted, generation=desired.generation, desired=desired.desired
+        )
 
     @property
     def mark(self) -> str:
@@ -295,7 +299,9 @@ class Runtime(Protocol):
     def progress(self, name: str) -> Progress:
         """The progress that `observe` would tell, without asking the engine."""
 
-    async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
+    async def start(
+        self, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+    ) -> None:
         """Makes and starts what is missing, and leaves alone what is as it should be.
 
         `fresh`: with new containers. `received`: when it was asked for (seconds since the epoch),

@@ -48,8 +48,12 @@ def _project_line(project: Project) -> str:
     remotes = [f"{name}={url}" for name, url in project.remotes.items()]
     fields = [path, project.url, project.ref, project.remote, " ".join(remotes)]
     words = [*fields[:4], *project.remotes.keys(), *project.remotes.values()]
-    if any(re.search(r"[\x00-\x20\x7f]", word) for word in words[1:]) or re.search(r"[\x00-\x1f\x7f]", path):
-        raise _unusable(project, "its address, ref or a remote has a space or control character in it")
+    if any(re.search(r"[\x00-\x20\x7f]", word) for word in words[1:]) or re.search(
+        r"[\x00-\x1f\x7f]", path
+    ):
+        raise _unusable(
+            project, "its address, ref or a remote has a space or control character in it"
+        )
     if any(word.startswith("-") for word in words):
         raise _unusable(project, "its folder, address, ref or a remote begins with a dash")
     return "\t".join(fields)
@@ -76,7 +80,12 @@ def _credential_fields(project: Project) -> tuple[str, ...]:
         or place.host != _host_of(project, credential.host)
     ):
         return ()
-    fields = (posixpath.normpath(project.clone_path), *place, credential.username, credential.password)
+    fields = (
+        posixpath.normpath(project.clone_path),
+        *place,
+        credential.username,
+        credential.password,
+    )
     if any(re.search(r"[\x00-\x1f]", field) for field in fields):
         raise _unusable(project, "its credential has a control character in it")
     return fields

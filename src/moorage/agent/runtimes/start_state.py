@@ -26,7 +26,9 @@ class StartState:
     @property
     def progress(self) -> Progress:
         ready = self.cloned and self.answered and self.fault is None
-        return Progress(stages=self.timeline.stages(), ready=ready, fault=self.fault, warning=self.warning)
+        return Progress(
+            stages=self.timeline.stages(), ready=ready, fault=self.fault, warning=self.warning
+        )
 
     def fail_at(self, stage: StageName, cause: Cause, now: float) -> bool:
         """Says that the start fails, and whether that is new: the first fault stays."""

@@ -23,17 +23,25 @@ class Timeline:
         if old is not None and old.state in _ENDED:
             return False
         started = old.started_at if old is not None and old.started_at is not None else at
-        return self._set(Stage(name=name, state=StageState.RUNNING, started_at=started, detail=detail))
+        return self._set(
+            Stage(name=name, state=StageState.RUNNING, started_at=started, detail=detail)
+        )
 
     def end(
-        self, name: StageName, at: float | None, state: StageState = StageState.DONE, detail: str = ""
+        self,
+        name: StageName,
+        at: float | None,
+        state: StageState = StageState.DONE,
+        detail: str = "",
     ) -> bool:
         """Whether that changed anything. `at` None: it is not known when it ended."""
         old = self._stages.get(name)
         if old is not None and old.state in _ENDED:
             return False
         started = old.started_at if old is not None and old.started_at is not None else at
-        return self._set(Stage(name=name, state=state, started_at=started, finished_at=at, detail=detail))
+        return self._set(
+            Stage(name=name, state=state, started_at=started, finished_at=at, detail=detail)
+        )
 
     def skip(self, name: StageName, detail: str = "") -> bool:
         return self._set(Stage(name=name, state=StageState.SKIPPED, detail=detail))

@@ -13,7 +13,9 @@ CA_FILE = f"{CA_FOLDER}/ca-bundle.crt"
 JAVA_STORE = f"{CA_FOLDER}/truststore.jks"
 """The same for Java, which reads no PEM."""
 JAVA_OPTIONS = "JAVA_TOOL_OPTIONS"
-MAKE_JAVA_STORE = f"{TOOLS_ROOT}/bin/busybox sh {TOOLS_ROOT}/bin/workspace-truststore {CA_FILE} {JAVA_STORE}"
+MAKE_JAVA_STORE = (
+    f"{TOOLS_ROOT}/bin/busybox sh {TOOLS_ROOT}/bin/workspace-truststore {CA_FILE} {JAVA_STORE}"
+)
 """Shell."""
 
 _FILE_VARIABLES = (
@@ -38,7 +40,11 @@ def environment(
     if ca_bundle:
         env |= dict.fromkeys(_FILE_VARIABLES, CA_FILE)
         env[JAVA_OPTIONS] = f"-Djavax.net.ssl.trustStore={JAVA_STORE}"
-    for name, value in (("http_proxy", http_proxy), ("https_proxy", https_proxy), ("no_proxy", no_proxy)):
+    for name, value in (
+        ("http_proxy", http_proxy),
+        ("https_proxy", https_proxy),
+        ("no_proxy", no_proxy),
+    ):
         if value:
             env[name] = env[name.upper()] = value
     return env

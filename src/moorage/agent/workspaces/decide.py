@@ -132,11 +132,20 @@ def _elsewhere(observed: Observed, here: str) -> str:
 def _noted(decision: Decision, desired: DesiredWorkspace | None, observed: Observed) -> Decision:
     """When nothing else is to be done, the server's word is written to the data, unless there is a
     newer one."""
-    if decision.action is not Action.NONE or decision.gives_up or desired is None or not observed.data:
+    if (
+        decision.action is not Action.NONE
+        or decision.gives_up
+        or desired is None
+        or not observed.data
+    ):
         return decision
     if desired.desired is DesiredState.TERMINATED or observed.generation > desired.generation:
         return decision
-    if observed.recorded and observed.known is not None and observed.known.generation == desired.generation:
+    if (
+        observed.recorded
+        and observed.known is not None
+        and observed.known.generation == desired.generation
+    ):
         return decision
     return msgspec.structs.replace(decision, action=Action.NOTE, repair=True)
 
@@ -201,7 +210,9 @@ def _running(
     return Decision(action=Action.NONE, state=state_of(run), cause=run.progress.warning)
 
 
-def _after_end(desired: DesiredWorkspace, run: Run, history: History, now: float, limits: Limits) -> Decision:
+def _after_end(
+    desired: DesiredWorkspace, run: Run, history: History, now: float, limits: Limits
+) -> Decision:
     """Something that should run has ended: start it again, some time later, or no more."""
     ended = _ended(run)
     if all((container.finished_at or 0.0) <= history.excused_until for container in ended):
@@ -243,7 +254,9 @@ def state_of(run: Run) -> ActualState:
     """A sidecar that is down for a moment takes nobody's page away."""
     needed = [container for container in run.containers if container.role in ("main", "sandbox")]
     up = bool(needed) and all(container.state is ContainerState.RUNNING for container in needed)
-    return ActualState.RUNNING if up and run.address and run.progress.ready else ActualState.STARTING
+    return (
+        ActualState.RUNNING if up and run.address and run.progress.ready else ActualState.STARTING
+    )
 
 
 def _ended(run: Run) -> list[ObservedContainer]:
@@ -251,11 +264,12 @@ def _ended(run: Run) -> list[ObservedContainer]:
     return [
         container
         for container in run.containers
-        if container.state is ContainerState.EXITED and (container.role != "init" or container.exit_code != 0)
+        if container.state is ContainerState.EXITED
+        and (container.role != "init" or container.exit_code != 0)
     ]
 
 
-# ---------------------------------------------------------------------------------------------- history
+# ------------------------------------------------------------------------------------------ history
 def recent_crashes(history: History, now: float, limits: Limits) -> tuple[float, ...]:
     return tuple(at for at in history.crashes if now - at < limits.crash_window)
 
@@ -270,7 +284,11 @@ def after_decision(
         if not cause.since:
             cause = msgspec.structs.replace(cause, since=now)
         return msgspec.structs.replace(history, failed=cause, failed_generation=desired.generation)
-    if decision.action is Action.NONE and decision.state is ActualState.RUNNING and decision.cause is None:
+    if (
+        decision.action is Action.NONE
+        and decision.state is ActualState.RUNNING
+        and decision.cause is None
+    ):
         return msgspec.structs.replace(history, error=None, retry_at=0.0)
     return history
 
@@ -294,7 +312,13 @@ def after_success(history: History, decision: Decision, now: float, limits: Limi
 
 
 def after_fault(
-    history: History, desired: DesiredWorkspace | None, cause: Cause, *, final: bool, now: float, pause: float
+    history: History,
+    desired: DesiredWorkspace | None,
+    cause: Cause,
+    *,
+    final: bool,
+    now: float,
+    pause: float,
 ) -> History:
     """The action failed: given up when it is final, else to be tried again after `pause` seconds.
 
@@ -316,5 +340,6 @@ def after_fault(
 
 
 def after_outage(history: History, now: float) -> History:
-    """The engine is back: what ended meanwhile is no crash, and what failed by it is tried at once."""
+    """The engine is back: what ended meanwhile is no crash, and what failed by it is tried at
+    once."""
     return msgspec.structs.replace(history, error=None, retry_at=0.0, excused_until=now, crashes=())

@@ -51,7 +51,9 @@ class _Mine(NamedTuple):
 class Fleet:
     """Also the runtime's `Listener`."""
 
-    def __init__(self, backend: Backend, settings: AgentSettings, clock: Clock, place: str = "") -> None:
+    def __init__(
+        self, backend: Backend, settings: AgentSettings, clock: Clock, place: str = ""
+    ) -> None:
         """`place`: see `agent.place`."""
         self._backend = backend
         self._settings = settings
@@ -87,7 +89,11 @@ class Fleet:
 
     @property
     def states(self) -> dict[str, str]:
-        return {name: w.actual.state.value for name, w in self._workspaces.items() if w.actual is not None}
+        return {
+            name: w.actual.state.value
+            for name, w in self._workspaces.items()
+            if w.actual is not None
+        }
 
     async def run(self) -> None:
         """Follows the engine, finds what the server does not list, and looks at everything now and
@@ -102,7 +108,7 @@ class Fleet:
             await asyncio.gather(*(workspace.close() for workspace in self._workspaces.values()))
             await runtime.close()
 
-    # ------------------------------------------------------------------------------------------ from the server
+    # ------------------------------------------------------------------------------ from the server
     def introduce(self, identity: Identity) -> None:
         """Raises `Misconfigured` when the server is not the one whose workspaces these are."""
         identity = msgspec.structs.replace(identity, place=self._place)
@@ -144,19 +150,27 @@ class Fleet:
         self._report(self._refused[desired.name])
 
     def _accepts(self, name: str) -> bool:
-        return self._mine.done() and hosts.is_workspace_name(name, self._mine.result().identity.agent)
+        return self._mine.done() and hosts.is_workspace_name(
+            name, self._mine.result().identity.agent
+        )
 
     def spec_of(self, name: str) -> WorkspaceSpec | None:
         workspace = self._workspaces.get(name)
-        return workspace.desired.spec if workspace is not None and workspace.desired is not None else None
+        return (
+            workspace.desired.spec
+            if workspace is not None and workspace.desired is not None
+            else None
+        )
 
-    # ------------------------------------------------------------------------------------------ to the server
+    # -------------------------------------------------------------------------------- to the server
     async def everything(self) -> tuple[ActualWorkspace, ...]:
         """For a full report: each workspace once it has been looked at, at least those that have
         been in time."""
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
-                while any(w.actual is None for w in self._workspaces.values() if w.desired is not None):
+                while any(
+                    w.actual is None for w in self._workspaces.values() if w.desired is not None
+                ):
                     self._reported.clear()
                     await self._reported.wait()
         except TimeoutError:
@@ -166,7 +180,8 @@ class Fleet:
         return (*(actual for actual in looked_at if actual is not None), *self._refused.values())
 
     async def news(self) -> tuple[ActualWorkspace, ...]:
-        """The newest reports on all workspaces that have changed since the last call, once one has."""
+        """The newest reports on all workspaces that have changed since the last call, once one
+        has."""
         while not self._pending:
             self._some_pending.clear()
             await self._some_pending.wait()
@@ -185,7 +200,9 @@ class Fleet:
                     while not all(workspace.is_observed for workspace in self._workspaces.values()):
                         await self._observed.wait()
                         self._observed.clear()
-            found = tuple(f for _, w in sorted(self._workspaces.items()) if (f := w.found) is not None)
+            found = tuple(
+                f for _, w in sorted(self._workspaces.items()) if (f := w.found) is not None
+            )
             if found != last or self._found_again:
                 self._found_again = False
                 return found
@@ -204,7 +221,7 @@ class Fleet:
         self._some_pending.set()
         self._reported.set()
 
-    # ------------------------------------------------------------------------------------------ from the engine
+    # ------------------------------------------------------------------------------ from the engine
     def changed(self, workspace: str) -> None:
         if (known := self._workspaces.get(workspace)) is not None:
             known.changed()
@@ -218,7 +235,10 @@ class Fleet:
     def lost(self, cause: Cause) -> None:
         if self._lost is None:
             _log.warning(
-                "the engine does not answer", code=cause.code, cause=cause.message, detail=cause.detail
+                "the engine does not answer",
+                code=cause.code,
+                cause=cause.message,
+                detail=cause.detail,
             )
             for workspace in self._workspaces.values():
                 workspace.lost(cause)
@@ -234,7 +254,7 @@ class Fleet:
             workspace.recovered()
         self._sweep.set()
 
-    # ------------------------------------------------------------------------------------------ housekeeping
+    # --------------------------------------------------------------------------------- housekeeping
     async def _sweeping(self) -> None:
         """Gives each workspace that carries our labels and is not listed a task, which stops and
         keeps it.
@@ -269,7 +289,10 @@ class Fleet:
             if workspace.gone and name not in self._pending:
                 del self._workspaces[name]
                 workspace.end()
-                if workspace.actual is not None and workspace.actual.state is ActualState.TERMINATED:
+                if (
+                    workspace.actual is not None
+                    and workspace.actual.state is ActualState.TERMINATED
+                ):
                     metrics.WORKSPACES.labels(ActualState.TERMINATED.value).dec()
 
     def _workspace(self, name: str) -> Workspace:

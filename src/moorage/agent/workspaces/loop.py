@@ -1,6 +1,6 @@
 """One task per workspace: whatever is slow or broken about one stays its own.
 
-    server's word, engine's event, own action's end, time  →  observe  →  decide  →  report, act  →  …
+    server's word, engine's event, own action's end, time → observe → decide → report, act → …
 
 An action runs beside the task, so that stages are reported while it runs, and a newer wish can end
 it.
@@ -105,15 +105,20 @@ class Workspace:
         self._post_start = PostStart(name, runtime, settings, self.progressed)
         self._task = asyncio.create_task(self._forever(), name=f"workspace {name}")
 
-    # ------------------------------------------------------------------------------------------ notes
+    # ---------------------------------------------------------------------------------------- notes
     def want(self, desired: DesiredWorkspace | None) -> None:
-        """An older generation than one that has been seen is not acted on, but told: see `found`."""
+        """An older generation than one that has been seen is not acted on, but told: see
+        `found`."""
         generation = desired.generation if desired is not None else 0
         if generation != self._server_generation:
             self._server_generation = generation
             self.is_observed = False
             self.changed()
-        if desired is not None and self.desired is not None and desired.generation < self.desired.generation:
+        if (
+            desired is not None
+            and self.desired is not None
+            and desired.generation < self.desired.generation
+        ):
             return
         if desired == self.desired:
             return
@@ -123,7 +128,8 @@ class Workspace:
             self._received = self._clock.now()
         self.desired = desired
         self.gone = (
-            False  # until the next look: whoever forgets what is gone must not forget this word with it
+            # until the next look: whoever forgets what is gone must not forget this word with it
+            False
         )
         self.changed()
 
@@ -174,7 +180,7 @@ class Workspace:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._post_start.close()
 
-    # ------------------------------------------------------------------------------------------ the task
+    # ------------------------------------------------------------------------------------- the task
     async def _forever(self) -> None:
         await self._engine_known.wait()
         while True:
@@ -217,12 +223,20 @@ class Workspace:
     def _act_on(self, observed: Observed) -> None:
         now = self._clock.now()
         decision = rules.decide(
-            self.desired, observed, self._history, now, self._limits, removal=self._removal, here=self._place
+            self.desired,
+            observed,
+            self._history,
+            now,
+            self._limits,
+            removal=self._removal,
+            here=self._place,
         )
         self._history = rules.after_decision(self._history, decision, self.desired, now)
         if decision.again_in is not None:
             self._again_at = now + decision.again_in
-        self._report_state(decision.state, decision.cause if not decision.gives_up else self._history.failed)
+        self._report_state(
+            decision.state, decision.cause if not decision.gives_up else self._history.failed
+        )
         self.gone = decision.state is ActualState.TERMINATED
         self.is_observed = True
         self._on_observed()
@@ -232,7 +246,11 @@ class Workspace:
             task = asyncio.create_task(acting, name=f"{decision.action} {self.name}")
             self._acting = _Acting(task, decision, self.desired)
             return
-        if decision.state is ActualState.RUNNING and self.desired is not None and observed.run is not None:
+        if (
+            decision.state is ActualState.RUNNING
+            and self.desired is not None
+            and observed.run is not None
+        ):
             if decision.cause is None:
                 self._backoff.reset()
             self._post_start.ensure(self.desired, observed.run)
@@ -266,21 +284,34 @@ class Workspace:
                 received=self._received,
                 pre_stop_timeout=self._settings.pre_stop_timeout,
             )
-            self._history = rules.after_success(self._history, decision, self._clock.now(), self._limits)
+            self._history = rules.after_success(
+                self._history, decision, self._clock.now(), self._limits
+            )
         except RuntimeFault as fault:
             # What is up stays up: its repair is tried again, however it was refused.
-            self._note_fault(fault.cause, final=fault.final and not decision.repair, desired=desired)
+            self._note_fault(
+                fault.cause, final=fault.final and not decision.repair, desired=desired
+            )
         except MoorageError as error:
             cause = Cause(code=error.code, message=error.message, hint=error.hint)
             self._note_fault(cause, final=False, desired=desired)
         except Exception as error:  # noqa: BLE001 - one workspace's fault stays its own
-            _log.error("an action failed", workspace=self.name, action=decision.action.value, exc_info=error)
+            _log.error(
+                "an action failed",
+                workspace=self.name,
+                action=decision.action.value,
+                exc_info=error,
+            )
             self._note_fault(_internal(error), final=False, desired=desired)
         finally:
-            metrics.RECONCILE_SECONDS.labels(decision.action.value).observe(time.monotonic() - began)
+            metrics.RECONCILE_SECONDS.labels(decision.action.value).observe(
+                time.monotonic() - began
+            )
             self._wake.set()
 
-    def _note_fault(self, cause: Cause, *, final: bool, desired: DesiredWorkspace | None = None) -> None:
+    def _note_fault(
+        self, cause: Cause, *, final: bool, desired: DesiredWorkspace | None = None
+    ) -> None:
         metrics.RECONCILE_ERRORS.labels(cause.code).inc()
         pause = self._backoff.delay()
         now = self._clock.now()
@@ -291,10 +322,12 @@ class Workspace:
             cause=cause.message,  # not its detail, which quotes what the owner's programs wrote
             final=final,
         )
-        self._history = rules.after_fault(self._history, desired, cause, final=final, now=now, pause=pause)
+        self._history = rules.after_fault(
+            self._history, desired, cause, final=final, now=now, pause=pause
+        )
         self._again_at = now + pause
 
-    # ------------------------------------------------------------------------------------------ reports
+    # -------------------------------------------------------------------------------------- reports
     def _report_lost(self, cause: Cause) -> None:
         """Reports an engine that is away, unless it is so for a moment only."""
         waits = cause.since + LOST_GRACE - self._clock.now()
@@ -318,7 +351,9 @@ class Workspace:
             received=self._received,
             now=now,
         )
-        if self.actual is not None and actual == msgspec.structs.replace(self.actual, observed_at=0.0):
+        if self.actual is not None and actual == msgspec.structs.replace(
+            self.actual, observed_at=0.0
+        ):
             return
         metrics.count_report(self.actual, actual)
         self.actual = msgspec.structs.replace(actual, observed_at=now)

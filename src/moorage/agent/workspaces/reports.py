@@ -50,7 +50,8 @@ def report_of(
 
 
 def dated(cause: Cause | None, before: ActualWorkspace | None, now: float) -> Cause | None:
-    """The cause with the time since which it holds: the last report's when that had the same cause."""
+    """The cause with the time since which it holds: the last report's when that had the same
+    cause."""
     if cause is None or cause.since:
         return cause
     known = before.cause if before is not None else None
@@ -70,7 +71,9 @@ def complete_stages(
     for name in ORDER[ORDER.index(StageName.RECEIVED) : ORDER.index(StageName.READY)]:
         stage = known.get(name, Stage(name=name))
         if failed and stage.state is StageState.RUNNING:
-            stage = msgspec.structs.replace(stage, state=StageState.FAILED, finished_at=now, detail=failed)
+            stage = msgspec.structs.replace(
+                stage, state=StageState.FAILED, finished_at=now, detail=failed
+            )
         whole.append(stage)
     whole.append(_ready_stage(tuple(whole), ready=ready))
     return tuple(whole)

@@ -32,10 +32,14 @@ class SettingsReceiver:
         if own.workspace_settings:
             self.file = text_of(own.workspace_settings, "workspace_settings")
             try:
-                first = workspace_settings.parse(self.file, own.workspace_settings).remote_development
+                first = workspace_settings.parse(
+                    self.file, own.workspace_settings
+                ).remote_development
             except InvalidInput as error:
                 raise Misconfigured(
-                    error.message, code=error.code, hint="Correct the file and start the agent again."
+                    error.message,
+                    code=error.code,
+                    hint="Correct the file and start the agent again.",
                 ) from error
         backend.configure(completed(first, own), 0)
 
@@ -44,7 +48,9 @@ class SettingsReceiver:
         was."""
         problem = self._problem_of(sent)
         if problem:
-            _log.warning("the server's settings are not taken", version=sent.version, problem=problem)
+            _log.warning(
+                "the server's settings are not taken", version=sent.version, problem=problem
+            )
         else:
             _log.info("settings", version=sent.version)
         return contract.SettingsTaken(version=sent.version, problem=problem)
@@ -53,8 +59,14 @@ class SettingsReceiver:
         if self.file is not None and sent.text != self.file:
             return "This agent has its settings from a file of its own, and takes no others."
         try:
-            wanted = workspace_settings.parse(sent.text, f"version {sent.version}").remote_development
-            if self.file is None and self._bounds is not None and (problem := excess(wanted, self._bounds)):
+            wanted = workspace_settings.parse(
+                sent.text, f"version {sent.version}"
+            ).remote_development
+            if (
+                self.file is None
+                and self._bounds is not None
+                and (problem := excess(wanted, self._bounds))
+            ):
                 return problem
             self._backend.configure(completed(wanted, self._own), sent.version)
         except (InvalidInput, Misconfigured) as error:

@@ -59,7 +59,9 @@ class PostStart:
 
     async def _step(self, desired: DesiredWorkspace, step: Step) -> str:
         if step.parallel:
-            outcomes = await asyncio.gather(*(self._command(desired, step, c) for c in step.commands))
+            outcomes = await asyncio.gather(
+                *(self._command(desired, step, c) for c in step.commands)
+            )
             return next((outcome for outcome in outcomes if outcome != DONE), DONE)
         for command in step.commands:
             outcome = await self._command(desired, step, command)
@@ -85,7 +87,12 @@ class PostStart:
         except MoorageError as error:
             return f"{command.id} could not be run: {error.message}"
         except Exception as error:  # noqa: BLE001 - the step failed, and nothing else does
-            _log.error("a postStart command failed", workspace=self._name, command=command.id, exc_info=error)
+            _log.error(
+                "a postStart command failed",
+                workspace=self._name,
+                command=command.id,
+                exc_info=error,
+            )
             return f"{command.id} could not be run: {error!r}"
         return DONE if code == 0 else f"{command.id} ended with exit code {code}.\n{lines}".rstrip()
 
@@ -101,7 +108,9 @@ async def run_pre_stop(runtime: Runtime, desired: DesiredWorkspace, timeout: flo
         async with asyncio.timeout(timeout):
             for step in desired.spec.pre_stop:
                 if step.parallel:
-                    await asyncio.gather(*(_run_command(runtime, desired, c) for c in step.commands))
+                    await asyncio.gather(
+                        *(_run_command(runtime, desired, c) for c in step.commands)
+                    )
                     continue
                 for command in step.commands:
                     await _run_command(runtime, desired, command)
@@ -129,10 +138,14 @@ async def _run_command(runtime: Runtime, desired: DesiredWorkspace, command: Com
                     code=code,
                 )
     except (RuntimeFault, MoorageError) as error:
-        _log.warning("a preStop command could not be run", workspace=desired.name, error=error.message)
+        _log.warning(
+            "a preStop command could not be run", workspace=desired.name, error=error.message
+        )
 
 
 def _key(run: Run) -> object:
     return tuple(
-        (container.name, container.started_at) for container in run.containers if container.role == "main"
+        (container.name, container.started_at)
+        for container in run.containers
+        if container.role == "main"
     )

@@ -38,14 +38,18 @@ def _commands(tree: Map, report: Report, complete: bool) -> None:
         at = (*path, kind)
         group = body.get("group")
         if isinstance(group, dict) and isinstance(group.get("kind"), str):
-            groups.setdefault(group["kind"], []).append(((*at, "group"), group.get("isDefault") is True))
+            groups.setdefault(group["kind"], []).append(
+                ((*at, "group"), group.get("isDefault") is True)
+            )
         if kind in ("exec", "apply") and complete:
             _target(body, at, ("container",) if kind == "exec" else APPLICABLE, components, report)
         if kind == "composite" and isinstance(element.get("id"), str):
             members = body.get("commands")
             members = members if isinstance(members, list) else []
             named = [
-                ((*at, "commands", i), member) for i, member in enumerate(members) if isinstance(member, str)
+                ((*at, "commands", i), member)
+                for i, member in enumerate(members)
+                if isinstance(member, str)
             ]
             composites.setdefault(element["id"], named)
             for place, member in named:
@@ -65,7 +69,11 @@ def _by_id(tree: Map) -> dict[str, dict[str, Any]]:
 
 
 def _target(
-    body: dict[str, Any], path: Path, kinds: tuple[str, ...], components: dict[str, str], report: Report
+    body: dict[str, Any],
+    path: Path,
+    kinds: tuple[str, ...],
+    components: dict[str, str],
+    report: Report,
 ) -> None:
     name = body.get("component")
     if not isinstance(name, str) or components.get(name) in (*kinds, ""):
@@ -115,7 +123,9 @@ def _cycles(composites: dict[str, list[tuple[Path, str]]], report: Report) -> No
             on_way[current] = step + 1
             place, member = members[step]
             if member in on_way:
-                what = "itself" if member == current else f"{short(member)!r}, which runs it in turn"
+                what = (
+                    "itself" if member == current else f"{short(member)!r}, which runs it in turn"
+                )
                 report.add(
                     "composite-cycle",
                     f"The composite command {short(current)!r} runs {what}.",
@@ -171,7 +181,11 @@ def _event_command(
     if kind == "composite":
         members = body.get("commands")
         for member in members if isinstance(members, list) else ():
-            inner = kind_of(commands.get(member, {}), _COMMAND_KINDS)[0] if isinstance(member, str) else ""
+            inner = (
+                kind_of(commands.get(member, {}), _COMMAND_KINDS)[0]
+                if isinstance(member, str)
+                else ""
+            )
             if inner and inner != wanted:
                 report.add(
                     "wrong-event-command",

@@ -39,10 +39,14 @@ def _components(tree: Map, report: Report, complete: bool) -> None:
             dockerfile = body.get("dockerfile")
             git = dockerfile.get("git") if isinstance(dockerfile, dict) else None
             if isinstance(git, dict):
-                single_remote(git, (*path, kind, "dockerfile", "git"), "an image's Dockerfile", report)
+                single_remote(
+                    git, (*path, kind, "dockerfile", "git"), "an image's Dockerfile", report
+                )
 
 
-def _container(body: dict[str, Any], path: Path, volumes: set[str], report: Report, complete: bool) -> None:
+def _container(
+    body: dict[str, Any], path: Path, volumes: set[str], report: Report, complete: bool
+) -> None:
     for index, variable in _items(body, "env"):
         if variable.get("name") in RESERVED_ENV:
             report.add(
@@ -114,7 +118,9 @@ def _endpoints(tree: Map, report: Report) -> None:
             if not 1 <= port <= 65535:
                 report.add("bad-port", f"{port} is no port: 1 to 65535.", (*at, "targetPort"))
             if kind == "container":
-                first, where = ports.setdefault(port, (path[-1] if isinstance(path[-1], int) else 0, owner))
+                first, where = ports.setdefault(
+                    port, (path[-1] if isinstance(path[-1], int) else 0, owner)
+                )
                 if first != path[-1]:
                     report.add(
                         "duplicate-port",

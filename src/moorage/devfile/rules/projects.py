@@ -57,7 +57,9 @@ def single_remote(body: dict[str, Any], path: Path, what: str, report: Report) -
         _checkout_remote(body, remotes, path, report)
 
 
-def _checkout_remote(body: dict[str, Any], remotes: dict[str, Any], path: Path, report: Report) -> bool:
+def _checkout_remote(
+    body: dict[str, Any], remotes: dict[str, Any], path: Path, report: Report
+) -> bool:
     checkout = body.get("checkoutFrom")
     chosen = checkout.get("remote") if isinstance(checkout, dict) else None
     if not isinstance(chosen, str) or not chosen:

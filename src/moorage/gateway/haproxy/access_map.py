@@ -70,13 +70,17 @@ def writable(entries: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
             yield name, value
         else:
             _log.error(
-                "an entry of HAProxy's map is left out: it cannot be written", key=name[:80], value=value[:80]
+                "an entry of HAProxy's map is left out: it cannot be written",
+                key=name[:80],
+                value=value[:80],
             )
 
 
 def file_text(entries: Entries) -> str:
     """The text of the file that the map begins with."""
-    return "".join(f"{words.line(f'{name} {value}')}\n" for name, value in writable(flat(entries).items()))
+    return "".join(
+        f"{words.line(f'{name} {value}')}\n" for name, value in writable(flat(entries).items())
+    )
 
 
 def read_back(show_map: str, zone: str) -> Entries:

@@ -45,7 +45,9 @@ def zone_backends(controller: Upstream, server: Upstream | None) -> tuple[ZoneBa
     """The backends of the zone's own host, in the order in which they are tried. `server`: None
     where browsers are sent to the server's own address."""
     return (
-        ZoneBackend("controller", ("/.moorage/", "/auth/"), controller, _CONTROLLER, "controller_away"),
+        ZoneBackend(
+            "controller", ("/.moorage/", "/auth/"), controller, _CONTROLLER, "controller_away"
+        ),
         ZoneBackend("server", (), server, _SERVER, "server_away")
         if server
         else ZoneBackend("server", (), None, _SERVER_ELSEWHERE),
@@ -63,7 +65,10 @@ def routes(backends: Sequence[ZoneBackend]) -> str:
                 f"  use_backend {each.name}_data if for_{each.name}",
             ]
         else:
-            lines += [f"  use_backend {each.name}_page if page", f"  default_backend {each.name}_data"]
+            lines += [
+                f"  use_backend {each.name}_page if page",
+                f"  default_backend {each.name}_data",
+            ]
     return "\n".join(lines)
 
 

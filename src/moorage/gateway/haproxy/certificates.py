@@ -117,9 +117,7 @@ def fault_of_pem(pem: Pem) -> str:
     if any("ENCRYPTED" in block for block in pem.keys):
         return "Its private key is encrypted: HAProxy has no password for it."
     if len(pem.text) > PAYLOAD_LIMIT:
-        return (
-            f"With its chain it has more than {PAYLOAD_LIMIT} bytes, which HAProxy takes at its start only."
-        )
+        return f"With its chain it has more than {PAYLOAD_LIMIT} bytes, which HAProxy takes at its start only."
     try:
         for line in pem.text.splitlines():
             words.line(line)
@@ -134,7 +132,9 @@ def fault_of_new(new: Shown, zone: str, now: float) -> str:
         return "It has ended already."
     if new.not_before > now:
         return "It is not valid yet."
-    if new.names and not any(_covers(name, host) for name in new.names for host in (zone, f"1-w.{zone}")):
+    if new.names and not any(
+        _covers(name, host) for name in new.names for host in (zone, f"1-w.{zone}")
+    ):
         return f"It is for {', '.join(new.names[:5])}: neither for {zone} nor for *.{zone}."
     return ""
 

@@ -98,15 +98,22 @@ def render(configuration: Configuration, zone_backends: Sequence[ZoneBackend] | 
     """
     if zone_backends is None:
         zone_backends = backends.zone_backends(configuration.controller, configuration.server)
-    metrics = metrics_port.backends(configuration.controller, configuration.agent, configuration.server)
-    for upstream in (*(each.upstream for each in zone_backends), *(each.upstream for each in metrics)):
+    metrics = metrics_port.backends(
+        configuration.controller, configuration.agent, configuration.server
+    )
+    for upstream in (
+        *(each.upstream for each in zone_backends),
+        *(each.upstream for each in metrics),
+    ):
         words.configured(upstream.lines("") if upstream else "")
     values = _values(configuration)
     for name in _FROM_OUTSIDE:
         words.configured(values[name])
     values["zone_routes"] = backends.routes(zone_backends)
     values["metrics_paths"] = metrics_port.paths(metrics)
-    values["metrics_paths_elsewhere"] = metrics_port.paths([each for each in metrics if each.elsewhere])
+    values["metrics_paths_elsewhere"] = metrics_port.paths(
+        [each for each in metrics if each.elsewhere]
+    )
     values["editor_rules"] = _filled(editor.REQUESTS, values)
     resolvers = _RESOLVERS if values["name_servers"] else ""
     parts = [_filled(text, values) for text in (_GLOBAL, resolvers, frontend.TEXT)]
@@ -114,7 +121,9 @@ def render(configuration: Configuration, zone_backends: Sequence[ZoneBackend] | 
         failures = {name: _filled(text, values) for name, text in _failures(kind).items()}
         templates = (backends.WORKSPACE, *(each.template(kind) for each in zone_backends))
         parts += [_filled(text, {**values, **failures, "kind": kind}) for text in templates]
-    parts += [_filled(text, values) for text in (metrics_port.TEXT, *(each.template for each in metrics))]
+    parts += [
+        _filled(text, values) for text in (metrics_port.TEXT, *(each.template for each in metrics))
+    ]
     return "\n".join(parts)
 
 
@@ -165,7 +174,9 @@ def _listening(wanted: Configuration) -> dict[str, str]:
             f"  bind {_bind(address, wanted.metrics_port, wanted.everywhere)}{' v4v6' if address == '::' else ''}"
             for address in wanted.metrics_addresses
         ),
-        "proxy": " accept-proxy" if wanted.proxy_protocol and not wanted.proxy_protocol_from else "",
+        "proxy": " accept-proxy"
+        if wanted.proxy_protocol and not wanted.proxy_protocol_from
+        else "",
         "proxy_from": _proxy_from(wanted.proxy_protocol_from),
         "runtime": wanted.runtime_socket,
         "connections": str(browsers),
@@ -178,7 +189,11 @@ def _listening(wanted: Configuration) -> dict[str, str]:
 
 
 def _tls(certificates: tuple[str, ...]) -> str:
-    return f" ssl {' '.join(f'crt {file}' for file in certificates)} alpn http/1.1" if certificates else ""
+    return (
+        f" ssl {' '.join(f'crt {file}' for file in certificates)} alpn http/1.1"
+        if certificates
+        else ""
+    )
 
 
 def _bind(address: str, port: int, everywhere: tuple[str, ...]) -> str:
@@ -189,7 +204,11 @@ def _bind(address: str, port: int, everywhere: tuple[str, ...]) -> str:
 
 
 def _proxy_from(sources: tuple[str, ...]) -> str:
-    return f"  tcp-request connection expect-proxy layer4 if {{ src {' '.join(sources)} }}" if sources else ""
+    return (
+        f"  tcp-request connection expect-proxy layer4 if {{ src {' '.join(sources)} }}"
+        if sources
+        else ""
+    )
 
 
 def _filled(template: str, values: dict[str, str]) -> str:

@@ -14,7 +14,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-_ENTRY = re.compile(r"key=(\S+) use=[1-9]\d* .*?gpt0=(\d+) gpt1=(\d+) gpt2=(\d+) gpt3=(\d+) gpt4=(\d+)")
+_ENTRY = re.compile(
+    r"key=(\S+) use=[1-9]\d* .*?gpt0=(\d+) gpt1=(\d+) gpt2=(\d+) gpt3=(\d+) gpt4=(\d+)"
+)
 _STREAM = re.compile(r"^(0x[0-9a-f]+): proto=\S+ src=(\S+) fe=(\S+) ", re.MULTILINE)
 
 CONNECTIONS_TABLE = "connections"

@@ -48,7 +48,9 @@ def command(
     return [sys.executable, "-I", __file__, *times, frontend, runtime_socket, *haproxy]
 
 
-def run(seconds: float, lameduck: float, frontend: str, runtime_socket: str, haproxy: list[str]) -> int:
+def run(
+    seconds: float, lameduck: float, frontend: str, runtime_socket: str, haproxy: list[str]
+) -> int:
     """Runs HAProxy until it ends, or has ended after a signal. Returns the exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     listening = os.environ.get("MOORAGE_LISTEN_FD", "")  # as in `kernel.sockets`
@@ -62,7 +64,11 @@ def run(seconds: float, lameduck: float, frontend: str, runtime_socket: str, hap
 
 
 def _drain(
-    child: subprocess.Popen[bytes], seconds: float, lameduck: float, frontend: str, runtime_socket: str
+    child: subprocess.Popen[bytes],
+    seconds: float,
+    lameduck: float,
+    frontend: str,
+    runtime_socket: str,
 ) -> None:
     """A second signal ends it at once."""
     began = time.monotonic()

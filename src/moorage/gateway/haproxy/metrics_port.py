@@ -31,7 +31,9 @@ class MetricsBackend:
         return f"\nbackend metrics_{self.name}\n  http-request set-path /metrics\n{servers}\n"
 
 
-def backends(controller: Upstream, agent: Upstream, server: Upstream | None) -> tuple[MetricsBackend, ...]:
+def backends(
+    controller: Upstream, agent: Upstream, server: Upstream | None
+) -> tuple[MetricsBackend, ...]:
     """The processes whose metrics HAProxy reaches. `server`: None where it does not reach it."""
     found = (MetricsBackend("gateway", controller, elsewhere=True), MetricsBackend("agent", agent))
     return (*found, MetricsBackend("server", server)) if server else found

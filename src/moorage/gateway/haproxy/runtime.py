@@ -54,7 +54,9 @@ class Runtime:
                 finally:
                     writer.close()
         except (OSError, TimeoutError) as error:
-            raise Unavailable(f"HAProxy does not answer: {error!r}.", code="haproxy-away") from error
+            raise Unavailable(
+                f"HAProxy does not answer: {error!r}.", code="haproxy-away"
+            ) from error
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -63,7 +65,9 @@ class Runtime:
         try:
             reader, writer = await asyncio.open_unix_connection(self._socket)
         except OSError as error:
-            raise Unavailable(f"HAProxy does not answer: {error!r}.", code="haproxy-away") from error
+            raise Unavailable(
+                f"HAProxy does not answer: {error!r}.", code="haproxy-away"
+            ) from error
         gone = asyncio.create_task(_until_end(reader), name="gateway.haproxy.gone")
         try:
             writer.write(b"prompt\n")
@@ -83,7 +87,9 @@ class Runtime:
         """Changes a map in place: first what goes, so that a failure leaves too little in it rather
         than too much."""
         await self._run(f"del map {name} {key}" for key in difference.removed if words.is_word(key))
-        await self._run(f"set map {name} {key} {value}" for key, value in writable(difference.changed))
+        await self._run(
+            f"set map {name} {key} {value}" for key, value in writable(difference.changed)
+        )
         await self._add(f"add map {name}", difference.added)
 
     async def replace(self, name: str, entries: Iterable[tuple[str, str]]) -> None:
@@ -91,7 +97,9 @@ class Runtime:
         answer = await self.ask(f"prepare map {name}")
         version = _VERSION.search(answer)
         if version is None:
-            raise Unavailable(f"HAProxy refused to prepare {name}: {answer.strip()}", code="haproxy-refused")
+            raise Unavailable(
+                f"HAProxy refused to prepare {name}: {answer.strip()}", code="haproxy-refused"
+            )
         await self._add(f"add map @{version[1]} {name}", entries)
         _check(await self.ask(f"commit map @{version[1]} {name}"))
 
@@ -161,11 +169,15 @@ def _chunks(lines: Iterable[str]) -> Iterator[list[str]]:
 def _check(answer: str) -> None:
     """HAProxy says nothing when it did as it was told. What is gone already need not be taken
     away."""
-    said = [line for line in answer.splitlines() if line.strip() and "not found" not in line.lower()]
+    said = [
+        line for line in answer.splitlines() if line.strip() and "not found" not in line.lower()
+    ]
     if said:
         raise Unavailable(f"HAProxy refused a change: {said[0]}", code="haproxy-refused")
 
 
 def _refused(what: str, answer: str) -> Unavailable:
     said = [line.strip() for line in answer.splitlines() if line.strip()]
-    return Unavailable(f"{what}: {said[0] if said else 'it does not say why'}", code="haproxy-refused")
+    return Unavailable(
+        f"{what}: {said[0] if said else 'it does not say why'}", code="haproxy-refused"
+    )

@@ -24,7 +24,9 @@ _OFFERS_START = (Kind.STOPPED, Kind.FAILED)
 def wants_page(request: Request) -> bool:
     """Whether a person looks at the answer: a browser's navigation, not a picture, a script or a
     program."""
-    return request.method in ("GET", "HEAD", "POST") and "text/html" in request.headers.get("accept", "")
+    return request.method in ("GET", "HEAD", "POST") and "text/html" in request.headers.get(
+        "accept", ""
+    )
 
 
 class Pages:
@@ -37,7 +39,9 @@ class Pages:
         self._clock = clock
         self._environment = theme.environment("moorage.gateway.pages", assets_at=ASSETS_AT)
 
-    def of(self, request: Request, decision: Decision, place: WorkspaceHost | None, path: str) -> Response:
+    def of(
+        self, request: Request, decision: Decision, place: WorkspaceHost | None, path: str
+    ) -> Response:
         """The answer to a request that did not pass. `path`: where it wanted to go, on the same
         host."""
         if decision.route is not None:
@@ -82,7 +86,9 @@ class Pages:
         """The page that asks whether to sign out."""
         return self._page(self._render("gateway/sign_out.html", home=self.home), 200)
 
-    def live(self, decision: Decision, place: WorkspaceHost | None, path: str, *, go: bool = False) -> str:
+    def live(
+        self, decision: Decision, place: WorkspaceHost | None, path: str, *, go: bool = False
+    ) -> str:
         """The part of a workspace's page that changes while somebody looks. `go`: it leads on to
         the workspace."""
         return self._render("gateway/live.html", **self._context(decision, place, path), go=go)
@@ -107,12 +113,16 @@ class Pages:
             )
             answer.headers["Retry-After"] = "2"
             return answer
-        page = self._page(self._render("gateway/workspace.html", **context, go=False), decision.status)
+        page = self._page(
+            self._render("gateway/workspace.html", **context, go=False), decision.status
+        )
         # Without scripts there are no events: the page comes anew by itself.
         page.headers["Refresh"] = "30"
         return page
 
-    def _context(self, decision: Decision, place: WorkspaceHost | None, path: str) -> dict[str, Any]:
+    def _context(
+        self, decision: Decision, place: WorkspaceHost | None, path: str
+    ) -> dict[str, Any]:
         route = decision.route
         assert route is not None
         return {
@@ -154,7 +164,11 @@ class Pages:
                 f"You are signed in as {who}, who may not open this address.",
                 "Ask its owner to share it with you, or sign in as somebody else.",
             )
-        return ("Sign in", "Nobody is signed in here.", f"Open {self.home} in a browser to sign in.")
+        return (
+            "Sign in",
+            "Nobody is signed in here.",
+            f"Open {self.home} in a browser to sign in.",
+        )
 
     def _actions(self, decision: Decision) -> list[dict[str, str]]:
         actions = [{"href": self.home, "label": "Your workspaces"}]

@@ -65,9 +65,15 @@ _TEXTS = {
         "Open the port from the editor's view Ports, or from the workspace's page.",
     ),
     "not_found": _Text(404, "not-found", "Not found", "There is nothing at this address.", ""),
-    "too_large": _Text(413, "too-large", "Too large", "The request is larger than is accepted here.", ""),
+    "too_large": _Text(
+        413, "too-large", "Too large", "The request is larger than is accepted here.", ""
+    ),
     "length_required": _Text(
-        411, "length-required", "Length required", "The request does not say how long its body is.", ""
+        411,
+        "length-required",
+        "Length required",
+        "The request does not say how long its body is.",
+        "",
     ),
 }
 

@@ -1,4 +1,5 @@
-"""Finds out who asks, by what a request brings: a pass, an API token, or the cookie of a session."""
+"""Finds out who asks, by what a request brings: a pass, an API token, or the cookie of a
+session."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ async def by_replica_ticket(connection: HTTPConnection) -> Person | None:
     secret = connection.headers.get(REPLICA_TICKET)
     if secret is None:
         return None
-    return await replica_tickets.actor_of_ticket(core_of(connection), secret, connection.scope["path"])
+    return await replica_tickets.actor_of_ticket(
+        core_of(connection), secret, connection.scope["path"]
+    )
 
 
 async def by_token(connection: HTTPConnection) -> Person | None:
@@ -40,7 +43,8 @@ async def by_session(connection: HTTPConnection) -> Person | None:
 
 
 AUTHENTICATORS: tuple[Authenticator, ...] = (by_replica_ticket, by_token, by_session)
-"""The first that finds its kind of proof decides: a header that is wrong is never mended by a cookie."""
+"""The first that finds its kind of proof decides: a header that is wrong is never mended by a
+cookie."""
 
 
 async def actor_or_none(connection: HTTPConnection) -> Person | None:
@@ -62,7 +66,8 @@ async def actor(connection: HTTPConnection) -> Person:
 
 
 async def ending(connection: HTTPConnection) -> str:
-    """Why the session of the browser's cookie is over, in a sentence; "" when there is none, or nobody knows."""
+    """Why the session of the browser's cookie is over, in a sentence; "" when there is none, or
+    nobody knows."""
     core = core_of(connection)
     cookie = connection.cookies.get(cookies.name(core))
     return await sessions.ending_of(core, cookie) if cookie else ""

@@ -19,7 +19,8 @@ CALLBACK_PATH = "/auth/callback"
 
 
 async def create_code(core: Core, actor: Person, redirect_uri: str) -> str:
-    """A code by which a gateway takes the actor's session over. `redirect_uri` has been checked by the caller."""
+    """A code by which a gateway takes the actor's session over. `redirect_uri` has been checked by
+    the caller."""
     secret = new_secret()
     async with core.database.write() as session:
         session.add(
@@ -36,10 +37,11 @@ async def create_code(core: Core, actor: Person, redirect_uri: str) -> str:
 async def exchange_code(
     core: Core, request: contract.ExchangeRequest, callback: str, gateway_id: int
 ) -> contract.Session:
-    """The session behind a code, which is that gateway's to know from now on. `callback`: the gateway's only `redirect_uri`.
+    """The session behind a code, which is that gateway's to know from now on. `callback`: the
+    gateway's only `redirect_uri`.
 
-    Raises `Forbidden`, code `code-invalid`, when it is wrong, used, expired, or was made for another address; a code
-    that was shown once is used up, whatever came of it.
+    Raises `Forbidden`, code `code-invalid`, when it is wrong, used, expired, or was made for
+    another address; a code that was shown once is used up, whatever came of it.
     """
     now = core.clock.now()
     digest = fingerprint(request.code)
@@ -47,13 +49,19 @@ async def exchange_code(
         used = await session.execute(
             update(models.Code)
             .where(
-                models.Code.fingerprint == digest, models.Code.used_at.is_(None), models.Code.expires_at > now
+                models.Code.fingerprint == digest,
+                models.Code.used_at.is_(None),
+                models.Code.expires_at > now,
             )
             .values(used_at=now)
         )
         code = await session.get(models.Code, digest) if changed_one(used) else None
         # Locked, so that two codes of one session do not note the same at once.
-        found = await session.get(models.Session, code.session_id, with_for_update=True) if code else None
+        found = (
+            await session.get(models.Session, code.session_id, with_for_update=True)
+            if code
+            else None
+        )
         user = await session.get(models.User, found.user_id) if found else None
         good = (
             code is not None
@@ -71,11 +79,14 @@ async def exchange_code(
             hint="Open the address again: a new code is made by itself.",
         )
     as_actor(user)
-    return contract.Session(id=found.id, user=user.id, user_name=user.name, expires_at=found.expires_at)
+    return contract.Session(
+        id=found.id, user=user.id, user_name=user.name, expires_at=found.expires_at
+    )
 
 
 async def end_exchanged_session(core: Core, session_id: str, gateway_id: int) -> bool:
-    """As `end_session`, for a gateway that took the session over; False when it did not: then nothing is ended."""
+    """As `end_session`, for a gateway that took the session over; False when it did not: then
+    nothing is ended."""
     async with core.database.read() as session:
         exchanged = await session.get(models.Exchange, (session_id, gateway_id))
     if exchanged is None:

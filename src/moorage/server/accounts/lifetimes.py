@@ -1,7 +1,8 @@
 """How long tokens and sessions live. Pure. Times are seconds since the epoch.
 
-Nothing that was made outlives what it was made by: what an API token makes ends with it, also what is made in a session that one of
-its links began; and a session that was begun out of another one ends when that one does at the latest.
+Nothing that was made outlives what it was made by: what an API token makes ends with it, also what
+is made in a session that one of its links began; and a session that was begun out of another one
+ends when that one does at the latest.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def token_end(
 
 
 def latest_end(authority: Authority, *, own: bool) -> float | None:
-    """Of what a sign-in link signs in; None: nothing binds it. `own`: it is for the person themselves, who cannot so begin
-    their session anew without end."""
+    """Of what a sign-in link signs in; None: nothing binds it. `own`: it is for the person
+    themselves, who cannot so begin their session anew without end."""
     ends = min(authority.token_ends, authority.session_ends if own else math.inf)
     return None if math.isinf(ends) else ends
 
@@ -67,8 +68,8 @@ def session_end(ends_at: float | None, *, now: float, longest_days: float) -> fl
 def extended(
     expires_at: float, ends_at: float, *, now: float, idle_hours: float, unless_gained: float = 0.0
 ) -> float | None:
-    """When a session that is used now expires; None when it is not worth writing down. `unless_gained`: part of the idle
-    time that must be gained."""
+    """When a session that is used now expires; None when it is not worth writing down.
+    `unless_gained`: part of the idle time that must be gained."""
     idle = idle_hours * 3600
     fresh = min(now + idle, ends_at)
     return fresh if fresh - expires_at > idle * unless_gained else None

@@ -22,7 +22,8 @@ LINKS = 20
 
 
 async def create_sign_in_link(core: Core, actor: Person, name: str) -> schemas.SignInLink:
-    """A link that signs `name` in: once, within minutes. Raises `Forbidden` when that user is blocked, `LimitReached`."""
+    """A link that signs `name` in: once, within minutes. Raises `Forbidden` when that user is
+    blocked, `LimitReached`."""
     secret, now = new_secret(), core.clock.now()
     async with core.database.write() as session:
         user = await find_user(session, actor, name, Action.CREATE_SIGN_IN_LINK)
@@ -40,25 +41,32 @@ async def create_sign_in_link(core: Core, actor: Person, name: str) -> schemas.S
         )
         session.add(link)
         audit.record(session, actor, Action.CREATE_SIGN_IN_LINK, Target(Kind.USER, user.name))
-    return schemas.SignInLink(url=f"{core.settings.origin}/sign-in/link/{secret}", expires_at=link.expires_at)
+    return schemas.SignInLink(
+        url=f"{core.settings.origin}/sign-in/link/{secret}", expires_at=link.expires_at
+    )
 
 
 async def find_sign_in_link(core: Core, token: str) -> schemas.User:
-    """Whom the link would sign in. Burns nothing. Raises `NotFound`, as `sign_in_with_link` does."""
+    """Whom the link would sign in. Burns nothing. Raises `NotFound`, as `sign_in_with_link`
+    does."""
     async with core.database.read() as session:
         _, user = await _user_of_link(core, session, token)
     return as_user(user)
 
 
 async def sign_in_with_link(core: Core, token: str) -> schemas.SignedIn:
-    """Uses the link up and begins a session. Raises `NotFound` when it is wrong, used or expired."""
+    """Uses the link up and begins a session. Raises `NotFound` when it is wrong, used or
+    expired."""
     now = core.clock.now()
     async with core.database.write() as session:
         await one_person_at_a_time(session)
         link, user = await _user_of_link(core, session, token)
         used = await session.execute(
             update(models.SignInLink)
-            .where(models.SignInLink.fingerprint == fingerprint(token), models.SignInLink.used_at.is_(None))
+            .where(
+                models.SignInLink.fingerprint == fingerprint(token),
+                models.SignInLink.used_at.is_(None),
+            )
             .values(used_at=now)
         )
         if not changed_one(used):
@@ -104,4 +112,6 @@ def _link_error(why: str) -> NotFound:
         "used": "This sign-in link has been used already.",
         "expired": "This sign-in link has expired.",
     }[why]
-    return NotFound(sentence, code=f"sign-in-link-{why}", hint="Ask for a new one: moor sign-in-link")
+    return NotFound(
+        sentence, code=f"sign-in-link-{why}", hint="Ask for a new one: moor sign-in-link"
+    )

@@ -31,7 +31,9 @@ class ApiToken(Base):
     created_at: Mapped[float]
     expires_at: Mapped[float | None]
     """None: that of the state folder alone."""
-    parent_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id", ondelete="CASCADE"), index=True)
+    parent_id: Mapped[int | None] = mapped_column(
+        ForeignKey("api_tokens.id", ondelete="CASCADE"), index=True
+    )
     """The token that it was made by, also by way of a session: it ends with that one."""
     bootstrap: Mapped[bool] = mapped_column(default=False, server_default=false())
     """That of the file `admin-token` in the state folder."""
@@ -44,14 +46,17 @@ class SignInLink(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     expires_at: Mapped[float]
     used_at: Mapped[float | None]
-    token_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id", ondelete="CASCADE"), index=True)
+    token_id: Mapped[int | None] = mapped_column(
+        ForeignKey("api_tokens.id", ondelete="CASCADE"), index=True
+    )
     """As `ApiToken.parent_id`; so is the session's."""
     ends_at: Mapped[float | None]
     """When what it signs in ends at the latest; None: nothing says so."""
 
 
 class Session(Base):
-    """`id` is public: gateways know the session by it. The cookie's value is another secret, stored as fingerprint."""
+    """`id` is public: gateways know the session by it. The cookie's value is another secret, stored
+    as fingerprint."""
 
     __tablename__ = "sessions"
 
@@ -61,13 +66,17 @@ class Session(Base):
     created_at: Mapped[float]
     """When its person signed in."""
     expires_at: Mapped[float] = mapped_column(index=True)
-    """Moves on with its use, up to `ends_at`: whoever compares this with the time has heeded both."""
+    """Moves on with its use, up to `ends_at`: whoever compares this with the time has heeded
+    both."""
     ends_at: Mapped[float] = mapped_column(default=0.0, server_default="0")
-    token_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id", ondelete="CASCADE"), index=True)
+    token_id: Mapped[int | None] = mapped_column(
+        ForeignKey("api_tokens.id", ondelete="CASCADE"), index=True
+    )
 
 
 class Code(Base):
-    """Hands a session over to a gateway: once, within seconds, to the address that it was made for."""
+    """Hands a session over to a gateway: once, within seconds, to the address that it was made
+    for."""
 
     __tablename__ = "codes"
 
@@ -79,18 +88,22 @@ class Code(Base):
 
 
 class Exchange(Base):
-    """A session that a gateway has taken over by a code: that gateway is told of it, and may end it."""
+    """A session that a gateway has taken over by a code: that gateway is told of it, and may end
+    it."""
 
     __tablename__ = "exchanges"
 
-    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True)
+    session_id: Mapped[str] = mapped_column(
+        ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True
+    )
     gateway_id: Mapped[int] = mapped_column(
         ForeignKey("gateways.id", ondelete="CASCADE"), primary_key=True, index=True
     )
 
 
 class ReplicaTicket(Base):
-    """Lets a replica ask another in somebody's name: see `replica_tickets`. `session_id`, `token_id`: as in `Person`."""
+    """Lets a replica ask another in somebody's name: see `replica_tickets`. `session_id`,
+    `token_id`: as in `Person`."""
 
     __tablename__ = "passes"
 

@@ -1,8 +1,10 @@
-"""A request that one replica passes on to another goes with a ticket, not with the caller's credentials.
+"""A request that one replica passes on to another goes with a ticket, not with the caller's
+credentials.
 
-A ticket says who asks. It works once, within seconds, for one path, and only at the replica whose address it was made for.
-Whoever has that address by now, as it happens in clusters, can do nothing with it; and the replica that made it sees in the
-database whether a replica took it, before it believes a word or sends one.
+A ticket says who asks. It works once, within seconds, for one path, and only at the replica whose
+address it was made for. Whoever has that address by now, as it happens in clusters, can do nothing
+with it; and the replica that made it sees in the database whether a replica took it, before it
+believes a word or sends one.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ async def create_ticket(core: Core, actor: Person, address: str, path: str) -> s
 async def actor_of_ticket(core: Core, secret: str, path: str) -> Person:
     """Who asks, and by what. Uses the ticket up.
 
-    Raises `NotSignedIn` when it is wrong, used, expired or for something else, `Forbidden` when the user is blocked.
+    Raises `NotSignedIn` when it is wrong, used, expired or for something else, `Forbidden` when the
+    user is blocked.
     """
     now = core.clock.now()
     take = (

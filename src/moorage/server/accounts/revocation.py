@@ -1,4 +1,5 @@
-"""Tells whether what somebody was let in by is still valid: what is open for long asks again when that may have changed."""
+"""Tells whether what somebody was let in by is still valid: what is open for long asks again when
+that may have changed."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ async def is_valid(core: Core, actor: Person) -> bool:
 
 
 async def valid_until(core: Core, actor: Person) -> float:
-    """When the actor's session or token ends by itself; 0 when it has ended, or its user is blocked."""
+    """When the actor's session or token ends by itself; 0 when it has ended, or its user is
+    blocked."""
     async with core.database.read() as session:
         user = await session.get(models.User, actor.user_id)
         if user is None or user.blocked:
@@ -57,23 +59,28 @@ async def until_revoked(core: Core, actor: Person) -> None:
 
 
 class Validity:
-    """Of one session or token: asked anew when something was said of it or of its user, when it ends by itself, and now and
-    then. Once, however much is open by it."""
+    """Of one session or token: asked anew when something was said of it or of its user, when it
+    ends by itself, and now and then. Once, however much is open by it."""
 
     def __init__(self, core: Core, actor: Person) -> None:
         self._core, self._actor = core, actor
         self._listening = ExitStack()
-        self._changes = self._listening.enter_context(core.changes.subscribe(SessionChanged, UserChanged))
+        self._changes = self._listening.enter_context(
+            core.changes.subscribe(SessionChanged, UserChanged)
+        )
         self._asking = asyncio.Lock()
         self._look_at = -math.inf
         self.holders = 0
         self.over = asyncio.Event()
         self.wakes: set[asyncio.Event] = set()
         """Set once it is over, for those that wait for other things, too."""
-        self._watching = asyncio.create_task(self._watch(), name=f"server.accounts.validity.{actor.user_id}")
+        self._watching = asyncio.create_task(
+            self._watch(), name=f"server.accounts.validity.{actor.user_id}"
+        )
 
     async def holds(self) -> bool:
-        """Whether it holds, after all that has been said until now. Raises `Unavailable` when nobody can say."""
+        """Whether it holds, after all that has been said until now. Raises `Unavailable` when
+        nobody can say."""
         async with self._asking:
             pending = self._changes.take()
             if self._look_at <= time.monotonic() or any(map(self._concerns, pending)):

@@ -35,7 +35,9 @@ async def list_users(core: Core, actor: Person) -> list[schemas.User]:
         return [as_user(user) for user in await session.scalars(query)]
 
 
-async def add_user(core: Core, actor: Person, name: str, role: Role = Role.DEVELOPER) -> schemas.User:
+async def add_user(
+    core: Core, actor: Person, name: str, role: Role = Role.DEVELOPER
+) -> schemas.User:
     """Raises `InvalidInput` for the name, `Conflict` when it is taken."""
     require(actor, Action.ADD_USER, INSTALLATION)
     check_user_name(name)
@@ -44,17 +46,23 @@ async def add_user(core: Core, actor: Person, name: str, role: Role = Role.DEVEL
             user = models.User(name=name, role=role.value, created_at=core.clock.now())
             session.add(user)
             await session.flush()
-            audit.record(session, actor, Action.ADD_USER, Target(Kind.USER, name), detail=role.value)
+            audit.record(
+                session, actor, Action.ADD_USER, Target(Kind.USER, name), detail=role.value
+            )
     except IntegrityError as error:
         raise Conflict(
-            f"There is a user {name} already.", code="user-exists", hint="Choose another name.", field="name"
+            f"There is a user {name} already.",
+            code="user-exists",
+            hint="Choose another name.",
+            field="name",
         ) from error
     return as_user(user)
 
 
 async def set_blocked(core: Core, actor: Person, name: str, blocked: bool = True) -> schemas.User:
-    """Blocking ends what the user can come in by, at once, here and at every gateway: sessions, links and API tokens, with what
-    was made by these. The state folder's own token rests until its user is unblocked."""
+    """Blocking ends what the user can come in by, at once, here and at every gateway: sessions,
+    links and API tokens, with what was made by these. The state folder's own token rests until its
+    user is unblocked."""
     async with core.database.write() as session:
         user = await find_user(session, actor, name, Action.BLOCK_USER)
         user.blocked = blocked

@@ -17,13 +17,15 @@ from moorage.server.storage.database import announce, changed_one
 SESSIONS = 50
 """Of one person at once, at most; all gateways know them."""
 _EXTEND_AFTER = 0.05
-"""Part of the time that a session may rest, which must be gained before its use is written down: not every request writes."""
+"""Part of the time that a session may rest, which must be gained before its use is written down:
+not every request writes."""
 
 
 async def begin(
     core: Core, session: AsyncSession, user: models.User, link: models.SignInLink
 ) -> tuple[str, models.Session]:
-    """A new session of the user whom the link signs in, and the value of its cookie, which is stored nowhere."""
+    """A new session of the user whom the link signs in, and the value of its cookie, which is
+    stored nowhere."""
     secret, now = new_secret(), core.clock.now()
     await _make_room(session, user, now)
     ends_at = session_end(link.ends_at, now=now, longest_days=core.settings.session_longest_days)
@@ -42,7 +44,8 @@ async def begin(
 
 
 async def actor_of_session(core: Core, cookie: str) -> Person | None:
-    """Who the cookie's session belongs to; None when it is unknown or over. Its use keeps it alive, up to its longest life.
+    """Who the cookie's session belongs to; None when it is unknown or over. Its use keeps it alive,
+    up to its longest life.
 
     Raises `Forbidden` when the user is blocked.
     """
@@ -70,12 +73,17 @@ async def actor_of_session(core: Core, cookie: str) -> Person | None:
 
 
 async def ending_of(core: Core, cookie: str) -> str:
-    """Why the cookie's session is over, in a sentence, for a day after its end; "" when it is not, or nobody knows."""
+    """Why the cookie's session is over, in a sentence, for a day after its end; "" when it is not,
+    or nobody knows."""
     now = core.clock.now()
     query = select(models.Session).where(models.Session.fingerprint == fingerprint(cookie))
     async with core.database.read() as session:
         row = await session.scalar(query)
-        token = await session.get(models.ApiToken, row.token_id) if row is not None and row.token_id else None
+        token = (
+            await session.get(models.ApiToken, row.token_id)
+            if row is not None and row.token_id
+            else None
+        )
     if row is None or row.expires_at > now:
         return ""
     settings = core.settings

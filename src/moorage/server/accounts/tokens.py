@@ -30,7 +30,8 @@ async def create_token(
 ) -> schemas.NewToken:
     """An API token of the user `name`. Its value is in the answer and nowhere else.
 
-    Raises `InvalidInput` when it would live for too long, `LimitReached` when the user has too many.
+    Raises `InvalidInput` when it would live for too long, `LimitReached` when the user has too
+    many.
     """
     now, settings = core.clock.now(), core.settings
     secret = new_secret(TOKEN_PREFIX)
@@ -59,7 +60,8 @@ async def create_token(
 
 
 async def actor_of_token(core: Core, token: str) -> Person:
-    """Raises `NotSignedIn` for a token that is unknown or expired, `Forbidden` when its user is blocked."""
+    """Raises `NotSignedIn` for a token that is unknown or expired, `Forbidden` when its user is
+    blocked."""
     query = (
         select(models.User, models.ApiToken)
         .join(models.ApiToken, models.ApiToken.user_id == models.User.id)
@@ -109,12 +111,14 @@ async def delete_token(core: Core, actor: Person, name: str, token_id: int) -> N
 
 
 async def one_person_at_a_time(session: AsyncSession) -> None:
-    """Until the end of this writing transaction, nobody else makes or ends what people come in by."""
+    """Until the end of this writing transaction, nobody else makes or ends what people come in
+    by."""
     await one_at_a_time(session, Lock.CREDENTIALS)
 
 
 async def authority_of(session: AsyncSession, actor: Person) -> Authority:
-    """By what the actor acts. Until the end of this writing transaction, no token ends of which something is made.
+    """By what the actor acts. Until the end of this writing transaction, no token ends of which
+    something is made.
 
     Raises `NotSignedIn` when the actor's token or session has ended meanwhile.
     """
@@ -130,15 +134,23 @@ async def authority_of(session: AsyncSession, actor: Person) -> Authority:
     token = await session.get(models.ApiToken, token_id, populate_existing=True)
     if token is None:
         raise _ended()
-    return Authority(token.id, math.inf if token.expires_at is None else token.expires_at, session_ends)
+    return Authority(
+        token.id, math.inf if token.expires_at is None else token.expires_at, session_ends
+    )
 
 
 async def end_tokens(session: AsyncSession, tokens: Sequence[int]) -> None:
-    """Removes them, and the tokens, links and sessions that were made by them, by way of whatever others; what is open by any of
-    these is told."""
+    """Removes them, and the tokens, links and sessions that were made by them, by way of whatever
+    others; what is open by any of these is told."""
     await one_person_at_a_time(session)
-    family = select(models.ApiToken.id).where(models.ApiToken.id.in_(tokens)).cte("family", recursive=True)
-    family = family.union(select(models.ApiToken.id).where(models.ApiToken.parent_id == family.c.id))
+    family = (
+        select(models.ApiToken.id)
+        .where(models.ApiToken.id.in_(tokens))
+        .cte("family", recursive=True)
+    )
+    family = family.union(
+        select(models.ApiToken.id).where(models.ApiToken.parent_id == family.c.id)
+    )
     within = select(family.c.id)
     people = select(models.ApiToken.user_id).where(models.ApiToken.id.in_(within))
     touched = set(await session.scalars(people))

@@ -1,8 +1,10 @@
-"""A request that needs an agent's connection goes on to the replica that has it, and its answer comes back through here.
+"""A request that needs an agent's connection goes on to the replica that has it, and its answer
+comes back through here.
 
-It goes with a ticket in the place of the caller's credentials (see `accounts.replica_tickets`), and once only: a request that has been
-passed on is passed on no further. Nothing is passed on but to addresses that replicas themselves have stored
-(`Agent.replica`); should somebody else have such an address by now, what they answer is not believed.
+It goes with a ticket in the place of the caller's credentials (see `accounts.replica_tickets`), and
+once only: a request that has been passed on is passed on no further. Nothing is passed on but to
+addresses that replicas themselves have stored (`Agent.replica`); should somebody else have such an
+address by now, what they answer is not believed.
 """
 
 from __future__ import annotations
@@ -51,9 +53,7 @@ def address_of(settings: Settings, own_socket: Path) -> str:
     if not settings.listen:
         return f"{_UNIX}{own_socket}"
     host, port = sockets.parse_address(settings.listen)
-    return (
-        f"http://{sockets.format_address(_own_address(_FAMILIES[host]) if host in _FAMILIES else host, port)}"
-    )
+    return f"http://{sockets.format_address(_own_address(_FAMILIES[host]) if host in _FAMILIES else host, port)}"
 
 
 async def pass_on(core: Core, actor: Person, request: Request, elsewhere: Elsewhere) -> Response:
@@ -83,7 +83,8 @@ async def pass_on(core: Core, actor: Person, request: Request, elsewhere: Elsewh
 async def pass_on_websocket(
     core: Core, actor: Person, websocket: WebSocket, elsewhere: Elsewhere, *, credit: bool
 ) -> None:
-    """Until either side ends. `credit`: the two keep to a window, so that whatever is under way may be held here.
+    """Until either side ends. `credit`: the two keep to a window, so that whatever is under way may
+    be held here.
 
     Raises `Unavailable`, before the upgrade, when the other replica does not take it.
     """
@@ -158,11 +159,14 @@ async def _close(client: httpx.AsyncClient, answer: httpx.Response) -> None:
 async def _headers(
     core: Core, actor: Person, connection: HTTPConnection, elsewhere: Elsewhere
 ) -> tuple[dict[str, str], str]:
-    """Of the request to the other replica, and the ticket that is among them. Raises `elsewhere` for a second hop: two
-    replicas that each take the other for the right one do not play with a request."""
+    """Of the request to the other replica, and the ticket that is among them. Raises `elsewhere`
+    for a second hop: two replicas that each take the other for the right one do not play with a
+    request."""
     if REPLICA_TICKET in connection.headers or not elsewhere.address:
         raise elsewhere
-    secret = await replica_tickets.create_ticket(core, actor, elsewhere.address, connection.scope["path"])
+    secret = await replica_tickets.create_ticket(
+        core, actor, elsewhere.address, connection.scope["path"]
+    )
     passed = {name: connection.headers[name] for name in _PASSED_ON if name in connection.headers}
     return {**passed, REPLICA_TICKET: secret}, secret
 

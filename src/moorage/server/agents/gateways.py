@@ -20,13 +20,16 @@ _ASK_AGAIN = 1.0
 async def gateway_of_token(core: Core, token: str | None) -> Gateway | None:
     if not token:
         return None
-    query = select(Gateway).where(Gateway.fingerprint == fingerprint(token), Gateway.revoked.is_(False))
+    query = select(Gateway).where(
+        Gateway.fingerprint == fingerprint(token), Gateway.revoked.is_(False)
+    )
     async with core.database.read() as session:
         return (await session.scalars(query)).one_or_none()
 
 
 async def until_token_ends(core: Core, gateway: Gateway) -> None:
-    """Returns once the token that this gateway came with is not its own any more. A database that is away takes no token back."""
+    """Returns once the token that this gateway came with is not its own any more. A database that
+    is away takes no token back."""
     with core.changes.subscribe(TokenChanged) as changes:
         while True:
             try:
@@ -49,7 +52,8 @@ async def _is_current(core: Core, gateway: Gateway) -> bool:
 
 
 async def callbacks(core: Core) -> frozenset[str]:
-    """The only addresses that hand-over codes are sent to: of gateways whose token has not been taken back."""
+    """The only addresses that hand-over codes are sent to: of gateways whose token has not been
+    taken back."""
     query = select(Gateway.zone_url).where(Gateway.revoked.is_(False))
     async with core.database.read() as session:
         return frozenset(callback_of(url) for url in await session.scalars(query))

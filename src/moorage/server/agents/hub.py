@@ -22,7 +22,8 @@ Output = contract.ChannelOutput | contract.ChannelExit
 
 
 class Channel:
-    """One reader's logs or command. Holds `flow.WINDOW` bytes at most: the agent waits for credit to send more."""
+    """One reader's logs or command. Holds `flow.WINDOW` bytes at most: the agent waits for credit
+    to send more."""
 
     def __init__(self, connection: AgentConnection, channel_id: str, person: int) -> None:
         self.id = channel_id
@@ -38,10 +39,13 @@ class Channel:
 
     def guard(self, revoked: Coroutine[Any, Any, None]) -> None:
         """Ends the channel when `revoked` returns: its reader may no longer have it."""
-        self._guard = asyncio.create_task(self._end_after(revoked), name=f"server.channel.{self.id}")
+        self._guard = asyncio.create_task(
+            self._end_after(revoked), name=f"server.channel.{self.id}"
+        )
 
     def offer(self, output: Output) -> None:
-        """From the connection. An agent that sends more than it may has its channel ended, and harms nobody else."""
+        """From the connection. An agent that sends more than it may has its channel ended, and
+        harms nobody else."""
         if self._ended:
             return
         if isinstance(output, contract.ChannelOutput):
@@ -63,7 +67,9 @@ class Channel:
         output = self._queue.popleft()
         if isinstance(output, contract.ChannelOutput):
             self._held -= len(output.data)
-            await self._connection.send(contract.ChannelCredit(channel=self.id, bytes=len(output.data)))
+            await self._connection.send(
+                contract.ChannelCredit(channel=self.id, bytes=len(output.data))
+            )
         return output
 
     def input_taken(self, count: int) -> None:
@@ -72,7 +78,8 @@ class Channel:
         self._some_taken.set()
 
     async def taken(self) -> int:
-        """Waits until the command has read more of its input; how many bytes since the last call."""
+        """Waits until the command has read more of its input; how many bytes since the last
+        call."""
         await self._some_taken.wait()
         self._some_taken.clear()
         count, self._taken = self._taken, 0
@@ -98,7 +105,9 @@ class Channel:
 class AgentConnection:
     """One agent's WebSocket, as the rest of the server sees it."""
 
-    def __init__(self, agent_id: int, send: Callable[[str], Awaitable[None]], metrics: Metrics) -> None:
+    def __init__(
+        self, agent_id: int, send: Callable[[str], Awaitable[None]], metrics: Metrics
+    ) -> None:
         self.agent_id = agent_id
         self._send = send
         self._lock = asyncio.Lock()
@@ -119,12 +128,15 @@ class AgentConnection:
     async def open(
         self, make: Callable[[str], contract.OpenLogs | contract.OpenExec], person: int, limit: int
     ) -> Channel:
-        """Opens a channel; `make` is given its id. `person`: whose it is, who may have `limit` of them.
+        """Opens a channel; `make` is given its id. `person`: whose it is, who may have `limit` of
+        them.
 
         Raises `LimitReached`.
         """
         if len(self._channels) >= CHANNELS:
-            raise LimitReached("Too many logs and terminals of this agent are open.", limit=CHANNELS)
+            raise LimitReached(
+                "Too many logs and terminals of this agent are open.", limit=CHANNELS
+            )
         if sum(channel.person == person for channel in self._channels.values()) >= limit:
             raise LimitReached(
                 f"You have {limit} logs and commands open on this agent, which is as many as one person may.",
@@ -169,7 +181,8 @@ class AgentConnection:
 
 
 class Elsewhere(Unavailable):
-    """The agent is connected to another replica. `address`: where that one is reached; "": it did not say."""
+    """The agent is connected to another replica. `address`: where that one is reached; "": it did
+    not say."""
 
     def __init__(self, agent_name: str, address: str) -> None:
         super().__init__(
@@ -198,8 +211,11 @@ class AgentHub:
     def connections(self) -> list[AgentConnection]:
         return list(self._connections.values())
 
-    def connection(self, agent_id: int, agent_name: str, *, elsewhere: str | None) -> AgentConnection:
-        """Raises `Unavailable` when the agent is not connected, `Elsewhere` when it is to the replica at `elsewhere`."""
+    def connection(
+        self, agent_id: int, agent_name: str, *, elsewhere: str | None
+    ) -> AgentConnection:
+        """Raises `Unavailable` when the agent is not connected, `Elsewhere` when it is to the
+        replica at `elsewhere`."""
         found = self._connections.get(agent_id)
         if found is not None:
             return found
@@ -213,4 +229,6 @@ class AgentHub:
 
 
 def gone() -> Unavailable:
-    return Unavailable("The agent's connection has ended.", code="agent-disconnected", hint="Try again.")
+    return Unavailable(
+        "The agent's connection has ended.", code="agent-disconnected", hint="Try again."
+    )

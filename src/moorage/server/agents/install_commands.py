@@ -28,7 +28,8 @@ _TLS_NOTE = (
 
 @dataclass(frozen=True)
 class HelmValues:
-    """Values that every agent's installation needs here; None: nobody has written a file of them."""
+    """Values that every agent's installation needs here; None: nobody has written a file of
+    them."""
 
     given: dict[str, Any] | None
 
@@ -42,9 +43,11 @@ def helm_command(
     gateway_token: str | None,
     given: Mapping[str, Any] | None = None,
 ) -> str:
-    """`origin`: the server's. With both tokens, all that a new release needs; with one, what a running one is to change.
+    """`origin`: the server's. With both tokens, all that a new release needs; with one, what a
+    running one is to change.
 
-    `given`: values that a new release has besides, above all where its images are. None: nobody said, so the reader has to.
+    `given`: values that a new release has besides, above all where its images are. None: nobody
+    said, so the reader has to.
     """
     note = ""
     whole = agent_token is not None and gateway_token is not None
@@ -68,7 +71,9 @@ def helm_command(
             }
             note = _TLS_NOTE.format(host=host)
         values = _over({"image": {"registry": REGISTRY}} if given is None else given, values)
-        note = (_REGISTRY_NOTE if given is None else _pull_note(given.get("imagePullSecrets"))) + note
+        note = (
+            _REGISTRY_NOTE if given is None else _pull_note(given.get("imagePullSecrets"))
+        ) + note
     text = note + yaml.dump(values, Dumper=_Dumper, sort_keys=False, width=1000)
     keep = "" if whole else " --reuse-values"
     return (
@@ -78,7 +83,8 @@ def helm_command(
 
 
 def docker_settings(*, origin: str, zone_url: str) -> str:
-    """`settings.toml` of a machine that runs `moor agent` and `moor gateway` for a server elsewhere."""
+    """`settings.toml` of a machine that runs `moor agent` and `moor gateway` for a server
+    elsewhere."""
     zone = urlsplit(zone_url)
     port = zone.port or {"http": 80, "https": 443}[zone.scheme]
     tls = (
@@ -111,7 +117,9 @@ def _over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in more.items():
         under = found.get(key)
         found[key] = (
-            _over(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+            _over(under, value)
+            if isinstance(under, Mapping) and isinstance(value, Mapping)
+            else value
         )
     return found
 
@@ -121,7 +129,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    )
 
 
 _Dumper.add_representer(str, _text)

@@ -28,7 +28,8 @@ class Agent(Base):
     last_seen: Mapped[float] = mapped_column(default=0.0)
     created_at: Mapped[float]
     revoked: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Nobody has its token: it was taken back, and `fingerprint` is that of a secret that nobody has seen."""
+    """Nobody has its token: it was taken back, and `fingerprint` is that of a secret that nobody
+    has seen."""
     capacity: Mapped[str] = mapped_column(default="{}", server_default="{}")
     """JSON: as in the contract's `Hello`."""
     set_back_at: Mapped[float | None]
@@ -36,7 +37,8 @@ class Agent(Base):
     second_seen: Mapped[float | None]
     """When another process with the same token was last told to wait."""
     replica: Mapped[str] = mapped_column(default="", server_default="")
-    """Where other replicas reach the one that the agent is connected to; see `Settings.advertise`."""
+    """Where other replicas reach the one that the agent is connected to; see
+    `Settings.advertise`."""
     settings_file: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether it brings its settings in a file of its own."""
     settings_taken: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -46,12 +48,15 @@ class Agent(Base):
 
 
 class AgentSettingsVersion(Base):
-    """What an agent's workspaces are made by, in the words in which somebody wrote it. Only ever added to."""
+    """What an agent's workspaces are made by, in the words in which somebody wrote it. Only ever
+    added to."""
 
     __guarded__: ClassVar = Guarded(Kind.AGENT, Action.SEE_AGENT_SETTINGS)
     __tablename__ = "agent_settings_versions"
 
-    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    agent_id: Mapped[int] = mapped_column(
+        ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True
+    )
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     """From 1 on."""
     text: Mapped[str]
@@ -68,7 +73,9 @@ class Gateway(Base):
     __tablename__ = "gateways"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    agent_id: Mapped[int | None] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), index=True)
+    agent_id: Mapped[int | None] = mapped_column(
+        ForeignKey("agents.id", ondelete="CASCADE"), index=True
+    )
     """None: added by a replica of an older version, which knew it by the agent's name."""
     name: Mapped[str] = mapped_column(unique=True)
     """The agent's."""

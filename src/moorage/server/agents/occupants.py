@@ -1,4 +1,5 @@
-"""Port to what other domains keep on agents: agents are shown with it, and not removed before it is gone."""
+"""Port to what other domains keep on agents: agents are shown with it, and not removed before it is
+gone."""
 
 from __future__ import annotations
 
@@ -18,4 +19,5 @@ class Occupants:
     found: Count
     """Workspaces that the server does not list."""
     forget: Callable[[AsyncSession, int], Awaitable[None]]
-    """Deletes what is still remembered of deleted workspaces of an agent, by its id, which is about to be removed."""
+    """Deletes what is still remembered of deleted workspaces of an agent, by its id, which is about
+    to be removed."""

@@ -25,12 +25,15 @@ async def follow(core: Core) -> None:
 
 
 async def look(core: Core, silent: frozenset[int]) -> frozenset[int]:
-    """Looks once. `silent`: the agents that were silent at the last look, by their ids. Returns those that are now."""
+    """Looks once. `silent`: the agents that were silent at the last look, by their ids. Returns
+    those that are now."""
     now = core.clock.now()
     here = [connection.agent_id for connection in core.part(AgentHub).connections()]
     async with core.database.read() as session:
         agents = (await session.scalars(select(Agent))).all()
-    quiet = frozenset(agent.id for agent in agents if agent.id not in here and is_silent(agent, now))
+    quiet = frozenset(
+        agent.id for agent in agents if agent.id not in here and is_silent(agent, now)
+    )
     changed = quiet ^ silent
     if here or changed:
         async with core.database.write() as session:

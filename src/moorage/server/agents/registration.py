@@ -1,6 +1,8 @@
-"""Agents are added, given tokens, switched on and off, and removed. Each has a gateway of the same name and zone.
+"""Agents are added, given tokens, switched on and off, and removed. Each has a gateway of the same
+name and zone.
 
-The agent and gateway of `moor up` (`LOCAL`) are known by the files of the state folder; nothing here gives them tokens.
+The agent and gateway of `moor up` (`LOCAL`) are known by the files of the state folder; nothing
+here gives them tokens.
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ async def add_agent(core: Core, actor: Person, body: schemas.AddAgent) -> schema
 async def rotate_token(
     core: Core, actor: Person, name: str, only: schemas.TokenOf | None = None
 ) -> schemas.NewAgent:
-    """New tokens; the old ones end at once, and what is connected with them. Also undoes `revoke_token`.
+    """New tokens; the old ones end at once, and what is connected with them. Also undoes
+    `revoke_token`.
 
     Raises `Conflict` for the agent of `moor up`.
     """
@@ -89,7 +92,8 @@ async def rotate_token(
 
 
 async def revoke_token(core: Core, actor: Person, name: str) -> schemas.Agent:
-    """Neither agent nor gateway connects any more, and what is connected is cut. Raises `Conflict` for `moor up`'s."""
+    """Neither agent nor gateway connects any more, and what is connected is cut. Raises `Conflict`
+    for `moor up`'s."""
     require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     async with core.database.write() as session:
         agent = await agent_named(session, actor, name)
@@ -103,7 +107,9 @@ async def revoke_token(core: Core, actor: Person, name: str) -> schemas.Agent:
     return view_of(core, agent, workspaces)
 
 
-async def change_agent(core: Core, actor: Person, name: str, change: schemas.ChangeAgent) -> schemas.Agent:
+async def change_agent(
+    core: Core, actor: Person, name: str, change: schemas.ChangeAgent
+) -> schemas.Agent:
     """One that is not enabled takes no new workspaces; those that it has go on."""
     require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     async with core.database.write() as session:
@@ -116,8 +122,9 @@ async def change_agent(core: Core, actor: Person, name: str, change: schemas.Cha
 
 
 async def remove_agent(core: Core, actor: Person, name: str) -> None:
-    """Raises `Conflict` while a workspace is left on it, or is found there that nobody lists, and for the agent of `moor up`. What an agent
-    without a token has found, nobody can adopt or discard any more: it stays where it is."""
+    """Raises `Conflict` while a workspace is left on it, or is found there that nobody lists, and
+    for the agent of `moor up`. What an agent without a token has found, nobody can adopt or discard
+    any more: it stays where it is."""
     require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     async with core.database.write() as session:
         agent = await agent_named(session, actor, name, lock=True)
@@ -196,7 +203,10 @@ async def _refuse_taken(session: AsyncSession, name: str, zone_url: str) -> None
 
 def _name_taken(name: str) -> Conflict:
     return Conflict(
-        f"There is an agent {name} already.", code="agent-exists", hint="Choose another name.", field="name"
+        f"There is an agent {name} already.",
+        code="agent-exists",
+        hint="Choose another name.",
+        field="name",
     )
 
 
@@ -223,7 +233,8 @@ async def _gateway_of(session: AsyncSession, agent: Agent, now: float) -> Gatewa
 
 
 def _belongs_to(agent: Agent) -> ColumnElement[bool]:
-    """Of gateways. One that a replica of an older version added is known by the agent's name alone."""
+    """Of gateways. One that a replica of an older version added is known by the agent's name
+    alone."""
     unlinked = and_(Gateway.agent_id.is_(None), Gateway.name == agent.name)
     return or_(Gateway.agent_id == agent.id, unlinked)
 
@@ -248,7 +259,9 @@ def _refuse_local(agent: Agent, what: str) -> None:
         )
 
 
-def _answer(core: Core, agent: Agent, workspaces: int, tokens: schemas.NewTokens) -> schemas.NewAgent:
+def _answer(
+    core: Core, agent: Agent, workspaces: int, tokens: schemas.NewTokens
+) -> schemas.NewAgent:
     origin = core.settings.origin
     return schemas.NewAgent(
         agent=view_of(core, agent, workspaces),

@@ -58,7 +58,9 @@ async def get_settings(
 
 
 @api.get("/{name}/settings/versions")
-async def list_settings_versions(core: ServerCore, actor: Signed, name: str) -> schemas.SettingsVersions:
+async def list_settings_versions(
+    core: ServerCore, actor: Signed, name: str
+) -> schemas.SettingsVersions:
     return schemas.SettingsVersions(items=await settings.list_versions(core, actor, name))
 
 

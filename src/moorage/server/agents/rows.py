@@ -26,15 +26,20 @@ SECOND = 60.0
 """Seconds for which another process with the same token is worth a word."""
 
 
-async def agent_named(session: AsyncSession, actor: Actor, name: str, *, lock: bool = False) -> models.Agent:
-    """The agent of that name, if the actor may see it. `lock`: until the transaction's end, nobody else changes it.
+async def agent_named(
+    session: AsyncSession, actor: Actor, name: str, *, lock: bool = False
+) -> models.Agent:
+    """The agent of that name, if the actor may see it. `lock`: until the transaction's end, nobody
+    else changes it.
 
     Raises `NotFound`.
     """
     query = select(models.Agent).where(models.Agent.name == name, visible(actor, models.Agent))
     agent = await session.scalar(query.with_for_update() if lock else query)
     if agent is None:
-        raise NotFound(f"There is no agent {name}.", code="agent-not-found", hint="`moor agents` lists them.")
+        raise NotFound(
+            f"There is no agent {name}.", code="agent-not-found", hint="`moor agents` lists them."
+        )
     return agent
 
 
@@ -71,7 +76,8 @@ def view_of(core: Core, agent: models.Agent, workspaces: int, found: int = 0) ->
 
 
 def is_connected(agent: models.Agent, now: float) -> bool:
-    """As the database has it; a replica that was killed could not say that its agents went with it."""
+    """As the database has it; a replica that was killed could not say that its agents went with
+    it."""
     return agent.connected and now - agent.last_seen < FRESH
 
 

@@ -45,9 +45,11 @@ class Agent(BaseModel):
     connected: bool
     last_seen: float | None
     second_seen: float | None
-    """When another process with the same token was last told to wait; None: within the last minute, there was none."""
+    """When another process with the same token was last told to wait; None: within the last minute,
+    there was none."""
     set_back_at: float | None = None
-    """When it last told something that shows that the server's database was set back; None: not in the last week."""
+    """When it last told something that shows that the server's database was set back; None: not in
+    the last week."""
     found: int = 0
     """How many workspaces it has that nobody lists, as far as the asker may know."""
     capacity: Capacity
@@ -68,7 +70,8 @@ class AddAgent(BaseModel):
     name: str = Field(max_length=100)
     """A DNS label."""
     zone_url: str = Field(max_length=300)
-    """Origin of the zone host, such as `https://dev.example.com`: workspaces are at `https://<port>-<workspace>.dev.example.com`."""
+    """Origin of the zone host, such as `https://dev.example.com`: workspaces are at
+    `https://<port>-<workspace>.dev.example.com`."""
 
 
 class ChangeAgent(BaseModel):

@@ -30,7 +30,9 @@ async def list_agents(core: Core, actor: Person) -> list[schemas.Agent]:
         agents = (await session.scalars(query)).all()
         workspaces = await core.part(Occupants).workspaces(session)
         found = await _found(core, session, actor)
-    return [view_of(core, each, workspaces.get(each.id, 0), found.get(each.id, 0)) for each in agents]
+    return [
+        view_of(core, each, workspaces.get(each.id, 0), found.get(each.id, 0)) for each in agents
+    ]
 
 
 async def get_agent(core: Core, actor: Person, name: str) -> schemas.Agent:
@@ -44,7 +46,11 @@ async def get_agent(core: Core, actor: Person, name: str) -> schemas.Agent:
 
 async def _found(core: Core, session: AsyncSession, actor: Person) -> dict[int, int]:
     """How many workspaces each agent has that nobody lists, for who may see them."""
-    return await core.part(Occupants).found(session) if may(actor, Action.SEE_FOUND, INSTALLATION) else {}
+    return (
+        await core.part(Occupants).found(session)
+        if may(actor, Action.SEE_FOUND, INSTALLATION)
+        else {}
+    )
 
 
 async def agent_of_token(core: Core, token: str | None) -> models.Agent | None:
@@ -87,7 +93,8 @@ async def connected(core: Core, known: models.Agent, hello: contract.Hello) -> b
 
 
 async def disconnected(core: Core, agent_id: int) -> None:
-    """A connection to this replica has ended. What is noted of a newer one, here or at another replica, stays."""
+    """A connection to this replica has ended. What is noted of a newer one, here or at another
+    replica, stays."""
     async with core.database.write() as session:
         agent = await session.get(models.Agent, agent_id, with_for_update=True)
         if agent is None:  # it was removed, and its connection ended for it
@@ -121,5 +128,7 @@ async def second_waits(core: Core, agent: models.Agent) -> None:
 
 async def _note(core: Core, agent_id: int, **values: object) -> None:
     async with core.database.write() as session:
-        await session.execute(update(models.Agent).where(models.Agent.id == agent_id).values(**values))
+        await session.execute(
+            update(models.Agent).where(models.Agent.id == agent_id).values(**values)
+        )
         announce(session, AgentChanged(agent=str(agent_id)))

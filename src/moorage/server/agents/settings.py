@@ -1,4 +1,5 @@
-"""What an agent's workspaces are made by: its versions, who set them, and how the agent answered."""
+"""What an agent's workspaces are made by: its versions, who set them, and how the agent
+answered."""
 
 from __future__ import annotations
 
@@ -81,7 +82,8 @@ async def set_settings(
 ) -> schemas.WorkspaceSettings:
     """`version`: the one that was edited. The same text makes no new version.
 
-    Raises `InvalidInput` with `line` and `field`, `Conflict` when `version` is not the newest, or the agent has a file.
+    Raises `InvalidInput` with `line` and `field`, `Conflict` when `version` is not the newest, or
+    the agent has a file.
     """
     require(actor, Action.CHANGE_AGENT_SETTINGS, INSTALLATION)
     if len(text) > LONGEST:
@@ -112,7 +114,8 @@ async def set_settings(
 
 
 async def take_file(core: Core, agent_id: int, text: str | None) -> None:
-    """The agent's own file (None: it has none) becomes a version when it differs from the newest."""
+    """The agent's own file (None: it has none) becomes a version when it differs from the
+    newest."""
     problem = await asyncio.to_thread(_problem_of, text) if text is not None else ""
     if problem:
         _log.warning("an agent's own settings are not usable", agent=agent_id, problem=problem)
@@ -132,9 +135,15 @@ async def take_file(core: Core, agent_id: int, text: str | None) -> None:
 async def note_taken(core: Core, agent_id: int, taken: contract.SettingsTaken) -> None:
     async with core.database.write() as session:
         agent = await session.get(models.Agent, agent_id)
-        if agent is None or (agent.settings_taken, agent.settings_problem) == (taken.version, taken.problem):
+        if agent is None or (agent.settings_taken, agent.settings_problem) == (
+            taken.version,
+            taken.problem,
+        ):
             return
-        agent.settings_taken, agent.settings_problem = taken.version, taken.problem[:LONGEST_PROBLEM]
+        agent.settings_taken, agent.settings_problem = (
+            taken.version,
+            taken.problem[:LONGEST_PROBLEM],
+        )
         announce(session, AgentChanged(agent=str(agent_id)))
 
 
@@ -151,19 +160,23 @@ async def newest_of(session: AsyncSession, agent_id: int) -> AgentSettingsVersio
 async def newest_of_all(
     session: AsyncSession, agent_id: int | None = None
 ) -> dict[int, AgentSettingsVersion]:
-    """By agent; of one agent alone when it is given. Agents for which nobody has set anything have no entry."""
+    """By agent; of one agent alone when it is given. Agents for which nobody has set anything have
+    no entry."""
     row = AgentSettingsVersion
     last = select(row.agent_id, func.max(row.version).label("version")).group_by(row.agent_id)
     if agent_id is not None:
         last = last.where(row.agent_id == agent_id)
     table = last.subquery()
-    query = select(row).join(table, (table.c.agent_id == row.agent_id) & (table.c.version == row.version))
+    query = select(row).join(
+        table, (table.c.agent_id == row.agent_id) & (table.c.version == row.version)
+    )
     return {found.agent_id: found for found in await session.scalars(query)}
 
 
 @lru_cache(maxsize=256)
 def understood(text: str) -> workspace_settings.RemoteDevelopment | None:
-    """What a stored text says. None when this version of Moorage does not understand it: then nothing is acted on."""
+    """What a stored text says. None when this version of Moorage does not understand it: then
+    nothing is acted on."""
     try:
         return workspace_settings.parse(text).remote_development
     except InvalidInput:
@@ -199,10 +212,15 @@ async def _add(
         created_at=now,
     )
     session.add(row)
-    old = (AgentSettingsVersion.agent_id == agent.id, AgentSettingsVersion.version <= row.version - KEPT)
+    old = (
+        AgentSettingsVersion.agent_id == agent.id,
+        AgentSettingsVersion.version <= row.version - KEPT,
+    )
     await session.execute(delete(AgentSettingsVersion).where(*old))
     target = Target(Kind.AGENT, agent.name)
-    audit.record(session, actor, Action.CHANGE_AGENT_SETTINGS, target, detail=f"version {row.version}")
+    audit.record(
+        session, actor, Action.CHANGE_AGENT_SETTINGS, target, detail=f"version {row.version}"
+    )
     announce(session, SettingsChanged(agent=agent.id))
     announce(session, AgentChanged(agent=str(agent.id)))
     return row
@@ -230,7 +248,9 @@ def _as_settings(
         parsed = workspace_settings.parse(text)
         effective = workspace_settings.complete(parsed)
         idle = workspace_settings.without_effect(parsed.remote_development, agent.runtime)
-        warnings += [f"has no effect in Moorage: {name}" for name in workspace_settings.left_aside(parsed)]
+        warnings += [
+            f"has no effect in Moorage: {name}" for name in workspace_settings.left_aside(parsed)
+        ]
         warnings += [f"has no effect on {agent.runtime.capitalize()}: {name}" for name in idle]
     except InvalidInput as error:  # written by another version of Moorage
         effective = ""

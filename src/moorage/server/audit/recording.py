@@ -24,7 +24,9 @@ class Target:
     """What the API calls it by: a name, or a token's number."""
 
 
-def record(session: AsyncSession, actor: Actor, action: Action, target: Target, *, detail: str = "") -> None:
+def record(
+    session: AsyncSession, actor: Actor, action: Action, target: Target, *, detail: str = ""
+) -> None:
     """Adds an entry to this writing transaction: it is there exactly when the change is.
 
     `detail`: what else one should know, in a few words. Never a secret, and nothing that came out

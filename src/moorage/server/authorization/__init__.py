@@ -1,7 +1,8 @@
 """Who may do what: one table, asked in two ways.
 
-`require(actor, action, resource)` decides on one thing; `visible(actor, Model)` is the same table as
-an SQL condition, for lists and look-ups. Tests hold both to it (`tests/unit/server/authorization`).
+`require(actor, action, resource)` decides on one thing; `visible(actor, Model)` is the same table
+as an SQL condition, for lists and look-ups. Tests hold both to it
+(`tests/unit/server/authorization`).
 
 Must not: know a domain. A model says what its rows are to the table by `__guarded__`.
 """

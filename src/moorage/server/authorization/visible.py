@@ -3,7 +3,19 @@ else."""
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, column, exists, false, func, not_, or_, select, table, true
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    column,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    table,
+    true,
+)
 
 from moorage.server.authorization.actors import Actor, Person, System
 from moorage.server.authorization.resources import Guarded, GuardedModel
@@ -32,11 +44,15 @@ def _condition(
         if allowed[relation]:
             rest = rest if rest is True else holds if rest is False else or_(holds, rest)
         else:
-            rest = rest if rest is False else not_(holds) if rest is True else and_(not_(holds), rest)
+            rest = (
+                rest if rest is False else not_(holds) if rest is True else and_(not_(holds), rest)
+            )
     return (true() if rest else false()) if isinstance(rest, bool) else rest
 
 
-def _relations(person: Person, model: type[GuardedModel]) -> list[tuple[Relation, ColumnElement[bool]]]:
+def _relations(
+    person: Person, model: type[GuardedModel]
+) -> list[tuple[Relation, ColumnElement[bool]]]:
     """When each relation holds, in the order of `relation_of`; whatever holds for no row of this
     model is left out."""
     guarded = model.__guarded__

@@ -1,4 +1,5 @@
-"""What agents and gateways connect to. Above the domains: a connection carries what several of them say."""
+"""What agents and gateways connect to. Above the domains: a connection carries what several of them
+say."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ _log = log.get(part="server.agents")
 
 @internal.websocket(contract.PATH)
 async def connect(websocket: WebSocket) -> None:
-    """A wrong token is refused before the upgrade (401); everything else by a close code of the contract."""
+    """A wrong token is refused before the upgrade (401); everything else by a close code of the
+    contract."""
     core = core_of(websocket)
     agent = await services.agent_of_token(core, bearer(websocket))
     if agent is None:
@@ -64,7 +65,8 @@ async def connect(websocket: WebSocket) -> None:
 
 
 async def _claim(core: Core, agent_id: int, websocket: WebSocket) -> bool:
-    """Waits a moment for a connection of the same agent that is just ending, as after an agent's restart.
+    """Waits a moment for a connection of the same agent that is just ending, as after an agent's
+    restart.
 
     Raises `Unavailable` when nobody can say whether there is one.
     """
@@ -93,15 +95,21 @@ async def _hello(websocket: WebSocket) -> contract.Hello | None:
     except WebSocketDisconnect:
         return None
     if not isinstance(message, contract.Hello) or message.protocol != contract.PROTOCOL:
-        await websocket.close(contract.CLOSE_BAD_PROTOCOL, f"this server speaks protocol {contract.PROTOCOL}")
+        await websocket.close(
+            contract.CLOSE_BAD_PROTOCOL, f"this server speaks protocol {contract.PROTOCOL}"
+        )
         return None
     return message
 
 
-async def _serve(core: Core, websocket: WebSocket, agent: models.Agent, hello: contract.Hello) -> None:
+async def _serve(
+    core: Core, websocket: WebSocket, agent: models.Agent, hello: contract.Hello
+) -> None:
     connection = AgentConnection(agent.id, websocket.send_text, core.metrics)
     # Older than the first look, so that nothing is missed, not even the end of the token.
-    with core.changes.subscribe(DesiredChanged, SettingsChanged, TokenChanged, FoundChanged) as changes:
+    with core.changes.subscribe(
+        DesiredChanged, SettingsChanged, TokenChanged, FoundChanged
+    ) as changes:
         if not await services.connected(core, agent, hello):
             await _refuse_token(websocket)
             return
@@ -143,7 +151,8 @@ Note = contract.Capacity | contract.SettingsTaken | contract.Found
 
 
 class _Reports:
-    """What is not stored yet; a newer report of the same workspace takes the older one's place, as does a newer note."""
+    """What is not stored yet; a newer report of the same workspace takes the older one's place, as
+    does a newer note."""
 
     def __init__(self) -> None:
         self._pending: dict[str, ActualWorkspace] = {}
@@ -170,7 +179,8 @@ class _Reports:
 
 
 async def _listen(websocket: WebSocket, connection: AgentConnection, reports: _Reports) -> None:
-    """Takes messages until the connection ends. Waits for nothing else: pings are answered by the same connection."""
+    """Takes messages until the connection ends. Waits for nothing else: pings are answered by the
+    same connection."""
     while True:
         try:
             message = contract.decode_from_agent(await websocket.receive_text())
@@ -178,13 +188,17 @@ async def _listen(websocket: WebSocket, connection: AgentConnection, reports: _R
             return
         except (msgspec.DecodeError, KeyError) as error:
             _log.warning(
-                "a message of an agent is not understood", agent=connection.agent_id, error=str(error)
+                "a message of an agent is not understood",
+                agent=connection.agent_id,
+                error=str(error),
             )
             await websocket.close(contract.CLOSE_BAD_PROTOCOL, "not understood")
             return
         if isinstance(message, contract.Report):
             reports.add(message)
-        elif isinstance(message, contract.ChannelOutput | contract.ChannelTaken | contract.ChannelExit):
+        elif isinstance(
+            message, contract.ChannelOutput | contract.ChannelTaken | contract.ChannelExit
+        ):
             connection.deliver(message)
         elif isinstance(message, Note):
             reports.note(message)
@@ -211,12 +225,15 @@ async def _push(
     changes: Subscription,
     websocket: WebSocket,
 ) -> None:
-    """Everything at first, then what changes. The subscription is older than the first look, so nothing is missed."""
+    """Everything at first, then what changes. The subscription is older than the first look, so
+    nothing is missed."""
     await _send_everything(core, connection)
     while True:
         pending = await changes.next()
         lost = RESYNC in pending
-        own = [change for change in pending if getattr(change, "agent", None) == connection.agent_id]
+        own = [
+            change for change in pending if getattr(change, "agent", None) == connection.agent_id
+        ]
         if (lost or _has(own, TokenChanged)) and not await services.is_current(core, agent):
             await _refuse_token(websocket)
             return

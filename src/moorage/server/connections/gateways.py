@@ -71,7 +71,9 @@ async def connect(websocket: WebSocket) -> None:
 @internal.post(contract.EXCHANGE_PATH)
 async def exchange(request: Request, core: ServerCore, gateway: Asking) -> Response:
     asked = await _body(request, contract.ExchangeRequest)
-    session = await handover.exchange_code(core, asked, gateways.callback_of(gateway.zone_url), gateway.id)
+    session = await handover.exchange_code(
+        core, asked, gateways.callback_of(gateway.zone_url), gateway.id
+    )
     return Response(contract.encode(session), media_type="application/json")
 
 
@@ -87,7 +89,8 @@ async def start(request: Request, core: ServerCore, gateway: Asking, workspace: 
 
 @internal.delete(contract.SESSION_PATH, status_code=204)
 async def end_session(core: ServerCore, gateway: Asking, session: str) -> None:
-    """Somebody signed out at a gateway, and is signed out everywhere. A session that is another gateway's does not exist for it."""
+    """Somebody signed out at a gateway, and is signed out everywhere. A session that is another
+    gateway's does not exist for it."""
     if not await handover.end_exchanged_session(core, session, gateway.id):
         _log.info("a gateway ends a session that it does not have", gateway=gateway.name)
 

@@ -53,10 +53,11 @@ class _Made:
 async def adopt(
     core: Core, actor: Person, agent_name: str, name: str, body: schemas.Adopt
 ) -> workspace_schemas.Workspace:
-    """It is stopped, unless it runs: its owner starts it. What another agent works on becomes this one's.
+    """It is stopped, unless it runs: its owner starts it. What another agent works on becomes this
+    one's.
 
-    Raises `NotFound`, `Conflict` when it is something else by now, and `InvalidInput` (`field` says which) when it is not known whose it
-    is, or what it is made from.
+    Raises `NotFound`, `Conflict` when it is something else by now, and `InvalidInput` (`field` says
+    which) when it is not known whose it is, or what it is made from.
     """
     require(actor, Action.ADOPT_FOUND, INSTALLATION)
     async with core.database.read() as session:
@@ -75,7 +76,9 @@ async def adopt(
             workspace = row.workspace
             owner = await session.get_one(User, workspace.owner_id)
         elif made is None:
-            raise Conflict(f"{name} has changed meanwhile.", code="found-changed", hint="Look at it again.")
+            raise Conflict(
+                f"{name} has changed meanwhile.", code="found-changed", hint="Look at it again."
+            )
         else:
             owner = await _owner(session, actor, row, body.owner)
             workspace = await _add(session, row, made, owner, now)
@@ -89,7 +92,11 @@ async def adopt(
         await session.delete(row.found)
         announce(session, AgentChanged(agent=str(row.agent.id)))
     _log.warning(
-        "a found workspace is adopted", workspace=name, agent=agent_name, owner=owner.name, by=actor.name
+        "a found workspace is adopted",
+        workspace=name,
+        agent=agent_name,
+        owner=owner.name,
+        by=actor.name,
     )
     return view.view(view.Row(workspace, row.agent, owner.name), actor, now)
 
@@ -99,7 +106,8 @@ def _is_listed(row: Row) -> bool:
 
 
 async def _owner(session: AsyncSession, actor: Person, row: Row, name: str) -> User:
-    """Whom the administrator names; else who it was made for, if that is certain. Raises `InvalidInput`, `NotFound`."""
+    """Whom the administrator names; else who it was made for, if that is certain. Raises
+    `InvalidInput`, `NotFound`."""
     if name:
         return await find_user(session, actor, name, Action.SEE_USER)
     if row.owner is None:
@@ -115,14 +123,18 @@ async def _owner(session: AsyncSession, actor: Person, row: Row, name: str) -> U
 async def _made(core: Core, row: Row, body: schemas.Adopt) -> _Made:
     told, memo = row.told, row.told.memo
     if body.repository:
-        reading = await read_devfile(core.part(RepositoryReader), body.repository, body.ref, body.devfile)
+        reading = await read_devfile(
+            core.part(RepositoryReader), body.repository, body.ref, body.devfile
+        )
         editor = core.part(Editors).default
         spec, warnings = await asyncio.to_thread(
             specs.translate, reading, editor, core.part(DevfileParents).resolver
         )
         spec = specs.for_workspace(spec, name=told.name, zone_url=row.agent.zone_url, env={})
         file = reading.file
-        return _Made(spec, reading.url, body.ref, reading.commit, file.path, file.text, tuple(warnings))
+        return _Made(
+            spec, reading.url, body.ref, reading.commit, file.path, file.text, tuple(warnings)
+        )
     if told.spec is None:
         raise InvalidInput(
             "The agent has its files, but no record of what it is made from: it was made by an earlier version.",
@@ -154,10 +166,14 @@ async def _add(session: AsyncSession, row: Row, made: _Made, owner: User, now: f
         intent = replace(intent, generation=max(intent.generation, row.workspace.generation + 1))
         await session.delete(row.workspace)
         await session.flush()
-    titles = select(Workspace.title).where(Workspace.owner_id == owner.id, Workspace.terminated_at.is_(None))
+    titles = select(Workspace.title).where(
+        Workspace.owner_id == owner.id, Workspace.terminated_at.is_(None)
+    )
     workspace = Workspace(
         name=told.name,
-        title=free_title(_title(told.memo, made.repository), frozenset(await session.scalars(titles))),
+        title=free_title(
+            _title(told.memo, made.repository), frozenset(await session.scalars(titles))
+        ),
         owner_id=owner.id,
         agent_id=row.agent.id,
         repository=made.repository,
@@ -170,7 +186,9 @@ async def _add(session: AsyncSession, row: Row, made: _Made, owner: User, now: f
         created_at=told.since or now,
         requested_at=now,
         requested_generation=intent.generation,
-        state=(ActualState.STARTING if intent.desired is DesiredState.RUNNING else ActualState.STOPPED).value,
+        state=(
+            ActualState.STARTING if intent.desired is DesiredState.RUNNING else ActualState.STOPPED
+        ).value,
         actual_generation=told.generation,
     )
     intents.apply(workspace, intent, now)

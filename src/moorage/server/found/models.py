@@ -15,7 +15,9 @@ class Found(Base):
     __guarded__: ClassVar = Guarded(Kind.FOUND, Action.SEE_FOUND)
     __tablename__ = "found_workspaces"
 
-    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    agent_id: Mapped[int] = mapped_column(
+        ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True
+    )
     name: Mapped[str] = mapped_column(primary_key=True)
     mark: Mapped[str]
     """Stands for what it was found as; see the contract."""

@@ -1,4 +1,5 @@
-"""Counts what agents have, for the domain of agents: workspaces that the server lists, and those that it does not."""
+"""Counts what agents have, for the domain of agents: workspaces that the server lists, and those
+that it does not."""
 
 from __future__ import annotations
 

@@ -26,10 +26,13 @@ async def keep(core: Core) -> None:
 
 
 def note_time_away(core: Core, before: float) -> float:
-    """Takes a server whose clock jumped for one that has just started: nobody was shown anything meanwhile, and no agent
-    could have connected. `before`: the time of the last look. Returns that of this one."""
+    """Takes a server whose clock jumped for one that has just started: nobody was shown anything
+    meanwhile, and no agent could have connected. `before`: the time of the last look. Returns that
+    of this one."""
     now = core.clock.now()
     if now - before > REMOVE_SECONDS + AWAY_SECONDS:
         core.replica.started_at = now
-        _log.warning("the clock went on by more than this server saw of it", seconds=round(now - before))
+        _log.warning(
+            "the clock went on by more than this server saw of it", seconds=round(now - before)
+        )
     return now

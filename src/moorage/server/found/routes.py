@@ -26,6 +26,8 @@ async def adopt(
 
 
 @api.delete("/{name}", status_code=202)
-async def remove(core: ServerCore, actor: Signed, agent: str, name: str, mark: str) -> schemas.Found:
+async def remove(
+    core: ServerCore, actor: Signed, agent: str, name: str, mark: str
+) -> schemas.Found:
     """`mark`: of what is to be removed, so that it hits nothing else."""
     return await services.remove_found(core, actor, agent, name, mark)

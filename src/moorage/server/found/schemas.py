@@ -1,4 +1,5 @@
-"""What the services of found workspaces return and the API says. Times are seconds since the epoch."""
+"""What the services of found workspaces return and the API says. Times are seconds since the
+epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ class Found(BaseModel):
     name: str
     agent: str
     mark: str
-    """Stands for what it was found as: what is done with it names that, so that it hits nothing else."""
+    """Stands for what it was found as: what is done with it names that, so that it hits nothing
+    else."""
     generation: int
     owner: int
     """User id of the server that it was made for; 0: not known."""

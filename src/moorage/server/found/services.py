@@ -1,4 +1,5 @@
-"""What agents tell of what the server does not know: load → decide → store. Adoption is in `adoption`."""
+"""What agents tell of what the server does not know: load → decide → store. Adoption is in
+`adoption`."""
 
 from __future__ import annotations
 
@@ -61,17 +62,23 @@ class Row:
     """Who has the owner's id here, if it can be the same person."""
 
 
-# ------------------------------------------------------------------------------------------ from the agent
+# ----------------------------------------------------------------------------------- from the agent
 async def take(core: Core, agent_id: int, message: contract.Found) -> None:
-    """Stores all that an agent tells. What it knows in a newer generation of a workspace that is listed, the server takes over: it goes
-    on as it is, and the next thing that somebody asks for is done."""
-    plausible = [found for found in message.workspaces if decisions.is_plausible(found, agent_id)][:MOST]
+    """Stores all that an agent tells. What it knows in a newer generation of a workspace that is
+    listed, the server takes over: it goes on as it is, and the next thing that somebody asks for is
+    done."""
+    plausible = [found for found in message.workspaces if decisions.is_plausible(found, agent_id)][
+        :MOST
+    ]
     if len(plausible) != len(message.workspaces):
         _log.warning("what an agent has found is no workspace of its own", agent=agent_id)
     told = {found.name: found for found in plausible}
     if not told:
         async with core.database.read() as session:
-            if await session.scalar(select(Found.name).where(Found.agent_id == agent_id).limit(1)) is None:
+            if (
+                await session.scalar(select(Found.name).where(Found.agent_id == agent_id).limit(1))
+                is None
+            ):
                 return
     now = core.clock.now()
     async with core.database.write() as session:
@@ -98,9 +105,12 @@ async def take(core: Core, agent_id: int, message: contract.Found) -> None:
 
 
 def _follow(session: AsyncSession, row: Workspace, found: FoundWorkspace, now: float) -> bool:
-    """Whether the agent knows more: it may have told it before it heard the server's newest word."""
+    """Whether the agent knows more: it may have told it before it heard the server's newest
+    word."""
     desired = DesiredState(row.desired)
-    if not stands_against(found.generation, found.desired, generation=row.generation, desired=desired):
+    if not stands_against(
+        found.generation, found.desired, generation=row.generation, desired=desired
+    ):
         return False
     follow(session, row, found, now)
     row.set_back_at = now
@@ -124,7 +134,9 @@ def _store(
 ) -> None:
     text = msgspec.json.encode(found).decode()
     if stored is None:
-        session.add(Found(agent_id=agent_id, name=found.name, mark=found.mark, told=text, found_at=now))
+        session.add(
+            Found(agent_id=agent_id, name=found.name, mark=found.mark, told=text, found_at=now)
+        )
         _log.warning(
             "an agent has what the server does not list; it is kept",
             code="workspace-found",
@@ -136,7 +148,12 @@ def _store(
         return
     stored.told = text
     if stored.mark != found.mark:
-        stored.mark, stored.found_at, stored.shown_at, stored.removing_at = found.mark, now, None, None
+        stored.mark, stored.found_at, stored.shown_at, stored.removing_at = (
+            found.mark,
+            now,
+            None,
+            None,
+        )
 
 
 async def _workspaces_named(
@@ -147,10 +164,10 @@ async def _workspaces_named(
     return {row.name: row for row in rows}
 
 
-# ------------------------------------------------------------------------------------------ to the agent
+# ------------------------------------------------------------------------------------- to the agent
 async def orders(core: Core, agent_id: int) -> list[contract.ToAgent]:
-    """What is to be removed of what was found: by somebody's word, or since the server knows that it ended. Said again whenever the
-    agent tells that it is still there."""
+    """What is to be removed of what was found: by somebody's word, or since the server knows that
+    it ended. Said again whenever the agent tells that it is still there."""
     async with core.database.read() as session:
         rows = await _rows(session, Found.agent_id == agent_id)
     said: list[contract.ToAgent] = []
@@ -187,7 +204,11 @@ async def remove_due(core: Core) -> None:
     for each in due:
         async with core.database.write() as session:
             row = await _find(session, _REMOVAL, each.agent.name, each.found.name)
-            if row is None or row.found.mark != each.found.mark or (_removal_at(core, row) or now + 1) > now:
+            if (
+                row is None
+                or row.found.mark != each.found.mark
+                or (_removal_at(core, row) or now + 1) > now
+            ):
                 continue
             require(_REMOVAL, Action.REMOVE_FOUND, resource_of(row.found))
             _remove(session, _REMOVAL, row, now, "nobody wanted it in the days since it was shown")
@@ -195,7 +216,8 @@ async def remove_due(core: Core) -> None:
 
 # ------------------------------------------------------------------------------------------ people
 async def list_found(core: Core, actor: Person, agent_name: str) -> list[schemas.Found]:
-    """What the agent has and nobody lists, the oldest first. Whoever asks is shown it: from then on its days count."""
+    """What the agent has and nobody lists, the oldest first. Whoever asks is shown it: from then on
+    its days count."""
     require(actor, Action.SEE_FOUND, INSTALLATION)
     now = core.clock.now()
     async with core.database.read() as session:
@@ -221,8 +243,11 @@ async def get_found(core: Core, actor: Person, agent_name: str, name: str) -> sc
     raise _not_found(agent_name, name)
 
 
-async def remove_found(core: Core, actor: Person, agent_name: str, name: str, mark: str) -> schemas.Found:
-    """With all its files. Raises `NotFound`, and `Conflict` when it is something else by now, or another agent's."""
+async def remove_found(
+    core: Core, actor: Person, agent_name: str, name: str, mark: str
+) -> schemas.Found:
+    """With all its files. Raises `NotFound`, and `Conflict` when it is something else by now, or
+    another agent's."""
     require(actor, Action.REMOVE_FOUND, INSTALLATION)
     async with core.database.write() as session:
         row = await the_found(session, actor, agent_name, name, mark)
@@ -237,14 +262,18 @@ async def remove_found(core: Core, actor: Person, agent_name: str, name: str, ma
     return view(core, row)
 
 
-async def the_found(session: AsyncSession, actor: Actor, agent_name: str, name: str, mark: str) -> Row:
+async def the_found(
+    session: AsyncSession, actor: Actor, agent_name: str, name: str, mark: str
+) -> Row:
     """Locked. Raises `NotFound`, and `Conflict` when it is no longer what it was shown as."""
     row = await _find(session, actor, agent_name, name)
     if row is None or _has_ended(row):
         raise _not_found(agent_name, name)
     if row.found.mark != mark:
         raise Conflict(
-            f"{name} is not what it was when you looked.", code="found-changed", hint="Look at it again."
+            f"{name} is not what it was when you looked.",
+            code="found-changed",
+            hint="Look at it again.",
         )
     return row
 
@@ -292,12 +321,16 @@ def _remove(session: AsyncSession, actor: Actor, row: Row, now: float, why: str)
     audit.record(session, actor, Action.REMOVE_FOUND, target, detail=f"on {row.agent.name}: {why}")
     announce(session, FoundChanged(agent=row.agent.id))
     announce(session, AgentChanged(agent=str(row.agent.id)))
-    _log.warning("a found workspace is removed", workspace=row.found.name, agent=row.agent.name, why=why)
+    _log.warning(
+        "a found workspace is removed", workspace=row.found.name, agent=row.agent.name, why=why
+    )
 
 
 async def _find(session: AsyncSession, actor: Actor, agent_name: str, name: str) -> Row | None:
     agent = await agent_named(session, actor, agent_name)
-    query = select(Found).where(Found.agent_id == agent.id, Found.name == name, visible(actor, Found))
+    query = select(Found).where(
+        Found.agent_id == agent.id, Found.name == name, visible(actor, Found)
+    )
     if await session.scalar(query.with_for_update()) is None:
         return None
     rows = await _rows(session, (Found.agent_id == agent.id) & (Found.name == name))
@@ -315,7 +348,9 @@ async def _rows(session: AsyncSession, condition: object) -> list[Row]:
     found = (await session.execute(query)).all()
     told = {row.name: _decode(row.told) for row, _, _ in found}
     owners = {each.owner for each in told.values() if each.owner}
-    users = {user.id: user for user in await session.scalars(select(User).where(User.id.in_(owners)))}
+    users = {
+        user.id: user for user in await session.scalars(select(User).where(User.id.in_(owners)))
+    }
 
     def kin(each: FoundWorkspace) -> User | None:
         user = users.get(each.owner)
@@ -329,7 +364,8 @@ async def _rows(session: AsyncSession, condition: object) -> list[Row]:
         return user
 
     return [
-        Row(row, agent, told[row.name], workspace, kin(told[row.name])) for row, agent, workspace in found
+        Row(row, agent, told[row.name], workspace, kin(told[row.name]))
+        for row, agent, workspace in found
     ]
 
 

@@ -1,4 +1,5 @@
-"""How much one person may have open at once. What is counted is one process's own: each replica counts for itself."""
+"""How much one person may have open at once. What is counted is one process's own: each replica
+counts for itself."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class Concurrency:
 
     @contextmanager
     def take(self, slot: Slot, person: int) -> Iterator[None]:
-        """Has the slot for as long as the block runs. Raises `LimitReached`, before anything costly is done."""
+        """Has the slot for as long as the block runs. Raises `LimitReached`, before anything costly
+        is done."""
         limit = self._limits[slot]
         if self._taken[slot, person] >= limit:
             words, hint = _WORDS[slot]

@@ -19,7 +19,8 @@ def request_id_of(scope: Any) -> str:
 
 
 def bearer(connection: HTTPConnection) -> str | None:
-    """The token of an `Authorization: Bearer` header (RFC 6750); "" when the header says something else."""
+    """The token of an `Authorization: Bearer` header (RFC 6750); "" when the header says something
+    else."""
     header = connection.headers.get("authorization")
     if header is None:
         return None

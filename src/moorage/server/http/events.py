@@ -21,13 +21,16 @@ from moorage.server.http.feeds import Feed, Feeds, Subject
 T = TypeVar("T")
 
 KEEP_ALIVE = 20.0
-"""Seconds of silence after which a comment is sent, so that nothing in between takes the connection for dead."""
+"""Seconds of silence after which a comment is sent, so that nothing in between takes the connection
+for dead."""
 WRITE_SECONDS = 30.0
 """That a reader has to take what waits for it; then its connection is cut off."""
 RETRY_SECONDS = (1.0, 6.0)
-"""After which browsers come back to a stream that has ended, each at its own time: not all at once after a restart."""
+"""After which browsers come back to a stream that has ended, each at its own time: not all at once
+after a restart."""
 ABORT = "moorage.abort"
-"""Of an ASGI scope: a function that cuts the connection off, without waiting for what was not read."""
+"""Of an ASGI scope: a function that cuts the connection off, without waiting for what was not
+read."""
 
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -73,10 +76,12 @@ def stream(
     *,
     farewells: Farewells | None = None,
 ) -> Response:
-    """An event `name` at once and at each change: a model as JSON, text (a fragment of a page, for instance) as it is.
+    """An event `name` at once and at each change: a model as JSON, text (a fragment of a page, for
+    instance) as it is.
 
-    `render` is called once for all streams of the same form of a subject: it may depend on nothing else, and on nobody but the
-    subject's person. `farewells`: of pages, which are another form than the data that programs follow.
+    `render` is called once for all streams of the same form of a subject: it may depend on nothing
+    else, and on nobody but the subject's person. `farewells`: of pages, which are another form than
+    the data that programs follow.
     """
     return _EventStream(core, reader, name, subject, render, farewells)
 
@@ -87,7 +92,8 @@ def encode(name: str, item: BaseModel | str) -> bytes:
 
 
 class _EventStream(Response):
-    """Begins once there is something to say, so that an error is an answer of its own. Raises `LimitReached`."""
+    """Begins once there is something to say, so that an error is an answer of its own. Raises
+    `LimitReached`."""
 
     media_type = "text/event-stream"
 
@@ -124,7 +130,9 @@ class _EventStream(Response):
                     going.cancel()
                     await asyncio.gather(going, return_exceptions=True)
 
-    async def _serve(self, writer: _Writer, validity: Validity, feed: Feed, wake: asyncio.Event) -> None:
+    async def _serve(
+        self, writer: _Writer, validity: Validity, feed: Feed, wake: asyncio.Event
+    ) -> None:
         await feed.caught_up()
         if feed.error is not None:
             raise feed.error
@@ -151,7 +159,8 @@ class _EventStream(Response):
 
 
 class _Writer:
-    """Writes to one reader, for as long as it reads. Nothing waits for it but what it has not taken yet."""
+    """Writes to one reader, for as long as it reads. Nothing waits for it but what it has not taken
+    yet."""
 
     def __init__(self, core: Core, scope: Scope, send: Send, going: asyncio.Task[None]) -> None:
         self._core, self._scope, self._send, self._going = core, scope, send, going

@@ -1,8 +1,9 @@
 """What people watch, made once for all who watch the same.
 
-A feed is one thing (a list, a workspace) in one form, as one person is shown it. It is loaded when something that concerns it
-has changed, and rendered when it is not what it was; its readers take the newest whenever they come to it. So a change costs the
-same for one stream of a person as for forty, and a reader that is slow, or does not read at all, costs nothing.
+A feed is one thing (a list, a workspace) in one form, as one person is shown it. It is loaded when
+something that concerns it has changed, and rendered when it is not what it was; its readers take
+the newest whenever they come to it. So a change costs the same for one stream of a person as for
+forty, and a reader that is slow, or does not read at all, costs nothing.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from moorage.server.tasks import until_one_ends
 T_co = TypeVar("T_co", covariant=True)
 
 LOADS = 2
-"""Feeds that load at the same time, so that requests find a free connection to the database when all feeds load at once."""
+"""Feeds that load at the same time, so that requests find a free connection to the database when
+all feeds load at once."""
 REST = 3.0
-"""A feed rests so many times as long as it worked: the largest list, changing all the time, takes a quarter of a processor."""
+"""A feed rests so many times as long as it worked: the largest list, changing all the time, takes a
+quarter of a processor."""
 
 _log = log.get(part="server.http")
 
@@ -81,7 +84,8 @@ class Feed:
                     if fresh is None:
                         self.gone = True
                         return
-                    # What is the same is made anew for those who have just come alone: the times in it have moved on.
+                    # What is the same is made anew for those who have just come alone: the times in
+                    # it have moved on.
                     self.newest = render(fresh)
                     if fresh != known:
                         known, self.version = fresh, self.version + 1
@@ -132,7 +136,8 @@ class Feeds:
     async def read(
         self, core: Core, form: str, subject: Subject[Any], render: Callable[[Any], bytes]
     ) -> AsyncIterator[tuple[Feed, asyncio.Event]]:
-        """The feed, begun for its first reader and ended after its last; and what is set when there is something new.
+        """The feed, begun for its first reader and ended after its last; and what is set when there
+        is something new.
 
         `form`: what `render` makes, as the same thing may be watched in several.
         """

@@ -1,4 +1,5 @@
-"""What surrounds every request, in one ASGI middleware: id, limit, CSRF, timing, and the last resort for errors."""
+"""What surrounds every request, in one ASGI middleware: id, limit, CSRF, timing, and the last
+resort for errors."""
 
 from __future__ import annotations
 
@@ -74,7 +75,9 @@ class RequestMiddleware:
         if scope["type"] == "websocket" or scope["method"] in _BODILESS:
             return receive
         limit = self._core.settings.request_limit
-        error = TooLarge(f"The request is larger than {limit} bytes.", code="request-too-large", limit=limit)
+        error = TooLarge(
+            f"The request is larger than {limit} bytes.", code="request-too-large", limit=limit
+        )
         declared = HTTPConnection(scope).headers.get("content-length", "0")
         if declared.isdigit() and int(declared) > limit:
             raise error
@@ -90,7 +93,9 @@ class RequestMiddleware:
                 raise error
         return _replay(bytes(body), receive)
 
-    async def _fail(self, scope: Scope, receive: Receive, answer: _Answer, error: Exception) -> None:
+    async def _fail(
+        self, scope: Scope, receive: Receive, answer: _Answer, error: Exception
+    ) -> None:
         if answer.started:
             return  # too late to say anything: the connection is cut
         if scope["type"] == "websocket":
@@ -112,7 +117,11 @@ class _Answer:
         self.status = 500
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] in ("http.response.start", "websocket.http.response.start", "websocket.accept"):
+        if message["type"] in (
+            "http.response.start",
+            "websocket.http.response.start",
+            "websocket.accept",
+        ):
             self.started = True
             self.status = message.get("status", 101)
             message.setdefault("headers", [])
@@ -125,7 +134,8 @@ class _Answer:
 
 
 def route_label(scope: Scope) -> str:
-    """The path with its parameters' names in place of their values; "other" when there is no such route."""
+    """The path with its parameters' names in place of their values; "other" when there is no such
+    route."""
     if "route" not in scope:
         return "other"
     path: str = scope["path"]
@@ -142,7 +152,11 @@ async def deny(websocket: WebSocket, response: Response) -> None:
 
 
 def _as_request(scope: Scope) -> Request:
-    return Request(scope) if scope["type"] == "http" else Request({**scope, "type": "http", "method": "GET"})
+    return (
+        Request(scope)
+        if scope["type"] == "http"
+        else Request({**scope, "type": "http", "method": "GET"})
+    )
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

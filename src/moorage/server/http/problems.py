@@ -1,4 +1,5 @@
-"""Errors as `application/problem+json` (RFC 9457): the one place where an error becomes an HTTP answer."""
+"""Errors as `application/problem+json` (RFC 9457): the one place where an error becomes an HTTP
+answer."""
 
 from __future__ import annotations
 
@@ -40,17 +41,24 @@ _CODES = {
 }
 
 Problem = dict[str, Any]
-"""`type`, `title`, `status`, `code`, `detail`, `hint`, `request_id`, and, where they apply, `field`, `problems`."""
+"""`type`, `title`, `status`, `code`, `detail`, `hint`, `request_id`, and, where they apply,
+`field`, `problems`."""
 
 
 def problem_of(error: Exception, request_id: str) -> Problem:
-    """What an error says to a client. Of errors that nobody foresaw, it says nothing but the request's id."""
+    """What an error says to a client. Of errors that nobody foresaw, it says nothing but the
+    request's id."""
     if isinstance(error, MoorageError):
         extra: dict[str, Any] = dict(error.details)
         if isinstance(error, InvalidInput) and error.field:
             extra["field"] = error.field
         return _problem(
-            error.status, error.code, error.message, hint=error.hint, request_id=request_id, extra=extra
+            error.status,
+            error.code,
+            error.message,
+            hint=error.hint,
+            request_id=request_id,
+            extra=extra,
         )
     if isinstance(error, RequestValidationError):
         return _of_validation(error, request_id)
@@ -67,7 +75,8 @@ RenderProblem = Callable[[Request, Problem], Response]
 
 
 def install(app: FastAPI, render: RenderProblem | None = None) -> None:
-    """Every error that a route raises, and FastAPI's own, becomes a problem. `render`: of pages, when there are any."""
+    """Every error that a route raises, and FastAPI's own, becomes a problem. `render`: of pages,
+    when there are any."""
     app.state.render_problem = render
     for kind in (MoorageError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
@@ -77,7 +86,10 @@ async def answer(request: Request, error: Exception) -> Response:
     """Somebody's mistake is an answer; a fault of this installation is a line in its log too."""
     if isinstance(error, MoorageError) and error.status >= 500 and error.__cause__ is not None:
         _log.warning(
-            "not served", path=request.scope["path"], code=error.code, cause=repr(error.__cause__)[:500]
+            "not served",
+            path=request.scope["path"],
+            code=error.code,
+            cause=repr(error.__cause__)[:500],
         )
     problem = problem_of(error, request_id_of(request.scope))
     headers = dict(getattr(error, "headers", None) or {})
@@ -93,7 +105,13 @@ async def answer(request: Request, error: Exception) -> Response:
 
 
 def _problem(
-    status: int, code: str, detail: str, *, request_id: str, hint: str = "", extra: Problem | None = None
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    request_id: str,
+    hint: str = "",
+    extra: Problem | None = None,
 ) -> Problem:
     return (extra or {}) | {
         "type": "about:blank",
@@ -113,7 +131,11 @@ def _of_validation(error: RequestValidationError, request_id: str) -> Problem:
         problems.append({"field": place, "message": item["msg"]})
     if any(item["type"] == "json_invalid" for item in error.errors()):
         return _problem(
-            400, "bad-request", "The body is no JSON.", hint=problems[0]["message"], request_id=request_id
+            400,
+            "bad-request",
+            "The body is no JSON.",
+            hint=problems[0]["message"],
+            request_id=request_id,
         )
     first = problems[0]
     detail = f"{first['field']}: {first['message']}." if first["field"] else f"{first['message']}."

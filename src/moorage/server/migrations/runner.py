@@ -1,6 +1,7 @@
 """Looks at the database's version before anything is written, and migrates it when it is older.
 
-Revisions are numbers (`0001`, `0002`, …), so that an older Moorage can tell a newer database without knowing it.
+Revisions are numbers (`0001`, `0002`, …), so that an older Moorage can tell a newer database
+without knowing it.
 """
 
 from __future__ import annotations
@@ -38,14 +39,18 @@ async def migrate(engine: AsyncEngine, file: Path | None) -> None:
     try:
         async with engine.connect() as connection:
             if engine.dialect.name == "postgresql":
-                await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": Lock.MIGRATE})
+                await connection.execute(
+                    text("SELECT pg_advisory_lock(:key)"), {"key": Lock.MIGRATE}
+                )
                 await connection.commit()
             try:
                 await connection.run_sync(_migrate)
             finally:
                 if engine.dialect.name == "postgresql":
                     await connection.rollback()
-                    await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": Lock.MIGRATE})
+                    await connection.execute(
+                        text("SELECT pg_advisory_unlock(:key)"), {"key": Lock.MIGRATE}
+                    )
     except (DBAPIError, OSError) as error:
         raise Misconfigured(
             f"The database cannot be used: {_reason(error)}.",
@@ -68,7 +73,8 @@ def _migrate(connection: Connection) -> None:
 
 
 def _is_current(current: str, tables: set[str]) -> bool:
-    """Whether nothing is to be done. Raises `Misconfigured` for a database that this version must not touch."""
+    """Whether nothing is to be done. Raises `Misconfigured` for a database that this version must
+    not touch."""
     if not current and tables - {"alembic_version"}:
         raise Misconfigured(
             "The database holds tables, but none of Moorage's.",
@@ -96,14 +102,16 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _look_at_file(file: Path) -> None:
-    """Reads the version from SQLite's file before the engine opens it, which would switch it to WAL."""
+    """Reads the version from SQLite's file before the engine opens it, which would switch it to
+    WAL."""
     if not file.exists() or file.stat().st_size == 0:
         return
     try:
         connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
         try:
             names = {
-                row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+                row[0]
+                for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             }
             row: Any = None
             if "alembic_version" in names:

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from moorage.devfile import FILE_NAMES, FOLDER
 from moorage.server.repositories import errors, rules
-from moorage.server.repositories.commits import Commit, File, FileTooLargeError, NotTextError, Reading
+from moorage.server.repositories.commits import (
+    Commit,
+    File,
+    FileTooLargeError,
+    NotTextError,
+    Reading,
+)
 from moorage.server.repositories.services import RepositoryReader
 from moorage.translation.devcontainer import FILE_NAMES as DEVCONTAINER_NAMES
 

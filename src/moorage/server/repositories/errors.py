@@ -47,7 +47,9 @@ def error_of(words: str, repository: Repository, *, limit: int) -> MoorageError:
                 "Look at the URL: it is the one that git clone takes.",
             )
     return _error(
-        "repository-unreadable", f"Git cannot read {repository.url}: {_last(words)}", "Look at the URL."
+        "repository-unreadable",
+        f"Git cannot read {repository.url}: {_last(words)}",
+        "Look at the URL.",
     )
 
 
@@ -147,7 +149,9 @@ def devfile_too_large(path: str, size: int, limit: int) -> MoorageError:
 
 
 def no_text(path: str) -> MoorageError:
-    return InvalidInput(f"The file {path} is not text in UTF-8.", code="devfile-invalid", field="devfile")
+    return InvalidInput(
+        f"The file {path} is not text in UTF-8.", code="devfile-invalid", field="devfile"
+    )
 
 
 def _private(repository: Repository) -> InvalidInput:

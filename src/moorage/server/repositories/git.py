@@ -121,7 +121,9 @@ class Git:
     async def branches(self) -> list[str]:
         """Raises `GitFailed`."""
         output = await self._run("ls-remote", "--quiet", "--heads", "origin")
-        return [line.split("refs/heads/", 1)[1] for line in output.splitlines() if "refs/heads/" in line]
+        return [
+            line.split("refs/heads/", 1)[1] for line in output.splitlines() if "refs/heads/" in line
+        ]
 
     @asynccontextmanager
     async def objects(self) -> AsyncIterator[Objects]:
@@ -262,7 +264,9 @@ def _http(repository: Repository, way: Way) -> list[tuple[str, str]]:
         settings.append((name, f"Authorization: Basic {token}"))
     if way.addresses and not is_address(repository.host):  # an address is connected to as it is
         listed = ",".join(map(bracketed, way.addresses))
-        settings.append(("http.curloptResolve", f"{repository.host}:{repository.reached_at}:{listed}"))
+        settings.append(
+            ("http.curloptResolve", f"{repository.host}:{repository.reached_at}:{listed}")
+        )
     return settings
 
 
@@ -273,7 +277,9 @@ def _ssh(repository: Repository, folder: Path, way: Way) -> str:
     known_hosts, configuration = folder / "known_hosts", folder / "ssh_config"
     known_hosts.write_text(ssh.known_hosts_of(way.ssh, repository.host))
     configuration.write_text(
-        ssh.configuration(way.ssh, host=repository.host, address=way.addresses[0], known_hosts=known_hosts)
+        ssh.configuration(
+            way.ssh, host=repository.host, address=way.addresses[0], known_hosts=known_hosts
+        )
     )
     return f"ssh -F {shlex.quote(str(configuration))}"
 

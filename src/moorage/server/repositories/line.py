@@ -71,7 +71,10 @@ class Line:
             raise
 
     def _has_room(self, person: str) -> bool:
-        return self._running.total() < self._bounds.at_once and self._running[person] < self._bounds.each
+        return (
+            self._running.total() < self._bounds.at_once
+            and self._running[person] < self._bounds.each
+        )
 
     def _leave(self, person: str) -> None:
         self._running[person] -= 1

@@ -54,7 +54,9 @@ def check_repository(text: str) -> Repository:
     if not url:
         raise _refused("A repository is needed: the URL that git clone would be given.")
     if _CONTROL.search(url) or url.startswith("-") or "\\" in url:
-        raise _refused("This is no URL of a repository: it holds characters that a URL cannot hold.")
+        raise _refused(
+            "This is no URL of a repository: it holds characters that a URL cannot hold."
+        )
     if "://" not in url and (match := _SCP.fullmatch(url)):
         url = f"ssh://{match['user'] or ''}{match['host']}/{match['path'].lstrip('/')}"
     try:
@@ -75,7 +77,9 @@ def check_repository(text: str) -> Repository:
     return replace(repository, url=f"{parts.scheme}://{user}{repository.authority}{parts.path}")
 
 
-def check_host(repository: Repository, *, allowed: tuple[str, ...], denied: tuple[str, ...]) -> None:
+def check_host(
+    repository: Repository, *, allowed: tuple[str, ...], denied: tuple[str, ...]
+) -> None:
     """Raises `Forbidden` for a host that the settings do not allow."""
     if _matches(repository, denied) or not _matches(repository, allowed):
         raise Forbidden(
@@ -102,7 +106,9 @@ def check_ref(ref: str) -> str:
         or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
     )
     if ref and wrong:
-        raise InvalidInput(f"{ref[:100]!r} can be no branch, tag or commit.", code="ref-invalid", field="ref")
+        raise InvalidInput(
+            f"{ref[:100]!r} can be no branch, tag or commit.", code="ref-invalid", field="ref"
+        )
     return ref
 
 
@@ -146,7 +152,8 @@ def _check_parts(parts: SplitResult) -> str:
         raise _refused("The URL's user name cannot be used.")
     if parts.query or parts.fragment:
         raise _refused(
-            "The URL of a repository has no ? and no #.", hint="Give the ref and the devfile on their own."
+            "The URL of a repository has no ? and no #.",
+            hint="Give the ref and the devfile on their own.",
         )
     if not parts.path.strip("/"):
         raise _refused("The URL names a host, but no repository on it.")

@@ -97,7 +97,9 @@ class RepositoryReader:
                         raise errors.missing_ref(ref, await _branches(git)) from failure
                     target = await self._redirect(repository, way, failure.words)
                     if target is None:
-                        raise errors.error_of(failure.words, repository, limit=limits.transfer) from failure
+                        raise errors.error_of(
+                            failure.words, repository, limit=limits.transfer
+                        ) from failure
             repository = target
         raise errors.error_of("it redirects too often", repository, limit=0)
 
@@ -175,7 +177,8 @@ async def _to_its_end(asking: Coroutine[Any, Any, list[str]]) -> list[str]:
 async def addresses_of(host: str) -> list[str]:
     """Addresses of a host's name. Raises `OSError` when it is not known."""
     if host.endswith(".localhost"):
-        return ["127.0.0.1"]  # RFC 6761, 6.3: whatever a resolver says, programs may take it for this machine
+        # RFC 6761, 6.3: whatever a resolver says, programs may take it for this machine
+        return ["127.0.0.1"]
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -189,4 +192,7 @@ async def _branches(git: Git) -> list[str]:
 
 def _proxy(repository: Repository) -> str:
     """The URL of the proxy on the way; "" when there is none."""
-    return proxy_of(f"{repository.scheme}://{bracketed(repository.host)}:{repository.reached_at}") or ""
+    return (
+        proxy_of(f"{repository.scheme}://{bracketed(repository.host)}:{repository.reached_at}")
+        or ""
+    )

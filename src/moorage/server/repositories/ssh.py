@@ -73,7 +73,8 @@ def configuration(known: SshHost, *, host: str, address: str, known_hosts: Path)
     options = {
         "HostName": address,
         "HostKeyAlias": host,
-        "User": "git",  # where the URL names none; the server's own account's name is nobody's business
+        # where the URL names none; the server's own account's name is nobody's business
+        "User": "git",
         "BatchMode": "yes",
         "ConnectTimeout": "10",
         "LogLevel": "ERROR",  # a host's banner is not repeated

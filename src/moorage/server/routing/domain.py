@@ -8,6 +8,9 @@ from moorage.server.routing.feed import RouteFeed
 
 ROUTING = Domain(
     name="routing",
-    background={"server.routing": services.follow, "server.routing.expiry": services.keep_forgetting},
+    background={
+        "server.routing": services.follow,
+        "server.routing.expiry": services.keep_forgetting,
+    },
     parts=lambda core: (RouteFeed(core.settings.origin),),
 )

@@ -13,7 +13,8 @@ from moorage.server.routing.table import Facts, GrantKey, SessionKey
 from moorage.server.routing.zones import Zones
 
 BEHIND = 10_000
-"""Changes that may wait for a gateway; one that falls further behind is sent away, and gets the whole table anew."""
+"""Changes that may wait for a gateway; one that falls further behind is sent away, and gets the
+whole table anew."""
 
 
 class Listener:
@@ -44,8 +45,8 @@ class Listener:
 
 
 class RouteFeed:
-    """Each zone has revisions of its own, which count within this replica; a gateway that comes from another gets a whole
-    table first anyway."""
+    """Each zone has revisions of its own, which count within this replica; a gateway that comes
+    from another gets a whole table first anyway."""
 
     def __init__(self, server_url: str) -> None:
         self._server_url = server_url
@@ -76,7 +77,9 @@ class RouteFeed:
     def session_keys(self) -> frozenset[SessionKey]:
         return self._zones.session_keys()
 
-    def session_keys_of(self, sessions: AbstractSet[str], users: AbstractSet[int]) -> frozenset[SessionKey]:
+    def session_keys_of(
+        self, sessions: AbstractSet[str], users: AbstractSet[int]
+    ) -> frozenset[SessionKey]:
         """The keys of these sessions, by their ids, and of all sessions of these users."""
         return self._zones.session_keys_of(sessions, users)
 

@@ -53,12 +53,16 @@ async def forget_expired(core: Core) -> None:
 async def _everything(core: Core) -> Facts:
     async with core.database.read() as session:
         rows = await session.stream(_workspaces().execution_options(yield_per=200))
-        routes: dict[str, Placed | None] = {row.name: Placed(zone, route_of(row)) async for row, zone in rows}
+        routes: dict[str, Placed | None] = {
+            row.name: Placed(zone, route_of(row)) async for row, zone in rows
+        }
     return Facts(routes=routes, sessions=await _sessions(core, ()), grants=await _grants(core))
 
 
 async def _news(core: Core, feed: RouteFeed, pending: list[Changed]) -> Facts:
-    names = {change.workspace for change in pending if isinstance(change, DesiredChanged | ActualChanged)}
+    names = {
+        change.workspace for change in pending if isinstance(change, DesiredChanged | ActualChanged)
+    }
     facts = Facts(routes=dict.fromkeys(names))
     if names:
         async with core.database.read() as session:
@@ -85,7 +89,8 @@ def _workspaces() -> Select[Workspace, str]:
 async def _sessions(
     core: Core, known: Iterable[SessionKey], those: ColumnElement[bool] | None = None
 ) -> dict[SessionKey, contract.Session | None]:
-    """The live sessions of people who are not blocked, by the zone of each gateway that took one over.
+    """The live sessions of people who are not blocked, by the zone of each gateway that took one
+    over.
 
     Those of `known` that are not among them are gone. `those`: which are asked for; None: all.
     """

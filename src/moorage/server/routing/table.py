@@ -13,11 +13,12 @@ from moorage.server.workspaces.view import actual_of, open_path, spec_of, stages
 
 GrantKey = tuple[int, str, int]
 SessionKey = tuple[str, str]
-"""Zone and session id: a gateway knows the sessions that it took over, and a zone has one gateway (with replicas)."""
+"""Zone and session id: a gateway knows the sessions that it took over, and a zone has one gateway
+(with replicas)."""
 
 _ROUTED = frozenset({ActualState.RUNNING, ActualState.ERROR, ActualState.UNKNOWN})
-"""States in which a workspace that had an address is probably still there: trouble of the agent, or its silence, takes
-nothing away from the people who work in it."""
+"""States in which a workspace that had an address is probably still there: trouble of the agent, or
+its silence, takes nothing away from the people who work in it."""
 
 
 def route_of(workspace: Workspace) -> Route:

@@ -1,7 +1,8 @@
 """What is so, by zone: a gateway carries the workspaces of one zone, and is told of no other. Pure.
 
-A session belongs where a gateway took it over, and may be in several zones. A grant belongs where its workspace is. Taking news in costs what the news are, however many zones
-there are and whatever they hold.
+A session belongs where a gateway took it over, and may be in several zones. A grant belongs where
+its workspace is. Taking news in costs what the news are, however many zones there are and whatever
+they hold.
 """
 
 from __future__ import annotations
@@ -54,9 +55,13 @@ class Zones:
         """By zone and id."""
 
     def session_keys(self) -> frozenset[SessionKey]:
-        return frozenset((zone, key) for zone, sessions in self._sessions.items() for key in sessions)
+        return frozenset(
+            (zone, key) for zone, sessions in self._sessions.items() for key in sessions
+        )
 
-    def session_keys_of(self, sessions: AbstractSet[str], users: AbstractSet[int]) -> frozenset[SessionKey]:
+    def session_keys_of(
+        self, sessions: AbstractSet[str], users: AbstractSet[int]
+    ) -> frozenset[SessionKey]:
         """The keys of these sessions, by their ids, and of all sessions of these users."""
         return frozenset(
             (zone, key)
@@ -113,7 +118,9 @@ class Zones:
             del self._sessions[zone]
         zones[zone].removed_sessions.append(session_id)
 
-    def _learn_route(self, name: str, placed: Placed | None, zones: defaultdict[str, Delta]) -> None:
+    def _learn_route(
+        self, name: str, placed: Placed | None, zones: defaultdict[str, Delta]
+    ) -> None:
         before = self._places.get(name)
         if placed == before:
             return
@@ -130,7 +137,9 @@ class Zones:
                 self._names[placed.zone][name] = None
             self._places[name] = placed
 
-    def _learn_grant(self, key: GrantKey, grant: Grant | None, zones: defaultdict[str, Delta]) -> None:
+    def _learn_grant(
+        self, key: GrantKey, grant: Grant | None, zones: defaultdict[str, Delta]
+    ) -> None:
         workspace = key[1]
         known = self._grants.get(workspace, {}).get(key)
         if grant == known:

@@ -1,7 +1,9 @@
-"""Where the database is, and how it is connected to: the setting `database`, read once, for all connections alike.
+"""Where the database is, and how it is connected to: the setting `database`, read once, for all
+connections alike.
 
-A URL of PostgreSQL is written as libpq takes it (PostgreSQL's manual, "Connection URIs" and "SSL Support"). What TLS its
-parameters ask for is the same here as there; asyncpg, which knows them by other names, is told what they mean.
+A URL of PostgreSQL is written as libpq takes it (PostgreSQL's manual, "Connection URIs" and "SSL
+Support"). What TLS its parameters ask for is the same here as there; asyncpg, which knows them by
+other names, is told what they mean.
 """
 
 from __future__ import annotations
@@ -48,13 +50,15 @@ class DatabaseAddress:
 
 
 def database_address(setting: str, file: Path) -> DatabaseAddress:
-    """`file`: SQLite's, where the setting is "". Raises `Misconfigured`, in words that no password is part of."""
+    """`file`: SQLite's, where the setting is "". Raises `Misconfigured`, in words that no password
+    is part of."""
     if not setting:
         return DatabaseAddress(make_url(f"sqlite+aiosqlite:///{file}"))
     try:
         url = make_url(setting)
     except (ArgumentError, ValueError):
-        # Their own words may hold a part of the password, where it has characters that were to be written as %….
+        # Their own words may hold a part of the password, where it has characters that were to be
+        # written as %….
         raise _wrong("The setting database is no URL.") from None
     backend = url.drivername.split("+")[0]
     if backend == "sqlite":
@@ -68,7 +72,9 @@ def _postgres(url: URL) -> DatabaseAddress:
     given = _parameters(url)
     place = {name: given[name] for name in _PLACE if name in given and name != "dbname"}
     url = url.set(
-        drivername="postgresql+asyncpg", query=place, database=given.get("dbname") or url.database or None
+        drivername="postgresql+asyncpg",
+        query=place,
+        database=given.get("dbname") or url.database or None,
     )
     if "," in (url.host or ""):
         raise _wrong(
@@ -130,7 +136,8 @@ def _session(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tls(given: dict[str, Any]) -> dict[str, Any]:
-    """The argument `ssl`; none where neither the URL nor libpq's environment says anything: asyncpg then prefers TLS."""
+    """The argument `ssl`; none where neither the URL nor libpq's environment says anything: asyncpg
+    then prefers TLS."""
     said = {name: given.get(name) or os.environ.get(f"PG{name.upper()}") for name in _TLS}
     if not any(said.values()):
         return {}
@@ -138,7 +145,8 @@ def _tls(given: dict[str, Any]) -> dict[str, Any]:
     mode = said["sslmode"] or ("verify-full" if root == _SYSTEM else "prefer")
     if mode not in _MODES:
         raise _wrong(
-            "sslmode in the database's URL is none that there is.", f"There are {', '.join(_MODES)}."
+            "sslmode in the database's URL is none that there is.",
+            f"There are {', '.join(_MODES)}.",
         )
     if root == _SYSTEM and mode != "verify-full":
         raise _wrong(
@@ -155,8 +163,11 @@ def _tls(given: dict[str, Any]) -> dict[str, Any]:
     return {"ssl": _context(mode, root, said["sslcert"], said["sslkey"])}
 
 
-def _context(mode: str, root: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
-    """With `require`, CAs that are there are heeded as with `verify-ca`, which is what libpq does."""
+def _context(
+    mode: str, root: str | None, certificate: str | None, key: str | None
+) -> ssl.SSLContext:
+    """With `require`, CAs that are there are heeded as with `verify-ca`, which is what libpq
+    does."""
     root = root or _usual("root.crt")
     certificate = certificate or _usual("postgresql.crt")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -175,7 +186,9 @@ def _context(mode: str, root: str | None, certificate: str | None, key: str | No
         )
     if certificate:
         with _readable("sslcert", certificate):
-            context.load_cert_chain(certificate, key or _usual("postgresql.key"), password=lambda: "")
+            context.load_cert_chain(
+                certificate, key or _usual("postgresql.key"), password=lambda: ""
+            )
     return context
 
 

@@ -1,8 +1,9 @@
-"""Notifications that something has changed: which thing, never what. Whoever hears of one reads the database.
+"""Notifications that something has changed: which thing, never what. Whoever hears of one reads the
+database.
 
-`LocalChanges` carries them inside one process (SQLite); `PostgresChanges`, in `changes_postgres`, between replicas, by
-LISTEN and NOTIFY inside the transaction that made the change. Either may lose one when a connection breaks; `RESYNC` then
-says: read everything anew.
+`LocalChanges` carries them inside one process (SQLite); `PostgresChanges`, in `changes_postgres`,
+between replicas, by LISTEN and NOTIFY inside the transaction that made the change. Either may lose
+one when a connection breaks; `RESYNC` then says: read everything anew.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 class Changed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
     """Base of all notifications. Each domain has its own, in its `changes`, with a tag of its own.
 
-    What is sent keeps its form (`kind`, `key`, `agent`): replicas of two versions hear each other during an upgrade.
+    What is sent keeps its form (`kind`, `key`, `agent`): replicas of two versions hear each other
+    during an upgrade.
     """
 
 
@@ -96,8 +98,9 @@ class Changes(Protocol):
     async def after_commit(self, changes: Sequence[Changed]) -> None: ...
 
     async def claim(self, agent: int, holder: object) -> bool:
-        """Whether `holder` (a connection) may serve this agent; True until `release`, or until a `RESYNC`, after which it
-        must be claimed anew. At most one holder at one replica has it. Raises `Unavailable` when nobody can say."""
+        """Whether `holder` (a connection) may serve this agent; True until `release`, or until a
+        `RESYNC`, after which it must be claimed anew. At most one holder at one replica has it.
+        Raises `Unavailable` when nobody can say."""
 
     async def release(self, agent: int, holder: object) -> None:
         """Does nothing when another holder has it by now."""
@@ -107,7 +110,8 @@ class Changes(Protocol):
 
 
 class LocalChanges:
-    """Inside one process. There is one server on a SQLite database, so that every claim is granted."""
+    """Inside one process. There is one server on a SQLite database, so that every claim is
+    granted."""
 
     def __init__(self) -> None:
         self._subscribers = Subscribers()

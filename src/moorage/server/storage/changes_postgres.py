@@ -1,7 +1,9 @@
-"""Notifications between replicas, by PostgreSQL's LISTEN and NOTIFY; and claims, as its advisory locks.
+"""Notifications between replicas, by PostgreSQL's LISTEN and NOTIFY; and claims, as its advisory
+locks.
 
-Both hang on one connection that does nothing else. When it breaks, notifications may have been missed and the locks are
-gone: everyone hears `RESYNC`, once there is a new one. A replica that dies gives its locks back by dying.
+Both hang on one connection that does nothing else. When it breaks, notifications may have been
+missed and the locks are gone: everyone hears `RESYNC`, once there is a new one. A replica that dies
+gives its locks back by dying.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ _log = log.get(part="server.changes")
 
 
 class PostgresChanges:
-    """`arguments`: of `asyncpg.connect`, as the database's other connections have them. `kinds`: all that may be heard."""
+    """`arguments`: of `asyncpg.connect`, as the database's other connections have them. `kinds`:
+    all that may be heard."""
 
     def __init__(self, arguments: Mapping[str, Any], kinds: Iterable[type[Changed]]) -> None:
         self._decode = decoder(kinds)
@@ -60,7 +63,9 @@ class PostgresChanges:
                 return self._claimed[agent] is holder
             connection = self._connection
             try:
-                granted = await self._fetch("SELECT pg_try_advisory_lock($1, $2)", AGENT_CLAIMS, agent)
+                granted = await self._fetch(
+                    "SELECT pg_try_advisory_lock($1, $2)", AGENT_CLAIMS, agent
+                )
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 raise _away() from error
             if granted is None or connection is not self._connection:

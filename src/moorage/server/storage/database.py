@@ -1,4 +1,5 @@
-"""The database: SQLite or PostgreSQL, through SQLAlchemy. `read` and `write` are the only ways in."""
+"""The database: SQLite or PostgreSQL, through SQLAlchemy. `read` and `write` are the only ways
+in."""
 
 from __future__ import annotations
 
@@ -9,7 +10,12 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, event, func, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.orm import DeclarativeBase
 
 from moorage.kernel.clock import Clock, SystemClock
@@ -21,7 +27,8 @@ from moorage.server.storage.locks import Lock
 BUSY_SECONDS = 5
 """How long SQLite waits for another process's transaction."""
 _AWAY = ("08", "53", "57P")
-"""SQLSTATEs of PostgreSQL that is not there, has no room, or starts or ends (PostgreSQL's manual, appendix A)."""
+"""SQLSTATEs of PostgreSQL that is not there, has no room, or starts or ends (PostgreSQL's manual,
+appendix A)."""
 
 _MET = ("40001", "40P01")
 """Of a transaction that PostgreSQL ended since another one wanted the same."""
@@ -34,7 +41,11 @@ class Base(DeclarativeBase):
 def make_engine(address: DatabaseAddress, *, pool: int = 5) -> AsyncEngine:
     if not address.sqlite:
         return create_async_engine(
-            address.url, pool_size=pool, max_overflow=0, pool_pre_ping=True, connect_args=address.arguments
+            address.url,
+            pool_size=pool,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args=address.arguments,
         )
     engine = create_async_engine(
         address.url, pool_size=pool, max_overflow=0, connect_args={"timeout": BUSY_SECONDS}
@@ -55,7 +66,8 @@ class Database:
         self._session = async_sessionmaker(engine, expire_on_commit=False)
         self._write_engine = engine.execution_options(moorage_write=True)
         sqlite = engine.dialect.name == "sqlite"
-        # SQLite has one writer at a time: waiting for it here is fair, and does not poll as SQLite would.
+        # SQLite has one writer at a time: waiting for it here is fair, and does not poll as SQLite
+        # would.
         self._writer: AbstractAsyncContextManager[Any] = asyncio.Lock() if sqlite else nullcontext()
 
     @asynccontextmanager
@@ -68,7 +80,9 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One transaction: commits at the end, or rolls back when the block raises."""
         changes: list[Changed] = []
-        made = self._session(bind=self._write_engine, info={"changes": changes, "clock": self._clock})
+        made = self._session(
+            bind=self._write_engine, info={"changes": changes, "clock": self._clock}
+        )
         committing = False
         try:
             with _told():
@@ -79,7 +93,8 @@ class Database:
                         await self._changes.before_commit(session, changes)
                     committing = True
         finally:
-            # Also when it was cancelled meanwhile: it may have been committed, and hearing of nothing harms nobody.
+            # Also when it was cancelled meanwhile: it may have been committed, and hearing of
+            # nothing harms nobody.
             if committing and changes:
                 await self._changes.after_commit(changes)
 
@@ -98,7 +113,8 @@ def time_of(session: AsyncSession) -> float:
 
 
 async def one_at_a_time(session: AsyncSession, lock: Lock) -> None:
-    """Until the end of this writing transaction, no other that asks for the same `lock` goes on, at whichever replica."""
+    """Until the end of this writing transaction, no other that asks for the same `lock` goes on, at
+    whichever replica."""
     if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time
         await session.execute(select(func.pg_advisory_xact_lock(int(lock))))
 
@@ -110,7 +126,8 @@ def changed_one(result: object) -> bool:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """A database that does not answer, or has no space left, as an error for a person. Raises `Unavailable`."""
+    """A database that does not answer, or has no space left, as an error for a person. Raises
+    `Unavailable`."""
     try:
         yield
     except (OperationalError, InterfaceError, OSError) as error:
@@ -122,7 +139,9 @@ def _told() -> Iterator[None]:
                 code="database-busy",
                 hint="Try again.",
             ) from error
-        if error.connection_invalidated or str(getattr(error.orig, "sqlstate", "")).startswith(_AWAY):
+        if error.connection_invalidated or str(getattr(error.orig, "sqlstate", "")).startswith(
+            _AWAY
+        ):
             raise unavailable(str(error.orig)) from error
         raise
 
@@ -143,14 +162,21 @@ def unavailable(words: str) -> Unavailable:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions are begun by `_begin_sqlite`, not by the driver's guess
+    # transactions are begun by `_begin_sqlite`, not by the driver's guess
+    connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "cache_size = -2000"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+        "cache_size = -2000",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and writes later could not wait for another writer: it would fail at once.
+    # A transaction that reads first and writes later could not wait for another writer: it would
+    # fail at once.
     write = connection.get_execution_options().get("moorage_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

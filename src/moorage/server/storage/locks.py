@@ -1,4 +1,5 @@
-"""Names every lock that several replicas of the server share, so that no two have the same number."""
+"""Names every lock that several replicas of the server share, so that no two have the same
+number."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from enum import IntEnum
 class Lock(IntEnum):
     """A key of PostgreSQL's advisory locks (PostgreSQL manual, 13.3.5).
 
-    A number stays what it is: replicas of two versions run side by side while one is being upgraded.
+    A number stays what it is: replicas of two versions run side by side while one is being
+    upgraded.
     """
 
     MIGRATE = 0x6D6F6F72
@@ -20,7 +22,8 @@ class Lock(IntEnum):
     AGENTS = 0x6D6F6F7A
     """Names and zones of agents are looked at before one is added."""
     WORKSPACES = 0x6D6F6F6C
-    """Workspaces are counted over all agents before one is created, where the installation has a limit."""
+    """Workspaces are counted over all agents before one is created, where the installation has a
+    limit."""
 
 
 AGENT_CLAIMS = 0x6D6F

@@ -1,7 +1,8 @@
 """The web pages: server-rendered, live by server-sent events, usable without JavaScript.
 
-Pages call the domains' services, as the API does, and never the database or the API. What a page says is made in `views`
-(pure) and what a form holds is read in `forms` (pure); `pages` renders; the other modules are routes, thin.
+Pages call the domains' services, as the API does, and never the database or the API. What a page
+says is made in `views` (pure) and what a form holds is read in `forms` (pure); `pages` renders; the
+other modules are routes, thin.
 """
 
 from __future__ import annotations

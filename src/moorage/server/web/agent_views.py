@@ -98,7 +98,9 @@ def settings_panel(settings: schemas.WorkspaceSettings, text: str | None = None)
         newest=settings.newest,
         text=written,
         lines=min(max(written.count("\n") + 2, _FEWEST_LINES), _MOST_LINES),
-        said=f"Version {settings.version}" if settings.version else "Nobody has set anything: defaults",
+        said=f"Version {settings.version}"
+        if settings.version
+        else "Nobody has set anything: defaults",
         older=settings.version != settings.newest,
         editable=not settings.file,
         effective=settings.effective,
@@ -108,7 +110,9 @@ def settings_panel(settings: schemas.WorkspaceSettings, text: str | None = None)
 
 def versions(found: Iterable[schemas.SettingsVersion]) -> tuple[VersionRow, ...]:
     return tuple(
-        VersionRow(v.version, "from the agent's file" if v.source == "file" else _author(v), v.created_at)
+        VersionRow(
+            v.version, "from the agent's file" if v.source == "file" else _author(v), v.created_at
+        )
         for v in found
     )
 
@@ -132,19 +136,28 @@ def badge(agent: schemas.Agent) -> Badge:
     if agent.connected:
         return Badge("Connected", "good", "What is asked of its workspaces is done at once.")
     if agent.revoked:
-        return Badge("Revoked", "bad", "Its tokens were taken back: it cannot connect until it has new ones.")
+        return Badge(
+            "Revoked", "bad", "Its tokens were taken back: it cannot connect until it has new ones."
+        )
     if agent.last_seen:
         return Badge(
             "Not connected",
             "bad",
             "Its workspaces go on, and stay reachable; what is asked of them is done when it is back.",
         )
-    return Badge("Never connected", "quiet", "It has not been installed yet, or cannot reach this server.")
+    return Badge(
+        "Never connected", "quiet", "It has not been installed yet, or cannot reach this server."
+    )
 
 
 def runs(agent: schemas.Agent) -> str:
     """`Kubernetes v1.20.2`; a dash while it is not known."""
-    names = {"docker": "Docker", "podman": "Podman", "kubernetes": "Kubernetes", "memory": "nothing (memory)"}
+    names = {
+        "docker": "Docker",
+        "podman": "Podman",
+        "kubernetes": "Kubernetes",
+        "memory": "nothing (memory)",
+    }
     return f"{names.get(agent.runtime, agent.runtime)} {agent.runtime_version}".strip() or "–"
 
 

@@ -41,7 +41,12 @@ async def agents_page(request: Request, core: ServerCore, actor: Visitor) -> Res
 async def new_page(request: Request, core: ServerCore, actor: Visitor) -> Response:
     require(actor, Action.MANAGE_AGENTS, INSTALLATION)
     return pages.page(
-        request, "agent_new.html", actor=actor, form={"name": "", "zone_url": ""}, errors={}, problem=None
+        request,
+        "agent_new.html",
+        actor=actor,
+        form={"name": "", "zone_url": ""},
+        errors={},
+        problem=None,
     )
 
 
@@ -128,7 +133,9 @@ async def remove(core: ServerCore, actor: Visitor, name: str) -> Response:
 
 
 @router.get("/agents/{name}/ask")
-async def ask_page(request: Request, core: ServerCore, actor: Visitor, name: str, what: str) -> Response:
+async def ask_page(
+    request: Request, core: ServerCore, actor: Visitor, name: str, what: str
+) -> Response:
     """Asks before what cannot be undone, for browsers that have no dialog."""
     agent = await services.get_agent(core, actor, name)
     require(actor, Action.MANAGE_AGENTS, INSTALLATION)

@@ -1,4 +1,5 @@
-"""The page that makes a workspace. Its form may be filled by its address: `/new?repository=…&ref=…`."""
+"""The page that makes a workspace. Its form may be filled by its address:
+`/new?repository=…&ref=…`."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ async def new_page(request: Request, core: ServerCore, actor: Visitor) -> Respon
 async def create(request: Request, core: ServerCore, actor: Visitor) -> Response:
     """On to the new workspace's page, or back to the form, with what is wrong beside the field."""
     sent = await request.form()
-    form = forms.NewWorkspace.of({name: value for name, value in sent.items() if isinstance(value, str)})
+    form = forms.NewWorkspace.of(
+        {name: value for name, value in sent.items() if isinstance(value, str)}
+    )
     try:
         workspace = await services.create_workspace(
             core, actor, form.request(), gone=lambda: context.hung_up(request)
@@ -50,7 +53,11 @@ async def _page(
     error: MoorageError | None = None,
 ) -> Response:
     errors = forms.errors_of(error, FIELDS) if error else {}
-    values: dict[str, Any] = {"problem": None if errors else error, "lines": (), "devfile_problems": ()}
+    values: dict[str, Any] = {
+        "problem": None if errors else error,
+        "lines": (),
+        "devfile_problems": (),
+    }
     problems = error.details.get("problems") if error else None
     if error is not None and errors.get("devfile") and problems:
         told = views.devfile_problems(

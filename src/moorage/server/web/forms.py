@@ -34,7 +34,8 @@ NOTICES = {
     "settings-saved": "The settings are saved. Workspaces that start from now on are made by them.",
     "signed-out": "You are signed out.",
 }
-"""What a page says after something was done; its address holds the word (`?done=stop`), never the sentence."""
+"""What a page says after something was done; its address holds the word (`?done=stop`), never the
+sentence."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,14 @@ def checked(kind: type[B], **values: object) -> B:
         return kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InvalidInput(f"{first['msg']}.", field=str(first["loc"][0]) if first["loc"] else "") from error
+        raise InvalidInput(
+            f"{first['msg']}.", field=str(first["loc"][0]) if first["loc"] else ""
+        ) from error
 
 
 def environment_of(text: str) -> dict[str, str]:
-    """`KEY=value` lines; empty ones, and those that begin with `#`, say nothing. Raises `InvalidInput`, field `env`."""
+    """`KEY=value` lines; empty ones, and those that begin with `#`, say nothing. Raises
+    `InvalidInput`, field `env`."""
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -107,7 +111,8 @@ def token_of(text: str) -> str:
 
 
 def safe_next(address: str) -> str:
-    """A path of this server to go on to; `/` for anything that a browser might take for another site's."""
+    """A path of this server to go on to; `/` for anything that a browser might take for another
+    site's."""
     path = own_path(address)
     return "/" if path.startswith("/sign-in/link/") else path
 

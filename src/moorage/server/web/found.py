@@ -23,7 +23,9 @@ FIELDS = frozenset({"owner", "repository", "ref", "devfile"})
 
 
 @router.get("/agents/{agent}/found/{name}")
-async def found_page(request: Request, core: ServerCore, actor: Visitor, agent: str, name: str) -> Response:
+async def found_page(
+    request: Request, core: ServerCore, actor: Visitor, agent: str, name: str
+) -> Response:
     """Asks what is to become of it, and says what would be lost."""
     return await _page(request, core, actor, agent, name)
 
@@ -49,7 +51,9 @@ async def adopt(
         "devfile": devfile.strip(),
     }
     try:
-        made = await adoption.adopt(core, actor, agent, name, forms.checked(schemas.Adopt, mark=mark, **form))
+        made = await adoption.adopt(
+            core, actor, agent, name, forms.checked(schemas.Adopt, mark=mark, **form)
+        )
     except MoorageError as error:
         if isinstance(error, Conflict) or not forms.errors_of(error, FIELDS):
             raise

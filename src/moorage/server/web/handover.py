@@ -24,7 +24,8 @@ async def authorize(
     actor: MaybeSigned,
     redirect_uri: str = "",
 ) -> Response:
-    """Hands the browser's session over to the gateway at `redirect_uri`, after signing in when nobody is.
+    """Hands the browser's session over to the gateway at `redirect_uri`, after signing in when
+    nobody is.
 
     The `core` parameter is the gateway's own affair and goes back to it untouched.
     """

@@ -29,7 +29,8 @@ _ERRORS = {
 
 
 async def visitor(request: Request) -> Person:
-    """Who looks at the page; remembered for the page that tells of an error. Raises `NotSignedIn`."""
+    """Who looks at the page; remembered for the page that tells of an error. Raises
+    `NotSignedIn`."""
     actor = await authentication.actor(request)
     request.state.visitor = actor
     return actor
@@ -73,11 +74,14 @@ def redirect(address: str) -> Response:
 
 
 def render_problem(request: Request, problem: dict[str, Any]) -> Response:
-    """An error of a page request, as a page. Who is not signed in is sent to sign in, and comes back afterwards."""
+    """An error of a page request, as a page. Who is not signed in is sent to sign in, and comes
+    back afterwards."""
     status = int(problem["status"])
     if status == 401:
         safe = request.method in ("GET", "HEAD")
-        return redirect(forms.sign_in_address(request.url.path, request.url.query) if safe else "/sign-in")
+        return redirect(
+            forms.sign_in_address(request.url.path, request.url.query) if safe else "/sign-in"
+        )
     return page(
         request,
         "theme/message.html",

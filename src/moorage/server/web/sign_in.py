@@ -18,11 +18,17 @@ from moorage.server.web import forms, pages
 router = APIRouter()
 
 ANYWHERE = "*"
-"""After signing in, a browser is led on to a gateway and to a workspace's host; it checks the form's policy at each step."""
+"""After signing in, a browser is led on to a gateway and to a workspace's host; it checks the
+form's policy at each step."""
 
 
 @router.get("/sign-in")
-async def sign_in_page(request: Request, core: ServerCore, actor: MaybeSigned, next: str = "/") -> Response:  # noqa: A002 - the address's word
+async def sign_in_page(
+    request: Request,
+    core: ServerCore,
+    actor: MaybeSigned,
+    next: str = "/",  # noqa: A002 - the address's word
+) -> Response:
     """How to sign in; whoever is signed in goes on at once."""
     if actor is not None and actor.session:
         return pages.redirect(forms.safe_next(next))
@@ -76,7 +82,9 @@ async def sign_out(core: ServerCore, actor: MaybeSigned) -> Response:
     return response
 
 
-async def _sign_in(request: Request, core: Core, token: str, then: str, shown: str = "") -> Response:
+async def _sign_in(
+    request: Request, core: Core, token: str, then: str, shown: str = ""
+) -> Response:
     try:
         signed_in = await links.sign_in_with_link(core, token)
     except MoorageError as error:

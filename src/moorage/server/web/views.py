@@ -1,6 +1,7 @@
 """What pages show of a workspace: pure functions from what services return to what templates draw.
 
-Times are seconds since the epoch; `now` is the server's. A template decides how something looks, never what is said.
+Times are seconds since the epoch; `now` is the server's. A template decides how something looks,
+never what is said.
 """
 
 from __future__ import annotations
@@ -195,7 +196,8 @@ def abilities(workspace: schemas.Workspace, actor: Person) -> Abilities:
 
 
 def summary(workspace: schemas.Workspace, now: float) -> str:
-    """One sentence: the cause when there is one, else what is under way, else what the state means."""
+    """One sentence: the cause when there is one, else what is under way, else what the state
+    means."""
     if workspace.cause is not None:
         return workspace.cause.message
     if workspace.notice is not None:
@@ -210,7 +212,8 @@ def summary(workspace: schemas.Workspace, now: float) -> str:
 
 
 def short_repository(url: str) -> str:
-    """`https://user@git.example.com/team/app.git` → `git.example.com/team/app`: never what could be a password."""
+    """`https://user@git.example.com/team/app.git` → `git.example.com/team/app`: never what could be
+    a password."""
     if "://" in url:
         parts = urlsplit(url)
         url = f"{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -233,8 +236,9 @@ def commands(workspace: schemas.Workspace, actor: Person) -> tuple[tuple[str, st
 def devfile_problems(
     text: str, problems: Sequence[Mapping[str, Any]], *, left_out: int = 0, around: int = 2
 ) -> DevfileProblems:
-    """Problems (as `devfile.Problem.to_json` has them) beside the lines that they are about, with `around` lines before
-    and after; what is about no line of `text` stands by itself. `left_out`: how many more there are."""
+    """Problems (as `devfile.Problem.to_json` has them) beside the lines that they are about, with
+    `around` lines before and after; what is about no line of `text` stands by itself. `left_out`:
+    how many more there are."""
     lines = text.splitlines()
     by_line: dict[int, list[str]] = {}
     others = []
@@ -247,15 +251,21 @@ def devfile_problems(
             others.append(problem)
     count = len(problems)
     summary = (
-        "The devfile is not valid." if count == 1 else f"The devfile is not valid: {count} things are wrong."
+        "The devfile is not valid."
+        if count == 1
+        else f"The devfile is not valid: {count} things are wrong."
     )
     if left_out:
         summary = f"The devfile is not valid: these {count} things are wrong, and {left_out} more at least."
     return DevfileProblems(summary, _excerpt(lines, by_line, around), tuple(others))
 
 
-def _excerpt(lines: Sequence[str], by_line: Mapping[int, list[str]], around: int) -> tuple[DevfileLine, ...]:
-    near = sorted({n for at in by_line for n in range(at - around, at + around + 1) if 1 <= n <= len(lines)})
+def _excerpt(
+    lines: Sequence[str], by_line: Mapping[int, list[str]], around: int
+) -> tuple[DevfileLine, ...]:
+    near = sorted(
+        {n for at in by_line for n in range(at - around, at + around + 1) if 1 <= n <= len(lines)}
+    )
     shown: list[DevfileLine] = []
     for number in near:
         if shown and number > shown[-1].number + 1:

@@ -29,7 +29,12 @@ _FAREWELLS = events.Farewells(
 
 
 @router.get("/")
-async def list_page(request: Request, core: ServerCore, actor: Visitor, all: bool = False) -> Response:  # noqa: A002 - the API's word
+async def list_page(
+    request: Request,
+    core: ServerCore,
+    actor: Visitor,
+    all: bool = False,  # noqa: A002 - the API's word
+) -> Response:
     workspaces = await services.list_workspaces(core, actor, all)
     return pages.page(
         request,
@@ -78,7 +83,8 @@ async def workspace_page(request: Request, core: ServerCore, actor: Visitor, nam
 
 @router.get("/workspaces/{name}/live")
 async def workspace_live(core: ServerCore, actor: Visitor, name: str) -> Response:
-    """Server-sent events `workspace`: the page's content, at once and at each change, until the workspace is gone."""
+    """Server-sent events `workspace`: the page's content, at once and at each change, until the
+    workspace is gone."""
 
     def fragment(workspace: schemas.Workspace) -> str:
         now = core.clock.now()
@@ -133,7 +139,9 @@ async def delete(request: Request, core: ServerCore, actor: Visitor, name: str) 
     return _done(request, "delete", "/")
 
 
-def _list(core: Core, actor: Person, workspaces: list[schemas.Workspace], everyones: bool) -> dict[str, Any]:
+def _list(
+    core: Core, actor: Person, workspaces: list[schemas.Workspace], everyones: bool
+) -> dict[str, Any]:
     now = core.clock.now()
     return {"rows": views.rows(workspaces, actor, now), "everyones": everyones, "now": now}
 

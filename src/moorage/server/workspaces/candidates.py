@@ -17,8 +17,8 @@ from moorage.workspace_settings import RemoteDevelopment
 async def candidates_for(
     core: Core, session: AsyncSession, user_id: int, agent_id: int | None = None
 ) -> list[Candidate]:
-    """All agents, or that one alone, which then nobody else changes until the end of the transaction: a quota that has
-    room stays so until the workspace is stored."""
+    """All agents, or that one alone, which then nobody else changes until the end of the
+    transaction: a quota that has room stays so until the workspace is stored."""
     query = select(Agent).order_by(Agent.id)
     if agent_id is not None:
         query = query.where(Agent.id == agent_id).with_for_update()
@@ -27,7 +27,9 @@ async def candidates_for(
     live = select(Workspace.agent_id, func.count()).where(Workspace.terminated_at.is_(None))
     live = live.group_by(Workspace.agent_id)
     totals = {row[0]: row[1] for row in await session.execute(live)}
-    own = {row[0]: row[1] for row in await session.execute(live.where(Workspace.owner_id == user_id))}
+    own = {
+        row[0]: row[1] for row in await session.execute(live.where(Workspace.owner_id == user_id))
+    }
     now = core.clock.now()
     found = []
     for agent in agents:

@@ -18,8 +18,8 @@ from moorage.server.workspaces import loading
 from moorage.server.workspaces.view import spec_of
 
 FIRST_WORD = 2.0
-"""Seconds that logs may take to say something before the answer begins without; an error until then is an answer of its
-own."""
+"""Seconds that logs may take to say something before the answer begins without; an error until then
+is an answer of its own."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Target:
 
 
 async def reach(core: Core, actor: Person, name: str, container: str, action: Action) -> Target:
-    """Raises `NotFound`, `Forbidden`, `InvalidInput` for a container that it has not, `Elsewhere` when another
-    replica has the agent, `Unavailable` without one."""
+    """Raises `NotFound`, `Forbidden`, `InvalidInput` for a container that it has not, `Elsewhere`
+    when another replica has the agent, `Unavailable` without one."""
     async with core.database.read() as session:
         row = await loading.find(session, actor, name, action)
     spec = spec_of(row.workspace)
@@ -74,11 +74,16 @@ async def open_logs(
     follow: bool = False,
     tail: int | None = None,
 ) -> AsyncIterator[bytes]:
-    """What the container wrote. Must be iterated or closed. Raises `Unavailable` when it cannot be had."""
+    """What the container wrote. Must be iterated or closed. Raises `Unavailable` when it cannot be
+    had."""
     target = await reach(core, actor, name, container, Action.READ_LOGS)
     channel = await target.connection.open(
         lambda channel_id: contract.OpenLogs(
-            channel=channel_id, workspace=target.workspace, container=container, follow=follow, tail=tail
+            channel=channel_id,
+            workspace=target.workspace,
+            container=container,
+            follow=follow,
+            tail=tail,
         ),
         target.person,
         target.limit,

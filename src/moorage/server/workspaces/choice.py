@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from moorage.kernel.errors import InvalidInput, LimitReached, MoorageError, Unavailable
 
 PATIENCE = 60.0
-"""Seconds for which an agent may be away, as when it is being restarted, and yet be given workspaces: they wait."""
+"""Seconds for which an agent may be away, as when it is being restarted, and yet be given
+workspaces: they wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,8 @@ class Candidate:
     revoked: bool = False
     connected: bool = True
     awaited: bool = True
-    """It has connected before, or `moor up` is about to start it. One that was only registered may never come."""
+    """It has connected before, or `moor up` is about to start it. One that was only registered may
+    never come."""
     away: float = 0.0
     """Seconds since it was last there, or could first have been."""
     workspaces: int = 0
@@ -33,8 +35,8 @@ class Candidate:
 
 
 def choose(candidates: Sequence[Candidate], name: str = "") -> Candidate:
-    """`name`: that one; "": of those that nothing speaks against a connected one, then the one with the fewest workspaces,
-    then the oldest. Raises what speaks against it."""
+    """`name`: that one; "": of those that nothing speaks against a connected one, then the one with
+    the fewest workspaces, then the oldest. Raises what speaks against it."""
     if name:
         found = next((candidate for candidate in candidates if candidate.name == name), None)
         if found is None:
@@ -116,7 +118,9 @@ def _unknown(candidates: Sequence[Candidate], name: str) -> InvalidInput:
     return InvalidInput(
         f"There is no agent {name}.",
         code="agent-unknown",
-        hint=f"There are: {names}." if names else "An administrator registers one: `moor agents add`.",
+        hint=f"There are: {names}."
+        if names
+        else "An administrator registers one: `moor agents add`.",
         field="agent",
     )
 

@@ -1,8 +1,10 @@
-"""The protocol of a command over a WebSocket: the first message starts it, then input, output and sizes of the terminal.
+"""The protocol of a command over a WebSocket: the first message starts it, then input, output and
+sizes of the terminal.
 
-Of what a client sends, the first text is `{"argv": […], "env"?: {…}}`; later ones are `{"columns", "rows"}` and
-`{"taken": bytes}`; binary messages are input, an empty one its end. A client is sent binary messages, one byte for the
-stream and then its data, and texts: `{"taken": bytes}`, and last `{"exit": code}` or `{"error": "…"}`.
+Of what a client sends, the first text is `{"argv": […], "env"?: {…}}`; later ones are `{"columns",
+"rows"}` and `{"taken": bytes}`; binary messages are input, an empty one its end. A client is sent
+binary messages, one byte for the stream and then its data, and texts: `{"taken": bytes}`, and last
+`{"exit": code}` or `{"error": "…"}`.
 """
 
 from __future__ import annotations
@@ -59,13 +61,17 @@ async def serve(
     rows: int,
     credit: bool,
 ) -> None:
-    """Accepts the WebSocket, and runs the command until either side ends, or the actor may no longer reach it."""
+    """Accepts the WebSocket, and runs the command until either side ends, or the actor may no
+    longer reach it."""
     await websocket.accept()
     try:
         async with asyncio.timeout(START_SECONDS):
             start = msgspec.json.decode(await websocket.receive_text(), type=_Start)
     except (msgspec.DecodeError, KeyError, TimeoutError):
-        await _end(websocket, {"error": 'The first message must be {"argv": ["command", …]}, and come soon.'})
+        await _end(
+            websocket,
+            {"error": 'The first message must be {"argv": ["command", …]}, and come soon.'},
+        )
         return
     except WebSocketDisconnect:
         return
@@ -129,7 +135,8 @@ async def _from_client(websocket: WebSocket, channel: Channel, window: CreditWin
             said = _understood(message["text"])
         except msgspec.DecodeError:
             await _end(
-                websocket, {"error": 'A text message must be {"columns": …, "rows": …} or {"taken": …}.'}
+                websocket,
+                {"error": 'A text message must be {"columns": …, "rows": …} or {"taken": …}.'},
             )
             return
         if isinstance(said, _Taken):

@@ -1,4 +1,5 @@
-"""From a request to a stored workspace: read the devfile, translate it, and write spec and desired state at once."""
+"""From a request to a stored workspace: read the devfile, translate it, and write spec and desired
+state at once."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ async def create_workspace(
 ) -> schemas.Workspace:
     """`gone`: reading the repository ends when it does, and nothing is made.
 
-    Raises `InvalidInput` (`field` says which), `Conflict` for a name that is taken, `LimitReached`, `Unavailable`."""
+    Raises `InvalidInput` (`field` says which), `Conflict` for a name that is taken, `LimitReached`,
+    `Unavailable`."""
     require(actor, Action.CREATE_WORKSPACE, INSTALLATION)
     if request.name:
         decisions.check_title(request.name)
@@ -101,7 +103,8 @@ async def create_workspace(
                 announce(session, changed)
             break
         except IntegrityError as error:
-            # Another request took the title, or, once in two thousand million, the name, between look and write.
+            # Another request took the title, or, once in two thousand million, the name, between
+            # look and write.
             if request.name and attempt:
                 raise _taken(request.name) from error
             if attempt == ATTEMPTS - 1:
@@ -112,7 +115,9 @@ async def create_workspace(
 def _workspace(core: Core, actor: Person, plan: _Plan) -> tuple[Workspace, Changed]:
     now = core.clock.now()
     name = workspace_name(plan.agent.id, actor.user_id, short_id())
-    spec = specs.for_workspace(plan.spec, name=name, zone_url=plan.agent.zone_url, env=plan.request.env)
+    spec = specs.for_workspace(
+        plan.spec, name=name, zone_url=plan.agent.zone_url, env=plan.request.env
+    )
     workspace = Workspace(
         name=name,
         title=decisions.title_of(decisions.repository_name(plan.reading.url)),
@@ -163,7 +168,9 @@ async def _still_fits(core: Core, session: AsyncSession, actor: Person, agent: A
 
 
 def _limited(core: Core) -> bool:
-    return core.settings.workspaces_per_user is not None or core.settings.workspaces_total is not None
+    return (
+        core.settings.workspaces_per_user is not None or core.settings.workspaces_total is not None
+    )
 
 
 async def _check_limits(core: Core, session: AsyncSession, actor: Person) -> None:
@@ -174,7 +181,10 @@ async def _check_limits(core: Core, session: AsyncSession, actor: Person) -> Non
     total = await session.scalar(query) or 0
     own = await session.scalar(query.where(Workspace.owner_id == actor.user_id)) or 0
     decisions.check_limits(
-        own=own, total=total, per_user=settings.workspaces_per_user, at_all=settings.workspaces_total
+        own=own,
+        total=total,
+        per_user=settings.workspaces_per_user,
+        at_all=settings.workspaces_total,
     )
 
 

@@ -33,8 +33,8 @@ class Intent:
 def next_intent(now: Intent, request: Request, *, state: ActualState) -> Intent | None:
     """The intent after a request; None when nothing is to be changed.
 
-    To start what should run already changes nothing, unless it has failed: then it is tried anew. Raises `Conflict`
-    when the workspace is being deleted, which nothing undoes.
+    To start what should run already changes nothing, unless it has failed: then it is tried anew.
+    Raises `Conflict` when the workspace is being deleted, which nothing undoes.
     """
     if now.desired is DesiredState.TERMINATED:
         if request == "delete":
@@ -54,13 +54,15 @@ def next_intent(now: Intent, request: Request, *, state: ActualState) -> Intent 
 
 
 def accepts(*, known: int, report: ActualWorkspace) -> bool:
-    """Whether a report is news: reports may come late or twice. `known`: the newest generation reported before."""
+    """Whether a report is news: reports may come late or twice. `known`: the newest generation
+    reported before."""
     return report.generation >= known
 
 
 def with_usable_address(report: ActualWorkspace) -> ActualWorkspace:
-    """The report with its address in its one form. An address that nobody may be led to is left out, and is what is the matter with
-    that workspace: gateways, to which it would go, trust no agent's word for it."""
+    """The report with its address in its one form. An address that nobody may be led to is left
+    out, and is what is the matter with that workspace: gateways, to which it would go, trust no
+    agent's word for it."""
     if not report.address:
         return report
     try:
@@ -76,7 +78,8 @@ def with_usable_address(report: ActualWorkspace) -> ActualWorkspace:
 
 
 def address_to_lead_to(report: ActualWorkspace) -> str:
-    """Of a report that may have been stored before its address was looked at; "" when there is none to lead to."""
+    """Of a report that may have been stored before its address was looked at; "" when there is none
+    to lead to."""
     return with_usable_address(report).address
 
 
@@ -90,7 +93,8 @@ def has_ended(*, desired: DesiredState, generation: int, report: ActualWorkspace
 
 
 def check_title(title: str) -> str:
-    """Raises `InvalidInput`, field `name`: a title is a DNS label (RFC 1123), as project folders and hosts like it."""
+    """Raises `InvalidInput`, field `name`: a title is a DNS label (RFC 1123), as project folders
+    and hosts like it."""
     if not _LABEL.fullmatch(title):
         raise InvalidInput(
             f"{title!r} is no DNS label: 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends.",
@@ -98,7 +102,9 @@ def check_title(title: str) -> str:
             field="name",
         )
     if title in _RESERVED:
-        raise InvalidInput(f"{title!r} means something else here.", code="name-reserved", field="name")
+        raise InvalidInput(
+            f"{title!r} means something else here.", code="name-reserved", field="name"
+        )
     return title
 
 
@@ -126,7 +132,8 @@ def free_title(title: str, taken: frozenset[str]) -> str:
 
 
 def check_env(env: dict[str, str]) -> None:
-    """Raises `InvalidInput`, field `env`, for names that are no variables' (POSIX, 8.1) and for values with NUL."""
+    """Raises `InvalidInput`, field `env`, for names that are no variables' (POSIX, 8.1) and for
+    values with NUL."""
     for name, value in env.items():
         if not _ENV_NAME.fullmatch(name):
             raise InvalidInput(

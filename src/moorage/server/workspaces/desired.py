@@ -25,7 +25,8 @@ from moorage.server.workspaces.view import spec_of
 
 
 async def desired_of(core: Core, agent_id: int) -> list[DesiredWorkspace]:
-    """All that the agent should have; those to be deleted too, until it says that nothing is left of them."""
+    """All that the agent should have; those to be deleted too, until it says that nothing is left
+    of them."""
     return await _desired_where(core, Workspace.agent_id == agent_id)
 
 
@@ -45,7 +46,8 @@ async def _desired_where(core: Core, condition: ColumnElement[bool]) -> list[Des
 
 
 async def sent(core: Core, workspaces: Sequence[DesiredWorkspace], at: float) -> None:
-    """Notes when the newest start of each was passed to the agent for the first time: the end of `queued`."""
+    """Notes when the newest start of each was passed to the agent for the first time: the end of
+    `queued`."""
     running = [w for w in workspaces if w.desired is DesiredState.RUNNING]
     if not running:
         return
@@ -98,8 +100,8 @@ def _desired(row: Workspace, owner_name: str, credentials: Credentials) -> Desir
 
 
 def with_credentials(spec: WorkspaceSpec, credentials: Credentials, *, asked: str) -> WorkspaceSpec:
-    """The spec with what opens the repository that its owner has asked for: added on the way out, stored nowhere. Other projects
-    are the devfile's wish, and that may be anybody's."""
+    """The spec with what opens the repository that its owner has asked for: added on the way out,
+    stored nowhere. Other projects are the devfile's wish, and that may be anybody's."""
 
     def opened(project: Project) -> Project:
         found = credentials.of(project.url, asked=asked)

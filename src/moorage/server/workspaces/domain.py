@@ -11,7 +11,10 @@ from moorage.server.workspaces.routes import api
 WORKSPACES = Domain(
     name="workspaces",
     api=(api,),
-    background={"server.workspaces.limits": limits.keep, "server.workspaces.counting": counting.follow},
+    background={
+        "server.workspaces.limits": limits.keep,
+        "server.workspaces.counting": counting.follow,
+    },
     expired=(delete_expired,),
     changes=(DesiredChanged, ActualChanged),
 )

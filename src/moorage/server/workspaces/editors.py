@@ -1,4 +1,5 @@
-"""The editors that this installation offers: `server/editors.toml`, or the state folder's own `editors.toml` instead."""
+"""The editors that this installation offers: `server/editors.toml`, or the state folder's own
+`editors.toml` instead."""
 
 from __future__ import annotations
 
@@ -27,7 +28,10 @@ def load_editors(own: Path) -> Editors:
     try:
         tables = msgspec.toml.decode(file.read_bytes(), type=dict[str, dict[str, object]])
         editors = Editors(
-            {name: msgspec.convert({"name": name, **table}, EditorSpec) for name, table in tables.items()}
+            {
+                name: msgspec.convert({"name": name, **table}, EditorSpec)
+                for name, table in tables.items()
+            }
         )
     except (OSError, msgspec.MsgspecError) as error:
         raise Misconfigured(

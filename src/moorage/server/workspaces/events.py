@@ -1,5 +1,5 @@
-"""Workspaces as they change: what server-sent events are made of. Whether the reader may still see them is asked where they
-are read (`http.events`)."""
+"""Workspaces as they change: what server-sent events are made of. Whether the reader may still see
+them is asked where they are read (`http.events`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _KINDS: tuple[type[Changed], ...] = (DesiredChanged, ActualChanged, AgentChanged
 
 
 class WatchedWorkspace:
-    """One workspace as `actor` sees it, until it is gone. Its first load raises `NotFound`, as `loading.find` does."""
+    """One workspace as `actor` sees it, until it is gone. Its first load raises `NotFound`, as
+    `loading.find` does."""
 
     kinds = _KINDS
     gather = 0.0

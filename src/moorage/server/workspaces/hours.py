@@ -10,7 +10,8 @@ from moorage.contract import DesiredState
 WEEK = 7 * 86400.0
 """Seconds before a deletion from which on its owner is told."""
 LATE, RESPITE = 3600.0, 86400.0
-"""A deletion that is overdue by more than `LATE` seconds fell due while the server was away: it is put off by `RESPITE`."""
+"""A deletion that is overdue by more than `LATE` seconds fell due while the server was away: it is
+put off by `RESPITE`."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,17 @@ Verdict = Stop | Delete | Announce
 
 
 def decide(clocks: Clocks, limits: Limits, now: float) -> Verdict | None:
-    """Nothing is deleted before its owner was told for a week, or for as long as the limit is, when that is shorter: not when
-    the limit was shortened, nor when the server was away before. One that was away when it fell due tells for another day."""
+    """Nothing is deleted before its owner was told for a week, or for as long as the limit is, when
+    that is shorter: not when the limit was shortened, nor when the server was away before. One that
+    was away when it fell due tells for another day."""
     if clocks.desired is DesiredState.RUNNING:
         over = limits.active and now >= clocks.requested_at + limits.active * 3600.0
         return Stop() if over else _announce(clocks, None)
-    if clocks.desired is not DesiredState.STOPPED or not limits.stopped or clocks.stopped_at is None:
+    if (
+        clocks.desired is not DesiredState.STOPPED
+        or not limits.stopped
+        or clocks.stopped_at is None
+    ):
         return _announce(clocks, None)
     span = limits.stopped * 3600.0
     due, ahead = clocks.stopped_at + span, min(WEEK, span)

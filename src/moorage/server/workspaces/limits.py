@@ -1,4 +1,5 @@
-"""Acts on the hours of the agents' settings: what has run for too long is stopped, what was stopped for too long deleted."""
+"""Acts on the hours of the agents' settings: what has run for too long is stopped, what was stopped
+for too long deleted."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ async def enforce(core: Core) -> None:
         limits = await _limits(session)
         rows = (await session.execute(live)).all()
     for row in rows:
-        clocks = hours.Clocks(DesiredState(row.desired), row.requested_at, row.stopped_at, row.delete_at)
+        clocks = hours.Clocks(
+            DesiredState(row.desired), row.requested_at, row.stopped_at, row.delete_at
+        )
         if row.agent_id in limits and hours.decide(clocks, limits[row.agent_id], now) is not None:
             await _act(core, row.id, now)
 
@@ -71,7 +74,9 @@ async def _act(core: Core, workspace_id: int, now: float) -> None:
         request: Request = "stop" if isinstance(verdict, hours.Stop) else "delete"
         action = Action.STOP_WORKSPACE if request == "stop" else Action.DELETE_WORKSPACE
         require(_LIMITS, action, resource_of(workspace))
-        intent = next_intent(intents.intent_of(workspace), request, state=ActualState(workspace.state))
+        intent = next_intent(
+            intents.intent_of(workspace), request, state=ActualState(workspace.state)
+        )
         if intent is None:
             return
         why = hours.stopped_words(agent.name, limits) if request == "stop" else ""
@@ -79,12 +84,16 @@ async def _act(core: Core, workspace_id: int, now: float) -> None:
         audit.record(session, _LIMITS, action, Target(Kind.WORKSPACE, workspace.name), detail=why)
         announce(session, DesiredChanged(workspace=workspace.name, agent=workspace.agent_id))
         _log.info(
-            "a limit of the agent's settings", workspace=workspace.name, agent=agent.name, request=request
+            "a limit of the agent's settings",
+            workspace=workspace.name,
+            agent=agent.name,
+            request=request,
         )
 
 
 async def _limits(session: AsyncSession, agent_id: int | None = None) -> dict[int, hours.Limits]:
-    """By agent. One whose settings are not understood here has none: nothing is ended on a guess."""
+    """By agent. One whose settings are not understood here has none: nothing is ended on a
+    guess."""
     texts = await settings.newest_of_all(session, agent_id)
     query = select(Agent.id) if agent_id is None else select(Agent.id).where(Agent.id == agent_id)
     found = {}
@@ -101,5 +110,8 @@ async def _limits(session: AsyncSession, agent_id: int | None = None) -> dict[in
 
 def _clocks(workspace: Workspace) -> hours.Clocks:
     return hours.Clocks(
-        DesiredState(workspace.desired), workspace.requested_at, workspace.stopped_at, workspace.delete_at
+        DesiredState(workspace.desired),
+        workspace.requested_at,
+        workspace.stopped_at,
+        workspace.delete_at,
     )

@@ -49,8 +49,8 @@ async def fetch(session: AsyncSession, query: Select[Workspace, Agent, str]) -> 
 async def find(session: AsyncSession, actor: Person, name: str, action: Action) -> Row:
     """The workspace of that name or title, if the actor may do `action` with it.
 
-    One's own titles come first. Somebody else's workspace is not found, but by an administrator. Raises `NotFound`,
-    `Forbidden`, and `Conflict` when several of other people's have the title.
+    One's own titles come first. Somebody else's workspace is not found, but by an administrator.
+    Raises `NotFound`, `Forbidden`, and `Conflict` when several of other people's have the title.
     """
     candidates: list[Row] = []
     mine = Workspace.owner_id == actor.user_id

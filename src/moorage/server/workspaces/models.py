@@ -10,8 +10,8 @@ from moorage.server.storage.database import Base
 
 
 class Workspace(Base):
-    """Desired state, and what the agent last reported. `spec` and `actual` are the contract's JSON; credentials are
-    never in `spec`: they are added on the way to the agent."""
+    """Desired state, and what the agent last reported. `spec` and `actual` are the contract's JSON;
+    credentials are never in `spec`: they are added on the way to the agent."""
 
     __guarded__: ClassVar = Guarded(
         Kind.WORKSPACE, Action.SEE_WORKSPACE, owner="owner_id", grants="grants.workspace_id"
@@ -48,7 +48,8 @@ class Workspace(Base):
     created_at: Mapped[float]
     updated_at: Mapped[float]
     requested_at: Mapped[float]
-    """When the newest start was asked for; with the two below, the stages `queued` and `received`."""
+    """When the newest start was asked for; with the two below, the stages `queued` and
+    `received`."""
     requested_generation: Mapped[int] = mapped_column(default=1)
     sent_at: Mapped[float | None]
     received_at: Mapped[float | None]
@@ -59,8 +60,10 @@ class Workspace(Base):
     stopped_at: Mapped[float | None]
     """When it was last asked to stop; None while it should run."""
     stopped_by: Mapped[str] = mapped_column(default="", server_default="")
-    """Why nobody asked for it, in plain words: a limit of the agent's settings. "" when a person stopped it."""
+    """Why nobody asked for it, in plain words: a limit of the agent's settings. "" when a person
+    stopped it."""
     set_back_at: Mapped[float | None]
-    """When the server took over from the agent what it had lost; None once somebody asked for something since."""
+    """When the server took over from the agent what it had lost; None once somebody asked for
+    something since."""
     delete_at: Mapped[float | None]
     """When the server deletes it, of which its owner has been told; None: not in sight."""

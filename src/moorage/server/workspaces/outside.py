@@ -1,8 +1,10 @@
-"""What somebody sees of a workspace who may not look into it: how it is, and why in Moorage's words. Pure.
+"""What somebody sees of a workspace who may not look into it: how it is, and why in Moorage's
+words. Pure.
 
-An administrator keeps others' workspaces in order by their state, by codes and by messages, which Moorage itself writes. What a
-workspace's programs wrote (the ends of logs, a command's output), and what stands in its files, is the owner's alone. Each field is
-named here that others see; one that is not named is left out, so that nothing new is shown by oversight.
+An administrator keeps others' workspaces in order by their state, by codes and by messages, which
+Moorage itself writes. What a workspace's programs wrote (the ends of logs, a command's output), and
+what stands in its files, is the owner's alone. Each field is named here that others see; one that
+is not named is left out, so that nothing new is shown by oversight.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ SHOWN: dict[type[BaseModel], frozenset[str]] = {
     schemas.Container: frozenset({"name", "image", "state", "exit_code", "restarts", "started_at"}),
     schemas.Port: frozenset({"port", "name", "declared", "exposure", "protocol"}),
 }  # fmt: skip
-"""By model. Left out: `detail`, which ends with the last lines of a log; `warnings` and the paths in ports' addresses, which quote
-the devfile; `post_start`, whose outcomes quote what the commands said."""
+"""By model. Left out: `detail`, which ends with the last lines of a log; `warnings` and the paths
+in ports' addresses, which quote the devfile; `post_start`, whose outcomes quote what the commands
+said."""
 
 
 def outside(workspace: schemas.Workspace) -> schemas.Workspace:
@@ -49,7 +52,8 @@ def _outside(value: object) -> object:
 
 
 def _nothing(value: object) -> object:
-    """Raises `TypeError` for a kind of field of which nobody has said what it is when it is left out."""
+    """Raises `TypeError` for a kind of field of which nobody has said what it is when it is left
+    out."""
     if value is None:
         return None
     if isinstance(value, str | list | dict):

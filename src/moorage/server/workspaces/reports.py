@@ -23,23 +23,29 @@ _log = log.get(part="server.agents")
 
 
 async def store_reports(core: Core, agent_id: int, workspaces: Sequence[ActualWorkspace]) -> None:
-    """Stores what is news; ignores what is older than what is known, and what is not this agent's."""
+    """Stores what is news; ignores what is older than what is known, and what is not this
+    agent's."""
     reports = {actual.name: actual for actual in workspaces}
     if not reports:
         return
     now = core.clock.now()
     query = select(Workspace).where(
-        Workspace.agent_id == agent_id, Workspace.name.in_(reports), Workspace.terminated_at.is_(None)
+        Workspace.agent_id == agent_id,
+        Workspace.name.in_(reports),
+        Workspace.terminated_at.is_(None),
     )
     async with core.database.write() as session:
-        # In the order of ids, as `sent`: two that lock the same rows in other orders would wait for each other.
+        # In the order of ids, as `sent`: two that lock the same rows in other orders would wait for
+        # each other.
         rows = (await session.scalars(query.order_by(Workspace.id).with_for_update())).all()
         for row in rows:
             actual = decisions.with_usable_address(reports.pop(row.name))
             if _store(core, row, actual, now):
                 announce(session, ActualChanged(workspace=row.name, agent=agent_id))
     if reports:
-        _log.debug("a report names workspaces that are not there", agent=agent_id, names=sorted(reports))
+        _log.debug(
+            "a report names workspaces that are not there", agent=agent_id, names=sorted(reports)
+        )
 
 
 def _store(core: Core, row: Workspace, actual: ActualWorkspace, now: float) -> bool:
@@ -64,6 +70,8 @@ def _store(core: Core, row: Workspace, actual: ActualWorkspace, now: float) -> b
     row.actual_generation = actual.generation
     row.state = actual.state.value
     row.updated_at = now
-    if decisions.has_ended(desired=DesiredState(row.desired), generation=row.generation, report=actual):
+    if decisions.has_ended(
+        desired=DesiredState(row.desired), generation=row.generation, report=actual
+    ):
         row.terminated_at = now
     return True

@@ -42,7 +42,9 @@ async def create_workspace(
 @api.get("/events", response_class=Response, responses=_EVENTS)
 async def list_events(core: ServerCore, actor: Signed, all: bool = False) -> Response:  # noqa: A002 - the API's word
     """Server-sent events `workspaces`: `{"items": […]}`, at once and at each change."""
-    return events.stream(core, reader(core, actor), "workspaces", WatchedList(core, actor, all), _items)
+    return events.stream(
+        core, reader(core, actor), "workspaces", WatchedList(core, actor, all), _items
+    )
 
 
 @api.get("/{name}")
@@ -52,8 +54,11 @@ async def get_workspace(core: ServerCore, actor: Signed, name: str) -> schemas.W
 
 @api.get("/{name}/events", response_class=Response, responses=_EVENTS)
 async def workspace_events(core: ServerCore, actor: Signed, name: str) -> Response:
-    """Server-sent events `workspace`, at once and at each change; the stream ends when the workspace is gone."""
-    return events.stream(core, reader(core, actor), "workspace", WatchedWorkspace(core, actor, name), _itself)
+    """Server-sent events `workspace`, at once and at each change; the stream ends when the
+    workspace is gone."""
+    return events.stream(
+        core, reader(core, actor), "workspace", WatchedWorkspace(core, actor, name), _itself
+    )
 
 
 @api.post("/{name}/start", status_code=202)
@@ -92,11 +97,15 @@ async def read_logs(  # noqa: PLR0917 - FastAPI passes them by name
     tail: Annotated[int | None, Query(ge=0)] = None,
 ) -> Response:
     try:
-        chunks = await channels.open_logs(core, actor, name, container=container, follow=follow, tail=tail)
+        chunks = await channels.open_logs(
+            core, actor, name, container=container, follow=follow, tail=tail
+        )
     except Elsewhere as elsewhere:
         return await forwarding.pass_on(core, actor, request, elsewhere)
     return StreamingResponse(
-        chunks, media_type="text/plain", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        chunks,
+        media_type="text/plain",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
@@ -112,8 +121,8 @@ async def run_command(  # noqa: PLR0917 - FastAPI passes them by name
 ) -> None:
     """Refusals come as HTTP answers before the upgrade; what fails later as `{"error": …}`.
 
-    With `credit`, each side tells the other with `{"taken": bytes}` what it has read, and has `flow.WINDOW` bytes under
-    way at most: then a reader that pauses goes on answering pings.
+    With `credit`, each side tells the other with `{"taken": bytes}` what it has read, and has
+    `flow.WINDOW` bytes under way at most: then a reader that pauses goes on answering pings.
     """
     core = context.core_of(websocket)
     actor = await authentication.actor(websocket)

@@ -1,4 +1,5 @@
-"""What the workspace services return and the API says. Times are seconds since the epoch, durations seconds."""
+"""What the workspace services return and the API says. Times are seconds since the epoch, durations
+seconds."""
 
 from __future__ import annotations
 
@@ -94,7 +95,8 @@ class Workspace(BaseModel):
     owner_name: str
     agent: str
     settings: int = 0
-    """Version of the agent's settings that it was started with; 0: the defaults, or not started yet."""
+    """Version of the agent's settings that it was started with; 0: the defaults, or not started
+    yet."""
     repository: str
     ref: str
     commit: str

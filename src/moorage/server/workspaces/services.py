@@ -29,7 +29,9 @@ __all__ = [
 ]
 
 
-async def list_workspaces(core: Core, actor: Person, everyones: bool = False) -> list[schemas.Workspace]:
+async def list_workspaces(
+    core: Core, actor: Person, everyones: bool = False
+) -> list[schemas.Workspace]:
     """One's own, or, for an administrator, everyone's. Terminated ones are gone."""
     loading.require_list(actor, everyones)
     query = loading.rows().where(visible(actor, Workspace))
@@ -77,12 +79,16 @@ async def _request(
         row = await loading.find(session, actor, name, action)
         await _lock(session, row)
         workspace = row.workspace
-        changed = next_intent(intents.intent_of(workspace), request, state=ActualState(workspace.state))
+        changed = next_intent(
+            intents.intent_of(workspace), request, state=ActualState(workspace.state)
+        )
         if changed is not None:
             intents.apply(workspace, changed, now)
             if changed.desired is DesiredState.RUNNING:
                 # Here alone: what runs goes on by the spec that it was made from.
-                spec = specs.moved_to(spec_of(workspace), name=workspace.name, zone_url=row.agent.zone_url)
+                spec = specs.moved_to(
+                    spec_of(workspace), name=workspace.name, zone_url=row.agent.zone_url
+                )
                 workspace.spec = specs.encoded(spec)
             audit.record(session, actor, action, Target(Kind.WORKSPACE, workspace.name))
             announce(session, DesiredChanged(workspace=workspace.name, agent=workspace.agent_id))

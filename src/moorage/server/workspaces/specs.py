@@ -1,4 +1,5 @@
-"""From a devfile's text to the spec that is stored: step 1 and step 2a, and what only the server knows."""
+"""From a devfile's text to the spec that is stored: step 1 and step 2a, and what only the server
+knows."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class DevfileParents:
 def translate(
     reading: Reading, editor: EditorSpec, resolver: Resolver | None = None
 ) -> tuple[WorkspaceSpec, list[schemas.Warning]]:
-    """Raises `DevfileError`, with all that is wrong. Takes a while for a large devfile: run it in a thread."""
+    """Raises `DevfileError`, with all that is wrong. Takes a while for a large devfile: run it in a
+    thread."""
     name = repository_name(reading.url)
     project = Project(name=name, clone_path=name, url=reading.url, ref=reading.ref)
     try:
@@ -40,8 +42,11 @@ def translate(
     return made.spec, [_warning(problem) for problem in (*flat.warnings, *made.warnings)]
 
 
-def for_workspace(spec: WorkspaceSpec, *, name: str, zone_url: str, env: dict[str, str]) -> WorkspaceSpec:
-    """The spec with what depends on the workspace's name, and with what its owner wants to be set."""
+def for_workspace(
+    spec: WorkspaceSpec, *, name: str, zone_url: str, env: dict[str, str]
+) -> WorkspaceSpec:
+    """The spec with what depends on the workspace's name, and with what its owner wants to be
+    set."""
     own = {PROXY_VARIABLE: _proxy_address(zone_url, name)}
 
     def extended(container: Container) -> Container:
@@ -57,9 +62,11 @@ def for_workspace(spec: WorkspaceSpec, *, name: str, zone_url: str, env: dict[st
 
 
 def moved_to(spec: WorkspaceSpec, *, name: str, zone_url: str) -> WorkspaceSpec:
-    """The spec of a workspace that is to start anew, when its zone may have changed since it was made.
+    """The spec of a workspace that is to start anew, when its zone may have changed since it was
+    made.
 
-    The address of its ports becomes that of the zone; one that the devfile or the owner has set is left as it is.
+    The address of its ports becomes that of the zone; one that the devfile or the owner has set is
+    left as it is.
     """
     made_here = re.compile(rf"https?://\{{\{{port\}}\}}-{re.escape(name)}\.[^/]+/")
 

@@ -1,4 +1,5 @@
-"""What a person is told about a workspace: from the row and the agent's report to the API's `Workspace`. Pure."""
+"""What a person is told about a workspace: from the row and the agent's report to the API's
+`Workspace`. Pure."""
 
 from __future__ import annotations
 
@@ -84,7 +85,8 @@ def _view(row: Row, now: float) -> schemas.Workspace:
         cause=_cause(cause_of(workspace, actual, row.agent, now)),
         notice=notice_of(workspace, row.agent),
         containers=[
-            schemas.Container(**msgspec.structs.asdict(c)) for c in (actual.containers if actual else ())
+            schemas.Container(**msgspec.structs.asdict(c))
+            for c in (actual.containers if actual else ())
         ],
         ports=ports_of(spec, pattern),
         warnings=[schemas.Warning(**item) for item in _decode_warnings(workspace.warnings)],  # type: ignore[arg-type]
@@ -96,11 +98,15 @@ def state_of(workspace: Workspace, agent: Agent, now: float) -> ActualState:
     """As reported; Unknown once the agent has been silent for long."""
     state = ActualState(workspace.state)
     return (
-        state if state is ActualState.CREATION_REQUESTED or not is_silent(agent, now) else ActualState.UNKNOWN
+        state
+        if state is ActualState.CREATION_REQUESTED or not is_silent(agent, now)
+        else ActualState.UNKNOWN
     )
 
 
-def cause_of(workspace: Workspace, actual: ActualWorkspace | None, agent: Agent, now: float) -> Cause | None:
+def cause_of(
+    workspace: Workspace, actual: ActualWorkspace | None, agent: Agent, now: float
+) -> Cause | None:
     """The agent's silence, when the workspace waits for the agent; else what the agent says."""
     behind = actual is None or actual.generation < workspace.generation
     if is_silent(agent, now) or (behind and not agent.connected):
@@ -117,7 +123,8 @@ def cause_of(workspace: Workspace, actual: ActualWorkspace | None, agent: Agent,
 
 
 def notice_of(workspace: Workspace, agent: Agent) -> schemas.Notice | None:
-    """What a limit of the agent's settings is about to do, or has done; and what the server has lost."""
+    """What a limit of the agent's settings is about to do, or has done; and what the server has
+    lost."""
     if workspace.set_back_at is not None and workspace.delete_at is None:
         return schemas.Notice(
             code="server-set-back",
@@ -145,11 +152,16 @@ def notice_of(workspace: Workspace, agent: Agent) -> schemas.Notice | None:
 
 
 def stages_of(workspace: Workspace, actual: ActualWorkspace | None) -> tuple[Stage, ...]:
-    """All stages of the newest start: the server's own two, then the agent's, in the order of `StageName`."""
+    """All stages of the newest start: the server's own two, then the agent's, in the order of
+    `StageName`."""
     current = actual is not None and actual.generation >= workspace.requested_generation
-    reported = {stage.name: stage for stage in actual.stages} if actual is not None and current else {}
+    reported = (
+        {stage.name: stage for stage in actual.stages} if actual is not None and current else {}
+    )
     reported[StageName.QUEUED] = _timed(StageName.QUEUED, workspace.requested_at, workspace.sent_at)
-    reported[StageName.RECEIVED] = _timed(StageName.RECEIVED, workspace.sent_at, workspace.received_at)
+    reported[StageName.RECEIVED] = _timed(
+        StageName.RECEIVED, workspace.sent_at, workspace.received_at
+    )
     return tuple(reported.get(name) or Stage(name=name) for name in StageName)
 
 
@@ -179,7 +191,8 @@ def ports_view(row: Row, actor: Person) -> list[schemas.Port]:
 
 
 def ports_of(spec: WorkspaceSpec, pattern: str) -> list[schemas.Port]:
-    """The editor's port first, then the devfile's endpoints; whatever else is opened has no entry, but works."""
+    """The editor's port first, then the devfile's endpoints; whatever else is opened has no entry,
+    but works."""
     found: dict[int, schemas.Port] = {}
     if spec.editor:
         found[spec.editor.port] = schemas.Port(

@@ -31,9 +31,13 @@ class Commands:
             for key, part in value.items():
                 line = _command_line(part)
                 if line is not None:
-                    members.append(self._exec(f"{name}-{slug(key) or len(members)}", line, key, once=once))
+                    members.append(
+                        self._exec(f"{name}-{slug(key) or len(members)}", line, key, once=once)
+                    )
             if members:
-                self.commands.append({"id": name, "composite": {"commands": members, "parallel": True}})
+                self.commands.append(
+                    {"id": name, "composite": {"commands": members, "parallel": True}}
+                )
                 self.post_start.append(name)
             return True
         line = _command_line(value)

@@ -100,7 +100,9 @@ class _Conversion:
             "extensions": lambda value: self._vscode({"extensions": value}),
             "settings": lambda value: self._vscode({"settings": value}),
         }
-        for key in sorted(given, key=lambda key: list(steps).index(key) if key in steps else len(steps)):
+        for key in sorted(
+            given, key=lambda key: list(steps).index(key) if key in steps else len(steps)
+        ):
             if key in steps:
                 steps[key](given[key])
             elif key not in _QUIET:
@@ -148,7 +150,8 @@ class _Conversion:
         for name, text in self._object(key, value).items():
             if name in ("PROJECT_SOURCE", "PROJECTS_ROOT") or not isinstance(text, str):
                 self._warn(
-                    f"{key}.{name}", "the workspace sets it" if isinstance(text, str) else "it is no text"
+                    f"{key}.{name}",
+                    "the workspace sets it" if isinstance(text, str) else "it is no text",
                 )
                 continue
             replaced = self._replaced(f"{key}.{name}", text)
@@ -156,7 +159,9 @@ class _Conversion:
                 continue
             self.known_env.pop(name, None)  # the later one counts, in its place
             self.known_env[name] = replaced
-        self.container["env"] = [{"name": name, "value": text} for name, text in self.known_env.items()]
+        self.container["env"] = [
+            {"name": name, "value": text} for name, text in self.known_env.items()
+        ]
 
     def _replaced(self, path: str, text: str) -> str | None:
         """The text with the specification's variables replaced; None, with a warning, when one is
@@ -227,7 +232,9 @@ class _Conversion:
             mount = _mount(item)
             target = self._replaced(f"mounts[{index}]", str(mount.get("target", "")))
             if mount.get("type") != "volume" or not target:
-                self._warn(f"mounts[{index}]", "only volumes are mounted, not folders of the machine")
+                self._warn(
+                    f"mounts[{index}]", "only volumes are mounted, not folders of the machine"
+                )
                 continue
             source = _substituted(lambda _: "", str(mount.get("source") or target))
             name = slug(source)[:60].strip("-") or f"volume-{index}"
@@ -260,7 +267,10 @@ class _Conversion:
         vscode = self.attributes.setdefault(VSCODE, {})
         for key, part in self._object("customizations.vscode", value).items():
             if key == "extensions" and isinstance(part, list):
-                wanted = (*vscode.get("extensions", ()), *(item for item in part if isinstance(item, str)))
+                wanted = (
+                    *vscode.get("extensions", ()),
+                    *(item for item in part if isinstance(item, str)),
+                )
                 vscode["extensions"] = list(dict.fromkeys(wanted))
             elif key == "settings" and isinstance(part, dict):
                 vscode.setdefault("settings", {}).update(part)
@@ -279,7 +289,12 @@ class _Conversion:
         if len(self.warnings) < MOST_PROBLEMS:
             path = short(path)
             self.warnings.append(
-                Problem("devcontainer-not-carried", f"{path} has no effect: {why}.", path, source=self.source)
+                Problem(
+                    "devcontainer-not-carried",
+                    f"{path} has no effect: {why}.",
+                    path,
+                    source=self.source,
+                )
             )
 
 
@@ -294,9 +309,15 @@ def _port(item: Any) -> int | None:
     if isinstance(item, str):
         host, _, port = item.rpartition(":")
         item = (
-            int(port) if port.isdigit() and len(port) < 6 and host in ("", "localhost", "127.0.0.1") else None
+            int(port)
+            if port.isdigit() and len(port) < 6 and host in ("", "localhost", "127.0.0.1")
+            else None
         )
-    return item if isinstance(item, int) and not isinstance(item, bool) and 1 <= item <= 65535 else None
+    return (
+        item
+        if isinstance(item, int) and not isinstance(item, bool) and 1 <= item <= 65535
+        else None
+    )
 
 
 def _endpoint_name(label: Any, port: int, taken: set[str]) -> str:

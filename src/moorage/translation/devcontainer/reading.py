@@ -12,7 +12,15 @@ FILE_NAMES = (".devcontainer/devcontainer.json", ".devcontainer.json")
 MAX_CHARACTERS = 1024 * 1024
 
 _MARKS = frozenset(
-    {"image", "build", "dockerFile", "dockerComposeFile", "features", "customizations", "postCreateCommand"}
+    {
+        "image",
+        "build",
+        "dockerFile",
+        "dockerComposeFile",
+        "features",
+        "customizations",
+        "postCreateCommand",
+    }
 )
 """One of these is in every devcontainer.json that says anything (the specification's reference)."""
 
@@ -43,17 +51,31 @@ def read(text: str | bytes, source: str) -> dict[str, Any]:
         raise refused("not-utf8", "The devcontainer.json is not UTF-8 text.", source) from error
     except NotJson as error:
         raise refused(
-            "json-syntax", f"This is not valid JSON: {error}.", source, line=error.line, column=error.column
+            "json-syntax",
+            f"This is not valid JSON: {error}.",
+            source,
+            line=error.line,
+            column=error.column,
         ) from error
     if not isinstance(found, dict):
         raise refused(
-            "not-a-mapping", "The devcontainer.json is not an object.", source, hint="Begin it with '{'."
+            "not-a-mapping",
+            "The devcontainer.json is not an object.",
+            source,
+            hint="Begin it with '{'.",
         )
     return found
 
 
 def refused(
-    code: str, message: str, source: str, *, path: str = "", hint: str = "", line: int = 0, column: int = 0
+    code: str,
+    message: str,
+    source: str,
+    *,
+    path: str = "",
+    hint: str = "",
+    line: int = 0,
+    column: int = 0,
 ) -> DevfileError:
     """The error of a devcontainer.json that cannot be used."""
     return DevfileError([Problem(code, message, path, line, column, hint, source)])

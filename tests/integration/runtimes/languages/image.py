@@ -27,7 +27,9 @@ def languages_image(tools: str) -> str:
 
 def _made(tools: str) -> str:
     recipe = (HERE / "Dockerfile", ROOT / "deploy/images/tools/node.txt")
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in recipe) + tools.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(
+        b"".join(file.read_bytes() for file in recipe) + tools.encode()
+    ).hexdigest()[:12]
     name = f"moorage/test-languages:{digest}"
     if docker("images", "-q", name):
         return name

@@ -39,7 +39,10 @@ def egress(allow: str, *excepted: str) -> str:
         ("gateway: {labels: {}}", "accept_network_changes"),
         ("gateway: {ranges: [10.0.0.0/8]}", "accept_network_changes"),
         (egress("0.0.0.0/0"), "accept_network_changes"),
-        (egress("0.0.0.0/0", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"), "accept_network_changes"),
+        (
+            egress("0.0.0.0/0", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+            "accept_network_changes",
+        ),
         (
             egress("0.0.0.0/0", "10.0.0.0/9", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
             "accept_network_changes",
@@ -72,7 +75,14 @@ def test_what_needs_the_owners_word(text: str, setting: str) -> None:
         "network_policy: {egress: []}",
         egress("203.0.113.0/24"),
         egress("0.0.0.0/0", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
-        egress("0.0.0.0/0", "10.0.0.0/9", "10.128.0.0/9", "172.0.0.0/8", "192.168.0.0/16", "169.254.0.0/16"),
+        egress(
+            "0.0.0.0/0",
+            "10.0.0.0/9",
+            "10.128.0.0/9",
+            "172.0.0.0/8",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+        ),
         egress("10.0.0.0/16", "10.0.0.0/17", "10.0.128.0/17"),
         egress('"::/0"', '"fc00::/7"', '"fe80::/10"'),
         "network_policy: {egress: [{allow: 203.0.113.0/24}, {allow: 198.51.100.0/24}]}",
@@ -107,6 +117,13 @@ def test_an_agent_that_has_rights_in_one_namespace() -> None:
     """Settings from the server name no shared namespace but that one, whatever else was once
     allowed."""
     bounds = of_agent(AgentSettings(only_namespace="mine", shared_namespaces=("other",)), "moorage")
-    for namespace, refused in (("mine", False), ("", False), ("other", True), ("kube-system", True)):
-        wanted = parse(f'remote_development: {{shared_namespace: "{namespace}"}}', "x").remote_development
+    for namespace, refused in (
+        ("mine", False),
+        ("", False),
+        ("other", True),
+        ("kube-system", True),
+    ):
+        wanted = parse(
+            f'remote_development: {{shared_namespace: "{namespace}"}}', "x"
+        ).remote_development
         assert bool(excess(wanted, bounds)) is refused, namespace

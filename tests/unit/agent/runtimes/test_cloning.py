@@ -46,7 +46,9 @@ def test_the_end() -> None:
     assert URL in log.fault.message
 
 
-@pytest.mark.parametrize("line", [b"", b"hello", b'{"event":', b'{"event":"of-tomorrow"}', b'{"event":1}'])
+@pytest.mark.parametrize(
+    "line", [b"", b"hello", b'{"event":', b'{"event":"of-tomorrow"}', b'{"event":1}']
+)
 def test_what_is_no_event(line: bytes) -> None:
     """Other lines of the sandbox, and events of a later version, tell nothing."""
     assert not CloneLog().take_line(line, wanted())

@@ -14,7 +14,11 @@ def test_stages_overlap_and_end() -> None:
     assert timeline.end(StageName.IMAGE, 6.0)
     image, clone = timeline.stages()
     assert (image.name, image.duration) == (StageName.IMAGE, 2.0)
-    assert (clone.name, clone.state, clone.detail) == (StageName.CLONE, StageState.RUNNING, "Cloning.")
+    assert (clone.name, clone.state, clone.detail) == (
+        StageName.CLONE,
+        StageState.RUNNING,
+        "Cloning.",
+    )
 
 
 def test_nothing_new_is_told_as_such() -> None:

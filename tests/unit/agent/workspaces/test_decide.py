@@ -25,7 +25,9 @@ SPEC = WorkspaceSpec(containers=(Container(name="py", image="i:1"),), main_conta
 OTHER = WorkspaceSpec(containers=(Container(name="py", image="i:2"),), main_container="py")
 LIMITS = Limits(crash_limit=3, crash_window=600, first_pause=1)
 NOW = 10_000.0
-BOOM = Cause(code="container-crashed", message="Container py ended with exit code 1.", detail="boom")
+BOOM = Cause(
+    code="container-crashed", message="Container py ended with exit code 1.", detail="boom"
+)
 
 
 def wish(state: DesiredState = DesiredState.RUNNING, **fields: Any) -> DesiredWorkspace:
@@ -65,12 +67,22 @@ def noted(generation: int = 3, place: str = HERE) -> Known:
 
 
 def seen(
-    found: Run | None = None, *, data: bool = True, leftovers: bool = True, known: Known | None = None
+    found: Run | None = None,
+    *,
+    data: bool = True,
+    leftovers: bool = True,
+    known: Known | None = None,
 ) -> Observed:
-    """Where there is data, the server's word is kept beside it, unless `known` says something else."""
+    """Where there is data, the server's word is kept beside it, unless `known` says something
+    else."""
     known = known or (noted() if data else None)
     return Observed(
-        name=NAME, data=data, leftovers=leftovers, run=found, known=known, recorded=known is not None
+        name=NAME,
+        data=data,
+        leftovers=leftovers,
+        run=found,
+        known=known,
+        recorded=known is not None,
     )
 
 
@@ -317,14 +329,18 @@ def test_faults() -> None:
     assert (final.failed_generation, final.retry_at) == (3, 0.0)
     again = rules.after_fault(History(), wish(), BOOM, final=False, now=NOW, pause=2)
     assert (again.failed, again.retry_at) == (None, NOW + 2)
-    stop = rules.after_fault(History(), wish(DesiredState.STOPPED), BOOM, final=True, now=NOW, pause=2)
+    stop = rules.after_fault(
+        History(), wish(DesiredState.STOPPED), BOOM, final=True, now=NOW, pause=2
+    )
     assert (stop.failed, stop.retry_at) == (None, NOW + 2)
 
 
 def test_a_refused_halt() -> None:
     """What ends a failed start is tried again after a pause, and the workspace goes on saying why
     it failed."""
-    refusal = Cause(code="admission-refused", message="The cluster refuses an object of this workspace.")
+    refusal = Cause(
+        code="admission-refused", message="The cluster refuses an object of this workspace."
+    )
     history = rules.after_fault(FAILED, wish(), refusal, final=True, now=NOW, pause=2)
     waits = decide(wish(), seen(run()), history, NOW + 1, LIMITS)
     assert (waits.action, waits.state, waits.cause) == (Action.NONE, ActualState.FAILED, BOOM)
@@ -372,7 +388,11 @@ def test_what_nobody_reaches() -> None:
         ({"missing": ("its service",)}, History(error=BOOM, retry_at=NOW + 5), Action.NONE),
     ):
         decision = decided(history, **fields)
-        assert (decision.action, decision.state, decision.cause) == (action, ActualState.ERROR, away)
+        assert (decision.action, decision.state, decision.cause) == (
+            action,
+            ActualState.ERROR,
+            away,
+        )
         assert decision.repair is (action is Action.START)
     assert decided(History(), progress=Progress()).state is ActualState.STARTING
     assert decided(FAILED).state is ActualState.FAILED
@@ -403,11 +423,20 @@ def test_what_is_removed_though_nobody_lists_it() -> None:
         assert decision.action is Action.REMOVE
     newer = seen(leftovers=False, known=noted(4))
     assert newer.mark != STOPPED.mark
-    assert decide(None, newer, History(), NOW, LIMITS, removal=STOPPED.mark, here=HERE).action is Action.NONE
+    assert (
+        decide(None, newer, History(), NOW, LIMITS, removal=STOPPED.mark, here=HERE).action
+        is Action.NONE
+    )
     other = msgspec.structs.replace(STOPPED, ids=("another volume of this name",))
-    assert decide(None, other, History(), NOW, LIMITS, removal=STOPPED.mark, here=HERE).action is Action.NONE
+    assert (
+        decide(None, other, History(), NOW, LIMITS, removal=STOPPED.mark, here=HERE).action
+        is Action.NONE
+    )
     theirs = seen(leftovers=False, known=noted(place="elsewhere"))
-    assert decide(None, theirs, History(), NOW, LIMITS, removal=theirs.mark, here=HERE).action is Action.NONE
+    assert (
+        decide(None, theirs, History(), NOW, LIMITS, removal=theirs.mark, here=HERE).action
+        is Action.NONE
+    )
 
 
 def test_an_older_word_is_told() -> None:
@@ -418,7 +447,12 @@ def test_an_older_word_is_told() -> None:
     assert cause is not None
     assert cause.code == "server-set-back"
     cause = decide(
-        old, seen(run(), known=noted(place="the state folder /b")), History(), NOW, LIMITS, here=HERE
+        old,
+        seen(run(), known=noted(place="the state folder /b")),
+        History(),
+        NOW,
+        LIMITS,
+        here=HERE,
     ).cause
     assert cause is not None
     assert cause.code == "workspace-elsewhere"
@@ -444,4 +478,8 @@ def test_what_goes_on_with_something_wrong_says_so() -> None:
     decision = decide(
         wish(), seen(run(progress=Progress(ready=True, warning=warning))), History(), NOW, LIMITS
     )
-    assert (decision.action, decision.state, decision.cause) == (Action.NONE, ActualState.RUNNING, warning)
+    assert (decision.action, decision.state, decision.cause) == (
+        Action.NONE,
+        ActualState.RUNNING,
+        warning,
+    )

@@ -29,7 +29,9 @@ GOOD = "workspace-7-1-abc123"
 SPEC = WorkspaceSpec(containers=(Container(name="py", image="i:1"),), main_container="py")
 
 
-def wish(name: str, state: DesiredState = DesiredState.RUNNING, generation: int = 1) -> DesiredWorkspace:
+def wish(
+    name: str, state: DesiredState = DesiredState.RUNNING, generation: int = 1
+) -> DesiredWorkspace:
     return DesiredWorkspace(name=name, generation=generation, desired=state, spec=SPEC)
 
 
@@ -74,7 +76,9 @@ async def until_state(fleet: Fleet, name: str, state: ActualState) -> dict[str, 
     return said
 
 
-@pytest.mark.parametrize("name", ["kube-system", "workspace-8-1-abc123", "workspace-7-1-abc123/../default"])
+@pytest.mark.parametrize(
+    "name", ["kube-system", "workspace-8-1-abc123", "workspace-7-1-abc123/../default"]
+)
 async def test_a_name_that_no_server_gives(fleet: Fleet, engine: MemoryEngine, name: str) -> None:
     """Nothing is made, ended or removed under a name that is no workspace's of this agent: that is
     told, and the others go on."""
@@ -101,7 +105,9 @@ async def found_when(
     return last
 
 
-async def test_what_carries_our_labels_under_another_name(fleet: Fleet, engine: MemoryEngine) -> None:
+async def test_what_carries_our_labels_under_another_name(
+    fleet: Fleet, engine: MemoryEngine
+) -> None:
     """What no snapshot lists is kept and told, unless its name is one that this agent's workspaces
     cannot have: that is left alone."""
     engine.workspaces["kube-system"] = MemoryWorkspace(data=True)
@@ -114,7 +120,9 @@ async def test_what_carries_our_labels_under_another_name(fleet: Fleet, engine: 
     assert engine.workspaces.keys() == {"kube-system", GOOD}
 
 
-async def test_what_no_snapshot_lists_is_stopped_and_kept(fleet: Fleet, engine: MemoryEngine) -> None:
+async def test_what_no_snapshot_lists_is_stopped_and_kept(
+    fleet: Fleet, engine: MemoryEngine
+) -> None:
     """A server that was set back lists it no more: its processes end, its data stays, and all that
     is needed to take it up again is told; nothing is told to the server as a workspace's state."""
     wanted = msgspec.structs.replace(wish(GOOD, generation=3), owner=1, memo={"title": "app"})
@@ -137,7 +145,9 @@ async def test_what_no_snapshot_lists_is_stopped_and_kept(fleet: Fleet, engine: 
     assert await found_when(fleet, lambda found: not found) == ()
 
 
-async def test_what_was_found_is_told_after_each_snapshot(fleet: Fleet, engine: MemoryEngine) -> None:
+async def test_what_was_found_is_told_after_each_snapshot(
+    fleet: Fleet, engine: MemoryEngine
+) -> None:
     """A server says everything anew when its database was put back beneath it: then it may have
     lost what it was told, or an order."""
     engine.workspaces[GOOD] = MemoryWorkspace(data=True)
@@ -203,11 +213,17 @@ async def test_an_agent_that_knows_more_than_its_server(engine: MemoryEngine, ol
     assert GOOD not in engine.workspaces
 
 
-async def test_a_copy_leaves_alone_what_the_first_works_on(fleet: Fleet, engine: MemoryEngine) -> None:
+async def test_a_copy_leaves_alone_what_the_first_works_on(
+    fleet: Fleet, engine: MemoryEngine
+) -> None:
     """An agent that was started from a copy of another's state neither stops nor removes what that
     one has made since; it tells whose it is."""
-    first = Fleet(MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder a")
-    copy = Fleet(MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder b")
+    first = Fleet(
+        MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder a"
+    )
+    copy = Fleet(
+        MemoryBackend(SystemClock(), engine), AgentSettings(resync=0.05), SystemClock(), "folder b"
+    )
     for each in (first, copy):
         each.introduce(Identity("inst", 7))
     async with running(first), running(copy):

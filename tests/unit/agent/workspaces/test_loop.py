@@ -33,7 +33,9 @@ SPEC = WorkspaceSpec(
     projects=(Project(name="app", clone_path="app", url=CLOSED),),
 )
 DESIRED = DesiredWorkspace(name=NAME, generation=1, desired=DesiredState.RUNNING, spec=SPEC)
-REFUSED = Cause(code="admission-refused", message="The cluster refuses an object of this workspace.")
+REFUSED = Cause(
+    code="admission-refused", message="The cluster refuses an object of this workspace."
+)
 
 
 class Deaf:
@@ -68,7 +70,12 @@ async def test_a_refused_halt_is_tried_again_after_a_pause() -> None:
     known.set()
     said: list[ActualWorkspace] = []
     workspace = Workspace(
-        NAME, runtime, settings=AgentSettings(), clock=SystemClock(), report=said.append, engine_known=known
+        NAME,
+        runtime,
+        settings=AgentSettings(),
+        clock=SystemClock(),
+        report=said.append,
+        engine_known=known,
     )
     workspace.want(DESIRED)
     async with asyncio.timeout(30):
@@ -99,7 +106,9 @@ class UnmendableRuntime(MemoryRuntime):
             observed, run=msgspec.structs.replace(observed.run, missing=("its service",))
         )
 
-    async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
+    async def start(
+        self, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+    ) -> None:
         if self.lost:
             self.tries.put_nowait(time.monotonic())
             raise RuntimeFault(REFUSED, final=True)
@@ -118,7 +127,12 @@ async def test_a_refused_repair_ends_nothing() -> None:
     known.set()
     said: list[ActualWorkspace] = []
     workspace = Workspace(
-        NAME, runtime, settings=AgentSettings(), clock=SystemClock(), report=said.append, engine_known=known
+        NAME,
+        runtime,
+        settings=AgentSettings(),
+        clock=SystemClock(),
+        report=said.append,
+        engine_known=known,
     )
     spec = msgspec.structs.replace(SPEC, projects=())
     workspace.want(msgspec.structs.replace(DESIRED, spec=spec))
@@ -136,7 +150,9 @@ async def test_a_refused_repair_ends_nothing() -> None:
     await workspace.close()
     assert times[3] - times[2] >= 1.0
     assert runtime.halts == 0
-    assert {(actual.state, bool(actual.address)) for actual in said[before:]} == {(ActualState.RUNNING, True)}
+    assert {(actual.state, bool(actual.address)) for actual in said[before:]} == {
+        (ActualState.RUNNING, True)
+    }
     assert [actual.cause.code if actual.cause else "" for actual in told] == [REFUSED.code]
 
 
@@ -148,7 +164,12 @@ async def test_an_engine_that_is_away_takes_no_address() -> None:
     known.set()
     said: list[ActualWorkspace] = []
     workspace = Workspace(
-        NAME, runtime, settings=AgentSettings(), clock=SystemClock(), report=said.append, engine_known=known
+        NAME,
+        runtime,
+        settings=AgentSettings(),
+        clock=SystemClock(),
+        report=said.append,
+        engine_known=known,
     )
     wish = msgspec.structs.replace(DESIRED, spec=msgspec.structs.replace(SPEC, projects=()))
     workspace.want(wish)
@@ -156,13 +177,17 @@ async def test_an_engine_that_is_away_takes_no_address() -> None:
     address = said[-1].address
     assert address
     long_ago = SystemClock().now() - 60
-    workspace.lost(Cause(code="engine-unreachable", message="The engine does not answer.", since=long_ago))
+    workspace.lost(
+        Cause(code="engine-unreachable", message="The engine does not answer.", since=long_ago)
+    )
     await until(lambda: said[-1].state is ActualState.ERROR)
     assert said[-1].address == address
     workspace.recovered()
     workspace.want(msgspec.structs.replace(wish, generation=2, desired=DesiredState.STOPPED))
     await until(lambda: said[-1].state is ActualState.STOPPED)
-    workspace.lost(Cause(code="engine-unreachable", message="The engine does not answer.", since=long_ago))
+    workspace.lost(
+        Cause(code="engine-unreachable", message="The engine does not answer.", since=long_ago)
+    )
     await until(lambda: said[-1].state is ActualState.ERROR)
     assert said[-1].address == ""
     await workspace.close()

@@ -41,7 +41,8 @@ def test_complete_timeline_of_a_failed_start() -> None:
     timeline = Timeline()
     timeline.begin(StageName.CLONE, 2.0)
     stages = {
-        s.name: s for s in complete_stages(timeline.stages(), ready=False, failed="No space.", now=10.0)
+        s.name: s
+        for s in complete_stages(timeline.stages(), ready=False, failed="No space.", now=10.0)
     }
     assert stages[StageName.CLONE].state is StageState.FAILED
     assert stages[StageName.CLONE].detail == "No space."
@@ -70,7 +71,11 @@ def test_who_is_led_to_a_workspace() -> None:
     starts."""
     container = ObservedContainer(name="dev", role="main", image="i", state=ContainerState.RUNNING)
     run = Run(
-        restarts=0, spec="s", containers=(container,), address="10.0.0.2", progress=Progress(ready=True)
+        restarts=0,
+        spec="s",
+        containers=(container,),
+        address="10.0.0.2",
+        progress=Progress(ready=True),
     )
     addresses = {
         state: report_of(
@@ -83,7 +88,12 @@ def test_who_is_led_to_a_workspace() -> None:
             received=1.0,
             now=2.0,
         ).address
-        for state in (ActualState.RUNNING, ActualState.ERROR, ActualState.STARTING, ActualState.FAILED)
+        for state in (
+            ActualState.RUNNING,
+            ActualState.ERROR,
+            ActualState.STARTING,
+            ActualState.FAILED,
+        )
     }
     assert addresses == {
         ActualState.RUNNING: "10.0.0.2",
@@ -97,7 +107,10 @@ def test_a_cause_keeps_its_time() -> None:
     """A cause that was told before holds since then; another one since now; a dated one as it is
     dated."""
     before = ActualWorkspace(
-        name=NAME, generation=3, state=ActualState.ERROR, cause=Cause(code="a", message="A.", since=4.0)
+        name=NAME,
+        generation=3,
+        state=ActualState.ERROR,
+        cause=Cause(code="a", message="A.", since=4.0),
     )
     for cause, since in (
         (Cause(code="a", message="A."), 4.0),

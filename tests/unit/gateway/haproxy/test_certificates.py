@@ -40,7 +40,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def test_the_files_that_entries_mean(tmp_path: Path):
-    """A combined file, a pair, a mounted Secret, a folder of combined files; whatever else is an error that names it."""
+    """A combined file, a pair, a mounted Secret, a folder of combined files; whatever else is an
+    error that names it."""
     for name in (
         "secret/tls.crt",
         "secret/tls.key",
@@ -63,13 +64,17 @@ def test_the_files_that_entries_mean(tmp_path: Path):
         Files(tmp_path / "all/a.pem"),
         Files(tmp_path / "all/b.pem"),
     ]
-    for name, words in (("empty", "holds no certificate"), ("nothing.pem", "nothing.pem is not there")):
+    for name, words in (
+        ("empty", "holds no certificate"),
+        ("nothing.pem", "nothing.pem is not there"),
+    ):
         with pytest.raises(Misconfigured, match=words):
             locate((str(tmp_path / name),))
 
 
 def test_a_pair_is_read_as_haproxy_takes_it(authority: Authority):
-    """The certificate, its chain, its key; nothing of what stands between, and no empty line, which would end the command."""
+    """The certificate, its chain, its key; nothing of what stands between, and no empty line, which
+    would end the command."""
     certificate, key = authority.issue("localhost")
     chain = f"# ours\r\n{certificate.read_text()}\n\n{authority.certificate.read_text()}".replace(
         "\n", "\r\n"
@@ -110,7 +115,9 @@ def test_what_haproxy_shows():
     assert found.names == ("localhost", "*.localhost")
     assert found.not_after - found.not_before == 86_400
     assert found.fingerprint == "554304D9B45690A0BB273E1D258208495E73E7D8"
-    assert shown("Can't display the certificate: Not found or the certificate is a bundle!\n") is None
+    assert (
+        shown("Can't display the certificate: Not found or the certificate is a bundle!\n") is None
+    )
     assert shown("") is None
 
 

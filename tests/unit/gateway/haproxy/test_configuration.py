@@ -39,7 +39,8 @@ def configuration(**values: Any) -> Configuration:
     [(8192, 1 << 20, 8192), (8192, 1024, 348), (100, 1024, 100), (8192, 100, 16)],
 )
 def test_browsers_leave_room_for_probes(wanted: int, open_files: int, browsers: int):
-    """In all, HAProxy takes more than the browsers' part; each connection has two ends, which open files allow for."""
+    """In all, HAProxy takes more than the browsers' part; each connection has two ends, which open
+    files allow for."""
     text = render(configuration(connections=wanted, open_files=open_files))
     most = [int(found) for found in re.findall(r"^  maxconn (\d+)$", text, re.MULTILINE)]
     assert most == [browsers + 64, browsers, 64]

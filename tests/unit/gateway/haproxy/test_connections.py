@@ -16,10 +16,17 @@ def entry(connection: Connection, use: int = 1, more: str = "") -> str:
 
 
 def test_connections_are_read_from_haproxys_books():
-    """Entries in use, on which somebody passed; of HAProxy 2.6 and of newer ones, which say a little more."""
+    """Entries in use, on which somebody passed; of HAProxy 2.6 and of newer ones, which say a
+    little more."""
     nobodys = Connection("10.0.0.1:1", (0, 0), OF_ANA.place, 80)
     shown = "# table: connections, type: string, size:204800, used:4\n"
-    shown += entry(OF_ANA) + entry(OF_BOB, more="shard=0 ") + entry(nobodys) + entry(OF_ANA, use=0) + "\n"
+    shown += (
+        entry(OF_ANA)
+        + entry(OF_BOB, more="shard=0 ")
+        + entry(nobodys)
+        + entry(OF_ANA, use=0)
+        + "\n"
+    )
     assert connections(shown) == [OF_ANA, OF_BOB]
 
 

@@ -41,9 +41,14 @@ def test_what_is_said_every_day_passes(text: str):
     assert words.line(text) == text
 
 
-@pytest.mark.parametrize("text", ["a;b", 'a"b', "a\\b", "a'b", "a#b", "a$b", "a\rb", "a\x00", "a%b", "a<b"])
+@pytest.mark.parametrize(
+    "text", ["a;b", 'a"b', "a\\b", "a'b", "a#b", "a$b", "a\rb", "a\x00", "a%b", "a<b"]
+)
 def test_no_setting_changes_the_configuration(text: str):
-    """What other files and the server have a part in stands in it as it is, or HAProxy does not start with it."""
+    """What other files and the server have a part in stands in it as it is, or HAProxy does not
+    start with it."""
     with pytest.raises(Misconfigured):
         words.configured(f"server x\n{text}")
-    assert words.configured("  bind [::]:80,0.0.0.0:80 v6only\n  x { src 10.0.0.0/8 }").startswith("  bind")
+    assert words.configured("  bind [::]:80,0.0.0.0:80 v6only\n  x { src 10.0.0.0/8 }").startswith(
+        "  bind"
+    )

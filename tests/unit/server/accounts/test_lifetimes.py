@@ -7,7 +7,14 @@ import math
 import pytest
 
 from moorage.kernel.errors import InvalidInput, Misconfigured
-from moorage.server.accounts.lifetimes import DAY, Authority, extended, latest_end, session_end, token_end
+from moorage.server.accounts.lifetimes import (
+    DAY,
+    Authority,
+    extended,
+    latest_end,
+    session_end,
+    token_end,
+)
 from moorage.server.settings import Settings
 
 NOW = 1000.0
@@ -33,7 +40,8 @@ SESSION = Authority(session_ends=NOW + 2 * DAY)
 def test_a_token_ends_with_what_made_it(
     days: float | None, authority: Authority, expected: float | str
 ) -> None:
-    """What is asked for, within what the installation allows and what the making token has left; a session does not bind it."""
+    """What is asked for, within what the installation allows and what the making token has left; a
+    session does not bind it."""
     if isinstance(expected, str):
         with pytest.raises(InvalidInput) as refused:
             token_end(days, authority, now=NOW, usual_days=90, longest_days=365)
@@ -83,9 +91,13 @@ def test_a_session_ends(ends_at: float | None, days: float) -> None:
         (3.0, 0.0, None),
     ],
 )
-def test_use_moves_the_end_of_a_session(left: float, ends_in: float, expected: float | None) -> None:
+def test_use_moves_the_end_of_a_session(
+    left: float, ends_in: float, expected: float | None
+) -> None:
     """When enough is gained by it, and never beyond the longest life. In hours from now."""
-    found = extended(NOW + left * 3600, NOW + ends_in * 3600, now=NOW, idle_hours=12, unless_gained=0.05)
+    found = extended(
+        NOW + left * 3600, NOW + ends_in * 3600, now=NOW, idle_hours=12, unless_gained=0.05
+    )
     assert found == (None if expected is None else NOW + expected * 3600)
 
 

@@ -16,7 +16,9 @@ from moorage.server.settings import load_helm_values
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\nEOF\n-----END CERTIFICATE-----\n"
 
 
-def command(given: dict[str, Any] | None, agent: str | None = "a", gateway: str | None = "g") -> str:
+def command(
+    given: dict[str, Any] | None, agent: str | None = "a", gateway: str | None = "g"
+) -> str:
     return install_commands.helm_command(
         chart="chart",
         origin="https://moorage.test",

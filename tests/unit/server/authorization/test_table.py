@@ -116,13 +116,14 @@ def test_every_role_relation_and_action(action: Action) -> None:
 def test_the_table_is_whole() -> None:
     """No role and no relation is left out of this test."""
     assert set(COLUMNS) == {(role, relation) for role in Role for relation in Relation}
-    assert {relation_of(person(), resource): relation for relation, resource in RELATED.items()} == {
-        relation: relation for relation in Relation
-    }
+    assert {
+        relation_of(person(), resource): relation for relation, resource in RELATED.items()
+    } == {relation: relation for relation in Relation}
 
 
 @pytest.mark.parametrize(
-    ("owner", "allowed"), [(Owner.NOBODY, True), (ANN, True), (BOB, False), (Owner.EVERYBODY, False)]
+    ("owner", "allowed"),
+    [(Owner.NOBODY, True), (ANN, True), (BOB, False), (Owner.EVERYBODY, False)],
 )
 def test_require_finds_the_relation(owner: int | Owner, allowed: bool) -> None:
     """What belongs to nobody counts as one's own; what belongs to all people together does not."""
@@ -157,14 +158,20 @@ def test_scopes_of_a_token_only_narrow(scopes: tuple[Scope, ...]) -> None:
     for role, (relation, resource), action in itertools.product(Role, RELATED.items(), Action):
         allowed = may(person(role), action, resource)
         inside = not scopes or any(action in SCOPES[scope] for scope in scopes)
-        assert may(person(role, *scopes), action, resource) is (allowed and inside), (role, relation, action)
+        assert may(person(role, *scopes), action, resource) is (allowed and inside), (
+            role,
+            relation,
+            action,
+        )
 
 
 def test_a_token_with_scopes_is_told_so() -> None:
     """What its person may and the token may not is said to be the token's; what they may not either
     stays as it is."""
     mine = RELATED[Relation.OWN]
-    with pytest.raises(Forbidden, match="The API token that you use does not reach so far: stop workspace"):
+    with pytest.raises(
+        Forbidden, match="The API token that you use does not reach so far: stop workspace"
+    ):
         require(person(Role.DEVELOPER, Scope.READ), Action.STOP_WORKSPACE, mine)
     with pytest.raises(Forbidden, match="Only an administrator may do this: add user"):
         require(person(Role.DEVELOPER, Scope.READ), Action.ADD_USER, mine)

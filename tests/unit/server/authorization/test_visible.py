@@ -140,7 +140,16 @@ ROWS: tuple[tuple[type[Any], list[dict[str, Any]]], ...] = (
     ),
     (
         models.AgentSettingsVersion,
-        [{"agent_id": 1, "version": 1, "text": "", "author": "", "source": "api", "created_at": 0.0}],
+        [
+            {
+                "agent_id": 1,
+                "version": 1,
+                "text": "",
+                "author": "",
+                "source": "api",
+                "created_at": 0.0,
+            }
+        ],
     ),
     (models.Found, [{"agent_id": 1, "name": "f", "mark": "m", "told": "{}", "found_at": 0.0}]),
 )
@@ -154,7 +163,9 @@ def test_every_model_that_is_guarded_is_held_to_the_table(session: Session) -> N
     assert guarded == {model for model, _ in ROWS}
     for model, rows in ROWS:
         session.execute(insert(model), rows)
-    session.execute(insert(models.Grant), [{"user_id": 1, "workspace_id": 2, "port": 0, "created_at": 0.0}])
+    session.execute(
+        insert(models.Grant), [{"user_id": 1, "workspace_id": 2, "port": 0, "created_at": 0.0}]
+    )
     granted = {models.Workspace: {2: frozenset({1})}}
     for actor, (model, rows) in itertools.product(ACTORS, ROWS):
         grants = granted.get(model, {})
@@ -169,7 +180,10 @@ def test_every_model_that_is_guarded_is_held_to_the_table(session: Session) -> N
                 resource_of(row, grants=grants.get(getattr(row, "id", 0), frozenset())),
             )
         ]
-        assert list(session.scalars(select(model).where(visible(actor, model)))) == expected, (actor, model)
+        assert list(session.scalars(select(model).where(visible(actor, model)))) == expected, (
+            actor,
+            model,
+        )
 
 
 def test_what_one_may_see_of_is_short() -> None:

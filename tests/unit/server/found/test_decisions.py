@@ -30,7 +30,8 @@ def found(**fields: Any) -> FoundWorkspace:
     ],
 )
 def test_a_server_that_was_set_back_follows(told: FoundWorkspace, intent: Intent) -> None:
-    """What the agent knows goes on, above its generation; nothing is deleted on the strength of what is not known."""
+    """What the agent knows goes on, above its generation; nothing is deleted on the strength of
+    what is not known."""
     assert decisions.followed(told) == intent
 
 
@@ -52,9 +53,13 @@ DAY = decisions.DAY
 def test_when_it_is_removed_by_itself(
     shown_at: float | None, elsewhere: bool, days: float, started_at: float, at: float | None
 ) -> None:
-    """Days after it was shown, and never before that; never what another agent works on; a day after a start that came late."""
+    """Days after it was shown, and never before that; never what another agent works on; a day
+    after a start that came late."""
     assert (
-        decisions.removal_at(shown_at=shown_at, elsewhere=elsewhere, days=days, started_at=started_at) == at
+        decisions.removal_at(
+            shown_at=shown_at, elsewhere=elsewhere, days=days, started_at=started_at
+        )
+        == at
     )
 
 
@@ -71,8 +76,11 @@ def test_when_it_is_removed_by_itself(
     ],
 )
 def test_who_knows_more(told: FoundWorkspace, desired: DesiredState, knows_more: bool) -> None:
-    """Whoever has the higher generation; in the same one, an agent that was never told of the deletion which the server counted again."""
-    assert stands_against(told.generation, told.desired, generation=5, desired=desired) is knows_more
+    """Whoever has the higher generation; in the same one, an agent that was never told of the
+    deletion which the server counted again."""
+    assert (
+        stands_against(told.generation, told.desired, generation=5, desired=desired) is knows_more
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +96,8 @@ def test_who_knows_more(told: FoundWorkspace, desired: DesiredState, knows_more:
     ],
 )
 def test_what_an_agent_may_have_found(told: FoundWorkspace, plausible: bool) -> None:
-    """A workspace's name of its own, and numbers that a database holds: one agent's odd words keep nothing else from being stored."""
+    """A workspace's name of its own, and numbers that a database holds: one agent's odd words keep
+    nothing else from being stored."""
     assert decisions.is_plausible(told, 1) is plausible
 
 
@@ -105,14 +114,17 @@ def test_what_an_agent_may_have_found(told: FoundWorkspace, plausible: bool) -> 
         (found(since=50.0, elsewhere="the state folder /b"), 100.0, False),
     ],
 )
-def test_what_this_server_has_deleted(told: FoundWorkspace, terminated_at: float | None, ended: bool) -> None:
-    """Only what was there when it was deleted, in a generation that was known then: a namespace or volume that somebody put back later is
-    kept."""
+def test_what_this_server_has_deleted(
+    told: FoundWorkspace, terminated_at: float | None, ended: bool
+) -> None:
+    """Only what was there when it was deleted, in a generation that was known then: a namespace or
+    volume that somebody put back later is kept."""
     assert decisions.is_ended(told, generation=5, terminated_at=terminated_at) is ended
 
 
 def test_whose_it_was() -> None:
-    """A user who is younger than the workspace, or has another name than its owner had, has got the id of somebody who was lost."""
+    """A user who is younger than the workspace, or has another name than its owner had, has got the
+    id of somebody who was lost."""
 
     def kin(user_created_at: float, since: float, told_name: str = "ana") -> bool:
         return decisions.is_kin(

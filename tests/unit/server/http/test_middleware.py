@@ -12,7 +12,10 @@ from moorage.server.http.middleware import route_label
     [
         ({"path": "/a/w/start", "route": 1, "path_params": {"name": "w"}}, "/a/{name}/start"),
         ({"path": "/a/5", "route": 1, "path_params": {"id": 5}}, "/a/{id}"),
-        ({"path": "/assets/x/y.css", "route": 1, "path_params": {"path": "x/y.css"}}, "/assets/{path}"),
+        (
+            {"path": "/assets/x/y.css", "route": 1, "path_params": {"path": "x/y.css"}},
+            "/assets/{path}",
+        ),
         ({"path": "/w/w", "route": 1, "path_params": {}}, "/w/w"),
         ({"path": "/guess"}, "other"),
     ],

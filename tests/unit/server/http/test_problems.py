@@ -7,7 +7,8 @@ from moorage.server.http.problems import problem_of
 
 
 def test_problems() -> None:
-    """Every error of the tree has its status, code, field and details; an unknown one tells nothing."""
+    """Every error of the tree has its status, code, field and details; an unknown one tells
+    nothing."""
     problem = problem_of(InvalidInput("Bad.", code="x-bad", hint="Do.", field="ref", limit=3), "r1")
     assert problem == {
         "type": "about:blank",

@@ -1,4 +1,5 @@
-"""The line for Git: how many at a time, whose turn it is, and what those are told who wait for too long."""
+"""The line for Git: how many at a time, whose turn it is, and what those are told who wait for too
+long."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ async def settled() -> None:
 
 
 async def test_so_many_at_a_time_and_so_many_of_one_person() -> None:
-    """Forty of one person's and a few of others': never more than allowed, and all come to their turn."""
+    """Forty of one person's and a few of others': never more than allowed, and all come to their
+    turn."""
     readings = Readings(Bounds(at_once=4, each=2))
     tasks = [readings.begin("ana") for _ in range(40)] + [readings.begin("ben") for _ in range(3)]
     await settled()
@@ -64,7 +66,8 @@ async def test_so_many_at_a_time_and_so_many_of_one_person() -> None:
 
 
 async def test_nobody_waits_behind_anothers_many() -> None:
-    """Who comes later, and has nothing under way, is served before the third of somebody who came first."""
+    """Who comes later, and has nothing under way, is served before the third of somebody who came
+    first."""
     readings = Readings(Bounds(at_once=2, each=1))
     tasks = [readings.begin(person) for person in ("ana", "ana", "ana", "ben", "cid")]
     await settled()
@@ -84,8 +87,18 @@ async def test_nobody_waits_behind_anothers_many() -> None:
 @pytest.mark.parametrize(
     ("bounds", "others", "kind", "said"),
     [
-        (Bounds(1, 1, waiting_each=2), ["ana"] * 3, LimitReached, "2 repositories that you asked for wait"),
-        (Bounds(1, 1, waiting=2), ["ben", "cid", "dan"], Unavailable, "2 repositories wait to be read"),
+        (
+            Bounds(1, 1, waiting_each=2),
+            ["ana"] * 3,
+            LimitReached,
+            "2 repositories that you asked for wait",
+        ),
+        (
+            Bounds(1, 1, waiting=2),
+            ["ben", "cid", "dan"],
+            Unavailable,
+            "2 repositories wait to be read",
+        ),
         (Bounds(2, 1, seconds=0.02), ["ana"], LimitReached, "1 others of yours are being read"),
         (Bounds(1, 1, seconds=0.02), ["ben"], Unavailable, "the server reads 1 others"),
     ],
@@ -93,7 +106,8 @@ async def test_nobody_waits_behind_anothers_many() -> None:
 async def test_a_line_that_is_too_long(
     bounds: Bounds, others: list[str], kind: type[MoorageError], said: str
 ) -> None:
-    """Whether it is one's own or the others' fault is an error of its own, with what was waited for and what to do."""
+    """Whether it is one's own or the others' fault is an error of its own, with what was waited for
+    and what to do."""
     readings = Readings(bounds)
     tasks = [readings.begin(person) for person in others]
     await settled()
@@ -109,7 +123,8 @@ async def test_a_line_that_is_too_long(
 
 @pytest.mark.parametrize("late", [False, True])
 async def test_who_gives_up_takes_no_turn(late: bool) -> None:
-    """One that is cancelled while it waits, or in the very moment that its turn comes (`late`), leaves its place to the next."""
+    """One that is cancelled while it waits, or in the very moment that its turn comes (`late`),
+    leaves its place to the next."""
     readings = Readings(Bounds(at_once=1, each=1))
     end = asyncio.Event()
 

@@ -11,14 +11,22 @@ from moorage.server.repositories import errors, rules
 @pytest.mark.parametrize(
     ("text", "url", "authority"),
     [
-        ("https://git.example.com/team/x.git", "https://git.example.com/team/x.git", "git.example.com"),
+        (
+            "https://git.example.com/team/x.git",
+            "https://git.example.com/team/x.git",
+            "git.example.com",
+        ),
         (" http://10.0.0.1:3000/x ", "http://10.0.0.1:3000/x", "10.0.0.1:3000"),
         (
             "ssh://git@git.example.com:2222/x.git",
             "ssh://git@git.example.com:2222/x.git",
             "git.example.com:2222",
         ),
-        ("git@git.example.com:team/x.git", "ssh://git@git.example.com/team/x.git", "git.example.com"),
+        (
+            "git@git.example.com:team/x.git",
+            "ssh://git@git.example.com/team/x.git",
+            "git.example.com",
+        ),
         ("http://[::1]:80/x.git", "http://[::1]:80/x.git", "[::1]:80"),
         ("https://[2001:DB8:0::1]/x.git", "https://[2001:db8::1]/x.git", "[2001:db8::1]"),
         ("git@[::1]:team/x.git", "ssh://git@[::1]/team/x.git", "[::1]"),
@@ -27,7 +35,8 @@ from moorage.server.repositories import errors, rules
     ],
 )
 def test_repositories_that_are_accepted(text: str, url: str, authority: str) -> None:
-    """http, https and ssh, also in Git's short form. The host is written in its one form: what is checked is what Git gets."""
+    """http, https and ssh, also in Git's short form. The host is written in its one form: what is
+    checked is what Git gets."""
     found = rules.check_repository(text)
     assert (found.url, found.authority) == (url, authority)
 
@@ -131,7 +140,8 @@ def test_passwords_in_urls(text: str) -> None:
     ],
 )
 def test_hosts(host: str, allowed: tuple[str, ...], denied: tuple[str, ...], passes: bool) -> None:
-    """The settings' patterns; what is denied stays so, whatever is allowed, and however the URL or the setting writes its host or port."""
+    """The settings' patterns; what is denied stays so, whatever is allowed, and however the URL or
+    the setting writes its host or port."""
     repository = rules.check_repository(f"https://{host}/x")
     if passes:
         rules.check_host(repository, allowed=allowed, denied=denied)
@@ -162,7 +172,9 @@ def test_refs_that_are_refused(ref: str) -> None:
     assert (refused.value.field, refused.value.code) == ("ref", "ref-invalid")
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/", "-x", "a\nb", "a\0b"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/", "-x", "a\nb", "a\0b"]
+)
 def test_paths_that_are_refused(path: str) -> None:
     """Only a path inside the repository."""
     assert rules.check_path("backend/my devfile.yaml")
@@ -174,10 +186,19 @@ def test_paths_that_are_refused(path: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        ("fatal: could not read Username for 'https://h': terminal prompts disabled", "repository-private"),
+        (
+            "fatal: could not read Username for 'https://h': terminal prompts disabled",
+            "repository-private",
+        ),
         ("fatal: Authentication failed for 'https://h/x/'", "repository-private"),
-        ("git@h: Permission denied (publickey).\nfatal: Could not read from remote", "repository-private"),
-        ("fatal: unable to access 'x': The requested URL returned error: 403", "repository-private"),
+        (
+            "git@h: Permission denied (publickey).\nfatal: Could not read from remote",
+            "repository-private",
+        ),
+        (
+            "fatal: unable to access 'x': The requested URL returned error: 403",
+            "repository-private",
+        ),
         ("remote: Repository not found.\nfatal: repository 'x' not found", "repository-not-found"),
         ("fatal: x/info/refs not valid: is this a git repository?", "repository-not-found"),
         (
@@ -189,7 +210,10 @@ def test_paths_that_are_refused(path: str) -> None:
             "repository-certificate",
         ),
         ("fatal: unable to access 'x': Could not resolve host: h", "repository-unreachable"),
-        ("fatal: unable to access 'x': Failed to connect to h port 80 after 0 ms", "repository-unreachable"),
+        (
+            "fatal: unable to access 'x': Failed to connect to h port 80 after 0 ms",
+            "repository-unreachable",
+        ),
         ("ssh: connect to host h port 22: Connection refused", "repository-unreachable"),
         (
             "Host key verification failed.\nfatal: Could not read from remote repository.",

@@ -24,10 +24,22 @@ def effective(folder: Path, known: SshHost) -> dict[str, list[str]]:
     """What `ssh` itself says that it would do (`ssh -G`), by that configuration."""
     file = folder / "ssh_config"
     file.write_text(
-        configuration(known, host="git.example.com", address="192.0.2.1", known_hosts=folder / "known hosts")
+        configuration(
+            known, host="git.example.com", address="192.0.2.1", known_hosts=folder / "known hosts"
+        )
     )
     told = subprocess.run(
-        ["ssh", "-G", "-F", str(file), "-o", "SendEnv=GIT_PROTOCOL", "-p", "2222", "git.example.com"],
+        [
+            "ssh",
+            "-G",
+            "-F",
+            str(file),
+            "-o",
+            "SendEnv=GIT_PROTOCOL",
+            "-p",
+            "2222",
+            "git.example.com",
+        ],
         check=True,
         capture_output=True,
         text=True,
@@ -42,8 +54,8 @@ def effective(folder: Path, known: SshHost) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize(("key", "methods"), [("", "none"), ("/etc/moorage/key", "publickey")])
 def test_ssh_takes_nothing_by_itself(tmp_path: Path, key: str, methods: str) -> None:
-    """`ssh` reads its options as they are meant: one key or none, no agent, no other method, no other file, no command, and the
-    address that was checked."""
+    """`ssh` reads its options as they are meant: one key or none, no agent, no other method, no
+    other file, no command, and the address that was checked."""
     told = effective(tmp_path, SshHost((HOST_KEY,), key))
     assert told["preferredauthentications"] == [methods]
     assert told["identityfile"] == [key or "none"]
@@ -75,7 +87,8 @@ def test_ssh_takes_nothing_by_itself(tmp_path: Path, key: str, methods: str) -> 
 
 
 def test_the_operators_file(tmp_path: Path) -> None:
-    """Hosts by name or address, with a port when it is not SSH's own; host keys without comments; the key stays where it lies."""
+    """Hosts by name or address, with a port when it is not SSH's own; host keys without comments;
+    the key stays where it lies."""
     key = tmp_path / "key"
     key.write_text("PRIVATE")
     key.chmod(0o600)
@@ -101,7 +114,10 @@ def test_the_operators_file(tmp_path: Path) -> None:
         ('["git.example.com"]\nkey = "/etc/key"\n', "host_keys"),
         ('["git.example.com"]\nhost_keys = []\n', "host_keys is empty"),
         ('["git.example.com"]\nhost_keys = ["AAAA"]\n', "host key is written"),
-        ('["git.example.com"]\nhost_keys = ["@cert-authority * ssh-ed25519 AAAA"]\n', "host key is written"),
+        (
+            '["git.example.com"]\nhost_keys = ["@cert-authority * ssh-ed25519 AAAA"]\n',
+            "host key is written",
+        ),
         (
             '["git.example.com"]\nhost_keys = ["ssh-ed25519 AAAA\\nevil ssh-ed25519 AAAA"]\n',
             "host key is written",
@@ -110,7 +126,10 @@ def test_the_operators_file(tmp_path: Path) -> None:
         ('["git.example.com"]\nhost_keys = ["KEY"]\nkey = "id_ed25519"\n', "not absolute"),
         ('["git.example.com"]\nhost_keys = ["KEY"]\nkey = "~/.ssh/id_ed25519"\n', "not absolute"),
         ('["git.example.com"]\nhost_keys = ["KEY"]\nkey = "/etc/%d/${HOME}"\n', "has a character"),
-        ('["git.example.com"]\nhost_keys = ["KEY"]\nkey = "/etc/key\\nProxyCommand id"\n', "has a character"),
+        (
+            '["git.example.com"]\nhost_keys = ["KEY"]\nkey = "/etc/key\\nProxyCommand id"\n',
+            "has a character",
+        ),
         ('["git.example.com"]\nhost_keys = ["KEY"]\nkey = "/no/such/key"\n', "/no/such/key"),
         ('["git.example.com"]\nhost_keys = ["KEY"]\nkey = "OPEN"\n', "can be read by others"),
         ('["*.example.com"]\nhost_keys = ["KEY"]\n', "is no host"),
@@ -120,7 +139,8 @@ def test_the_operators_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:
-    """The server does not start by half of it: what is wrong is said, with the form that is right."""
+    """The server does not start by half of it: what is wrong is said, with the form that is
+    right."""
     open_key = tmp_path / "open"
     open_key.write_text("PRIVATE")
     open_key.chmod(0o644)

@@ -23,12 +23,17 @@ def granted(*grants: Grant, gone: tuple[Grant, ...] = ()) -> Facts:
 
 
 def test_changes_and_tables_agree() -> None:
-    """A gateway that applies every change has the table that a new gateway of its zone is given; no news is told."""
+    """A gateway that applies every change has the table that a new gateway of its zone is given; no
+    news is told."""
     session = Session(id="s", user=1, user_name="a", expires_at=1.0)
     grant, early = Grant(user=2, workspace="w", port=80), Grant(user=2, workspace="later")
     steps: list[tuple[Facts, set[str]]] = [
         (
-            Facts(routes={"w": placed("w")}, sessions={(FAR, "s"): session}, grants={key_of(grant): grant}),
+            Facts(
+                routes={"w": placed("w")},
+                sessions={(FAR, "s"): session},
+                grants={key_of(grant): grant},
+            ),
             {NEAR, FAR},
         ),
         (Facts(routes={"w": placed("w", address="")}), {NEAR}),
@@ -82,7 +87,9 @@ def test_any_order_of_news_comes_to_the_same() -> None:
 def test_facts_are_replaced_as_a_whole() -> None:
     """After lost notifications, what is no longer there goes, and what is the same is no news."""
     zones = Zones()
-    zones.learn(Facts(routes={"one": placed("one"), "two": placed("two"), "three": placed("three", FAR)}))
+    zones.learn(
+        Facts(routes={"one": placed("one"), "two": placed("two"), "three": placed("three", FAR)})
+    )
     difference = zones.learn(
         zones.news_of(Facts(routes={"two": placed("two"), "three": placed("three", FAR)}))
     )
@@ -92,8 +99,8 @@ def test_facts_are_replaced_as_a_whole() -> None:
 
 
 async def test_a_gateway_hears_of_its_own_zone_without_a_gap() -> None:
-    """With a thousand zones, news of one are offered to its gateways alone; each gateway's revisions have no gap, and several
-    gateways of a zone are told the same."""
+    """With a thousand zones, news of one are offered to its gateways alone; each gateway's
+    revisions have no gap, and several gateways of a zone are told the same."""
     feed = RouteFeed(OWN)
     zones = [f"http://zone{number}" for number in range(1000)]
     contexts = [feed.listen(zone) for zone in [*zones, zones[3]]]
@@ -101,7 +108,9 @@ async def test_a_gateway_hears_of_its_own_zone_without_a_gap() -> None:
     for _ in range(2):
         for zone in zones[:5]:
             feed.learn(Facts(routes={zone: placed(zone, zone, str(random.random()))}))
-    feed.learn(Facts(sessions={(zones[3], "s"): Session(id="s", user=1, user_name="a", expires_at=1.0)}))
+    feed.learn(
+        Facts(sessions={(zones[3], "s"): Session(id="s", user=1, user_name="a", expires_at=1.0)})
+    )
     told = [[decode(text) for text in listener._queue] for _, listener in opened]
     assert [len(changes) for changes in told] == [2] * 3 + [3, 2] + [0] * 995 + [3]
     assert told[3] == told[1000]

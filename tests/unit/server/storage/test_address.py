@@ -34,7 +34,11 @@ def arguments(parameters: str, url: str = URL) -> dict[str, Any]:
 def test_sqlite_by_default() -> None:
     """In the state folder, or where the setting says."""
     found = database_address("", Path("/x.db"))
-    assert (str(found.url), found.sqlite, found.arguments) == ("sqlite+aiosqlite:////x.db", True, {})
+    assert (str(found.url), found.sqlite, found.arguments) == (
+        "sqlite+aiosqlite:////x.db",
+        True,
+        {},
+    )
     assert str(address(url="sqlite:///y.db").url) == "sqlite+aiosqlite:///y.db"
 
 
@@ -53,7 +57,14 @@ def test_postgresql(scheme: str) -> None:
         ("postgresql://u@/db?host=/run", {"user": "u", "host": "/run", "database": "db"}),
         (
             "postgresql:///?host=h&port=6&user=u&password=p&dbname=d&passfile=/f",
-            {"host": "h", "port": 6, "user": "u", "password": "p", "database": "d", "passfile": "/f"},
+            {
+                "host": "h",
+                "port": 6,
+                "user": "u",
+                "password": "p",
+                "database": "d",
+                "passfile": "/f",
+            },
         ),
         (
             "postgresql://u@/db?host=a:1&host=b:2",
@@ -81,7 +92,9 @@ def test_where_it_is(url: str, expected: dict[str, Any]) -> None:
 def test_parameters(parameters: str, expected: dict[str, Any]) -> None:
     """As asyncpg takes them; none of them is left in the URL."""
     found = address(f"?{parameters}")
-    rest = {name: value for name, value in found.arguments.items() if name not in address().arguments}
+    rest = {
+        name: value for name, value in found.arguments.items() if name not in address().arguments
+    }
     assert (rest, dict(found.url.query)) == (expected, {})
 
 
@@ -98,10 +111,14 @@ def test_parameters(parameters: str, expected: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_verified(tmp_path: Path, parameters: str, verifies: bool, the_name: bool) -> None:
-    """As in the table "SSL Mode Descriptions" of PostgreSQL's manual; with CAs, `require` is `verify-ca`."""
+    """As in the table "SSL Mode Descriptions" of PostgreSQL's manual; with CAs, `require` is
+    `verify-ca`."""
     authority = Authority(tmp_path / "ca")
     context = arguments(f"?{parameters.format(ca=authority.certificate)}")["ssl"]
-    assert (context.verify_mode is ssl.CERT_REQUIRED, context.check_hostname) == (verifies, the_name)
+    assert (context.verify_mode is ssl.CERT_REQUIRED, context.check_hostname) == (
+        verifies,
+        the_name,
+    )
 
 
 def test_the_usual_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
 
 
 async def test_a_subscription_hears_each_thing_once() -> None:
-    """Whatever happened between two looks comes together; what one did not ask for does not come, but for RESYNC."""
+    """Whatever happened between two looks comes together; what one did not ask for does not come,
+    but for RESYNC."""
     changes = LocalChanges()
     with changes.subscribe(DesiredChanged) as subscription:
         desired, other = DesiredChanged(workspace="a"), DesiredChanged(workspace="b")

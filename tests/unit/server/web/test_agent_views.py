@@ -78,7 +78,8 @@ def test_runs() -> None:
     ],
 )
 def test_questions(fields: dict[str, Any], asked: list[str]) -> None:
-    """Only what can be done is offered: the agent of `moor up` has its tokens in files, one in use cannot be removed."""
+    """Only what can be done is offered: the agent of `moor up` has its tokens in files, one in use
+    cannot be removed."""
     assert [q.id for q in agent_views.questions(agent(**fields))] == asked
 
 
@@ -108,7 +109,8 @@ def settings(**fields: Any) -> schemas.WorkspaceSettings:
 
 
 def test_settings_panel() -> None:
-    """The newest version can be changed, an earlier one is called that, and an agent's own file is not changed here."""
+    """The newest version can be changed, an earlier one is called that, and an agent's own file is
+    not changed here."""
     panel = agent_views.settings_panel(settings())
     assert (panel.said, panel.older, panel.editable) == ("Version 3", False, True)
     assert agent_views.settings_panel(settings(version=2)).older
@@ -125,7 +127,9 @@ def test_what_could_not_be_saved_stays() -> None:
 
 def test_settings_that_the_agent_cannot_use() -> None:
     """That an agent goes on with an earlier version is told, with its reason."""
-    refused = settings(version=4, newest=4, taken=schemas.Taken(version=3, problem="No such namespace."))
+    refused = settings(
+        version=4, newest=4, taken=schemas.Taken(version=3, problem="No such namespace.")
+    )
     (note,) = agent_views.detail(agent(), refused).notes
     assert note.tone == "bad"
     assert "version 3" in note.message
@@ -139,4 +143,8 @@ def test_versions() -> None:
         schemas.SettingsVersion(version=2, source="file", author="", created_at=2.0),
         schemas.SettingsVersion(version=1, source="api", author="", created_at=1.0),
     ]
-    assert [v.by for v in agent_views.versions(found)] == ["by ana", "from the agent's file", "by Moorage"]
+    assert [v.by for v in agent_views.versions(found)] == [
+        "by ana",
+        "from the agent's file",
+        "by Moorage",
+    ]

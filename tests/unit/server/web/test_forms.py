@@ -66,13 +66,19 @@ def test_next_within_the_server(address: str) -> None:
     ],
 )
 def test_next_elsewhere(address: str) -> None:
-    """Whatever a browser could take for another site's address leads to the list (no open redirect)."""
+    """Whatever a browser could take for another site's address leads to the list (no open
+    redirect)."""
     assert forms.safe_next(address) == "/"
 
 
 def test_environment_of_lines() -> None:
-    """One variable per line; a value holds anything, = included; comments and empty lines say nothing."""
-    assert forms.environment_of("A=1\n\n# note\n B = x=y \r\nC=") == {"A": "1", "B": " x=y ", "C": ""}
+    """One variable per line; a value holds anything, = included; comments and empty lines say
+    nothing."""
+    assert forms.environment_of("A=1\n\n# note\n B = x=y \r\nC=") == {
+        "A": "1",
+        "B": " x=y ",
+        "C": "",
+    }
 
 
 @pytest.mark.parametrize("text", ["A", "A=1\nnonsense", "=x"])
@@ -85,7 +91,9 @@ def test_environment_that_is_none(text: str) -> None:
 
 def test_new_workspace() -> None:
     """The form becomes the request that the API takes too; what it does not know is left out."""
-    form = forms.NewWorkspace.of({"repository": " https://x/y ", "ref": "main", "env": "A=1", "other": "?"})
+    form = forms.NewWorkspace.of(
+        {"repository": " https://x/y ", "ref": "main", "env": "A=1", "other": "?"}
+    )
     request = form.request()
     assert (request.repository, request.ref, request.env) == ("https://x/y", "main", {"A": "1"})
 
@@ -129,9 +137,15 @@ def test_sign_in_address(path: str, query: str, address: str) -> None:
 
 
 def test_address_of_any_port() -> None:
-    """Another port's address follows from the pattern that the workspace has, also without an editor."""
-    assert forms.port_address(workspace(), 3000) == "http://3000-workspace-1-2-abc123.localhost:8080/"
-    assert forms.port_address(workspace(url=""), 3000) == "http://3000-workspace-1-2-abc123.localhost:8080/"
+    """Another port's address follows from the pattern that the workspace has, also without an
+    editor."""
+    assert (
+        forms.port_address(workspace(), 3000) == "http://3000-workspace-1-2-abc123.localhost:8080/"
+    )
+    assert (
+        forms.port_address(workspace(url=""), 3000)
+        == "http://3000-workspace-1-2-abc123.localhost:8080/"
+    )
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536])

@@ -23,7 +23,9 @@ from .test_views import ADMINISTRATOR, NOW, OWNER, container, stage, workspace
 HOSTILE = "\"'><script>alert(1)</script>"
 
 
-def draw(template: str, *, actor: Any = OWNER, path: str = "/", query: str = "", **values: Any) -> str:
+def draw(
+    template: str, *, actor: Any = OWNER, path: str = "/", query: str = "", **values: Any
+) -> str:
     app = FastAPI()
     app.state.navigation = WEB.navigation
     scope = {
@@ -103,7 +105,12 @@ def found_with(said: str) -> Found:
 def one_found(said: str) -> str:
     form = {"owner": said, "repository": said, "ref": said, "devfile": said}
     return draw(
-        "agent_found.html", item=found_with(said), users=["ana"], form=form, errors={"owner": said}, now=NOW
+        "agent_found.html",
+        item=found_with(said),
+        users=["ana"],
+        form=form,
+        errors={"owner": said},
+        now=NOW,
     )
 
 
@@ -174,7 +181,13 @@ FULL = workspace(
     stages=[stage(name, StageState.DONE, NOW - 10, NOW - 5) for name in StageName],
     containers=[
         container(name="py", state=ContainerState.RUNNING, started_at=NOW - 60),
-        container(name="db", state=ContainerState.EXITED, exit_code=1, restarts=3, detail="is started again"),
+        container(
+            name="db",
+            state=ContainerState.EXITED,
+            exit_code=1,
+            restarts=3,
+            detail="is started again",
+        ),
     ],
     ports=[
         schemas.Port(
@@ -187,7 +200,9 @@ FULL = workspace(
         )
     ],
     warnings=[
-        schemas.Warning(code="c", message="Not used.", path="components[0]", line=7, hint="Leave it out.")
+        schemas.Warning(
+            code="c", message="Not used.", path="components[0]", line=7, hint="Leave it out."
+        )
     ],
     post_start={"install": "done", "migrate": "exit code 2", "serve": ""},
 )
@@ -196,8 +211,11 @@ FULL = workspace(
 @pytest.mark.parametrize("actor", [OWNER, ADMINISTRATOR])
 @pytest.mark.parametrize("state", list(ActualState))
 @pytest.mark.parametrize("desired", list(DesiredState))
-def test_detail_and_list_in_every_state(desired: DesiredState, state: ActualState, actor: Any) -> None:
-    """Whatever is desired and reported, both pages are drawn, well-formed where it matters, and say the state."""
+def test_detail_and_list_in_every_state(
+    desired: DesiredState, state: ActualState, actor: Any
+) -> None:
+    """Whatever is desired and reported, both pages are drawn, well-formed where it matters, and say
+    the state."""
     shown = FULL.model_copy(update={"desired": desired, "state": state})
     page = Page(detail(shown, actor))
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
@@ -209,7 +227,8 @@ def test_detail_and_list_in_every_state(desired: DesiredState, state: ActualStat
 
 
 def test_detail_of_a_running_workspace() -> None:
-    """It leads to the editor and the ports, tells containers, notes and outcomes, and can be stopped, restarted, deleted."""
+    """It leads to the editor and the ports, tells containers, notes and outcomes, and can be
+    stopped, restarted, deleted."""
     page = Page(detail(FULL))
     here = "/workspaces/workspace-1-2-abc123"
     assert page.actions() == {"/sign-out", f"{here}/stop", f"{here}/restart", f"{here}/delete"}
@@ -258,10 +277,13 @@ def test_a_deleted_workspace_leads_away() -> None:
 
 
 def test_deleting_asks_first_with_and_without_javascript() -> None:
-    """The button opens a dialog; where that does not work, it leads to a page that asks the same."""
+    """The button opens a dialog; where that does not work, it leads to a page that asks the
+    same."""
     page = Page(detail(FULL))
     ((form),) = [
-        f for f in page.all("form") if f.get("method") == "get" and str(f["action"]).endswith("/delete")
+        f
+        for f in page.all("form")
+        if f.get("method") == "get" and str(f["action"]).endswith("/delete")
     ]
     assert form["action"] == "/workspaces/workspace-1-2-abc123/delete"
     assert [d["id"] for d in page.all("dialog")] == ["ask-delete"]
@@ -293,7 +315,8 @@ def test_new_with_errors_beside_the_fields() -> None:
     """What was typed stays, and each error stands with its field."""
     form = forms.NewWorkspace(repository="https://x/y", env="A=1\nB")
     html = new(
-        form=form, errors={"repository": "There is no such repository.", "env": "Line 2 is not KEY=value."}
+        form=form,
+        errors={"repository": "There is no such repository.", "env": "Line 2 is not KEY=value."},
     )
     page = Page(html)
     inputs = {i.get("name"): i for i in page.all("input")}
@@ -323,7 +346,9 @@ def test_new_with_devfile_lines() -> None:
 def test_new_offers_agents_when_there_is_a_choice() -> None:
     """One agent needs no choosing; of several, the one that was chosen stays chosen."""
     assert "<select" not in new(agents=[agent()])
-    html = new(agents=[agent(), agent(name="far", connected=False)], form=forms.NewWorkspace(agent="far"))
+    html = new(
+        agents=[agent(), agent(name="far", connected=False)], form=forms.NewWorkspace(agent="far")
+    )
     assert '<option value="far" selected>' in html
 
 
@@ -354,15 +379,17 @@ def test_users_with_a_link_and_an_error() -> None:
 
 
 def test_what_a_limit_did_is_said() -> None:
-    """A workspace that a limit of its agent's settings stopped, or is about to delete, says so and what to do, in the list
-    and on its page; and by which version of the settings it was started."""
+    """A workspace that a limit of its agent's settings stopped, or is about to delete, says so and
+    what to do, in the list and on its page; and by which version of the settings it was started."""
     notice = schemas.Notice(
         code="stopped-by-limit",
         message="Stopped after 36 hours.",
         hint="Start it again: its files are there.",
         at=NOW,
     )
-    stopped = workspace(state=ActualState.STOPPED, desired=DesiredState.STOPPED, notice=notice, settings=4)
+    stopped = workspace(
+        state=ActualState.STOPPED, desired=DesiredState.STOPPED, notice=notice, settings=4
+    )
     page = Page(detail(stopped))
     for text in ("Stopped after 36 hours.", "its files are there", "by version 4 of its settings"):
         assert text in page.text
@@ -379,7 +406,13 @@ def test_agents() -> None:
             agent(name="old", enabled=False),
         )
     )
-    for text in ("Connected", "Not connected", "2 hours ago", "Never connected", "Takes no new ones"):
+    for text in (
+        "Connected",
+        "Not connected",
+        "2 hours ago",
+        "Never connected",
+        "Takes no new ones",
+    ):
         assert text in page.text
     assert "/new-agent" not in {a.get("href") for a in page.all("a")}
     assert "/new-agent" in {a.get("href") for a in Page(agents(manages=True)).all("a")}
@@ -390,8 +423,15 @@ def test_an_agent_and_what_may_be_done_with_it() -> None:
     """Only who manages agents is offered anything, and only what makes sense."""
     far = agent(name="far", local=False, workspaces=0)
     offered = Page(one_agent(far)).actions()
-    assert {"/agents/far/disable", "/agents/far/token", "/agents/far/revoke", "/agents/far/remove"} <= offered
-    assert not {action for action in Page(one_agent(far, manages=False)).actions() if "/far/" in action}
+    assert {
+        "/agents/far/disable",
+        "/agents/far/token",
+        "/agents/far/revoke",
+        "/agents/far/remove",
+    } <= offered
+    assert not {
+        action for action in Page(one_agent(far, manages=False)).actions() if "/far/" in action
+    }
     assert "/agents/far/enable" in Page(one_agent(agent(name="far", enabled=False))).actions()
 
 
@@ -402,7 +442,10 @@ def test_sign_in_pages() -> None:
     hidden = {i.get("name"): i.get("value") for i in page.all("input")}
     assert hidden == {"next": "/new?x=1", "link": "abc"}
     assert "Used." in page.text
-    assert "signed out" in Page(draw("sign_in.html", **values, error="", ended="You were signed out.")).text
+    assert (
+        "signed out"
+        in Page(draw("sign_in.html", **values, error="", ended="You were signed out.")).text
+    )
     link = Page(draw("sign_in_link.html", actor=None, name="ana", token="abc", next="/new"))
     assert link.actions() == {"/sign-in/link/abc"}
 
@@ -411,7 +454,9 @@ def test_navigation_shows_what_one_may_see() -> None:
     """Only administrators are led to the users; nobody is led anywhere before signing in."""
     assert "/users" not in {a.get("href") for a in Page(listed()).all("a")}
     assert "/users" in {a.get("href") for a in Page(listed(actor=ADMINISTRATOR)).all("a")}
-    signed_out = Page(draw("sign_in.html", actor=None, next="/", link="", error="", ended="", minutes="10"))
+    signed_out = Page(
+        draw("sign_in.html", actor=None, next="/", link="", error="", ended="", minutes="10")
+    )
     assert "/agents" not in {a.get("href") for a in signed_out.all("a")}
 
 
@@ -439,7 +484,12 @@ def test_notices_come_from_a_fixed_table() -> None:
                     ),
                     stages=[stage(StageName.IMAGE, StageState.RUNNING, NOW, None, HOSTILE)],
                     containers=[
-                        container(name=HOSTILE, image=HOSTILE, detail=HOSTILE, state=ContainerState.RUNNING)
+                        container(
+                            name=HOSTILE,
+                            image=HOSTILE,
+                            detail=HOSTILE,
+                            state=ContainerState.RUNNING,
+                        )
                     ],
                     ports=[
                         schemas.Port(
@@ -451,22 +501,30 @@ def test_notices_come_from_a_fixed_table() -> None:
                             protocol="http",
                         )
                     ],
-                    warnings=[schemas.Warning(code="c", message=HOSTILE, path=HOSTILE, hint=HOSTILE)],
+                    warnings=[
+                        schemas.Warning(code="c", message=HOSTILE, path=HOSTILE, hint=HOSTILE)
+                    ],
                     post_start={HOSTILE: HOSTILE},
                 )
             ),
             id="detail",
         ),
         pytest.param(
-            lambda: listed(workspace(title=HOSTILE, repository=HOSTILE, ref=HOSTILE, agent=HOSTILE)),
+            lambda: listed(
+                workspace(title=HOSTILE, repository=HOSTILE, ref=HOSTILE, agent=HOSTILE)
+            ),
             id="list",
         ),
         pytest.param(
             lambda: new(
                 form=forms.NewWorkspace(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),
-                errors=dict.fromkeys(("repository", "ref", "name", "devfile", "env", "agent"), HOSTILE),
+                errors=dict.fromkeys(
+                    ("repository", "ref", "name", "devfile", "env", "agent"), HOSTILE
+                ),
                 lines=views.devfile_problems(HOSTILE, [{"line": 1, "message": HOSTILE}]).lines,
-                devfile_problems=[{"line": 1, "message": HOSTILE, "hint": HOSTILE, "source": HOSTILE}],
+                devfile_problems=[
+                    {"line": 1, "message": HOSTILE, "hint": HOSTILE, "source": HOSTILE}
+                ],
                 agents=[agent(name=HOSTILE), agent()],
             ),
             id="new",
@@ -478,9 +536,12 @@ def test_notices_come_from_a_fixed_table() -> None:
             ),
             id="users",
         ),
-        pytest.param(lambda: agents(agent(name=HOSTILE, runtime=HOSTILE, dns_zone=HOSTILE)), id="agents"),
         pytest.param(
-            lambda: one_agent(agent(name=HOSTILE, runtime=HOSTILE, zone_url=HOSTILE, local=False)), id="agent"
+            lambda: agents(agent(name=HOSTILE, runtime=HOSTILE, dns_zone=HOSTILE)), id="agents"
+        ),
+        pytest.param(
+            lambda: one_agent(agent(name=HOSTILE, runtime=HOSTILE, zone_url=HOSTILE, local=False)),
+            id="agent",
         ),
         pytest.param(lambda: one_agent(agent(), settings=HOSTILE), id="agent-settings"),
         pytest.param(

@@ -17,7 +17,11 @@ ADMINISTRATOR = Person(user_id=1, name="root", role=Role.ADMINISTRATOR, session=
 
 
 def stage(
-    name: StageName, state: StageState, start: float | None = None, end: float | None = None, detail: str = ""
+    name: StageName,
+    state: StageState,
+    start: float | None = None,
+    end: float | None = None,
+    detail: str = "",
 ):
     return schemas.Stage(
         name=name, state=state, started_at=start, finished_at=end, duration=None, detail=detail
@@ -25,7 +29,14 @@ def stage(
 
 
 def container(**values: Any) -> schemas.Container:
-    known = {"name": "py", "image": "i", "exit_code": None, "restarts": 0, "started_at": None, "detail": ""}
+    known = {
+        "name": "py",
+        "image": "i",
+        "exit_code": None,
+        "restarts": 0,
+        "started_at": None,
+        "detail": "",
+    }
     return schemas.Container(**{**known, **values})
 
 
@@ -92,7 +103,9 @@ def test_what_an_administrator_can_do_with_anothers() -> None:
 def test_summary_tells_the_cause_first() -> None:
     """Why it waits comes before what it does."""
     cause = schemas.Cause(code="x", message="No space is left.", detail="", hint="", since=NOW)
-    shown = workspace(state="Starting", cause=cause, stages=[stage(StageName.IMAGE, StageState.RUNNING, NOW)])
+    shown = workspace(
+        state="Starting", cause=cause, stages=[stage(StageName.IMAGE, StageState.RUNNING, NOW)]
+    )
     assert views.summary(shown, NOW) == "No space is left."
 
 
@@ -132,7 +145,8 @@ def test_repository_without_secrets(url: str, text: str) -> None:
 
 
 def test_only_web_addresses_become_links() -> None:
-    """A repository's address is a link when a browser can open it: a scheme such as javascript: never is."""
+    """A repository's address is a link when a browser can open it: a scheme such as javascript:
+    never is."""
     for url in ("javascript:alert(1)", "ssh://git.example.com/x", "data:text/html,x"):
         assert views.detail(workspace(repository=url), OWNER, NOW).repository_url == ""
     assert views.detail(workspace(), OWNER, NOW).repository_url.startswith("https://")
@@ -140,7 +154,9 @@ def test_only_web_addresses_become_links() -> None:
 
 def test_a_repository_link_holds_no_password() -> None:
     """What stands before the @ of an address is not in the link."""
-    shown = views.detail(workspace(repository="https://ana:secret@git.example.com/team/app"), OWNER, NOW)
+    shown = views.detail(
+        workspace(repository="https://ana:secret@git.example.com/team/app"), OWNER, NOW
+    )
     assert "secret" not in shown.repository_url
 
 
@@ -217,7 +233,8 @@ def test_post_start_outcomes() -> None:
 
 
 def test_how_long_the_start_took() -> None:
-    """From the first stage's begin to the last one's end, once it runs; stages overlap, so they are not summed."""
+    """From the first stage's begin to the last one's end, once it runs; stages overlap, so they are
+    not summed."""
     stages = [
         stage(StageName.QUEUED, StageState.DONE, NOW, NOW + 1),
         stage(StageName.IMAGE, StageState.DONE, NOW + 1, NOW + 5),
@@ -230,7 +247,9 @@ def test_how_long_the_start_took() -> None:
 
 def test_commands_use_the_title_among_ones_own() -> None:
     """One's own workspace is named by its title; another's by its name, which is unique."""
-    assert all("moor" in command and " app" in command for _, command in views.commands(workspace(), OWNER))
+    assert all(
+        "moor" in command and " app" in command for _, command in views.commands(workspace(), OWNER)
+    )
     assert [command for _, command in views.commands(workspace(), ADMINISTRATOR)] == [
         "moor show workspace-1-2-abc123"
     ]
@@ -259,8 +278,12 @@ def test_devfile_problems_beside_their_lines() -> None:
 
 def test_devfile_problems_that_are_not_shown() -> None:
     """The summary counts what is shown, and what is not."""
-    told = views.devfile_problems(DEVFILE, [{"line": 2, "message": "Wrong.", "source": ""}] * 2, left_out=7)
-    assert told.summary == "The devfile is not valid: these 2 things are wrong, and 7 more at least."
+    told = views.devfile_problems(
+        DEVFILE, [{"line": 2, "message": "Wrong.", "source": ""}] * 2, left_out=7
+    )
+    assert (
+        told.summary == "The devfile is not valid: these 2 things are wrong, and 7 more at least."
+    )
 
 
 @pytest.mark.parametrize(

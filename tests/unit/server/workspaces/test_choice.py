@@ -12,7 +12,9 @@ from moorage.server.workspaces.choice import Candidate, choose
 
 def agents(*given: dict[str, Any]) -> list[Candidate]:
     """Named a, b, c, … in the order of their ids."""
-    return [Candidate(**({"id": n, "name": "abcdef"[n]} | values)) for n, values in enumerate(given)]
+    return [
+        Candidate(**({"id": n, "name": "abcdef"[n]} | values)) for n, values in enumerate(given)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -28,12 +30,19 @@ def agents(*given: dict[str, Any]) -> list[Candidate]:
         ([{"connected": False, "away": 5.0}, {"workspaces": 9}], "b"),
         ([{"connected": False, "away": 5.0}], "a"),
         ([{"connected": False, "away": 61.0}, {"connected": False, "away": 59.0}], "b"),
-        ([{"connected": False, "away": 5.0, "awaited": False}, {"connected": False, "away": 59.0}], "b"),
+        (
+            [
+                {"connected": False, "away": 5.0, "awaited": False},
+                {"connected": False, "away": 59.0},
+            ],
+            "b",
+        ),
         ([{"workspaces": 4, "quota": 5, "own": 4, "quota_per_user": -1}], "a"),
     ],
 )
 def test_without_a_name(given: list[dict[str, Any]], chosen: str) -> None:
-    """A connected one that nothing speaks against, with the fewest workspaces; one that is briefly away when there is no other."""
+    """A connected one that nothing speaks against, with the fewest workspaces; one that is briefly
+    away when there is no other."""
     assert choose(agents(*given)).name == chosen
 
 
@@ -51,7 +60,8 @@ def test_without_a_name(given: list[dict[str, Any]], chosen: str) -> None:
     ],
 )
 def test_what_speaks_against_one(given: dict[str, Any], code: str, status: int) -> None:
-    """Named or the only one: the same plain refusal, with what to do. Another agent does not take its place unasked."""
+    """Named or the only one: the same plain refusal, with what to do. Another agent does not take
+    its place unasked."""
     for candidates, name in ((agents(given), ""), (agents(given), "a"), (agents(given, {}), "a")):
         with pytest.raises(MoorageError) as refused:
             choose(candidates, name)

@@ -82,7 +82,9 @@ def test_titles(title: str) -> None:
     assert decisions.check_title(title) == title
 
 
-@pytest.mark.parametrize("title", ["", "My", "a_b", "-a", "a-", "a" * 64, "a.b", "a b", "ä", "events", "a\n"])
+@pytest.mark.parametrize(
+    "title", ["", "My", "a_b", "-a", "a-", "a" * 64, "a.b", "a b", "ä", "events", "a\n"]
+)
 def test_titles_that_are_refused(title: str) -> None:
     """Everything else is not, and the error names the field."""
     with pytest.raises(InvalidInput) as refused:
@@ -152,7 +154,8 @@ def test_limits() -> None:
     ],
 )  # fmt: skip
 def test_what_an_agent_says_of_an_address(address: str, expected: str | None):
-    """It is stored in its one form; one that nobody is led to is not, and the workspace says what is the matter."""
+    """It is stored in its one form; one that nobody is led to is not, and the workspace says what
+    is the matter."""
     report = ActualWorkspace(
         name="w", generation=1, state=ActualState.RUNNING, address=address, observed_at=7.0
     )

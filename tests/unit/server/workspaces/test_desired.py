@@ -19,8 +19,8 @@ from moorage.server.workspaces.desired import with_credentials
     ],
 )
 def test_a_credential_is_for_the_project_that_was_asked_for(asked: str, opened: list[str]) -> None:
-    """A foreign repository's devfile may name projects on the company's host: it gets no credential for them. One that names its
-    own repository keeps it, however it writes that."""
+    """A foreign repository's devfile may name projects on the company's host: it gets no credential
+    for them. One that names its own repository keeps it, however it writes that."""
     urls = (
         "https://h/team/app",
         "https://H:443/team/app.git/",

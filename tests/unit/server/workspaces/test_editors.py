@@ -11,7 +11,8 @@ from moorage.server.workspaces.editors import SHIPPED, load_editors
 
 
 def test_the_shipped_editors(tmp_path: Path) -> None:
-    """The file that comes with Moorage is usable; one in the state folder takes its place; a broken one is refused."""
+    """The file that comes with Moorage is usable; one in the state folder takes its place; a broken
+    one is refused."""
     shipped = load_editors(tmp_path / "none.toml")
     assert SHIPPED.exists()
     assert next(iter(shipped)) == "code-server"

@@ -71,7 +71,8 @@ def test_what_time_does(clocks: Clocks, limits: Limits, verdict: Verdict | None)
 
 
 def test_nothing_is_deleted_unread() -> None:
-    """Followed minute by minute, whatever the limit: between the first word and the deletion lie a week or the whole limit."""
+    """Followed minute by minute, whatever the limit: between the first word and the deletion lie a
+    week or the whole limit."""
     for limit in (1, 24, 168, 744):
         told: float | None = None
         first = 0.0

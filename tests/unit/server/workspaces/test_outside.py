@@ -52,7 +52,9 @@ def fields(model: type[BaseModel], before: str = "") -> Iterator[str]:
     """Of a model and of those in it, with dots."""
     for name, field in model.model_fields.items():
         inner = [
-            kind for kind in kinds(field.annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)
+            kind
+            for kind in kinds(field.annotation)
+            if isinstance(kind, type) and issubclass(kind, BaseModel)
         ]
         if not inner:
             yield f"{before}{name}"
@@ -87,7 +89,11 @@ def row(text: str) -> Row:
         state=ActualState.FAILED,
         stages=(
             Stage(
-                name=StageName.CLONE, state=StageState.FAILED, started_at=1.0, finished_at=2.0, detail=text
+                name=StageName.CLONE,
+                state=StageState.FAILED,
+                started_at=1.0,
+                finished_at=2.0,
+                detail=text,
             ),
         ),
         cause=Cause(
@@ -108,12 +114,15 @@ def row(text: str) -> Row:
         sent_at=0.0, received_at=0.0, state="Failed", actual_generation=1, actual=msgspec.json.encode(actual).decode(),
         stopped_at=None, stopped_by="", delete_at=None,
     )  # fmt: skip
-    agent = Agent(id=1, name="local", zone_url="http://localhost:8080", connected=True, last_seen=10.0)
+    agent = Agent(
+        id=1, name="local", zone_url="http://localhost:8080", connected=True, last_seen=10.0
+    )
     return Row(workspace, agent, "ann")
 
 
 def test_every_field_is_decided() -> None:
-    """A new field is seen by others when somebody has written it into both tables, and by nobody but the owner until then."""
+    """A new field is seen by others when somebody has written it into both tables, and by nobody
+    but the owner until then."""
     assert set(fields(schemas.Workspace)) == OTHERS_SEE | THE_OWNER_SEES
     shown = {f for f in fields(schemas.Workspace) if f in OTHERS_SEE}
     for kind, names in outside.SHOWN.items():
@@ -148,7 +157,8 @@ def value_at(value: Any, path: str) -> Any:
 
 
 def test_an_administrator_sees_no_line_from_inside() -> None:
-    """Not of a log, a command, a variable or a file: of none of the fields, whatever stands in them."""
+    """Not of a log, a command, a variable or a file: of none of the fields, whatever stands in
+    them."""
     assert LINE in view(row(LINE), ANN, 10.0).model_dump_json()
     seen = view(row(LINE), ADMIN, 10.0)
     assert LINE not in seen.model_dump_json()

@@ -186,6 +186,9 @@ class DiskWatch:
         self._marks[name] = min(mark, used) if mark else used
         if progress.age() > self._settings.disk_grace or used > mark:
             _log.warning(
-                "a workspace takes more of the disk than it may", workspace=name, used=used, limit=limit
+                "a workspace takes more of the disk than it may",
+                workspace=name,
+                used=used,
+                limit=limit,
             )
             progress.end_with(full(used, limit))

@@ -70,7 +70,9 @@ class Engine:
             connector = aiohttp.UnixConnector(self._access.socket, limit=0)
         else:
             connector = aiohttp.TCPConnector(ssl=self._access.tls or True, limit=0)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=NO_TIMEOUT, trust_env=False)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=NO_TIMEOUT, trust_env=False
+        )
 
     @property
     def is_local(self) -> bool:
@@ -117,7 +119,13 @@ class Engine:
 
     @asynccontextmanager
     async def stream(
-        self, method: str, path: str, *, doing: str, headers: Mapping[str, str] | None = None, **params: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        headers: Mapping[str, str] | None = None,
+        **params: Any,
     ) -> AsyncIterator[aiohttp.StreamReader]:
         """The answer's body as it comes."""
         path = _checked(doing, path)
@@ -162,10 +170,14 @@ class Engine:
             finally:
                 attached.abandon()
 
-    async def _json(self, method: str, path: str, doing: str, params: Mapping[str, Any], body: Any) -> Any:
+    async def _json(
+        self, method: str, path: str, doing: str, params: Mapping[str, Any], body: Any
+    ) -> Any:
         headers = {"Content-Type": "application/json"}
         data = None if body is None else msgspec.json.encode(body)
-        async with self._answer(method, path, doing, params, data=data, headers=headers) as response:
+        async with self._answer(
+            method, path, doing, params, data=data, headers=headers
+        ) as response:
             text = await response.read()
             is_json = response.content_type == "application/json"
         return msgspec.json.decode(text) if text and is_json else None

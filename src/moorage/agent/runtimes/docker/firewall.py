@@ -45,7 +45,10 @@ class Family(NamedTuple):
     refusal: str
 
 
-FAMILIES = (Family("iptables", "icmp-admin-prohibited"), Family("ip6tables", "icmp6-adm-prohibited"))
+FAMILIES = (
+    Family("iptables", "icmp-admin-prohibited"),
+    Family("ip6tables", "icmp6-adm-prohibited"),
+)
 
 
 class Plan(NamedTuple):
@@ -68,12 +71,15 @@ def bridge_of(identity: Identity, workspace: str) -> str:
     return f"mo{key_of(identity)}{hashlib.sha256(workspace.encode()).hexdigest()[:8]}"
 
 
-def plan_of(identity: Identity, allowed: Iterable[str], networks: Iterable[Mapping[str, Any]]) -> Plan:
+def plan_of(
+    identity: Identity, allowed: Iterable[str], networks: Iterable[Mapping[str, Any]]
+) -> Plan:
     """`networks`: the installation's own, as the engine lists them; those of earlier versions have
     bridges named by the engine. Pure."""
     key = key_of(identity)
     named = [
-        ((net.get("Options") or {}).get(objects.BRIDGE_NAME), str(net.get("Id", ""))) for net in networks
+        ((net.get("Options") or {}).get(objects.BRIDGE_NAME), str(net.get("Id", "")))
+        for net in networks
     ]
     others = {name or f"br-{id_[:12]}" for name, id_ in named}
     return Plan(
@@ -119,13 +125,17 @@ def repair(saved: str, plan: Plan, family: Family, comment: str) -> str:
     lines = saved.splitlines()
     wanted = rules(plan, family)
     filled = all(
-        _has(lines, chain) and [line for line in lines if line.startswith(f"-A {chain} ")] == expected
+        _has(lines, chain)
+        and [line for line in lines if line.startswith(f"-A {chain} ")] == expected
         for chain, expected in wanted.items()
     )
     forward = "DOCKER-USER" if _has(lines, "DOCKER-USER") else "FORWARD"
     jumps = [
         change
-        for parent, chain in (("OUTPUT", f"{_CHAIN}{plan.key}"), (forward, f"{_CHAIN}{plan.key}-FWD"))
+        for parent, chain in (
+            ("OUTPUT", f"{_CHAIN}{plan.key}"),
+            (forward, f"{_CHAIN}{plan.key}-FWD"),
+        )
         for change in _jump(lines, parent, f'-m comment --comment "{comment}" -j {chain}')
     ]
     if filled and not jumps:
@@ -133,7 +143,14 @@ def repair(saved: str, plan: Plan, family: Family, comment: str) -> str:
     # To declare a chain empties it.
     declared = [f":{chain} - [0:0]" for chain in wanted]
     return "\n".join(
-        ["*filter", *declared, *(rule for chain in wanted.values() for rule in chain), *jumps, "COMMIT", ""]
+        [
+            "*filter",
+            *declared,
+            *(rule for chain in wanted.values() for rule in chain),
+            *jumps,
+            "COMMIT",
+            "",
+        ]
     )
 
 
@@ -141,7 +158,9 @@ def _jump(lines: list[str], parent: str, jump: str) -> list[str]:
     """The changes that make this jump stand once in `parent`, with nothing before it but jumps of
     Moorage's."""
     present = [line for line in lines if line.startswith(f"-A {parent} ")]
-    leading = next((n for n, line in enumerate(present) if f" -j {_CHAIN}" not in line), len(present))
+    leading = next(
+        (n for n, line in enumerate(present) if f" -j {_CHAIN}" not in line), len(present)
+    )
     ours = [n for n, line in enumerate(present) if line.endswith(jump[jump.rindex(" -j ") :])]
     if len(ours) == 1 and ours[0] < leading and present[ours[0]] == f"-A {parent} {jump}":
         return []
@@ -198,7 +217,9 @@ class Firewall:
             try:
                 for family in _families():
                     saved = await _run([f"{family.program}-save", "-t", "filter"])
-                    if change := repair(saved, plan, family, f"Moorage {self._identity.installation}"):
+                    if change := repair(
+                        saved, plan, family, f"Moorage {self._identity.installation}"
+                    ):
                         await _run([f"{family.program}-restore", "--noflush", "-w", _WAIT], change)
                         if self._held:
                             _log.warning("rules were gone; put up again", program=family.program)
@@ -226,7 +247,9 @@ class Firewall:
         if text and text != self.problem:
             _log.error("workspaces are open to this machine", error=problem)
         elif not text and not self._held:
-            _log.info("workspaces are closed to other accounts of this machine", open_to=self._allowed)
+            _log.info(
+                "workspaces are closed to other accounts of this machine", open_to=self._allowed
+            )
         self.problem, self._held = text, not text
 
 

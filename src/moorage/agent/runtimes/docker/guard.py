@@ -73,4 +73,6 @@ async def remove_unneeded_rules(networks: Networks) -> None:
         async with asyncio.timeout(_LEAVE_SECONDS):
             await networks.remove_unneeded_rules()
     except (TimeoutError, EngineError, RuntimeFault) as error:
-        _log.warning("the rules stay: the engine does not say whether they are needed", error=str(error))
+        _log.warning(
+            "the rules stay: the engine does not say whether they are needed", error=str(error)
+        )

@@ -23,7 +23,9 @@ HUB = "https://index.docker.io/v1/"
 class Images:
     """The images on an engine. Each is pulled once, however many starts wait for it."""
 
-    def __init__(self, engine: Engine, pull_timeout: float, docker_config: Path | None = None) -> None:
+    def __init__(
+        self, engine: Engine, pull_timeout: float, docker_config: Path | None = None
+    ) -> None:
         self._engine = engine
         self._timeout = pull_timeout
         self._docker_config = docker_config or Path.home() / ".docker/config.json"
@@ -85,14 +87,20 @@ class Images:
         layers: dict[str, tuple[int, int]] = {}
         headers = self._auth(reference)
         async with self._engine.stream(
-            "POST", "images/create", doing=f"pulling {reference}", headers=headers, **_wanted(parsed)
+            "POST",
+            "images/create",
+            doing=f"pulling {reference}",
+            headers=headers,
+            **_wanted(parsed),
         ) as content:
             async for raw in content:
                 if not raw.strip():
                     continue
                 line = json.loads(raw)
                 if "error" in line or "errorDetail" in line:
-                    message = (line.get("errorDetail") or {}).get("message") or line.get("error") or ""
+                    message = (
+                        (line.get("errorDetail") or {}).get("message") or line.get("error") or ""
+                    )
                     raise EngineError(f"pulling {reference}", 500, str(message))
                 if detail := _far(line, layers):
                     on_progress(f"Pulling {reference}: {detail}")
@@ -109,7 +117,9 @@ class Images:
         if not isinstance(entry, dict) or not entry.get("auth"):
             return {}
         user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
-        value = json.dumps({"username": user, "password": password, "serveraddress": registry}).encode()
+        value = json.dumps(
+            {"username": user, "password": password, "serveraddress": registry}
+        ).encode()
         return {"X-Registry-Auth": base64.urlsafe_b64encode(value).decode()}
 
 

@@ -39,7 +39,11 @@ class Inventory:
         An engine is asked for one label only, and the rest is looked at here: to Podman, several
         mean any of them.
         """
-        label = f"{ownership.WORKSPACE}={name}" if name else f"{ownership.MANAGED_BY}={ownership.MOORAGE}"
+        label = (
+            f"{ownership.WORKSPACE}={name}"
+            if name
+            else f"{ownership.MANAGED_BY}={ownership.MOORAGE}"
+        )
         options: dict[str, Any] = {"all_": True} if kind == "containers" else {}
         path = "containers/json" if kind == "containers" else kind
         answer = await self._engine.request("GET", path, filters={"label": [label]}, **options)

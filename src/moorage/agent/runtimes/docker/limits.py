@@ -13,7 +13,9 @@ from moorage.kernel import quantities
 from moorage.workspace_settings import RemoteDevelopment
 
 
-def resources_of(container: Container, spec: WorkspaceSpec, settings: RemoteDevelopment) -> Resources:
+def resources_of(
+    container: Container, spec: WorkspaceSpec, settings: RemoteDevelopment
+) -> Resources:
     """The devfile's; where it says nothing the settings' defaults; where these say nothing, an
     equal share of the maximum."""
     own = container.resources
@@ -95,17 +97,21 @@ def _most(field: str, together: Sequence[Resources], alone: Sequence[Resources])
 
     PreStart containers run before the others, one after the other.
     """
-    return max([sum(getattr(r, field) or 0 for r in together), *(getattr(r, field) or 0 for r in alone)])
+    return max(
+        [sum(getattr(r, field) or 0 for r in together), *(getattr(r, field) or 0 for r in alone)]
+    )
 
 
-_CPU_HINT = (
-    "Lower cpuRequest in the devfile: a number alone means whole processors, and 200m is a fifth of one."
-)
+_CPU_HINT = "Lower cpuRequest in the devfile: a number alone means whole processors, and 200m is a fifth of one."
 _MEMORY_HINT = "Lower memoryRequest in the devfile, or take an agent on a larger machine."
 
 
 def memory_of(
-    container: Container, spec: WorkspaceSpec, settings: RemoteDevelopment, default: int, machine: Machine
+    container: Container,
+    spec: WorkspaceSpec,
+    settings: RemoteDevelopment,
+    default: int,
+    machine: Machine,
 ) -> int:
     """Bytes that this container may have; 0: no limit.
 

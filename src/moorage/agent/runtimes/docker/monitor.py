@@ -45,7 +45,11 @@ class StartMonitor:
     """
 
     def __init__(
-        self, engine: Engine, settings: AgentSettings, clock: Clock, look_again: Callable[[str], None]
+        self,
+        engine: Engine,
+        settings: AgentSettings,
+        clock: Clock,
+        look_again: Callable[[str], None],
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -119,7 +123,10 @@ class StartMonitor:
         self._running[slot] = (key, task)
 
     async def _guarded(
-        self, slot: tuple[str, str], work: Callable[[], Coroutine[Any, Any, None]], known: Callable[[], bool]
+        self,
+        slot: tuple[str, str],
+        work: Callable[[], Coroutine[Any, Any, None]],
+        known: Callable[[], bool],
     ) -> None:
         """An engine that stumbles ends this, and no event tells when it is back: somebody has to
         look again."""
@@ -133,7 +140,7 @@ class StartMonitor:
             await asyncio.sleep(AGAIN_SECONDS)
             self._look_again(slot[0])
 
-    # ------------------------------------------------------------------------------------------ clone
+    # ---------------------------------------------------------------------------------------- clone
     async def _clone(
         self, desired: DesiredWorkspace, progress: StartProgress, sandbox: Mapping[str, Any]
     ) -> None:
@@ -212,7 +219,7 @@ class StartMonitor:
                 pass
             return await DockerExec(self._engine, exec_id, attached).exit_code()
 
-    # ------------------------------------------------------------------------------------------ editor
+    # --------------------------------------------------------------------------------------- editor
     async def _editor(
         self,
         desired: DesiredWorkspace,
@@ -223,21 +230,29 @@ class StartMonitor:
     ) -> None:
         editor = desired.spec.editor
         if not address:  # no event tells of it: whoever observes again finds it
-            progress.begin(StageName.EDITOR, "The engine has given the workspace no address yet.", started)
+            progress.begin(
+                StageName.EDITOR, "The engine has given the workspace no address yet.", started
+            )
             return
         if editor is None:
             progress.skip(StageName.EDITOR)
         else:
             progress.begin(
-                StageName.EDITOR, f"Waiting for {editor.name} to answer on port {editor.port}.", started
+                StageName.EDITOR,
+                f"Waiting for {editor.name} to answer on port {editor.port}.",
+                started,
             )
             if not await self._answers(editor, address, started):
                 lines = await last_lines(self._engine, main)
                 seconds_given = self._settings.editor_timeout
-                verdict = causes.editor_not_answering(editor.port, editor.health_path, seconds_given, lines)
+                verdict = causes.editor_not_answering(
+                    editor.port, editor.health_path, seconds_given, lines
+                )
                 progress.fail(StageName.EDITOR, verdict.cause)
                 return
-            late = started is not None and self._clock.now() - started > self._settings.editor_timeout
+            late = (
+                started is not None and self._clock.now() - started > self._settings.editor_timeout
+            )
             progress.end(StageName.EDITOR, None if late else self._clock.now())
         progress.answered = True
         progress.changed()

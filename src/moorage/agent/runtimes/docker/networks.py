@@ -47,7 +47,11 @@ def free_subnet(pool: str, used: Iterable[str], seed: str) -> str | None:
 
 def subnets(networks: Iterable[Mapping[str, Any]]) -> list[str]:
     """All that the engine's networks use."""
-    configs = (config for network in networks for config in ((network.get("IPAM") or {}).get("Config") or ()))
+    configs = (
+        config
+        for network in networks
+        for config in ((network.get("IPAM") or {}).get("Config") or ())
+    )
     return [config["Subnet"] for config in configs if config.get("Subnet")]
 
 
@@ -74,7 +78,9 @@ class Networks:
                 await self._engine.request(
                     "POST",
                     "networks/create",
-                    objects.network_body(desired, self._identity, subnet, self._bridge(desired.name)),
+                    objects.network_body(
+                        desired, self._identity, subnet, self._bridge(desired.name)
+                    ),
                     doing="making the workspace's network",
                 )
             except EngineError as error:
@@ -127,7 +133,9 @@ class Networks:
                 await self.firewall.remove()
 
     def own(self, networks: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        return [net for net in networks if ownership.is_ours(net.get("Labels") or {}, self._identity)]
+        return [
+            net for net in networks if ownership.is_ours(net.get("Labels") or {}, self._identity)
+        ]
 
     def _bridge(self, workspace: str) -> str:
         return bridge_of(self._identity, workspace) if self.firewall is not None else ""

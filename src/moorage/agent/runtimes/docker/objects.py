@@ -90,7 +90,7 @@ def image_config(inspected: Mapping[str, Any]) -> ImageConfig:
     )
 
 
-# ---------------------------------------------------------------------------------------------- names and labels
+# --------------------------------------------------------------------------------- names and labels
 def network_name(workspace: str) -> str:
     return workspace
 
@@ -142,8 +142,10 @@ def run_labels(desired: DesiredWorkspace, host: Host, received: float) -> dict[s
     }
 
 
-# ---------------------------------------------------------------------------------------------- network and volumes
-def network_body(desired: DesiredWorkspace, identity: Identity, subnet: str, bridge: str = "") -> Body:
+# ------------------------------------------------------------------------------ network and volumes
+def network_body(
+    desired: DesiredWorkspace, identity: Identity, subnet: str, bridge: str = ""
+) -> Body:
     """A bridge of its own: the engine lets nothing pass between two of them.
 
     `bridge`: its name; "": the engine's choice.
@@ -168,7 +170,9 @@ def volume_bodies(desired: DesiredWorkspace, identity: Identity) -> list[Body]:
     ]
     for volume in desired.spec.volumes:
         extra = {EPHEMERAL: "true"} if volume.ephemeral else {}
-        bodies.append({"Name": volume_name(desired.name, volume.name), "Labels": {**labels, **extra}})
+        bodies.append(
+            {"Name": volume_name(desired.name, volume.name), "Labels": {**labels, **extra}}
+        )
     return bodies
 
 
@@ -182,7 +186,7 @@ def record_body(name: str, known: Known, identity: Identity) -> Body:
     return {"Name": record_name(name, known.generation), "Labels": {**labels, RECORD: text}}
 
 
-# ---------------------------------------------------------------------------------------------- containers
+# --------------------------------------------------------------------------------------- containers
 def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body:
     """Owns the network, clones the projects.
 
@@ -336,7 +340,9 @@ def mounts_in_projects(spec: WorkspaceSpec) -> bool:
 
 
 def _ca_mounts(host: Host) -> list[Body]:
-    return [_volume_mount(host.ca_volume, trust.CA_FOLDER, read_only=True)] if host.ca_volume else []
+    return (
+        [_volume_mount(host.ca_volume, trust.CA_FOLDER, read_only=True)] if host.ca_volume else []
+    )
 
 
 def _volume_mount(volume: str, target: str, *, read_only: bool = False, copy: bool = False) -> Body:
@@ -371,7 +377,10 @@ def _confined(host: Host, resources: Resources) -> Body:
         "IpcMode": "private",
         "PidsLimit": resources.pids_limit or settings.default_pids_limit,
         "RestartPolicy": {"Name": "no"},
-        "LogConfig": {"Type": "json-file", "Config": {"max-size": settings.log_limit, "max-file": "2"}},
+        "LogConfig": {
+            "Type": "json-file",
+            "Config": {"max-size": settings.log_limit, "max-file": "2"},
+        },
     }
     if cpu := resources.cpu_limit or settings.default_cpu_limit:
         body["NanoCpus"] = _at_most(cpu, host.machine.cpu) * 1_000_000
@@ -382,7 +391,9 @@ def _confined(host: Host, resources: Resources) -> Body:
     if memory := resources.memory_limit:
         body["Memory"] = body["MemorySwap"] = memory
     if resources.memory_request:
-        body["MemoryReservation"] = min(resources.memory_request, memory or resources.memory_request)
+        body["MemoryReservation"] = min(
+            resources.memory_request, memory or resources.memory_request
+        )
     return body
 
 

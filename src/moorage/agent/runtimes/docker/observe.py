@@ -13,7 +13,12 @@ from moorage.agent.runtimes.port import ObservedContainer, Progress, Role, Run, 
 from moorage.contract import ContainerState, DesiredWorkspace
 
 Inspected = Mapping[str, Any]
-_ROLES: Mapping[str, Role] = {"sandbox": "sandbox", "init": "init", "main": "main", "sidecar": "sidecar"}
+_ROLES: Mapping[str, Role] = {
+    "sandbox": "sandbox",
+    "init": "init",
+    "main": "main",
+    "sidecar": "sidecar",
+}
 
 
 def run_of(
@@ -34,7 +39,9 @@ def run_of(
         spec=labels.get(ownership.SPEC, ""),
         generation=number(labels.get(ownership.GENERATION)),
         containers=tuple(
-            sorted((container_of(c, last_lines.get(c["Id"], "")) for c in containers), key=_in_order)
+            sorted(
+                (container_of(c, last_lines.get(c["Id"], "")) for c in containers), key=_in_order
+            )
         ),
         missing=tuple(missing(containers, desired)),
         address=address_of(containers),
@@ -145,7 +152,9 @@ def _exit_verdict(role: Role, name: str, state: Mapping[str, Any], lines: str) -
         return causes.sandbox_ended(code, lines)
     if role == "init" and code != 0:
         return causes.init_failed(name, code, lines)
-    return causes.of_exit(name, code, lines, oom=bool(state.get("OOMKilled")), error=state.get("Error") or "")
+    return causes.of_exit(
+        name, code, lines, oom=bool(state.get("OOMKilled")), error=state.get("Error") or ""
+    )
 
 
 def _in_order(container: ObservedContainer) -> tuple[int, str]:

@@ -15,13 +15,19 @@ from moorage.contract import DesiredWorkspace
 Listed = Sequence[Mapping[str, Any]]
 
 
-def observed(name: str, volumes: Listed, networks: Listed, containers: Listed, run: Run | None) -> Observed:
+def observed(
+    name: str, volumes: Listed, networks: Listed, containers: Listed, run: Run | None
+) -> Observed:
     """`volumes`, `networks`: as the engine lists them; `containers`: as it describes them. Pure."""
     data = [volume for volume in volumes if not is_record(volume)]
     lasting = [volume for volume in data if objects.EPHEMERAL not in labels_of(volume)]
     known = newest(volumes)
     made = (*data, *containers, *networks)
-    times = [at for item in made if (at := seconds(item.get("CreatedAt") or item.get("Created"))) is not None]
+    times = [
+        at
+        for item in made
+        if (at := seconds(item.get("CreatedAt") or item.get("Created"))) is not None
+    ]
     return Observed(
         name=name,
         data=bool(lasting) or bool(containers),
@@ -47,12 +53,16 @@ def newest(volumes: Listed) -> Known | None:
     """The newest word that is there; an agent that ended in between may have left an older one
     beside it."""
     found = [
-        known for volume in volumes if (known := read_known(labels_of(volume).get(ownership.RECORD, "")))
+        known
+        for volume in volumes
+        if (known := read_known(labels_of(volume).get(ownership.RECORD, "")))
     ]
     return max(found, key=lambda known: known.generation, default=None)
 
 
-async def write(engine: Engine, identity: Identity, desired: DesiredWorkspace, volumes: Listed) -> None:
+async def write(
+    engine: Engine, identity: Identity, desired: DesiredWorkspace, volumes: Listed
+) -> None:
     """`volumes`: those that are there.
 
     The new record comes before the older ones go. Raises `EngineError`.
@@ -67,7 +77,10 @@ async def write(engine: Engine, identity: Identity, desired: DesiredWorkspace, v
         # is there.
         await _remove(engine, name)
     await engine.request(
-        "POST", "volumes/create", objects.record_body(desired.name, known, identity), doing="keeping a record"
+        "POST",
+        "volumes/create",
+        objects.record_body(desired.name, known, identity),
+        doing="keeping a record",
     )
     for volume in volumes:
         if is_record(volume) and volume["Name"] != name:
@@ -75,7 +88,9 @@ async def write(engine: Engine, identity: Identity, desired: DesiredWorkspace, v
 
 
 async def _remove(engine: Engine, volume: str) -> None:
-    await engine.request("DELETE", f"volumes/{volume}", doing="removing an older record", missing_ok=True)
+    await engine.request(
+        "DELETE", f"volumes/{volume}", doing="removing an older record", missing_ok=True
+    )
 
 
 def _of_labels(run: Run | None, containers: Listed) -> Known | None:

@@ -57,12 +57,16 @@ class Removal:
         if gently:
             await self.end_processes(others)
         for group in (others, sandboxes):
-            await asyncio.gather(*(remove_container(self._engine, container["Id"]) for container in group))
+            await asyncio.gather(
+                *(remove_container(self._engine, container["Id"]) for container in group)
+            )
 
     async def _end(self, container: Any, grace: int) -> None:
         if state_of(container) is ContainerState.RUNNING:
             path = f"containers/{container['Id']}/stop"
-            await self._engine.request("POST", path, doing="stopping a container", missing_ok=True, t=grace)
+            await self._engine.request(
+                "POST", path, doing="stopping a container", missing_ok=True, t=grace
+            )
 
 
 def _apart(containers: Sequence[Any]) -> tuple[list[Any], list[Any]]:

@@ -108,7 +108,7 @@ class DockerRuntime:
         if self._described is not None:
             await remove_unneeded_rules(self._networks)
 
-    # ------------------------------------------------------------------------------------------ events
+    # --------------------------------------------------------------------------------------- events
     async def run(self) -> None:
         backoff = Backoff(0.2, 5.0)
         while True:
@@ -126,7 +126,9 @@ class DockerRuntime:
     async def _connect(self) -> EngineDescription:
         """Asks the engine what it is, and guards what is there."""
         described = await describe(self._engine)
-        self._networks.firewall = await self._guard.firewall(self._identity, podman=described.podman)
+        self._networks.firewall = await self._guard.firewall(
+            self._identity, podman=described.podman
+        )
         await self._networks.ensure_rules()
         self._described = described
         return described
@@ -152,7 +154,9 @@ class DockerRuntime:
             "label": [f"{ownership.MANAGED_BY}={ownership.MOORAGE}"],
         }
         since = f"{self._clock.now() - EVENTS_OVERLAP:.0f}"
-        events = self._engine.lines("GET", "events", doing="following events", filters=filters, since=since)
+        events = self._engine.lines(
+            "GET", "events", doing="following events", filters=filters, since=since
+        )
         async for event in events:
             attributes = (event.get("Actor") or {}).get("Attributes") or {}
             if ownership.is_ours(attributes, self._identity) and (
@@ -160,7 +164,7 @@ class DockerRuntime:
             ):
                 self._listener.changed(name)
 
-    # ------------------------------------------------------------------------------------------ observe
+    # -------------------------------------------------------------------------------------- observe
     async def names(self) -> frozenset[str]:
         with faults():
             return await self._inventory.names()
@@ -217,11 +221,15 @@ class DockerRuntime:
         self._monitor.drop(name)
         self._starts.pop(name, None)
 
-    # ------------------------------------------------------------------------------------------ apply
-    async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
+    # ---------------------------------------------------------------------------------------- apply
+    async def start(
+        self, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+    ) -> None:
         described = self._answered()
         with faults():
-            existing, _ = await asyncio.gather(self._inventory.containers(desired.name), self.note(desired))
+            existing, _ = await asyncio.gather(
+                self._inventory.containers(desired.name), self.note(desired)
+            )
             stale = [n for n, c in existing.items() if fresh or not may_stay(c, desired)]
             if stale:
                 await self._removal.remove_containers([existing[n] for n in stale], gently=True)
@@ -242,7 +250,9 @@ class DockerRuntime:
                 described=described,
             )
             await start.run()
-            self._follow_start(desired.name, desired, await self._inventory.containers(desired.name))
+            self._follow_start(
+                desired.name, desired, await self._inventory.containers(desired.name)
+            )
 
     async def note(self, desired: DesiredWorkspace) -> None:
         self._answered()
@@ -268,7 +278,7 @@ class DockerRuntime:
             await self._removal.remove_run(name, gently=False)
             await self._removal.remove_volumes(name, ephemeral_only=False)
 
-    # ------------------------------------------------------------------------------------------ logs and commands
+    # ---------------------------------------------------------------------------- logs and commands
     async def logs(
         self, name: str, container: str = "", *, follow: bool = False, tail: int | None = None
     ) -> AsyncIterator[LogChunk]:

@@ -29,7 +29,9 @@ from moorage.kernel import log
 
 _log = log.get(part="agent.docker.volumes")
 
-COPYING = "The editor and its tools are being copied for this engine's workspaces: this is done once."
+COPYING = (
+    "The editor and its tools are being copied for this engine's workspaces: this is done once."
+)
 MARKER = ".moorage-complete"
 FILL = f"""
 set -e
@@ -46,7 +48,9 @@ what one left half-made is made anew."""
 class SharedVolumes:
     """`tools` and `ca` give a volume's name once it is whole. Both are quick when it is."""
 
-    def __init__(self, engine: Engine, images: Images, identity: Identity, settings: AgentSettings) -> None:
+    def __init__(
+        self, engine: Engine, images: Images, identity: Identity, settings: AgentSettings
+    ) -> None:
         self._engine = engine
         self._images = images
         self._identity = identity
@@ -86,7 +90,9 @@ class SharedVolumes:
         if not extra:
             return ""
         bundle = await asyncio.to_thread(merged_bundle, extra.encode())
-        volume = f"moorage-ca-{hashlib.sha256(trust.MAKE_JAVA_STORE.encode() + bundle).hexdigest()[:12]}"
+        volume = (
+            f"moorage-ca-{hashlib.sha256(trust.MAKE_JAVA_STORE.encode() + bundle).hexdigest()[:12]}"
+        )
         async with self._lock:
             if not await self._is_whole(volume):
                 image = await self._images.ensure(self._settings.tools_image, lambda _: None)
@@ -172,7 +178,9 @@ class SharedVolumes:
         }
         async with _temporary(self._engine, self._fill_name(volume), body) as container:
             archive = tar_of(trust.CA_FILE.rpartition("/")[2], bundle, mode=0o644)
-            await self._engine.upload(container, trust.CA_FOLDER, archive, doing="copying the CA bundle")
+            await self._engine.upload(
+                container, trust.CA_FOLDER, archive, doing="copying the CA bundle"
+            )
             await self._engine.request(
                 "POST", f"containers/{container}/start", doing="making Java's truststore"
             )
@@ -223,7 +231,9 @@ async def _temporary(engine: Engine, name: str, body: Body) -> AsyncIterator[str
     try:
         yield created["Id"]
     finally:
-        await engine.request("DELETE", f"containers/{created['Id']}", force=True, v=True, missing_ok=True)
+        await engine.request(
+            "DELETE", f"containers/{created['Id']}", force=True, v=True, missing_ok=True
+        )
 
 
 def _mount(volume: str, target: str) -> Body:

@@ -90,7 +90,9 @@ class Start:
         """Raises `RuntimeFault`."""
         self._progress.begin(StageName.IMAGE)
         cause = limits.excess(self._spec, self._versioned.settings)
-        cause = cause or limits.beyond(self._spec, self._versioned.settings, self._described.machine)
+        cause = cause or limits.beyond(
+            self._spec, self._versioned.settings, self._described.machine
+        )
         if cause is not None:
             raise RuntimeFault(cause, final=True)
         try:
@@ -104,15 +106,21 @@ class Start:
     async def _turn(self) -> AbstractAsyncContextManager[Any]:
         """Few starts at a time end sooner than many; one that must pull or wait for preStart steps
         keeps nobody waiting."""
-        references = {container.image for container in (*self._spec.containers, *self._spec.init_containers)}
+        references = {
+            container.image for container in (*self._spec.containers, *self._spec.init_containers)
+        }
         try:
-            found = await asyncio.gather(*(self._context.images.find(reference) for reference in references))
+            found = await asyncio.gather(
+                *(self._context.images.find(reference) for reference in references)
+            )
         except EngineError:
             found = [None]
         if self._spec.init_containers or not all(found):
             return nullcontext()
         if self._context.slots.locked():
-            self._progress.begin(StageName.IMAGE, "Waits for its turn: other workspaces are being started.")
+            self._progress.begin(
+                StageName.IMAGE, "Waits for its turn: other workspaces are being started."
+            )
         return self._context.slots
 
     async def _all(self) -> None:
@@ -130,7 +138,9 @@ class Start:
             ready = asyncio.Event()
             group.create_task(self._init_steps(host, volumes, images, ready))
             started = [
-                group.create_task(self._container(container, host, volumes, images[container.name], ready))
+                group.create_task(
+                    self._container(container, host, volumes, images[container.name], ready)
+                )
                 for container in self._spec.containers
             ]
             group.create_task(self._mark_containers(started))
@@ -138,7 +148,9 @@ class Start:
     # ------------------------------------------------------------------------------------------
     # before containers
     async def _host(self) -> Host:
-        tools = self._context.volumes.tools(lambda detail: self._progress.begin(StageName.CONTAINERS, detail))
+        tools = self._context.volumes.tools(
+            lambda detail: self._progress.begin(StageName.CONTAINERS, detail)
+        )
         (image, volume), ca_volume = await asyncio.gather(tools, self._ca_volume())
         return Host(
             identity=self._context.identity,
@@ -155,7 +167,9 @@ class Start:
         labels = [labels_of(container) for container in self._existing.values()]
         kept = next((found[objects.CA] for found in labels if objects.CA in found), None)
         return (
-            kept if kept is not None else await self._context.volumes.ca(self._versioned.settings.ca_bundle)
+            kept
+            if kept is not None
+            else await self._context.volumes.ca(self._versioned.settings.ca_bundle)
         )
 
     async def _make_volumes(self) -> None:
@@ -207,7 +221,9 @@ class Start:
             # Fresh volumes belong to root; unpacked over them, empty folders give them to the
             # workspace's user.
             archive = tar_of_folders(extra, mode=0o2775, uid=RUN_AS_USER, gid=RUN_AS_GROUP)
-            await self._engine.upload(created, objects.VOLUMES_FOLDER, archive, doing="preparing the volumes")
+            await self._engine.upload(
+                created, objects.VOLUMES_FOLDER, archive, doing="preparing the volumes"
+            )
         if not self._is_running(name):
             await self._engine.request(
                 "POST", f"containers/{created}/start", doing="starting the workspace's network"
@@ -259,7 +275,9 @@ class Start:
         )
         await volumes
         created = await self._create(name, body, None)
-        await self._engine.request("POST", f"containers/{created}/start", doing=f"starting {container.name}")
+        await self._engine.request(
+            "POST", f"containers/{created}/start", doing=f"starting {container.name}"
+        )
         limit = self._context.settings.init_timeout
         try:
             async with asyncio.timeout(limit):
@@ -289,7 +307,12 @@ class Start:
         role: Role = "main" if container.name == self._spec.main_container else "sidecar"
         name = objects.container_name(self._desired.name, container.name, role)
         body = objects.container_body(
-            self._desired, await host, container, image=await image, role=role, received=self._received
+            self._desired,
+            await host,
+            container,
+            image=await image,
+            role=role,
+            received=self._received,
         )
         await volumes
         created = await self._create(name, body, self._sandbox_started)
@@ -305,9 +328,12 @@ class Start:
             await self._engine.request("POST", f"containers/{container_id}/start", doing=doing)
             return
         started = seconds(self._existing[name]["State"].get("StartedAt"))
-        if started is not None and started < network_since:  # its network went with the former sandbox
+        # its network went with the former sandbox
+        if started is not None and started < network_since:
             grace = self._context.settings.stop_timeout
-            await self._engine.request("POST", f"containers/{container_id}/restart", doing=doing, t=grace)
+            await self._engine.request(
+                "POST", f"containers/{container_id}/restart", doing=doing, t=grace
+            )
 
     def _is_running(self, name: str) -> bool:
         existing = self._existing.get(name)
@@ -332,14 +358,18 @@ class Start:
     async def _create_once(self, name: str, body: Body) -> str:
         doing = f"making container {body['Labels'][objects.CONTAINER]}"
         try:
-            created = await self._engine.request("POST", "containers/create", body, doing=doing, name=name)
+            created = await self._engine.request(
+                "POST", "containers/create", body, doing=doing, name=name
+            )
         except EngineError as error:
             if error.status != 409:
                 raise
             # The name is taken: by an earlier try of this start whose answer was lost, or by one
             # that is going.
             await remove_container(self._engine, name)
-            created = await self._engine.request("POST", "containers/create", body, doing=doing, name=name)
+            created = await self._engine.request(
+                "POST", "containers/create", body, doing=doing, name=name
+            )
         return str(created["Id"])
 
 

@@ -55,7 +55,9 @@ async def frames(pieces: AsyncIterator[bytes]) -> AsyncIterator[LogChunk]:
 class Attached:
     """The standard streams of a command that runs. Whoever opens it abandons it in the end."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, tty: bool) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, tty: bool
+    ) -> None:
         """`tty`: what comes is one stream, and not multiplexed."""
         self._reader = reader
         self._writer = writer

@@ -43,7 +43,7 @@ class KubernetesRuntime:
     async def close(self) -> None:
         await self.connection.close()
 
-    # ------------------------------------------------------------------------------------------ observe
+    # -------------------------------------------------------------------------------------- observe
     async def names(self) -> frozenset[str]:
         return self._connected().store.names() - {""}
 
@@ -81,8 +81,10 @@ class KubernetesRuntime:
     def progress(self, name: str) -> Progress:
         return self.connection.monitor.progress(name)
 
-    # ------------------------------------------------------------------------------------------ apply
-    async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
+    # ---------------------------------------------------------------------------------------- apply
+    async def start(
+        self, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+    ) -> None:
         connection = self._connected()
         with faults("applying the workspace's objects"):
             await start.start(connection, desired, received=received, fresh=fresh)
@@ -111,12 +113,14 @@ class KubernetesRuntime:
         with faults("removing the workspace"):
             await removal.remove(connection, name)
 
-    # ------------------------------------------------------------------------------------------ logs and commands
+    # ---------------------------------------------------------------------------- logs and commands
     async def logs(
         self, name: str, container: str = "", *, follow: bool = False, tail: int | None = None
     ) -> AsyncIterator[LogChunk]:
         store = self._connected().store
-        async for chunk in containers.logs(self.client, store, name, container, follow=follow, tail=tail):
+        async for chunk in containers.logs(
+            self.client, store, name, container, follow=follow, tail=tail
+        ):
             yield chunk
 
     @asynccontextmanager

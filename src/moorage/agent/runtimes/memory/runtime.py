@@ -106,7 +106,9 @@ class MemoryRuntime:
             )
         known = found.known
         if known is None and found.made_for is not None:
-            known = msgspec.structs.replace(known_of(found.made_for, ""), desired=None, spec=None, memo={})
+            known = msgspec.structs.replace(
+                known_of(found.made_for, ""), desired=None, spec=None, memo={}
+            )
         return Observed(
             name=name,
             data=found.data,
@@ -115,7 +117,10 @@ class MemoryRuntime:
             known=known,
             recorded=found.known is not None,
             since=found.received,
-            objects=(*(("volume",) if found.data else ()), *(f"container {c}" for c in found.containers)),
+            objects=(
+                *(("volume",) if found.data else ()),
+                *(f"container {c}" for c in found.containers),
+            ),
             ids=(str(id(found)),),
         )
 
@@ -129,13 +134,17 @@ class MemoryRuntime:
         if found.fault is not None:
             timeline.fail(StageName.CLONE, found.received, found.fault.message)
             return Progress(stages=timeline.stages(), fault=found.fault)
-        up = all(c.state is ContainerState.RUNNING for c in found.containers.values() if c.role != "init")
+        up = all(
+            c.state is ContainerState.RUNNING for c in found.containers.values() if c.role != "init"
+        )
         if up:
             timeline.end(StageName.CLONE, found.received)
             timeline.end(StageName.EDITOR, found.received)
         return Progress(stages=timeline.stages(), ready=up)
 
-    async def start(self, desired: DesiredWorkspace, *, received: float, fresh: bool = False) -> None:
+    async def start(
+        self, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+    ) -> None:
         _ask(self.engine)
         spec = desired.spec
         for container in (*spec.init_containers, *spec.containers):
@@ -156,7 +165,11 @@ class MemoryRuntime:
         for container in spec.containers:
             role: Role = "main" if container.name == spec.main_container else "sidecar"
             self._bring_up(
-                found, container.name, role, container.image, self.engine.crashing_images.get(container.image)
+                found,
+                container.name,
+                role,
+                container.image,
+                self.engine.crashing_images.get(container.image),
             )
         for project in spec.projects:
             if project.url in self.engine.closed_repositories:
@@ -250,7 +263,8 @@ class MemoryRuntime:
         found = self.engine.workspaces.get(name)
         containers = found.containers.values() if found is not None else ()
         candidates = [
-            Candidate(item.name, item.role, item.state is ContainerState.RUNNING, item) for item in containers
+            Candidate(item.name, item.role, item.state is ContainerState.RUNNING, item)
+            for item in containers
         ]
         return find(candidates, container, for_log=for_log)
 

@@ -1,4 +1,5 @@
-"""Several agents: tokens that can be taken back, settings, capacity; and the clocks of workspaces"""
+"""Several agents: tokens that can be taken back, settings, capacity; and the clocks of
+workspaces"""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("agent_id", "version"),
     )
-    # Columns are only added: SQLite would have to make the table anew for anything else, with what refers to it.
+    # Columns are only added: SQLite would have to make the table anew for anything else, with what
+    # refers to it.
     for column in (
         sa.Column("revoked", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("capacity", sa.String(), server_default="{}", nullable=False),
@@ -36,10 +38,18 @@ def upgrade() -> None:
         sa.Column("settings_problem", sa.String(), server_default="", nullable=False),
     ):
         op.add_column("agents", column)
-    op.add_column("gateways", sa.Column("revoked", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column(
+        "gateways", sa.Column("revoked", sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
     op.add_column("workspaces", sa.Column("stopped_at", sa.Double(), nullable=True))
-    op.add_column("workspaces", sa.Column("stopped_by", sa.String(), server_default="", nullable=False))
+    op.add_column(
+        "workspaces", sa.Column("stopped_by", sa.String(), server_default="", nullable=False)
+    )
     op.add_column("workspaces", sa.Column("delete_at", sa.Double(), nullable=True))
     # Nobody knows since when these have been stopped: their time begins now.
-    stopped = sa.table("workspaces", sa.column("stopped_at", sa.Double()), sa.column("desired", sa.String()))
-    op.execute(sa.update(stopped).where(stopped.c.desired == "Stopped").values(stopped_at=time.time()))
+    stopped = sa.table(
+        "workspaces", sa.column("stopped_at", sa.Double()), sa.column("desired", sa.String())
+    )
+    op.execute(
+        sa.update(stopped).where(stopped.c.desired == "Stopped").values(stopped_at=time.time())
+    )

@@ -18,7 +18,8 @@ _LEFT_DAYS = 365.0
 
 
 def upgrade() -> None:
-    # By hand, as Alembic adds no column with a foreign key to SQLite without making the table anew; both databases take this.
+    # By hand, as Alembic adds no column with a foreign key to SQLite without making the table anew;
+    # both databases take this.
     for table, column in (
         ("api_tokens", "parent_id"),
         ("sessions", "token_id"),
@@ -29,7 +30,8 @@ def upgrade() -> None:
         )
         op.create_index(f"ix_{table}_{column}", table, [column])
     op.add_column(
-        "api_tokens", sa.Column("bootstrap", sa.Boolean(), server_default=sa.false(), nullable=False)
+        "api_tokens",
+        sa.Column("bootstrap", sa.Boolean(), server_default=sa.false(), nullable=False),
     )
     # 0: the server sets it when it starts, by its settings and the time of signing in.
     op.add_column("sessions", sa.Column("ends_at", sa.Double(), server_default="0", nullable=False))
@@ -38,7 +40,8 @@ def upgrade() -> None:
 
 
 def _mark_and_end() -> None:
-    """The state folder's token, which was known by its label until now, has no end; all others get one."""
+    """The state folder's token, which was known by its label until now, has no end; all others get
+    one."""
     tokens = sa.table(
         "api_tokens",
         sa.column("id", sa.Integer()),
@@ -55,6 +58,8 @@ def _mark_and_end() -> None:
         .where(users.c.name == "admin", each.c.label == "first administrator")
         .scalar_subquery()
     )
-    op.execute(sa.update(tokens).where(tokens.c.id == first).values(bootstrap=sa.true(), expires_at=None))
+    op.execute(
+        sa.update(tokens).where(tokens.c.id == first).values(bootstrap=sa.true(), expires_at=None)
+    )
     endless = sa.and_(tokens.c.expires_at.is_(None), tokens.c.bootstrap.is_(sa.false()))
     op.execute(sa.update(tokens).where(endless).values(expires_at=time.time() + _LEFT_DAYS * _DAY))

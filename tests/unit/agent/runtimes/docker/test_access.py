@@ -35,7 +35,9 @@ def test_addresses(address: str, url: str, socket: str) -> None:
     assert (access.address, access.url, access.socket) == (address, url, socket)
 
 
-@pytest.mark.parametrize("address", ["", "/run/docker.sock", "ssh://me@host", "tcp://", "tcp://host:port"])
+@pytest.mark.parametrize(
+    "address", ["", "/run/docker.sock", "ssh://me@host", "tcp://", "tcp://host:port"]
+)
 def test_what_is_no_address(address: str) -> None:
     """It is refused with the setting to correct."""
     with pytest.raises(Misconfigured) as refused:

@@ -67,7 +67,10 @@ def test_volumes_and_layers_count() -> None:
 def test_who_fills_the_disk_is_measured_soon(since: float, filled: int, due: bool) -> None:
     """It is measured now and then, and at once when more than a hundredth of the disk was filled
     since."""
-    before, now = Space(total=100 * GI, free=60 * GI), Space(total=100 * GI, free=(60 - filled) * GI)
+    before, now = (
+        Space(total=100 * GI, free=60 * GI),
+        Space(total=100 * GI, free=(60 - filled) * GI),
+    )
     assert disk.is_due(since, 300, before, now) is due
     assert disk.is_due(10, 300, None, None) is False
 
@@ -144,7 +147,9 @@ def test_who_fills_the_last_of_the_disk_is_stopped(
     assert disk.culprit(before, used, None) is None
 
 
-async def test_who_cannot_be_stopped_hides_nobody(watch: DiskWatch, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_cannot_be_stopped_hides_nobody(
+    watch: DiskWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that grew most and ended meanwhile is no reason to let the next one fill the disk."""
     sizes = {"a": 100, "ended": 100}
 
@@ -155,5 +160,7 @@ async def test_who_cannot_be_stopped_hides_nobody(watch: DiskWatch, monkeypatch:
     progress = StartProgress(FakeClock(), lambda: None)
     for size in (100, 500):
         sizes.update(a=size, ended=2 * size)
-        await watch._measure(IDENTITY, 10_000, Space(total=10_000, free=10), lambda: {"a": progress})
+        await watch._measure(
+            IDENTITY, 10_000, Space(total=10_000, free=10), lambda: {"a": progress}
+        )
     assert _code(progress.progress.fault) == "disk-scarce"

@@ -39,7 +39,9 @@ def saved(*jumps: str, plan: Plan | None = PLAN, docker: bool = True) -> str:
     lines += [":DOCKER-USER - [0:0]"] if docker else []
     chains = rules(plan, V4) if plan else {}
     lines += [f":{chain} - [0:0]" for chain in chains]
-    return "\n".join([*lines, *jumps, *(rule for chain in chains.values() for rule in chain), "COMMIT", ""])
+    return "\n".join(
+        [*lines, *jumps, *(rule for chain in chains.values() for rule in chain), "COMMIT", ""]
+    )
 
 
 def test_names_have_the_length_that_the_kernel_takes() -> None:
@@ -88,19 +90,29 @@ def test_who_passes() -> None:
     [
         pytest.param(saved(JUMP, FORWARD_JUMP), False, id="all there"),
         pytest.param(
-            saved(JUMP, "-A OUTPUT -j ACCEPT", FORWARD_JUMP, "-A DOCKER-USER -j RETURN"), False, id="first"
+            saved(JUMP, "-A OUTPUT -j ACCEPT", FORWARD_JUMP, "-A DOCKER-USER -j RETURN"),
+            False,
+            id="first",
         ),
         pytest.param(
-            saved("-A OUTPUT -j MOORAGE-fffff", JUMP, FORWARD_JUMP), False, id="behind another of Moorage's"
+            saved("-A OUTPUT -j MOORAGE-fffff", JUMP, FORWARD_JUMP),
+            False,
+            id="behind another of Moorage's",
         ),
-        pytest.param(saved("-A OUTPUT -j ACCEPT", JUMP, FORWARD_JUMP), True, id="behind another program's"),
+        pytest.param(
+            saved("-A OUTPUT -j ACCEPT", JUMP, FORWARD_JUMP), True, id="behind another program's"
+        ),
         pytest.param(saved(JUMP, JUMP, FORWARD_JUMP), True, id="twice"),
         pytest.param(saved(JUMP), True, id="no forwarding"),
         pytest.param(saved(plan=None), True, id="nothing"),
         pytest.param(
-            saved(JUMP, FORWARD_JUMP, plan=PLAN._replace(allowed=("994", "0"))), True, id="others may"
+            saved(JUMP, FORWARD_JUMP, plan=PLAN._replace(allowed=("994", "0"))),
+            True,
+            id="others may",
         ),
-        pytest.param(saved(JUMP, FORWARD_JUMP, plan=PLAN._replace(bridges=())), True, id="no bridges"),
+        pytest.param(
+            saved(JUMP, FORWARD_JUMP, plan=PLAN._replace(bridges=())), True, id="no bridges"
+        ),
     ],
 )
 def test_what_is_repaired(present: str, changed: bool) -> None:

@@ -26,7 +26,9 @@ def spec(*given: dict[str, Any], init: tuple[dict[str, Any], ...] = ()) -> Works
             for number, table in enumerate(tables)
         )
 
-    return WorkspaceSpec(containers=made("c", given), init_containers=made("i", init), main_container="c0")
+    return WorkspaceSpec(
+        containers=made("c", given), init_containers=made("i", init), main_container="c0"
+    )
 
 
 @pytest.mark.parametrize(

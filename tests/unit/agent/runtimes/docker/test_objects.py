@@ -64,9 +64,13 @@ def project(**fields: Any) -> Project:
     return Project(**{"name": "app", "clone_path": "app", "url": "https://x.org/app.git", **fields})
 
 
-def body(wish: DesiredWorkspace, name: str = "py", role: Role = "main", **settings: Any) -> dict[str, Any]:
+def body(
+    wish: DesiredWorkspace, name: str = "py", role: Role = "main", **settings: Any
+) -> dict[str, Any]:
     container = wish.spec.container(name)
-    return objects.container_body(wish, host(**settings), container, image=IMAGE, role=role, received=5.5)
+    return objects.container_body(
+        wish, host(**settings), container, image=IMAGE, role=role, received=5.5
+    )
 
 
 def env(created: dict[str, Any]) -> dict[str, str]:
@@ -98,7 +102,11 @@ def test_labels() -> None:
     main = body(wish)["Labels"]
     assert main == {**expected, "moorage.dev/container": "py", "moorage.dev/role": "main"}
     sandbox = objects.sandbox_body(wish, host(), 5.5)["Labels"]
-    assert sandbox == {**expected, "moorage.dev/container": "sandbox", "moorage.dev/role": "sandbox"}
+    assert sandbox == {
+        **expected,
+        "moorage.dev/container": "sandbox",
+        "moorage.dev/role": "sandbox",
+    }
 
 
 def test_labels_of_a_devfile_do_not_replace_ours() -> None:
@@ -114,7 +122,11 @@ def test_main_container_runs_the_editor() -> None:
     """The main container's process keeps the editor running; of its placeholders, known ones are
     completed in."""
     created = body(desired())
-    assert created["Entrypoint"] == ["/opt/moorage/bin/busybox", "sh", "/opt/moorage/bin/workspace-main"]
+    assert created["Entrypoint"] == [
+        "/opt/moorage/bin/busybox",
+        "sh",
+        "/opt/moorage/bin/workspace-main",
+    ]
     assert created["Cmd"] == [
         "/opt/moorage/editors/x/start", "--bind", "0.0.0.0:60001", "/projects/app", "{unknown}",
     ]  # fmt: skip
@@ -161,7 +173,9 @@ def test_ca_bundle() -> None:
         **{**{f: getattr(host(), f) for f in host().__struct_fields__}, "ca_volume": "moorage-ca-1"}
     )
     container = desired().spec.containers[0]
-    created = objects.container_body(desired(), with_ca, container, image=IMAGE, role="main", received=1)
+    created = objects.container_body(
+        desired(), with_ca, container, image=IMAGE, role="main", received=1
+    )
     assert mounts(created)["/etc/moorage"] == "moorage-ca-1"
     assert {name: env(created)[name] for name in CA_VARIABLES} == CA_VARIABLES
     sandbox = objects.sandbox_body(desired(), with_ca, 1)
@@ -184,7 +198,9 @@ def test_mounts() -> None:
         "/opt/moorage": "moorage-tools-1", "/src": NAME, "/var/data": f"{NAME}.data",
     }  # fmt: skip
     assert all(m["VolumeOptions"] == {"NoCopy": True} for m in created["HostConfig"]["Mounts"])
-    assert [m["Target"] for m in created["HostConfig"]["Mounts"] if m.get("ReadOnly")] == ["/opt/moorage"]
+    assert [m["Target"] for m in created["HostConfig"]["Mounts"] if m.get("ReadOnly")] == [
+        "/opt/moorage"
+    ]
     assert env(created)["HOME"] == "/src/.home"
 
 
@@ -256,7 +272,10 @@ def test_only_the_sandbox_reaches_where_git_works() -> None:
         if objects.EPHEMERAL in volume["Labels"]
     ]
     assert [volume["Name"] for volume in made] == [stage]
-    mounts = {m["Source"]: m["Target"] for m in objects.sandbox_body(wish, host(), 1)["HostConfig"]["Mounts"]}
+    mounts = {
+        m["Source"]: m["Target"]
+        for m in objects.sandbox_body(wish, host(), 1)["HostConfig"]["Mounts"]
+    }
     assert mounts[stage] == env(objects.sandbox_body(wish, host(), 1))["MOORAGE_STAGE"]
     assert stage not in str(body(wish))
 

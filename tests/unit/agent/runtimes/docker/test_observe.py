@@ -8,10 +8,17 @@ import pytest
 
 from moorage.agent.runtimes.docker.observe import missing, run_of, seconds
 from moorage.agent.runtimes.port import Progress, digest_of
-from moorage.contract import Container, ContainerState, DesiredState, DesiredWorkspace, WorkspaceSpec
+from moorage.contract import (
+    Container,
+    ContainerState,
+    DesiredState,
+    DesiredWorkspace,
+    WorkspaceSpec,
+)
 
 SPEC = WorkspaceSpec(
-    containers=(Container(name="py", image="i"), Container(name="db", image="i")), main_container="py"
+    containers=(Container(name="py", image="i"), Container(name="db", image="i")),
+    main_container="py",
 )
 DESIRED = DesiredWorkspace(name="w", generation=1, desired=DesiredState.RUNNING, spec=SPEC)
 EARLY, LATE = "2026-01-01T10:00:00.123456789Z", "2026-01-01T10:00:05Z"
@@ -30,8 +37,15 @@ def inspected(
     return {
         "Id": f"id-{name}",
         "Config": {"Labels": labels, "Image": "i"},
-        "State": {"Status": status, "StartedAt": started, "FinishedAt": "0001-01-01T00:00:00Z", **state},
-        "NetworkSettings": {"Networks": {"w": {"IPAddress": "10.0.0.2" if role == "sandbox" else ""}}},
+        "State": {
+            "Status": status,
+            "StartedAt": started,
+            "FinishedAt": "0001-01-01T00:00:00Z",
+            **state,
+        },
+        "NetworkSettings": {
+            "Networks": {"w": {"IPAddress": "10.0.0.2" if role == "sandbox" else ""}}
+        },
     }
 
 
@@ -59,9 +73,16 @@ def test_nothing() -> None:
 MISSING = [
     ([SANDBOX, MAIN], ["container db"]),
     ([MAIN, SIDE], ["the sandbox"]),
-    ([SANDBOX, MAIN, inspected("db", "sidecar", "created")], ["container db, which was never started"]),
     (
-        [inspected("sandbox", "sandbox", started=LATE), inspected("py", "main", started=EARLY), SIDE],
+        [SANDBOX, MAIN, inspected("db", "sidecar", "created")],
+        ["container db, which was never started"],
+    ),
+    (
+        [
+            inspected("sandbox", "sandbox", started=LATE),
+            inspected("py", "main", started=EARLY),
+            SIDE,
+        ],
         ["container py, which is in a network that is gone"],
     ),
     ([SANDBOX, MAIN, inspected("db", "sidecar", "exited", ExitCode=1)], []),

@@ -1,4 +1,5 @@
-"""The end of a workspace's containers, networks and volumes, on an engine that only keeps what it is asked."""
+"""The end of a workspace's containers, networks and volumes, on an engine that only keeps what it
+is asked."""
 
 from __future__ import annotations
 
@@ -16,10 +17,15 @@ NAME = "workspace-7-1-abc123"
 
 
 class FakeEngine:
-    """Lists what it is given, refuses a deletion as often as it is told to, and keeps what it is asked."""
+    """Lists what it is given, refuses a deletion as often as it is told to, and keeps what it is
+    asked."""
 
     def __init__(self) -> None:
-        self.listed: dict[str, list[dict[str, Any]]] = {"containers": [], "networks": [], "volumes": []}
+        self.listed: dict[str, list[dict[str, Any]]] = {
+            "containers": [],
+            "networks": [],
+            "volumes": [],
+        }
         self.busy = 0
         """How many deletions are refused, since somebody else does it."""
         self.asked: list[str] = []
@@ -52,7 +58,8 @@ def removal(engine: Any) -> Removal:
 
 
 async def test_the_sandbox_goes_last() -> None:
-    """The devfile's containers are ended and removed first, then what holds their network, then that."""
+    """The devfile's containers are ended and removed first, then what holds their network, then
+    that."""
     engine = FakeEngine()
     engine.listed["containers"] = [container("sandbox", "sandbox"), container("dev", "main")]
     engine.listed["networks"] = [{"Id": "net", "Name": NAME, "Labels": labelled()}]

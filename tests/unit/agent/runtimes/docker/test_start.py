@@ -14,7 +14,10 @@ from moorage.agent.runtimes.projects import STAGE
 from moorage.contract import DesiredState, DesiredWorkspace, WorkspaceSpec
 
 DESIRED = DesiredWorkspace(
-    name="w", generation=1, desired=DesiredState.RUNNING, spec=WorkspaceSpec(containers=(), main_container="")
+    name="w",
+    generation=1,
+    desired=DesiredState.RUNNING,
+    spec=WorkspaceSpec(containers=(), main_container=""),
 )
 
 

@@ -39,7 +39,9 @@ async def engine_that(script: Script, socket: Path) -> AsyncIterator[tuple[Engin
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         heads.append(head)
-        length = next(line for line in head.splitlines() if line.lower().startswith(b"content-length"))
+        length = next(
+            line for line in head.splitlines() if line.lower().startswith(b"content-length")
+        )
         heads.append(await reader.readexactly(int(length.split(b":")[1])))
         await script(reader, writer)
         writer.close()
@@ -85,7 +87,9 @@ async def test_a_terminal_is_one_stream(tmp_path: Path) -> None:
     understood, too."""
 
     async def show(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n$ ")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n$ "
+        )
 
     async with (
         asyncio.timeout(30),
@@ -178,7 +182,9 @@ async def test_who_does_not_read_makes_the_command_wait(tmp_path: Path) -> None:
         await output.aclose()
 
 
-async def test_tls_with_certificates_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tls_with_certificates_of_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With `DOCKER_TLS_VERIFY`, requests and commands' streams both go over TLS, by the files of
     `DOCKER_CERT_PATH`."""
     make_certificates(tmp_path)

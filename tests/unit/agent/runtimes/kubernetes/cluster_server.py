@@ -1,4 +1,5 @@
-"""A cluster without nodes: an API server that keeps objects, and has nobody who makes pods of them."""
+"""A cluster without nodes: an API server that keeps objects, and has nobody who makes pods of
+them."""
 
 from __future__ import annotations
 
@@ -41,7 +42,9 @@ class Cluster:
     async def put(self, item: Item) -> Item:
         """Keeps an object, as somebody else than the agent would."""
         metadata = item["metadata"]
-        target = Target(BY_NAME[item["kind"]].plural, metadata.get("namespace", ""), metadata["name"])
+        target = Target(
+            BY_NAME[item["kind"]].plural, metadata.get("namespace", ""), metadata["name"]
+        )
         before = self.objects.get(target)
         own = {"uid": f"uid-{self._version}", "creationTimestamp": "2026-01-01T00:00:00Z"}
         kept = {key: before["metadata"][key] for key in own} if before is not None else own
@@ -53,7 +56,9 @@ class Cluster:
     async def delete(self, target: Target) -> None:
         """With what lies in it, when it is a namespace."""
         inside = [
-            key for key in self.objects if target.plural == "namespaces" and key.namespace == target.name
+            key
+            for key in self.objects
+            if target.plural == "namespaces" and key.namespace == target.name
         ]
         for key in (*inside, target):
             await self._note("DELETED", self.objects.pop(key))
@@ -74,7 +79,9 @@ class Cluster:
             return await self._watch(request, target.plural)
         if request.method == "GET":
             items = [item for key, item in self.objects.items() if key.plural == target.plural]
-            return web.json_response({"metadata": {"resourceVersion": str(self._version)}, "items": items})
+            return web.json_response(
+                {"metadata": {"resourceVersion": str(self._version)}, "items": items}
+            )
         body = await request.json()
         if request.method == "POST":
             return web.json_response(body)  # a dry run
@@ -142,7 +149,9 @@ def _patched(item: Item, operations: list[Item]) -> Item:
     """RFC 6902, of which tables' fields are known, and nothing is tested."""
     made: Item = json.loads(json.dumps(item))
     for operation in operations:
-        *way, last = (part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:])
+        *way, last = (
+            part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]
+        )
         table = made
         for part in way:
             table = table[part]

@@ -188,7 +188,9 @@ async def test_a_stop_leaves_the_data(running: Running) -> None:
     assert running.cluster.kinds() == DATA
     observed = await running.runtime.observe(NAME, DESIRED)
     assert (observed.data, observed.leftovers, observed.run) == (True, False, None)
-    await running.runtime.note(msgspec.structs.replace(DESIRED, generation=2, desired=DesiredState.STOPPED))
+    await running.runtime.note(
+        msgspec.structs.replace(DESIRED, generation=2, desired=DesiredState.STOPPED)
+    )
     observed = await running.runtime.observe(NAME, DESIRED)
     assert observed.known is not None
     assert (observed.known.generation, observed.known.desired) == (2, DesiredState.STOPPED)
@@ -206,7 +208,11 @@ async def test_a_removal_leaves_nothing(running: Running) -> None:
 async def test_nobody_elses_namespace_is_taken(running: Running) -> None:
     """A namespace of the workspace's name that somebody else has is left as it is, and the start
     ends for good."""
-    theirs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "labels": {"team": "blue"}}}
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": NAME, "labels": {"team": "blue"}},
+    }
     await running.cluster.put(theirs)
     with pytest.raises(RuntimeFault) as caught:
         await running.start()

@@ -67,7 +67,8 @@ class Access:
                 _load_pair(context, self.client_certificate, self.client_key)
         except (ssl.SSLError, ValueError) as error:
             raise Misconfigured(
-                f"A certificate in {self.source} is not usable: {error}.", code="cluster-certificate-invalid"
+                f"A certificate in {self.source} is not usable: {error}.",
+                code="cluster-certificate-invalid",
             ) from error
         return context
 
@@ -143,7 +144,9 @@ def from_kubeconfig(file: Path, context: str = "") -> Access:
     )
 
 
-def _named(file: Path, document: dict[str, Any], table: str, kind: str, name: str) -> dict[str, Any]:
+def _named(
+    file: Path, document: dict[str, Any], table: str, kind: str, name: str
+) -> dict[str, Any]:
     for item in document.get(table) or ():
         if isinstance(item, dict) and item.get("name") == name:
             return item.get(kind) or {}
@@ -161,7 +164,9 @@ def _data(file: Path, table: dict[str, Any], key: str) -> str:
         try:
             return _beside(file, path).read_text()
         except OSError as error:
-            raise _wrong(file, f"names the {key} {path}, which cannot be read: {error.strerror}") from error
+            raise _wrong(
+                file, f"names the {key} {path}, which cannot be read: {error.strerror}"
+            ) from error
     return ""
 
 

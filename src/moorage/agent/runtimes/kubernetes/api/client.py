@@ -63,7 +63,10 @@ class Client:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.close()
 
@@ -105,7 +108,13 @@ class Client:
             query["continue"] = token
 
     async def watch(
-        self, kind: Kind[Any], *, namespace: str = "", labels: str, since: str, opened: Callable[[], None]
+        self,
+        kind: Kind[Any],
+        *,
+        namespace: str = "",
+        labels: str,
+        since: str,
+        opened: Callable[[], None],
     ) -> AsyncIterator[tuple[str, Object]]:
         """(ADDED | MODIFIED | DELETED | BOOKMARK, object) after the version `since`, until the
         server ends the watch. `opened` is called once it has begun.
@@ -138,7 +147,9 @@ class Client:
         kind, metadata = kind_of(item), item["metadata"]
         path = kind.one(metadata.get("namespace", ""), metadata["name"])
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        return await self._json("apply", kind, path, query, method="PATCH", body=item, content=_APPLY)
+        return await self._json(
+            "apply", kind, path, query, method="PATCH", body=item, content=_APPLY
+        )
 
     async def patch(
         self, kind: Kind[Any], namespace: str, name: str, operations: list[dict[str, Any]]
@@ -234,7 +245,9 @@ class Client:
         if previous:
             query["previous"] = "true"
         timeout = aiohttp.ClientTimeout(
-            total=None if follow else TIMEOUT, sock_connect=10, sock_read=None if follow else TIMEOUT
+            total=None if follow else TIMEOUT,
+            sock_connect=10,
+            sock_read=None if follow else TIMEOUT,
         )
         path = POD.path(namespace, pod) + "/log"
         async with self._request("log", POD, "GET", path, query=query, timeout=timeout) as answer:
@@ -302,7 +315,12 @@ class Client:
         status = 0
         try:
             async with session.request(
-                method, self.access.server + path, params=query, data=data, headers=headers, timeout=timeout
+                method,
+                self.access.server + path,
+                params=query,
+                data=data,
+                headers=headers,
+                timeout=timeout,
             ) as response:
                 status = response.status
                 if status >= 400:
@@ -321,7 +339,9 @@ class Client:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            raise Unavailable("The connection to the cluster is closed.", code="cluster-unreachable")
+            raise Unavailable(
+                "The connection to the cluster is closed.", code="cluster-unreachable"
+            )
         return self._session
 
     async def _turn(self) -> None:

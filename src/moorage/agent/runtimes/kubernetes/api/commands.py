@@ -127,7 +127,13 @@ async def running(
     argv = [
         *(BUSYBOX, "sh", "-c", _RUN, "moorage", mark, pipe),
         *(BUSYBOX, "env", *words),
-        *(BUSYBOX, "sh", f"{TOOLS_ROOT}/bin/workspace-exec", request.working_dir or folder, *request.argv),
+        *(
+            BUSYBOX,
+            "sh",
+            f"{TOOLS_ROOT}/bin/workspace-exec",
+            request.working_dir or folder,
+            *request.argv,
+        ),
     ]
     socket = await _open(client, place, argv, stdin=request.stdin, tty=request.tty)
     try:
@@ -143,7 +149,9 @@ async def running(
         await socket.close()
 
 
-async def run(client: Client, place: Place, argv: list[str], secret: bytes = b"") -> tuple[int, str]:
+async def run(
+    client: Client, place: Place, argv: list[str], secret: bytes = b""
+) -> tuple[int, str]:
     """Runs a command to its end → exit code and what it wrote. Raises `RuntimeFault`. `secret`: its
     input, of which it sees the end by itself: the pipe through which pieces go would lie in
     `/dev/shm`, which all containers of a pod share."""

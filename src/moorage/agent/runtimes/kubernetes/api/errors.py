@@ -23,7 +23,9 @@ class ApiError(MoorageError):
     default_code = "cluster-refused"
 
     def __init__(self, http_status: int, reason: str, message: str) -> None:
-        super().__init__(f"The cluster refused this: {message}", http_status=http_status, reason=reason)
+        super().__init__(
+            f"The cluster refused this: {message}", http_status=http_status, reason=reason
+        )
         self.http_status = http_status
         self.reason = reason
         self.text = message
@@ -57,7 +59,9 @@ def refused(access: Access, status: int, body: bytes) -> MoorageError:
 def unreachable(access: Access, error: Exception) -> MoorageError:
     """An error of the connection in plain words."""
     where = f"The cluster's API server {access.server}"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError) or (
+    if isinstance(
+        error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError
+    ) or (
         isinstance(error, aiohttp.ClientConnectorError)
         and isinstance(error.os_error, ssl.SSLCertVerificationError)
     ):

@@ -25,7 +25,10 @@ def faults(doing: str) -> Iterator[None]:
     except MoorageError as error:
         raise fault_of(doing, error) from error
     except BaseExceptionGroup as group:
-        found = [fault_of(doing, leaf) if isinstance(leaf, MoorageError) else leaf for leaf in leaves(group)]
+        found = [
+            fault_of(doing, leaf) if isinstance(leaf, MoorageError) else leaf
+            for leaf in leaves(group)
+        ]
         known = [leaf for leaf in found if isinstance(leaf, RuntimeFault)]
         raise next((f for f in known if f.final), known[0] if known else found[0]) from group
 

@@ -14,5 +14,6 @@ WAITED = Counter(
     "Time that requests waited for the limit on their rate.",
 )
 TOKENS = Gauge(
-    "moorage_agent_cluster_request_tokens", "Requests that may start at once; below 0: that many are waiting."
+    "moorage_agent_cluster_request_tokens",
+    "Requests that may start at once; below 0: that many are waiting.",
 )

@@ -22,7 +22,7 @@ def seconds(time: datetime | None) -> float | None:
     return time.timestamp() if time is not None else None
 
 
-# ------------------------------------------------------------------------------------------------ what all have
+# ------------------------------------------------------------------------------------ what all have
 class OwnerReference(Part, frozen=True):
     kind: str = ""
     name: str = ""
@@ -91,7 +91,7 @@ class ClusterObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return self.kind, self.metadata.namespace, self.metadata.name
 
 
-# ------------------------------------------------------------------------------------------------ pods
+# --------------------------------------------------------------------------------------------- pods
 class Running(Part, frozen=True):
     started_at: datetime | None = None
 
@@ -185,13 +185,17 @@ class Pod(ClusterObject, frozen=True):
 
     def container(self, name: str) -> ContainerStatus | None:
         """The status of a container that is no init container."""
-        return next((status for status in self.status.container_statuses if status.name == name), None)
+        return next(
+            (status for status in self.status.container_statuses if status.name == name), None
+        )
 
     def condition(self, type_: str) -> Condition | None:
-        return next((condition for condition in self.status.conditions if condition.type == type_), None)
+        return next(
+            (condition for condition in self.status.conditions if condition.type == type_), None
+        )
 
 
-# ------------------------------------------------------------------------------------------------ deployments
+# -------------------------------------------------------------------------------------- deployments
 class ContainerTemplate(Part, frozen=True):
     name: str
     image: str = ""
@@ -240,7 +244,7 @@ class Deployment(ClusterObject, frozen=True):
         return self.spec.template
 
 
-# ------------------------------------------------------------------------------------------------ the rest of a workspace
+# -------------------------------------------------------------------------- the rest of a workspace
 class NamespaceStatus(Part, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
@@ -294,7 +298,7 @@ class Service(ClusterObject, frozen=True):
     kind = "Service"
 
 
-# ------------------------------------------------------------------------------------------------ the cluster
+# -------------------------------------------------------------------------------------- the cluster
 class HandlerFeatures(Part, frozen=True):
     user_namespaces: bool = False
 
@@ -356,7 +360,7 @@ class Event(ClusterObject, frozen=True):
         return max((seconds(time) or 0.0 for time in times), default=0.0)
 
 
-# ------------------------------------------------------------------------------------------------ answers that are no objects
+# ---------------------------------------------------------------------- answers that are no objects
 class StatusCause(Part, frozen=True):
     reason: str = ""
     message: str = ""

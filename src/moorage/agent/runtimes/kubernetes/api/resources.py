@@ -81,11 +81,15 @@ NAMESPACE = Kind("Namespace", "v1", "namespaces", namespaced=False, model=model.
 NODE = Kind("Node", "v1", "nodes", namespaced=False, model=model.Node)
 SERVICE_ACCOUNT = Kind("ServiceAccount", "v1", "serviceaccounts", model=model.ServiceAccount)
 SECRET = Kind("Secret", "v1", "secrets", model=model.Secret)
-VOLUME_CLAIM = Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims", model=model.VolumeClaim)
+VOLUME_CLAIM = Kind(
+    "PersistentVolumeClaim", "v1", "persistentvolumeclaims", model=model.VolumeClaim
+)
 SERVICE = Kind("Service", "v1", "services", model=model.Service)
 QUOTA = Kind("ResourceQuota", "v1", "resourcequotas", model=model.ResourceQuota)
 LIMITS = Kind("LimitRange", "v1", "limitranges", model=model.LimitRange)
-NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", model=model.NetworkPolicy)
+NETWORK_POLICY = Kind(
+    "NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", model=model.NetworkPolicy
+)
 DEPLOYMENT = Kind("Deployment", "apps/v1", "deployments", model=model.Deployment)
 POD = Kind("Pod", "v1", "pods", model=model.Pod)
 EVENT = Kind("Event", "v1", "events", model=model.Event)

@@ -30,7 +30,10 @@ _WORDS = {
     "Service": "its service",
     "Deployment": "its deployment",
 }
-_BOOKKEEPING = (f".metadata.annotations.{ownership.GENERATION}", f".metadata.annotations.{ownership.OWNER}")
+_BOOKKEEPING = (
+    f".metadata.annotations.{ownership.GENERATION}",
+    f".metadata.annotations.{ownership.OWNER}",
+)
 """Differences that alone are not worth a write."""
 
 
@@ -49,7 +52,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     def in_words(self) -> tuple[str, ...]:
         words = [_WORDS[item["kind"]] for item in self.apply]
         words += [
-            f"what somebody added to {_WORDS[item.kind].removeprefix('its ')}" for item, _ in self.clean
+            f"what somebody added to {_WORDS[item.kind].removeprefix('its ')}"
+            for item, _ in self.clean
         ]
         words += [f"a {item.kind} too many" for item in self.prune]
         return tuple(dict.fromkeys(words))
@@ -74,7 +78,9 @@ def needed(wanted: Sequence[Object], found: Sequence[Held]) -> Changes:
     return Changes(apply=tuple(apply), clean=tuple(clean), prune=prune)
 
 
-def stale_claims(wanted: Sequence[Object], found: Sequence[VolumeClaim], before: float) -> list[VolumeClaim]:
+def stale_claims(
+    wanted: Sequence[Object], found: Sequence[VolumeClaim], before: float
+) -> list[VolumeClaim]:
     """Claims for which no volume was made, and that ask for another storage class than a start asks
     for now. No claim can be changed, and the default class may be another one by now: only a new
     one helps. For one of the default class that was not made `before`, a volume may be under way.

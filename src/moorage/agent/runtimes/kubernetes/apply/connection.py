@@ -131,7 +131,9 @@ class Connection:
         while True:
             try:
                 self.client.open()
-                return await discovery.abilities_of(self.client, namespace=self.options.only_namespace)
+                return await discovery.abilities_of(
+                    self.client, namespace=self.options.only_namespace
+                )
             except MoorageError as error:
                 self._listener.lost(cause_of(error))
                 await asyncio.sleep(backoff.delay())
@@ -143,7 +145,9 @@ class Connection:
         """The namespaces of image pull secrets: those that the agent's owner allows, and those that
         are set now, which were looked at."""
         allowed = self._bounds.pull_secret_namespaces if self._bounds is not None else frozenset()
-        return allowed | {secret.namespace for secret in self._settings().settings.image_pull_secrets}
+        return allowed | {
+            secret.namespace for secret in self._settings().settings.image_pull_secrets
+        }
 
     def _all_changed(self) -> None:
         for workspace in self.store.names():

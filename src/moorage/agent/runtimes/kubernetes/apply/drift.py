@@ -14,7 +14,9 @@ from typing import Any
 from moorage.agent.runtimes.kubernetes.api.resources import Object
 from moorage.kernel import quantities
 
-_QUANTITY_PARENTS = frozenset({"requests", "limits", "hard", "max", "min", "default", "defaultRequest"})
+_QUANTITY_PARENTS = frozenset(
+    {"requests", "limits", "hard", "max", "min", "default", "defaultRequest"}
+)
 _KEYS = ("name", "mountPath", "containerPort", "port", "key", "uid")
 """The keys of lists of tables, as server-side apply merges them."""
 
@@ -36,7 +38,11 @@ def _compare(wanted: Any, found: Any, path: str) -> Iterator[str]:
             yield from _compare(value, found.get(key), f"{path}.{key}")
     elif isinstance(wanted, list):
         yield from _compare_lists(wanted, found or [], path)
-    elif wanted != found and not _equal_quantities(wanted, found, path) and not _both_empty(wanted, found):
+    elif (
+        wanted != found
+        and not _equal_quantities(wanted, found, path)
+        and not _both_empty(wanted, found)
+    ):
         yield path
 
 

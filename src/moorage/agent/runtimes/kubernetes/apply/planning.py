@@ -12,7 +12,12 @@ import msgspec
 
 from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.bounds import Bounds, excess
-from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Deployment, Secret, VolumeClaim
+from moorage.agent.runtimes.kubernetes.api.model import (
+    ClusterObject,
+    Deployment,
+    Secret,
+    VolumeClaim,
+)
 from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.observed import states
 from moorage.agent.runtimes.kubernetes.wanted import names
@@ -48,7 +53,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
             return True
         try:
             return not excess(msgspec.structs.replace(kept, image_pull_secrets=()), self.bounds)
-        except ValueError:  # a range that is none: what is set was checked, but not what somebody wrote there
+        # a range that is none: what is set was checked, but not what somebody wrote there
+        except ValueError:
             return False
 
 
@@ -71,7 +77,9 @@ def plan_of(
         kept = _kept(frame, desired.name, deployment, found)
         if kept is not None and frame.accepts(kept):
             settings = kept
-            version = states.number(states.annotations_of(deployment).get(ownership.SETTINGS_VERSION))
+            version = states.number(
+                states.annotations_of(deployment).get(ownership.SETTINGS_VERSION)
+            )
         tools, mounted = _tools_of(deployment, tools)
         abilities = msgspec.structs.replace(abilities, image_volumes=mounted)
     return Plan(
@@ -93,7 +101,9 @@ def plan_of(
     )
 
 
-def with_sources(plan: Plan, found: Sequence[ClusterObject], sources: Mapping[PullSecret, Secret]) -> Plan:
+def with_sources(
+    plan: Plan, found: Sequence[ClusterObject], sources: Mapping[PullSecret, Secret]
+) -> Plan:
     """The plan with the content of its image pull secrets.
 
     `sources`: those that are known now. Of the others, the copies count as they are; one that is
@@ -185,6 +195,8 @@ def _namespace_of_claim(found: Sequence[ClusterObject]) -> str:
 def _tools_of(deployment: Deployment, default: str) -> tuple[str, bool]:
     """The tools image that a run was made with, and whether it is mounted."""
     spec = deployment.template.spec
-    image = next((container.image for container in spec.containers if container.name == SANDBOX), default)
+    image = next(
+        (container.image for container in spec.containers if container.name == SANDBOX), default
+    )
     mounted = any(volume.name == "tools" and volume.image is not None for volume in spec.volumes)
     return image, mounted

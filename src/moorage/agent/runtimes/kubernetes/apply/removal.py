@@ -19,7 +19,9 @@ async def halt(connection: Connection, name: str) -> None:
     if deployment is None:
         await connection.delete(pods)
     elif states.halted_of(deployment) is None:
-        halted = await scale_down.halted_of(connection.monitor, connection.options, name, deployment, pods)
+        halted = await scale_down.halted_of(
+            connection.monitor, connection.options, name, deployment, pods
+        )
         store.put(await scale_down.scale_down(connection.client, deployment, halted))
     await connection.until(name, lambda: not states.living(store.of(name, POD)))
 
@@ -32,7 +34,9 @@ async def stop(connection: Connection, name: str) -> None:
         return [item for item in states.present(store.of(name)) if not records.is_kept(item)]
 
     await connection.delete([item for item in left() if not isinstance(item, Pod)])
-    await connection.delete([pod for pod in store.of(name, POD) if not pod.metadata.owner_references])
+    await connection.delete(
+        [pod for pod in store.of(name, POD) if not pod.metadata.owner_references]
+    )
     await connection.until(name, lambda: not left())
     connection.forget(name)
 
@@ -48,7 +52,9 @@ async def remove(connection: Connection, name: str) -> None:
         if space not in own:
             await connection.writer.release(space)
     await connection.delete(own)
-    await connection.delete([item for item in found if item.namespace not in {space.name for space in own}])
+    await connection.delete(
+        [item for item in found if item.namespace not in {space.name for space in own}]
+    )
     await connection.until(name, lambda: not states.living(store.of(name, POD)))
     await connection.drop_pods(store.of(name, POD))
     await connection.until(name, lambda: not store.of(name))

@@ -34,7 +34,11 @@ MOST_BYTES = 128 * 1024
 
 
 async def halted_of(
-    monitor: StartMonitor, options: AgentSettings, name: str, deployment: Deployment, pods: Sequence[Pod]
+    monitor: StartMonitor,
+    options: AgentSettings,
+    name: str,
+    deployment: Deployment,
+    pods: Sequence[Pod],
 ) -> states.Halted:
     """The state of the containers as they are now, to be kept."""
     pod = states.current_pod(pods)
@@ -67,7 +71,9 @@ def written(halted: states.Halted, annotations: Mapping[str, str]) -> str:
     """The state as the annotation that it becomes, beside `annotations`: logs are shortened, and
     then words left out, until it fits."""
     others = sum(
-        len(name.encode()) + len(text.encode()) for name, text in annotations.items() if name != names.HALTED
+        len(name.encode()) + len(text.encode())
+        for name, text in annotations.items()
+        if name != names.HALTED
     )
     room = min(MOST_BYTES, ANNOTATIONS_LIMIT - RESERVE - others - len(names.HALTED))
     for length in (LOG_LENGTH, LOG_LENGTH // 4, LOG_LENGTH // 16, 0):

@@ -89,7 +89,9 @@ async def _discard_claims(
     before = connection.clock.now() - (0.0 if failed else changes.YOUNG_CLAIM)
     stale = changes.stale_claims(wanted, store.of(name, VOLUME_CLAIM), before)
     # One that has changed meanwhile may be getting its volume.
-    uids = {claim.metadata.uid for claim in stale if await connection.writer.delete(claim, exact=True)}
+    uids = {
+        claim.metadata.uid for claim in stale if await connection.writer.delete(claim, exact=True)
+    }
     await connection.until(
         name, lambda: not any(claim.metadata.uid in uids for claim in store.of(name, VOLUME_CLAIM))
     )
@@ -100,7 +102,9 @@ async def _end_former_run(connection: Connection, name: str, run: str) -> None:
     one has left the list, which its node is in no hurry to do."""
 
     def former() -> list[Pod]:
-        return [pod for pod in connection.store.of(name, POD) if states.run_of_pod(pod) not in ("", run)]
+        return [
+            pod for pod in connection.store.of(name, POD) if states.run_of_pod(pod) not in ("", run)
+        ]
 
     await connection.until(name, lambda: not states.living(former()))
     await connection.drop_pods(former())

@@ -28,7 +28,10 @@ class Waiter:
             event.set()
 
     async def gone(
-        self, workspace: str, done: Callable[[], bool], objects_of: Callable[[str], Sequence[ClusterObject]]
+        self,
+        workspace: str,
+        done: Callable[[], bool],
+        objects_of: Callable[[str], Sequence[ClusterObject]],
     ) -> None:
         """Raises `RuntimeFault`, not final, when that takes too long; it tells what is left of
         `objects_of`."""
@@ -66,7 +69,9 @@ def left_over(left: Sequence[ClusterObject]) -> str:
     lines = [", ".join(f"{item.kind} {item.name}" for item in left)]
     for item in left:
         if isinstance(item, Namespace) and item.metadata.deleted:
-            lines += [f"{told.type}: {told.message}" for told in item.status.conditions if told.holds]
+            lines += [
+                f"{told.type}: {told.message}" for told in item.status.conditions if told.holds
+            ]
     return "\n".join(lines)
 
 

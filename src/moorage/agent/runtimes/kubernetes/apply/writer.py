@@ -113,7 +113,11 @@ class Writer:
 
     async def _clean(self, item: ClusterObject, pointers: tuple[str, ...]) -> None:
         operations = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": item.metadata.resource_version},
+            {
+                "op": "test",
+                "path": "/metadata/resourceVersion",
+                "value": item.metadata.resource_version,
+            },
             *({"op": "remove", "path": pointer} for pointer in pointers),
         ]
         try:
@@ -121,7 +125,8 @@ class Writer:
         except ApiError as error:
             if error.http_status not in (404, 409, 422):
                 raise
-            return  # somebody was faster, or it cannot be removed alone: what comes next is looked at anew
+            # somebody was faster, or it cannot be removed alone: what comes next is looked at anew
+            return
         self._store.put(answer)
 
     def _is_accepted(self, item: Object) -> bool:

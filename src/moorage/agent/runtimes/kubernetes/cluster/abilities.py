@@ -17,8 +17,9 @@ from moorage.agent.runtimes.kubernetes.api.model import Deployment, Node, Templa
 from moorage.agent.runtimes.kubernetes.api.resources import Object
 
 IMAGE_VOLUME_KUBELET = (1, 35)
-"""The version from which a kubelet mounts images unasked: before, the gate `ImageVolume` is off (and
-has no subPath before 1.33). An older kubelet under a newer API server leaves such a pod waiting."""
+"""The version from which a kubelet mounts images unasked: before, the gate `ImageVolume` is off
+(and has no subPath before 1.33). An older kubelet under a newer API server leaves such a pod
+waiting."""
 
 
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +54,20 @@ def probe(namespace: str, *, image_volume: bool = True) -> Object:
                 "metadata": {"labels": {"app": "moorage-abilities"}},
                 "spec": {
                     "hostUsers": False,
-                    "initContainers": [{"name": "init", "image": "none", "restartPolicy": "Always"}],
+                    "initContainers": [
+                        {"name": "init", "image": "none", "restartPolicy": "Always"}
+                    ],
                     "containers": [
                         {
                             "name": "main",
                             "image": "none",
                             "volumeMounts": [
-                                {"name": "image", "mountPath": "/image", "readOnly": True, "subPath": "opt"}
+                                {
+                                    "name": "image",
+                                    "mountPath": "/image",
+                                    "readOnly": True,
+                                    "subPath": "opt",
+                                }
                             ],
                         }
                     ],
@@ -86,7 +94,9 @@ def read(
         image_volumes=accepted and all(_kubelet(node) >= IMAGE_VOLUME_KUBELET for node in nodes),
         image_volumes_accepted=accepted,
         user_namespaces=template.host_users is False and any(_maps_users(node) for node in nodes),
-        sidecars=any(container.restart_policy == "Always" for container in template.init_containers),
+        sidecars=any(
+            container.restart_policy == "Always" for container in template.init_containers
+        ),
         assigns_user="security.openshift.io" in groups,
     )
 

@@ -71,7 +71,9 @@ async def _nodes(client: Client, again: bool = False) -> list[Node]:
     except (ApiError, Forbidden) as error:
         if again and _passing(error):
             raise
-        _log.warning("the nodes cannot be listed: capacity and image volumes are unknown", error=str(error))
+        _log.warning(
+            "the nodes cannot be listed: capacity and image volumes are unknown", error=str(error)
+        )
         return []
 
 

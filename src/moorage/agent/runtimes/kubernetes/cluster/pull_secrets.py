@@ -22,8 +22,8 @@ LOOK_EVERY = 60.0
 """Seconds between two looks at each source: they lie in others' namespaces, where nothing of ours
 is watched."""
 TYPES = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
-"""The types that a node can pull with. Nothing else is copied: settings may name any Secret, and most hold
-something else."""
+"""The types that a node can pull with. Nothing else is copied: settings may name any Secret, and
+most hold something else."""
 
 
 class PullSecrets:
@@ -48,7 +48,9 @@ class PullSecrets:
                 found[source] = secret
         return found
 
-    async def read(self, settings: RemoteDevelopment, *, needed: bool = True) -> dict[PullSecret, Secret]:
+    async def read(
+        self, settings: RemoteDevelopment, *, needed: bool = True
+    ) -> dict[PullSecret, Secret]:
         """Reads them all. Raises `RuntimeFault` (final) when one is not there, or is for something
         else; where they are not `needed`, since there are copies, such a one is what it was when it
         was read last, or left out."""

@@ -42,7 +42,9 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 def _made(group: str) -> tuple[str, ...]:
-    return tuple(sorted(kind.plural for kind in GENERATED if group_of(kind) == group and kind.namespaced))
+    return tuple(
+        sorted(kind.plural for kind in GENERATED if group_of(kind) == group and kind.namespaced)
+    )
 
 
 def group_of(kind: Kind[Any]) -> str:
@@ -88,7 +90,11 @@ def _role(kind: str, metadata: dict[str, str], places: set[Place]) -> dict[str, 
         "kind": kind,
         "metadata": metadata,
         "rules": [
-            {"apiGroups": [rule.group], "resources": list(rule.resources), "verbs": list(rule.verbs)}
+            {
+                "apiGroups": [rule.group],
+                "resources": list(rule.resources),
+                "verbs": list(rule.verbs),
+            }
             for rule in RULES
             if rule.place in places
         ],

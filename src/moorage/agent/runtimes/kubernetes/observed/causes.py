@@ -13,7 +13,9 @@ from moorage.contract import Cause
 AUTOSCALER_SECONDS = 180
 """The time that an autoscaler usually takes for a node."""
 
-_PASSING = r"internal error occurred|status unknown for quota|operation cannot be fulfilled|etcdserver:"
+_PASSING = (
+    r"internal error occurred|status unknown for quota|operation cannot be fulfilled|etcdserver:"
+)
 """A pattern of refusals that are none: the cluster was not able to decide."""
 _RESOURCES = {
     "cpu": ("CPU", "cpuRequest"),
@@ -32,24 +34,33 @@ def unschedulable(message: str, *, scaling: str = "", not_scaling: str = "") -> 
     ]
     if "Too many pods" in message:
         short.append(_RESOURCES["pods"])
-    if "unbound immediate PersistentVolumeClaims" in message or "persistentvolumeclaim" in message.lower():
+    if (
+        "unbound immediate PersistentVolumeClaims" in message
+        or "persistentvolumeclaim" in message.lower()
+    ):
         return volume_pending("", message)
     if short:
         what = " and ".join(name for name, _ in short)
         fields = [field for _, field in short if field]
         text = f"No node of the cluster has enough {what} left for this workspace."
         hint = (
-            f"Ask for less ({', '.join(fields)} in the devfile), or stop another workspace." if fields else ""
+            f"Ask for less ({', '.join(fields)} in the devfile), or stop another workspace."
+            if fields
+            else ""
         )
         code = "insufficient-" + "-".join(name.lower().replace(" ", "-") for name, _ in short[:1])
     elif re.search(r"node\(s\) (didn't match|had|were) ", message):
         text = "No node of the cluster may take this workspace."
-        hint = "Node selector, tolerations and affinity of the agent's settings rule all of them out."
+        hint = (
+            "Node selector, tolerations and affinity of the agent's settings rule all of them out."
+        )
         code = "no-suitable-node"
     else:
         text, hint, code = "The cluster has no node for this workspace yet.", "", "unschedulable"
     if scaling:
-        text += f" A node is being added, which usually takes about {AUTOSCALER_SECONDS // 60} minutes."
+        text += (
+            f" A node is being added, which usually takes about {AUTOSCALER_SECONDS // 60} minutes."
+        )
         message = f"{message}\n{scaling}"
     elif not_scaling:
         text += " The cluster's autoscaler adds none for it."
@@ -99,10 +110,11 @@ def pod_stuck(message: str) -> Verdict:
         code, text = "runtime-class-unusable", "The workspace's node cannot run its runtime class."
         hint = "Correct default_runtime_class in the agent's settings, or set that runtime up on the nodes."
     elif re.search(r"user ?namespace|idmap|ID-mapped", message, re.IGNORECASE):
-        code, text = "user-namespaces-unavailable", "The workspace's node cannot give it a user namespace."
-        hint = (
-            "Set use_kubernetes_user_namespaces to false, or upgrade the nodes' kernel and container runtime."
+        code, text = (
+            "user-namespaces-unavailable",
+            "The workspace's node cannot give it a user namespace.",
         )
+        hint = "Set use_kubernetes_user_namespaces to false, or upgrade the nodes' kernel and container runtime."
     elif re.search(r"pod ?sandbox", message, re.IGNORECASE):
         code, text = "pod-not-begun", "The workspace's node cannot begin with its pod."
         hint = "The node's own words are below."
@@ -130,7 +142,9 @@ def pod_refused(message: str) -> Verdict:
     if found := re.search(r'failed calling webhook "([^"]+)"', message):
         text = f"A webhook that the cluster asks about each pod ({found[1]}) does not answer."
         hint = "The pod is made as soon as it does; the cluster's administrator can say more."
-        return Verdict(Cause(code="webhook-not-answering", message=text, detail=message, hint=hint), False)
+        return Verdict(
+            Cause(code="webhook-not-answering", message=text, detail=message, hint=hint), False
+        )
     if re.search(_PASSING, message, re.IGNORECASE) and "denied the request" not in message:
         text, hint = "The cluster could not make the workspace's pod yet.", "It goes on trying."
         return Verdict(Cause(code="pod-not-made", message=text, detail=message, hint=hint), False)
@@ -153,7 +167,9 @@ def image(name: str, reason: str, message: str) -> Verdict:
     """Explains why a container waits for its image."""
     if reason == "InvalidImageName":
         return causes.of_pull(name, 0, f"invalid reference format: {message}")
-    if re.search(r"failed to resolve reference .*: not found|: not found$|code = NotFound", message):
+    if re.search(
+        r"failed to resolve reference .*: not found|: not found$|code = NotFound", message
+    ):
         return causes.of_pull(name, 404, message)
     return causes.of_pull(name, 0, message)
 
@@ -167,4 +183,6 @@ def given_up(reason: str, message: str) -> Cause:
         text, hint = "The node ended the workspace's pod because it ran short of resources.", ""
     else:
         text, hint = "The node gave the workspace's pod up.", ""
-    return Cause(code="evicted", message=f"{text} Another is made.", detail=message or reason, hint=hint)
+    return Cause(
+        code="evicted", message=f"{text} Another is made.", detail=message or reason, hint=hint
+    )

@@ -51,7 +51,9 @@ def place(store: Store, name: str, container: str) -> commands.Place:
     return commands.Place(pod.namespace, pod.name, status.name)
 
 
-def _find(store: Store, name: str, container: str, *, for_log: bool = False) -> tuple[Pod, ContainerStatus]:
+def _find(
+    store: Store, name: str, container: str, *, for_log: bool = False
+) -> tuple[Pod, ContainerStatus]:
     """See `containers.find`. Raises `NotFound`."""
     pod = states.current_pod(states.living(store.of(name, POD)))
     if pod is None:
@@ -59,7 +61,10 @@ def _find(store: Store, name: str, container: str, *, for_log: bool = False) -> 
     main = _main(_deployment(store, name))
     candidates = [
         Candidate(
-            status.name, states.role_of(status.name, main, init=False), status.running is not None, status
+            status.name,
+            states.role_of(status.name, main, init=False),
+            status.running is not None,
+            status,
         )
         for status in pod.containers
         if status.name not in states.OURS - {SANDBOX}
@@ -78,7 +83,9 @@ async def _without_events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def for_people(text: str) -> str:
     """A log without the sandbox's events."""
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith('{"event":'))
+    return "".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith('{"event":')
+    )
 
 
 def _deployment(store: Store, name: str) -> Deployment | None:

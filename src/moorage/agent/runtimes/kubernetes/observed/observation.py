@@ -25,7 +25,9 @@ def observed(name: str, found: Sequence[ClusterObject], run: Run | None) -> Obse
         known=known or _known_of_deployment(run, found),
         recorded=known is not None,
         since=min(times, default=0.0),
-        objects=tuple(_for_people(item) for item in found if item.kind in records.KEPT | {"Deployment"}),
+        objects=tuple(
+            _for_people(item) for item in found if item.kind in records.KEPT | {"Deployment"}
+        ),
         ids=tuple(f"{item.kind} {item.metadata.uid}" for item in data),
     )
 

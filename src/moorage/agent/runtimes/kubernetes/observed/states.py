@@ -39,7 +39,9 @@ _CANNOT_START = frozenset(
         "ContainerCannotRun",
     }
 )
-IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+IMAGE_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +74,8 @@ def run_of(facts: Facts, progress: Progress) -> Run | None:
     """None when there is neither a Deployment nor a pod."""
     deployment, pod = facts.deployment, current_pod(facts.pods)
     if pod is not None and failed(pod) and deployment is not None:
-        pod = None  # put out by its node: no end of its containers, and the Deployment makes another
+        # put out by its node: no end of its containers, and the Deployment makes another
+        pod = None
     if deployment is None and pod is None:
         return None
     annotations = annotations_of(deployment)
@@ -132,7 +135,9 @@ def expected(deployment: Deployment, main: str) -> tuple[ObservedContainer, ...]
 
 def current_pod(pods: Sequence[Pod]) -> Pod | None:
     """The newest that is not on its way out; else the newest at all."""
-    return max(pods, key=lambda pod: (not is_ending(pod), pod.metadata.created_at or 0.0), default=None)
+    return max(
+        pods, key=lambda pod: (not is_ending(pod), pod.metadata.created_at or 0.0), default=None
+    )
 
 
 def is_ending(pod: Pod) -> bool:
@@ -293,7 +298,9 @@ def _verdict(name: str, role: Role, ended: Terminated, lines: str) -> causes.Ver
         return causes.sandbox_ended(ended.exit_code, lines)
     if role == "init" and ended.exit_code != 0:
         return causes.init_failed(name, ended.exit_code, lines)
-    return causes.of_exit(name, ended.exit_code, lines or ended.message, oom=ended.reason == "OOMKilled")
+    return causes.of_exit(
+        name, ended.exit_code, lines or ended.message, oom=ended.reason == "OOMKilled"
+    )
 
 
 def _in_order(container: ObservedContainer) -> tuple[int, str]:

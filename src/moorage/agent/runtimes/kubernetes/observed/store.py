@@ -18,7 +18,14 @@ import msgspec
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.errors import ApiError
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject
-from moorage.agent.runtimes.kubernetes.api.resources import WATCHED, Kind, Object, T, key_of, kind_of
+from moorage.agent.runtimes.kubernetes.api.resources import (
+    WATCHED,
+    Kind,
+    Object,
+    T,
+    key_of,
+    kind_of,
+)
 from moorage.agent.runtimes.kubernetes.observed.managed_fields import foreign_fields
 from moorage.agent.runtimes.ownership import WORKSPACE
 from moorage.kernel import log
@@ -28,7 +35,9 @@ from moorage.kernel.tasks import Backoff
 _log = log.get(part="agent.kubernetes.store")
 Key = tuple[str, str, str]
 """(kind, namespace, name)."""
-REPAIRED = frozenset({"Secret", "Service", "ResourceQuota", "LimitRange", "NetworkPolicy", "Deployment"})
+REPAIRED = frozenset(
+    {"Secret", "Service", "ResourceQuota", "LimitRange", "NetworkPolicy", "Deployment"}
+)
 """Kinds from which additions by others are taken away."""
 PULSE = "pulse"
 PULSE_SECONDS = 10.0
@@ -187,7 +196,8 @@ class Store:
                 await asyncio.sleep(backoff.delay())
 
     def _after_refusal(self, kind: Kind[Any], error: ApiError, since: str) -> str:
-        """The version to go on from; "": from a list. 410: the server no longer knows that point."""
+        """The version to go on from; "": from a list. 410: the server no longer knows that
+        point."""
         if error.http_status == 410:
             _log.info("listing anew", kind=kind.name, reason=error.text)
             self.relists += 1
@@ -198,7 +208,9 @@ class Store:
     async def _list(self, kind: Kind[Any]) -> str:
         found: set[Key] = set()
         version = ""
-        async for items, at in self._client.pages(kind, namespace=self._namespace, labels=self._selector):
+        async for items, at in self._client.pages(
+            kind, namespace=self._namespace, labels=self._selector
+        ):
             version = version or at
             for item in items:
                 found.add(key_of(item))

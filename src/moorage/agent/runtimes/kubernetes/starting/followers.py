@@ -26,12 +26,16 @@ class CloneFollowers:
     """`changed(workspace)` is called when a clone has told something; `broken(workspace)` when it
     can no longer be followed, and `follow` is to be called again."""
 
-    def __init__(self, client: Client, changed: Callable[[str], None], broken: Callable[[str], None]) -> None:
+    def __init__(
+        self, client: Client, changed: Callable[[str], None], broken: Callable[[str], None]
+    ) -> None:
         self._client, self._changed, self._broken = client, changed, broken
         self._tasks: dict[str, tuple[str, asyncio.Task[None]]] = {}
         """By workspace: which run of a container is followed."""
 
-    def follow(self, name: str, desired: DesiredWorkspace, start: StartProgress, pod: Pod | None) -> None:
+    def follow(
+        self, name: str, desired: DesiredWorkspace, start: StartProgress, pod: Pod | None
+    ) -> None:
         """Follows the container of the pod that clones now, if one does, and no other one of the
         workspace any more."""
         cloning = cloning_container(pod) if pod is not None else None
@@ -46,7 +50,9 @@ class CloneFollowers:
         if cloning.started and cloning.name == SANDBOX:
             return
         place = commands.Place(pod.namespace, pod.name, cloning.name)
-        task = asyncio.create_task(self._follow(name, desired, start, place), name=f"clone of {name}")
+        task = asyncio.create_task(
+            self._follow(name, desired, start, place), name=f"clone of {name}"
+        )
         self._tasks[name] = (key, task)
 
     def drop(self, name: str) -> None:
@@ -92,7 +98,11 @@ class CloneFollowers:
             self._broken(name)
 
     async def _read_log(
-        self, place: commands.Place, desired: DesiredWorkspace, into: CloneLog, changed: Callable[[], None]
+        self,
+        place: commands.Place,
+        desired: DesiredWorkspace,
+        into: CloneLog,
+        changed: Callable[[], None],
     ) -> None:
         """Reads until the clone has ended, for good or ill, or the log has.
 
@@ -100,7 +110,9 @@ class CloneFollowers:
         reads the same again.
         """
         rest = b""
-        async for data in self._client.log(place.namespace, place.pod, place.container, follow=True):
+        async for data in self._client.log(
+            place.namespace, place.pod, place.container, follow=True
+        ):
             if into.take_progress(data):
                 changed()
             *whole, rest = (rest + data).split(b"\n")

@@ -26,7 +26,9 @@ STUCK_AFTER = 8.0
 """Seconds after which a pod without a container is asked about."""
 _KEPT = 500
 """Objects whose events are remembered, and containers whose images are."""
-_STUCK = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox"})
+_STUCK = frozenset(
+    {"FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox"}
+)
 """Reasons of events about a pod with which its node cannot begin."""
 _SCALING = frozenset({"TriggeredScaleUp", "Nominated"})
 """Reasons of Cluster Autoscaler and Karpenter, when they add a node for a pod."""
@@ -55,7 +57,11 @@ class MessageReader:
         claims = {}
         for item in found:
             if isinstance(item, VolumeClaim) and item.status.phase == "Pending":
-                told = [event for event in await self._events_of(item, wait) if _is_of_claim(event, since)]
+                told = [
+                    event
+                    for event in await self._events_of(item, wait)
+                    if _is_of_claim(event, since)
+                ]
                 if told:
                     claims[item.name] = told[-1].message
         images = await self._images_of(pod, wait) if pod is not None else {}

@@ -49,7 +49,9 @@ class StartMonitor:
         )
         self.tails = LogTails(client)
         self._messages = MessageReader(client, clock)
-        self._clones = CloneFollowers(client, self.wake, lambda name: self._wake_in(name, EVENTS_EVERY))
+        self._clones = CloneFollowers(
+            client, self.wake, lambda name: self._wake_in(name, EVENTS_EVERY)
+        )
         self._desired: dict[str, DesiredWorkspace] = {}
         """The workspaces whose starts are followed."""
         self._starts: dict[str, StartProgress] = {}
@@ -64,7 +66,9 @@ class StartMonitor:
     def wake(self, name: str) -> None:
         """Looks again, soon, when it is a workspace whose start is followed."""
         if name in self._desired and name not in self._updates:
-            self._updates[name] = asyncio.create_task(self._update_soon(name), name=f"update of {name}")
+            self._updates[name] = asyncio.create_task(
+                self._update_soon(name), name=f"update of {name}"
+            )
 
     async def update(
         self,

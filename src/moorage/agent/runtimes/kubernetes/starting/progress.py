@@ -14,7 +14,12 @@ import msgspec
 from moorage.agent import causes as engine_causes
 from moorage.agent.causes import Verdict
 from moorage.agent.runtimes.cloning import CloneLog
-from moorage.agent.runtimes.kubernetes.api.model import ContainerStatus, Deployment, Pod, VolumeClaim
+from moorage.agent.runtimes.kubernetes.api.model import (
+    ContainerStatus,
+    Deployment,
+    Pod,
+    VolumeClaim,
+)
 from moorage.agent.runtimes.kubernetes.observed import causes, states
 from moorage.agent.runtimes.kubernetes.wanted.names import CLONE_STEP, SANDBOX
 from moorage.agent.runtimes.start_state import StartState
@@ -27,8 +32,9 @@ REFUSED_FOR = 30.0
 """Seconds that a refusal of the pod must have stood: the cluster tries again, and what it was for
 may have gone by then."""
 COUNTED_FOR = 90.0
-"""Seconds that a quota's refusal must have stood where the workspace had another pod: quotas are counted anew some time after
-that one has gone, and the cluster's pauses between its tries double each time."""
+"""Seconds that a quota's refusal must have stood where the workspace had another pod: quotas are
+counted anew some time after that one has gone, and the cluster's pauses between its tries double
+each time."""
 FRESH = 3.0
 """Seconds within which a time of the cluster's is taken for now."""
 
@@ -160,7 +166,9 @@ class StartProgress(StartState):
         pending = [claim for claim in at.claims if claim.status.phase != "Bound"]
         if at.claims and not pending:
             made = [claim.metadata.created_at for claim in at.claims]
-            kept = bool(self.began) and all(time is not None and time < self.began - FRESH for time in made)
+            kept = bool(self.began) and all(
+                time is not None and time < self.began - FRESH for time in made
+            )
             scheduled = _since(at.pod, "PodScheduled")
             self.timeline.end(StageName.VOLUME, self.began if kept else _recent(scheduled, at.now))
             return
@@ -232,10 +240,14 @@ class StartProgress(StartState):
             self.timeline.skip(StageName.CLONE)
         elif cloning is not None:
             started = cloning.state.started_at
-            self.timeline.begin(StageName.CLONE, _recent(started, at.now) or at.now, self.clone_log.detail)
+            self.timeline.begin(
+                StageName.CLONE, _recent(started, at.now) or at.now, self.clone_log.detail
+            )
             late = self.waited(pod, cloning, at.now) > timeouts.clone
             if started is not None and late and not self.clone_log.done:
-                self.fail_at(StageName.CLONE, engine_causes.clone_timeout(timeouts.clone).cause, at.now)
+                self.fail_at(
+                    StageName.CLONE, engine_causes.clone_timeout(timeouts.clone).cause, at.now
+                )
         sandbox = pod.container(SANDBOX)
         self.cloned = sandbox is not None and (bool(sandbox.started) or self.clone_log.done)
         if self.clone_log.done or self.cloned:
@@ -297,7 +309,9 @@ def _since(pod: Pod | None, type_: str) -> float | None:
 
 
 def _last_start(statuses: Sequence[ContainerStatus]) -> float | None:
-    return max((at for status in statuses if (at := status.state.started_at) is not None), default=None)
+    return max(
+        (at for status in statuses if (at := status.state.started_at) is not None), default=None
+    )
 
 
 def _recent(at: float | None, now: float) -> float | None:

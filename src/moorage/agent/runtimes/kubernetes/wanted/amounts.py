@@ -105,7 +105,9 @@ def shares(plan: Plan) -> dict[str, Decimal]:
 
 def named(amounts: Amounts) -> list[tuple[str, str]]:
     """The amounts that are set, by resource."""
-    return [(name, text) for name, text in (("cpu", amounts.cpu), ("memory", amounts.memory)) if text]
+    return [
+        (name, text) for name, text in (("cpu", amounts.cpu), ("memory", amounts.memory)) if text
+    ]
 
 
 def written(name: str, amount: Decimal) -> str:

@@ -14,9 +14,7 @@ from moorage.contract import Container, EditorSpec
 from moorage.contract.spec import HOME, PROJECTS_ROOT, TOOLS_ROOT
 
 _WAIT = f"until [ -e {TOOLS_ROOT}/{COMPLETE} ]; do {BUSYBOX} sleep 0.05; done"
-_PATH = (
-    f'export PATH="${{PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}}:{TOOLS_ROOT}/bin"'
-)
+_PATH = f'export PATH="${{PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}}:{TOOLS_ROOT}/bin"'
 """Shell: puts the tools tree behind what the image has on its PATH, which is known inside of it
 alone."""
 
@@ -87,11 +85,21 @@ def _process(plan: Plan, container: Container, *, is_main: bool) -> dict[str, An
 
 
 def _wrapped(plan: Plan, words: list[str]) -> list[str]:
-    """The words as arguments of `workspace-main`, under an init process, once the tools are there."""
+    """The words as arguments of `workspace-main`, under an init process, once the tools are
+    there."""
     steps = [_PATH, f'exec {TOOLS_ROOT}/bin/workspace-main "$@"']
     if not plan.mounts_tools:
         steps.insert(0, _WAIT)
-    return [f"{TOOLS_ROOT}/bin/tini", "--", BUSYBOX, "sh", "-c", "; ".join(steps), "moorage", *words]
+    return [
+        f"{TOOLS_ROOT}/bin/tini",
+        "--",
+        BUSYBOX,
+        "sh",
+        "-c",
+        "; ".join(steps),
+        "moorage",
+        *words,
+    ]
 
 
 def _environment(plan: Plan, container: Container) -> dict[str, Any]:
@@ -110,14 +118,20 @@ def _environment(plan: Plan, container: Container) -> dict[str, Any]:
 
 
 def _filled(text: str, editor: EditorSpec, plan: Plan) -> str:
-    values = {"port": str(editor.port), "folder": plan.spec.folder, "tools": TOOLS_ROOT, "home": HOME}
+    values = {
+        "port": str(editor.port),
+        "folder": plan.spec.folder,
+        "tools": TOOLS_ROOT,
+        "home": HOME,
+    }
     return re.sub(r"\{(port|folder|tools|home)\}", lambda match: values[match[1]], text)
 
 
 def _ports(container: Container, editor: EditorSpec | None) -> list[dict[str, Any]]:
     """For readers: a pod's ports are open whether they are listed or not."""
     ports = {
-        (endpoint.port, "UDP" if endpoint.protocol == "udp" else "TCP") for endpoint in container.endpoints
+        (endpoint.port, "UDP" if endpoint.protocol == "udp" else "TCP")
+        for endpoint in container.endpoints
     }
     if editor is not None:
         ports.add((editor.port, "TCP"))

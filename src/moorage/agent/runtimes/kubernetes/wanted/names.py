@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import hashlib
 
-from moorage.agent.runtimes.ownership import AGENT, INSTALLATION, MANAGED_BY, PREFIX, WORKSPACE, labels_for
+from moorage.agent.runtimes.ownership import (
+    AGENT,
+    INSTALLATION,
+    MANAGED_BY,
+    PREFIX,
+    WORKSPACE,
+    labels_for,
+)
 from moorage.agent.runtimes.port import Identity
 from moorage.workspace_settings import PullSecret, RemoteDevelopment
 
@@ -38,7 +45,8 @@ NAME_LIMIT = 63
 
 
 def namespace_of(name: str, settings: RemoteDevelopment) -> str:
-    """The namespace that a workspace gets: the shared one, or one of its own, which has its name."""
+    """The namespace that a workspace gets: the shared one, or one of its own, which has its
+    name."""
     return settings.shared_namespace or name
 
 

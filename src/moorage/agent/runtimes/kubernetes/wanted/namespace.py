@@ -29,7 +29,9 @@ def namespace(plan: Plan) -> list[Object]:
 
 
 def account(plan: Plan) -> list[Object]:
-    return [resources.SERVICE_ACCOUNT.new(plan.metadata(plan.name), automountServiceAccountToken=False)]
+    return [
+        resources.SERVICE_ACCOUNT.new(plan.metadata(plan.name), automountServiceAccountToken=False)
+    ]
 
 
 def limits(plan: Plan) -> list[Object]:
@@ -40,7 +42,10 @@ def limits(plan: Plan) -> list[Object]:
         return []
     # The sandbox is not taken from what a workspace may use at most.
     own_requests = {"cpu": Decimal("0.01"), "memory": quantities.parse("32Mi")}
-    own_limits = {"cpu": quantities.parse(sandbox.SANDBOX_CPU), "memory": Decimal(plan.clone_memory_limit)}
+    own_limits = {
+        "cpu": quantities.parse(sandbox.SANDBOX_CPU),
+        "memory": Decimal(plan.clone_memory_limit),
+    }
     hard: dict[str, str] = {}
     for prefix, amounts, ours in (
         ("requests", most.requests, own_requests),

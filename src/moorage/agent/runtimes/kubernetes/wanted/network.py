@@ -23,7 +23,8 @@ def network_policy(plan: Plan) -> list[Object]:
         {
             "namespaceSelector": {
                 "matchLabels": {
-                    "kubernetes.io/metadata.name": plan.settings.gateway_namespace or plan.gateway_namespace
+                    "kubernetes.io/metadata.name": plan.settings.gateway_namespace
+                    or plan.gateway_namespace
                 }
             },
             "podSelector": {"matchLabels": dict(gateway.labels)},
@@ -33,7 +34,9 @@ def network_policy(plan: Plan) -> list[Object]:
     egress: list[Object] = [
         {
             "ports": [
-                {"port": port, "protocol": protocol} for port in (53, 5353) for protocol in ("UDP", "TCP")
+                {"port": port, "protocol": protocol}
+                for port in (53, 5353)
+                for protocol in ("UDP", "TCP")
             ],
             "to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": NODE_LOCAL_DNS}}],
         }
@@ -71,7 +74,9 @@ def service(plan: Plan) -> list[Object]:
                     ownership.WORKSPACE: plan.name,
                     ownership.INSTALLATION: plan.identity.installation,
                 },
-                "ports": [{"name": name, "port": port, "protocol": "TCP"} for port, name in ports.items()],
+                "ports": [
+                    {"name": name, "port": port, "protocol": "TCP"} for port, name in ports.items()
+                ],
             },
         )
     ]

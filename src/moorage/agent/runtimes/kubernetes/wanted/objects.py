@@ -9,14 +9,22 @@ import msgspec
 from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api import resources
 from moorage.agent.runtimes.kubernetes.api.resources import Object
-from moorage.agent.runtimes.kubernetes.wanted import names, namespace, network, pod, secrets, volumes
+from moorage.agent.runtimes.kubernetes.wanted import (
+    names,
+    namespace,
+    network,
+    pod,
+    secrets,
+    volumes,
+)
 from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
 from moorage.agent.runtimes.port import digest_of
 from moorage.workspace_settings import encode
 
 
 def objects_of(plan: Plan) -> list[Object]:
-    """Everything that a running workspace consists of, in the order in which it is to be applied."""
+    """Everything that a running workspace consists of, in the order in which it is to be
+    applied."""
     return [*data_objects(plan), *run_objects(plan)]
 
 
@@ -56,7 +64,11 @@ def deployment(plan: Plan) -> Object:
             names.TEMPLATE: _digest(template),
             names.HALTED: "",
         }
-        | ({names.CA_BUNDLE: names.bundle_digest(bundle)} if (bundle := plan.settings.ca_bundle) else {}),
+        | (
+            {names.CA_BUNDLE: names.bundle_digest(bundle)}
+            if (bundle := plan.settings.ca_bundle)
+            else {}
+        ),
     )
     return resources.DEPLOYMENT.new(
         meta,

@@ -99,6 +99,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         if source.namespace == self.namespace:
             return source.name
         name = source.name
-        if any(other.name == name and other != source for other in self.settings.image_pull_secrets):
+        if any(
+            other.name == name and other != source for other in self.settings.image_pull_secrets
+        ):
             name = names.part_name(name, hashlib.sha256(source.namespace.encode()).hexdigest()[:8])
         return name if self.has_own_namespace else names.part_name(self.name, f"pull-{name}")

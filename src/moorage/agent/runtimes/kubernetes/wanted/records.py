@@ -10,7 +10,12 @@ import msgspec
 
 from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api import resources
-from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Namespace, Secret, VolumeClaim
+from moorage.agent.runtimes.kubernetes.api.model import (
+    ClusterObject,
+    Namespace,
+    Secret,
+    VolumeClaim,
+)
 from moorage.agent.runtimes.kubernetes.api.resources import Object
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.port import Identity, Known, known_of, read_known
@@ -35,7 +40,10 @@ def record(name: str, known: Known, identity: Identity, namespace: str) -> Objec
         "name": names.record_name(name),
         "namespace": namespace,
         "labels": ownership.labels_for(identity, name) | {ownership.RECORD: "true"},
-        "annotations": {ownership.GENERATION: str(known.generation), ownership.OWNER: str(known.owner)},
+        "annotations": {
+            ownership.GENERATION: str(known.generation),
+            ownership.OWNER: str(known.owner),
+        },
     }
     text = base64.b64encode(msgspec.json.encode(known)).decode()
     return resources.SECRET.new(meta, type="Opaque", data={FIELD: text})

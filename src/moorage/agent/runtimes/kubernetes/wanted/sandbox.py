@@ -35,9 +35,7 @@ MAPPED = (
 )
 """The API server or the node may have passed over `hostUsers`: a pod whose root is the node's
 begins with nothing else."""
-_FIRST_COPY = (
-    f"mkdir -p {COPY_ROOT}/bin && cp {TOOLS_ROOT}/bin/busybox {TOOLS_ROOT}/bin/tini {COPY_ROOT}/bin/"
-)
+_FIRST_COPY = f"mkdir -p {COPY_ROOT}/bin && cp {TOOLS_ROOT}/bin/busybox {TOOLS_ROOT}/bin/tini {COPY_ROOT}/bin/"
 _REST_COPY = (
     f"[ -e {COPY_ROOT}/{COMPLETE} ] || {{ rm -rf {COPY_ROOT}/.new && cp -dR {TOOLS_ROOT}/. {COPY_ROOT}/.new && "
     f"cd {COPY_ROOT}/.new && mv -f bin/* {COPY_ROOT}/bin/ && rmdir bin && mv -f * {COPY_ROOT}/ && "

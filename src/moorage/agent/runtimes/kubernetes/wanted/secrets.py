@@ -19,7 +19,9 @@ def secrets(plan: Plan) -> list[Object]:
         if (env := environment_of(plan, container))
     ]
     if plan.settings.ca_bundle:
-        made.append(_secret(plan, names.bundle_name(plan.name), {trust.EXTRA_FILE: plan.settings.ca_bundle}))
+        made.append(
+            _secret(plan, names.bundle_name(plan.name), {trust.EXTRA_FILE: plan.settings.ca_bundle})
+        )
     for content in plan.pull_secrets:
         if content.source.namespace != plan.namespace:
             meta = plan.metadata(plan.pull_secret_name(content.source))

@@ -33,7 +33,10 @@ def claims(plan: Plan) -> list[Object]:
 
 def _claim(plan: Plan, name: str, size: str) -> Object:
     storage = plan.settings.storage
-    spec: Object = {"accessModes": [storage.access_mode], "resources": {"requests": {"storage": size}}}
+    spec: Object = {
+        "accessModes": [storage.access_mode],
+        "resources": {"requests": {"storage": size}},
+    }
     if storage.class_:
         spec["storageClassName"] = storage.class_
     return resources.VOLUME_CLAIM.new(plan.metadata(name), spec=spec)
@@ -66,7 +69,9 @@ def of_pod(plan: Plan) -> list[dict[str, Any]]:
         volumes.append({"name": "trust", "emptyDir": {"sizeLimit": quantities.size(TRUST_SIZE)}})
         volumes.append({"name": "extra-ca", "secret": {"secretName": names.bundle_name(plan.name)}})
     for volume in plan.spec.volumes:
-        source: dict[str, Any] = {"persistentVolumeClaim": {"claimName": part_name(plan.name, volume.name)}}
+        source: dict[str, Any] = {
+            "persistentVolumeClaim": {"claimName": part_name(plan.name, volume.name)}
+        }
         if volume.ephemeral:
             size = ephemeral_sizes(plan)[volume.name]
             source = {"emptyDir": {"sizeLimit": quantities.size(size)} if size else {}}
@@ -86,14 +91,19 @@ def mounts(plan: Plan, container: Container, *, is_main: bool) -> list[dict[str,
     mounts += [{"name": "projects", "mountPath": root} for root in sorted(roots)]
     mounts += trust_mount(plan)
     mounts += [
-        {"name": volume_name(mount.volume), "mountPath": mount.path} for mount in container.volume_mounts
+        {"name": volume_name(mount.volume), "mountPath": mount.path}
+        for mount in container.volume_mounts
     ]
     return mounts
 
 
 def trust_mount(plan: Plan) -> list[dict[str, Any]]:
     """The mount of the joined CAs, if there are extra ones."""
-    return [{"name": "trust", "mountPath": CA_FOLDER, "readOnly": True}] if plan.settings.ca_bundle else []
+    return (
+        [{"name": "trust", "mountPath": CA_FOLDER, "readOnly": True}]
+        if plan.settings.ca_bundle
+        else []
+    )
 
 
 def ephemeral_sizes(plan: Plan) -> dict[str, int]:
@@ -105,5 +115,7 @@ def ephemeral_sizes(plan: Plan) -> dict[str, int]:
     if plan.settings.ca_bundle:
         ours["moorage/trust"] = TRUST_SIZE
     return ours | {
-        volume.name: volume.size or plan.ephemeral_limit for volume in plan.spec.volumes if volume.ephemeral
+        volume.name: volume.size or plan.ephemeral_limit
+        for volume in plan.spec.volumes
+        if volume.ephemeral
     }

@@ -11,7 +11,9 @@ from moorage.kernel.errors import Misconfigured
 CA = "-----BEGIN CERTIFICATE-----\nbm8gcmVhbCBvbmU=\n-----END CERTIFICATE-----\n"
 
 
-def write(folder: Path, *, cluster: str = "", user: str = "", rest: str = "current-context: one") -> Path:
+def write(
+    folder: Path, *, cluster: str = "", user: str = "", rest: str = "current-context: one"
+) -> Path:
     file = folder / "config"
     file.write_text(
         f"""\

@@ -21,7 +21,14 @@ from unit.agent.runtimes.kubernetes.api_server import serving
 
 
 def pod(name: str, **annotations: str) -> dict[str, object]:
-    return {"metadata": {"name": name, "namespace": "n", "resourceVersion": "9", "annotations": annotations}}
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "n",
+            "resourceVersion": "9",
+            "annotations": annotations,
+        }
+    }
 
 
 class Server:
@@ -29,7 +36,10 @@ class Server:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, bytes]] = []
-        self.fail: tuple[int, object] = (404, {"kind": "Status", "reason": "NotFound", "message": "none"})
+        self.fail: tuple[int, object] = (
+            404,
+            {"kind": "Status", "reason": "NotFound", "message": "none"},
+        )
         self.events: list[object] = []
         self.address = ""
 
@@ -104,7 +114,9 @@ async def test_watches_with_long_lines(client: Client, server: Server) -> None:
         {"type": "BOOKMARK", "object": pod("")},
     ]
     opened = []
-    events = [e async for e in client.watch(POD, labels="a=b", since="5", opened=lambda: opened.append(1))]
+    events = [
+        e async for e in client.watch(POD, labels="a=b", since="5", opened=lambda: opened.append(1))
+    ]
     assert [kind for kind, _ in events] == ["ADDED", "BOOKMARK"]
     assert events[0][1]["metadata"]["annotations"]["text"] == long
     assert opened == [1]
@@ -129,7 +141,9 @@ async def test_a_watch_that_is_too_old(client: Client, server: Server) -> None:
 async def test_applies_as_the_agent(client: Client, server: Server) -> None:
     """An apply is server-side, under the agent's name, and takes fields from whoever holds them."""
     server.fail = (200, pod("s"))
-    await client.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}})
+    await client.apply(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}}
+    )
     method, path, body = server.asked[0]
     assert method == "PATCH"
     assert path == "/api/v1/namespaces/n/secrets/s?fieldManager=moorage-agent&force=true"
@@ -154,16 +168,27 @@ async def test_deleting_that_very_object(server: Server, client: Client) -> None
         (401, {"kind": "Status"}, (Misconfigured, "cluster-token-refused")),
         (
             403,
-            {"kind": "Status", "message": 'secrets is forbidden: User "u" cannot list resource "secrets"'},
+            {
+                "kind": "Status",
+                "message": 'secrets is forbidden: User "u" cannot list resource "secrets"',
+            },
             (Forbidden, "cluster-forbidden"),
         ),
         (403, {"kind": "Status", "message": "exceeded quota"}, (ApiError, "cluster-refused")),
-        (422, {"kind": "Status", "reason": "Invalid", "message": "bad"}, (ApiError, "cluster-refused")),
+        (
+            422,
+            {"kind": "Status", "reason": "Invalid", "message": "bad"},
+            (ApiError, "cluster-refused"),
+        ),
         (502, "a proxy's page", (ApiError, "cluster-refused")),
     ],
 )
 async def test_refusals(
-    client: Client, server: Server, status: int, body: object, expected: tuple[type[MoorageError], str]
+    client: Client,
+    server: Server,
+    status: int,
+    body: object,
+    expected: tuple[type[MoorageError], str],
 ) -> None:
     """Each refusal is the error that says what to do; none of them shows the token."""
     server.fail = (status, body)

@@ -10,7 +10,10 @@ from moorage.kernel.errors import Forbidden, Unavailable
 @pytest.mark.parametrize(
     ("message", "words"),
     [
-        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": privileged', "Pod Security"),
+        (
+            'pods "x" is forbidden: violates PodSecurity "restricted:latest": privileged',
+            "Pod Security",
+        ),
         ('admission webhook "policy.example.com" denied the request: no', "policy.example.com"),
         ('pods "x" is forbidden: no PriorityClass with name urgent was found', "priority class"),
         ('pod rejected: RuntimeClass "gvisor" not found', "runtime class"),
@@ -29,7 +32,11 @@ def test_refusals(message: str, words: str) -> None:
     ("error", "code", "final"),
     [
         (ApiError(422, "Invalid", "bad"), "admission-refused", True),
-        (ApiError(403, "Forbidden", 'admission webhook "w" denied the request'), "admission-refused", True),
+        (
+            ApiError(403, "Forbidden", 'admission webhook "w" denied the request'),
+            "admission-refused",
+            True,
+        ),
         (ApiError(409, "Conflict", "again"), "cluster-refused", False),
         (
             ApiError(

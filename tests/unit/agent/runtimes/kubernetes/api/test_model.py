@@ -13,7 +13,8 @@ from moorage.kernel.errors import Unavailable
 
 @pytest.mark.parametrize("kind", sorted(BY_NAME))
 def test_what_is_left_out_has_a_default(kind: str) -> None:
-    """Of each kind, an object with nothing but its name can be read, and knows its kind and place."""
+    """Of each kind, an object with nothing but its name can be read, and knows its kind and
+    place."""
     item = read({"apiVersion": "v1", "kind": kind, "metadata": {"name": "a", "namespace": "n"}})
     assert item.key == (kind, "n", "a")
     assert type(item) is BY_NAME[kind].model
@@ -24,7 +25,9 @@ def test_what_nobody_reads_is_passed_over() -> None:
     """Fields that the agent does not know, in whatever version of the API, are no reason to refuse
     an object."""
     status = {"phase": "Running", "hostIPs": [{"ip": "10.0.0.1"}], "later": {"than": [1]}}
-    pod = POD.read({"metadata": {"name": "p", "managedFields": [{}]}, "spec": {"x": 1}, "status": status})
+    pod = POD.read(
+        {"metadata": {"name": "p", "managedFields": [{}]}, "spec": {"x": 1}, "status": status}
+    )
     assert pod.status.phase == "Running"
 
 

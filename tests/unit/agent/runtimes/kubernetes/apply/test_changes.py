@@ -13,7 +13,13 @@ from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.kubernetes.wanted.objects import objects_of
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.workspace_settings import RemoteDevelopment, Storage
-from unit.agent.runtimes.kubernetes.apply.test_planning import DESIRED, again, frame, made, plan_again
+from unit.agent.runtimes.kubernetes.apply.test_planning import (
+    DESIRED,
+    again,
+    frame,
+    made,
+    plan_again,
+)
 
 
 def test_nothing_is_written_twice() -> None:
@@ -52,13 +58,17 @@ def test_a_template_changed_by_hand_is_put_back() -> None:
         ("fast", "nowhere", {}, False),
     ],
 )
-def test_claims_that_only_a_new_one_helps(now: str, asked: str, there: dict[str, str], stale: bool) -> None:
+def test_claims_that_only_a_new_one_helps(
+    now: str, asked: str, there: dict[str, str], stale: bool
+) -> None:
     """A claim without a volume that asks for another storage class than the settings do, or for
     whatever was the default, is to be made anew; no claim that has a volume, or may have one, ever
     is."""
 
     def objects(class_: str) -> list[dict[str, Any]]:
-        return made(frame(settings=VersionedSettings(RemoteDevelopment(storage=Storage(class_=class_)))))
+        return made(
+            frame(settings=VersionedSettings(RemoteDevelopment(storage=Storage(class_=class_))))
+        )
 
     found = objects(asked)
     claim = next(item for item in found if item["kind"] == "PersistentVolumeClaim")
@@ -96,7 +106,11 @@ def test_missing_and_needless_objects() -> None:
 def test_what_others_added_is_taken_away() -> None:
     """An object that is right but for what somebody added is cleaned, not applied."""
     found = made(frame())
-    paused = {"manager": "kubectl", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:paused": {}}}}
+    paused = {
+        "manager": "kubectl",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {"f:paused": {}}},
+    }
     found[-1]["metadata"]["managedFields"] = [paused]
     found[-1]["spec"]["paused"] = True
     needed = again(frame(), found)

@@ -75,11 +75,20 @@ def test_order_of_keyed_lists_does_not_matter() -> None:
     [
         (lambda item: item["spec"].update(replicas=0), ".spec.replicas"),
         (lambda item: item["metadata"]["labels"].clear(), ".metadata.labels.a"),
-        (lambda item: containers(item)[1].update(image="evil"), ".spec.template.spec.containers[1].image"),
+        (
+            lambda item: containers(item)[1].update(image="evil"),
+            ".spec.template.spec.containers[1].image",
+        ),
         (lambda item: containers(item).append({"name": "three"}), ".spec.template.spec.containers"),
         (lambda item: containers(item).pop(), ".spec.template.spec.containers"),
-        (lambda item: item["spec"]["template"]["spec"].pop("volumes"), ".spec.template.spec.volumes"),
-        (lambda item: containers(item)[0].update(name="other"), ".spec.template.spec.containers[0]"),
+        (
+            lambda item: item["spec"]["template"]["spec"].pop("volumes"),
+            ".spec.template.spec.volumes",
+        ),
+        (
+            lambda item: containers(item)[0].update(name="other"),
+            ".spec.template.spec.containers[0]",
+        ),
     ],
 )
 def test_changes_are_found(change: Any, path: str) -> None:

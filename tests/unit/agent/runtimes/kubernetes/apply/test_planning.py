@@ -49,7 +49,9 @@ def frame(**changes: Any) -> planning.Frame:
 
 
 def egress(allow: str) -> RemoteDevelopment:
-    return RemoteDevelopment(network_policy=NetworkPolicySettings(egress=(EgressRule(allow=allow),)))
+    return RemoteDevelopment(
+        network_policy=NetworkPolicySettings(egress=(EgressRule(allow=allow),))
+    )
 
 
 def made(used: planning.Frame) -> list[dict[str, Any]]:
@@ -66,7 +68,9 @@ def plan_again(
 ) -> planning.Plan:
     """The plan for the same run."""
     deployment = DEPLOYMENT.read(found[-1])
-    return planning.plan_of(used, desired, deployment, read_all(found), run=planning.run_of(deployment))
+    return planning.plan_of(
+        used, desired, deployment, read_all(found), run=planning.run_of(deployment)
+    )
 
 
 def again(used: planning.Frame, found: list[dict[str, Any]]) -> changes.Changes:
@@ -87,13 +91,19 @@ def test_a_run_of_before_the_limits_goes_on() -> None:
 def test_a_run_keeps_settings_tools_and_way_of_copying() -> None:
     """New settings, another tools image and a cluster that learned something leave a run alone."""
     newer = frame(
-        settings=VersionedSettings(RemoteDevelopment(priority_class="low", storage=Storage(size="1Gi")), 2),
+        settings=VersionedSettings(
+            RemoteDevelopment(priority_class="low", storage=Storage(size="1Gi")), 2
+        ),
         options=AgentSettings(tools_image="tools:2"),
         abilities=Abilities(image_volumes=True),
     )
     assert again(newer, made(frame())).none
     fresh = planning.plan_of(newer, DESIRED, None, [], run="2.000")
-    assert (fresh.settings.priority_class, fresh.tools_image, fresh.mounts_tools) == ("low", "tools:2", True)
+    assert (fresh.settings.priority_class, fresh.tools_image, fresh.mounts_tools) == (
+        "low",
+        "tools:2",
+        True,
+    )
     assert fresh.settings_version == 2
 
 
@@ -185,22 +195,32 @@ def test_where_the_gateway_is() -> None:
     the agent's own."""
 
     def admitted(settings: RemoteDevelopment) -> str:
-        used = frame(options=AgentSettings(gateway_namespace="edge"), settings=VersionedSettings(settings))
+        used = frame(
+            options=AgentSettings(gateway_namespace="edge"), settings=VersionedSettings(settings)
+        )
         policy = next(item for item in made(used) if item["kind"] == "NetworkPolicy")
         peer = policy["spec"]["ingress"][0]["from"][0]["namespaceSelector"]["matchLabels"]
         return str(peer["kubernetes.io/metadata.name"])
 
     assert admitted(RemoteDevelopment()) == "edge"
     assert admitted(RemoteDevelopment(gateway=Gateway(namespace="other"))) == "other"
-    assert admitted(RemoteDevelopment(gitlab_workspaces_proxy=GitlabProxy(namespace="theirs"))) == "theirs"
+    assert (
+        admitted(RemoteDevelopment(gitlab_workspaces_proxy=GitlabProxy(namespace="theirs")))
+        == "theirs"
+    )
 
 
 def test_a_volume_is_never_left_behind() -> None:
     """A workspace stays in the namespace that holds its volume, whatever the settings say now."""
     shared = frame(settings=VersionedSettings(RemoteDevelopment(shared_namespace="teams")))
-    assert planning.plan_of(shared, DESIRED, None, read_all(made(frame())), run="2").namespace == NAME
+    assert (
+        planning.plan_of(shared, DESIRED, None, read_all(made(frame())), run="2").namespace == NAME
+    )
     assert planning.plan_of(shared, DESIRED, None, [], run="2").namespace == "teams"
-    assert planning.plan_of(frame(), DESIRED, None, read_all(made(shared)), run="2").namespace == "teams"
+    assert (
+        planning.plan_of(frame(), DESIRED, None, read_all(made(shared)), run="2").namespace
+        == "teams"
+    )
 
 
 @pytest.mark.parametrize("volume_in", ["own", "shared"])
@@ -210,7 +230,9 @@ def test_a_shared_namespace_is_never_made_the_workspaces(volume_in: str, set_now
     volume is in a shared one, there are none of them, whatever the settings say now."""
     most = ResourceSettings(limits=Amounts(cpu="2"))
     of = {
-        "own": frame(settings=VersionedSettings(RemoteDevelopment(max_resources_per_workspace=most))),
+        "own": frame(
+            settings=VersionedSettings(RemoteDevelopment(max_resources_per_workspace=most))
+        ),
         "shared": frame(
             settings=VersionedSettings(
                 RemoteDevelopment(max_resources_per_workspace=most, shared_namespace="teams")
@@ -220,7 +242,9 @@ def test_a_shared_namespace_is_never_made_the_workspaces(volume_in: str, set_now
     plan = planning.plan_of(of[set_now], DESIRED, None, read_all(made(of[volume_in])), run="2")
     objects = objects_of(plan)
     around = [
-        item["kind"] for item in objects if item["kind"] in ("Namespace", "ResourceQuota", "LimitRange")
+        item["kind"]
+        for item in objects
+        if item["kind"] in ("Namespace", "ResourceQuota", "LimitRange")
     ]
     assert around == (["Namespace", "ResourceQuota", "LimitRange"] if volume_in == "own" else [])
     where = {item["metadata"].get("namespace", item["metadata"]["name"]) for item in objects}
@@ -278,7 +302,9 @@ def test_workspaces_that_share_a_namespace_share_no_object() -> None:
     made = []
     for name in ("workspace-1-1-aaaaaa", "workspace-1-1-bbbbbb"):
         desired = msgspec.structs.replace(DESIRED, name=name)
-        plan = planning.plan_of(frame(settings=VersionedSettings(settings)), desired, None, [], run="1.000")
+        plan = planning.plan_of(
+            frame(settings=VersionedSettings(settings)), desired, None, [], run="1.000"
+        )
         objects = objects_of(planning.with_sources(plan, [], {source: secret, there: secret}))
         copy = f"{name}-pull-registry"
         assert objects[-1]["spec"]["template"]["spec"]["imagePullSecrets"] == [
@@ -296,21 +322,32 @@ def test_workspaces_that_share_a_namespace_share_no_object() -> None:
 def test_pull_secrets_of_one_name(shared: str) -> None:
     """Secrets that are called the same in several namespaces are all copied, each to a name of its
     own, and kept apart; one that is named twice is copied once."""
-    sources = tuple(PullSecret(name="registry", namespace=space) for space in ("red", "blue", "red", "teams"))
+    sources = tuple(
+        PullSecret(name="registry", namespace=space) for space in ("red", "blue", "red", "teams")
+    )
     settings = RemoteDevelopment(image_pull_secrets=sources, shared_namespace=shared)
     secrets = {
-        source: Secret(data={"a": base64.b64encode(source.namespace.encode()).decode()}) for source in sources
+        source: Secret(data={"a": base64.b64encode(source.namespace.encode()).decode()})
+        for source in sources
     }
-    plan = planning.plan_of(frame(settings=VersionedSettings(settings)), DESIRED, None, [], run="1.000")
+    plan = planning.plan_of(
+        frame(settings=VersionedSettings(settings)), DESIRED, None, [], run="1.000"
+    )
     objects = objects_of(planning.with_sources(plan, [], secrets))
     copies = {
         item["metadata"]["name"]: base64.b64decode(item["data"]["a"]).decode()
         for item in objects
         if item["kind"] == "Secret" and "a" in item["data"]
     }
-    referred = [entry["name"] for entry in objects[-1]["spec"]["template"]["spec"]["imagePullSecrets"]]
+    referred = [
+        entry["name"] for entry in objects[-1]["spec"]["template"]["spec"]["imagePullSecrets"]
+    ]
     assert len(set(referred)) == len(referred) == 3
-    assert [copies.get(name, "there") for name in referred] == ["red", "blue", "there" if shared else "teams"]
+    assert [copies.get(name, "there") for name in referred] == [
+        "red",
+        "blue",
+        "there" if shared else "teams",
+    ]
     assert len({(item["kind"], item["metadata"]["name"]) for item in objects}) == len(objects)
     assert objects_of(planning.with_sources(plan, read_all(objects), {})) == objects
 
@@ -318,8 +355,16 @@ def test_pull_secrets_of_one_name(shared: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "abilities", "code"),
     [
-        (RemoteDevelopment(use_kubernetes_user_namespaces=True), Abilities(), "user-namespaces-unavailable"),
-        (RemoteDevelopment(use_kubernetes_user_namespaces=True), Abilities(user_namespaces=True), None),
+        (
+            RemoteDevelopment(use_kubernetes_user_namespaces=True),
+            Abilities(),
+            "user-namespaces-unavailable",
+        ),
+        (
+            RemoteDevelopment(use_kubernetes_user_namespaces=True),
+            Abilities(user_namespaces=True),
+            None,
+        ),
         (RemoteDevelopment(editor_tree="image"), Abilities(), "image-volumes-unavailable"),
         (RemoteDevelopment(editor_tree="image"), Abilities(image_volumes_accepted=True), None),
         (RemoteDevelopment(), Abilities(), None),

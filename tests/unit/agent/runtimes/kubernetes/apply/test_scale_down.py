@@ -13,7 +13,9 @@ from moorage.agent.runtimes.port import ObservedContainer
 from moorage.contract import Cause, ContainerState
 from moorage.workspace_settings import RemoteDevelopment, decode, encode
 
-BOOM = Cause(code="container-crashed", message="Container py ended with exit code 1.", detail="boom " * 800)
+BOOM = Cause(
+    code="container-crashed", message="Container py ended with exit code 1.", detail="boom " * 800
+)
 
 
 def halted(text: str, count: int = 8) -> states.Halted:

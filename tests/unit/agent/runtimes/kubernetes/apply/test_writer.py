@@ -58,7 +58,8 @@ class Namespaces:
 async def server() -> AsyncIterator[Namespaces]:
     server = Namespaces()
     async with serving(
-        web.get("/api/v1/namespaces", server.list), web.patch("/api/v1/namespaces/{name}", server.apply)
+        web.get("/api/v1/namespaces", server.list),
+        web.patch("/api/v1/namespaces/{name}", server.apply),
     ) as server.address:
         yield server
 
@@ -67,7 +68,9 @@ async def server() -> AsyncIterator[Namespaces]:
 async def store(server: Namespaces) -> AsyncIterator[Store]:
     access = Access(server=server.address, token="t0k", source="a test")
     async with Client(access, TokenBucket(1000, 1000, SystemClock())) as client:
-        yield Store(client, "", changed=lambda _: None, lost=lambda _: None, found=lambda: None, kinds=())
+        yield Store(
+            client, "", changed=lambda _: None, lost=lambda _: None, found=lambda: None, kinds=()
+        )
 
 
 def writer(store: Store) -> Writer:
@@ -116,7 +119,9 @@ async def test_release_takes_back_all_that_was_set(server: Namespaces, store: St
     """Applying an object without a field takes away the fields that the agent has set, and no
     others."""
     await writer(store).release(Namespace(metadata=Metadata(name="dev", labels=LABELS)))
-    assert server.applied == [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "dev"}}]
+    assert server.applied == [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "dev"}}
+    ]
 
 
 async def test_what_was_changed_on_the_way_in(server: Namespaces, store: Store) -> None:
@@ -125,7 +130,10 @@ async def test_what_was_changed_on_the_way_in(server: Namespaces, store: Store) 
     used, wanted = writer(store), Changes(apply=(SPACE,))
     await used.write(wanted)
     assert used.settled(wanted) == wanted
-    server.changes = {"labels": LABELS | {ownership.MANAGED_BY: "somebody"}, "resourceVersion": "11"}
+    server.changes = {
+        "labels": LABELS | {ownership.MANAGED_BY: "somebody"},
+        "resourceVersion": "11",
+    }
     await used.write(wanted)
     assert used.settled(wanted).none
     used.forget(NAME)

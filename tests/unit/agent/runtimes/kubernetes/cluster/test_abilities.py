@@ -87,7 +87,9 @@ def test_images_are_mounted_where_every_node_can(runtimes: list[str], can: bool)
         ([""], False),
     ],
 )
-def test_images_are_mounted_where_every_kubelet_does_so_unasked(kubelets: list[str], can: bool) -> None:
+def test_images_are_mounted_where_every_kubelet_does_so_unasked(
+    kubelets: list[str], can: bool
+) -> None:
     """An API server may be three versions newer than a node, whose kubelet then has the feature
     switched off. Only who asks for it by name (`editor_tree: image`) may have switched it on there,
     too."""
@@ -99,7 +101,8 @@ def test_images_are_mounted_where_every_kubelet_does_so_unasked(kubelets: list[s
 def test_a_refused_dry_run_is_nothing() -> None:
     """Where the probe was refused, nothing is taken for granted."""
     assert (
-        abilities.read("", None, [node("containerd://2.1.0", maps_users=True)], []) == abilities.Abilities()
+        abilities.read("", None, [node("containerd://2.1.0", maps_users=True)], [])
+        == abilities.Abilities()
     )
 
 

@@ -66,7 +66,9 @@ async def after_dry_run(server: Server, refusal: int) -> None:
                 pass
 
 
-async def test_what_a_cluster_learns(client: Client, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_cluster_learns(
+    client: Client, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nodes that are upgraded are noticed while the agent runs; a webhook that is away for a moment
     takes nothing away, a refusal does."""
     monkeypatch.setattr(discovery, "ASK_EVERY", 0.01)
@@ -88,7 +90,10 @@ async def test_what_a_cluster_learns(client: Client, server: Server, monkeypatch
 
 
 @pytest.mark.parametrize("status", [403, 500])
-async def test_the_first_look_takes_any_refusal(client: Client, server: Server, status: int) -> None:
-    """An agent that starts while a dry run is refused begins with the least that a cluster can do."""
+async def test_the_first_look_takes_any_refusal(
+    client: Client, server: Server, status: int
+) -> None:
+    """An agent that starts while a dry run is refused begins with the least that a cluster can
+    do."""
     server.refusal = status
     assert await discovery.abilities_of(client) == Abilities(version="v1.35.0")

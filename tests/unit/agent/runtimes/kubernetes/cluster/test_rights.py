@@ -32,7 +32,10 @@ def test_the_documentation_has_the_same_table() -> None:
         for block in yaml.safe_load_all(text)
     ]
     roles = [block for block in blocks if block.get("kind") in ("ClusterRole", "Role")]
-    assert roles == [rights.cluster_role("moorage-agent"), rights.sources_role("moorage-agent", "moorage")]
+    assert roles == [
+        rights.cluster_role("moorage-agent"),
+        rights.sources_role("moorage-agent", "moorage"),
+    ]
 
 
 def test_everything_that_is_watched_may_be() -> None:
@@ -42,11 +45,14 @@ def test_everything_that_is_watched_may_be() -> None:
 
 
 def test_nothing_is_left_open() -> None:
-    """No wildcard, no right over rights, and no way to change what belongs to the cluster itself."""
+    """No wildcard, no right over rights, and no way to change what belongs to the cluster
+    itself."""
     for rule in rights.RULES:
         assert "*" not in (rule.group, *rule.resources, *rule.verbs)
         assert rule.group in ("", "apps", "networking.k8s.io")
-        assert not {"update", "deletecollection", "impersonate", "bind", "escalate"} & set(rule.verbs)
+        assert not {"update", "deletecollection", "impersonate", "bind", "escalate"} & set(
+            rule.verbs
+        )
 
 
 @pytest.mark.parametrize("resource", ["nodes", "events", "pods/log"])

@@ -20,7 +20,11 @@ from moorage.agent.runtimes.kubernetes.observed import causes
             "insufficient-nvidia.com/gpu",
             "nvidia.com/gpu",
         ),
-        ("0/1 nodes are available: 1 Too many pods.", "insufficient-room-for-pods", "room for pods"),
+        (
+            "0/1 nodes are available: 1 Too many pods.",
+            "insufficient-room-for-pods",
+            "room for pods",
+        ),
         (
             "0/1 nodes are available: 1 node(s) didn't match node selector.",
             "no-suitable-node",
@@ -51,7 +55,8 @@ def test_the_scheduler_says_what_is_short(message: str, code: str, words: str) -
 def test_an_autoscaler_is_told_with_an_estimate() -> None:
     """While an autoscaler adds a node, that and how long it takes is said."""
     verdict = causes.unschedulable(
-        "0/1 nodes are available: 1 Insufficient cpu.", scaling="pod triggered scale-up: [{pool 1->2}]"
+        "0/1 nodes are available: 1 Insufficient cpu.",
+        scaling="pod triggered scale-up: [{pool 1->2}]",
     )
     assert "about 3 minutes" in verdict.cause.message
     assert "1->2" in verdict.cause.detail
@@ -111,7 +116,11 @@ def test_a_quota_says_what_was_asked_for() -> None:
             'failed to do request: Head "https://r/v2/x/manifests/1": dial tcp: lookup r: no such host',
             "registry-unreachable",
         ),
-        ("InvalidImageName", 'Failed to apply default image tag "X": couldn\'t parse', "image-name-invalid"),
+        (
+            "InvalidImageName",
+            'Failed to apply default image tag "X": couldn\'t parse',
+            "image-name-invalid",
+        ),
     ],
 )
 def test_images(reason: str, message: str, code: str) -> None:

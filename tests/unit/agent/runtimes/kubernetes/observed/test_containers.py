@@ -85,7 +85,12 @@ async def workspace() -> AsyncIterator[Workspace]:
         async with Client(access, TokenBucket(1000, 1000, SystemClock())) as client:
             workspace.client = client
             workspace.store = Store(
-                client, "", changed=lambda _: None, lost=lambda _: None, found=lambda: None, kinds=()
+                client,
+                "",
+                changed=lambda _: None,
+                lost=lambda _: None,
+                found=lambda: None,
+                kinds=(),
             )
             yield workspace
 

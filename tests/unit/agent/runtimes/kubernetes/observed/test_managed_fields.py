@@ -55,7 +55,9 @@ OURS = {
 
 def test_fields_of_the_controllers_are_no_strangers() -> None:
     """What Kubernetes' own controllers write is left alone."""
-    found = managed(("moorage-agent", OURS), ("kube-controller-manager", {"f:spec": {"f:paused": {}}}))
+    found = managed(
+        ("moorage-agent", OURS), ("kube-controller-manager", {"f:spec": {"f:paused": {}}})
+    )
     found["spec"]["paused"] = False
     assert foreign_fields(found) == []
 
@@ -67,11 +69,20 @@ def test_added_fields_are_found() -> None:
         ("moorage-agent", OURS),
         (
             "kubectl-edit",
-            {"f:spec": {"f:template": {"f:spec": {"f:hostNetwork": {}, "f:dnsConfig": {"f:options": {}}}}}},
+            {
+                "f:spec": {
+                    "f:template": {
+                        "f:spec": {"f:hostNetwork": {}, "f:dnsConfig": {"f:options": {}}}
+                    }
+                }
+            },
         ),
     )
     found["spec"]["template"]["spec"] |= {"hostNetwork": True, "dnsConfig": {"options": []}}
-    assert foreign_fields(found) == ["/spec/template/spec/hostNetwork", "/spec/template/spec/dnsConfig"]
+    assert foreign_fields(found) == [
+        "/spec/template/spec/hostNetwork",
+        "/spec/template/spec/dnsConfig",
+    ]
 
 
 def test_added_items_are_found_last_first() -> None:

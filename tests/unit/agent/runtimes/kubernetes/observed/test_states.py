@@ -35,7 +35,13 @@ def waiting(reason: str, message: str = "") -> dict[str, Any]:
 def entry(
     name: str, state: dict[str, Any], *, last: dict[str, Any] | None = None, restarts: int = 0
 ) -> dict[str, Any]:
-    return {"name": name, "image": "i:1", "state": state, "lastState": last or {}, "restartCount": restarts}
+    return {
+        "name": name,
+        "image": "i:1",
+        "state": state,
+        "lastState": last or {},
+        "restartCount": restarts,
+    }
 
 
 def pod(
@@ -46,7 +52,12 @@ def pod(
 ) -> Pod:
     item = {
         "kind": "Pod",
-        "metadata": {"name": "p", "uid": "u1", "creationTimestamp": "2026-01-01T09:59:00Z", **metadata},
+        "metadata": {
+            "name": "p",
+            "uid": "u1",
+            "creationTimestamp": "2026-01-01T09:59:00Z",
+            **metadata,
+        },
         "status": {
             "phase": "Running",
             "podIP": "10.0.0.9",
@@ -74,7 +85,10 @@ def deployment(**annotations: str) -> Deployment:
         "spec": {
             "template": {
                 "spec": {
-                    "containers": [{"name": names.SANDBOX, "image": "t"}, {"name": "py", "image": "i:1"}],
+                    "containers": [
+                        {"name": names.SANDBOX, "image": "t"},
+                        {"name": "py", "image": "i:1"},
+                    ],
                     "initContainers": [
                         {"name": names.TOOLS_STEP, "image": "t"},
                         {"name": "prepare", "image": "i"},
@@ -89,7 +103,9 @@ def deployment(**annotations: str) -> Deployment:
 def main_of(item: Pod, lines: str = "", **facts: Any) -> ObservedContainer:
     (status,) = [status for status in item.containers if status.name == "py"]
     given = {states.run_key(item, status): lines} if lines else {}
-    run = states.run_of(Facts(deployment=deployment(), pods=[item], lines=given, **facts), Progress())
+    run = states.run_of(
+        Facts(deployment=deployment(), pods=[item], lines=given, **facts), Progress()
+    )
     assert run is not None
     return next(container for container in run.containers if container.role == "main")
 
@@ -101,7 +117,9 @@ def test_nothing_is_no_run() -> None:
 
 def test_reads_the_deployments_annotations() -> None:
     """Which wish a run serves is in the cluster, not in the agent."""
-    run = states.run_of(Facts(deployment=deployment(), pods=[pod(entry("py", RUNNING))]), Progress())
+    run = states.run_of(
+        Facts(deployment=deployment(), pods=[pod(entry("py", RUNNING))]), Progress()
+    )
     assert run is not None
     assert (run.restarts, run.spec, run.generation, run.address) == (2, "abc", 5, "10.0.0.9")
 
@@ -121,7 +139,9 @@ def test_containers_are_expected_before_a_node_speaks() -> None:
 def test_a_container_that_ended_has_its_words() -> None:
     """While the kubelet waits to start it again, a container has exited, with code and last lines,
     and there is hope."""
-    found = main_of(pod(entry("py", waiting("CrashLoopBackOff"), last=ended(3), restarts=1)), "oh no\n")
+    found = main_of(
+        pod(entry("py", waiting("CrashLoopBackOff"), last=ended(3), restarts=1)), "oh no\n"
+    )
     assert (found.state, found.exit_code, found.hopeless, found.restarts) == (
         ContainerState.EXITED,
         3,
@@ -133,13 +153,16 @@ def test_a_container_that_ended_has_its_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("restarts", "lasted", "hopeless"), [(2, 5, False), (3, 5, True), (9, 5, True), (9, 3599, False)]
+    ("restarts", "lasted", "hopeless"),
+    [(2, 5, False), (3, 5, True), (9, 5, True), (9, 3599, False)],
 )
 def test_a_crash_loop_is_hopeless(restarts: int, lasted: int, hopeless: bool) -> None:
     """Three short lives are a crash loop, even if nobody watched; one that ran long before it ended
     is none. Ends that were watched are counted elsewhere: the node's count is of the pod's whole
     life, and three in a day are no loop."""
-    item = pod(entry("py", waiting("CrashLoopBackOff"), last=ended(1, lasted=lasted), restarts=restarts))
+    item = pod(
+        entry("py", waiting("CrashLoopBackOff"), last=ended(1, lasted=lasted), restarts=restarts)
+    )
     assert main_of(item, unwatched=states.ended_keys([item])).hopeless is hopeless
     assert not main_of(item).hopeless
 
@@ -169,7 +192,12 @@ def test_a_step_that_is_done_has_no_fault() -> None:
     run = states.run_of(Facts(deployment=deployment(), pods=[item]), Progress())
     assert run is not None
     step = next(container for container in run.containers if container.role == "init")
-    assert (step.state, step.exit_code, step.fault, step.hopeless) == (ContainerState.EXITED, 0, None, False)
+    assert (step.state, step.exit_code, step.fault, step.hopeless) == (
+        ContainerState.EXITED,
+        0,
+        None,
+        False,
+    )
     assert states.ended_keys([item]) == frozenset()
 
 
@@ -201,12 +229,18 @@ def condition(kind: str, status: str, reason: str = "") -> dict[str, str]:
             False,
         ),
         (
-            [condition("Ready", "False", "ReadinessGatesNotReady"), condition("ContainersReady", "True")],
+            [
+                condition("Ready", "False", "ReadinessGatesNotReady"),
+                condition("ContainersReady", "True"),
+            ],
             {},
             False,
         ),
         (
-            [condition("Ready", "False"), condition("ContainersReady", "False", "ContainersNotReady")],
+            [
+                condition("Ready", "False"),
+                condition("ContainersReady", "False", "ContainersNotReady"),
+            ],
             {},
             False,
         ),
@@ -255,7 +289,9 @@ def test_a_pod_that_only_lingers_is_not_present() -> None:
 
 def test_a_halted_run_is_remembered() -> None:
     """What was ended on purpose is read from the Deployment, with its containers and why."""
-    kept = ObservedContainer(name="py", role="main", image="i", state=ContainerState.EXITED, exit_code=3)
+    kept = ObservedContainer(
+        name="py", role="main", image="i", state=ContainerState.EXITED, exit_code=3
+    )
     text = msgspec.json.encode(Halted(containers=(kept,), logs={"py": "x"})).decode()
     run = states.run_of(Facts(deployment=deployment(**{names.HALTED: text})), Progress())
     assert run is not None

@@ -34,7 +34,12 @@ def secret(name: str, version: int, workspace: str = NAME, **fields: Any) -> dic
         "labels": ownership.labels_for(Identity("inst", 1), workspace),
         **fields,
     }
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"version": str(version)}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "data": {"version": str(version)},
+    }
 
 
 class Server:
@@ -128,7 +133,10 @@ async def test_a_list_and_what_comes_after_it(server: Server, running: Store, he
     await heard.found.get()
     assert known(running) == {"a": "3", "b": "4"}
     assert running.names() == {NAME}
-    assert [held.sent["data"] for held in running.held(NAME)] == [{"version": "3"}, {"version": "4"}]
+    assert [held.sent["data"] for held in running.held(NAME)] == [
+        {"version": "3"},
+        {"version": "4"},
+    ]
     while not heard.changed.empty():
         heard.changed.get_nowait()
     server.events.put_nowait({"type": "MODIFIED", "object": secret("a", 11)})
@@ -140,12 +148,16 @@ async def test_a_list_and_what_comes_after_it(server: Server, running: Store, he
     assert running.of(NAME, POD) == []
 
 
-async def test_a_point_that_the_server_has_forgotten(server: Server, running: Store, heard: Heard) -> None:
+async def test_a_point_that_the_server_has_forgotten(
+    server: Server, running: Store, heard: Heard
+) -> None:
     """A watch is resumed where it ended; where the server no longer knows that point, all is listed
     anew, and what has gone meanwhile is forgotten."""
     server.there = [secret("a", 3), secret("b", 4)]
     await heard.found.get()
-    server.events.put_nowait({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "20"}}})
+    server.events.put_nowait(
+        {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "20"}}}
+    )
     server.events.put_nowait({"type": "END"})
     server.there, server.version = [secret("b", 4)], 30
     gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
@@ -180,7 +192,11 @@ async def test_an_object_that_changes_hands(store: Store) -> None:
 
 async def test_what_others_added_is_remembered_without_its_bookkeeping() -> None:
     """Of `managedFields`, only where others added something is kept."""
-    theirs = {"manager": "kubectl", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:version": {}}}}
+    theirs = {
+        "manager": "kubectl",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:data": {"f:version": {}}},
+    }
     held = hold(secret("a", 5, managedFields=[theirs]))
     assert held.foreign == ("/data/version",)
     assert "managedFields" not in held.sent["metadata"]

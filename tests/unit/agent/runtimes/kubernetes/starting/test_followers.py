@@ -25,7 +25,9 @@ NAME = "workspace-1-1-abcdef"
 SPEC = WorkspaceSpec(
     containers=(Container(name="py", image="i"),),
     main_container="py",
-    projects=(Project(name="app", clone_path="app", url="https://git.example.com/app.git", ref="nope"),),
+    projects=(
+        Project(name="app", clone_path="app", url="https://git.example.com/app.git", ref="nope"),
+    ),
 )
 DESIRED = DesiredWorkspace(name=NAME, generation=1, desired=DesiredState.RUNNING, spec=SPEC)
 
@@ -91,12 +93,18 @@ async def followers(logs: Logs, told: Told) -> AsyncIterator[CloneFollowers]:
         await followers.close()
 
 
-async def test_events_that_come_in_pieces(followers: CloneFollowers, logs: Logs, told: Told) -> None:
+async def test_events_that_come_in_pieces(
+    followers: CloneFollowers, logs: Logs, told: Told
+) -> None:
     """Events are read however the log is cut up, until the clone has ended; the same container is
     followed once."""
     start = StartProgress("1.0")
     followers.follow(NAME, DESIRED, start, cloning())
-    for piece in (b'{"event":"cloning","detail":"https://u:p', b'@h/a"}\nCloning into', b" 'app'...\n"):
+    for piece in (
+        b'{"event":"cloning","detail":"https://u:p',
+        b'@h/a"}\nCloning into',
+        b" 'app'...\n",
+    ):
         logs.pieces.put_nowait(piece)
     assert await told.changed.get() == NAME
     assert start.clone_log.detail == "Cloning https://h/a."

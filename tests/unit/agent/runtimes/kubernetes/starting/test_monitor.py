@@ -138,7 +138,9 @@ GONE = 'storageclass.storage.k8s.io "nowhere" not found'
         ),
     ],
 )
-async def test_what_was_said_before_this_start(cluster: Cluster, times: dict[str, Any], code: str) -> None:
+async def test_what_was_said_before_this_start(
+    cluster: Cluster, times: dict[str, Any], code: str
+) -> None:
     """An event about a claim that is older than the start says nothing about it; one that is seen
     again does."""
     metadata = {
@@ -162,10 +164,17 @@ async def test_what_was_said_before_this_start(cluster: Cluster, times: dict[str
         ("Succeeded", "2023-11-14T22:13:21Z", False),
     ],
 )
-async def test_a_pod_that_was_deleted(cluster: Cluster, phase: str, deleted: str, told: bool) -> None:
+async def test_a_pod_that_was_deleted(
+    cluster: Cluster, phase: str, deleted: str, told: bool
+) -> None:
     """A pod that its node gave up is the reason for another; one that was deleted is not said to
     have been, though it ends in the same phase."""
-    metadata = {"name": "p", "namespace": NAME, "uid": "p1", "creationTimestamp": "2023-11-14T21:00:00Z"}
+    metadata = {
+        "name": "p",
+        "namespace": NAME,
+        "uid": "p1",
+        "creationTimestamp": "2023-11-14T21:00:00Z",
+    }
     if deleted:
         metadata["deletionTimestamp"] = deleted
     status = {"phase": phase, "reason": "Evicted", "message": "low on memory"}
@@ -210,8 +219,15 @@ async def test_a_node_whose_clock_is_slow(cluster: Cluster) -> None:
     )
     entry = {"name": "py", "image": "i:1", "imageID": "i", "started": False, "restartCount": 0}
     entry["state"] = {"running": {"startedAt": "2023-11-14T22:11:20Z"}}
-    metadata = {"name": "p", "namespace": NAME, "uid": "p1", "annotations": {names.RUN: f"{BEGAN:.3f}"}}
-    cluster.objects.append({"kind": "Pod", "metadata": metadata, "status": {"containerStatuses": [entry]}})
+    metadata = {
+        "name": "p",
+        "namespace": NAME,
+        "uid": "p1",
+        "annotations": {names.RUN: f"{BEGAN:.3f}"},
+    }
+    cluster.objects.append(
+        {"kind": "Pod", "metadata": metadata, "status": {"containerStatuses": [entry]}}
+    )
     for _ in range(3):
         assert (await cluster.look()).fault is None
     fault = (await cluster.look()).fault

@@ -59,7 +59,9 @@ UNSCHEDULED = {
 
 
 def pod(uid: str = "one", **status: Any) -> Pod:
-    return POD.read({"metadata": {"uid": uid, "creationTimestamp": "2023-11-14T22:13:20Z"}, "status": status})
+    return POD.read(
+        {"metadata": {"uid": uid, "creationTimestamp": "2023-11-14T22:13:20Z"}, "status": status}
+    )
 
 
 def running(uid: str = "one") -> Pod:
@@ -171,7 +173,12 @@ NO_WEBHOOK = (
     [
         (QUOTA, "more than its namespace's quota", "quota-exceeded", 30.0),
         (POLICY, "not on Fridays", "admission-refused", 30.0),
-        (NO_WEBHOOK, "policy.example.com) does not answer", "webhook-not-answering", TIMEOUTS.schedule),
+        (
+            NO_WEBHOOK,
+            "policy.example.com) does not answer",
+            "webhook-not-answering",
+            TIMEOUTS.schedule,
+        ),
         (
             'pods "w-1" is forbidden: status unknown for quota: w, resources: limits.cpu',
             "could not make the workspace's pod yet",

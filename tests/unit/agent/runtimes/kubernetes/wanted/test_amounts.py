@@ -25,8 +25,12 @@ def objects(
     settings: RemoteDevelopment, *asked: Resources, init: tuple[Resources, ...] = ()
 ) -> dict[str, dict[str, Any]]:
     """By kind. The first of the containers is the main one."""
-    made = [Container(name=f"c{number}", image="i:1", resources=own) for number, own in enumerate(asked)]
-    steps = [Container(name=f"i{number}", image="i:1", resources=own) for number, own in enumerate(init)]
+    made = [
+        Container(name=f"c{number}", image="i:1", resources=own) for number, own in enumerate(asked)
+    ]
+    steps = [
+        Container(name=f"i{number}", image="i:1", resources=own) for number, own in enumerate(init)
+    ]
     spec = msgspec.structs.replace(
         DESIRED.spec, containers=tuple(made), init_containers=tuple(steps), main_container="c0"
     )
@@ -58,17 +62,33 @@ def admitted(made: dict[str, dict[str, Any]], field: str) -> dict[str, tuple[Dec
     return found
 
 
-MOST = RemoteDevelopment(max_resources_per_workspace=ResourceSettings(limits=Amounts(cpu="4", memory="4Gi")))
+MOST = RemoteDevelopment(
+    max_resources_per_workspace=ResourceSettings(limits=Amounts(cpu="4", memory="4Gi"))
+)
 CASES: dict[str, tuple[tuple[Resources, ...], list[int]]] = {
     "all alike": ((Resources(), Resources()), [2048, 2048]),
-    "one asks for more than its share": ((Resources(memory_request=3072 * MI), Resources()), [3072, 1024]),
+    "one asks for more than its share": (
+        (Resources(memory_request=3072 * MI), Resources()),
+        [3072, 1024],
+    ),
     "one has a limit": ((Resources(memory_limit=3072 * MI), Resources()), [3072, 1024]),
     "a limit, a request, and two that say nothing": (
-        (Resources(memory_limit=1024 * MI), Resources(memory_request=2048 * MI), Resources(), Resources()),
+        (
+            Resources(memory_limit=1024 * MI),
+            Resources(memory_request=2048 * MI),
+            Resources(),
+            Resources(),
+        ),
         [1024, 2048, 512, 512],
     ),
-    "one asks for less than its share": ((Resources(memory_request=100 * MI), Resources()), [2048, 2048]),
-    "all have limits": ((Resources(memory_limit=1024 * MI), Resources(memory_limit=512 * MI)), [1024, 512]),
+    "one asks for less than its share": (
+        (Resources(memory_request=100 * MI), Resources()),
+        [2048, 2048],
+    ),
+    "all have limits": (
+        (Resources(memory_limit=1024 * MI), Resources(memory_limit=512 * MI)),
+        [1024, 512],
+    ),
     "one asks for it all": ((Resources(memory_request=4096 * MI),), [4096]),
 }
 
@@ -87,7 +107,11 @@ def test_nothing_is_refused_that_fits_the_maximum(case: str) -> None:
 def test_cores_are_shared_alike() -> None:
     """The same holds for the CPU, in thousandths of a core."""
     found = admitted(objects(MOST, Resources(cpu_request=3500), Resources(), Resources()), "cpu")
-    assert [limit for _, limit in found.values()] == [Decimal("3.5"), Decimal("0.25"), Decimal("0.25")]
+    assert [limit for _, limit in found.values()] == [
+        Decimal("3.5"),
+        Decimal("0.25"),
+        Decimal("0.25"),
+    ]
 
 
 def test_a_prestart_step_may_ask_for_more_than_a_share() -> None:
@@ -136,16 +160,23 @@ def limited(limits: Amounts, requests: Amounts | None = None) -> RemoteDevelopme
     return RemoteDevelopment(default_resources_per_workspace_container=defaults)
 
 
-def memory_of(settings: RemoteDevelopment, own: Resources, **options: Any) -> tuple[str | None, str | None]:
+def memory_of(
+    settings: RemoteDevelopment, own: Resources, **options: Any
+) -> tuple[str | None, str | None]:
     """Request and limit of a workspace's one container."""
     spec = msgspec.structs.replace(
-        DESIRED.spec, containers=(Container(name="py", image="i:1", resources=own),), main_container="py"
+        DESIRED.spec,
+        containers=(Container(name="py", image="i:1", resources=own),),
+        main_container="py",
     )
     desired = msgspec.structs.replace(DESIRED, spec=spec)
     used = frame(
-        settings=VersionedSettings(settings), options=AgentSettings(tools_image="tools:1", **options)
+        settings=VersionedSettings(settings),
+        options=AgentSettings(tools_image="tools:1", **options),
     )
-    found = amounts.of_container(planning.plan_of(used, desired, None, [], run="1"), spec.containers[0])
+    found = amounts.of_container(
+        planning.plan_of(used, desired, None, [], run="1"), spec.containers[0]
+    )
     return tuple(found.get(key, {}).get("memory") for key in ("requests", "limits"))  # type: ignore[return-value]
 
 
@@ -201,5 +232,7 @@ def test_no_container_writes_a_nodes_disk_full() -> None:
     assert (main["requests"][amounts.DISK], main["limits"][amounts.DISK]) == ("64Mi", "10Gi")
     assert (sandbox["requests"][amounts.DISK], sandbox["limits"][amounts.DISK]) == ("64Mi", "105Gi")
     free = pod(ephemeral_limit=0)
-    assert not [c for c in free["containers"] if amounts.DISK in c.get("resources", {}).get("limits", {})]
+    assert not [
+        c for c in free["containers"] if amounts.DISK in c.get("resources", {}).get("limits", {})
+    ]
     assert {"name": "volume-scratch", "emptyDir": {}} in free["volumes"]

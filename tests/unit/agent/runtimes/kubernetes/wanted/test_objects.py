@@ -26,7 +26,9 @@ REGISTRY = PullSecretContent(
 
 def plan_of(case: str) -> Plan:
     folder = CASES / case
-    workspace = msgspec.convert(yaml.safe_load((folder / "workspace.yaml").read_text()), DesiredWorkspace)
+    workspace = msgspec.convert(
+        yaml.safe_load((folder / "workspace.yaml").read_text()), DesiredWorkspace
+    )
     settings = parse((folder / "settings.yaml").read_text(), "settings.yaml").remote_development
     return Plan(
         workspace=workspace,
@@ -53,13 +55,18 @@ def test_everything_carries_the_labels(case: str) -> None:
     """Every object can be found by the agent's selector, and names its workspace."""
     plan = plan_of(case)
     for item in objects_of(plan):
-        assert item["metadata"]["labels"].items() >= ownership.labels_for(plan.identity, plan.name).items()
+        assert (
+            item["metadata"]["labels"].items()
+            >= ownership.labels_for(plan.identity, plan.name).items()
+        )
 
 
 def test_no_credential_in_any_object() -> None:
     """What opens a repository is in none of the objects: the agent hands it over when the sandbox
     runs."""
-    assert "never-in-an-object" not in msgspec.json.encode(objects_of(plan_of("everything"))).decode()
+    assert (
+        "never-in-an-object" not in msgspec.json.encode(objects_of(plan_of("everything"))).decode()
+    )
 
 
 def test_environment_is_in_secrets_alone() -> None:

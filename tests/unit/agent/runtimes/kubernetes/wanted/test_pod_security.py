@@ -77,7 +77,9 @@ BASELINE: list[tuple[str, str, Callable[[Any], bool]]] = [
         (
             "SELinux",
             f"{at}{S}seLinuxOptions.type",
-            one_of(None, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"),
+            one_of(
+                None, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"
+            ),
         )
         for at in ("spec.", C)
     ),
@@ -99,7 +101,11 @@ RESTRICTED: list[tuple[str, str, Callable[[Any], bool]]] = [
     ("Seccomp", f"spec.{S}seccompProfile.type", one_of("RuntimeDefault", "Localhost")),
     ("Seccomp", f"{C}{S}seccompProfile.type", one_of(None, "RuntimeDefault", "Localhost")),
     ("Capabilities", f"{C}{S}capabilities.drop", lambda names: "ALL" in (names or ())),
-    ("Capabilities", f"{C}{S}capabilities.add", lambda names: set(names or ()) <= {"NET_BIND_SERVICE"}),
+    (
+        "Capabilities",
+        f"{C}{S}capabilities.add",
+        lambda names: set(names or ()) <= {"NET_BIND_SERVICE"},
+    ),
 ]
 RULES = [*BASELINE, *RESTRICTED]
 
@@ -212,6 +218,8 @@ def test_a_devfile_cannot_unset_them() -> None:
     containers = tuple(msgspec.structs.replace(c, annotations=asked) for c in plan.spec.containers)
     spec = msgspec.structs.replace(plan.spec, containers=containers)
     workspace = msgspec.structs.replace(plan.workspace, spec=spec)
-    template = objects_of(msgspec.structs.replace(plan, workspace=workspace))[-1]["spec"]["template"]
+    template = objects_of(msgspec.structs.replace(plan, workspace=workspace))[-1]["spec"][
+        "template"
+    ]
     assert violations(template) == []
     assert template["metadata"]["annotations"]["example.com/kept"] == "1"

@@ -9,7 +9,14 @@ import msgspec
 from moorage.agent.runtimes.kubernetes.api.resources import read
 from moorage.agent.runtimes.kubernetes.wanted import records
 from moorage.agent.runtimes.port import Identity, known_of
-from moorage.contract import Container, Credential, DesiredState, DesiredWorkspace, Project, WorkspaceSpec
+from moorage.contract import (
+    Container,
+    Credential,
+    DesiredState,
+    DesiredWorkspace,
+    Project,
+    WorkspaceSpec,
+)
 
 NAME = "workspace-7-1-abc123"
 IDENTITY = Identity("inst", 7, "here")
