@@ -105,7 +105,8 @@ _MARKS: tuple[tuple[GitFailure, tuple[str, ...]], ...] = (
         ("transport .* not allowed", "protocol .* not (supported|allowed)"),
     ),
     # Said of failures that have one of the reasons above, too: it decides where nothing else does.
-    (GitFailure.UNREACHABLE, ("unable to access", "hung up")),
+    # A host that answers with an error of its own has been reached.
+    (GitFailure.UNREACHABLE, ("unable to access(?!.*returned error: 5)", "hung up")),
 )
 """Regular expressions in small letters, the most telling first."""
 

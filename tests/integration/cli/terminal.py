@@ -27,9 +27,10 @@ class Terminal:
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
             environ = {**installation.environ, "TERM": "xterm-256color"}
-            environ.pop("COLUMNS", None)
+            for size in ("COLUMNS", "LINES"):  # as parallel workers of pytest have them
+                environ.pop(size, None)
+            _set_size(0, columns, rows)  # before anybody looks
             os.execve(MOOR, [str(MOOR), *arguments], environ)
-        self.resize(columns, rows)
 
     def __enter__(self) -> Self:
         return self
@@ -48,7 +49,7 @@ class Terminal:
         os.close(self._descriptor)
 
     def resize(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        _set_size(self._descriptor, columns, rows)
 
     def type(self, text: str) -> None:
         os.write(self._descriptor, text.encode())
@@ -89,3 +90,7 @@ def address_of_this_machine() -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))
         return str(probe.getsockname()[0])
+
+
+def _set_size(descriptor: int, columns: int, rows: int) -> None:
+    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

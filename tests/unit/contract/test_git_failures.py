@@ -26,6 +26,7 @@ WORDS = [
     ("fatal: unable to access 'x': Recv failure: Connection reset", GitFailure.UNREACHABLE),
     ("fatal: the remote end hung up unexpectedly", GitFailure.UNREACHABLE),
     ("fatal: unable to access 'x': something new of curl's", GitFailure.UNREACHABLE),
+    ("fatal: unable to access 'x': The requested URL returned error: 500", GitFailure.UNKNOWN),
     ("fatal: couldn't find remote ref refs/heads/none", GitFailure.MISSING_REF),
     ("fatal: unable to access 'x': The requested URL returned error: 404", GitFailure.ABSENT),
     ("remote: Not found.", GitFailure.ABSENT),
