@@ -1,5 +1,5 @@
-"""What every part of the server is given: settings, clock, database, changes, metrics, and its own
-parts by their type."""
+"""The core that every part of the server is given: settings, clock, database, changes, metrics, and
+its own parts by their type."""
 
 from __future__ import annotations
 

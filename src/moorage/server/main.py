@@ -159,7 +159,7 @@ async def running_core(
 
 
 def make_resolver(settings: Settings) -> Resolver:
-    """What finds the parents of devfiles. Raises `Misconfigured`."""
+    """Makes the resolver that finds the parents of devfiles. Raises `Misconfigured`."""
     try:
         return resolvers.resolver_of(
             resolvers.Sources(

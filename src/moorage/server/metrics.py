@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus. One registry per server, so that a test can start
+"""Metrics of the server, for Prometheus. One registry per server, so that a test can start
 several."""
 
 from __future__ import annotations

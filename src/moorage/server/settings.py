@@ -167,8 +167,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What opens Git hosts, by origin: `https://host`, with `:port` when it is not the protocol's
-    own."""
+    """Credentials that open Git hosts, by origin: `https://host`, with `:port` when it is not the
+    protocol's own."""
 
     by_origin: dict[str, tuple[str, str]]
 

@@ -1,4 +1,4 @@
-"""What a fresh database needs before the first request: the installation's id, the first
+"""Makes what a fresh database needs before the first request: the installation's id, the first
 administrator, and the local agent and gateway, known by the fingerprints of their tokens."""
 
 from __future__ import annotations

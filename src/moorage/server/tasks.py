@@ -29,7 +29,7 @@ async def until_one_ends(name: str, *work: Coroutine[Any, Any, None]) -> None:
 
 
 async def unless_gone(gone: Gone, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` comes to; when `gone()` ends first, nobody waits for it any more: it is
+    """Returns what `work` comes to; when `gone()` ends first, nobody waits for it any more: it is
     cancelled, and waited for.
 
     Raises `Unavailable` then, which nobody reads.

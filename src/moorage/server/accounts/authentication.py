@@ -48,7 +48,7 @@ cookie."""
 
 
 async def actor_or_none(connection: HTTPConnection) -> Person | None:
-    """Who asks; None when nobody is signed in. Raises as `Authenticator` does."""
+    """Tells who asks; None when nobody is signed in. Raises as `Authenticator` does."""
     for authenticate in AUTHENTICATORS:
         if (found := await authenticate(connection)) is not None:
             return found
@@ -56,7 +56,7 @@ async def actor_or_none(connection: HTTPConnection) -> Person | None:
 
 
 async def actor(connection: HTTPConnection) -> Person:
-    """Who asks. Raises `NotSignedIn` when nobody is signed in (any more)."""
+    """Tells who asks. Raises `NotSignedIn` when nobody is signed in (any more)."""
     found = await actor_or_none(connection)
     if found is None:
         if ended := await ending(connection):
@@ -66,8 +66,8 @@ async def actor(connection: HTTPConnection) -> Person:
 
 
 async def ending(connection: HTTPConnection) -> str:
-    """Why the session of the browser's cookie is over, in a sentence; "" when there is none, or
-    nobody knows."""
+    """Tells why the session of the browser's cookie is over, in a sentence; "" when there is none,
+    or nobody knows."""
     core = core_of(connection)
     cookie = connection.cookies.get(cookies.name(core))
     return await sessions.ending_of(core, cookie) if cookie else ""

@@ -1,4 +1,4 @@
-"""What is told of people: see `storage.changes`."""
+"""Notifications about people: see `storage.changes`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has expired is deleted: a day late, and an API token's row a month, so that it can still be
+"""Deletes what has expired: a day late, and an API token's row a month, so that it can still be
 told what it was."""
 
 from __future__ import annotations

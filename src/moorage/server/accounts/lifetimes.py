@@ -53,8 +53,8 @@ def token_end(
 
 
 def latest_end(authority: Authority, *, own: bool) -> float | None:
-    """Of what a sign-in link signs in; None: nothing binds it. `own`: it is for the person
-    themselves, who cannot so begin their session anew without end."""
+    """The latest end of a session that a sign-in link begins; None: nothing binds it. `own`: it is
+    for the person themselves, who cannot so begin their session anew without end."""
     ends = min(authority.token_ends, authority.session_ends if own else math.inf)
     return None if math.isinf(ends) else ends
 

@@ -41,7 +41,7 @@ async def create_ticket(core: Core, actor: Person, address: str, path: str) -> s
 
 
 async def actor_of_ticket(core: Core, secret: str, path: str) -> Person:
-    """Who asks, and by what. Uses the ticket up.
+    """Tells who asks, and by what. Uses the ticket up.
 
     Raises `NotSignedIn` when it is wrong, used, expired or for something else, `Forbidden` when the
     user is blocked.

@@ -59,8 +59,8 @@ async def until_revoked(core: Core, actor: Person) -> None:
 
 
 class Validity:
-    """Of one session or token: asked anew when something was said of it or of its user, when it
-    ends by itself, and now and then. Once, however much is open by it."""
+    """Whether one session or token is still good: asked anew when something was said of it or of
+    its user, when it ends by itself, and now and then. Once, however much is open by it."""
 
     def __init__(self, core: Core, actor: Person) -> None:
         self._core, self._actor = core, actor
@@ -119,7 +119,7 @@ class Validity:
 
 
 class Validities:
-    """Of all sessions and tokens by which something is open here."""
+    """The validities of all sessions and tokens by which something is open here."""
 
     def __init__(self) -> None:
         self._held: dict[_Key, Validity] = {}

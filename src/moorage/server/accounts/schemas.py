@@ -1,4 +1,4 @@
-"""What the account services return and the API says."""
+"""Models that the account services return and the API sends."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ async def begin(
 
 
 async def actor_of_session(core: Core, cookie: str) -> Person | None:
-    """Who the cookie's session belongs to; None when it is unknown or over. Its use keeps it alive,
-    up to its longest life.
+    """Tells who the cookie's session belongs to; None when it is unknown or over. Its use keeps it
+    alive, up to its longest life.
 
     Raises `Forbidden` when the user is blocked.
     """
@@ -73,8 +73,8 @@ async def actor_of_session(core: Core, cookie: str) -> Person | None:
 
 
 async def ending_of(core: Core, cookie: str) -> str:
-    """Why the cookie's session is over, in a sentence, for a day after its end; "" when it is not,
-    or nobody knows."""
+    """Tells why the cookie's session is over, in a sentence, for a day after its end; "" when it is
+    not, or nobody knows."""
     now = core.clock.now()
     query = select(models.Session).where(models.Session.fingerprint == fingerprint(cookie))
     async with core.database.read() as session:

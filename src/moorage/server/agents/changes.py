@@ -1,4 +1,4 @@
-"""What is told of agents: see `storage.changes`."""
+"""Notifications about agents: see `storage.changes`."""
 
 from __future__ import annotations
 

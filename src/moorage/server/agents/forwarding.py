@@ -159,9 +159,9 @@ async def _close(client: httpx.AsyncClient, answer: httpx.Response) -> None:
 async def _headers(
     core: Core, actor: Person, connection: HTTPConnection, elsewhere: Elsewhere
 ) -> tuple[dict[str, str], str]:
-    """Of the request to the other replica, and the ticket that is among them. Raises `elsewhere`
-    for a second hop: two replicas that each take the other for the right one do not play with a
-    request."""
+    """Makes the headers of the request to the other replica, and the ticket that is among them.
+    Raises `elsewhere` for a second hop: two replicas that each take the other for the right one do
+    not play with a request."""
     if REPLICA_TICKET in connection.headers or not elsewhere.address:
         raise elsewhere
     secret = await replica_tickets.create_ticket(

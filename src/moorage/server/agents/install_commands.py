@@ -1,4 +1,4 @@
-"""What an administrator pastes where a new agent is to run. Pure.
+"""Makes what an administrator pastes where a new agent is to run. Pure.
 
 Tokens are in no argument: Helm reads them from its standard input.
 """

@@ -48,8 +48,8 @@ class Agent(Base):
 
 
 class AgentSettingsVersion(Base):
-    """What an agent's workspaces are made by, in the words in which somebody wrote it. Only ever
-    added to."""
+    """Settings that an agent's workspaces are made by, in the words in which somebody wrote it.
+    Only ever added to."""
 
     __guarded__: ClassVar = Guarded(Kind.AGENT, Action.SEE_AGENT_SETTINGS)
     __tablename__ = "agent_settings_versions"

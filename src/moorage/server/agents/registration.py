@@ -233,8 +233,8 @@ async def _gateway_of(session: AsyncSession, agent: Agent, now: float) -> Gatewa
 
 
 def _belongs_to(agent: Agent) -> ColumnElement[bool]:
-    """Of gateways. One that a replica of an older version added is known by the agent's name
-    alone."""
+    """Selects the agent's gateways. One that a replica of an older version added is known by the
+    agent's name alone."""
     unlinked = and_(Gateway.agent_id.is_(None), Gateway.name == agent.name)
     return or_(Gateway.agent_id == agent.id, unlinked)
 

@@ -1,4 +1,4 @@
-"""What the agent services return and the API says. Times are seconds since the epoch."""
+"""Models that the agent services return and the API sends. Times are seconds since the epoch."""
 
 from __future__ import annotations
 

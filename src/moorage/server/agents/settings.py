@@ -1,4 +1,4 @@
-"""What an agent's workspaces are made by: its versions, who set them, and how the agent
+"""Settings that an agent's workspaces are made by: their versions, who set them, and how the agent
 answered."""
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ async def newest_of_all(
 
 @lru_cache(maxsize=256)
 def understood(text: str) -> workspace_settings.RemoteDevelopment | None:
-    """What a stored text says. None when this version of Moorage does not understand it: then
+    """Reads a stored text. None when this version of Moorage does not understand it: then
     nothing is acted on."""
     try:
         return workspace_settings.parse(text).remote_development
@@ -184,7 +184,7 @@ def understood(text: str) -> workspace_settings.RemoteDevelopment | None:
 
 
 def _problem_of(text: str) -> str:
-    """Why a file is not stored; "" when it is."""
+    """Tells why a file is not stored; "" when it is."""
     if len(text) > LONGEST:
         return f"The agent's file has {len(text)} characters; the server takes {LONGEST}, and does not act on it."
     try:

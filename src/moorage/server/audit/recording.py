@@ -17,7 +17,7 @@ LONGEST_DETAIL = 500
 
 @dataclass(frozen=True)
 class Target:
-    """What is changed."""
+    """The thing that is changed."""
 
     kind: Kind
     id: str

@@ -1,4 +1,4 @@
-"""Who may do what: one table, asked in two ways.
+"""Decides who may do what: one table, asked in two ways.
 
 `require(actor, action, resource)` decides on one thing; `visible(actor, Model)` is the same table
 as an SQL condition, for lists and look-ups. Tests hold both to it

@@ -1,4 +1,4 @@
-"""What may be asked for."""
+"""Actions that may be asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who acts: a person, or a part of Moorage by itself."""
+"""Actors: a person, or a part of Moorage by itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Scope(StrEnum):
 
 
 class Part(StrEnum):
-    """What acts without a person who asks for it."""
+    """A part of Moorage that acts without a person who asks for it."""
 
     SERVER = "server"
     """Its background work: limits, removal of what nobody wanted."""

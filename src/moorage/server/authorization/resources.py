@@ -1,5 +1,5 @@
-"""What is acted on: a value with all that the table looks at, and how a model's rows become such
-values."""
+"""Resources that are acted on: a value with all that the table looks at, and how a model's rows
+become such values."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from moorage.server.authorization.resources import Owner, Resource
 
 
 class Relation(StrEnum):
-    """What the thing is to who asks. The first that holds counts."""
+    """How the thing belongs to who asks. The first that holds counts."""
 
     OWN = "own"
     """Their own workspace, their own account, or something that belongs to nobody."""
@@ -167,8 +167,8 @@ what is in it, at its agent."""
 
 
 def decide(actor: Actor, action: Action, resource: Resource) -> Verdict:
-    """What the table says, and why not. A token's scopes only ever take from what its person
-    may."""
+    """Looks the answer up in the table, with the reason when it is no. A token's scopes only ever
+    take from what its person may."""
     if isinstance(actor, System):
         if action in SYSTEMS[actor.part]:
             return Allowed()

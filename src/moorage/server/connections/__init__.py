@@ -1,4 +1,4 @@
-"""What agents and gateways connect to. Above the domains: a connection carries what several of them
+"""Connections of agents and gateways. Above the domains: a connection carries what several of them
 say."""
 
 from __future__ import annotations

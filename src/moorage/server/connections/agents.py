@@ -151,8 +151,8 @@ Note = contract.Capacity | contract.SettingsTaken | contract.Found
 
 
 class _Reports:
-    """What is not stored yet; a newer report of the same workspace takes the older one's place, as
-    does a newer note."""
+    """Reports that are not stored yet; a newer report of the same workspace takes the older one's
+    place, as does a newer note."""
 
     def __init__(self) -> None:
         self._pending: dict[str, ActualWorkspace] = {}

@@ -1,4 +1,4 @@
-"""What gateways connect to and ask."""
+"""The gateways' WebSocket, and the requests that they make."""
 
 from __future__ import annotations
 

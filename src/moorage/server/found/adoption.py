@@ -39,7 +39,7 @@ _log = log.get(part="server.found")
 
 @dataclass(frozen=True)
 class _Made:
-    """What a workspace is made of beside what was found."""
+    """The parts that a workspace is made of beside what was found."""
 
     spec: WorkspaceSpec
     repository: str

@@ -1,4 +1,4 @@
-"""What is told of what agents found: see `storage.changes`."""
+"""Notifications about what agents found: see `storage.changes`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of what an agent knows and the server does not. Pure."""
+"""Decides what becomes of what an agent knows and the server does not. Pure."""
 
 from __future__ import annotations
 

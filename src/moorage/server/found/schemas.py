@@ -1,5 +1,5 @@
-"""What the services of found workspaces return and the API says. Times are seconds since the
-epoch."""
+"""Models that the services of found workspaces return and the API sends. Times are seconds since
+the epoch."""
 
 from __future__ import annotations
 

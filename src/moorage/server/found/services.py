@@ -1,4 +1,4 @@
-"""What agents tell of what the server does not know: load → decide → store. Adoption is in
+"""Takes in what agents tell of what the server does not know: load → decide → store. Adoption is in
 `adoption`."""
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _log = log.get(part="server.found")
 
 @dataclass(frozen=True)
 class Row:
-    """What was found, with what belongs to it."""
+    """A found workspace, with what belongs to it."""
 
     found: Found
     agent: Agent
@@ -166,8 +166,8 @@ async def _workspaces_named(
 
 # ------------------------------------------------------------------------------------- to the agent
 async def orders(core: Core, agent_id: int) -> list[contract.ToAgent]:
-    """What is to be removed of what was found: by somebody's word, or since the server knows that
-    it ended. Said again whenever the agent tells that it is still there."""
+    """Lists what is to be removed of what was found: by somebody's word, or since the server knows
+    that it ended. Said again whenever the agent tells that it is still there."""
     async with core.database.read() as session:
         rows = await _rows(session, Found.agent_id == agent_id)
     said: list[contract.ToAgent] = []
@@ -196,7 +196,7 @@ def _has_ended(row: Row) -> bool:
 
 
 async def remove_due(core: Core) -> None:
-    """What was shown for long enough, and nobody wanted."""
+    """Removes what was shown for long enough, and nobody wanted."""
     now = core.clock.now()
     async with core.database.read() as session:
         rows = await _rows(session, Found.shown_at.is_not(None) & Found.removing_at.is_(None))
@@ -216,8 +216,8 @@ async def remove_due(core: Core) -> None:
 
 # ------------------------------------------------------------------------------------------ people
 async def list_found(core: Core, actor: Person, agent_name: str) -> list[schemas.Found]:
-    """What the agent has and nobody lists, the oldest first. Whoever asks is shown it: from then on
-    its days count."""
+    """Lists what the agent has and nobody lists, the oldest first. Whoever asks is shown it: from
+    then on its days count."""
     require(actor, Action.SEE_FOUND, INSTALLATION)
     now = core.clock.now()
     async with core.database.read() as session:

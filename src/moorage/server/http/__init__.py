@@ -1,1 +1,2 @@
-"""What every request goes through: request ids, limits, CSRF, who asks, and how errors are told."""
+"""Everything that a request goes through: request ids, limits, CSRF, who asks, and how errors are
+told."""

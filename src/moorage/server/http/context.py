@@ -1,4 +1,5 @@
-"""What a route knows of its request: the server's state, the token that it brings, its id."""
+"""Reads what a route needs to know of its request: the server's state, the token that it brings,
+its id."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 def refusal(
     *, method: str, websocket: bool, authorization: bool, origin: str | None, own: str
 ) -> str:
-    """Why the request is refused; "" when it is not.
+    """Tells why the request is refused; "" when it is not.
 
     `authorization`: the request carries that header, or a replica's pass, which no browser adds by
     itself. `own`: the server's own origin.

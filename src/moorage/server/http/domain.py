@@ -1,5 +1,5 @@
-"""What serving itself keeps in one process: open streams and commands, and what is watched by
-them."""
+"""The state that serving itself keeps in one process: open streams and commands, and what is
+watched by them."""
 
 from __future__ import annotations
 

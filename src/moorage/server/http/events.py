@@ -40,7 +40,7 @@ _HEADERS = [
 
 
 class Validity(Protocol):
-    """Of what a reader was let in by: it may end while the reader still reads."""
+    """Whether what a reader was let in by still holds: it may end while the reader still reads."""
 
     wakes: set[asyncio.Event]
     """Set when it ends."""
@@ -59,7 +59,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Farewells:
-    """What a page is told last, as data of the stream's event."""
+    """Last words to a page, as data of the stream's event."""
 
     gone: str
     """There is nothing to watch any more."""

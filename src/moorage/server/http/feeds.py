@@ -1,4 +1,4 @@
-"""What people watch, made once for all who watch the same.
+"""Feeds that people watch, made once for all who watch the same.
 
 A feed is one thing (a list, a workspace) in one form, as one person is shown it. It is loaded when
 something that concerns it has changed, and rendered when it is not what it was; its readers take
@@ -34,7 +34,7 @@ _log = log.get(part="server.http")
 
 
 class Subject(Protocol[T_co]):
-    """What is watched, as one person sees it."""
+    """A thing that is watched, as one person sees it."""
 
     key: Hashable
     """Whoever has the same key is shown the same: it holds the person."""

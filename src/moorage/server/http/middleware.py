@@ -1,4 +1,4 @@
-"""What surrounds every request, in one ASGI middleware: id, limit, CSRF, timing, and the last
+"""Surrounds every request with one ASGI middleware: id, limit, CSRF, timing, and the last
 resort for errors."""
 
 from __future__ import annotations

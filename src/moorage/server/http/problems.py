@@ -46,8 +46,8 @@ Problem = dict[str, Any]
 
 
 def problem_of(error: Exception, request_id: str) -> Problem:
-    """What an error says to a client. Of errors that nobody foresaw, it says nothing but the
-    request's id."""
+    """Makes the problem that an error tells a client. Of errors that nobody foresaw, it says
+    nothing but the request's id."""
     if isinstance(error, MoorageError):
         extra: dict[str, Any] = dict(error.details)
         if isinstance(error, InvalidInput) and error.field:

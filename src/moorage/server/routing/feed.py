@@ -18,7 +18,7 @@ whole table anew."""
 
 
 class Listener:
-    """What one gateway has still to be told."""
+    """The changes that one gateway has still to be told."""
 
     def __init__(self) -> None:
         self._queue: deque[str] = deque()

@@ -53,7 +53,7 @@ class Placed:
 
 @dataclass
 class Facts:
-    """What is so. As news, None says that something is gone."""
+    """Facts about routes, sessions and grants. As news, None says that something is gone."""
 
     routes: dict[str, Placed | None] = field(default_factory=dict)
     sessions: dict[SessionKey, Session | None] = field(default_factory=dict)

@@ -1,4 +1,5 @@
-"""What is so, by zone: a gateway carries the workspaces of one zone, and is told of no other. Pure.
+"""Facts about routes, sessions and grants, by zone: a gateway carries the workspaces of one zone,
+and is told of no other. Pure.
 
 A session belongs where a gateway took it over, and may be in several zones. A grant belongs where
 its workspace is. Taking news in costs what the news are, however many zones there are and whatever
@@ -18,7 +19,7 @@ from moorage.server.routing.table import Facts, GrantKey, Placed, SessionKey, ke
 
 @dataclass
 class Delta:
-    """What has changed in one zone."""
+    """The changes in one zone."""
 
     routes: list[Route] = field(default_factory=list)
     removed_routes: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What is told of grants: see `storage.changes`."""
+"""Notifications about grants: see `storage.changes`."""
 
 from __future__ import annotations
 

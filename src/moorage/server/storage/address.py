@@ -110,7 +110,7 @@ def _parameters(url: URL) -> dict[str, Any]:
 
 
 def _session(given: dict[str, Any]) -> dict[str, Any]:
-    """What is no matter of TLS, as arguments of `asyncpg.connect`."""
+    """Makes all that is no matter of TLS into arguments of `asyncpg.connect`."""
     found: dict[str, Any] = {}
     if settings := {name: given[name] for name in ("application_name", "options") if name in given}:
         found["server_settings"] = settings

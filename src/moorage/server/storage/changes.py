@@ -33,7 +33,7 @@ RESYNC = Resync()
 
 
 class Subscription:
-    """What has changed since the last look; each thing once, however often it changed."""
+    """Changes since the last look; each thing once, however often it changed."""
 
     def __init__(self, kinds: tuple[type[Changed], ...]) -> None:
         self._kinds: tuple[type[Changed], ...] = (*kinds, Resync)
@@ -62,7 +62,7 @@ class Subscription:
 
 
 class Subscribers:
-    """Who listens in this process."""
+    """The subscriptions of this process."""
 
     def __init__(self) -> None:
         self._all: set[Subscription] = set()
@@ -91,7 +91,7 @@ class _Registration(AbstractContextManager[Subscription]):
 
 class Changes(Protocol):
     def subscribe(self, *kinds: type[Changed]) -> AbstractContextManager[Subscription]:
-        """What happens while the context is open is heard; `RESYNC` always."""
+        """Hears what happens while the context is open; `RESYNC` always."""
 
     async def before_commit(self, session: AsyncSession, changes: Sequence[Changed]) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What pages show of an agent: pure functions from what services return to what templates draw."""
+"""Views of an agent for pages: pure functions from what services return to what templates draw."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked before something that cannot be undone."""
+    """A question before something that cannot be undone."""
 
     id: str
     """Also the last part of the address that does it."""

@@ -1,4 +1,4 @@
-"""What people write into forms and addresses, read. Pure."""
+"""Reads what people write into forms and addresses. Pure."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class NewWorkspace:
 
 
 def checked(kind: type[B], **values: object) -> B:
-    """What a form says, as the API takes it. Raises `InvalidInput`, which names the field."""
+    """Checks what a form says, as the API does. Raises `InvalidInput`, which names the field."""
     try:
         return kind(**values)
     except ValidationError as error:
@@ -99,7 +99,8 @@ def environment_of(text: str) -> dict[str, str]:
 
 
 def errors_of(error: MoorageError, known: frozenset[str]) -> dict[str, str]:
-    """What stands beside which field; empty when the error is about none of the `known` ones."""
+    """Tells what stands beside which field; empty when the error is about none of the `known`
+    ones."""
     field = getattr(error, "field", "") or error.details.get("field", "")
     return {field: str(error)} if field in known else {}
 

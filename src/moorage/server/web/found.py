@@ -1,4 +1,4 @@
-"""What agents found, on their pages: for administrators, with what can be done about it."""
+"""Pages of what agents found: for administrators, with what can be done about it."""
 
 from __future__ import annotations
 

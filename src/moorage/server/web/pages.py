@@ -29,7 +29,7 @@ _ERRORS = {
 
 
 async def visitor(request: Request) -> Person:
-    """Who looks at the page; remembered for the page that tells of an error. Raises
+    """Tells who looks at the page; remembered for the page that tells of an error. Raises
     `NotSignedIn`."""
     actor = await authentication.actor(request)
     request.state.visitor = actor

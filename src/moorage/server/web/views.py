@@ -1,4 +1,4 @@
-"""What pages show of a workspace: pure functions from what services return to what templates draw.
+"""Views of a workspace for pages: pure functions from what services return to what templates draw.
 
 Times are seconds since the epoch; `now` is the server's. A template decides how something looks,
 never what is said.
@@ -23,7 +23,7 @@ WEB_PROTOCOLS = frozenset({"", "http", "https", "ws", "wss"})
 
 @dataclass(frozen=True)
 class Abilities:
-    """What this person may do with the workspace, and what makes sense in its state."""
+    """Actions that this person may take on the workspace, and what makes sense in its state."""
 
     open: bool
     start: bool
@@ -71,7 +71,7 @@ class PortRow:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of a postStart step."""
+    """The outcome of a postStart step."""
 
     name: str
     state: str
@@ -82,7 +82,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Detail:
-    """What a workspace's own page says beside the workspace's own fields."""
+    """The words of a workspace's own page beside the workspace's own fields."""
 
     badge: Badge
     summary: str
@@ -221,7 +221,7 @@ def short_repository(url: str) -> str:
 
 
 def commands(workspace: schemas.Workspace, actor: Person) -> tuple[tuple[str, str], ...]:
-    """What the command line does here. A title is only unique among one's own."""
+    """Commands for the command line. A title is only unique among one's own."""
     own = workspace.owner == actor.user_id
     name = shlex.quote(workspace.title if own else workspace.name)
     if not own:

@@ -1,4 +1,4 @@
-"""What is told of workspaces: see `storage.changes`."""
+"""Notifications about workspaces: see `storage.changes`."""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ async def open_logs(
     follow: bool = False,
     tail: int | None = None,
 ) -> AsyncIterator[bytes]:
-    """What the container wrote. Must be iterated or closed. Raises `Unavailable` when it cannot be
-    had."""
+    """Opens what the container wrote. Must be iterated or closed. Raises `Unavailable` when it
+    cannot be had."""
     target = await reach(core, actor, name, container, Action.READ_LOGS)
     channel = await target.connection.open(
         lambda channel_id: contract.OpenLogs(

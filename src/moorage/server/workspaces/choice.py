@@ -67,7 +67,7 @@ def choose(candidates: Sequence[Candidate], name: str = "") -> Candidate:
 
 
 def obstacle(candidate: Candidate) -> MoorageError | None:
-    """What keeps new workspaces from this agent."""
+    """Tells what keeps new workspaces from this agent."""
     name = candidate.name
     if not candidate.enabled:
         return InvalidInput(

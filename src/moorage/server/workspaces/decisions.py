@@ -1,4 +1,4 @@
-"""What a request or a report changes about a workspace. Pure."""
+"""Decides what a request or a report changes about a workspace. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RESERVED = frozenset({"events"})
 
 @dataclass(frozen=True)
 class Intent:
-    """What should be, and how often that has changed."""
+    """The desired state, and how often it has changed."""
 
     desired: DesiredState
     generation: int
@@ -78,8 +78,8 @@ def with_usable_address(report: ActualWorkspace) -> ActualWorkspace:
 
 
 def address_to_lead_to(report: ActualWorkspace) -> str:
-    """Of a report that may have been stored before its address was looked at; "" when there is none
-    to lead to."""
+    """The address of a report that may have been stored before addresses were checked; "" when
+    there is none to lead to."""
     return with_usable_address(report).address
 
 

@@ -1,4 +1,4 @@
-"""What agents should have: the rows of workspaces as the contract says them."""
+"""Desired workspaces of agents: the rows of workspaces as the contract says them."""
 
 from __future__ import annotations
 

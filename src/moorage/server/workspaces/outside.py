@@ -1,5 +1,5 @@
-"""What somebody sees of a workspace who may not look into it: how it is, and why in Moorage's
-words. Pure.
+"""Limits what somebody sees of a workspace who may not look into it: how it is, and why in
+Moorage's words. Pure.
 
 An administrator keeps others' workspaces in order by their state, by codes and by messages, which
 Moorage itself writes. What a workspace's programs wrote (the ends of logs, a command's output), and

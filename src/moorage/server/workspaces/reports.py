@@ -1,4 +1,4 @@
-"""What agents report of workspaces becomes the actual state in their rows."""
+"""Stores what agents report of workspaces as the actual state in their rows."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the workspace services return and the API says. Times are seconds since the epoch, durations
-seconds."""
+"""Models that the workspace services return and the API sends. Times are seconds since the epoch,
+durations seconds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ class Cause(BaseModel):
 
 
 class Notice(BaseModel):
-    """What a limit of the agent's settings did, or is about to do, or what the server has lost."""
+    """Tells what a limit of the agent's settings did, or is about to do, or what the server has
+    lost."""
 
     code: str
     """`stopped-by-limit`, `deletion-ahead`, `server-set-back`."""

@@ -1,4 +1,4 @@
-"""What a person is told about a workspace: from the row and the agent's report to the API's
+"""Views of a workspace for a person: from the row and the agent's report to the API's
 `Workspace`. Pure."""
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ def cause_of(
 
 
 def notice_of(workspace: Workspace, agent: Agent) -> schemas.Notice | None:
-    """What a limit of the agent's settings is about to do, or has done; and what the server has
-    lost."""
+    """Tells what a limit of the agent's settings is about to do, or has done; and what the server
+    has lost."""
     if workspace.set_back_at is not None and workspace.delete_at is None:
         return schemas.Notice(
             code="server-set-back",
