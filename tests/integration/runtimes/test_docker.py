@@ -707,6 +707,41 @@ async def test_a_half_made_copy_of_the_tools_is_made_whole(
         docker("rmi", image, check=False)
 
 
+async def test_agents_that_make_one_ca_volume_at_the_same_time(
+    docker_world: DockerWorld, tmp_path: Path
+) -> None:
+    """Each of several agents of one engine that are given the same CA gets its bundle and Java's
+    store whole, which are the same for all."""
+    made = tmp_path / "ca.pem"
+    key = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(tmp_path / "key")]
+    subject = ["-subj", f"/CN={docker_world.new_name()}"]
+    run("openssl", "req", "-x509", *key, *subject, "-out", str(made))
+    settings = msgspec.structs.replace(docker_world.settings, ca_bundle=str(made))
+    worlds = [
+        docker_world,
+        *(
+            DockerWorld(docker_world.image, "", docker_world.git, docker_world.registry)
+            for _ in range(3)
+        ),
+    ]
+    try:
+        agents = [await world.agent(settings) for world in worlds]
+        wishes = [desired_of(world) for world in worlds]
+        found = await asyncio.gather(
+            *(agent.start(wish) for agent, wish in zip(agents, wishes, strict=True))
+        )
+        assert all(progress.ready for progress in found)
+        sums = {
+            await sh(agent, wish, "cd /etc/moorage && md5sum *")
+            for agent, wish in zip(agents, wishes, strict=True)
+        }
+        assert len(sums) == 1
+        assert "truststore.jks" in next(iter(sums))
+    finally:
+        for world in worlds:
+            await world.close()
+
+
 async def test_copying_the_tools_is_told(docker_world: DockerWorld, tmp_path: Path) -> None:
     """The first start with a new tools image copies half a gigabyte: meanwhile the stage says
     so."""

@@ -43,6 +43,16 @@ cp -af {TOOLS_ROOT}/. /to/
 """
 """Fills the tools volume once: agents of one engine that do it at the same time take turns, and
 what one left half-made is made anew."""
+FILL_CA = f"""
+set -e
+exec 9>{trust.CA_FOLDER}/.filling
+[ ! -x /usr/bin/flock ] || /usr/bin/flock 9
+mv -f "$1" {trust.CA_FILE}
+[ -e {trust.CA_FOLDER}/{MARKER} ] && exit 0
+{trust.MAKE_JAVA_STORE}
+: > {trust.CA_FOLDER}/{MARKER}
+"""
+"""The same for the CA bundle, which is in the volume under a name of this agent's own by then."""
 
 
 class SharedVolumes:
@@ -168,16 +178,17 @@ class SharedVolumes:
         return f"{volume}.fill.{self._identity.agent}.{self._identity.installation[:16]}.{place}"
 
     async def _fill_ca(self, volume: str, image: str, bundle: bytes) -> None:
+        own = f".{self._fill_name(volume)}"
         body: Body = {
             "Image": image,
             "User": "0:0",
-            "Entrypoint": [*objects.SHELL, "-c", trust.MAKE_JAVA_STORE],
+            "Entrypoint": [*objects.SHELL, "-c", FILL_CA, "fill", f"{trust.CA_FOLDER}/{own}"],
             "Cmd": [],
             "Labels": {**ownership.labels_for(self._identity), objects.SHARED: "ca"},
             "HostConfig": {"NetworkMode": "none", "Mounts": [_mount(volume, trust.CA_FOLDER)]},
         }
         async with _temporary(self._engine, self._fill_name(volume), body) as container:
-            archive = tar_of(trust.CA_FILE.rpartition("/")[2], bundle, mode=0o644)
+            archive = tar_of(own, bundle, mode=0o644)
             await self._engine.upload(
                 container, trust.CA_FOLDER, archive, doing="copying the CA bundle"
             )
