@@ -426,7 +426,7 @@ async def test_a_user_namespace_that_was_only_promised(
     backend.client = ForgetfulClient(world.access, TokenBucket(100, 100, SystemClock()))
     desired = desired_of(world)
     agent = WholeAgent(world, [desired], backend=backend)
-    said = await agent.until_state(desired.name, ActualState.FAILED, 60)
+    said = await agent.until_state(desired.name, ActualState.FAILED, 200)
     assert said.cause is not None
     assert said.cause.code == "user-namespace-missing"
     assert {c.started_at for c in said.containers if c.name == "py"} <= {None}
@@ -464,7 +464,7 @@ async def test_a_bundle_that_is_none(world: KubernetesWorld) -> None:
     agent = WholeAgent(
         world, [desired], settings=msgspec.structs.replace(world.settings, ca_bundle=bad)
     )
-    said = await agent.until_state(desired.name, ActualState.FAILED, 60)
+    said = await agent.until_state(desired.name, ActualState.FAILED, 200)
     assert said.cause is not None
     assert said.cause.code == "ca-bundle-invalid"
     await agent.kill()
@@ -479,7 +479,7 @@ async def test_a_long_bundle(world: KubernetesWorld) -> None:
     agent = WholeAgent(
         world, [desired], settings=msgspec.structs.replace(world.settings, ca_bundle=bad)
     )
-    said = await agent.until_state(desired.name, ActualState.FAILED, 60)
+    said = await agent.until_state(desired.name, ActualState.FAILED, 200)
     assert said.cause is not None
     assert said.cause.code == "ca-bundle-invalid"
 
