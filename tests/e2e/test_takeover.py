@@ -23,7 +23,7 @@ from ports import free_ports
 BEFORE_ACCOUNTS = "db1e0f8c969eea6bc020e553a68f9a8461a6baaf"
 """The last version before the state folder, its processes and their accounts were made strict."""
 BEFORE_DOMAINS = "4411a6b29639cbf60680f2f1cf5a1a3e2e66bbe4"
-"""The last version before gateways belonged to agents by a foreign key. Both have the same lock."""
+"""The last version before gateways belonged to agents by a foreign key."""
 CACHE = Path.home() / ".cache/moorage/earlier"
 
 
