@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from moorage.cli.groups import Group
+from moorage.cli.groups import Command, Group
 from moorage.cli.main import app
 
 SHARED = ("server", "home", "output")
@@ -39,6 +39,8 @@ def _command(context: click.Context, command: click.Command) -> Iterator[str]:
     yield f"#### `{' '.join(words)}`\n"
     for paragraph in (command.help or "").split("\n\n"):
         yield " ".join(paragraph.split()) + "\n"
+    if isinstance(command, Command):
+        yield "\n".join(["```sh", *command.examples, "```"]) + "\n"
     rows = [_row(context, p) for p in command.params if p.name not in SHARED]
     if rows:
         yield "\n".join(["| | |", "|---|---|", *rows]) + "\n"

@@ -11,7 +11,7 @@ import click
 from moorage.cli import output
 from moorage.cli.client import quoted
 from moorage.cli.context import Context, output_option, pass_context, server_options
-from moorage.cli.groups import LazyGroup
+from moorage.cli.groups import LazyGroup, command
 from moorage.cli.options import agent_argument
 from moorage.cli.words import since, size
 from moorage.kernel.errors import InvalidInput
@@ -50,7 +50,7 @@ def agents(context: click.Context) -> None:
         context.invoke(list_)
 
 
-@click.command("list")
+@command("list", examples=["moor agents list"])
 @server_options
 @output_option
 @pass_context
@@ -77,7 +77,7 @@ def list_(context: Context) -> None:
     output.show_table(headings, rows, empty="No agents. `moor agents add` registers one.")
 
 
-@click.command()
+@command(examples=["moor agents show europe"])
 @agent_argument
 @server_options
 @output_option
@@ -92,7 +92,7 @@ def show(context: Context, agent: str) -> None:
         _show(found)
 
 
-@click.command()
+@command(examples=["moor agents add europe https://dev.example.com"])
 @agent_argument
 @click.argument("zone", metavar="ZONE", help="Origin of its zone, such as https://dev.example.com.")
 @server_options
@@ -106,7 +106,7 @@ def add(context: Context, agent: str, zone: str) -> None:
     _show_new(context, made, f"The agent {agent} is registered.")
 
 
-@click.command()
+@command(examples=["moor agents rotate europe", "moor agents rotate europe --only gateway"])
 @agent_argument
 @click.option("--only", metavar="agent|gateway", show_default="both", help="That token alone.")
 @server_options
@@ -124,7 +124,7 @@ def rotate(context: Context, agent: str, *, only: str | None) -> None:
     _show_new(context, made, "The former tokens have ended.")
 
 
-@click.command()
+@command(examples=["moor agents revoke europe"])
 @agent_argument
 @server_options
 @output_option
@@ -140,7 +140,7 @@ def revoke(context: Context, agent: str) -> None:
     )
 
 
-@click.command()
+@command(examples=["moor agents enable europe"])
 @agent_argument
 @server_options
 @output_option
@@ -152,7 +152,7 @@ def enable(context: Context, agent: str) -> None:
     context.tell(found, f"{agent} takes new workspaces.")
 
 
-@click.command()
+@command(examples=["moor agents disable europe"])
 @agent_argument
 @server_options
 @output_option
@@ -164,7 +164,7 @@ def disable(context: Context, agent: str) -> None:
     context.tell(found, f"{agent} takes no new workspaces.")
 
 
-@click.command()
+@command(examples=["moor agents remove europe"])
 @agent_argument
 @server_options
 @output_option
@@ -176,7 +176,13 @@ def remove(context: Context, agent: str) -> None:
     context.tell({"name": agent, "removed": True}, f"{agent} is removed.")
 
 
-@click.command()
+@command(
+    examples=[
+        "moor agents settings europe > europe.yaml",
+        "moor agents settings europe --effective",
+        "moor agents settings europe --history",
+    ]
+)
 @agent_argument
 @click.option(
     "--version", type=int, metavar="NUMBER", show_default="the newest", help="That version."
@@ -202,7 +208,12 @@ def settings(
         _note_settings(found)
 
 
-@click.command()
+@command(
+    examples=[
+        "moor agents configure europe europe.yaml",
+        "moor agents configure europe - < europe.yaml",
+    ]
+)
 @agent_argument
 @click.argument("file", metavar="FILE", help="The settings (YAML); - reads standard input.")
 @click.option(

@@ -1,14 +1,17 @@
-"""Completion in the shell: the script that calls `moor`, and the names of workspaces, which the
-server is asked for."""
+"""Completion in the shell: the script that calls `moor`, and the names of workspaces, agents,
+containers and ports, which the server is asked for."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from moorage.cli.client import Client
 from moorage.cli.context import Context
 from moorage.kernel.errors import InvalidInput, MoorageError
 
@@ -23,15 +26,60 @@ makes the shell read it."""
 
 
 def workspaces(context: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Titles and names of the caller's workspaces that begin so; none when the server does not
-    answer."""
+    """Titles and names of the caller's workspaces that begin so and were not said yet; none when
+    the server does not answer."""
+
+    def names(client: Client) -> list[str]:
+        items = client.get("/workspaces")["items"]
+        return [item["title"] for item in items] + [item["name"] for item in items]
+
+    said = context.params.get("names") or ()
+    return [item for item in _asked(context, incomplete, names) if item.value not in said]
+
+
+def agents(context: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Names of agents that begin so."""
+    return _asked(
+        context,
+        incomplete,
+        lambda client: [item["name"] for item in client.get("/agents")["items"]],
+    )
+
+
+def containers(context: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Names of the containers of the workspace that was said."""
+    return _asked(
+        context,
+        incomplete,
+        lambda client: [item["name"] for item in _workspace(context, client)["containers"]],
+    )
+
+
+def ports(context: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Names and numbers of the ports that the workspace that was said declares."""
+
+    def names(client: Client) -> list[str]:
+        items = _workspace(context, client)["ports"]
+        return [item["name"] for item in items] + [str(item["port"]) for item in items]
+
+    return _asked(context, incomplete, names)
+
+
+def _workspace(context: click.Context, client: Client) -> dict[str, Any]:
+    # Where the value of an option is to be completed, click has not come to the arguments yet.
+    said = context.params["workspace"] or next(iter(context.args), "")
+    return client.workspace(said)
+
+
+def _asked(
+    context: click.Context, incomplete: str, names: Callable[[Client], list[str]]
+) -> list[CompletionItem]:
     try:
         with context.ensure_object(Context).connect() as client:
-            items = client.get("/workspaces")["items"]
+            found = names(client)
     except (MoorageError, KeyError, TypeError):
         return []
-    names = [item["title"] for item in items] + [item["name"] for item in items]
-    return [CompletionItem(name) for name in dict.fromkeys(names) if name.startswith(incomplete)]
+    return [CompletionItem(name) for name in dict.fromkeys(found) if name.startswith(incomplete)]
 
 
 def script(app: click.Command, shell: str) -> str:

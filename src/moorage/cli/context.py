@@ -13,8 +13,8 @@ its own:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,6 +40,7 @@ class Context:
     server: str | None = None
     home: Path | None = None
     format: Format = Format.TEXT
+    _items: list[Any] | None = None
 
     @property
     def as_json(self) -> bool:
@@ -60,9 +61,27 @@ class Context:
     def tell(self, document: Any, sentence: str) -> None:
         """Prints the document for a programme, the sentence for a person."""
         if self.as_json:
-            output.show_json(document)
+            self.show_json(document)
         else:
             output.say(sentence)
+
+    def show_json(self, document: Any) -> None:
+        """Prints the document, or keeps it for the list that is being made."""
+        if self._items is None:
+            output.show_json(document)
+        else:
+            self._items.append(document)
+
+    @contextmanager
+    def listing(self) -> Iterator[None]:
+        """Prints the documents that are told in the block at its end, as one: `{"items": […]}`."""
+        self._items = []
+        try:
+            yield
+        finally:
+            items, self._items = self._items, None
+            if self.as_json:
+                output.show_json({"items": items})
 
 
 pass_context = click.make_pass_decorator(Context, ensure=True)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from moorage.cli import output
 from moorage.cli.context import Context, output_option, pass_context, server_options
-from moorage.cli.options import timeout_option
+from moorage.cli.groups import command
+from moorage.cli.options import agent_option, timeout_option
 from moorage.kernel.errors import InvalidInput
 
 
-@click.command()
+@command(
+    examples=[
+        "moor create https://gitlab.com/team/app.git",
+        "moor create .",
+        "moor create https://github.com/team/app --ref feature --name app-2 --env DEBUG=1",
+    ]
+)
 @click.argument(
-    "repository", metavar="REPOSITORY", help="URL of a Git repository that has a devfile."
+    "repository",
+    metavar="REPOSITORY",
+    help="URL of a Git repository, or a clone of it here (`.`): its remote and branch.",
 )
 @click.option("--ref", default="", show_default="the repository's", help="Branch, tag or commit.")
 @click.option(
@@ -24,12 +34,7 @@ from moorage.kernel.errors import InvalidInput
 @click.option(
     "--name", metavar="TITLE", default="", show_default="the repository's name", help="Title."
 )
-@click.option(
-    "--agent",
-    default="",
-    show_default="the connected one with the fewest workspaces",
-    help="Where it runs.",
-)
+@agent_option
 @click.option(
     "--env", multiple=True, metavar="KEY=VALUE", help="Environment variable; may be given often."
 )
@@ -46,6 +51,7 @@ def create(context: Context, /, *, wait: bool, open_: bool, timeout: float, **sa
     """
     from moorage.cli.waiting import tell_started, wait_running
 
+    said |= _meant(said["repository"], said["ref"])
     # What is said otherwise is the request's body, under the same names.
     body = {**said, "env": environment(said["env"])}
     with context.connect() as client:
@@ -63,6 +69,18 @@ def create(context: Context, /, *, wait: bool, open_: bool, timeout: float, **sa
         from moorage.cli.ports import browse
 
         browse(workspace["url"])
+
+
+def _meant(repository: str, ref: str) -> dict[str, str]:
+    """The repository and the ref; for a clone here, its remote's."""
+    from moorage.cli.clone import names_folder, read_clone
+
+    if not names_folder(repository):
+        return {}
+    clone = read_clone(Path(repository).expanduser(), ref=ref)
+    for note in clone.notes:
+        output.note(f"warning: {note}")
+    return {"repository": clone.repository, "ref": clone.ref}
 
 
 def environment(pairs: Sequence[str]) -> dict[str, str]:

@@ -57,7 +57,9 @@ def devfile() -> None:
     """Check, flatten, explain and write devfiles."""
 
 
-@devfile.command()
+@devfile.command(
+    examples=["moor devfile validate", "moor devfile validate .devfile.yaml --profile gitlab"]
+)
 @file_argument
 @click.option(
     "--profile",
@@ -116,7 +118,7 @@ def validate(
         raise click.exceptions.Exit(INVALID)
 
 
-@devfile.command()
+@devfile.command(examples=["moor devfile flatten .devfile.yaml"])
 @file_argument
 @registry_options
 @output_option
@@ -135,7 +137,9 @@ def flatten(context: Context, file: str, *, registry: str, allow_host: Sequence[
         _say_problems(source.name, flat.warnings, "warning")
 
 
-@devfile.command()
+@devfile.command(
+    examples=["moor devfile explain", "moor devfile explain https://example.com/devfile.yaml"]
+)
 @file_argument
 @registry_options
 @output_option
@@ -155,7 +159,10 @@ def explain(context: Context, file: str, *, registry: str, allow_host: Sequence[
     _say_problems(source.name, warnings, "warning")
 
 
-@devfile.command("from-devcontainer")
+@devfile.command(
+    "from-devcontainer",
+    examples=["moor devfile from-devcontainer .devcontainer/devcontainer.json > .devfile.yaml"],
+)
 @file_argument
 @output_option
 @pass_context
@@ -178,7 +185,13 @@ def from_devcontainer(context: Context, file: str) -> None:
     _say_problems(source.name, converted.warnings, "warning")
 
 
-@devfile.command()
+@devfile.command(
+    examples=[
+        "moor devfile init",
+        "moor devfile init --port 8000",
+        "moor devfile init --stack python",
+    ]
+)
 @click.argument(
     "folder",
     metavar="[FOLDER]",

@@ -11,6 +11,7 @@ import click
 from moorage.cli import output
 from moorage.cli.client import Client, quoted
 from moorage.cli.context import Context, output_option, pass_context, server_options
+from moorage.cli.groups import command
 from moorage.cli.options import agent_argument, yes_option
 from moorage.cli.words import since
 from moorage.kernel.errors import InvalidInput, NotFound
@@ -21,7 +22,7 @@ workspace_argument = click.argument(
 )
 
 
-@click.command()
+@command(examples=["moor agents found", "moor agents found europe"])
 @click.argument(
     "agent", metavar="[AGENT]", required=False, help="Its name; all agents, when left out."
 )
@@ -71,7 +72,12 @@ def found(context: Context, agent: str | None) -> None:
         output.say("Remove one:     moor agents discard AGENT WORKSPACE")
 
 
-@click.command()
+@command(
+    examples=[
+        "moor agents adopt europe workspace-1-2-abcdef",
+        "moor agents adopt europe workspace-1-2-abcdef --owner ana",
+    ]
+)
 @agent_argument
 @workspace_argument
 @click.option(
@@ -100,7 +106,7 @@ def adopt(context: Context, /, agent: str, workspace: str, **said: str) -> None:
     )
 
 
-@click.command()
+@command(examples=["moor agents discard europe workspace-1-2-abcdef"])
 @agent_argument
 @workspace_argument
 @yes_option

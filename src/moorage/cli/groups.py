@@ -8,16 +8,39 @@ devfile engine, the supervisor). No command's module is imported at another's to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 
 
+class Command(click.Command):
+    """Its help ends with examples: whole command lines."""
+
+    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+
+
+def command(
+    name: str | None = None, *, examples: Sequence[str], **options: Any
+) -> Callable[[Callable[..., Any]], Command]:
+    """A command of `moor`, as `click.command` makes one."""
+    return click.command(name, cls=Command, examples=examples, **options)
+
+
 class Group(click.Group):
     """Lists its commands in the order in which they are defined, with the whole first sentence of
     each."""
+
+    command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)

@@ -9,6 +9,7 @@ import click
 
 from moorage.cli import output
 from moorage.cli.context import Context, home_option, output_option, pass_context
+from moorage.cli.groups import command
 from moorage.cli.words import since, size
 from moorage.kernel.home import narrow_umask
 
@@ -20,7 +21,13 @@ UNHEALTHY = 8
 """Exit code of `moor status` when something is down: that of `Unavailable`."""
 
 
-@click.command()
+@command(
+    examples=[
+        "moor up --detach",
+        "moor up --zone dev.example.com --address 0.0.0.0",
+        "moor up --detach --repository-network 10.0.0.0/8",
+    ]
+)
 @click.option("--detach", "-d", is_flag=True, help="Return when everything answers.")
 @home_option
 @click.option(
@@ -89,7 +96,7 @@ def up(
         )
 
 
-@click.command()
+@command(examples=["moor down"])
 @home_option
 @output_option
 @pass_context
@@ -102,7 +109,7 @@ def down(context: Context) -> None:
     context.tell({"ran": ran}, "Moorage has ended." if ran else "Moorage did not run.")
 
 
-@click.command()
+@command(examples=["moor status", "moor status -o json"])
 @home_option
 @output_option
 @pass_context

@@ -8,12 +8,13 @@ import click
 
 from moorage.cli import output
 from moorage.cli.context import Context, pass_context, server_options
-from moorage.cli.options import workspace_argument
+from moorage.cli.groups import command
+from moorage.cli.options import container_option, workspace_argument
 
 
-@click.command()
+@command(examples=["moor logs app", "moor logs app --container db --follow --tail 100"])
 @workspace_argument
-@click.option("--container", "-c", show_default="the editor's", help="Which one's.")
+@container_option
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
 @click.option(
     "--tail", type=click.IntRange(min=0), metavar="LINES", help="Only so many last lines."
@@ -21,7 +22,7 @@ from moorage.cli.options import workspace_argument
 @server_options
 @pass_context
 def logs(
-    context: Context, workspace: str, *, container: str | None, follow: bool, tail: int | None
+    context: Context, workspace: str, *, container: str, follow: bool, tail: int | None
 ) -> None:
     """Print what a container writes, byte by byte."""
     with context.connect() as client:

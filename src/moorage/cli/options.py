@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -11,28 +12,83 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-def _complete_workspace(
-    context: click.Context, _argument: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    from moorage.cli.completion import workspaces
+Command = TypeVar("Command", bound=Callable[..., Any])
+Complete = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
-    return workspaces(context, incomplete)
+
+def _complete(kind: str) -> Complete:
+    """What the function of that name in `completion` finds."""
+
+    def complete(
+        context: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from moorage.cli import completion
+
+        found: list[CompletionItem] = getattr(completion, kind)(context, incomplete)
+        return found
+
+    return complete
 
 
 workspace_argument = click.argument(
     "workspace",
     metavar="WORKSPACE",
     help="Its title, its name, or a beginning of one that fits no other.",
-    shell_complete=_complete_workspace,
+    shell_complete=_complete("workspaces"),
 )
 exact_workspace_argument = click.argument(
     "workspace",
     metavar="WORKSPACE",
     help="Its whole title or name.",
-    shell_complete=_complete_workspace,
+    shell_complete=_complete("workspaces"),
 )
 """For what cannot be undone."""
-agent_argument = click.argument("agent", metavar="AGENT", help="Its name.")
+
+
+def workspaces_argument(help_: str) -> Callable[[Command], Command]:
+    """Several workspaces, or `--all`; which of them is `help_`'s to say."""
+
+    def add(command: Command) -> Command:
+        argument = click.argument(
+            "names",
+            metavar="WORKSPACE...",
+            nargs=-1,
+            help=help_,
+            shell_complete=_complete("workspaces"),
+        )
+        everything = click.option(
+            "--all", "everything", is_flag=True, help="All of yours that it can be done to."
+        )
+        return argument(everything(command))
+
+    return add
+
+
+agent_option = click.option(
+    "--agent",
+    default="",
+    show_default="the connected one with the fewest workspaces",
+    help="Where it runs.",
+    shell_complete=_complete("agents"),
+)
+port_argument = click.argument(
+    "port",
+    required=False,
+    default="",
+    help="Number or name of a port; the editor's, when left out.",
+    shell_complete=_complete("ports"),
+)
+agent_argument = click.argument(
+    "agent", metavar="AGENT", help="Its name.", shell_complete=_complete("agents")
+)
+container_option = click.option(
+    "--container",
+    "-c",
+    default="",
+    show_default="the editor's",
+    help="Which one.",
+    shell_complete=_complete("containers"),
+)
 timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(min=0),

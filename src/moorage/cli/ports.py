@@ -9,12 +9,13 @@ import click
 
 from moorage.cli import output
 from moorage.cli.context import Context, output_option, pass_context, server_options
-from moorage.cli.options import workspace_argument
+from moorage.cli.groups import command
+from moorage.cli.options import port_argument, workspace_argument
 from moorage.contract import hosts
 from moorage.kernel.errors import InvalidInput, NotFound
 
 
-@click.command()
+@command(examples=["moor ports app"])
 @workspace_argument
 @server_options
 @output_option
@@ -31,14 +32,9 @@ def ports(context: Context, workspace: str) -> None:
         show_port_table(answer["items"])
 
 
-@click.command("open")
+@command("open", examples=["moor open app", "moor open app 8080", "moor open app web --print"])
 @workspace_argument
-@click.argument(
-    "port",
-    required=False,
-    default="",
-    help="Number or name of a port; the editor's, when left out.",
-)
+@port_argument
 @click.option("--print", "only_print", is_flag=True, help="Print the URL and open nothing.")
 @server_options
 @output_option

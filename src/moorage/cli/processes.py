@@ -9,13 +9,15 @@ import sys
 import click
 
 from moorage.cli.context import Context, home_option, pass_context
+from moorage.cli.groups import command
 
 
 def _command(name: str) -> click.Command:
     """`moor <name>`, which becomes that process."""
 
-    @click.command(
+    @command(
         name,
+        examples=[f"moor {name}", f"moor {name} --home /srv/moorage"],
         help=f"Run the {name} alone, in the foreground; further arguments are its own.",
         context_settings={"ignore_unknown_options": True},
     )

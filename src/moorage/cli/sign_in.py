@@ -9,9 +9,10 @@ import click
 from moorage.cli import output
 from moorage.cli.client import quoted
 from moorage.cli.context import Context, output_option, pass_context, server_options
+from moorage.cli.groups import command
 
 
-@click.command("sign-in-link")
+@command("sign-in-link", examples=["moor sign-in-link", "moor sign-in-link ana"])
 @click.argument("user", required=False, default="", help="Whom it signs in; you, when left out.")
 @server_options
 @output_option

@@ -8,15 +8,23 @@ import click
 
 from moorage.cli import output
 from moorage.cli.context import Context, pass_context, server_options
-from moorage.cli.options import exact_workspace_argument
+from moorage.cli.groups import command
+from moorage.cli.options import container_option, exact_workspace_argument
 
 
-@click.command("exec")
+@command(
+    "exec",
+    examples=[
+        "moor exec app -- make test",
+        "moor exec app -- bash",
+        "moor exec app --container db -- psql -U postgres",
+    ],
+)
 @exact_workspace_argument
 @click.argument(
     "command", nargs=-1, required=True, metavar="COMMAND...", help="The command and its arguments."
 )
-@click.option("--container", "-c", default="", show_default="the editor's", help="Where it runs.")
+@container_option
 @click.option(
     "--tty/--no-tty",
     "-t/-T",

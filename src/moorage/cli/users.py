@@ -17,7 +17,7 @@ def users() -> None:
     """Who may use this installation."""
 
 
-@users.command()
+@users.command(examples=["moor users add ana", "moor users add ben --administrator"])
 @user_argument
 @click.option("--administrator", is_flag=True, help="May do everything.")
 @server_options
@@ -32,7 +32,7 @@ def add(context: Context, user: str, *, administrator: bool) -> None:
     context.tell(found, f"{name} is added. `moor sign-in-link {name}` prints a link for them.")
 
 
-@users.command("list")
+@users.command("list", examples=["moor users list"])
 @server_options
 @output_option
 @pass_context
@@ -50,7 +50,7 @@ def list_(context: Context) -> None:
     output.show_table(["ID", "NAME", "ROLE", ""], rows, empty="No users.")
 
 
-@users.command()
+@users.command(examples=["moor users block ana"])
 @user_argument
 @server_options
 @output_option
@@ -61,7 +61,7 @@ def block(context: Context, user: str) -> None:
         context.tell(client.post(f"/users/{quoted(user)}/block"), f"{user} is blocked.")
 
 
-@users.command()
+@users.command(examples=["moor users unblock ana"])
 @user_argument
 @server_options
 @output_option

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import click
-
 from moorage import __version__
 from moorage.cli.context import Context, output_option, pass_context
+from moorage.cli.groups import command
 
 
-@click.command("version")
+@command("version", examples=["moor version"])
 @output_option
 @pass_context
 def version(context: Context) -> None:

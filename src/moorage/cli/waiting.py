@@ -47,7 +47,7 @@ def wait_running(
             )
     except KeyboardInterrupt:
         if context.as_json:
-            output.show_json(latest)
+            context.show_json(latest)
         title = workspace["title"]
         output.note(
             f"It goes on starting. `moor show {title}` says how far it is, `moor start {title}` waits again, "
@@ -56,7 +56,7 @@ def wait_running(
         raise click.exceptions.Exit(output.INTERRUPTED) from None
     except MoorageError:
         if context.as_json:
-            output.show_json(latest)
+            context.show_json(latest)
         raise
 
 

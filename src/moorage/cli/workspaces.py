@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
 from moorage.cli import output
 from moorage.cli.client import Client
 from moorage.cli.context import Context, output_option, pass_context, server_options
+from moorage.cli.groups import command
 from moorage.cli.options import (
-    exact_workspace_argument,
     timeout_option,
     wait_option,
     workspace_argument,
+    workspaces_argument,
     yes_option,
 )
+from moorage.cli.several import Finish, Workspace, choose, each
 from moorage.cli.words import since, state_word
 from moorage.contract import DesiredState
 from moorage.kernel.errors import InvalidInput
 
 
-@click.command("list")
+@command("list", examples=["moor list", "moor list --all -o json"])
 @click.option("--all", "everyones", is_flag=True, help="Everyone's, for an administrator.")
 @server_options
 @output_option
@@ -53,7 +54,7 @@ def list_(context: Context, *, everyones: bool) -> None:
     output.show_table(headings, rows, empty="No workspaces. `moor create REPOSITORY` makes one.")
 
 
-@click.command()
+@command(examples=["moor show app", "moor show app -o json"])
 @workspace_argument
 @server_options
 @output_option
@@ -70,97 +71,152 @@ def show(context: Context, workspace: str) -> None:
         show_details(found)
 
 
-@click.command()
-@workspace_argument
+RUNNING, STOPPED = DesiredState.RUNNING, DesiredState.STOPPED
+
+
+@command(examples=["moor start app", "moor start app web --no-wait", "moor start --all"])
+@workspaces_argument("Titles, names, or beginnings of one that fit no other.")
 @wait_option
 @timeout_option
 @server_options
 @output_option
 @pass_context
-def start(context: Context, workspace: str, *, wait: bool, timeout: float) -> None:
-    """Start a workspace. Files and home are as they were."""
+def start(
+    context: Context, names: tuple[str, ...], *, everything: bool, wait: bool, timeout: float
+) -> None:
+    """Start workspaces. Files and home are as they were."""
     with context.connect() as client:
-        name = client.workspace_name(workspace)
-        _run(context, client, name, "start", wait=wait, timeout=timeout)
+        chosen = choose(client, names, everything, STOPPED, find=client.workspace)
+        each(
+            context,
+            names,
+            chosen,
+            lambda one: _run(context, client, one, "start", wait=wait, timeout=timeout),
+        )
 
 
-@click.command()
-@exact_workspace_argument
+@command(examples=["moor restart app"])
+@workspaces_argument("Whole titles or names.")
 @wait_option
 @timeout_option
 @server_options
 @output_option
 @pass_context
-def restart(context: Context, workspace: str, *, wait: bool, timeout: float) -> None:
-    """Start a workspace anew, with new containers. Files and home are as they were."""
+def restart(
+    context: Context, names: tuple[str, ...], *, everything: bool, wait: bool, timeout: float
+) -> None:
+    """Start workspaces anew, with new containers. Files and home are as they were."""
     with context.connect() as client:
-        name = client.workspace_exactly(workspace)["name"]
-        _run(context, client, name, "restart", wait=wait, timeout=timeout)
+        chosen = choose(client, names, everything, RUNNING)
+        each(
+            context,
+            names,
+            chosen,
+            lambda one: _run(context, client, one, "restart", wait=wait, timeout=timeout),
+        )
 
 
-@click.command()
-@exact_workspace_argument
+@command(examples=["moor stop app", "moor stop app web", "moor stop --all"])
+@workspaces_argument("Whole titles or names.")
 @wait_option
 @timeout_option
 @server_options
 @output_option
 @pass_context
-def stop(context: Context, workspace: str, *, wait: bool, timeout: float) -> None:
-    """Stop a workspace. Files and home stay."""
+def stop(
+    context: Context, names: tuple[str, ...], *, everything: bool, wait: bool, timeout: float
+) -> None:
+    """Stop workspaces. Files and home stay."""
     with context.connect() as client:
-        asked = client.post(f"/workspaces/{client.workspace_exactly(workspace)['name']}/stop")
-        if wait:
-            asked = _ended(context, client, asked, DesiredState.STOPPED, timeout) or asked
-    context.tell(asked, f"{asked['title']} {'is stopped' if wait else 'is to stop'}.")
+
+        def ask(one: Workspace) -> Finish:
+            asked = client.post(f"/workspaces/{one['name']}/stop")
+
+            def finish() -> None:
+                now = asked
+                if wait:
+                    now = _ended(context, client, asked, STOPPED, timeout) or asked
+                context.tell(now, f"{asked['title']} {'is stopped' if wait else 'is to stop'}.")
+
+            return finish
+
+        each(context, names, choose(client, names, everything, RUNNING), ask)
 
 
-@click.command()
-@exact_workspace_argument
+@command(examples=["moor delete app", "moor delete app web --yes"])
+@workspaces_argument("Whole titles or names.")
 @yes_option
 @wait_option
 @timeout_option
 @server_options
 @output_option
 @pass_context
-def delete(context: Context, workspace: str, *, yes: bool, wait: bool, timeout: float) -> None:
-    """Delete a workspace with its files and its home. Nothing brings them back."""
+def delete(
+    context: Context,
+    names: tuple[str, ...],
+    *,
+    everything: bool,
+    yes: bool,
+    wait: bool,
+    timeout: float,
+) -> None:
+    """Delete workspaces with their files and their homes. Nothing brings them back."""
     with context.connect() as client:
-        found = client.workspace_exactly(workspace)
+
+        def ask(one: Workspace) -> Finish:
+            asked = client.delete(f"/workspaces/{one['name']}")
+
+            def finish() -> None:
+                now = asked
+                if wait:
+                    gone = _ended(context, client, asked, DesiredState.TERMINATED, timeout)
+                    now = gone or {**asked, "state": "Terminated"}
+                done = "is deleted" if wait else "is to be deleted"
+                context.tell(now, f"{asked['title']} {done}.")
+
+            return finish
+
+        chosen = choose(client, names, everything, RUNNING, STOPPED)
         if not yes:
-            _ask(found)
-        asked = client.delete(f"/workspaces/{found['name']}")
-        if wait:
-            gone = _ended(context, client, asked, DesiredState.TERMINATED, timeout)
-            asked = gone or {**asked, "state": "Terminated"}
-    context.tell(asked, f"{asked['title']} {'is deleted' if wait else 'is to be deleted'}.")
+            _confirm(chosen)
+        each(context, names, chosen, ask)
 
 
 def _run(
-    context: Context, client: Client, name: str, verb: str, *, wait: bool, timeout: float
-) -> None:
+    context: Context, client: Client, one: Workspace, verb: str, *, wait: bool, timeout: float
+) -> Finish:
     from moorage.cli.waiting import tell_started, wait_running
 
-    asked = client.post(f"/workspaces/{name}/{verb}")
-    if wait:
-        asked = wait_running(context, client, asked, timeout)
-    tell_started(context, asked, started=wait)
+    asked = client.post(f"/workspaces/{one['name']}/{verb}")
+
+    def finish() -> None:
+        now = wait_running(context, client, asked, timeout) if wait else asked
+        tell_started(context, now, started=wait)
+
+    return finish
 
 
 def _ended(
-    context: Context, client: Client, asked: dict[str, Any], goal: DesiredState, timeout: float
-) -> dict[str, Any] | None:
+    context: Context, client: Client, asked: Workspace, goal: DesiredState, timeout: float
+) -> Workspace | None:
     from moorage.cli.waiting import wait_ended
 
     return wait_ended(context, client, asked, goal, timeout)
 
 
-def _ask(workspace: dict[str, Any]) -> None:
+def _confirm(chosen: list[Workspace]) -> None:
     if not sys.stdin.isatty():
         raise InvalidInput(
             "Deleting asks first, and nobody can answer here.",
             code="not-confirmed",
             hint="Say it with --yes.",
         )
-    question = f"Delete {workspace['title']} ({workspace['repository']}) with all its files?"
+    if len(chosen) == 1:
+        [one] = chosen
+        question = f"Delete {one['title']} ({one['repository']}) with all its files?"
+    else:
+        for one in chosen:
+            output.note(f"{one['title']} ({one['repository']})")
+        question = f"Delete these {len(chosen)} workspaces with all their files?"
     if not click.confirm(question, err=True):
         raise click.exceptions.Exit(1)

@@ -20,6 +20,12 @@ def as_json(value: Any, status: int = 200) -> Answer:
     return status, kind, json.dumps(value).encode()
 
 
+def sse(*states: dict[str, Any]) -> Answer:
+    """Changes of a workspace, as the server streams them."""
+    text = "".join(f"event: workspace\ndata: {json.dumps(state)}\n\n" for state in states)
+    return 200, "text/event-stream", text.encode()
+
+
 class Server(ThreadingHTTPServer):
     """HTTP on a Unix socket; what it answers is a function, and what it was asked is kept."""
 

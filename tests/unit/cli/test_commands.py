@@ -15,16 +15,11 @@ import pytest
 
 from moorage.cli.client import Client
 from unit.cli.running import moor
-from unit.cli.serving import Answer, Server, as_json
+from unit.cli.serving import Answer, Server, as_json, sse
 from unit.cli.workspace import NAME, cause, stages, workspace
 
 UP = stages(queued="done", received="done", ready="done")
 ME = {"id": 2, "name": "ana", "role": "developer"}
-
-
-def sse(*states: dict[str, Any]) -> Answer:
-    text = "".join(f"event: workspace\ndata: {json.dumps(state)}\n\n" for state in states)
-    return 200, "text/event-stream", text.encode()
 
 
 def test_create_waits_and_says_each_stage(home: Path, server: Server) -> None:

@@ -22,7 +22,7 @@ LIST = {
     f"moorage.{name}"
     for name in (
         "cli", "cli.main", "cli.groups", "cli.context", "cli.options", "cli.output", "cli.words",
-        "cli.workspaces", "cli.client", "wording", "kernel", "kernel.errors", "kernel.home",
+        "cli.workspaces", "cli.several", "cli.client", "wording", "kernel", "kernel.errors", "kernel.home",
     )
 } | {"moorage"}  # fmt: skip
 """The modules of ours that `moor list` is made of, beside those of the contract."""
