@@ -42,6 +42,8 @@ class Clone:
             "MOORAGE_HOME": str(place / "home"),
             "XDG_STATE_HOME": str(place / "state"),
             "MOORAGE_ENGINE_STATE": str(place / "engine"),
+            "MOORAGE_BIN": str(place / "bin"),
+            "PATH": f"{place / 'bin'}:{os.environ['PATH']}",
             "PORT": str(free_ports(2)),
             "EXAMPLE_PORT": str(free_port()),
         }
@@ -83,7 +85,8 @@ def test_the_quickstart(clone: Clone) -> None:
         said
     )
     assert "/sign-in/link/" in said
-    assert "python-http-simple" in clone.run(".venv/bin/moor list")
+    assert "`moor --help` says what else there is." in said
+    assert "python-http-simple" in clone.run("moor list")
 
 
 def test_its_commands_are_there(clone: Clone) -> None:
