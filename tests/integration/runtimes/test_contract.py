@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
-from integration.runtimes.worlds import PLACE, Agent, World, desired_of, simple_spec
+from integration.runtimes.worlds import PLACE, Agent, MemoryWorld, World, desired_of, simple_spec
 from moorage.agent.runtimes.port import (
     ExecRequest,
     Known,
@@ -415,6 +415,39 @@ async def test_commands(world: World) -> None:
     out, err, code = await run("no-such-program")
     assert (out, code) == (b"", 127)
     assert b"not found" in err
+
+
+NAMES = "grep sed tar find"
+LOOK = f"for name in {NAMES}; do $name --version | head -n 1; done; find / -maxdepth 0 -exec sed --version \\; | head -n 1"
+"""Programs that an image has from GNU, and the tools tree from BusyBox; one starts another."""
+
+
+@pytest.mark.parametrize("way", ["command", "shell", "step"])
+async def test_programs_are_the_images_own(world: World, way: str) -> None:
+    """What an image has is what runs, by PATH, in commands and in postStart and preStop steps:
+    reported by people whose `grep -P` and `tar --zstd` failed there and worked in the editor."""
+    if isinstance(world, MemoryWorld):
+        return  # there are no images
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+
+    async def run(*argv: str) -> str:
+        async with agent.runtime.execute(desired.name, ExecRequest(argv=argv)) as session:
+            return said([chunk async for chunk in session.output()], "stdout").decode()
+
+    if way == "command":
+        told = "".join([await run(name, "--version") for name in NAMES.split()])
+    elif way == "shell":
+        told = await run("sh", "-c", LOOK)
+    else:
+        # A step tells what it wrote only when it fails.
+        step = StepRequest(key="look", container="py", folder="/", command_line=f"({LOOK}); exit 3")
+        code, told = await agent.runtime.run_step(desired.name, step)
+        assert code == 3
+    for name in ("GNU grep", "GNU sed", "GNU tar", "GNU find"):
+        assert name in told, told
+    assert "BusyBox" not in told
 
 
 async def test_a_command_that_does_not_read_its_input(world: World) -> None:

@@ -489,6 +489,14 @@ async def test_image_without_glibc(docker_world: DockerWorld, bare_image: str) -
     assert "GNU C library" in status.fault.message
     other = desired_of(docker_world, spec=simple_spec(docker_world, containers=(main,)))
     assert (await agent.start(other)).ready
+    # What such an image lacks comes from the tools tree, which brings no package manager.
+    line = (
+        "echo one | grep -c one; tar --help 2>&1 | head -n 1; command -v wget dpkg rpm || echo none"
+    )
+    told = await sh(agent, other, line)
+    assert told.split("\n")[0] == "1"
+    assert "BusyBox" in told
+    assert told.rstrip().endswith("none")
 
 
 async def test_image_of_another_architecture(docker_world: DockerWorld, foreign_image: str) -> None:

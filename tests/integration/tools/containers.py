@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from moorage.contract.spec import TOOLS_ROOT
+
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "scripts"
 
@@ -60,7 +62,8 @@ class Workspace:
     origin: str
 
     def shell(self, line: str) -> str:
-        return docker("exec", self.name, "/opt/moorage/bin/busybox", "sh", "-c", line)
+        found = f"PATH=$PATH:{TOOLS_ROOT}/bin; {line}"
+        return docker("exec", self.name, f"{TOOLS_ROOT}/bin/busybox", "sh", "-c", found)
 
     @property
     def logs(self) -> str:
