@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+"""Where organisations have registries of their own (RFC 1918, RFC 6598, RFC 4193)."""
+
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Each field also as `MOORAGE_AGENT_<FIELD>`."""
@@ -53,6 +56,10 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     tools_image: str = "moorage/tools:latest"
     """Image with the editors and helpers (`/opt/moorage`); also the image of each workspace's first
     container."""
+    image_networks: tuple[str, ...] = PRIVATE_NETWORKS
+    """Registries without a public address that devfiles may name images of: networks, addresses and
+    hosts, each with a port if need be (`127.0.0.1:5000`, `registry.internal`, `10.1.0.0/16`).
+    Public ones need not be listed, and the machine's own addresses have to be."""
     network_pool: str = "10.213.0.0/16"
     """IPv4 network that the workspaces' own networks (a /28 each) are taken from."""
     reachable_by: tuple[str, ...] = ()

@@ -59,6 +59,7 @@ async def start_agent(
         defaults = {
             "tools_image": request.getfixturevalue("image"),
             "network_pool": "10.214.0.0/16",
+            "image_networks": "127.0.0.0/8",
             "stop_timeout": 2,
         }
         agent = AgentProcess(folder, **{**defaults, **settings})

@@ -529,6 +529,8 @@ async def test_command_that_does_not_exist(docker_world: DockerWorld) -> None:
     [
         ("{registry}/private/app:1", "image-denied"),
         ("127.0.0.1:9/app:1", "registry-unreachable"),
+        ("127.0.0.1:10/app:1", "registry-denied"),
+        ("localhost:10/app:1", "registry-denied"),
         ("Not A Name", "image-name-invalid"),
     ],
 )

@@ -224,7 +224,11 @@ class DockerWorld:
         self.registry = registry
         self.identity = Identity(f"mrtest-{short_id()}", 7)
         self.settings = AgentSettings(
-            tools_image=image, network_pool="10.214.0.0/16", editor_timeout=90, stop_timeout=2
+            tools_image=image,
+            image_networks=(registry.address, "127.0.0.1:9"),
+            network_pool="10.214.0.0/16",
+            editor_timeout=90,
+            stop_timeout=2,
         )
         self._agents: list[Agent] = []
 

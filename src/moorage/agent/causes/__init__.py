@@ -23,7 +23,13 @@ from moorage.agent.causes.containers import (
 )
 from moorage.agent.causes.engines import engine_slow, engine_unreachable, of_engine, pool_exhausted
 from moorage.agent.causes.found import server_set_back, works_elsewhere
-from moorage.agent.causes.images import of_pull, pull_timeout, tools_image, wrong_architecture
+from moorage.agent.causes.images import (
+    of_pull,
+    pull_timeout,
+    registry_denied,
+    tools_image,
+    wrong_architecture,
+)
 from moorage.agent.causes.verdict import DETAIL_LIMIT, Verdict, no_space
 
 __all__ = [
@@ -45,6 +51,7 @@ __all__ = [
     "of_pull",
     "pool_exhausted",
     "pull_timeout",
+    "registry_denied",
     "sandbox_ended",
     "server_set_back",
     "tools_image",

@@ -93,6 +93,15 @@ def _of_registry(image: str, message: str) -> Verdict | None:
     return None
 
 
+def registry_denied(image: str) -> Cause:
+    """One answer for every address that images are not pulled from."""
+    return make_cause(
+        "registry-denied",
+        f"Images are not pulled from the registry of {image}.",
+        hint="It is at no public address. Whoever runs the agent can list it: image_networks under [agent].",
+    )
+
+
 def pull_timeout(image: str, seconds: float) -> Verdict:
     return Verdict(
         make_cause(

@@ -9,6 +9,7 @@ from moorage.agent.runtimes.docker.guard import Guard
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.runtime import DockerRuntime
 from moorage.agent.runtimes.port import Identity, Listener, RuntimeInfo
+from moorage.agent.runtimes.registries import Registries
 from moorage.agent.runtimes.versioned_settings import VersionedSettings, completed
 from moorage.agent.settings import AgentSettings
 from moorage.kernel.clock import Clock
@@ -24,8 +25,9 @@ class DockerBackend:
         self._settings = settings
         self._clock = clock
         self._versioned = VersionedSettings(completed(RemoteDevelopment(), settings))
+        registries = Registries(settings.image_networks)
         self._engine = Engine(find_host(settings.docker_host))
-        self._images = Images(self._engine, settings.pull_timeout)
+        self._images = Images(self._engine, settings.pull_timeout, registries)
         self._guard = Guard(settings.reachable_by, self._engine.host)
 
     @property

@@ -13,6 +13,7 @@ from moorage.agent import causes
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.objects import ImageConfig, image_config
 from moorage.agent.runtimes.port import RuntimeFault
+from moorage.agent.runtimes.registries import Registries
 from moorage.contract.images import ImageReference, parse_image
 
 TRIES = 3
@@ -24,9 +25,14 @@ class Images:
     """The images on an engine. Each is pulled once, however many starts wait for it."""
 
     def __init__(
-        self, engine: Engine, pull_timeout: float, docker_config: Path | None = None
+        self,
+        engine: Engine,
+        pull_timeout: float,
+        registries: Registries,
+        docker_config: Path | None = None,
     ) -> None:
         self._engine = engine
+        self._registries = registries
         self._timeout = pull_timeout
         self._docker_config = docker_config or Path.home() / ".docker/config.json"
         self._pulling: dict[str, asyncio.Lock] = {}
@@ -40,8 +46,11 @@ class Images:
         )
         return image_config(answer) if answer is not None else None
 
-    async def ensure(self, reference: str, on_progress: Callable[[str], None]) -> ImageConfig:
-        """The image, pulled when it is not there; `on_progress` hears how far that is.
+    async def ensure(
+        self, reference: str, on_progress: Callable[[str], None], *, own: bool = False
+    ) -> ImageConfig:
+        """The image, pulled when it is not there; `on_progress` hears how far that is. `own`: the
+        installation names it, and not a devfile.
 
         Raises `RuntimeFault`.
         """
@@ -52,6 +61,8 @@ class Images:
             raise _fault(causes.of_pull(reference, error.status, error.message)) from error
         if found is not None:
             return found
+        if not own:
+            await self._registries.check([reference])
         lock = self._pulling.setdefault(reference, asyncio.Lock())
         if lock.locked():
             on_progress(f"Waiting for {reference}: it is being pulled already.")

@@ -76,7 +76,7 @@ class SharedVolumes:
         """
         reference = self._settings.tools_image
         try:
-            image = await self._images.ensure(reference, on_progress)
+            image = await self._images.ensure(reference, on_progress, own=True)
         except RuntimeFault as fault:
             if fault.cause.code.startswith("engine-"):
                 raise
@@ -105,7 +105,9 @@ class SharedVolumes:
         )
         async with self._lock:
             if not await self._is_whole(volume):
-                image = await self._images.ensure(self._settings.tools_image, lambda _: None)
+                image = await self._images.ensure(
+                    self._settings.tools_image, lambda _: None, own=True
+                )
                 await self._make_volume(volume, "ca")
                 await self._fill_ca(volume, image.id, bundle)
                 await self._note_whole(volume)

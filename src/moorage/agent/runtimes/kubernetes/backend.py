@@ -14,6 +14,7 @@ from moorage.agent.runtimes.kubernetes.apply.connection import Connection
 from moorage.agent.runtimes.kubernetes.cluster import discovery
 from moorage.agent.runtimes.kubernetes.runtime import KubernetesRuntime
 from moorage.agent.runtimes.port import Identity, Listener, RuntimeInfo
+from moorage.agent.runtimes.registries import Registries
 from moorage.agent.runtimes.versioned_settings import VersionedSettings, completed
 from moorage.agent.settings import AgentSettings
 from moorage.kernel.clock import Clock
@@ -36,6 +37,7 @@ class KubernetesBackend:
         clock: Clock,
         bounds: Bounds | None = None,
     ) -> None:
+        self._registries = Registries(options.image_networks)
         rate = options.requests_per_second
         self.client = Client(access, TokenBucket(rate, max(1, int(rate * 2)), clock))
         self._settings = VersionedSettings(settings)
@@ -70,6 +72,7 @@ class KubernetesBackend:
             clock=self._clock,
             identity=identity,
             listener=listener,
+            registries=self._registries,
         )
         return KubernetesRuntime(connection)
 

@@ -7,6 +7,7 @@ import pytest
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.port import RuntimeFault
+from moorage.agent.runtimes.registries import Registries
 
 ODD = [
     "../containers",
@@ -53,7 +54,7 @@ async def test_what_is_no_image_is_not_asked_for(image: str) -> None:
     engine = Engine("unix:///nonexistent/engine.sock")
     try:
         with pytest.raises(RuntimeFault) as caught:
-            await Images(engine, 5).ensure(image, lambda _: None)
+            await Images(engine, 5, Registries(())).ensure(image, lambda _: None)
         assert caught.value.cause.code == "image-name-invalid"
         assert caught.value.final
     finally:

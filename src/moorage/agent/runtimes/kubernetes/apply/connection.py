@@ -23,6 +23,7 @@ from moorage.agent.runtimes.kubernetes.starting.monitor import StartMonitor
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
 from moorage.agent.runtimes.port import Identity, Listener
+from moorage.agent.runtimes.registries import Registries
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.contract import DesiredWorkspace
@@ -48,9 +49,11 @@ class Connection:
         clock: Clock,
         identity: Identity,
         listener: Listener,
+        registries: Registries,
     ) -> None:
         self.client, self.options, self.clock, self.identity = client, options, clock, identity
         self._settings, self._bounds, self._listener = settings, bounds, listener
+        self.registries = registries
         self._abilities = Abilities()
         """As little as any cluster can do, until the store is up to date: see `run`."""
         self.store = Store(

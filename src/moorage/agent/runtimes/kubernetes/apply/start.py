@@ -31,8 +31,13 @@ async def start(
     kept = deployment if not fresh and goes_on(deployment, desired) else None
     run = planning.run_of(kept) if kept is not None else f"{received:.3f}"
     plan = connection.plan(desired, kept, found, run=run)
-    if kept is None and (cause := planning.impossible(plan)) is not None:
-        raise RuntimeFault(cause, final=True)
+    if kept is None:
+        if (cause := planning.impossible(plan)) is not None:
+            raise RuntimeFault(cause, final=True)
+        spec = desired.spec
+        await connection.registries.check(
+            container.image for container in (*spec.init_containers, *spec.containers)
+        )
     sources = await connection.pull_secrets.read(plan.settings, needed=kept is None)
     plan, lacking = planning.without_lacking(planning.with_sources(plan, found, sources))
     objects = objects_of(plan)
