@@ -66,7 +66,7 @@ def devfile() -> None:
     metavar="NAME",
     default="full",
     show_default=True,
-    help="What must accept it: full or gitlab.",
+    help="What must accept it: full, strict (the specification to the letter) or gitlab.",
 )
 @registry_options
 @output_option
@@ -75,7 +75,14 @@ def validate(
     context: Context, file: str, *, profile: str, registry: str, allow_host: Sequence[str]
 ) -> None:
     """Say all that is wrong with a devfile. Exit code 0: valid, 1: not valid, 2: not readable."""
-    from moorage.devfile import PROFILES, DevfileError, flatten, parse, refusals
+    from moorage.devfile import (
+        PROFILES,
+        DevfileError,
+        against_specification,
+        flatten,
+        parse,
+        refusals,
+    )
 
     if profile not in PROFILES:
         raise InvalidInput(
@@ -93,8 +100,12 @@ def validate(
             found for known in PROFILES if known == profile for found in refusals(devfile, known)
         )
         # GitLab refuses a parent as such: then there is nothing to fetch.
-        if devfile.is_flat or not problems:
+        if devfile.is_flat or profile != "gitlab" or not problems:
             warnings = flatten(devfile, source.resolver, base=source.base).warnings
+        if profile == "strict":
+            against = against_specification(warnings)
+            problems = tuple(sorted(against, key=lambda each: (each.source, each.line)))
+            warnings = tuple(warning for warning in warnings if warning not in problems)
     except DevfileError as error:
         problems += error.problems
         left_out = error.left_out

@@ -6,6 +6,7 @@ its own.
     flat.devfile, flat.warnings
     text = dump(flat.devfile)
     problems = refusals(devfile, "gitlab")  # what GitLab Workspaces would not take
+    problems = refusals(devfile, "strict")  # what the specification forbids
 
 In the order of the work: `loading` (text → tree with places, by `documents`), `schema` (the
 published schemas), `rules` (what they do not say), `overrides`, `merging`, `variables`,
@@ -20,7 +21,7 @@ from moorage.devfile.errors import DevfileError
 from moorage.devfile.flattening import IMPORTED_FROM, Flattened, flatten
 from moorage.devfile.model import Devfile
 from moorage.devfile.parsing import FILE_NAMES, FOLDER, parse
-from moorage.devfile.profiles import PROFILES, Profile, refusals
+from moorage.devfile.profiles import PROFILES, Profile, against_specification, refusals
 from moorage.devfile.references import NoResolver, Reference, ResolutionError, Resolved, Resolver
 from moorage.devfile.schema import VERSIONS
 from moorage.devfile.writing import dump, to_yaml
@@ -42,6 +43,7 @@ __all__ = [
     "ResolutionError",
     "Resolved",
     "Resolver",
+    "against_specification",
     "dump",
     "flatten",
     "parse",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moorage.documents.kinds import Kind
+from moorage.documents.kinds import YAML_1_2_MERGING, Kind
 from moorage.documents.problems import DocumentError
 
 
@@ -11,4 +11,6 @@ class DevfileError(DocumentError):
     document."""
 
     default_code = "devfile-invalid"
-    kind = Kind("devfile", example="schemaVersion: 2.2.0", field="devfile")
+    kind = Kind(
+        "devfile", example="schemaVersion: 2.2.0", field="devfile", dialect=YAML_1_2_MERGING
+    )

@@ -53,7 +53,7 @@ def flatten(devfile: Devfile, resolver: Resolver | None = None, *, base: str = "
             warnings,
         )
     document = (
-        Document(source.tree, source.schema)
+        Document(source.tree, source.schema, warnings=source.warnings)
         if source is not None
         else loading.of_tree(to_tree(devfile))
     )
@@ -79,8 +79,12 @@ def flatten_document(
     work = _Flattening(resolver, load)
     merged = work.flat(document, (base,))
     report = Report(merged, DevfileError, work.sources)
+    report.warnings += work.warnings
     if check and len(work.sources) > 1:
-        schema.check(merged, work.schema_of(document), report)
+        newest = work.schema_of(document)
+        if newest != document.schema and newest != schema.DEVWORKSPACE:
+            merged["schemaVersion"] = newest
+        schema.check(merged, newest, report)
     return _finish(merged, report, check=check)
 
 
@@ -111,10 +115,13 @@ class _Flattening:
         self.sources: list[str] = [""]
         self.imported_bytes = 0
         self.imported_values = 0
-        self.devworkspaces = False
+        self.schemas: set[str] = set()
+        self.warnings: list[Problem] = []
 
     def schema_of(self, document: Document) -> str:
-        return schema.DEVWORKSPACE if self.devworkspaces else document.schema
+        """The schema of what is made of all documents: the newest of theirs."""
+        order = (*schema.VERSIONS, schema.DEVWORKSPACE)
+        return max({*self.schemas, document.schema}, key=order.index)
 
     def flat(self, document: Document, chain: tuple[str, ...]) -> Map:
         """The document with its parent and plugins merged in; variables stay.
@@ -123,6 +130,7 @@ class _Flattening:
         """
         tree = document.tree
         report = Report(tree, DevfileError, self.sources)
+        self.warnings += document.warnings
         imports: list[Import] = []
         parent = tree.get("parent")
         if isinstance(parent, dict):
@@ -138,6 +146,7 @@ class _Flattening:
                 imports.append(Import(self._imported(document, at, chain, report), at, name))
         merged = merge(tree, imports, report)
         report.raise_if_any()
+        self.warnings += report.warnings
         return merged
 
     def _imported(
@@ -150,7 +159,7 @@ class _Flattening:
         reference = Reference.of(node, chain[-1])
         found, address = self._fetch(reference, path, chain, report)
         if path == ("parent",) and document.is_older_than(found):
-            report.add(
+            report.warn(
                 "parent-newer",
                 f"The parent has schemaVersion {found.tree.get('schemaVersion')}, newer than this devfile's"
                 f" {document.tree.get('schemaVersion')}.",
@@ -201,7 +210,7 @@ class _Flattening:
                 "too-many-values",
                 f"What is imported comes to more than {MAX_NODES:,} values.",
             )
-        self.devworkspaces = self.devworkspaces or document.schema == schema.DEVWORKSPACE
+        self.schemas.add(document.schema)
         return document, resolved.address
 
     @staticmethod

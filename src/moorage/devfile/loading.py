@@ -4,7 +4,7 @@ template."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from moorage.devfile import schema
@@ -25,6 +25,8 @@ class Document:
     """One of `schema.VERSIONS`, or `schema.DEVWORKSPACE`."""
     may_have_variables: bool = True
     """False: nothing in it can be a `{{ name }}`."""
+    warnings: tuple[Problem, ...] = ()
+    """What the schema does not know, and was read all the same."""
 
     def is_older_than(self, other: Document) -> bool:
         if schema.DEVWORKSPACE in (self.schema, other.schema):
@@ -40,6 +42,8 @@ class Source:
     schema: str
     flattened: tuple[Map, tuple[Problem, ...]] | None = None
     """Its flat tree and the warnings, when it needs nothing else."""
+    warnings: tuple[Problem, ...] = ()
+    """Of the document by itself."""
     names: tuple[str, ...] = ("",)
     """The documents that the tree was made of; the first is the devfile itself."""
 
@@ -52,7 +56,7 @@ def load(text: str | bytes, *, source: int = 0, source_name: str = "") -> Docume
     """Raises `DevfileError` with all that the schema refuses."""
     document, report = examine(text, source=source, source_name=source_name)
     report.raise_if_any()
-    return document
+    return replace(document, warnings=tuple(report.warnings))
 
 
 def examine(
@@ -102,26 +106,63 @@ def _template(tree: Map, report: Report) -> Map:
 
 
 def _version(tree: Map, report: Report) -> str:
-    """The version to check by. Raises `DevfileError` when its schema is not known."""
+    """The version to check by; of one that came later than these, the newest. Raises `DevfileError`
+    when there is no schema for it."""
     given = tree.get("schemaVersion")
-    if not isinstance(given, str):
+    if isinstance(given, str) and len(given) <= schema.LONGEST_PATTERNED:
+        version = given.partition("-")[0]
+        if _VERSION.fullmatch(given):
+            if version in schema.VERSIONS:
+                return version
+            if given.startswith("2.") and _numbers(version) > _numbers(schema.NEWEST):
+                report.warn(
+                    "newer-version",
+                    f"The schemaVersion {short(given)!r} is newer than {schema.NEWEST}, the newest"
+                    " that is known here: what it adds is not.",
+                    ("schemaVersion",),
+                )
+                return schema.NEWEST
+    elif given is None and not _is_first_version(tree):
         return schema.NEWEST
-    version = given.partition("-")[0]
-    if (
-        version in schema.VERSIONS
-        and len(given) <= schema.LONGEST_PATTERNED
-        and _VERSION.fullmatch(given)
-    ):
-        return version
-    if given.startswith("1.") or "apiVersion" in tree:
-        hint = "Devfiles of version 1 are no longer used: write it anew, with schemaVersion 2.2.0."
-    else:
-        hint = f"Known are {', '.join(schema.VERSIONS)}."
-    report.add(
-        "unsupported-version",
-        f"The schemaVersion {short(given)!r} is not known.",
-        ("schemaVersion",),
-        hint=hint,
-    )
+    message, hint = _refused_version(given, tree)
+    place = "schemaVersion" if given is not None else next(iter(tree), "")
+    report.add("unsupported-version", message, (place,), hint=hint, of_key=given is None)
     report.raise_if_any()
     return schema.NEWEST
+
+
+def _refused_version(given: Any, tree: Map) -> tuple[str, str]:
+    """What is wrong with a version, and what to do."""
+    text = str(given)
+    if _is_first_version(tree):
+        return (
+            "This is a devfile of version 1, which nobody reads any more.",
+            "Write it anew: 'schemaVersion: 2.2.0', and for each component its name and a"
+            " 'container' with its image. 'moor devfile init' makes a first one.",
+        )
+    if short_form := re.fullmatch(r"v?2\.([0-9])(?:\.0)?", text):
+        version = f"2.{short_form[1]}.0"
+        if version in schema.VERSIONS:
+            return f"A schemaVersion is three numbers, not {short(text)}.", f"Write {version}."
+    if not isinstance(given, str):
+        return "The schemaVersion is no version.", "Write for instance 2.2.0."
+    known = f"Known are {', '.join(schema.VERSIONS)}."
+    return f"The schemaVersion {short(text)!r} is not known.", known
+
+
+def _is_first_version(tree: Map) -> bool:
+    """Whether it says so, or is made of what only the first version had."""
+    version = str(tree.get("schemaVersion") or tree.get("apiVersion") or tree.get("specVersion"))
+    if version.startswith(("1.", "0.")) or version == "1":
+        return True
+    if "schemaVersion" in tree:
+        return False
+    components = tree.get("components")
+    return "specVersion" in tree or any(
+        isinstance(item, dict) and "type" in item and not item.keys() & {"container", "volume"}
+        for item in (components if isinstance(components, list) else ())
+    )
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number[:9]) for number in version.split(".")]

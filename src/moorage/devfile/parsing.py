@@ -41,12 +41,14 @@ def _parsed(text: str | bytes) -> Devfile:
     if _imports(tree):
         rules.check(tree, report, complete=False)
         report.raise_if_any()
-        return to_model(tree, source=Source(tree, document.schema))
+        own = Source(tree, document.schema, warnings=tuple(report.warnings))
+        return to_model(tree, source=own)
     flat_report = Report(tree, DevfileError)
     flat = flatten_own(document, flat_report)
     report.problems += flat_report.problems
     report.raise_if_any()
-    return to_model(tree, source=Source(tree, document.schema, (flat, tuple(flat_report.warnings))))
+    warnings = (*report.warnings, *flat_report.warnings)
+    return to_model(tree, source=Source(tree, document.schema, (flat, warnings), warnings))
 
 
 @contextmanager

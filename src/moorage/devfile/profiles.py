@@ -1,12 +1,13 @@
 """Profiles: what other readers of devfiles refuse although the specification allows it.
 
-`full` is the specification as this engine supports it. `gitlab` is GitLab Workspaces, so that one
-repository can serve both.
+`full` is all that this engine can make something of: what the specification forbids and leaves no
+doubt about what is meant is a warning, as most readers of devfiles take it. `strict` refuses that,
+too. `gitlab` is GitLab Workspaces, so that one repository can serve both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal, get_args
 
 from moorage.devfile.attributes import INJECT_EDITOR, OVERRIDES
@@ -17,7 +18,15 @@ from moorage.devfile.schema import NEWEST
 from moorage.documents.problems import Path, Problem, short
 from moorage.documents.reporting import Report
 
-Profile = Literal["full", "gitlab"]
+TOLERATED = frozenset(
+    {
+        *("key-case", "newer-key", "older-key", "newer-version", "parent-newer", "long-name"),
+        *("group-without-default", "group-defaults", "reserved-env"),
+        *("unknown-component", "wrong-component", "unknown-command"),
+    }
+)
+"""Codes of the warnings about what the specification forbids."""
+Profile = Literal["full", "strict", "gitlab"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 GITLAB_VERSION = "2.2.0"
@@ -29,11 +38,20 @@ def refusals(devfile: Devfile, profile: Profile) -> tuple[Problem, ...]:
     when it accepts it."""
     if profile == "full":
         return ()
+    if profile == "strict":
+        return against_specification(
+            devfile.source.warnings if isinstance(devfile.source, Source) else ()
+        )
     report = (
         devfile.source.report() if isinstance(devfile.source, Source) else Report({}, DevfileError)
     )
     _gitlab(devfile, report)
     return tuple(sorted(report.problems, key=lambda problem: (problem.line, problem.column)))
+
+
+def against_specification(warnings: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Those that tell of what the specification forbids, in their order."""
+    return tuple(warning for warning in warnings if warning.code in TOLERATED)
 
 
 def _gitlab(devfile: Devfile, report: Report) -> None:

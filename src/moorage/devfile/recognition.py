@@ -22,6 +22,11 @@ HINT = (
     " shown of a file of another kind."
 )
 _VERSION = re.compile(r"2\.[0-9]{1,3}\.[0-9]{1,3}(?:-[0-9a-z.-]{1,40})?")
+_FIRST_VERSION = re.compile(r"1\.[0-9]{1,3}\.[0-9]{1,3}(?:-[0-9a-z.-]{1,40})?")
+_FIRST_KEYS = frozenset(
+    {"apiVersion", "metadata", "attributes", "projects", "components", "commands"}
+)
+"""All that a devfile of version 1 has."""
 _RESOURCE = re.compile(r"workspace\.devfile\.io/v[0-9a-z]{1,20}")
 _KEY = re.compile(
     r"""(["']?)(?P<key>[A-Za-z]+)\1\s*:(?:\s+(["']?)(?P<value>[^\s"'#]+)\3)?\s*(?:#.*)?"""
@@ -48,9 +53,12 @@ def not_a_devfile(name: str) -> DevfileError:
 
 
 def _says_so(tree: dict[str, Any]) -> bool:
-    return _is_version("schemaVersion", tree.get("schemaVersion")) or _is_version(
-        "apiVersion", tree.get("apiVersion")
-    )
+    if _is_version("schemaVersion", tree.get("schemaVersion")):
+        return True
+    version = tree.get("apiVersion")
+    if tree.keys() <= _FIRST_KEYS and isinstance(version, str) and len(tree) > 1:
+        return _FIRST_VERSION.fullmatch(version) is not None
+    return _is_version("apiVersion", version)
 
 
 def _begins_like_one(text: str) -> bool:

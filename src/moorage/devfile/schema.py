@@ -92,6 +92,8 @@ class _Check:
         self.report = report
 
     def object(self, node: dict[str, Any], piece: Piece, path: Path) -> None:
+        if piece["a"] is False and not node.keys() <= piece["p"].keys():
+            self._respell(node, piece, path)
         dropped = [
             key for key, value in node.items() if not self._entry(node, key, value, piece, path)
         ]
@@ -112,7 +114,8 @@ class _Check:
                 self._make_plain(node, key, value)
                 return True
             if number is False:
-                self._unknown(piece, (*path, key))
+                number = self._of_another_version(piece, (*path, key))
+            if number is None:
                 return True
         part = self.pieces[number]
         if type(value) is str and part == _TEXT:
@@ -121,6 +124,46 @@ class _Check:
             return False
         self._value(node, key, value, part, (*path, key))
         return True
+
+    def _respell(self, node: dict[str, Any], piece: Piece, path: Path) -> None:
+        """Reads keys in another case as what they are meant to be, where that is not there."""
+        known = {name.lower(): name for name in piece["p"]}
+        for key in [key for key in node if key not in piece["p"]]:
+            name = known.get(key.lower()) if len(key) <= LONGEST_PATTERNED else None
+            if name is None or name in node or _version_with((*path, key), self.version):
+                continue
+            self.report.warn(
+                "key-case",
+                f"The key {key!r} is written {name!r}.",
+                (*path, key),
+                of_key=True,
+                hint=f"Write {name!r}: other readers of devfiles do not know {key!r}.",
+            )
+            node[name] = node.pop(key)
+            if isinstance(node, Map):
+                node.marks[name] = node.marks.pop(key, 0)
+
+    def _of_another_version(self, piece: Piece, path: Path) -> int | None:
+        """The number of the piece by which a key is read that this version does not have: another
+        version's, with a warning; None for a key that none has, which is a problem."""
+        version = _version_with(path, self.version)
+        if not version:
+            self._unknown(piece, path)
+            return None
+        if VERSIONS.index(version) > _index(self.version):
+            code = "newer-key"
+            hint = f"It is known since schemaVersion {version}; this devfile says {self.version}."
+        else:
+            code, hint = "older-key", f"It was dropped after schemaVersion {version}."
+        self.report.warn(
+            code,
+            f"The key {short(str(path[-1]))!r} is of another version of devfiles.",
+            path,
+            of_key=True,
+            hint=hint,
+        )
+        number: int = _piece(path[:-1], version)["p"][path[-1]]
+        return number
 
     def array(self, node: list[Any], piece: Piece, path: Path) -> None:
         part = self.pieces[piece["i"]]
@@ -145,7 +188,11 @@ class _Check:
             self._wrong_type(value, piece, path)
             return
         allowed = piece.get("e")
-        if allowed is not None and value not in allowed:
+        if allowed is not None and value not in allowed and value in _other_words(path):
+            self.report.warn(
+                "newer-key", f"{short(value)!r} is of another version of devfiles.", path
+            )
+        elif allowed is not None and value not in allowed:
             self.report.add(
                 "not-one-of",
                 f"{short(value)!r} is none of {', '.join(allowed)}.",
@@ -153,11 +200,11 @@ class _Check:
                 hint=self.report.suggest(value, allowed) if len(allowed) > 1 else "",
             )
         if len(value) > piece.get("m", len(value)):
-            self.report.add(
-                "too-long",
-                f"{short(value)!r} has {len(value)} characters; {piece['m']} are the most.",
-                path,
-            )
+            said = f"{short(value)!r} has {len(value)} characters; {piece['m']} are the most."
+            if len(value) <= _longest(path):
+                self.report.warn("long-name", said, path, hint="Other readers want a shorter one.")
+            else:
+                self.report.add("too-long", said, path)
         pattern = piece.get("re")
         if pattern is not None and (len(value) > LONGEST_PATTERNED or not pattern.search(value)):
             self._bad_pattern(value, piece, path)
@@ -186,7 +233,9 @@ class _Check:
             parent[key] = plain(value)
 
     def _union(self, node: dict[str, Any], choices: list[str], path: Path) -> None:
-        chosen = [key for key in choices if key in node]
+        chosen = [key for key in choices if key in node] or [
+            key for key in node if key in _other_choices(path, self.version)
+        ]
         if len(chosen) == 1:
             return
         if not chosen:
@@ -213,13 +262,8 @@ class _Check:
         if self.report.is_full:
             return
         key = str(path[-1])
-        since = _known_since(path, self.version)
-        if since == DEVWORKSPACE:
+        if _has(path, DEVWORKSPACE):
             hint = "It belongs to DevWorkspace resources; a devfile cannot hold it."
-        elif since and VERSIONS.index(since) > _index(self.version):
-            hint = f"It is known since schemaVersion {since}; this devfile says {self.version}."
-        elif since:
-            hint = f"It was dropped after schemaVersion {_known_until(path)}."
         else:
             hint = self.report.suggest(key, piece["p"])
         self.report.add(
@@ -290,27 +334,52 @@ def _index(version: str) -> int:
     return VERSIONS.index(version) if version in VERSIONS else len(VERSIONS)
 
 
-def _known_since(path: Path, current: str) -> str:
-    """The first version whose schema has this path; "" when none has."""
-    for version in (*VERSIONS, DEVWORKSPACE):
-        if version != current and _has(path, version):
+def _version_with(path: Path, current: str) -> str:
+    """The first later version whose schema has this path, else the last earlier one; "" when none
+    has."""
+    now = _index(current)
+    for version in (*VERSIONS[now + 1 :], *reversed(VERSIONS[:now])):
+        if _has(path, version):
             return version
     return ""
 
 
-def _known_until(path: Path) -> str:
-    return [version for version in VERSIONS if _has(path, version)][-1]
+def _longest(path: Path) -> int:
+    """Characters that a text there may have in the most liberal version."""
+    return max(
+        (_piece(path, version).get("m", 0) for version in VERSIONS if _has(path, version)),
+        default=0,
+    )
+
+
+def _other_words(path: Path) -> set[str]:
+    """Words that some version allows there."""
+    having = (version for version in VERSIONS if _has(path, version))
+    return {word for version in having for word in _piece(path, version).get("e", ())}
+
+
+def _other_choices(path: Path, current: str) -> set[str]:
+    """Keys of which another version wants one there."""
+    others = (version for version in VERSIONS if version != current and _has(path, version))
+    return {key for version in others for key in _piece(path, version).get("u", ())}
 
 
 def _has(path: Path, version: str) -> bool:
-    schemas = _schemas()
-    piece = schemas["pieces"][schemas["versions"][version]]
-    for step in path:
-        number = piece.get("i") if isinstance(step, int) else piece.get("p", {}).get(step)
-        if number is None:
-            return False
-        piece = schemas["pieces"][number]
+    try:
+        _piece(path, version)
+    except KeyError:
+        return False
     return True
+
+
+def _piece(path: Path, version: str) -> Piece:
+    """The piece of a version's schema that stands at `path`. Raises `KeyError` where there is
+    none."""
+    schemas = _schemas()
+    piece: Piece = schemas["pieces"][schemas["versions"][version]]
+    for step in path:
+        piece = schemas["pieces"][piece["i"] if isinstance(step, int) else piece["p"][step]]
+    return piece
 
 
 __all__ = ["DEVWORKSPACE", "NEWEST", "VERSIONS", "check", "fields", "top_level_keys"]

@@ -46,6 +46,7 @@ class _Frame:
         "key",
         "key_at",
         "marks",
+        "merges",
         "nodes_before",
         "text_before",
         "value",
@@ -59,6 +60,8 @@ class _Frame:
         self.key: str | None = None
         """The key whose value comes next, in a mapping."""
         self.key_at = 0
+        self.merges = False
+        """Whether it has a `<<` that is no text in quotes."""
         self.nodes_before = nodes
         self.text_before = text
 
@@ -134,6 +137,8 @@ class Builder:
             if not self.kind.dialect.repeats:
                 raise self._repeated(event, key)
             del frame.value[key], frame.marks[key]
+        if key == MERGE_KEY and type(event) is events.ScalarEvent and event.implicit[0]:
+            frame.merges = self.kind.dialect.merges
         frame.key = key
         frame.key_at = where
 
@@ -187,7 +192,7 @@ class Builder:
 
     def _end(self, _: Any) -> None:
         frame = self.frame
-        if frame.is_map and self.kind.dialect.merges and MERGE_KEY in frame.value:
+        if frame.merges:
             self._merge(frame.value)
         self.frame = self.outer.pop()
         if frame.anchor:

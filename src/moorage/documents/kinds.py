@@ -31,6 +31,8 @@ class Dialect:
 
 YAML_1_2 = Dialect(CORE_WORDS, merges=False, repeats=False)
 """The core schema of YAML 1.2 (10.3)."""
+YAML_1_2_MERGING = Dialect(CORE_WORDS, merges=True, repeats=False)
+"""The same with merge keys, which almost every reader of YAML 1.2 still takes."""
 YAML_1_1 = Dialect(OLDER_WORDS, merges=True, repeats=True)
 """The older YAML that most libraries still read, GitLab's among them: `yes` and `off` are booleans
 (https://yaml.org/type/bool.html), and mappings are merged (https://yaml.org/type/merge.html)."""

@@ -10,6 +10,7 @@ from typing import Any
 from moorage.contract.images import parse_image
 from moorage.contract.spec import (
     EDITOR_PORT,
+    HOME,
     PROJECTS_ROOT,
     SSH_PORT,
     TOOLS_ROOT,
@@ -20,20 +21,24 @@ from moorage.contract.spec import (
     VolumeMount,
 )
 from moorage.devfile import Devfile
+from moorage.devfile.attributes import OVERRIDE_COMMAND
 from moorage.devfile.model import Component, ContainerComponent
 from moorage.documents.limits import MAX_TEXT
-from moorage.documents.problems import Path
+from moorage.documents.problems import Path, short
 from moorage.documents.reporting import Report
 from moorage.kernel import quantities
 from moorage.translation import resources
 from moorage.translation.overrides import metadata
 
-OVERRIDE_COMMAND = "overrideCommand"
 _KEEP_ALIVE = re.compile(r"tail -f /dev/null|sleep inf")
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _SYSTEM_PATHS = ("/", "/proc", "/sys", "/dev", "/etc", "/bin", "/lib", "/usr", "/sbin", "/run")
 """Nothing is mounted over these; below /etc, /usr and /run it may be."""
 _CLOSED_PATHS = ("/proc", "/sys", "/dev", TOOLS_ROOT)
+_PLACE = re.compile(r"\$[({]?(PROJECT_SOURCE|PROJECTS_ROOT)[)}]?(?![A-Za-z0-9_])")
+"""The places of the sources, in the ways that a shell and Kubernetes write them."""
+_OWN_PLACE = re.compile(_PLACE.pattern + "(/.*)?")
+_IN_HOME = re.compile(r"(?:~|\$HOME|\$[({]HOME[)}])(/.+)")
 
 
 def truth(value: Any) -> bool | None:
@@ -121,8 +126,19 @@ class Maker:
         return body.mount_sources is not False
 
     def _source_mapping(self, body: ContainerComponent, path: Path) -> str:
+        """One that names its own outcome, as `$PROJECT_SOURCE` does, is the usual one."""
         mapping = body.source_mapping or PROJECTS_ROOT
-        return self._mount_path(mapping, (*path, "sourceMapping"), "sourceMapping")
+        at = (*path, "sourceMapping")
+        if _OWN_PLACE.fullmatch(mapping):
+            self.report.warn(
+                "source-mapping-ignored",
+                f"sourceMapping {mapping!r} names the place that it is to say: the sources lie in"
+                f" {PROJECTS_ROOT}.",
+                at,
+                hint=f"Remove the line, or write a path such as {PROJECTS_ROOT}.",
+            )
+            return PROJECTS_ROOT
+        return self._mount_path(mapping, at, "sourceMapping")
 
     def _mount_path(self, text: str, path: Path, what: str) -> str:
         # normpath keeps two leading slashes.
@@ -251,7 +267,7 @@ class Maker:
         made = []
         for index, mount in enumerate(body.volume_mounts):
             at = (*path, "volumeMounts", index)
-            wanted = self._places(mount.path or f"/{mount.name}", mapping, (*at, "path"))
+            wanted = self._mount_place(mount.path or f"/{mount.name}", mapping, (*at, "path"))
             where = self._mount_path(wanted, (*at, "path"), "The mount path")
             if where in taken:
                 self.report.add(
@@ -263,3 +279,19 @@ class Maker:
             taken[where] = f"the volume {mount.name!r}"
             made.append(VolumeMount(volume=mount.name, path=where))
         return tuple(made)
+
+    def _mount_place(self, text: str, mapping: str | None, path: Path) -> str:
+        """A mount path as a shell would read it: places by their variables, `~` the home folder;
+        one that is not absolute lies below `/`, as container engines take it."""
+        place = self._places(_PLACE.sub(r"$(\1)", text), mapping, path)
+        if found := _IN_HOME.fullmatch(place):
+            place = f"{(mapping or PROJECTS_ROOT)}{HOME.removeprefix(PROJECTS_ROOT)}{found[1]}"
+        if not place.startswith(("/", "$", "~")) and ".." not in place.split("/"):
+            self.report.warn(
+                "mount-path-relative",
+                f"The mount path {short(text)!r} is no absolute path: it is taken as {short('/' + place)!r}.",
+                path,
+                hint="Begin it with '/'.",
+            )
+            return f"/{place}"
+        return place

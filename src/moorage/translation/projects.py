@@ -7,6 +7,8 @@ import posixpath
 import re
 from urllib.parse import urlsplit
 
+import msgspec
+
 from moorage.contract.spec import Project, clone_path_fault
 from moorage.devfile import Devfile
 from moorage.devfile import model as devfile_model
@@ -16,6 +18,7 @@ from moorage.documents.reporting import Report
 _URL = re.compile(r"(https?|ssh)://([^\s/@]+@)?[A-Za-z0-9\[][^\s/@]*(/\S*)?")
 """The host must not look like an option: Git hands it to ssh."""
 _SCP = re.compile(r"([A-Za-z0-9._]+@)([A-Za-z0-9][A-Za-z0-9.-]*):(?!/?/)([^\s:-][^\s]*)")
+_REMOTE = re.compile(r"[a-z0-9][a-z0-9-]*")
 _REVISION = re.compile(r"[^\s~^:?*\[\\-][^\s~^:?*\[\\]*")
 
 
@@ -45,6 +48,10 @@ def translate(devfile: Devfile, project: Project | None, report: Report) -> tupl
             if translated is None or _identity(translated.url) in urls:
                 continue
             taken = folders.get(translated.clone_path)
+            if taken is not None and taken is project:
+                made[0] = _beside(made[0], translated, (key, index), report)
+                urls.add(_identity(translated.url))
+                continue
             if taken is not None:
                 report.add(
                     "clone-path-twice",
@@ -55,6 +62,33 @@ def translate(devfile: Devfile, project: Project | None, report: Report) -> tupl
                 )
             take(translated)
     return tuple(made)
+
+
+def _beside(project: Project, other: Project, path: Path, report: Report) -> Project:
+    """The workspace's own repository, when the devfile has another one for its folder. When they
+    are called alike, one is a fork of the other, which becomes a remote of it."""
+    remotes = {project.remote, *project.remotes}
+    called, other_called = (
+        _identity(each.url).rpartition("/")[2].lower() for each in (project, other)
+    )
+    alike = called == other_called
+    name = next((word for word in ("upstream", other.name) if word not in remotes), "")
+    if not alike or not name or not _REMOTE.fullmatch(name):
+        report.warn(
+            "project-left-out",
+            f"The project {short(other.name)!r} is not cloned: {short(project.clone_path)!r} is the folder"
+            " of the workspace's own repository.",
+            path,
+            hint="Give the project a clonePath of its own.",
+        )
+        return project
+    report.warn(
+        "project-is-remote",
+        f"The project {short(other.name)!r} is not cloned beside the workspace's own repository, which"
+        f" seems to be a fork of it: it is its remote {name!r}.",
+        path,
+    )
+    return msgspec.structs.replace(project, remotes={**project.remotes, name: other.url})
 
 
 def _translated(element: devfile_model.Project, path: Path, report: Report) -> Project | None:

@@ -7,7 +7,7 @@ import msgspec
 
 from moorage.contract.spec import EditorSpec, Project, Resources, WorkspaceSpec
 from moorage.devfile import Devfile, DevfileError, Problem
-from moorage.devfile.attributes import INJECT_EDITOR, OVERRIDES
+from moorage.devfile.attributes import INJECT_EDITOR, MERGE_CONTRIBUTION, OVERRIDES
 from moorage.devfile.loading import Source
 from moorage.devfile.model import Component
 from moorage.documents.reporting import Report
@@ -20,8 +20,6 @@ class Options(msgspec.Struct, frozen=True):
 
     default_resources: Resources = Resources()
     """For what a container does not say itself."""
-    single_is_main: bool = True
-    """A devfile's only container is the main one, marked or not."""
 
 
 DEFAULTS = Options()
@@ -55,7 +53,7 @@ def to_workspace_spec(
     source = cloned[0].clone_path if cloned else ""
     bound = events.Translator(devfile, source, report)
     init_names = bound.init_components()
-    main = _main(devfile, init_names, options, report)
+    main = _main(devfile, init_names, report)
     made = containers.Maker(devfile, source, options.default_resources, report)
     places = {component.name: index for index, component in enumerate(devfile.components)}
     beside = _beside(devfile, init_names)
@@ -96,61 +94,75 @@ def _beside(devfile: Devfile, init_names: tuple[str, ...]) -> frozenset[str]:
 
 def is_marked(component: Component) -> bool:
     """Whether the component asks for the editor."""
-    return (
-        component.container is not None
-        and containers.truth(component.attributes.get(INJECT_EDITOR)) is True
-    )
+    return _is_marked(component, INJECT_EDITOR)
 
 
-def _main(devfile: Devfile, init_names: tuple[str, ...], options: Options, report: Report) -> str:
-    """The main container's name; "" after adding the problem that there is not exactly one."""
-    beside = _beside(devfile, init_names)
+def _is_marked(component: Component, attribute: str) -> bool:
+    value = component.attributes.get(attribute)
+    return component.container is not None and containers.truth(value) is True
+
+
+def _main(devfile: Devfile, init_names: tuple[str, ...], report: Report) -> str:
+    """The main container's name; "" after adding the problem that there is none."""
     marked = [
         (index, component.name)
         for index, component in enumerate(devfile.components)
         if is_marked(component)
     ]
-    candidates = [
-        component.name for component, _ in devfile.containers() if component.name in beside
-    ]
-    if len(marked) == 1:
-        index, name = marked[0]
-        if name in init_names:
-            report.add(
-                "main-is-init",
-                f"The container {name!r} has the editor, and cannot run before the workspace as well.",
-                ("components", index),
-                hint="Let the preStart command apply another container.",
-            )
-        return name
-    if len(marked) > 1:
-        for index, name in marked[1:]:
-            report.add(
-                "several-main-containers",
-                f"{name!r} is marked for the editor, as {marked[0][1]!r} is; exactly one container can be.",
-                ("components", index, "attributes", INJECT_EDITOR),
-                hint=f"Remove the attribute {INJECT_EDITOR} from all containers but one.",
-            )
-    elif len(candidates) == 1 and options.single_is_main:
-        return candidates[0]
-    elif candidates:
-        names = ", ".join(candidates[:5]) + (" and more" if len(candidates) > 5 else "")
+    if not marked:
+        return _unmarked_main(devfile, init_names, report)
+    index, name = marked[0]
+    if name in init_names:
         report.add(
-            "no-main-container",
-            f"No container is marked for the editor, and there are several ({names})."
-            if len(candidates) > 1
-            else f"The container {names!r} is not marked for the editor.",
-            ("components",),
-            hint=f"Add 'attributes: {{{INJECT_EDITOR}: true}}' to the component that people work in.",
+            "main-is-init",
+            f"The container {name!r} has the editor, and cannot run before the workspace as well.",
+            ("components", index),
+            hint="Let the preStart command apply another container.",
         )
-    else:
+    for index, name in marked[1:]:
+        report.add(
+            "several-main-containers",
+            f"{name!r} is marked for the editor, as {marked[0][1]!r} is; exactly one container can be.",
+            ("components", index, "attributes", INJECT_EDITOR),
+            hint=f"Remove the attribute {INJECT_EDITOR} from all containers but one.",
+        )
+    return marked[0][1]
+
+
+def _unmarked_main(devfile: Devfile, init_names: tuple[str, ...], report: Report) -> str:
+    """The container that Che would take: the one that it has a mark for, else the first with the
+    sources in it."""
+    beside = _beside(devfile, init_names)
+    candidates = [component for component, _ in devfile.containers() if component.name in beside]
+    if not candidates:
         report.add(
             "no-container",
             "The devfile has no container to work in.",
             ("components",),
             hint="Add a component with a 'container' and its image.",
         )
-    return ""
+        return ""
+    chosen = [each for each in candidates if _is_marked(each, MERGE_CONTRIBUTION)]
+    if len(candidates) > 1 and len(chosen) != 1:
+        names = ", ".join(each.name for each in candidates[:5])
+        main = (chosen or sorted(candidates, key=_order_as_main))[0].name
+        report.warn(
+            "main-container-chosen",
+            f"Of several containers ({names}{' and more' if len(candidates) > 5 else ''}), {main!r} has the"
+            " editor, the first with the sources: none is marked for it.",
+            ("components",),
+            hint=f"To choose, add 'attributes: {{{INJECT_EDITOR}: true}}' to the component that people work in.",
+        )
+        return main
+    return (chosen or candidates)[0].name
+
+
+def _order_as_main(component: Component) -> tuple[bool, bool]:
+    container = component.container
+    return (
+        container is None or container.mount_sources is False,
+        bool(container and container.dedicated_pod),
+    )
 
 
 def _warn_of_the_rest(devfile: Devfile, report: Report) -> None:

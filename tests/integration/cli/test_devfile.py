@@ -72,6 +72,23 @@ def test_validate_says_yes(good: Path) -> None:
         assert "valid" in result.stdout
 
 
+def test_validate_to_the_letter_refuses_what_is_else_a_warning(tmp_path: Path) -> None:
+    """By default a devfile as people write them is valid, with warnings; the strict profile refuses
+    these, of a parent's as well."""
+    (tmp_path / "base.yaml").write_text(GOOD + "events: {}\nattributes: {}\n")
+    child = tmp_path / ".devfile.yaml"
+    child.write_text("schemaVersion: 2.1.0\nparent: {uri: base.yaml}\nEvents: {}\n")
+    loose = moor("validate", child)
+    assert loose.returncode == 0, loose.stderr
+    assert ".devfile.yaml:2:1: warning: The parent has schemaVersion 2.2.0" in loose.stderr
+    assert ".devfile.yaml:3:1: warning: The key 'Events' is written 'events'." in loose.stderr
+    strict = moor("validate", child, "--profile", "strict", "-o", "json")
+    assert strict.returncode == 1
+    found = json.loads(strict.stdout)
+    assert [problem["code"] for problem in found["problems"]] == ["parent-newer", "key-case"]
+    assert found["warnings"] == []
+
+
 def test_validate_says_what_is_wrong(bad: Path) -> None:
     """Exit code 1, and a compiler's line for each problem with what to do below it."""
     result = moor("validate", bad)

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 import published
-from moorage.devfile import IMPORTED_FROM, DevfileError, Problem, Reference, dump, flatten, parse
+from moorage.devfile import (
+    IMPORTED_FROM,
+    DevfileError,
+    Problem,
+    Reference,
+    against_specification,
+    dump,
+    flatten,
+    parse,
+)
 from moorage.devfile.flattening import MAX_DEPTH
 from moorage.devfile.variables import replace, substitute
 from moorage.documents.reporting import Report
@@ -147,7 +156,7 @@ events: {postStart: [mine]}
         ("variables: {tag: '9'}", "already-imported", "variables.tag", 4),
         ("  components: [{name: nobody, container: {image: i}}]", "overrides-nothing", "parent.components[0]", 4),
         ("  variables: {nothing: x}", "overrides-nothing", "parent.variables.nothing", 4),
-        ("commands: [{id: c, exec: {component: po, commandLine: y}}]", "unknown-component", "commands[1].exec.component", 4),
+        ("commands: [{id: c, exec: {component: po, commandLine: y}}]\nevents: {postStart: [c]}", "unknown-component", "commands[1].exec.component", 4),
         ("  components: [{name: py, container: {memoryRequest: 2Gi}}]", "request-over-limit", "components[0].container.memoryRequest", 4),
         ("  components: [{name: py, container: {endpoints: [{name: e}]}}]", "missing-key", "components[0].container.endpoints[0]", 4),
     ],
@@ -239,13 +248,18 @@ def test_the_number_and_size_of_imports_are_limited(documents: Documents) -> Non
 
 @pytest.mark.parametrize(("child", "parent", "fits"), [("2.1.0", "2.2.0", False), ("2.2.0", "2.2.0", True), ("2.2.0", "2.1.0", True), ("2.2.1", "2.2.0-x", True), ("2.0.0", "2.3.0", False)])  # fmt: skip
 def test_a_parent_is_not_newer(documents: Documents, child: str, parent: str, fits: bool) -> None:
-    """A parent of a newer version than its child's is refused."""
+    """A parent of a newer version than its child's is taken with a warning, and the result is of
+    the parent's version."""
     text = f"schemaVersion: {child}\nparent: {{uri: p}}"
     served = documents({"p": f"schemaVersion: {parent}"})
     if fits:
         assert flatten(parse(text), served).devfile.schema_version == child
     else:
-        assert [problem.code for problem in _problems(text, served)] == ["parent-newer"]
+        flat = flatten(parse(text), served)
+        assert [warning.code for warning in flat.warnings] == ["parent-newer"]
+        assert against_specification(flat.warnings) == flat.warnings
+        assert flat.devfile.schema_version == parent
+        assert flatten(parse(dump(flat.devfile))).warnings == ()
 
 
 def test_references_are_passed_on_as_written(documents: Documents) -> None:

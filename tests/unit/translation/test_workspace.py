@@ -76,9 +76,8 @@ def test_the_walk_throughs_devfile_becomes_its_workspace() -> None:
 def test_a_single_container_is_the_main_one() -> None:
     """A devfile that was written for Che or odo marks none; its only container has the editor."""
     text = WALK_THROUGH.replace("gl/inject-editor: true", "other: x")
-    assert _translate(text).spec.main_container == "py"
-    strict = Options(single_is_main=False)
-    assert _problems(text, options=strict) == [("no-main-container", "components")]
+    translation = _translate(text)
+    assert (translation.spec.main_container, translation.warnings) == ("py", ())
 
 
 TWO = "schemaVersion: 2.2.0\ncomponents:\n- {name: a, attributes: {x: %s}, container: {image: i}}\n- {name: b, attributes: {x: %s}, container: {image: i}}\n"
@@ -93,13 +92,14 @@ def _two(first: str, second: str) -> str:
     [
         ("true", "false", "a"),
         ("false", "'true'", "b"),
-        ("false", "false", ("no-main-container", "components")),
-        ("maybe", "1", ("no-main-container", "components")),
+        ("false", "false", "a"),
+        ("maybe", "1", "a"),
         ("true", "true", ("several-main-containers", "components[1].attributes.gl/inject-editor")),
     ],
 )
 def test_exactly_one_container_has_the_editor(first: str, second: str, outcome: Any) -> None:
-    """One marked container is the main one; none or two of several is an error with what to do."""
+    """One marked container is the main one, else the first; two marked are an error with what to
+    do."""
     if isinstance(outcome, str):
         assert _translate(_two(first, second)).spec.main_container == outcome
     else:
@@ -338,7 +338,7 @@ def test_volumes() -> None:
 
 @pytest.mark.parametrize(
     ("path", "code"),
-    [("/projects", "mount-twice"), ("/gone", "mount-twice"), ("/etc", "reserved-path"), ("x", "bad-path"), ("/dev/x", "reserved-path")],
+    [("/projects", "mount-twice"), ("/gone", "mount-twice"), ("/etc", "reserved-path"), ("../x", "bad-path"), ("/dev/x", "reserved-path")],
 )  # fmt: skip
 def test_a_volume_has_a_place_of_its_own(path: str, code: str) -> None:
     """Nothing is mounted over the sources, another volume, or the system."""
@@ -410,7 +410,6 @@ def test_without_a_repository_the_first_project_is_the_main_one() -> None:
         ("clonePath: .moorage/clone, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
         ("clonePath: .git/hooks, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
         ("clonePath: app/.GIT, git: {remotes: {o: 'https://x/y'}}", "bad-clone-path"),
-        ("clonePath: app, git: {remotes: {o: 'https://x/y'}}", "clone-path-twice"),
     ],
 )
 def test_a_project_reaches_nothing_but_its_remote(project: str, code: str) -> None:
@@ -580,10 +579,123 @@ components:
 projects: [{name: p, git: {remotes: {o: '/x'}}}]
 """
     assert [code for code, _ in _problems(text)] == [
-        "no-main-container",
         "bad-image",
         "bad-env-name",
         "bad-path",
         "reserved-port",
         "bad-project-url",
     ]
+
+
+THREE = """\
+schemaVersion: 2.2.0
+components:
+- {name: db, container: {image: d, mountSources: false}}
+- {name: web, container: {image: w}, attributes: {%s}}
+- {name: tools, container: {image: t}, attributes: {%s}}
+"""
+CHE = "controller.devfile.io/merge-contribution"
+
+
+@pytest.mark.parametrize(
+    ("web", "tools", "main", "warned"),
+    [
+        ("", "", "web", ["main-container-chosen"]),
+        ("", f"{CHE}: true", "tools", []),
+        ("", f"{CHE}: 'true'", "tools", []),
+        (f"{CHE}: false", "", "web", ["main-container-chosen"]),
+        (f"{CHE}: true", f"{CHE}: true", "web", ["main-container-chosen"]),
+        (f"{CHE}: true", "gl/inject-editor: true", "tools", []),
+    ],
+)
+def test_where_none_is_marked_the_container_is_taken_that_che_takes(
+    web: str, tools: str, main: str, warned: list[str]
+) -> None:
+    """Che's own mark counts where GitLab's is missing; without any, the first container that has
+    the sources, and a warning says so."""
+    translation = _translate(THREE % (web, tools))
+    assert (translation.spec.main_container, _codes(translation)) == (main, warned)
+
+
+def test_without_sources_anywhere_the_first_container_is_the_main_one() -> None:
+    """Something to work in there always is, and it gets the sources."""
+    text = (THREE % ("", "")).replace("image: w}", "image: w, mountSources: false}")
+    text = text.replace("image: t}", "image: t, mountSources: false}")
+    translation = _translate(text)
+    assert translation.spec.main_container == "db"
+    assert translation.spec.container("db").mount_sources
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    ["$PROJECT_SOURCE", "${PROJECT_SOURCE}", "$(PROJECT_SOURCE)", "$PROJECTS_ROOT", "${PROJECTS_ROOT}/app"],
+)  # fmt: skip
+def test_a_source_mapping_that_names_itself_is_the_usual_one(mapping: str) -> None:
+    """`sourceMapping: $PROJECT_SOURCE` says nothing; the sources lie in /projects."""
+    translation = _container(f", sourceMapping: '{mapping}'")
+    assert translation.spec.containers[0].source_mapping == "/projects"
+    assert _codes(translation) == ["source-mapping-ignored"]
+
+
+MOUNT = """\
+schemaVersion: 2.2.0
+components:
+- {name: a, container: {image: i, volumeMounts: [{name: v, path: '%s'}]}}
+- {name: v, volume: {}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "where", "warned"),
+    [
+        ("${PROJECT_SOURCE}/cache", "/projects/app/cache", []),
+        ("$PROJECTS_ROOT/cache", "/projects/cache", []),
+        ("$(PROJECTS_ROOT)/cache", "/projects/cache", []),
+        ("~/.m2", "/projects/.home/.m2", []),
+        ("${HOME}/.m2", "/projects/.home/.m2", []),
+        ("data/cache", "/data/cache", ["mount-path-relative"]),
+    ],
+)
+def test_mount_paths_are_read_as_a_shell_would(path: str, where: str, warned: list[str]) -> None:
+    """Places in variables, the home folder and relative paths are understood."""
+    translation = _translate(MOUNT % path)
+    (mount,) = translation.spec.containers[0].volume_mounts
+    assert (mount.path, _codes(translation)) == (where, warned)
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "$OTHER/x", "~user/x", "${HOME}"])
+def test_mount_paths_that_nobody_can_know_are_refused(path: str) -> None:
+    """Nothing is guessed where it could be another place."""
+    with pytest.raises(DevfileError) as caught:
+        _translate(MOUNT % path)
+    assert [problem.code for problem in caught.value.problems] == ["bad-path"]
+
+
+@pytest.mark.parametrize(
+    ("url", "remotes", "warned"),
+    [
+        ("https://upstream.example/company/app.git", {"upstream": "https://upstream.example/company/app.git"}, ["project-is-remote"]),
+        ("https://upstream.example/company/App", {"upstream": "https://upstream.example/company/App"}, ["project-is-remote"]),
+        ("https://git.example.com/team/app", {}, []),
+        ("https://upstream.example/company/other.git", {}, ["project-left-out"]),
+    ],
+)  # fmt: skip
+def test_a_devfile_in_a_fork_names_the_repository_it_was_forked_from(
+    url: str, remotes: dict[str, str], warned: list[str]
+) -> None:
+    """The workspace's own repository has its folder; the original is a remote of it. A stranger for
+    the same folder is left out."""
+    text = WALK_THROUGH + f"projects: [{{name: app, git: {{remotes: {{origin: '{url}'}}}}}}]"
+    translation = _translate(text)
+    (project,) = translation.spec.projects
+    assert (project.url, project.clone_path, project.remotes) == (PROJECT.url, "app", remotes)
+    assert _codes(translation) == warned
+
+
+def test_two_of_a_devfiles_own_projects_in_one_folder_are_refused() -> None:
+    """Nobody can tell which is meant."""
+    text = WALK_THROUGH + (
+        "projects:\n- {name: a, git: {remotes: {o: 'https://x/a'}}}\n"
+        "- {name: b, clonePath: a, git: {remotes: {o: 'https://x/b'}}}\n"
+    )
+    assert _problems(text) == [("clone-path-twice", "projects[1]")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from moorage.devfile.model import COMPONENT_KINDS
@@ -31,6 +31,7 @@ def _commands(tree: Map, report: Report, complete: bool) -> None:
         if isinstance(element.get("name"), str)
     }
     commands = _by_id(tree)
+    bound = _bound(tree, commands)
     composites: dict[str, list[tuple[Path, str]]] = {}
     groups: dict[str, list[tuple[Path, bool]]] = {}
     for path, element in maps_in(tree, "commands"):
@@ -41,8 +42,11 @@ def _commands(tree: Map, report: Report, complete: bool) -> None:
             groups.setdefault(group["kind"], []).append(
                 ((*at, "group"), group.get("isDefault") is True)
             )
+        name = element.get("id")
+        say = report.add if isinstance(name, str) and name in bound else report.warn
         if kind in ("exec", "apply") and complete:
-            _target(body, at, ("container",) if kind == "exec" else APPLICABLE, components, report)
+            fitting = ("container",) if kind == "exec" else APPLICABLE
+            _target(body, at, fitting, components, report, say=say)
         if kind == "composite" and isinstance(element.get("id"), str):
             members = body.get("commands")
             members = members if isinstance(members, list) else []
@@ -54,7 +58,7 @@ def _commands(tree: Map, report: Report, complete: bool) -> None:
             composites.setdefault(element["id"], named)
             for place, member in named:
                 if complete and member not in commands:
-                    _no_command(member, place, commands, report)
+                    _no_command(member, place, commands, report, say)
     _cycles(composites, report)
     if complete:
         _groups(groups, report)
@@ -68,27 +72,48 @@ def _by_id(tree: Map) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _bound(tree: Map, commands: dict[str, dict[str, Any]]) -> set[str]:
+    """Ids of the commands that events run, those that are steps of others included."""
+    events = tree.get("events")
+    lists = [events.get(event) for event in _EVENT_KINDS] if isinstance(events, dict) else []
+    waiting = [name for names in lists if isinstance(names, list) for name in names]
+    bound: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if not isinstance(name, str) or name in bound:
+            continue
+        bound.add(name)
+        composite = commands.get(name, {}).get("composite")
+        members = composite.get("commands") if isinstance(composite, dict) else None
+        waiting += members if isinstance(members, list) else []
+    return bound
+
+
 def _target(
     body: dict[str, Any],
     path: Path,
     kinds: tuple[str, ...],
     components: dict[str, str],
     report: Report,
+    *,
+    say: Callable[..., None],
 ) -> None:
+    """Says what is wrong with the component that a command names: a problem, or, when nothing runs
+    the command, a warning."""
     name = body.get("component")
     if not isinstance(name, str) or components.get(name) in (*kinds, ""):
         return
     # Not a list: it is only looked through for the first few problems.
     fitting = (known for known, kind in components.items() if kind in kinds)
     if name in components:
-        report.add(
+        say(
             "wrong-component",
             f"The component {short(name)!r} is of the kind {components[name]}; {' or '.join(kinds)} is wanted.",
             (*path, "component"),
             hint=report.suggest(name, fitting),
         )
     else:
-        report.add(
+        say(
             "unknown-component",
             f"No component is named {short(name)!r}.",
             (*path, "component"),
@@ -96,8 +121,14 @@ def _target(
         )
 
 
-def _no_command(name: str, path: Path, commands: Iterable[str], report: Report) -> None:
-    report.add(
+def _no_command(
+    name: str,
+    path: Path,
+    commands: Iterable[str],
+    report: Report,
+    say: Callable[..., None],
+) -> None:
+    say(
         "unknown-command",
         f"No command has the id {short(name)!r}.",
         path,
@@ -140,14 +171,14 @@ def _groups(groups: dict[str, list[tuple[Path, bool]]], report: Report) -> None:
     for kind, members in groups.items():
         defaults = [path for path, default in members if default]
         if len(members) > 1 and not defaults:
-            report.add(
+            report.warn(
                 "group-without-default",
                 f"{len(members)} commands are of the group {kind}, and none is its default.",
                 members[0][0],
                 hint="Set 'isDefault: true' in the group of one of them.",
             )
         for path in defaults[1:]:
-            report.add(
+            report.warn(
                 "group-defaults",
                 f"The group {kind} has another default command already.",
                 (*path, "isDefault"),
@@ -167,7 +198,7 @@ def _events(tree: Map, report: Report) -> None:
                 continue
             seen.add(name)
             if name not in commands:
-                _no_command(name, path, commands, report)
+                _no_command(name, path, commands, report, report.add)
                 continue
             _event_command(event, name, commands, path, report)
 

@@ -49,9 +49,9 @@ def _container(
 ) -> None:
     for index, variable in _items(body, "env"):
         if variable.get("name") in RESERVED_ENV:
-            report.add(
+            report.warn(
                 "reserved-env",
-                f"{variable['name']} is set by the workspace; a devfile may not set it.",
+                f"{variable['name']} is set by the workspace: the devfile's value is not used.",
                 (*path, "env", index, "name"),
                 hint="Use another name; set clonePath or sourceMapping to move the sources.",
             )
