@@ -18,7 +18,7 @@ class Reference:
     registry_url: str = ""
     """"" for the resolver's own registry."""
     version: str = ""
-    """The version of the devfile with this id; "" or `latest`: the newest."""
+    """The version of the devfile with this id; `latest`: the newest; "": the registry's default."""
     name: str = ""
     namespace: str = ""
     base: str = ""

@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from moorage.devfile import FILE_NAMES, Reference, ResolutionError, Resolved, Resolver
+from moorage.devfile import (
+    FILE_NAMES,
+    DevfileError,
+    Reference,
+    ResolutionError,
+    Resolved,
+    Resolver,
+)
 from moorage.documents.limits import MAX_BYTES
+from moorage.documents.reading import read
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
@@ -17,7 +26,8 @@ _NUMBERS = re.compile(r"[0-9]+")
 
 
 class RegistryFolder:
-    """A registry on disk: `<folder>/<id>/<version>/devfile.yaml`.
+    """A registry on disk: `<id>/<version>/devfile.yaml`, or `<id>/devfile.yaml` for a stack of one
+    version, in `folder` or, as in a clone of the public registry, in its `stacks`.
 
     It stands for the registries at `urls`, and for every one when `urls` is empty.
     """
@@ -27,8 +37,8 @@ class RegistryFolder:
         self.urls = frozenset(url.rstrip("/") for url in urls)
 
     def resolve(self, reference: Reference) -> Resolved:
-        """The devfile of that id and version (without one: the newest). Raises
-        `ResolutionError`."""
+        """The devfile of that id and version (`latest`: the newest; without one: the stack's
+        default). Raises `ResolutionError`."""
         if not reference.id:
             raise ResolutionError(
                 "not-by-id",
@@ -45,33 +55,39 @@ class RegistryFolder:
                 f"The registry {reference.registry_url} is not among those kept here.",
                 f"Kept are: {', '.join(sorted(self.urls))}.",
             )
-        version = self._version(reference)
-        stack = self.folder / reference.id / version
-        for name in FILE_NAMES:
-            if (stack / name).is_file():
-                return Resolved(read_file(stack / name), f"{reference.id}/{version}")
-        raise ResolutionError(
-            "not-in-registry", f"The registry's {reference.id} {version} has no devfile."
-        )
+        version, file = self._found(reference)
+        return Resolved(read_file(file), f"{reference.id}/{version}" if version else reference.id)
 
     def stacks(self) -> list[tuple[str, str]]:
-        """All ids with their newest version, by name."""
-        if not self.folder.is_dir():
-            return []
+        """All ids with their default version, by name."""
         return [
-            (folder.name, versions[0])
-            for folder in sorted(self.folder.iterdir())
-            if (versions := _versions(folder))
+            (name, _default(stack, versions))
+            for name, stack in sorted(self._folders().items())
+            if (versions := _versions(stack))
         ]
 
-    def _version(self, reference: Reference) -> str:
+    def _folders(self) -> dict[str, Path]:
+        roots = (self.folder / "stacks", self.folder)
+        return {
+            stack.name: stack
+            for root in roots
+            if root.is_dir()
+            for stack in root.iterdir()
+            if stack != roots[0]
+        }
+
+    def _found(self, reference: Reference) -> tuple[str, Path]:
+        """The version that a reference means, and its devfile."""
         if not _ID.fullmatch(reference.id) or (
             reference.version and not _VERSION.fullmatch(reference.version)
         ):
             raise ResolutionError(
                 "bad-reference", f"{reference.id[:60]} {reference.version[:60]} names no devfile."
             )
-        versions = _versions(self.folder / reference.id)
+        places = (self.folder / reference.id, self.folder / "stacks" / reference.id)
+        stack, versions = next(
+            ((place, found) for place in places if (found := _versions(place))), (places[0], {})
+        )
         if not versions:
             known = ", ".join(name for name, _ in self.stacks()[:30])
             raise ResolutionError(
@@ -79,15 +95,18 @@ class RegistryFolder:
                 f"The registry has no devfile with the id {reference.id!r}.",
                 f"It has: {known}.",
             )
-        if reference.version in ("", "latest"):
-            return versions[0]
-        if reference.version not in versions:
+        version = reference.version
+        if version == "latest":
+            version = next(iter(versions))
+        elif not version:
+            version = _default(stack, versions)
+        if version not in versions:
             raise ResolutionError(
                 "not-in-registry",
-                f"The registry has no version {reference.version} of {reference.id!r}.",
+                f"The registry has no version {version} of {reference.id!r}.",
                 f"It has: {', '.join(versions)}.",
             )
-        return reference.version
+        return version, versions[version]
 
 
 class LocalFiles:
@@ -149,16 +168,49 @@ def read_file(file: Path) -> bytes:
         ) from error
 
 
-def _versions(stack: Path) -> list[str]:
-    """Versions of a stack, the newest first."""
+def _versions(stack: Path) -> dict[str, Path]:
+    """Versions of a stack, the newest first, with their devfiles."""
     if not stack.is_dir():
-        return []
-    found = [
-        folder.name
+        return {}
+    found = {
+        folder.name: file
         for folder in stack.iterdir()
-        if any((folder / name).is_file() for name in FILE_NAMES)
-    ]
-    return sorted(found, key=_order, reverse=True)
+        if folder.is_dir() and (file := _devfile_in(folder)) is not None
+    }
+    if (single := _devfile_in(stack)) is not None:
+        found.setdefault(_version_in(single), single)
+    return dict(sorted(found.items(), key=lambda item: _order(item[0]), reverse=True))
+
+
+def _devfile_in(folder: Path) -> Path | None:
+    return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
+
+
+def _version_in(file: Path) -> str:
+    """The version that a devfile says it has; "" for none."""
+    metadata = _tree(file).get("metadata")
+    version = metadata.get("version") if isinstance(metadata, dict) else None
+    return version if isinstance(version, str) and _VERSION.fullmatch(version) else ""
+
+
+def _default(stack: Path, versions: dict[str, Path]) -> str:
+    """The version that the stack's `stack.yaml` has as its default, else the newest."""
+    file = stack / "stack.yaml"
+    listed = _tree(file).get("versions") if file.is_file() else None
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, dict) and entry.get("default") is True:
+            version = str(entry.get("version"))
+            if version in versions:
+                return version
+    return next(iter(versions))
+
+
+def _tree(file: Path) -> dict[str, Any]:
+    """The file's mapping; an empty one when it has none."""
+    try:
+        return read(read_file(file), DevfileError)
+    except (DevfileError, ResolutionError):
+        return {}
 
 
 def _order(version: str) -> tuple[list[int], bool, str]:

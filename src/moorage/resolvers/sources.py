@@ -16,7 +16,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     with a parent or plugin is refused."""
 
     registry: str = ""
-    """A folder of devfiles: `<id>/<version>/devfile.yaml`."""
+    """A folder of devfiles: `<id>/<version>/devfile.yaml` or `<id>/devfile.yaml`."""
     hosts: tuple[str, ...] = ()
     """Hosts that devfiles are fetched from: `host`, `host:port` or `*.domain`."""
     networks: tuple[str, ...] = ()

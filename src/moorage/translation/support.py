@@ -86,10 +86,14 @@ GITLAB_REFUSES = (
     "components[].container.sourceMapping",
     "components[].container.mountSources",
     "commands[].composite",
+    "commands[].exec.env",
+    "commands[].exec.group",
+    "commands[].exec.hotReloadCapable",
     "events.preStop",
     "events.postStop",
 )
-"""Fields of 2.2.0 that GitLab Workspaces refuses; it refuses all that 2.2.0 does not have."""
+"""Fields of 2.2.0 that GitLab Workspaces refuses, with some value at least; it refuses all that
+2.2.0 does not have."""
 
 OTHERS: dict[str, tuple[str, str]] = {
     "": ("", ""),

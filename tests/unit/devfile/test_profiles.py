@@ -40,9 +40,30 @@ def test_what_gitlab_accepts_passes() -> None:
         ("components:", "components:\n  - {name: k, image: {imageName: x, dockerfile: {uri: D}}}", "gitlab-component", "components[0].image"),
         ("components:", "attributes: {pod-overrides: {}}\ncomponents:", "gitlab-overrides", "attributes.pod-overrides"),
         ("editor: true", "editor: true, container-overrides: {}", "gitlab-overrides", "components[0].attributes.container-overrides"),
-        ("{image: i,", "{image: i, dedicatedPod: false,", "gitlab-field", "components[0].container.dedicatedPod"),
+        ("{image: i,", "{image: i, dedicatedPod: true,", "gitlab-field", "components[0].container.dedicatedPod"),
         ("{image: i,", "{image: i, sourceMapping: /x,", "gitlab-field", "components[0].container.sourceMapping"),
         ("{image: i,", "{image: i, mountSources: true,", "gitlab-field", "components[0].container.mountSources"),
+        ("components:", "projects: []\ncomponents:", "gitlab-projects", "projects"),
+        ("components:", "starterProjects: []\ncomponents:", "gitlab-projects", "starterProjects"),
+        ("editor: true", "editor: true, pod-overrides: {}", "gitlab-overrides", "components[0].attributes.pod-overrides"),
+        ("{image: i,", "{image: i, command: [sh],", "gitlab-command", "components[0].container.command"),
+        ("{image: i,", "{image: i, args: [sh],", "gitlab-command", "components[0].container.args"),
+        ("name: data, volume: {}", "name: b, attributes: {overrideCommand: true}, container: {image: i, args: [x]}", "gitlab-command", "components[1].container.args"),
+        ("editor: true", "editor: true, overrideCommand: 'false'", "gitlab-override-command", "components[0].attributes.overrideCommand"),
+        ("editor: true", "editor: true, overrideCommand: null", "gitlab-override-command", "components[0].attributes.overrideCommand"),
+        ("label: Go", "group: {kind: run, isDefault: true}", "gitlab-exec", "commands[0].exec.group"),
+        ("label: Go", "env: [{name: A, value: b}]", "gitlab-exec", "commands[0].exec.env"),
+        ("label: Go", "env: []", "gitlab-exec", "commands[0].exec.env"),
+        ("label: Go", "hotReloadCapable: true", "gitlab-exec", "commands[0].exec.hotReloadCapable"),
+        ("label: Go", "label: GL-go", "gitlab-reserved-name", "commands[0].exec.label"),
+        ("tag: x", "GL_tag: x", "gitlab-reserved-name", "variables.GL_tag"),
+        ("editor: true", "editor: false", "gitlab-editor", "components"),
+        ("name: data, volume: {}", "name: data, attributes: {gl/inject-editor: 'false'}, container: {image: i}", "gitlab-editor", "components[1].attributes"),
+        ("name: data, volume: {}", "name: data, attributes: {gl/inject-editor: 0}, volume: {}", "gitlab-editor", "components[1].attributes"),
+        ("id: init, apply: {component: py}", "id: init, apply: {component: py}}\n  - {id: x, exec: {component: nobody, commandLine: x}", "unknown-component", "commands[2].exec.component"),
+        ("name: web", "name: a-name-longer-than-fifteen", "long-name", "components[0].container.endpoints[0].name"),
+        ("{image: i,", "{image: i, env: [{name: PROJECT_SOURCE, value: x}],", "reserved-env", "components[0].container.env[0].name"),
+        ("postStart", "poststart", "key-case", "events.poststart"),
         ("commands:", "commands:\n  - {id: all, composite: {commands: [go]}}", "gitlab-composite", "commands[0].composite"),
         ("{postStart: [go],", "{postStart: [go], preStop: [go],", "gitlab-event", "events.preStop"),
         ("{postStart: [go],", "{postStart: [go], postStop: [init],", "gitlab-event", "events.postStop"),
@@ -103,3 +124,29 @@ def test_what_gitlab_refuses_twice(old: str, version: str, more: str, found: set
 def test_a_volume_name_of_27_characters_passes() -> None:
     """The limit is 27, not less."""
     assert refusals(parse(GOOD.replace("name: data", f"name: {'d' * 27}")), "gitlab") == ()
+
+
+@pytest.mark.parametrize(
+    ("find", "put"),
+    [
+        ("{image: i,", "{image: i, mountSources: false,"),
+        ("{image: i,", "{image: i, dedicatedPod: false,"),
+        ("{image: i,", "{image: i, command: [], args: [],"),
+        ("editor: true", "editor: 'yes'"),
+        ("editor: true", "editor: true, overrideCommand: true"),
+        (
+            "attributes: {gl/inject-editor: true}\n    container: {image: i,",
+            "attributes: {gl/inject-editor: true, overrideCommand: false}\n    container: {image: i, args: [x],",
+        ),
+        ("name: data, volume: {}", "name: b, container: {image: i, args: [x]}"),
+        ("label: Go", "label: Go, hotReloadCapable: false, workingDir: /x"),
+        ("postStart: [go],", "postStart: [go], preStop: [], postStop: [],"),
+        ("components:", "attributes: {container-overrides: {}}\ncomponents:"),
+        ("editor: true", "editor: true, container-overrides: null, pod-overrides: false"),
+    ],
+)
+def test_what_gitlabs_validator_lets_pass_is_not_refused(find: str, put: str) -> None:
+    """It asks for the value, not for the key, where it does; and a container beside the main one
+    may have a command."""
+    assert find in GOOD
+    assert refusals(parse(GOOD.replace(find, put, 1)), "gitlab") == ()

@@ -42,6 +42,57 @@ def test_a_version_is_found(registry: RegistryFolder, version: str, found: str) 
     assert resolved.text == f"schemaVersion: 2.2.0 # {found}".encode()
 
 
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [
+        ("{version: 1.9.0, default: true}, {version: 1.10.0}", "1.9.0"),
+        ("{version: 1.10.0, default: false}, {version: 0.1.0, default: true}", "0.1.0"),
+        ("{version: 9.9.9, default: true}", "2.0.0-beta"),
+        ("{version: 1.9.0}", "2.0.0-beta"),
+        ("nothing", "2.0.0-beta"),
+    ],
+)
+def test_without_a_version_a_stacks_default_is_meant(
+    registry: RegistryFolder, listed: str, found: str
+) -> None:
+    """`stack.yaml` says which it is, as in the public registry; `latest` is the newest all the
+    same."""
+    (registry.folder / "go/stack.yaml").write_text(f"name: go\nversions: [{listed}]\n")
+    assert registry.resolve(Reference(id="go")).address == f"go/{found}"
+    assert registry.stacks() == [("go", found)]
+    assert registry.resolve(Reference(id="go", version="latest")).address == "go/2.0.0-beta"
+
+
+def test_a_broken_list_of_versions_is_as_none(registry: RegistryFolder) -> None:
+    """The newest is then taken, as without one."""
+    (registry.folder / "go/stack.yaml").write_text("versions: [")
+    assert registry.resolve(Reference(id="go")).address == "go/2.0.0-beta"
+
+
+@pytest.mark.parametrize("below", ["", "stacks"])
+def test_a_stack_of_one_version_lies_in_its_own_folder(
+    registry: RegistryFolder, below: str
+) -> None:
+    """`<id>/devfile.yaml` is found by its id, and by the version that it says it has."""
+    folder = registry.folder / below / "rust"
+    (folder / "docker").mkdir(parents=True)
+    text = "schemaVersion: 2.2.0\nmetadata: {version: 1.2.1}\n"
+    (folder / "devfile.yaml").write_text(text)
+    for version in ("", "latest", "1.2.1"):
+        resolved = registry.resolve(Reference(id="rust", version=version))
+        assert (resolved.address, resolved.text) == ("rust/1.2.1", text.encode())
+    assert _code(registry, Reference(id="rust", version="1.2.0")) == "not-in-registry"
+    assert registry.stacks() == [("go", "2.0.0-beta"), ("rust", "1.2.1")]
+
+
+def test_a_stack_without_any_version_is_found(registry: RegistryFolder) -> None:
+    """It is called by its id alone."""
+    (registry.folder / "rust").mkdir()
+    (registry.folder / "rust/devfile.yaml").write_text("schemaVersion: 2.2.0")
+    assert registry.resolve(Reference(id="rust")).address == "rust"
+    assert _code(registry, Reference(id="rust", version="1.0.0")) == "not-in-registry"
+
+
 def test_a_release_is_newer_than_its_beta(registry: RegistryFolder) -> None:
     """Numbers are compared as numbers, and a suffix comes before the release."""
     folder = registry.folder / "go/2.0.0"
