@@ -171,11 +171,10 @@ class Source:
                 # A word without a dash that is no argument `code` by name is another callable's of
                 # the same name.
                 if "code" in named or "-" in code:
-                    yield (
-                        known.section,
-                        code,
-                        *(_text(given.get(k), constants) for k in ("message", "hint")),
-                    )
+                    message, hint = (_text(given.get(k), constants) for k in ("message", "hint"))
+                    if known.section == CAUSE:  # rows of tables, which are filled in by name
+                        message, hint = (re.sub(r"\{\w+\}", "…", text) for text in (message, hint))
+                    yield known.section, code, message, hint
 
 
 def _fields(node: ast.ClassDef) -> list[str]:

@@ -22,6 +22,7 @@ from moorage.contract import agent as contract
 from moorage.kernel import log
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.proxies import proxy_of
+from moorage.kernel.reaching import why_unreachable
 from moorage.kernel.tasks import Backoff, leaves
 
 _log = log.get(part="agent.connection")
@@ -77,7 +78,7 @@ class Connection:
                     else f"HTTP {status}"
                 )
             except (OSError, TimeoutError, InvalidHandshake, msgspec.DecodeError) as error:
-                self._note(str(error) or type(error).__name__)
+                self._note(await self._why(error))
             except BaseExceptionGroup as group:
                 if (misconfigured := group.subgroup(Misconfigured)) is not None:
                     raise next(leaves(misconfigured)) from None
@@ -90,6 +91,11 @@ class Connection:
                 self.connected = False
                 metrics.CONNECTED.set(0)
             await asyncio.sleep(self._backoff.delay())
+
+    async def _why(self, error: Exception) -> str:
+        if self.connected or self._server.startswith("unix:"):
+            return str(error) or type(error).__name__
+        return await why_unreachable(websocket_url(self._server), error)
 
     def _note(self, problem: str) -> None:
         if problem != self.problem:

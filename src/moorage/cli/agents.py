@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from moorage.cli import output
-from moorage.cli.client import quoted
+from moorage.cli.client import Client, quoted
 from moorage.cli.context import Context, output_option, pass_context, server_options
 from moorage.cli.groups import LazyGroup, command
 from moorage.cli.options import agent_argument
 from moorage.cli.words import since, size
 from moorage.kernel.errors import InvalidInput
 
+ANSWER_SECONDS = 15.0
+"""For which a connected agent may think about settings."""
 ONCE = "These tokens are shown once; `moor agents rotate {name}` makes others."
 
 
@@ -228,11 +231,41 @@ def settings(
 def configure(context: Context, agent: str, file: str, *, version: int | None) -> None:
     """Set an agent's settings. They hold for workspaces that are started from then on."""
     body = {"text": _text(file), "version": version}
+    path = f"/agents/{quoted(agent)}"
     with context.connect() as client:
-        found = client.put(f"/agents/{quoted(agent)}/settings", body)
-    context.tell(found, f"{agent} has version {found['version']} of its settings.")
+        found = client.put(f"{path}/settings", body)
+        found["taken"] = _answer_of_agent(client, path, found)
+    answered = found["taken"]["version"] >= found["version"]
+    refused = found["taken"]["version"] == found["version"]
+    problem = found["taken"]["problem"] if refused else ""
+    if context.as_json:
+        output.show_json(found)
+    elif not problem:
+        when = "" if answered else " The agent takes them when it is connected."
+        output.say(f"{agent} has version {found['version']} of its settings.{when}")
     if not context.as_json:
-        _note_settings(found)
+        _note_settings({**found, "taken": {"version": 0, "problem": ""}})
+    if problem:
+        raise InvalidInput(
+            f"{agent} does not take version {found['version']} of its settings, and goes on as before: {problem}",
+            code="settings-not-taken",
+            field="file",
+            hint=f"Correct them and configure {agent} again; what it takes is bounded where it runs, under [agent].",
+        )
+
+
+def _answer_of_agent(client: Client, path: str, found: dict[str, Any]) -> dict[str, Any]:
+    """What the agent says of the settings, waited for while it is connected: it answers at once,
+    unless it is busy."""
+    taken: dict[str, Any] = found["taken"]
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while taken["version"] < found["version"] and time.monotonic() < deadline:
+        agent = client.get(path)
+        taken = agent["settings"]
+        if not agent["connected"]:
+            break
+        time.sleep(0.1)
+    return taken
 
 
 def _state(agent: dict[str, Any]) -> str:

@@ -11,8 +11,10 @@ import json
 import os
 import socket
 import ssl
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +35,7 @@ from moorage.kernel.home import Home
 UNIX = "unix:"
 SECONDS = 60.0
 """For one answer, while nothing of it comes."""
+CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,8 @@ class Client:
     def close(self) -> None:
         self._connections.close()
 
-    def get(self, path: str, **query: Any) -> Any:
-        return self._ask("GET", path, query=query)
+    def get(self, path: str, *, silence: float = SECONDS, **query: Any) -> Any:
+        return self._ask("GET", path, query=query, silence=silence)
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         return self._ask("POST", path, body=body)
@@ -123,11 +126,20 @@ class Client:
 
     @contextmanager
     def stream(
-        self, path: str, *, silence: float | None = None, **query: Any
+        self,
+        path: str,
+        *,
+        silence: float | None = None,
+        until: float | None = None,
+        **query: Any,
     ) -> Iterator[Iterator[bytes]]:
         """An answer that is read while it comes. It may pause for `silence` seconds; None: for as
-        long as it likes."""
-        with self._answer("GET", path, query=query, silence=silence) as answer:
+        long as it likes. At the moment `until` (of `time.monotonic`) it ends as if the server were
+        gone, also in the middle of a chunk."""
+        with (
+            self._answer("GET", path, query=query, silence=silence) as answer,
+            _cut_off(answer, until),
+        ):
             yield answer.iter_stream()
 
     def workspace(self, wanted: str) -> dict[str, Any]:
@@ -175,8 +187,9 @@ class Client:
         *,
         query: dict[str, Any] | None = None,
         body: dict[str, Any] | None = None,
+        silence: float = SECONDS,
     ) -> Any:
-        with self._answer(method, path, query=query or {}, body=body, silence=SECONDS) as answer:
+        with self._answer(method, path, query=query or {}, body=body, silence=silence) as answer:
             content = answer.read()
         if not content:
             return None
@@ -333,7 +346,35 @@ def _proxy(url: str) -> httpcore.Proxy:
 
 
 def _timeouts(silence: float | None) -> dict[str, float | None]:
-    return {"connect": 5.0, "read": silence, "write": silence, "pool": silence}
+    connect = min(CONNECT_SECONDS, silence) if silence is not None else CONNECT_SECONDS
+    return {"connect": connect, "read": silence, "write": silence, "pool": silence}
+
+
+@contextmanager
+def _cut_off(answer: httpcore.Response, moment: float | None) -> Iterator[None]:
+    """Ends an answer's connection at a moment, whoever waits for it: httpcore's own limits begin
+    anew with each chunk."""
+    if moment is None:
+        yield
+        return
+    connection = answer.extensions["network_stream"].get_extra_info("socket")
+    # Under TLS, too, the connection itself: its TLS must not be touched beside the one who reads.
+    timer = threading.Timer(
+        max(0.0, moment - time.monotonic()),
+        _shut,
+        [connection],
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def _reason(status: int) -> str:

@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Any
 
-from moorage.cli.client import Client
+from moorage.cli.client import SECONDS, Client
 from moorage.contract import ActualState, DesiredState, StageName, StageState
 from moorage.kernel.errors import Conflict, MoorageError, NotFound, Unavailable
 
 Workspace = dict[str, Any]
 """A `Workspace` as the API says it."""
 
+SILENCE = 45.0
+"""Seconds of a connection's silence. The server breaks it every 20: one that is silent for longer
+is dead."""
 PATIENCE = 60.0
 """Seconds for which the server may be away (an upgrade, a restart) before waiting ends."""
 
@@ -63,9 +66,11 @@ def wait(
     else was asked of it meanwhile, `NotFound` when it was deleted, `Unavailable` after `seconds`.
     """
     deadline = time.monotonic() + seconds
+    waits_for = ""
     try:
         for workspace in _changes(client, name, deadline, say):
             show(workspace)
+            waits_for = reason_of(workspace)
             found = verdict(workspace, goal)
             if found is Verdict.REACHED:
                 return workspace
@@ -80,11 +85,21 @@ def wait(
         if goal is DesiredState.TERMINATED:
             return None
         raise
+    why = f" It waits: {waits_for}" if waits_for else ""
     raise Unavailable(
-        f"{name} is not {goal} after {seconds:.0f} s.",
+        f"{name} is not {goal} after {seconds:.0f} s.{why}",
         code="timeout",
         hint=f"It goes on by itself: `moor show {name}`.",
     )
+
+
+def reason_of(workspace: Workspace) -> str:
+    """What it waits for, in words; "" where nobody says: its cause, else the detail of the stage
+    that it is at."""
+    if workspace["cause"]:
+        return str(workspace["cause"]["message"])
+    running = [stage for stage in workspace["stages"] if stage["state"] == StageState.RUNNING]
+    return next((str(stage["detail"]) for stage in running if stage["detail"]), "")
 
 
 def failure(workspace: Workspace) -> MoorageError:
@@ -138,21 +153,26 @@ def _changes(
     heard = time.monotonic()
     while (left := deadline - time.monotonic()) > 0:
         try:
-            for workspace in _one_stream(client, name, left):
+            for workspace in _one_stream(client, name, deadline):
                 heard = time.monotonic()
                 yield workspace
-            client.get(f"/workspaces/{name}")  # a stream that ended may mean that it is gone
+            if (left := deadline - time.monotonic()) > 0:
+                # A stream that ended may mean that it is gone.
+                client.get(f"/workspaces/{name}", silence=min(left, SECONDS))
             heard = time.monotonic()
         except Unavailable as error:
-            if time.monotonic() - heard > PATIENCE:
+            now = time.monotonic()
+            if now >= deadline:  # the silence lasted until then: nobody is to blame
+                return
+            if now - heard > PATIENCE:
                 raise
             say(f"{error.message} Trying again.")
         time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
 
 
-def _one_stream(client: Client, name: str, seconds: float) -> Iterator[Workspace]:
-    # The server breaks its silence every 20 s; a connection that stays silent for longer is dead.
-    with client.stream(f"/workspaces/{name}/events", silence=min(seconds, 45.0)) as chunks:
+def _one_stream(client: Client, name: str, deadline: float) -> Iterator[Workspace]:
+    silence = min(deadline - time.monotonic(), SILENCE)
+    with client.stream(f"/workspaces/{name}/events", silence=silence, until=deadline) as chunks:
         for event, data in events(lines(chunks)):
             if event == "workspace":
                 yield json.loads(data)

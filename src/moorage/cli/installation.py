@@ -116,8 +116,18 @@ def down(context: Context) -> None:
 def status(context: Context) -> None:
     """Say what runs, since when, what died, and whether everything answers (exit code 8 when
     not)."""
+    from moorage.cli import served_status
     from moorage.supervisor import status as supervisor_status
 
+    if (server := served_status.server_beside(context.installation)) is not None:
+        served = served_status.status_of(server, context.installation)
+        if context.as_json:
+            output.show_json(served)
+        else:
+            served_status.show(served)
+        if not served.healthy:
+            raise click.exceptions.Exit(UNHEALTHY)
+        return
     found = supervisor_status.status(context.installation)
     if context.as_json:
         output.show_json(found)

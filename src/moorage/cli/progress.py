@@ -3,6 +3,7 @@ programme."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from moorage.cli import output
-from moorage.cli.following import Workspace
+from moorage.cli.following import Workspace, reason_of
 from moorage.contract import Stage
 from moorage.wording import StageLine, duration, stage_lines
 
@@ -52,8 +53,8 @@ def stages(*, as_json: bool) -> Iterator[Progress]:
 
 
 class Printed:
-    """One line for each stage that has ended, and for each new cause, in the order in which that
-    happens."""
+    """One line for each stage that has ended, and for each new reason to wait, in the order in
+    which that happens."""
 
     def __init__(self, print_line: Callable[[str], None]) -> None:
         self._print = print_line
@@ -67,9 +68,13 @@ class Printed:
                     (line.name, line.state),
                     f"{line.title:<20}{line.said:<10}{taken:>8}  {line.detail}".rstrip(),
                 )
-        cause = workspace["cause"]
-        if cause and workspace["state"] != "Failed":
-            self._once(("cause", cause["message"]), f"waits: {cause['message']}")
+        self.show_reason(workspace)
+
+    def show_reason(self, workspace: Workspace) -> None:
+        """Prints what it waits for, alone."""
+        if workspace["state"] != "Failed" and (reason := reason_of(workspace)):
+            # How far a download is is no new reason.
+            self._once(("waits", re.sub(r"[\d.,]+ ?([kMGT]?B|%)?", "", reason)), f"waits: {reason}")
 
     def say(self, text: str) -> None:
         self._once(("said", text), text)

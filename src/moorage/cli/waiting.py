@@ -11,7 +11,7 @@ from moorage.cli import output
 from moorage.cli.client import Client
 from moorage.cli.context import Context
 from moorage.cli.following import wait
-from moorage.cli.progress import stages
+from moorage.cli.progress import Printed, stages
 from moorage.cli.words import state_word
 from moorage.contract import DesiredState
 from moorage.kernel.errors import MoorageError
@@ -77,9 +77,18 @@ def wait_ended(
     try:
         if context.as_json:
             return wait(client, workspace["name"], goal, seconds=seconds)
-        with output.console(error=True).status(
-            f"{workspace['title']}: {state_word(workspace)} …"
-        ) as shown:
+        console = output.console(error=True)
+        if not console.is_terminal:
+            printed = Printed(output.note)
+            return wait(
+                client,
+                workspace["name"],
+                goal,
+                seconds=seconds,
+                show=printed.show_reason,
+                say=printed.say,
+            )
+        with console.status(f"{workspace['title']}: {state_word(workspace)} …") as shown:
             return wait(
                 client,
                 workspace["name"],

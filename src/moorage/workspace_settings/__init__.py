@@ -22,7 +22,7 @@ from moorage.workspace_settings.model import (
     Toleration,
 )
 from moorage.workspace_settings.reading import decode, encode, parse
-from moorage.workspace_settings.writing import complete, left_aside, without_effect
+from moorage.workspace_settings.writing import complete, left_aside, sooner_ended, without_effect
 
 __all__ = [
     "AgentConfiguration",
@@ -41,5 +41,6 @@ __all__ = [
     "encode",
     "left_aside",
     "parse",
+    "sooner_ended",
     "without_effect",
 ]

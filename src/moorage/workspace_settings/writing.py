@@ -52,6 +52,32 @@ def left_aside(settings: AgentConfiguration) -> list[str]:
     return [*found, *(f"gitlab_workspaces_proxy.{name}" for name in ways)]
 
 
+def sooner_ended(before: RemoteDevelopment, after: RemoteDevelopment) -> list[str]:
+    """In words, what settings end by themselves which the settings before left alone, or ended
+    later."""
+    ends = (
+        ("max_active_hours_before_stop", "workspaces that run are stopped"),
+        (
+            "max_stopped_hours_before_termination",
+            "stopped workspaces are deleted, with their files,",
+        ),
+    )
+    words = []
+    for name, what in ends:
+        earlier, now = getattr(before, name), getattr(after, name)
+        if now and (not earlier or now < earlier):
+            words.append(
+                f"from this version on, {what} after {_hours(now)} (before: {_hours(earlier)}); "
+                f"{name}: 0 means never"
+            )
+    return words
+
+
+def _hours(count: int) -> str:
+    days = f" ({count / 24:g} days)" if count >= 48 and count % 24 == 0 else ""
+    return f"{count} hours{days}" if count else "never"
+
+
 def without_effect(settings: RemoteDevelopment, runtime: str) -> list[str]:
     """Names of what is set but has no effect there; `runtime` as agents say it in their `Hello`."""
     if runtime not in ("docker", "podman"):

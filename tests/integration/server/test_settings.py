@@ -69,6 +69,12 @@ async def test_the_agent_of_one_machine_ends_nothing(server: Server) -> None:
         0,
     )
     assert effective["workspaces_quota"] == -1
+    assert found["warnings"] == []
+    own = (await put(server, "remote_development: {workspaces_quota: 3}")).json()
+    words = "\n".join(own["warnings"])
+    assert "stopped after 36 hours (before: never)" in words
+    assert "deleted, with their files, after 744 hours (31 days) (before: never)" in words
+    assert (await settings(server))["warnings"] == own["warnings"]
 
 
 async def test_what_is_too_long_or_no_version(sqlite_server: Server) -> None:
@@ -165,7 +171,8 @@ async def test_settings_that_are_none(
 
 async def test_what_docker_leaves_aside_is_said(sqlite_server: Server) -> None:
     """Once it is known that the agent is one of Docker."""
-    text = "remote_development: {node_selector: {disk: ssd}, labels: {a: b}}"
+    never = "max_active_hours_before_stop: 0, max_stopped_hours_before_termination: 0"
+    text = f"remote_development: {{node_selector: {{disk: ssd}}, labels: {{a: b}}, {never}}}"
     assert (await put(sqlite_server, text)).json()["warnings"] == []
     async with connected(sqlite_server):
         assert (await settings(sqlite_server))["warnings"] == [

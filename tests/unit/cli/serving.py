@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-Answer = tuple[int, str, bytes]
-"""Status, media type, body."""
+Answer = tuple[int, str, bytes | Iterable[bytes]]
+"""Status, media type, body: whole, or as it comes until the connection ends."""
 Respond = Callable[[str, str, Any], Answer]
 """Method, path with query, decoded JSON body or None."""
 
@@ -57,10 +58,13 @@ class _Handler(BaseHTTPRequestHandler):
         status, kind, content = self.server.respond(self.command, self.path, body)
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
         self.send_header("Connection", "close")
+        if isinstance(content, bytes):
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            for chunk in [content] if isinstance(content, bytes) else content:
+                self.wfile.write(chunk)
         self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - the library's names

@@ -191,6 +191,49 @@ def test_settings_are_set_from_a_file_or_standard_input(
     assert (missing.returncode, "cannot be read" in missing.stderr) == (2, True)
 
 
+def configured(server: Server, *answers: dict[str, Any]) -> None:
+    """Answers a change of the settings with what the agent had said before it, and each question
+    for the agent with the next of these."""
+    left = list(answers)
+
+    def respond(method: str, _path: str, _body: Any) -> Answer:
+        if method == "PUT":
+            return as_json(settings(taken={"version": 3, "problem": ""}))
+        return as_json(agent(**(left.pop(0) if len(left) > 1 else left[0])))
+
+    server.respond = respond
+
+
+@pytest.mark.parametrize("as_programme", [False, True])
+def test_settings_that_the_agent_refuses(home: Path, server: Server, as_programme: bool) -> None:
+    """The command waits for the agent's answer; that it refuses is an error, with its words, and
+    what it goes on with."""
+    words = "This agent allows no privilege escalation."
+    configured(
+        server,
+        {"settings": {"version": 3, "problem": ""}},
+        {"settings": {"version": 4, "problem": words}},
+    )
+    options = ["-o", "json"] if as_programme else []
+    done = moor(home, "agents", "configure", "far", "-", *options, text=TEXT)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "goes on as before" in done.stderr
+    if as_programme:
+        assert json.loads(done.stdout)["taken"] == {"version": 4, "problem": words}
+    else:
+        assert done.stdout == ""
+
+
+def test_settings_for_an_agent_that_is_away(home: Path, server: Server) -> None:
+    """Nobody waits for an agent that is not connected: it takes them later, and that is said."""
+    configured(server, {"connected": False, "settings": {"version": 3, "problem": "Old words."}})
+    done = moor(home, "agents", "configure", "far", "-", text=TEXT)
+    assert done.returncode == 0, done.stderr
+    assert "takes them when it is connected" in done.stdout
+    assert "Old words" not in done.stderr
+
+
 def test_a_line_at_fault_is_said(home: Path, server: Server) -> None:
     """The server's refusal reaches whoever wrote the file, with exit code 2."""
     words = "The agent's settings are not usable (settings of far, line 2, storage): there is no setting x."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -151,6 +153,35 @@ def test_waiting_has_a_limit(server: Server, client: Client) -> None:
     with pytest.raises(Unavailable, match="moor show") as late:
         wait(client, NAME, RUNNING, seconds=0.3)
     assert late.value.code == "timeout"
+
+
+def endless(state: dict[str, Any], pause: float) -> Iterator[bytes]:
+    """A stream that tells a state once, and then only that it lives."""
+    yield f"event: workspace\ndata: {json.dumps(state)}\n\n".encode()
+    for _ in range(int(60 / pause)):
+        time.sleep(pause)
+        yield b": still here\n\n"
+
+
+@pytest.mark.parametrize("pause", [0.05, 30.0])
+def test_the_limit_holds_while_a_stream_lives(server: Server, client: Client, pause: float) -> None:
+    """Waiting ends at its time while the server goes on telling that nothing changes, or is silent.
+    What the workspace waits for is said; the server is not blamed, nor asked again and again."""
+    detail = "No node of the cluster has enough memory left for this workspace."
+    waits = workspace(state="Starting", stages=stages(received="done", containers="running"))
+    waits["stages"] = [
+        {**each, "detail": detail} if each["state"] == "running" else each
+        for each in waits["stages"]
+    ]
+    server.respond = lambda *_: (200, "text/event-stream", endless(waits, pause))
+    said = list[str]()
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="enough memory") as late:
+        wait(client, NAME, RUNNING, seconds=0.6, say=said.append)
+    assert late.value.code == "timeout"
+    assert 0.6 <= time.monotonic() - began < 5
+    assert said == []
+    assert len(server.asked) == 1
 
 
 def test_deleted_is_the_goal_or_an_error(server: Server, client: Client) -> None:

@@ -112,11 +112,15 @@ def test_sizes(count: float, text: str) -> None:
 
 
 def test_progress_without_a_terminal() -> None:
-    """One line for each stage that ends, once; what it waits for, once."""
+    """One line for each stage that ends, once; what it waits for, once, also where only the detail
+    of a stage says it; how far a download is makes no new line."""
     lines: list[str] = []
     printed = Printed(lines.append)
     done = stage("image", "done", started_at=10.0, finished_at=12.5, duration=2.5)
     printed.show(workspace(state="Starting", stages=[stage("queued", "running", started_at=9.0)]))
+    for detail in ("Pulling x: 1.5 MB of 40 MB", "Pulling x: 12 MB of 40 MB", "No node has room."):
+        running = stage("image", "running", started_at=9.0, detail=detail)
+        printed.show(workspace(state="Starting", stages=[running]))
     printed.show(workspace(state="Starting", stages=[done], cause=cause("Waits for space.")))
     printed.show(workspace(state="Starting", stages=[done], cause=cause("Waits for space.")))
     printed.show(
@@ -132,6 +136,8 @@ def test_progress_without_a_terminal() -> None:
     printed.say("Away. Trying again.")
     shape = [re.sub(r" {2,}", "  ", line) for line in lines]
     assert shape == [
+        "waits: Pulling x: 1.5 MB of 40 MB",
+        "waits: No node has room.",
         "Image  done  2.5 s",
         "waits: Waits for space.",
         "Clone  failed  1.0 s  refused",

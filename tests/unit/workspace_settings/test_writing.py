@@ -12,6 +12,7 @@ from moorage.workspace_settings import (
     complete,
     left_aside,
     parse,
+    sooner_ended,
     without_effect,
 )
 
@@ -86,3 +87,30 @@ def test_what_has_no_effect(runtime: str, text: str, idle: list[str]) -> None:
     """On Docker and Podman, what only a cluster can do; a default that stands there unchanged is no
     wish."""
     assert without_effect(parse(text).remote_development, runtime) == idle
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("0", "", ["stopped after 36 hours (before: never)", "deleted, with their files, after 744 hours (31 days) (before: never)"]),
+        ("0", "0", []),
+        ("", "", []),
+        ("", "0", []),
+        ("48", "24", ["stopped after 24 hours (before: 48 hours (2 days))", "after 24 hours"]),
+        ("24", "48", []),
+    ],
+)  # fmt: skip
+def test_what_ends_sooner_is_said(before: str, after: str, words: list[str]) -> None:
+    """Settings that say nothing of an end bring the default's: where there was none before, or a
+    later one, that is said."""
+    names = ("max_active_hours_before_stop", "max_stopped_hours_before_termination")
+
+    def settings(hours: str) -> RemoteDevelopment:
+        text = "".join(f"  {name}: {hours}\n" for name in names) if hours else "  labels: {}\n"
+        return parse(f"remote_development:\n{text}").remote_development
+
+    said = sooner_ended(settings(before), settings(after))
+    assert len(said) == len(words)
+    for sentence, expected, name in zip(said, words, names, strict=False):
+        assert expected in sentence
+        assert f"{name}: 0 means never" in sentence

@@ -30,10 +30,14 @@ from moorage.agent.causes.images import (
     tools_image,
     wrong_architecture,
 )
+from moorage.agent.causes.places import DOCKER, KUBERNETES, Place
 from moorage.agent.causes.verdict import DETAIL_LIMIT, Verdict, no_space
 
 __all__ = [
     "DETAIL_LIMIT",
+    "DOCKER",
+    "KUBERNETES",
+    "Place",
     "Verdict",
     "ca_bundle",
     "clone_timeout",

@@ -13,6 +13,19 @@ from moorage.agent.causes.verdict import (
     no_watchers,
 )
 
+_PASSING = (
+    "is ambiguous",
+    "context deadline exceeded",
+    "is reserved for",
+    "name .* (is )?already in use",
+    "timed out",
+    "(secret|configmap) .*not found",
+    "server is busy",
+    "ttrpc: closed",
+    "transport is closing",
+)
+"""Words of an engine that could not do something yet."""
+
 
 def engine_unreachable(host: str, detail: str) -> Verdict:
     hint = "Start the engine, or set docker_host under [agent]; the agent goes on trying."
@@ -60,7 +73,7 @@ def of_engine(doing: str, status: int, message: str) -> Verdict:
         return wrong_architecture("", "", message)
     if (verdict := _of_devfile(message)) is not None:
         return verdict
-    final = status == 400 and not matches(message, "is ambiguous")
+    final = status == 400 and not matches(message, *_PASSING)
     return Verdict(
         make_cause(
             "engine-refused",
@@ -88,7 +101,8 @@ def _of_devfile(message: str) -> Verdict | None:
         )
     if matches(
         message,
-        r"executable file not found|no such file or directory: unknown|stat .* no such file",
+        r"executable file .{0,300}not found|no such file or directory: unknown|stat .* no such file"
+        r"|open executable: no such file",
     ):
         return Verdict(
             make_cause(
@@ -99,7 +113,12 @@ def _of_devfile(message: str) -> Verdict | None:
             ),
             True,
         )
-    if matches(message, "permission denied: unknown"):
+    if matches(
+        message,
+        "permission denied: unknown",
+        r"exec: .{0,300}: permission denied",
+        "open executable: permission denied",
+    ):
         return Verdict(
             make_cause(
                 "command-not-executable",

@@ -80,7 +80,7 @@ async def rotate_token(
     async with core.database.write() as session:
         agent = await agent_named(session, actor, name)
         workspaces = await workspaces_on(core, session, agent)
-        _refuse_local(agent, "get another token")
+        _refuse_local(core, agent, "get another token")
         if tokens.agent is not None:
             agent.fingerprint, agent.revoked = fingerprint(tokens.agent), False
         if tokens.gateway is not None:
@@ -98,7 +98,7 @@ async def revoke_token(core: Core, actor: Person, name: str) -> schemas.Agent:
     async with core.database.write() as session:
         agent = await agent_named(session, actor, name)
         workspaces = await workspaces_on(core, session, agent)
-        _refuse_local(agent, "lose its token")
+        _refuse_local(core, agent, "lose its token")
         gateway = await _gateway_of(session, agent, core.clock.now())
         for row in (agent, gateway):
             row.fingerprint, row.revoked = fingerprint(new_secret()), True
@@ -129,7 +129,7 @@ async def remove_agent(core: Core, actor: Person, name: str) -> None:
     async with core.database.write() as session:
         agent = await agent_named(session, actor, name, lock=True)
         workspaces = await workspaces_on(core, session, agent)
-        _refuse_local(agent, "be removed")
+        _refuse_local(core, agent, "be removed")
         if workspaces:
             number = f"{workspaces} workspaces are" if workspaces > 1 else "One workspace is"
             raise Conflict(
@@ -249,14 +249,22 @@ def _announce_token(session: AsyncSession, agent: Agent) -> None:
     announce(session, AgentChanged(agent=str(agent.id)))
 
 
-def _refuse_local(agent: Agent, what: str) -> None:
-    if agent.name == LOCAL:
+def _refuse_local(core: Core, agent: Agent, what: str) -> None:
+    if agent.name != LOCAL:
+        return
+    if core.settings.listen:  # no supervisor's: a chart's, or one that is run by hand
         raise Conflict(
-            f"The agent {LOCAL} is the one of `moor up`, and cannot {what} from here.",
+            f"The agent {LOCAL} came with this server, and cannot {what} from here.",
             code="agent-local",
-            hint="Its token is the file secrets/agent-token in the state folder of the server, the gateway's is "
-            "secrets/gateway-token: put others there and restart server, agent and gateway.",
+            hint="Its token is agent-token, the gateway's is gateway-token, where this server has its secrets: of a chart's "
+            'release, in the Secret <release>-secrets (docs/helm.md, "Other tokens").',
         )
+    raise Conflict(
+        f"The agent {LOCAL} is the one of `moor up`, and cannot {what} from here.",
+        code="agent-local",
+        hint="Its token is the file secrets/agent-token in the state folder of the server, the gateway's is "
+        "secrets/gateway-token: put others there and restart server, agent and gateway.",
+    )
 
 
 def _answer(

@@ -62,7 +62,8 @@ async def get_settings(
                     code="settings-version-not-found",
                     hint=f"The newest is {_number(newest)}.",
                 )
-    return await asyncio.to_thread(_as_settings, agent, row, _number(newest))
+        before = await _version_before(session, row)
+    return await asyncio.to_thread(_as_settings, agent, row, _number(newest), before)
 
 
 async def list_versions(core: Core, actor: Person, name: str) -> list[schemas.SettingsVersion]:
@@ -108,9 +109,10 @@ async def set_settings(
             if newest is None or newest.text != text:
                 newest = await _add(session, actor, agent, newest, text, now=core.clock.now())
                 await session.flush()
+            before = await _version_before(session, newest)
     except IntegrityError as error:
         raise _changed(name, (version or 0) + 1) from error
-    return await asyncio.to_thread(_as_settings, agent, newest, newest.version)
+    return await asyncio.to_thread(_as_settings, agent, newest, newest.version, before)
 
 
 async def take_file(core: Core, agent_id: int, text: str | None) -> None:
@@ -239,9 +241,21 @@ def _changed(name: str, newest: int) -> Conflict:
     )
 
 
+async def _version_before(
+    session: AsyncSession, row: AgentSettingsVersion | None
+) -> AgentSettingsVersion | None:
+    if row is None:
+        return None
+    return await session.get(AgentSettingsVersion, (row.agent_id, row.version - 1))
+
+
 def _as_settings(
-    agent: models.Agent, row: AgentSettingsVersion | None, newest: int
+    agent: models.Agent,
+    row: AgentSettingsVersion | None,
+    newest: int,
+    before: AgentSettingsVersion | None,
 ) -> schemas.WorkspaceSettings:
+    """`before`: the version before that of `row`, while it is kept."""
     text = row.text if row is not None else ""
     warnings = []
     try:
@@ -251,6 +265,9 @@ def _as_settings(
         warnings += [
             f"has no effect in Moorage: {name}" for name in workspace_settings.left_aside(parsed)
         ]
+        former = understood(before.text) if before is not None else None
+        if former is not None:
+            warnings += workspace_settings.sooner_ended(former, parsed.remote_development)
         warnings += [f"has no effect on {agent.runtime.capitalize()}: {name}" for name in idle]
     except InvalidInput as error:  # written by another version of Moorage
         effective = ""

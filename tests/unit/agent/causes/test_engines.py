@@ -17,6 +17,17 @@ ENGINES = [
     (409, "cannot join network of a non running container: w.sandbox", "network-gone", False),
     (400, "namespace path: lstat /proc/1/ns/net: no such file or directory: unknown", "network-gone", False),
     (400, "network w is ambiguous (2 matches found on name)", "engine-refused", False),
+    # containerd and CRI-O, by a kubelet
+    (400, 'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start '
+     'container process: exec: "nope": executable file not found in $PATH: unknown', "command-not-found", True),
+    (400, "container create failed: executable file `nope` not found in $PATH: No such file or directory", "command-not-found", True),
+    (400, "container create failed: open executable: Permission denied", "command-not-executable", True),
+    (400, 'OCI runtime create failed: runc create failed: unable to start container process: exec: "/data": permission denied', "command-not-executable", True),
+    (400, "exec container process `/bin/app`: Exec format error", "wrong-architecture", True),
+    (400, "context deadline exceeded", "engine-refused", False),
+    (400, 'failed to reserve container name "main_x_0": name "main_x_0" is reserved for "abc"', "engine-refused", False),
+    (400, "the container name \"k8s_main\" is already in use by abc. You have to remove that container", "engine-refused", False),
+    (400, 'secret "env-py" not found', "engine-refused", False),
     (500, "driver failed programming external connectivity", "engine-refused", False),
 ]  # fmt: skip
 

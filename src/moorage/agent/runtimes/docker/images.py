@@ -58,7 +58,9 @@ class Images:
         try:
             found = await self.find(reference)
         except EngineError as error:  # the engine refuses what is no image's name
-            raise _fault(causes.of_pull(reference, error.status, error.message)) from error
+            raise _fault(
+                causes.of_pull(reference, error.status, error.message, causes.DOCKER)
+            ) from error
         if found is not None:
             return found
         if not own:
@@ -73,7 +75,9 @@ class Images:
                 found = await self.find(reference)
         self._pulling.pop(reference, None)
         if found is None:
-            raise _fault(causes.of_pull(reference, 404, "it was pulled, and is not there"))
+            raise _fault(
+                causes.of_pull(reference, 404, "it was pulled, and is not there", causes.DOCKER)
+            )
         return found
 
     async def _pull_patiently(self, reference: str, on_progress: Callable[[str], None]) -> None:
@@ -84,7 +88,7 @@ class Images:
             except TimeoutError as error:
                 raise _fault(causes.pull_timeout(reference, self._timeout)) from error
             except EngineError as error:
-                verdict = causes.of_pull(reference, error.status, error.message)
+                verdict = causes.of_pull(reference, error.status, error.message, causes.DOCKER)
                 if verdict.final or attempt == TRIES:
                     raise RuntimeFault(verdict.cause, final=True) from error
                 on_progress(f"{verdict.cause.message} Trying again.")
@@ -139,7 +143,7 @@ def _parsed(reference: str) -> ImageReference:
     request to the engine."""
     found = parse_image(reference)
     if found is None:
-        raise _fault(causes.of_pull(reference, 400, "invalid reference format"))
+        raise _fault(causes.of_pull(reference, 400, "invalid reference format", causes.DOCKER))
     return found
 
 

@@ -80,7 +80,7 @@ class SharedVolumes:
         except RuntimeFault as fault:
             if fault.cause.code.startswith("engine-"):
                 raise
-            verdict = causes.tools_image(reference, fault.cause)
+            verdict = causes.tools_image(reference, fault.cause, causes.DOCKER)
             raise RuntimeFault(verdict.cause, final=verdict.final) from fault
         volume = f"moorage-tools-{image.id.removeprefix('sha256:')[:12]}"
         if volume not in self._whole:

@@ -149,7 +149,7 @@ class MemoryRuntime:
         spec = desired.spec
         for container in (*spec.init_containers, *spec.containers):
             if container.image in self.engine.missing_images:
-                verdict = causes.of_pull(container.image, 404, "manifest unknown")
+                verdict = causes.of_pull(container.image, 404, "manifest unknown", causes.DOCKER)
                 raise RuntimeFault(verdict.cause, final=True)
         found = self.engine.workspaces.setdefault(desired.name, MemoryWorkspace())
         if fresh or found.made_for is None or digest_of(found.made_for.spec) != digest_of(spec):

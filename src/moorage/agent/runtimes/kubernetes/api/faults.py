@@ -13,6 +13,40 @@ from moorage.contract import Cause
 from moorage.kernel.errors import MoorageError, NotFound
 from moorage.kernel.tasks import leaves
 
+_OWN_WORDS = "The policy's own words are below; the cluster's administrator can say more."
+_POLICY = "A policy of the cluster ({0}) does not allow this workspace."
+_REFUSALS = (
+    (
+        "violates PodSecurity|unable to validate against any (?:pod security policy|security context constraint)"
+        "|PodSecurityPolicy: unable to admit pod",
+        "The cluster's Pod Security does not allow this workspace.",
+        "The agent's settings (allow_privilege_escalation, runtime class) ask for more than the namespace may have.",
+    ),
+    (r'admission webhook "([^"]+)" denied the request', _POLICY, _OWN_WORDS),
+    (r"ValidatingAdmissionPolicy '([^']+)'", _POLICY, _OWN_WORDS),
+    (
+        "no PriorityClass with name",
+        "The cluster does not have the priority class that the agent's settings name.",
+        "Correct priority_class in the agent's settings.",
+    ),
+    (
+        "RuntimeClass.*not found|runtimeclass.*not found",
+        "The cluster does not have the runtime class that the agent's settings name.",
+        "Correct default_runtime_class in the agent's settings.",
+    ),
+    (
+        r"(?:maximum|minimum) [\w.-]+ usage per (?:Container|Pod)|limit to request ratio per",
+        "The namespace's LimitRange does not allow what this workspace asks for.",
+        "Ask for what it allows in the devfile, or change it; its own words are below.",
+    ),
+    (
+        "failed quota: .*must specify",
+        "A quota of the namespace asks for requests or limits, which a container of this workspace has not.",
+        "Set default_resources_per_workspace_container in the agent's settings.",
+    ),
+)
+"""Pattern of the API server's words, what they mean, and what to do."""
+
 
 @contextmanager
 def faults(doing: str) -> Iterator[None]:
@@ -46,21 +80,11 @@ def cause_of(error: MoorageError) -> Cause:
 
 def refused(message: str) -> Verdict:
     """Explains why validation, a policy or a webhook did not let an object pass."""
-    if "violates PodSecurity" in message:
-        text = "The cluster's Pod Security does not allow this workspace."
-        hint = "The agent's settings (allow_privilege_escalation, runtime class) ask for more than the namespace may have."
-    elif found := re.search(r'admission webhook "([^"]+)" denied the request', message):
-        text = f"A policy of the cluster ({found[1]}) does not allow this workspace."
-        hint = "The policy's own words are below; the cluster's administrator can say more."
-    elif "no PriorityClass with name" in message:
-        text = "The cluster does not have the priority class that the agent's settings name."
-        hint = "Correct priority_class in the agent's settings."
-    elif "RuntimeClass" in message and "not found" in message:
-        text = "The cluster does not have the runtime class that the agent's settings name."
-        hint = "Correct default_runtime_class in the agent's settings."
-    else:
-        text = "The cluster refuses an object of this workspace."
-        hint = "Its own words are below."
+    text, hint = "The cluster refuses an object of this workspace.", "Its own words are below."
+    for pattern, meaning, remedy in _REFUSALS:
+        if found := re.search(pattern, message):
+            text, hint = meaning.format(*found.groups()), remedy
+            break
     return Verdict(Cause(code="admission-refused", message=text, detail=message, hint=hint), True)
 
 

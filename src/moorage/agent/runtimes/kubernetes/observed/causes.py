@@ -4,6 +4,7 @@ is in `agent.causes`."""
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from moorage.agent import causes
 from moorage.agent.causes import Verdict
@@ -25,38 +26,80 @@ _RESOURCES = {
 }
 
 
+class ObstacleCause(NamedTuple):
+    """Why a node may not take a pod for which it has room."""
+
+    code: str
+    pattern: str
+    """In the scheduler's words, which count the nodes that it holds for."""
+    message: str
+    hint: str
+
+
+OBSTACLES = (
+    ObstacleCause(
+        "volume-elsewhere",
+        r"volume node affinity conflict|no available volume zone|didn't find available persistent",
+        "The workspace's volume is where no node may take the workspace now.",
+        "The volume is bound to a node or a zone (`kubectl describe pv`): there a node has to be ready, "
+        "with room, and allowed by the agent's settings.",
+    ),
+    ObstacleCause(
+        "nodes-cordoned",
+        r"were unschedulable|node\.kubernetes\.io/unschedulable",
+        "No node of the cluster takes new pods: they are cordoned, as for maintenance.",
+        "The workspace starts once a node is open again (`kubectl get nodes`, `kubectl uncordon NODE`).",
+    ),
+    ObstacleCause(
+        "nodes-not-ready",
+        r"were not ready|node\.kubernetes\.io/(not-ready|unreachable|network-unavailable)"
+        r"|node\.cloudprovider\.kubernetes\.io/(uninitialized|shutdown)",
+        "No node of the cluster that could take this workspace is ready.",
+        "`kubectl describe nodes` says why they are not ready.",
+    ),
+    ObstacleCause(
+        "nodes-under-pressure",
+        r"node\.kubernetes\.io/(disk|memory|pid)-pressure|(disk|memory|pid) ?pressure",
+        "No node of the cluster takes this workspace: they run short of disk space, memory or processes.",
+        "`kubectl describe nodes` says of what; stop a workspace, or make room there.",
+    ),
+    ObstacleCause(
+        "no-suitable-node",
+        r"didn't match (Pod's )?node (affinity|selector)|didn't match node selector|had (untolerated )?taint(?! \{node\.)"
+        r"|didn't match pod (anti-)?affinity|didn't have free ports|exceed max volume count|didn't match ",
+        "No node of the cluster may take this workspace.",
+        "Node selector, tolerations and affinity of the agent's settings rule nodes out.",
+    ),
+)
+
+
 def unschedulable(message: str, *, scaling: str = "", not_scaling: str = "") -> Verdict:
     """Explains the scheduler's words (`0/3 nodes are available: 3 Insufficient cpu.`). `scaling`:
     an autoscaler's, if it acts; `not_scaling`: its reason not to."""
+    if "unbound immediate PersistentVolumeClaims" in message or "persistentvolumeclaim" in (
+        message.lower()
+    ):
+        return volume_pending("", message)
     short = [
         _RESOURCES.get(name, (name, ""))
         for name in dict.fromkeys(re.findall(r"Insufficient ([\w./-]+?)[.,;]?(?=\s|$)", message))
     ]
     if "Too many pods" in message:
         short.append(_RESOURCES["pods"])
-    if (
-        "unbound immediate PersistentVolumeClaims" in message
-        or "persistentvolumeclaim" in message.lower()
-    ):
-        return volume_pending("", message)
+    obstacles = [row for row in OBSTACLES if re.search(row.pattern, message)]
+    hints = [row.hint for row in obstacles]
     if short:
         what = " and ".join(name for name, _ in short)
-        fields = [field for _, field in short if field]
         text = f"No node of the cluster has enough {what} left for this workspace."
-        hint = (
-            f"Ask for less ({', '.join(fields)} in the devfile), or stop another workspace."
-            if fields
-            else ""
-        )
+        if fields := [field for _, field in short if field]:
+            asked = ", ".join(fields)
+            hints.insert(0, f"Ask for less ({asked} in the devfile), or stop another workspace.")
         code = "insufficient-" + "-".join(name.lower().replace(" ", "-") for name, _ in short[:1])
-    elif re.search(r"node\(s\) (didn't match|had|were) ", message):
-        text = "No node of the cluster may take this workspace."
-        hint = (
-            "Node selector, tolerations and affinity of the agent's settings rule all of them out."
-        )
-        code = "no-suitable-node"
+    elif obstacles:
+        code, text = obstacles[0].code, obstacles[0].message
     else:
-        text, hint, code = "The cluster has no node for this workspace yet.", "", "unschedulable"
+        text, code = "The cluster has no node for this workspace yet.", "unschedulable"
+    hint = " ".join(hints)
     if scaling:
         text += (
             f" A node is being added, which usually takes about {AUTOSCALER_SECONDS // 60} minutes."
@@ -128,14 +171,13 @@ def pod_refused(message: str) -> Verdict:
     it may."""
     if "exceeded quota" in message:
         asked = re.search(r"requested: ([^,]+(?:,[^,:]+=[^,]+)*)", message)
+        what = f"It asks for {asked[1]}, Moorage's own container included. " if asked else ""
         return Verdict(
             Cause(
                 code="quota-exceeded",
                 message="The workspace asks for more than its namespace's quota allows.",
                 detail=message,
-                hint=f"It asks for {asked[1]}; ask for less in the devfile, or raise max_resources_per_workspace."
-                if asked
-                else "Ask for less in the devfile, or raise max_resources_per_workspace.",
+                hint=f"{what}Ask for less in the devfile, or raise max_resources_per_workspace in the agent's settings.",
             ),
             True,
         )
@@ -164,14 +206,14 @@ def node_not_answering(node: str, message: str = "") -> Cause:
 
 
 def image(name: str, reason: str, message: str) -> Verdict:
-    """Explains why a container waits for its image."""
+    """Explains why a container waits for its image. `reason`: the kubelet's word for it."""
     if reason == "InvalidImageName":
-        return causes.of_pull(name, 0, f"invalid reference format: {message}")
-    if re.search(
-        r"failed to resolve reference .*: not found|: not found$|code = NotFound", message
-    ):
-        return causes.of_pull(name, 404, message)
-    return causes.of_pull(name, 0, message)
+        message = f"invalid reference format: {message}"
+    elif reason == "ErrImageNeverPull":
+        return causes.of_pull(name, 404, message, causes.KUBERNETES)
+    elif reason == "SignatureValidationFailed":
+        message = f"{reason}: {message}"
+    return causes.of_pull(name, 0, message, causes.KUBERNETES)
 
 
 def given_up(reason: str, message: str) -> Cause:

@@ -39,9 +39,11 @@ _CANNOT_START = frozenset(
         "ContainerCannotRun",
     }
 )
-IMAGE_REASONS = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+PULL_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "SignatureValidationFailed"}
 )
+"""The kubelet's words for a pull that failed; only the one for its waiting has no answer in it."""
+IMAGE_REASONS = PULL_REASONS | {"InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +242,16 @@ def number(text: str | None) -> int:
     return int(text) if text and text.isdigit() else 0
 
 
+def not_begun(status: ContainerStatus) -> causes.Verdict | None:
+    """Explains why the node could not make a container, or begin with it; None: it did not say so.
+    One that is not final it tries again by itself."""
+    if status.running is not None or status.waiting.reason not in _CANNOT_START:
+        return None
+    name = "sandbox" if status.name == SANDBOX else status.name
+    words = status.waiting.message or status.waiting.reason
+    return causes.of_engine(f"starting container {name}", 400, words)
+
+
 def _container(status: ContainerStatus, role: Role, pod: Pod, facts: Facts) -> ObservedContainer:
     name = "sandbox" if role == "sandbox" else status.name
     observed = ObservedContainer(
@@ -255,9 +267,8 @@ def _container(status: ContainerStatus, role: Role, pod: Pod, facts: Facts) -> O
         )
     if (ended := status.ended) is not None:
         return _ended(observed, ended, run_key(pod, status), facts, ending=is_ending(pod))
-    if status.waiting.reason in _CANNOT_START:
-        words = status.waiting.message or status.waiting.reason
-        verdict = causes.of_engine(f"starting container {name}", 400, words)
+    verdict = not_begun(status)
+    if verdict is not None and verdict.final:
         return msgspec.structs.replace(
             observed, state=ContainerState.EXITED, fault=verdict.cause, hopeless=True
         )

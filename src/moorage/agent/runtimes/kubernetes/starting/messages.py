@@ -81,7 +81,7 @@ class MessageReader:
         images = {}
         for status in pod.containers:
             key, waiting = (pod.metadata.uid, status.name), status.waiting
-            if waiting.reason == "ErrImagePull":
+            if waiting.reason in states.PULL_REASONS and waiting.reason != "ImagePullBackOff":
                 self._images[key] = waiting.message
             if waiting.reason in states.IMAGE_REASONS:
                 if key not in self._images and waiting.reason == "ImagePullBackOff":

@@ -195,7 +195,9 @@ class StartProgress(StartState):
             message = at.messages.images.get(status.name) or status.waiting.message
             verdict = causes.image(status.image, status.waiting.reason, message)
             if status.name in states.OURS:
-                verdict = engine_causes.tools_image(status.image, verdict.cause)
+                verdict = engine_causes.tools_image(
+                    status.image, verdict.cause, engine_causes.KUBERNETES
+                )
             if verdict.final or at.now - since > timeouts.pull:
                 self.fail_at(StageName.IMAGE, verdict.cause, at.now)
             else:
@@ -214,6 +216,10 @@ class StartProgress(StartState):
         if not detail and at.messages.stuck:
             verdict = causes.pod_stuck(at.messages.stuck)
             detail = _detail(verdict)
+        if not detail:
+            waits = [found for each in pod.containers if (found := states.not_begun(each))]
+            if passing := next((each for each in waits if not each.final), None):
+                verdict, detail = passing, _detail(passing)
         if verdict is not None and at.now - created > timeouts.schedule:
             self.fail_at(StageName.CONTAINERS, verdict.cause, at.now)
             return

@@ -41,6 +41,42 @@ from moorage.agent.runtimes.kubernetes.observed import causes
             "volume is not there yet",
         ),
         ("no nodes available to schedule pods", "unschedulable", "no node"),
+        (
+            "0/1 nodes are available: 1 node(s) were unschedulable.",
+            "nodes-cordoned",
+            "cordoned",
+        ),
+        (
+            "0/2 nodes are available: 2 node(s) had untolerated taint {node.kubernetes.io/unschedulable: }. "
+            "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
+            "nodes-cordoned",
+            "cordoned",
+        ),
+        (
+            "0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) didn't match Pod's node affinity/selector.",
+            "nodes-cordoned",
+            "cordoned",
+        ),
+        (
+            "0/1 nodes are available: 1 node(s) had taint {node.kubernetes.io/not-ready: }, that the pod didn't tolerate.",
+            "nodes-not-ready",
+            "is ready",
+        ),
+        (
+            "0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/disk-pressure: }.",
+            "nodes-under-pressure",
+            "disk space",
+        ),
+        (
+            "0/2 nodes are available: 2 node(s) had volume node affinity conflict.",
+            "volume-elsewhere",
+            "volume",
+        ),
+        (
+            "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. preemption: not helpful",
+            "no-suitable-node",
+            "may take",
+        ),
     ],
 )
 def test_the_scheduler_says_what_is_short(message: str, code: str, words: str) -> None:
@@ -50,6 +86,16 @@ def test_the_scheduler_says_what_is_short(message: str, code: str, words: str) -
     assert words in verdict.cause.message
     assert message in verdict.cause.detail
     assert not verdict.final
+
+
+def test_several_obstacles_have_all_their_remedies() -> None:
+    """Some nodes are full, one is cordoned: both can be helped."""
+    cause = causes.unschedulable(
+        "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable."
+    ).cause
+    assert cause.code == "insufficient-cpu"
+    assert "cpuRequest" in cause.hint
+    assert "uncordon" in cause.hint
 
 
 def test_an_autoscaler_is_told_with_an_estimate() -> None:
@@ -94,6 +140,52 @@ def test_a_quota_says_what_was_asked_for() -> None:
     verdict = causes.pod_refused(message)
     assert (verdict.cause.code, verdict.final) == ("quota-exceeded", True)
     assert "limits.memory=8Gi" in verdict.cause.hint
+    assert "Moorage's own container" in verdict.cause.hint
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (
+            "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'policy.example.com' with binding 'all' denied "
+            "request: failed expression: object.spec.replicas < 3",
+            "(policy.example.com)",
+        ),
+        (
+            'admission webhook "validation.gatekeeper.sh" denied the request: [limits] no latest tag',
+            "(validation.gatekeeper.sh)",
+        ),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": x', "Pod Security"),
+        (
+            'pods "x" is forbidden: PodSecurityPolicy: unable to admit pod: []',
+            "Pod Security",
+        ),
+        (
+            'pods "x" is forbidden: unable to validate against any security context constraint: []',
+            "Pod Security",
+        ),
+        (
+            'pods "x" is forbidden: maximum memory usage per Container is 1Gi, but limit is 4Gi',
+            "LimitRange",
+        ),
+        (
+            'pods "x" is forbidden: failed quota: q: must specify limits.cpu for: main',
+            "asks for requests or limits",
+        ),
+        ('pods "x" is forbidden: no PriorityClass with name urgent was found', "priority class"),
+        (
+            'pods "x" is forbidden: pod rejected: RuntimeClass "kata" not found',
+            "runtime class",
+        ),
+        ('pods "x" is forbidden: something new', "refuses an object"),
+    ],
+)
+def test_what_admission_refuses(message: str, words: str) -> None:
+    """Who refused is named where the API server says it; its words are kept."""
+    verdict = causes.pod_refused(message)
+    assert (verdict.cause.code, verdict.final) == ("admission-refused", True)
+    assert words in verdict.cause.message
+    assert verdict.cause.detail == message
 
 
 @pytest.mark.parametrize(
@@ -121,6 +213,23 @@ def test_a_quota_says_what_was_asked_for() -> None:
             'Failed to apply default image tag "X": couldn\'t parse',
             "image-name-invalid",
         ),
+        (
+            "ImageInspectError",
+            'Failed to inspect image "x:1": rpc error: code = Unknown desc = short-name "x:1" did not resolve to an '
+            'alias and no unqualified-search registries are defined in "/etc/containers/registries.conf"',
+            "image-name-short",
+        ),
+        (
+            "ErrImageNeverPull",
+            'Container image "r/x:1" is not present with pull policy of Never',
+            "image-not-found",
+        ),
+        (
+            "SignatureValidationFailed",
+            "image pull failed for r/x:1 because the signature validation failed",
+            "image-policy-refused",
+        ),
+        ("ErrImagePull", "something that nobody has seen yet", "image-not-pulled"),
     ],
 )
 def test_images(reason: str, message: str, code: str) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from moorage.agent.runtimes import ownership
-from moorage.agent.runtimes.kubernetes.api.model import Deployment, Pod
+from moorage.agent.runtimes.kubernetes.api.model import ContainerStatus, Deployment, Pod
 from moorage.agent.runtimes.kubernetes.api.resources import DEPLOYMENT, POD
 from moorage.agent.runtimes.kubernetes.observed import states
 from moorage.agent.runtimes.kubernetes.observed.states import Facts, Halted
@@ -184,6 +184,20 @@ def test_what_cannot_start_is_hopeless(reason: str) -> None:
     assert (found.state, found.hopeless) == (ContainerState.EXITED, True)
     assert found.fault is not None
     assert (found.fault.code, found.fault.detail) == ("command-not-found", words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["context deadline exceeded", 'secret "env-py" not found', 'name "x" is reserved for y'],
+)
+def test_what_the_node_tries_again_is_not_given_up(words: str) -> None:
+    """A container that its node could not make yet waits, and the node's words are the reason."""
+    found = main_of(pod(entry("py", waiting("CreateContainerError", words))))
+    assert (found.state, found.hopeless) == (ContainerState.WAITING, False)
+    status = msgspec.convert(entry("py", waiting("CreateContainerError", words)), ContainerStatus)
+    begun = states.not_begun(status)
+    assert begun is not None
+    assert (begun.final, begun.cause.detail) == (False, words)
 
 
 def test_a_step_that_is_done_has_no_fault() -> None:
