@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from moorage.cli import output, progress
-from moorage.cli.words import since, state_word
+from moorage.cli.words import exposure_words, since, state_word
 
 
 def show_details(workspace: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ def _show_ports(ports: list[dict[str, Any]]) -> None:
 
 
 def show_port_table(ports: list[dict[str, Any]]) -> None:
-    rows = [[str(item["port"]), item["name"], item["exposure"], item["url"]] for item in ports]
+    rows = [[str(item["port"]), item["name"], exposure_words(item), item["url"]] for item in ports]
     output.show_table(
-        ["PORT", "NAME", "EXPOSURE", "URL"], rows, empty="It declares no port; any can be opened."
+        ["PORT", "NAME", "FOR", "URL"], rows, empty="It declares no port; any can be opened."
     )

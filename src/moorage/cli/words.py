@@ -31,3 +31,16 @@ def more_problems(count: int) -> str:
 def state_word(workspace: dict[str, Any]) -> str:
     """A workspace's state in one word, as the pages say it."""
     return badge(workspace["desired"], workspace["state"]).label
+
+
+_TAKES_NO_BROWSER = frozenset({"tcp", "udp"})
+
+
+def exposure_words(port: dict[str, Any]) -> str:
+    """For whom a port is. A devfile's `public` and `internal` mean the same here: it is its
+    owner's, behind the sign-in. Nothing is open to the public."""
+    if port["exposure"] == "none":
+        return "its containers"
+    if port["protocol"] in _TAKES_NO_BROWSER:
+        return f"its containers ({port['protocol']})"
+    return "its owner"

@@ -93,7 +93,7 @@ class RegistryFolder:
             raise ResolutionError(
                 "not-in-registry",
                 f"The registry has no devfile with the id {reference.id!r}.",
-                f"It has: {known}.",
+                f"It has: {known}." if known else "It has none: look at the folder's path.",
             )
         version = reference.version
         if version == "latest":

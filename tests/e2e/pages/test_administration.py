@@ -36,6 +36,25 @@ def test_a_user_is_added_and_let_in(
     context.close()
 
 
+def test_ones_own_link(person: Callable, browser: Browser, server: Server):
+    """Who may list no users gets a link of their own, on a page of its own that works; and none for
+    somebody else."""
+    ana = person("ana", expected=(404,))
+    ana.goto("/agents")
+    post = "name => { const f = document.createElement('form'); f.method = 'post'; f.action = `/users/${name}/sign-in-link`; document.body.append(f); f.submit(); }"
+    ana.page.evaluate(post, ana.name)
+    link = ana.page.get_by_role("alert").locator("code").inner_text()
+    expect(ana.page.get_by_role("heading", name="Sign in somewhere else")).to_be_visible()
+    context = browser.new_context()
+    other = context.new_page()
+    other.goto(link)
+    other.get_by_role("button", name=f"Sign in as {ana.name}").click()
+    expect(other.get_by_role("heading", name="Workspaces")).to_be_visible()
+    context.close()
+    ana.page.evaluate(post, "admin")
+    expect(ana.page.get_by_text("There is no user admin")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("name", "text"), [("admin", "There is a user admin already."), ("-no-", "")]
 )

@@ -264,7 +264,7 @@ def test_the_list_is_live(person: Callable, agent: Agent, repository: str):
     row.get_by_role("button", name="Start").click()
     expect(ana.page.locator("#toasts")).to_contain_text("It is being started.")
     assert not reloaded(ana.page)
-    row.get_by_role("link", name="example-python-http-simple").click()
+    row.get_by_role("link", name="example-python-http-simple", exact=True).click()
     ana.page.wait_for_url(f"**/workspaces/{name}")
 
 

@@ -110,7 +110,7 @@ async def test_the_page_waits_until_the_port_is_open(world: World):
 
 async def test_failed_says_why(world: World):
     """A workspace that failed shows its cause, with detail and hint as text, and can be started
-    again."""
+    again. That it could not start is only said of one whose start failed."""
     cause = Cause(
         code="image-not-found",
         message="The image <b>x</b> is not there.",
@@ -125,10 +125,25 @@ async def test_failed_says_why(world: World):
         )
     )
     ana = await world.person()
-    page = await eventually_says(ana, world.at(ASLEEP), "could not start")
+    page = await eventually_says(ana, world.at(ASLEEP), "This workspace has failed.")
     assert "The image &lt;b&gt;x&lt;/b&gt; is not there." in page.text
     assert "log line" in page.text
     assert "Start it again" in page.text
+    failed = Stage(name=StageName.IMAGE, state=StageState.FAILED, detail="no such image")
+    world.server.push(
+        routes=(
+            route(
+                ASLEEP,
+                ANA,
+                "",
+                desired=DesiredState.RUNNING,
+                state=ActualState.FAILED,
+                cause=cause,
+                stages=(failed,),
+            ),
+        )
+    )
+    await eventually_says(ana, world.at(ASLEEP), "This workspace could not start.")
     program = await ana.get(world.at(ASLEEP), headers=PROGRAM)
     assert (program.status_code, program.json()["code"]) == (503, "workspace-failed")
     assert program.json()["detail"] == "The image <b>x</b> is not there."
@@ -154,7 +169,11 @@ async def test_state_is_shown_to_those_who_may_see_it_alone(world: World):
     """Another person gets 403 from page, events and button; nobody signed in gets 401."""
     bob = await world.signed_in(BOB, world.at(ASLEEP))
     own = f"http://{world.gateway.host(ASLEEP, world.port)}:{world.gateway.port}"
-    assert (await bob.get(own)).status_code == 403
+    refused = await bob.get(own)
+    assert refused.status_code == 403
+    # Nothing that nobody can do is advised: there is no sharing.
+    assert "share" not in refused.text
+    assert "A workspace opens for its owner alone." in refused.text
     assert (await bob.get(f"{own}/.moorage/events?next=/")).status_code == 403
     assert (await bob.post(f"{own}/.moorage/start", headers={"Origin": own})).status_code == 403
     nobody = await world.person(0)

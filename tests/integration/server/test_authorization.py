@@ -76,6 +76,7 @@ ROUTES: dict[str, Action | Access] = {
     "DELETE /api/v1/workspaces/{name}": Action.DELETE_WORKSPACE,
     "GET /": Action.LIST_WORKSPACES,
     "GET /live": Action.LIST_WORKSPACES,
+    "POST /several": Access.SIGNED,
     "GET /new": Action.LIST_AGENTS,
     "POST /new": Action.CREATE_WORKSPACE,
     "GET /workspaces/{name}": Action.SEE_WORKSPACE,
@@ -121,7 +122,6 @@ ROUTES: dict[str, Action | Access] = {
     "DELETE /internal/gateways/sessions/{session}": Access.MACHINE,
 }
 ALSO = {
-    "POST /users/{name}/sign-in-link": Action.LIST_USERS,
     "GET /agents/{agent}/found/{name}": Action.LIST_USERS,
 }
 """What is asked for besides, as the answer is a page on which that stands."""

@@ -194,7 +194,7 @@ def test_a_workspace_in_full(capsys: pytest.CaptureFixture[str]) -> None:
         r"\| line \[1\]",
         r"Warning: +7:2: an unused volume",
         r"py +exited \(3\) +2 +python:3 +x",
-        r"8080 +http-python +public +http://8080-",
+        r"8080 +http-python +its owner +http://8080-",
         r"After start, install: under way",
     ):
         assert re.search(expected, printed), expected

@@ -59,9 +59,12 @@ def does_not_run(container: str) -> NotFound:
 
 
 def no_such(asked: str, there: Iterable[str]) -> NotFound:
-    """`there`: the names of those that can be asked for."""
+    """`there`: the names of those that can be asked for; none at all means that it does not run."""
+    known = sorted(there)
+    if not known:
+        return not_running()
     return NotFound(
         f"The workspace has no container {asked or 'to run in'}.",
         code="container-not-found",
-        hint=f"It has: {', '.join(sorted(there))}.",
+        hint=f"It has: {', '.join(known)}.",
     )

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from moorage import theme, wording
 from moorage.contract.hosts import WorkspaceHost
+from moorage.contract.states import StageState
 from moorage.gateway.decide import Decision, Kind
 from moorage.gateway.table import Table
 from moorage.gateway.zone import Zone
@@ -137,6 +138,7 @@ class Pages:
             if decision.kind in (Kind.STARTING, Kind.FAILED, Kind.READY)
             else (),
             "cause": route.cause if decision.kind in (Kind.FAILED, Kind.STARTING) else None,
+            "start_failed": any(s.state is StageState.FAILED for s in route.stages),
             "cause_tone": "bad" if decision.kind is Kind.FAILED else "busy",
             "path": path,
             "home": self.home,
@@ -162,7 +164,7 @@ class Pages:
             return (
                 "This is somebody else's",
                 f"You are signed in as {who}, who may not open this address.",
-                "Ask its owner to share it with you, or sign in as somebody else.",
+                "A workspace opens for its owner alone. If it is yours, sign out here, and in again as yourself.",
             )
         return (
             "Sign in",

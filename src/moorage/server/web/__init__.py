@@ -16,6 +16,7 @@ from moorage.server.web import (
     creation,
     found,
     handover,
+    several,
     sign_in,
     workspaces,
 )
@@ -27,7 +28,17 @@ WEB = Domain(
     name="web",
     pages=tuple(
         page.router
-        for page in (assets, sign_in, handover, workspaces, creation, agents, found, administration)
+        for page in (
+            assets,
+            sign_in,
+            handover,
+            workspaces,
+            several,
+            creation,
+            agents,
+            found,
+            administration,
+        )
     ),
     navigation=(
         Link("/", "Workspaces"),

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from moorage.kernel.errors import MoorageError
 from moorage.server.accounts import links, services
-from moorage.server.authorization import Person, Role
+from moorage.server.authorization import INSTALLATION, Action, Person, Role, may
 from moorage.server.core import Core
 from moorage.server.http.context import ServerCore
 from moorage.server.web import forms, pages
@@ -60,10 +60,14 @@ async def unblock(core: ServerCore, actor: Visitor, name: str) -> Response:
 
 @router.post("/users/{name}/sign-in-link")
 async def sign_in_link(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
-    """The link is in this one answer and nowhere else: it is stored as a fingerprint."""
+    """The link is in this one answer and nowhere else: it is stored as a fingerprint. Above the
+    users for whoever may list them; a person who asks for their own gets it on a page of its
+    own."""
     made = await links.create_sign_in_link(core, actor, name)
     link = {"name": name, "url": made.url, "expires_at": made.expires_at}
-    return await _users(request, core, actor, link=link)
+    if may(actor, Action.LIST_USERS, INSTALLATION):
+        return await _users(request, core, actor, link=link)
+    return pages.page(request, "sign_in_link_made.html", actor=actor, link=link)
 
 
 async def _users(

@@ -22,6 +22,9 @@ NOTICES = {
     "restart": "It is being restarted.",
     "delete": "It is being deleted.",
     "deleted": "The workspace is deleted.",
+    "several-start": "They are being started.",
+    "several-stop": "They are being stopped. Their files stay.",
+    "several-delete": "They are being deleted.",
     "added": "The user is added. Make a sign-in link, and hand it over.",
     "block": "The user is blocked, and signed out everywhere.",
     "unblock": "The user may come in again.",
@@ -116,6 +119,11 @@ def safe_next(address: str) -> str:
     site's."""
     path = own_path(address)
     return "/" if path.startswith("/sign-in/link/") else path
+
+
+def with_done(address: str, done: str) -> str:
+    """A page of this server that says what was done (`NOTICES`)."""
+    return f"{address}{'&' if '?' in address else '?'}done={done}"
 
 
 def sign_in_address(path: str, query: str) -> str:

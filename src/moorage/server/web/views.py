@@ -7,7 +7,7 @@ never what is said.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -31,22 +31,6 @@ class Abilities:
     restart: bool
     delete: bool
     logs: bool
-
-
-@dataclass(frozen=True)
-class Row:
-    """A workspace in a list, and what its entry says beside its own fields."""
-
-    workspace: schemas.Workspace
-    badge: Badge
-    summary: str
-    wrong: bool
-    """The summary tells of something that needs a hand."""
-    repository: str
-    """Short, and without a password."""
-    url: str
-    """"" when this person cannot open it, now or ever."""
-    can: Abilities
 
 
 @dataclass(frozen=True)
@@ -125,26 +109,6 @@ class DevfileProblems:
     lines: tuple[DevfileLine, ...]
     others: tuple[Mapping[str, Any], ...]
     """Those that are about no line of the devfile itself."""
-
-
-def row(workspace: schemas.Workspace, actor: Person, now: float) -> Row:
-    shown = badge(workspace.desired, workspace.state)
-    can = abilities(workspace, actor)
-    return Row(
-        workspace=workspace,
-        badge=shown,
-        summary=summary(workspace, now),
-        wrong=shown.tone == "bad",
-        repository=short_repository(workspace.repository),
-        url=workspace.url if can.open else "",
-        can=can,
-    )
-
-
-def rows(workspaces: Iterable[schemas.Workspace], actor: Person, now: float) -> tuple[Row, ...]:
-    """Newest first; what is deleted is not shown."""
-    alive = [w for w in workspaces if w.state is not ActualState.TERMINATED]
-    return tuple(row(w, actor, now) for w in sorted(alive, key=lambda w: -w.created_at))
 
 
 def detail(workspace: schemas.Workspace, actor: Person, now: float) -> Detail:

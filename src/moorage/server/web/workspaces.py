@@ -14,7 +14,7 @@ from moorage.server.authorization import Action, Person, may
 from moorage.server.core import Core
 from moorage.server.http import events
 from moorage.server.http.context import ServerCore
-from moorage.server.web import forms, pages, views
+from moorage.server.web import forms, list_views, pages, views
 from moorage.server.web.pages import Visitor
 from moorage.server.workspaces import schemas, services
 from moorage.server.workspaces.events import WatchedList, WatchedWorkspace
@@ -22,6 +22,7 @@ from moorage.server.workspaces.loading import EVERYBODYS
 
 router = APIRouter()
 
+_ALL = list_views.Filter()
 _FAREWELLS = events.Farewells(
     gone='<p data-go="/?done=deleted">This workspace is deleted.</p>',
     sent_away='<p data-go="">You are signed out.</p>',
@@ -29,19 +30,24 @@ _FAREWELLS = events.Farewells(
 
 
 @router.get("/")
-async def list_page(
+async def list_page(  # noqa: PLR0917 - FastAPI passes them by name
     request: Request,
     core: ServerCore,
     actor: Visitor,
     all: bool = False,  # noqa: A002 - the API's word
+    q: str = "",
+    state: str = "",
 ) -> Response:
+    """All of them, those that `q` and `state` do not leave hidden: a script shows them as soon as
+    the words change."""
     workspaces = await services.list_workspaces(core, actor, all)
     return pages.page(
         request,
         "workspaces.html",
         actor=actor,
         administrator=may(actor, Action.LIST_WORKSPACES, EVERYBODYS),
-        **_list(core, actor, workspaces, all),
+        groups=list_views.GROUPS,
+        **_list(core, actor, workspaces, all, list_views.Filter(q.strip(), state)),
     )
 
 
@@ -140,10 +146,15 @@ async def delete(request: Request, core: ServerCore, actor: Visitor, name: str) 
 
 
 def _list(
-    core: Core, actor: Person, workspaces: list[schemas.Workspace], everyones: bool
+    core: Core,
+    actor: Person,
+    workspaces: list[schemas.Workspace],
+    everyones: bool,
+    wanted: list_views.Filter = _ALL,
 ) -> dict[str, Any]:
     now = core.clock.now()
-    return {"rows": views.rows(workspaces, actor, now), "everyones": everyones, "now": now}
+    rows = list_views.rows(workspaces, actor, now)
+    return {"rows": rows, "everyones": everyones, "wanted": wanted, "now": now}
 
 
 def _done(request: Request, what: str, then: str) -> Response:

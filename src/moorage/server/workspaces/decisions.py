@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from moorage.contract import ActualState, ActualWorkspace, Cause, DesiredState
+from moorage.contract.hosts import is_name
 from moorage.kernel.addresses import workspace_address
 from moorage.kernel.errors import Conflict, InvalidInput, LimitReached
 
@@ -101,6 +102,13 @@ def check_title(title: str) -> str:
             code="name-invalid",
             field="name",
         )
+    if is_name(title):
+        raise InvalidInput(
+            f"{title!r} has the form of the names that Moorage gives to workspaces: another one may have it.",
+            code="name-reserved",
+            hint="Choose a name that says what it is for.",
+            field="name",
+        )
     if title in _RESERVED:
         raise InvalidInput(
             f"{title!r} means something else here.", code="name-reserved", field="name"
@@ -118,7 +126,8 @@ def repository_name(url: str) -> str:
 def title_of(name: str) -> str:
     """A title made from the repository's name."""
     title = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-")
-    return "repository" if not title or title in _RESERVED else title
+    reserved = title in _RESERVED or is_name(title)
+    return "repository" if not title or reserved else title
 
 
 def free_title(title: str, taken: frozenset[str]) -> str:

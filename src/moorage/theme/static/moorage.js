@@ -166,7 +166,8 @@
     window.Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !(old.dataset && "keep" in old.dataset);
     window.Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element, change) =>
       !(name === "open" && (touched.has(element) || change === "remove"))
-      && !(name === "hidden" && element.hasAttribute("data-copy"))
+      && !(name === "hidden" && (element.hasAttribute("data-copy") || element.hasAttribute("data-text")))
+      && !(name === "checked" && element.hasAttribute("data-pick"))
       && !(name === "title" && element.hasAttribute("data-epoch"));
   }
 
@@ -185,6 +186,68 @@
     if (found.dataset.go) window.location.replace(found.dataset.go);
     else window.location.reload();
   }
+
+  /* A list that is searched and chosen from. What a search hides is not chosen: nothing happens to what nobody sees. */
+  function filter() {
+    const form = document.querySelector("[data-filters]");
+    if (!form) return;
+    const words = form.elements.q.value.toLowerCase().split(/\s+/).filter((word) => word);
+    const group = form.elements.state.value;
+    for (const row of document.querySelectorAll(form.dataset.filters + " [data-text]")) {
+      const left = words.every((word) => row.dataset.text.includes(word)) && (!group || row.dataset.groups.split(" ").includes(group));
+      if (row.hidden === left) row.hidden = !left;
+      const pick = row.querySelector("[data-pick]");
+      if (!left && pick) pick.checked = false;
+    }
+    count();
+  }
+
+  function count() {
+    const form = document.querySelector("[data-picks]");
+    if (!form) return;
+    const rows = [...document.querySelectorAll(form.dataset.picks + " [data-text]")];
+    const seen = rows.filter((row) => !row.hidden);
+    const picks = seen.map((row) => row.querySelector("[data-pick]")).filter((pick) => pick && !pick.disabled);
+    const chosen = picks.filter((pick) => pick.checked).length;
+    const all = form.querySelector("#pick-all");
+    all.parentElement.hidden = false;
+    all.disabled = !picks.length;
+    all.checked = chosen > 0 && chosen === picks.length;
+    all.indeterminate = chosen > 0 && chosen < picks.length;
+    form.querySelector(".pick-said").textContent = chosen ? chosen + " chosen" : "Choose all";
+    for (const button of form.querySelectorAll("button")) button.hidden = !chosen;
+    const said = seen.length === rows.length ? rows.length + (rows.length === 1 ? " workspace" : " workspaces") : seen.length + " of " + rows.length;
+    const place = form.querySelector(".list-count");
+    if (place.textContent !== said) place.textContent = said;
+  }
+
+  document.addEventListener("input", (event) => {
+    const form = event.target.form;
+    if (form && "filters" in form.dataset) {
+      filter();
+      const here = new URL(window.location.href);
+      for (const name of ["q", "state"]) {
+        const value = form.elements[name].value.trim();
+        if (value) here.searchParams.set(name, value);
+        else here.searchParams.delete(name);
+      }
+      window.history.replaceState(null, "", here);
+    } else if (event.target.id === "pick-all") {
+      for (const pick of document.querySelectorAll(form.dataset.picks + " [data-text]:not([hidden]) [data-pick]:not(:disabled)")) pick.checked = event.target.checked;
+      count();
+    } else if ("pick" in event.target.dataset) count();
+  });
+  document.addEventListener("submit", (event) => {
+    if (!("filters" in event.target.dataset)) return;
+    event.preventDefault();
+    filter();
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const form = event.target.closest && event.target.closest("[data-picks]");
+    if (!form || !event.detail.successful) return;
+    for (const pick of document.querySelectorAll(form.dataset.picks + " [data-pick]")) pick.checked = false;
+    count();
+  });
 
   /* Buttons: copy, ask first, say that something is under way. */
   document.addEventListener("click", (event) => {
@@ -238,6 +301,7 @@
 
   function settle() {
     for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
+    filter();
     localTimes();
     tick();
     go();

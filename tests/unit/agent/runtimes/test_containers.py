@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moorage.agent.runtimes.containers import Candidate, find
+from moorage.agent.runtimes.containers import Candidate, find, no_such
 from moorage.kernel.errors import NotFound
 
 CANDIDATES = [
@@ -46,6 +46,11 @@ def test_who_is_not_found(asked: str, for_log: bool, code: str) -> None:
         find(CANDIDATES, asked, for_log=for_log)
     assert refused.value.code == code
     assert code != "container-not-found" or refused.value.hint == "It has: db, dev."
+
+
+def test_none_to_choose_from() -> None:
+    """Where there is no container at all, no empty list of them is shown: it does not run."""
+    assert no_such("py", ()).hint == "Start it first."
 
 
 def test_a_component_called_like_the_sandbox() -> None:

@@ -15,7 +15,7 @@ from moorage.server.accounts.schemas import User
 from moorage.server.agents.schemas import Agent, SettingsVersion, Taken, WorkspaceSettings
 from moorage.server.authorization import Role
 from moorage.server.found.schemas import Found
-from moorage.server.web import WEB, agent_views, forms, pages, views
+from moorage.server.web import WEB, agent_views, forms, list_views, pages, views
 from moorage.server.workspaces import schemas
 
 from .test_views import ADMINISTRATOR, NOW, OWNER, container, stage, workspace
@@ -45,11 +45,18 @@ def detail(shown: schemas.Workspace, actor: Any = OWNER) -> str:
     return draw("workspace.html", actor=actor, workspace=shown, shown=view, now=NOW)
 
 
-def listed(*shown: schemas.Workspace, actor: Any = OWNER, everyones: bool = False) -> str:
+def listed(
+    *shown: schemas.Workspace,
+    actor: Any = OWNER,
+    everyones: bool = False,
+    wanted: list_views.Filter = list_views.Filter(),  # noqa: B008 - frozen
+) -> str:
     return draw(
         "workspaces.html",
         actor=actor,
-        rows=views.rows(shown, actor, NOW),
+        rows=list_views.rows(shown, actor, NOW),
+        wanted=wanted,
+        groups=list_views.GROUPS,
         everyones=everyones,
         administrator=actor is ADMINISTRATOR,
         now=NOW,
@@ -308,7 +315,39 @@ def test_the_list_of_nobody_explains_what_to_do() -> None:
 
 def test_everyones_list_names_owners() -> None:
     """An administrator's view says whose each workspace is."""
-    assert "ana ·" in Page(listed(FULL, actor=ADMINISTRATOR, everyones=True)).text
+    assert "ana · local" in Page(listed(FULL, actor=ADMINISTRATOR, everyones=True)).text
+
+
+def test_a_row_acts_and_is_chosen_by_itself() -> None:
+    """A row opens, stops and deletes its workspace; its box belongs to the form of several."""
+    page = Page(listed(FULL))
+    here = "/workspaces/workspace-1-2-abc123"
+    assert page.actions() == {"/sign-out", "/several", f"{here}/stop"}
+    links = {a.get("href") for a in page.all("a")}
+    assert {FULL.url, here, f"{here}/delete"} <= links
+    (box,) = [box for box in page.all("input") if box.get("name") == "workspace"]
+    assert (box["form"], box["value"]) == ("several", "workspace-1-2-abc123")
+    assert "disabled" not in box
+
+
+def test_what_is_being_deleted_is_not_chosen() -> None:
+    """Nothing can be done with a workspace that is going already."""
+    (box,) = [
+        box
+        for box in Page(listed(workspace(desired="Terminated"))).all("input")
+        if box.get("name") == "workspace"
+    ]
+    assert "disabled" in box
+
+
+def test_a_search_hides_the_others() -> None:
+    """A list that was searched by its address shows what was looked for, without any script."""
+    two = FULL.model_copy(update={"name": "workspace-1-2-zzzzzz", "title": "zebra"})
+    page = Page(listed(FULL, two, wanted=list_views.Filter("ZEB", "running")))
+    hidden = {row["id"]: "hidden" in row for row in page.all("li") if "data-text" in row}
+    assert hidden == {"row-workspace-1-2-abc123": True, "row-workspace-1-2-zzzzzz": False}
+    (field,) = [field for field in page.all("input") if field.get("name") == "q"]
+    assert field["value"] == "ZEB"
 
 
 def test_new_with_errors_beside_the_fields() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from moorage.contract import ActualState, ContainerState, DesiredState, StageName, StageState
 from moorage.server.authorization import Person, Role
-from moorage.server.web import views
+from moorage.server.web import list_views, views
 from moorage.server.workspaces import schemas
 
 NOW = 1_700_000_000.0
@@ -97,7 +97,7 @@ def test_what_an_administrator_can_do_with_anothers() -> None:
     found = views.abilities(workspace(), ADMINISTRATOR)
     assert {name for name, can in vars(found).items() if can} == {"stop", "delete"}
     assert views.detail(workspace(), ADMINISTRATOR, NOW).url == ""
-    assert views.row(workspace(), ADMINISTRATOR, NOW).url == ""
+    assert list_views.row(workspace(), ADMINISTRATOR, NOW).url == ""
 
 
 def test_summary_tells_the_cause_first() -> None:
@@ -158,20 +158,6 @@ def test_a_repository_link_holds_no_password() -> None:
         workspace(repository="https://ana:secret@git.example.com/team/app"), OWNER, NOW
     )
     assert "secret" not in shown.repository_url
-
-
-def test_rows_newest_first_without_the_deleted() -> None:
-    """The newest workspace comes first, and what is deleted is not listed."""
-    rows = views.rows(
-        [
-            workspace(name="workspace-1-2-aaaaaa", created_at=NOW - 20),
-            workspace(name="workspace-1-2-bbbbbb", created_at=NOW - 10),
-            workspace(name="workspace-1-2-cccccc", state="Terminated"),
-        ],
-        OWNER,
-        NOW,
-    )
-    assert [row.workspace.name for row in rows] == ["workspace-1-2-bbbbbb", "workspace-1-2-aaaaaa"]
 
 
 @pytest.mark.parametrize(

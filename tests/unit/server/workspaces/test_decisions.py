@@ -76,6 +76,10 @@ def test_what_ends_a_workspace(
     assert decisions.has_ended(desired=desired, generation=generation, report=report) is ended
 
 
+NAMES = ["workspace-1-2-abc123", "workspace-12-345-0a0b0c"]
+"""Of workspaces: no titles, whether one of that name is there or not."""
+
+
 @pytest.mark.parametrize("title", ["a", "my-project", "a" * 63, "0x"])
 def test_titles(title: str) -> None:
     """DNS labels are accepted."""
@@ -83,7 +87,8 @@ def test_titles(title: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "title", ["", "My", "a_b", "-a", "a-", "a" * 64, "a.b", "a b", "ä", "events", "a\n"]
+    "title",
+    ["", "My", "a_b", "-a", "a-", "a" * 64, "a.b", "a b", "ä", "events", "a\n", *NAMES],
 )
 def test_titles_that_are_refused(title: str) -> None:
     """Everything else is not, and the error names the field."""
@@ -106,6 +111,13 @@ def test_names_from_urls(url: str, name: str, title: str) -> None:
     """The project's folder and the title come from the repository's last part."""
     assert decisions.repository_name(url) == name
     assert decisions.title_of(name) == title
+
+
+def test_no_title_is_the_name_of_another_workspace() -> None:
+    """A repository called like a workspace gives its own no title by which another would be
+    meant; what merely begins so is fine."""
+    assert decisions.title_of("workspace-1-2-abc123") == "repository"
+    assert decisions.title_of("workspace-1-2-abc1234") == "workspace-1-2-abc1234"
 
 
 @given(st.text())
