@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from moorage.documents.limits import SUGGESTIONS
 from moorage.documents.problems import Path, short
 from moorage.documents.reporting import Report
 from moorage.documents.tree import Map, Seq, plain
@@ -32,6 +33,8 @@ memory."""
 
 _NAMES = {"o": "a mapping", "a": "a list", "s": "text", "b": "true or false", "i": "a whole number"}
 _NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_TOP = ("parent", "components", "commands", "events", "projects", "starterProjects")
+"""Top-level keys that nobody means as metadata."""
 Piece = dict[str, Any]
 _TEXT = {"t": "s"}
 
@@ -92,6 +95,8 @@ class _Check:
         self.report = report
 
     def object(self, node: dict[str, Any], piece: Piece, path: Path) -> None:
+        if path == ("metadata",):
+            self._misplaced(node)
         if piece["a"] is False and not node.keys() <= piece["p"].keys():
             self._respell(node, piece, path)
         dropped = [
@@ -265,7 +270,7 @@ class _Check:
         if _has(path, DEVWORKSPACE):
             hint = "It belongs to DevWorkspace resources; a devfile cannot hold it."
         else:
-            hint = self.report.suggest(key, piece["p"])
+            hint = self._belongs(path, piece) or self.report.suggest(key, piece["p"])
         self.report.add(
             "unknown-key",
             f"The key {short(key)!r} is not known here.",
@@ -273,6 +278,39 @@ class _Check:
             of_key=True,
             hint=hint,
         )
+
+    def _belongs(self, path: Path, piece: Piece) -> str:
+        """Where a key that stands in a wrong place belongs: further out, or into what stands beside
+        it."""
+        key = path[-1]
+        if len(self.report.problems) >= SUGGESTIONS:
+            return ""
+        for length in range(len(path) - 2, -1, -1):
+            outer = path[:length]
+            if (length == 0 or isinstance(path[length], str)) and _has((*outer, key), self.version):
+                where = f"the key {outer[-1]!r}" if outer and isinstance(outer[-1], str) else ""
+                where = where or ("the element of the list" if outer else "the top of the devfile")
+                return f"It belongs to {where}: indent it less."
+        beside: Any = self.report.tree
+        for step in path[:-1]:
+            beside = beside[step]
+        for name in piece["p"]:
+            if name in beside and _has((*path[:-1], name, key), self.version):
+                return f"It belongs to {name!r}: indent it more."
+        return ""
+
+    def _misplaced(self, metadata: dict[str, Any]) -> None:
+        """Top-level keys below `metadata`, where anything may stand: they are there by their
+        indentation alone."""
+        for key in _TOP:
+            if isinstance(metadata.get(key), list | dict) and key not in self.report.tree:
+                self.report.add(
+                    "misplaced-key",
+                    f"The key {key!r} stands inside of 'metadata', where it has no effect.",
+                    ("metadata", key),
+                    of_key=True,
+                    hint="It belongs to the top of the devfile: indent it less, as 'metadata' itself.",
+                )
 
     def _missing(self, key: str, path: Path) -> None:
         hint = (

@@ -6,6 +6,7 @@ from __future__ import annotations
 from yaml._yaml import CParser
 from yaml.error import MarkedYAMLError, YAMLError
 
+from moorage.documents import syntax
 from moorage.documents.building import Builder, Refused
 from moorage.documents.kinds import Kind
 from moorage.documents.limits import MAX_BYTES, MAX_DIRECTIVES
@@ -80,14 +81,7 @@ def _built(data: bytes, kind: Kind, source: int) -> Map:
     try:
         root = Builder(kind, source).build(CParser(data))
     except MarkedYAMLError as error:
-        at = error.problem_mark or error.context_mark
-        raise Refused(
-            "yaml-syntax",
-            f"This is not valid YAML: {_sentence(error)}.",
-            line=at.line if at else 0,
-            column=at.column if at else 0,
-            hint=_syntax_hint(str(error.problem)),
-        ) from error
+        raise syntax.refused(data, error, kind) from error
     except YAMLError as error:
         raise Refused(
             "yaml-syntax",
@@ -103,22 +97,3 @@ def _built(data: bytes, kind: Kind, source: int) -> Map:
             hint=f"Begin it with a line such as '{kind.example}'.",
         )
     return root
-
-
-def _sentence(error: MarkedYAMLError) -> str:
-    parts = [part for part in (error.context, error.problem) if part]
-    return ", ".join(parts) or "it cannot be read"
-
-
-def _syntax_hint(problem: str) -> str:
-    if "tab" in problem or "cannot start any token" in problem:
-        return "Indent with spaces, and quote text that starts with a tab, @ or `."
-    if "mapping values are not allowed" in problem:
-        return "Quote text that holds ': ', and look at the indentation."
-    if (
-        "could not find expected ':'" in problem
-        or "block mapping" in problem
-        or "expected <block end>" in problem
-    ):
-        return "Look at the indentation of this line and of the one before, and at quotes that are not closed."
-    return "Look at this line and the one before it."

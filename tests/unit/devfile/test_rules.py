@@ -318,12 +318,32 @@ def test_problems_come_in_the_order_of_the_document() -> None:
         (_container("endpoints: [{name: a, targetPort: '80'}]"), "Remove the quotes"),
         (_components("- {name: My App, container: {image: i}}"), "'my-app'"),
         (_components("- name: a\n  volume:\n"), "volume: {}"),
+        (
+            _components("- name: a\n  container: {image: i}\n  memoryLimit: 1Gi\n"),
+            "'container': indent it more",
+        ),
+        (_container("attributes: {}"), "the element of the list: indent it less"),
+        (
+            _components("- name: a\n  container: {image: i}\n  commands: []\n"),
+            "the top of the devfile: indent it less",
+        ),
+        ("events: {commands: []}\n", "the top of the devfile: indent it less"),
+        ("metadata:\n  name: x\n  components: []\n", "the top of the devfile: indent it less"),
+        ("metadata:\n  events: {}\n", "the top of the devfile: indent it less"),
     ],
 )
 def test_a_mistake_comes_with_what_was_meant(text: str, hint: str) -> None:
     """A mistyped key, word or reference comes with the nearest that is known; a wrong type with how
     to write it."""
     assert hint in _refused(text)[0].hint
+
+
+@pytest.mark.parametrize(
+    "text", ["metadata: {components: some}", "metadata: {components: []}\ncomponents: []"]
+)
+def test_metadata_may_be_called_as_it_likes(text: str) -> None:
+    """Only what stands there by its indentation is told from what is meant as metadata."""
+    assert _refused(text) == []
 
 
 def test_a_later_versions_field_says_since_when() -> None:
