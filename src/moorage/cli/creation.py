@@ -19,15 +19,18 @@ from moorage.kernel.errors import InvalidInput
     examples=[
         "moor create https://gitlab.com/team/app.git",
         "moor create .",
+        "moor create https://gitlab.com/team/app/-/merge_requests/7",
         "moor create https://github.com/team/app --ref feature --name app-2 --env DEBUG=1",
     ]
 )
 @click.argument(
     "repository",
     metavar="REPOSITORY",
-    help="URL of a Git repository, or a clone of it here (`.`): its remote and branch.",
+    help="URL of a Git repository or of a page of it (branch, tag, merge request, folder), or a clone of it here (`.`): its remote and branch.",
 )
-@click.option("--ref", default="", show_default="the repository's", help="Branch, tag or commit.")
+@click.option(
+    "--ref", default="", show_default="the repository's", help="Branch, tag or commit; or refs/…."
+)
 @click.option(
     "--devfile", metavar="PATH", default="", help="Path of the devfile in the repository."
 )

@@ -160,7 +160,13 @@ class Project(Message, frozen=True):
     url: str
     """http, https or ssh; of the remote to check out from."""
     ref: str = ""
-    """Branch, tag or commit; "": the remote's default branch."""
+    """Branch, tag or commit; "": the remote's default branch. Not read where `full_ref` or `commit`
+    says what it is, but by agents of before these were."""
+    full_ref: str = ""
+    """What a server has found `ref` to be: `refs/heads/main`, `refs/pull/7/head`, …; "": a commit,
+    or nobody has looked."""
+    commit: str = ""
+    """The commit that it was then, with all its digits: of what the devfile was read."""
     remote: str = "origin"
     remotes: dict[str, str] = {}
     """Further remotes: name to URL."""

@@ -76,6 +76,52 @@ async def test_refs(docker_world: DockerWorld, ref: str, head: str) -> None:
         assert await sh(agent, desired, "git rev-parse HEAD; cat hello.txt") == f"{first}\nhello 0"
 
 
+@pytest.mark.parametrize(
+    ("full_ref", "status"),
+    [
+        ("refs/heads/both", "## both...origin/both"),
+        ("refs/tags/both", "## HEAD (no branch)"),
+        ("refs/pull/7/head", "## pull-7"),
+        ("refs/merge-requests/8/head", "## merge-request-8"),
+        ("refs/notes/any", "## HEAD (no branch)"),
+    ],
+)
+async def test_a_ref_that_the_server_has_looked_up(
+    docker_world: DockerWorld, full_ref: str, status: str
+) -> None:
+    """A branch, a tag of the same name, a merge or pull request: what its full name says is checked
+    out, at the commit that its devfile is of, also when the ref has gone on since."""
+    bare = docker_world.git.folder / "refs.git"
+    if not bare.exists():
+        docker_world.git.add("refs", commits=3)
+        for name, at in (
+            ("refs/heads/both", "main"),
+            ("refs/tags/both", "main~1"),
+            ("refs/pull/7/head", "main~1"),
+            ("refs/merge-requests/8/head", "main~1"),
+            ("refs/notes/any", "main~1"),
+        ):
+            run("git", "-C", str(bare), "update-ref", name, at)
+    then = run("git", "-C", str(bare), "rev-parse", f"{full_ref}^{{commit}}").strip()
+    before = run("git", "-C", str(bare), "rev-parse", "main~2").strip()
+    url = docker_world.url("refs")
+
+    def project(folder: str, commit: str) -> Project:
+        return Project(name=folder, clone_path=folder, url=url, full_ref=full_ref, commit=commit)
+
+    gone = project("gone", "1" * 40)
+    asked = Project(name="asked", clone_path="asked", url=url, ref=full_ref)
+    agent, desired = await cloned(
+        docker_world, project("now", then), project("before", before), gone, asked
+    )
+    said = "for p in now before gone asked; do git -C /projects/$p rev-parse HEAD; done"
+    assert (await sh(agent, desired, said)).split() == [then, before, then, then]
+    assert (await sh(agent, desired, "git -C /projects/now status -sb | head -1")) == status
+    if "pull" in full_ref:
+        await sh(agent, desired, "cd /projects/before && git pull -q --ff-only")
+        assert await sh(agent, desired, "git -C /projects/before rev-parse HEAD") == then
+
+
 async def test_several_projects_and_remotes(docker_world: DockerWorld) -> None:
     """Several projects are cloned, each into its folder, with the further remotes that it names."""
     url = docker_world.repository()

@@ -193,6 +193,99 @@ async def test_branch_tag_and_commit(git_host: GitHost) -> None:
     assert (await git.read(url, first)).commit == first
 
 
+async def test_a_branch_and_a_tag_of_one_name(git_host: GitHost) -> None:
+    """The branch is taken, and both can be named in full; each with its own devfile."""
+    url = git_host.make("both", {".devfile.yaml": DEVFILE})
+    tagged = git_host.commit("both", {".devfile.yaml": f"{DEVFILE}# tag\n"})
+    git(git_host.folder / "both.git", "update-ref", "refs/tags/both", tagged)
+    branch = git_host.commit("both", {".devfile.yaml": f"{DEVFILE}# branch\n"}, branch="both")
+    for asked, full, commit, end in (
+        ("both", "refs/heads/both", branch, "# branch\n"),
+        ("heads/both", "refs/heads/both", branch, "# branch\n"),
+        ("refs/tags/both", "refs/tags/both", tagged, "# tag\n"),
+        ("tags/both", "refs/tags/both", tagged, "# tag\n"),
+    ):
+        found = await reader().read(url, asked)
+        assert (found.ref.full_name, found.ref.commit, found.commit) == (full, commit, commit)
+        assert found.file.text.endswith(end)
+        assert found.ref.shadowed_tag == (asked == "both")
+
+
+async def test_merge_and_pull_requests(git_host: GitHost) -> None:
+    """Their heads are refs like others, by their full names or without `refs/`; one that there is
+    not is told as such."""
+    url = git_host.make("changes", {".devfile.yaml": DEVFILE})
+    head = git_host.commit("changes", {".devfile.yaml": f"{DEVFILE}# change\n"}, branch="own")
+    bare = git_host.folder / "changes.git"
+    for name in ("refs/pull/7/head", "refs/merge-requests/8/head", "refs/pull-requests/9/from"):
+        git(bare, "update-ref", name, head)
+        for asked in (name, name.removeprefix("refs/")):
+            found = await reader().read(url, asked)
+            assert (found.ref.full_name, found.commit) == (name, head)
+    for asked in ("pull/1/head", "refs/pull/1/head", "refs/heads/nope"):
+        error = await failure(reader().read(url, asked))
+        assert (error.code, error.message) == (
+            "ref-not-found",
+            f"The repository has no branch, tag or commit {asked}.",
+        )
+
+
+async def test_the_default_branch_is_named(git_host: GitHost) -> None:
+    """What nobody names is the host's default branch, by its name; or the commit that its HEAD
+    stands at."""
+    url = git_host.make("default", {".devfile.yaml": DEVFILE})
+    found = await reader().read(url)
+    assert (found.ref.full_name, found.ref.name) == ("refs/heads/main", "main")
+    git(git_host.folder / "default.git", "update-ref", "--no-deref", "HEAD", found.commit)
+    found = await reader().read(url)
+    assert (found.ref.full_name, found.ref.name) == ("", found.commit)
+
+
+@pytest.mark.parametrize(
+    ("page", "ref", "devfile", "folder"),
+    [
+        ("tree/feature/x", "refs/heads/feature/x", ".devfile.yaml", ""),
+        ("tree/feature/x/docs", "refs/heads/feature/x", ".devfile.yaml", "docs"),
+        ("tree/feature/x/api", "refs/heads/feature/x", "api/devfile.yaml", "api"),
+        ("-/blob/main/docs/a.md?ref_type=heads#L1", "refs/heads/main", ".devfile.yaml", "docs"),
+        ("blob/main/api/other/devfile.yaml", "refs/heads/main", "api/other/devfile.yaml", "api/other"),
+        ("src/tag/v1/docs", "refs/tags/v1", ".devfile.yaml", "docs"),
+        ("-/merge_requests/7/diffs", "refs/merge-requests/7/head", ".devfile.yaml", ""),
+        ("pull/7/files", "refs/pull/7/head", ".devfile.yaml", ""),
+    ],
+)  # fmt: skip
+async def test_addresses_of_pages(
+    git_host: GitHost, page: str, ref: str, devfile: str, folder: str
+) -> None:
+    """What a browser's address shows is what is read: its ref, and the devfile of its folder where
+    it has one."""
+    bare = git_host.folder / "team/pages.git"
+    if not bare.exists():
+        files = {".devfile.yaml": DEVFILE, "docs/a.md": "x", "api/devfile.yaml": DEVFILE}
+        git_host.make("team/pages", {**files, "api/other/devfile.yaml": DEVFILE})
+        head = git_host.commit("team/pages", {"x": "1"}, branch="feature/x")
+        git_host.tag("team/pages", "v1")
+        for name in ("refs/pull/7/head", "refs/merge-requests/7/head"):
+            git(bare, "update-ref", name, head)
+    url = git_host.url("team/pages").removesuffix(".git")
+    found = await reader().read(f"{url}/{page}")
+    assert (found.ref.full_name, found.file.path, found.folder) == (ref, devfile, folder)
+    assert found.url == url
+
+
+async def test_pages_that_are_not_there(git_host: GitHost) -> None:
+    """A folder and a ref of an address that the repository has not, each by its name."""
+    url = git_host.make("team/no-pages", {".devfile.yaml": DEVFILE})
+    page = url.removesuffix(".git")
+    error = await failure(reader().read(f"{page}/-/tree/main/none"))
+    assert (error.code, error.message) == ("path-not-found", "The repository has no none at main.")
+    error = await failure(reader().read(f"{page}/-/tree/nope/docs"))
+    assert (error.code, error.field) == ("ref-not-found", "ref")  # type: ignore[attr-defined]
+    git(git_host.folder / "team/no-pages.git", "tag", "of-a-file", "HEAD:.devfile.yaml")
+    error = await failure(reader().read(url, "of-a-file"))
+    assert error.message.startswith("of-a-file is no commit")
+
+
 async def test_no_devfile(git_host: GitHost) -> None:
     """The error names what was looked for."""
     url = git_host.make("without", {"README.md": "x"})

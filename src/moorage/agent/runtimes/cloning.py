@@ -68,7 +68,12 @@ class CloneLog(msgspec.Struct, kw_only=True):
                 project = next(
                     (p for p in projects if p.clone_path == event.get("path")), projects[0]
                 )
-                verdict = causes.of_clone(project.url, project.ref, event.get("code", ""), detail)
+                verdict = causes.of_clone(
+                    project.url,
+                    project.ref or project.full_ref or project.commit,
+                    event.get("code", ""),
+                    detail,
+                )
                 self.fault = verdict.cause
             case _:
                 return False

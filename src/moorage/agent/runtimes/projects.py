@@ -47,7 +47,8 @@ def _project_line(project: Project) -> str:
         raise _unusable(project, f"its folder {fault}")
     remotes = [f"{name}={url}" for name, url in project.remotes.items()]
     fields = [path, project.url, project.ref, project.remote, " ".join(remotes)]
-    words = [*fields[:4], *project.remotes.keys(), *project.remotes.values()]
+    fields += [project.full_ref, project.commit] if project.full_ref or project.commit else []
+    words = [*fields[:4], *fields[5:], *project.remotes.keys(), *project.remotes.values()]
     if any(re.search(r"[\x00-\x20\x7f]", word) for word in words[1:]) or re.search(
         r"[\x00-\x1f\x7f]", path
     ):

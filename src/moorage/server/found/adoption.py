@@ -133,7 +133,13 @@ async def _made(core: Core, row: Row, body: schemas.Adopt) -> _Made:
         spec = specs.for_workspace(spec, name=told.name, zone_url=row.agent.zone_url, env={})
         file = reading.file
         return _Made(
-            spec, reading.url, body.ref, reading.commit, file.path, file.text, tuple(warnings)
+            spec,
+            reading.url,
+            reading.ref.name,
+            reading.commit,
+            file.path,
+            file.text,
+            tuple(warnings),
         )
     if told.spec is None:
         raise InvalidInput(

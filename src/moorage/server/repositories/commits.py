@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from moorage.server.repositories.git import Objects
+from moorage.server.repositories.refs import Ref
 
 _TREE_LIMIT = 8_000_000
 _COMMIT_LIMIT = 1_000_000
@@ -24,14 +25,24 @@ class Reading:
     digits."""
 
     url: str
-    ref: str
+    ref: Ref
     commit: str
     files: tuple[File, ...]
+    folder: str = ""
+    """Folder that the address named, below the repository's top."""
 
     @property
     def file(self) -> File:
         """The first one, for whoever asked for one."""
         return self.files[0]
+
+
+class NoCommitError(Exception):
+    """A ref of something that is no commit: a tag may be of a file."""
+
+
+class NoPathError(Exception):
+    """The commit has no file and no folder there."""
 
 
 class FileTooLargeError(Exception):
@@ -52,16 +63,33 @@ class Commit:
     """`limit`: bytes that a file may have. Git fetches what is not here yet, each on its own; all
     methods raise `GitFailed`."""
 
-    def __init__(self, objects: Objects, oid: str, *, limit: int) -> None:
+    def __init__(
+        self, objects: Objects, oid: str, *, limit: int, folder: str = "", named_file: str = ""
+    ) -> None:
         self._objects = objects
         self._limit = limit
         self.oid = oid
+        self.folder = folder
+        """Folder that the repository's address named, "" being the topmost."""
+        self.named_file = named_file
+        """File that the address named; "": none."""
 
     @classmethod
-    async def fetched(cls, objects: Objects, *, limit: int) -> Commit:
-        """The commit that was fetched last."""
+    async def fetched(cls, objects: Objects, *, limit: int, path: str = "") -> Commit:
+        """The commit that was fetched last, at the file or folder `path`. Raises `NoCommitError`,
+        `NoPathError`."""
         found = await objects.get("FETCH_HEAD^{commit}", most=_COMMIT_LIMIT)
-        return cls(objects, found.oid, limit=limit)
+        if found.kind != "commit":
+            raise NoCommitError
+        if not path:
+            return cls(objects, found.oid, limit=limit)
+        entry = await objects.get(f"FETCH_HEAD:{path}", most=0)
+        if entry.kind == "tree":
+            return cls(objects, found.oid, limit=limit, folder=path)
+        if entry.kind == "blob":
+            folder, _, _ = path.rpartition("/")
+            return cls(objects, found.oid, limit=limit, folder=folder, named_file=path)
+        raise NoPathError
 
     async def file(self, path: str) -> File | None:
         """None when there is no file at this path. Raises `FileTooLargeError` and

@@ -15,6 +15,7 @@ from moorage.server.repositories.commits import (
 )
 from moorage.server.repositories.services import RepositoryReader
 from moorage.translation.devcontainer import FILE_NAMES as DEVCONTAINER_NAMES
+from moorage.translation.devcontainer import is_devcontainer
 
 
 async def read_devfile(
@@ -26,7 +27,7 @@ async def read_devfile(
 
     async def choose(commit: Commit) -> Sequence[File]:
         try:
-            for candidate in [path] if path else await candidates(commit):
+            for candidate in [path] if path else await _candidates_near(commit):
                 if (file := await commit.file(candidate)) is not None:
                     return [file]
         except FileTooLargeError as error:
@@ -38,12 +39,34 @@ async def read_devfile(
     return await repositories.read(url, ref, choose, person=person)
 
 
-async def candidates(commit: Commit) -> list[str]:
-    """The devfile's usual names that are there, at the top, then in the folder `.devfile`; then a
-    devcontainer's."""
-    top = await commit.names()
-    if found := [name for name in FILE_NAMES if name in top]:
+async def _candidates_near(commit: Commit) -> list[str]:
+    """The devfile that the repository's address names; else those of the folder that it names, then
+    those at the top."""
+    if _is_devfile_name(commit.named_file):
+        return [commit.named_file]
+    near = await candidates(commit, commit.folder) if commit.folder else []
+    return [*near, *await candidates(commit)]
+
+
+async def candidates(commit: Commit, folder: str = "") -> list[str]:
+    """The devfile's usual names that are there, in the folder itself, then in its folder
+    `.devfile`; then a devcontainer's."""
+    base = f"{folder}/" if folder else ""
+    top = await commit.names(folder)
+    if found := [base + name for name in FILE_NAMES if name in top]:
         return found
-    inside = await commit.names(FOLDER) if FOLDER in top else frozenset()
+    inside = await commit.names(base + FOLDER) if FOLDER in top else frozenset()
     devfiles = [f"{FOLDER}/{name}" for name in sorted(inside) if name.endswith((".yaml", ".yml"))]
-    return [*devfiles, *(name for name in DEVCONTAINER_NAMES if name.partition("/")[0] in top)]
+    others = [name for name in DEVCONTAINER_NAMES if name.partition("/")[0] in top]
+    return [base + name for name in (*devfiles, *others)]
+
+
+def _is_devfile_name(path: str) -> bool:
+    """Whether a file is by its name what a workspace is made from, as far from the top as it may
+    be."""
+    folder, _, name = path.rpartition("/")
+    return (
+        name in FILE_NAMES
+        or is_devcontainer(path)
+        or (folder.rpartition("/")[2] == FOLDER and name.endswith((".yaml", ".yml")))
+    )

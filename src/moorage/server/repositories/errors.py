@@ -69,11 +69,31 @@ def missing_ref(ref: str, branches: list[str]) -> MoorageError:
             hint=f"Choose a branch. It has: {shown}.",
             field="ref",
         )
+    without = ref.removeprefix("origin/")
+    meant = f"Write {without}, without origin/. " if without != ref and without in branches else ""
     return InvalidInput(
         f"The repository has no branch, tag or commit {ref}.",
         code="ref-not-found",
-        hint=f"Its branches: {shown}. A commit is named by all 40 digits.",
+        hint=f"{meant}Its branches: {shown}. A commit is named by all 40 digits.",
         field="ref",
+    )
+
+
+def no_commit(ref: str) -> MoorageError:
+    return InvalidInput(
+        f"{ref} is no commit: it is a tag of a file or a folder.",
+        code="ref-not-found",
+        hint="Choose a branch, or a tag of a commit.",
+        field="ref",
+    )
+
+
+def no_path(path: str, ref: str) -> MoorageError:
+    return InvalidInput(
+        f"The repository has no {path} at {ref}.",
+        code="path-not-found",
+        hint="Look at the address, or give the repository's own.",
+        field="repository",
     )
 
 

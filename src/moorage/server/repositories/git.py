@@ -20,6 +20,7 @@ from pathlib import Path
 
 from moorage.kernel.addresses import bracketed, is_address
 from moorage.server.repositories import ssh
+from moorage.server.repositories.refs import HEAD, Listed
 from moorage.server.repositories.rules import Repository
 from moorage.server.repositories.ssh import SshHost
 
@@ -111,12 +112,28 @@ class Git:
         self._environment = environment
         self._limits = limits
 
-    async def fetch(self, ref: str) -> None:
+    async def fetch(self, name: str) -> None:
         """The commit and its topmost folder, if the host can filter; else all of that commit.
         Raises `GitFailed`."""
         await self._run(
-            "fetch", "--depth=1", "--filter=tree:1", "--no-tags", "--quiet", "origin", ref or "HEAD"
+            "fetch", "--depth=1", "--filter=tree:1", "--no-tags", "--quiet", "origin", name
         )
+
+    async def refs(self, names: Sequence[str]) -> Listed:
+        """Those of these full names that the host has; without names, what is behind its HEAD.
+        Raises `GitFailed`."""
+        # A host that is asked for branches and tags leaves out the rest, which may be much.
+        asked = ("--heads", "--tags", "origin", *names) if names else ("--symref", "origin", HEAD)
+        output = await self._run("ls-remote", "--quiet", *asked)
+        found: dict[str, str] = {}
+        head = ""
+        for line in output.splitlines():
+            oid, _, name = line.partition("\t")
+            if name == HEAD and oid.startswith("ref: "):
+                head = oid.removeprefix("ref: ")
+            elif name in (*names, HEAD):
+                found[name] = oid
+        return Listed(found, head)
 
     async def branches(self) -> list[str]:
         """Raises `GitFailed`."""

@@ -15,6 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from moorage.kernel.addresses import bracketed, canonical_host
 from moorage.kernel.errors import Forbidden, InvalidInput
+from moorage.server.repositories.refs import Wanted, is_ref_name
+from moorage.server.repositories.web_addresses import Address
 
 PORTS = {"http": 80, "https": 443, "ssh": 22}
 _SCP = re.compile(
@@ -91,25 +93,35 @@ def check_host(
 
 
 def check_ref(ref: str) -> str:
-    """The rules of git-check-ref-format(1), for a branch, a tag, a whole ref name or a commit.
-
-    Raises `InvalidInput`, field `ref`.
-    """
-    parts = ref.split("/")
-    wrong = (
-        ref.startswith("-")
-        or ref.endswith(".")
-        or ref == "@"
-        or ".." in ref
-        or "@{" in ref
-        or re.search(r"[\x00-\x20\x7f~^:?*\[\\]", ref) is not None
-        or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
-    )
-    if ref and wrong:
+    """Raises `InvalidInput`, field `ref`, for what can be no ref."""
+    if ref and not is_ref_name(ref):
         raise InvalidInput(
             f"{ref[:100]!r} can be no branch, tag or commit.", code="ref-invalid", field="ref"
         )
     return ref
+
+
+def check_wanted(address: Address, ref: str) -> Wanted:
+    """The ref that was asked for, by the repository's address or beside it. Raises `InvalidInput`,
+    field `ref`, for two that differ."""
+    check_ref(ref)
+    check_ref(address.ref)
+    check_path(address.path)
+    tail, path = address.tail, address.path
+    if tail and f"{tail}/".startswith(f"{ref}/"):  # where the address's ref ends is said
+        tail, path = "", tail.removeprefix(ref).lstrip("/")
+    elif ref and (tail or address.ref not in ("", ref)):
+        raise InvalidInput(
+            f"The address names the ref {(address.ref or tail)[:100]!r}, and {ref[:100]!r} is asked for beside it.",
+            code="ref-twice",
+            hint="Say one of them: leave the ref out, or give the repository's own address.",
+            field="ref",
+        )
+    wanted = Wanted(ref or address.ref, tail, address.namespace if tail else "", path)
+    check_path(tail or path)
+    if tail and not wanted.names:
+        check_ref(tail)
+    return wanted
 
 
 def check_path(path: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from moorage.contract.git_failures import names_missing_ref
@@ -15,11 +16,20 @@ from moorage.kernel.errors import MoorageError
 from moorage.kernel.proxies import proxy_of
 from moorage.server.metrics import Metrics
 from moorage.server.repositories import errors, redirects, rules
-from moorage.server.repositories.commits import Choose, Commit, Reading
+from moorage.server.repositories.commits import (
+    Choose,
+    Commit,
+    NoCommitError,
+    NoPathError,
+    Reading,
+)
 from moorage.server.repositories.git import Git, GitFailed, Limits, Way, repository_of
 from moorage.server.repositories.line import Bounds, Line
+from moorage.server.repositories.refs import Found, Wanted
+from moorage.server.repositories.refs import choose as choose_ref
 from moorage.server.repositories.rules import Repository
 from moorage.server.repositories.ssh import SshHosts, place
+from moorage.server.repositories.web_addresses import read_address
 from moorage.server.settings import Credentials, Settings
 
 REDIRECTS = 3
@@ -58,17 +68,18 @@ class RepositoryReader:
         which of the two), `TooLarge`, `Forbidden` by the settings; `LimitReached` or `Unavailable`
         when others are read first for too long; and what `choose` raises.
         """
-        repository = rules.check_repository(url)
-        rules.check_ref(ref)
+        address = read_address(url)
+        repository = rules.check_repository(address.repository)
+        wanted = rules.check_wanted(address, ref)
         async with self._line.turn(person):
-            return await self._measured(repository, ref, choose)
+            return await self._measured(repository, wanted, choose)
 
-    async def _measured(self, repository: Repository, ref: str, choose: Choose) -> Reading:
+    async def _measured(self, repository: Repository, wanted: Wanted, choose: Choose) -> Reading:
         started, outcome = time.perf_counter(), "failed"
         seconds = self._settings.repository_seconds
         try:
             async with asyncio.timeout(seconds):
-                reading = await self._read(repository, ref, choose)
+                reading = await self._read(repository, wanted, choose)
             outcome = "read"
         except TimeoutError as error:
             outcome = "timeout"
@@ -80,21 +91,19 @@ class RepositoryReader:
             self._metrics.git_seconds.labels(outcome).observe(time.perf_counter() - started)
         return reading
 
-    async def _read(self, repository: Repository, ref: str, choose: Choose) -> Reading:
+    async def _read(self, repository: Repository, wanted: Wanted, choose: Choose) -> Reading:
         asked = repository.url
         for _ in range(REDIRECTS):
             way = await self._way(repository, asked)
             limits = Limits(self._settings.repository_transfer)
             async with repository_of(repository, way, limits) as git:
                 try:
-                    await git.fetch(ref)
-                    async with git.objects() as objects:
-                        commit = await Commit.fetched(objects, limit=self._settings.devfile_limit)
-                        files = tuple(await choose(commit))
-                        return Reading(url=repository.url, ref=ref, commit=commit.oid, files=files)
+                    found = await _found(git, wanted)
+                    await git.fetch(found.ref.fetched_as)
+                    return await self._chosen(git, repository, found, choose)
                 except GitFailed as failure:
                     if names_missing_ref(failure.words):
-                        raise errors.missing_ref(ref, await _branches(git)) from failure
+                        raise errors.missing_ref(wanted.said, await _branches(git)) from failure
                     target = await self._redirect(repository, way, failure.words)
                     if target is None:
                         raise errors.error_of(
@@ -102,6 +111,28 @@ class RepositoryReader:
                         ) from failure
             repository = target
         raise errors.error_of("it redirects too often", repository, limit=0)
+
+    async def _chosen(
+        self, git: Git, repository: Repository, found: Found, choose: Choose
+    ) -> Reading:
+        ref = found.ref
+        async with git.objects() as objects:
+            try:
+                commit = await Commit.fetched(
+                    objects, limit=self._settings.devfile_limit, path=found.path
+                )
+            except NoCommitError as error:
+                raise errors.no_commit(ref.name) from error
+            except NoPathError as error:
+                raise errors.no_path(found.path, ref.name) from error
+            files = tuple(await choose(commit))
+        return Reading(
+            url=repository.url,
+            ref=replace(ref, commit=commit.oid),
+            commit=commit.oid,
+            files=files,
+            folder=commit.folder,
+        )
 
     async def _way(self, repository: Repository, asked: str) -> Way:
         """How it is reached; `asked`: the URL that came before any redirect. Raises `Forbidden` for
@@ -181,6 +212,16 @@ async def addresses_of(host: str) -> list[str]:
         return ["127.0.0.1"]
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+async def _found(git: Git, wanted: Wanted) -> Found:
+    """What the host has of that name. Raises `GitFailed`, `InvalidInput`."""
+    if wanted.exact is not None:
+        return Found(wanted.exact, wanted.path)
+    found = choose_ref(wanted, await git.refs(wanted.names))
+    if found is None:
+        raise errors.missing_ref(wanted.said, await _branches(git))
+    return found
 
 
 async def _branches(git: Git) -> list[str]:

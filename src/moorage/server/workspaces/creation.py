@@ -124,7 +124,7 @@ def _workspace(core: Core, actor: Person, plan: _Plan) -> tuple[Workspace, Chang
         owner_id=actor.user_id,
         agent_id=plan.agent.id,
         repository=plan.reading.url,
-        ref=plan.request.ref,
+        ref=plan.reading.ref.name,
         commit=plan.reading.commit,
         devfile_path=plan.reading.file.path,
         devfile=plan.reading.file.text,

@@ -16,7 +16,7 @@ from moorage.server.workspaces import schemas
 SHOWN: dict[type[BaseModel], frozenset[str]] = {
     schemas.Workspace: frozenset(
         {
-            "name", "title", "owner", "owner_name", "agent", "settings", "repository", "ref", "commit", "devfile_path", "desired",
+            "name", "title", "owner", "owner_name", "agent", "settings", "repository", "ref", "full_ref", "commit", "devfile_path", "desired",
             "state", "url", "port_url", "folder", "generation", "created_at", "updated_at", "stages", "cause", "notice", "containers", "ports",
         }
     ),

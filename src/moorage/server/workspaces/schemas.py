@@ -13,9 +13,10 @@ class CreateWorkspace(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     repository: str = Field(max_length=2000)
-    """http, https or ssh URL of a Git repository."""
+    """http, https or ssh URL of a Git repository, or the address of a page of it in a browser."""
     ref: str = Field(default="", max_length=250)
-    """Branch, tag or commit; "": the default branch."""
+    """Branch, tag, commit or full name of a ref; "": what the address names, or the default
+    branch."""
     devfile: str = Field(default="", max_length=500)
     """Path in the repository; "": the usual names, in order."""
     name: str = Field(default="", max_length=100)
@@ -100,6 +101,8 @@ class Workspace(BaseModel):
     yet."""
     repository: str
     ref: str
+    full_ref: str = ""
+    """`refs/heads/main`, `refs/tags/v1`, …; "" for a commit that was named itself."""
     commit: str
     devfile_path: str
     desired: DesiredState

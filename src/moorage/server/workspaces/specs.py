@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import msgspec
 
@@ -13,6 +14,7 @@ from moorage.contract import Container, EditorSpec, Project, WorkspaceSpec
 from moorage.contract.hosts import PORT, port_pattern
 from moorage.devfile import DevfileError, Problem, Resolver
 from moorage.server.repositories.commits import Reading
+from moorage.server.repositories.refs import Ref, short_name
 from moorage.server.workspaces import schemas
 from moorage.server.workspaces.decisions import repository_name
 
@@ -33,13 +35,43 @@ def translate(
     """Raises `DevfileError`, with all that is wrong. Takes a while for a large devfile: run it in a
     thread."""
     name = repository_name(reading.url)
-    project = Project(name=name, clone_path=name, url=reading.url, ref=reading.ref)
+    project = Project(
+        name=name,
+        clone_path=name,
+        url=reading.url,
+        ref=short_name(reading.ref.full_name) or reading.commit,
+        full_ref=reading.ref.full_name,
+        commit=reading.commit,
+    )
     try:
         flat = translation.read(reading.file.text, path=reading.file.path, resolver=resolver)
         made = translation.to_workspace_spec(flat.devfile, project=project, editor=editor)
     except DevfileError as error:
         raise translation.shown(error, reading.file.text, path=reading.file.path) from None
-    return made.spec, [_warning(problem) for problem in (*flat.warnings, *made.warnings)]
+    warnings = [_warning(problem) for problem in (*flat.warnings, *made.warnings)]
+    return _opened_at(made.spec, reading.folder), [*_ref_warnings(reading.ref), *warnings]
+
+
+def _opened_at(spec: WorkspaceSpec, folder: str) -> WorkspaceSpec:
+    """The spec of a workspace whose editor opens a folder below the project's own."""
+    if not folder or spec.editor is None:
+        return spec
+    open_path = spec.editor.open_path.replace("{folder}", f"{{folder}}/{quote(folder)}")
+    return msgspec.structs.replace(
+        spec, editor=msgspec.structs.replace(spec.editor, open_path=open_path)
+    )
+
+
+def _ref_warnings(ref: Ref) -> list[schemas.Warning]:
+    if not ref.shadowed_tag:
+        return []
+    return [
+        schemas.Warning(
+            code="ref-twice",
+            message=f"The repository has a branch and a tag of the name {ref.name}: the branch is taken.",
+            hint=f"The tag is refs/tags/{ref.name}.",
+        )
+    ]
 
 
 def for_workspace(

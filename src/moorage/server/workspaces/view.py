@@ -71,6 +71,7 @@ def _view(row: Row, now: float) -> schemas.Workspace:
         settings=actual.settings if actual else 0,
         repository=workspace.repository,
         ref=workspace.ref,
+        full_ref=next((project.full_ref for project in spec.projects), ""),
         commit=workspace.commit,
         devfile_path=workspace.devfile_path,
         desired=DesiredState(workspace.desired),

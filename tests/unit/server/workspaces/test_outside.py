@@ -34,7 +34,7 @@ ADMIN = Person(user_id=1, name="admin", role=Role.ADMINISTRATOR)
 LINE = "SECRET=from-inside"
 
 OTHERS_SEE = {
-    "name", "title", "owner", "owner_name", "agent", "settings", "repository", "ref", "commit", "devfile_path", "desired", "state",
+    "name", "title", "owner", "owner_name", "agent", "settings", "repository", "ref", "full_ref", "commit", "devfile_path", "desired", "state",
     "url", "port_url", "folder", "generation", "created_at", "updated_at",
     "stages.name", "stages.state", "stages.started_at", "stages.finished_at", "stages.duration",
     "cause.code", "cause.message", "cause.hint", "cause.since",
