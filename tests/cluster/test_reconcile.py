@@ -150,6 +150,50 @@ async def test_a_deleted_pod_and_an_evicted_one_come_back(world: KubernetesWorld
     await agent.kill()
 
 
+@pytest.mark.parametrize("lost", ["claim", "namespace"])
+async def test_lost_files_are_said_and_agreed_to(world: KubernetesWorld, lost: str) -> None:
+    """A claim that is deleted in use is told while the workspace still has its files; once they are
+    gone, with the claim or with the whole namespace, nothing is cloned in their place before its
+    owner has agreed."""
+    desired = desired_of(world)
+    agent = WholeAgent(world, [desired])
+    said = await agent.until_state(desired.name, ActualState.RUNNING)
+    assert said.volumes == ("",)
+    counted = msgspec.structs.replace(desired, volumes=("",))
+    agent.fleet.change(counted)
+    name = desired.name
+
+    def cause_is(code: str) -> bool:
+        cause = agent.last[name].cause
+        return cause is not None and cause.code == code
+
+    if lost == "claim":
+        await world.client.delete(resources.VOLUME_CLAIM, name, name)
+        await agent.until(lambda: cause_is("files-going"))
+        assert agent.last[name].state is ActualState.RUNNING
+        stopped = msgspec.structs.replace(counted, generation=2, desired=DesiredState.STOPPED)
+        agent.fleet.change(stopped)
+        await agent.until(
+            lambda: agent.last[name].state is ActualState.STOPPED and cause_is("files-lost")
+        )
+    else:
+        await world.client.delete(resources.NAMESPACE, "", name)
+    started = msgspec.structs.replace(counted, generation=3)
+    agent.fleet.change(started)
+    await agent.until(lambda: agent.last[name].generation == 3 and cause_is("files-lost"))
+    assert agent.last[name].state is ActualState.FAILED
+    assert not [
+        claim
+        for claim in await world.of(resources.VOLUME_CLAIM, name)
+        if "deletionTimestamp" not in claim["metadata"]
+    ]
+    agent.fleet.change(msgspec.structs.replace(desired, generation=4, restarts=1))
+    await agent.until(
+        lambda: agent.last[name].generation == 4 and agent.last[name].state is ActualState.RUNNING
+    )
+    await agent.kill()
+
+
 async def test_a_new_agent_writes_nothing(world: KubernetesWorld) -> None:
     """An agent that lost everything finds running and stopped workspaces as they should be, without
     a single write."""

@@ -76,22 +76,41 @@ RUNNING, STOPPED = DesiredState.RUNNING, DesiredState.STOPPED
 
 @command(examples=["moor start app", "moor start app web --no-wait", "moor start --all"])
 @workspaces_argument("Titles, names, or beginnings of one that fit no other.")
+@click.option(
+    "--fresh-files",
+    is_flag=True,
+    help="Where the files were lost outside of Moorage, begin with empty volumes. What there is stays.",
+)
 @wait_option
 @timeout_option
 @server_options
 @output_option
 @pass_context
 def start(
-    context: Context, names: tuple[str, ...], *, everything: bool, wait: bool, timeout: float
+    context: Context,
+    names: tuple[str, ...],
+    *,
+    everything: bool,
+    fresh_files: bool,
+    wait: bool,
+    timeout: float,
 ) -> None:
     """Start workspaces. Files and home are as they were."""
+    if everything and fresh_files:
+        raise InvalidInput(
+            "--fresh-files is agreed to for each workspace by its name, not for --all.",
+            code="workspaces-unclear",
+            field="fresh-files",
+            hint="Name the workspaces whose files are lost.",
+        )
+    verb = "start?fresh_files=true" if fresh_files else "start"
     with context.connect() as client:
         chosen = choose(client, names, everything, STOPPED, find=client.workspace)
         each(
             context,
             names,
             chosen,
-            lambda one: _run(context, client, one, "start", wait=wait, timeout=timeout),
+            lambda one: _run(context, client, one, verb, wait=wait, timeout=timeout),
         )
 
 

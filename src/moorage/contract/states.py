@@ -119,6 +119,10 @@ class DesiredWorkspace(Message, frozen=True):
     restarts: int = 0
     owner: int = 0
     """User id; for labels only."""
+    volumes: tuple[str, ...] = ()
+    """The lasting volumes that an agent has told of: "" is that of projects and home, others are
+    named as in the devfile. One of these that is not there is lost, and no other is made in its
+    place before its owner has agreed."""
     memo: dict[str, str] = {}
     """What the server wants to be given back with it, should it lose its own record (`title`,
     `repository`, …). No agent acts on it."""
@@ -141,6 +145,8 @@ class ActualWorkspace(Message, frozen=True):
     known."""
     post_start: dict[str, str] = {}
     """Outcome per postStart step id: "" while it runs, "done", or the reason it failed."""
+    volumes: tuple[str, ...] = ()
+    """The lasting volumes that there are; see `DesiredWorkspace.volumes`."""
     observed_at: float = 0.0
 
 

@@ -16,7 +16,14 @@ from integration.agent.process import AgentProcess
 from integration.runtimes.git_server import GitServer
 from integration.runtimes.registry import EmptyRegistry
 from integration.runtimes.relay import Relay
-from integration.runtimes.worlds import EDITOR, bridge_address, docker, inspect, objects_of
+from integration.runtimes.worlds import (
+    EDITOR,
+    bridge_address,
+    docker,
+    inspect,
+    objects_of,
+    remove_volume,
+)
 from moorage.agent.runtimes.docker.access import find_host
 from moorage.agent.runtimes.port import Identity
 from moorage.contract import (
@@ -465,7 +472,7 @@ async def test_a_full_volume(
     assert failed.cause.code == "no-space"
     await server.change(name, DesiredState.STOPPED)
     await server.until_state(name, ActualState.STOPPED)
-    docker("volume", "rm", name)
+    remove_volume(name)
     await server.change(name, DesiredState.RUNNING)
     await server.until_state(name, ActualState.RUNNING)
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from integration.cli.terminal import Terminal
+from integration.runtimes.worlds import remove_volume
 from integration.supervisor.installation import MOOR, Installation, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("cli")]
@@ -61,6 +62,36 @@ def test_from_creation_to_deletion(installed: Installation, repositories: dict[s
         ["docker", "ps", "-aq", "--filter", f"name={name}"], capture_output=True, check=True
     )
     assert left.stdout == b""
+
+
+def test_lost_files(installed: Installation, repositories: dict[str, str]) -> None:
+    """A stopped workspace whose volume somebody removed says so, and does not start, before its
+    owner agrees to begin with empty files: reported by somebody to whom a fresh clone was shown as
+    the workspace that they had left."""
+    made = installed.moor("create", repositories["app"], "--name", "lost", "-o", "json")
+    assert made.returncode == 0, made.stderr
+    name = json.loads(made.stdout)["name"]
+    write = ("exec", "lost", "--", "sh", "-c", "echo mine > /projects/note")
+    assert installed.moor(*write).returncode == 0
+    assert installed.moor("stop", "lost").returncode == 0
+    remove_volume(name)
+
+    def cause() -> dict[str, str]:
+        return installed.json("show", "lost")["cause"] or {}
+
+    until("the loss is told", lambda: cause().get("code") == "files-lost")
+    assert installed.json("show", "lost")["state"] == "Stopped"
+    refused = installed.moor("start", "lost")
+    assert refused.returncode == 1
+    assert "files are gone" in refused.stderr
+    assert f"moor start {name} --fresh-files" in refused.stderr
+    assert installed.moor("start", "--all", "--fresh-files").returncode == 2
+    agreed = installed.moor("start", "lost", "--fresh-files")
+    assert agreed.returncode == 0, agreed.stderr
+    assert installed.moor("exec", "lost", "--", "cat", "/projects/note").returncode != 0
+    assert installed.moor("exec", "lost", "--", "git", "status").returncode == 0
+    assert installed.json("show", "lost")["cause"] is None
+    assert installed.moor("delete", "lost", "--yes").returncode == 0
 
 
 def test_list_and_show(installed: Installation, workspace: str) -> None:

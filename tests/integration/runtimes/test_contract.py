@@ -24,6 +24,8 @@ from moorage.contract import (
     Project,
     StageName,
     StageState,
+    Volume,
+    VolumeMount,
 )
 from moorage.kernel.errors import NotFound
 from moorage.workspace_settings import RemoteDevelopment, Storage
@@ -130,6 +132,26 @@ async def test_stop_leaves_data_only(world: World) -> None:
     assert (observed.data, observed.leftovers, observed.run) == (True, False, None)
     assert await agent.runtime.names() == {desired.name}
     assert (await agent.start(desired)).ready
+
+
+async def test_volumes_are_told(world: World) -> None:
+    """The lasting volumes of a workspace are told, by the devfile's names, while it runs and when
+    it is stopped."""
+    agent = await world.agent()
+    spec = simple_spec(world)
+    main = msgspec.structs.replace(
+        spec.containers[0], volume_mounts=(VolumeMount("pg", "/pg"), VolumeMount("tmp", "/cache"))
+    )
+    volumes = (Volume(name="pg"), Volume(name="tmp", ephemeral=True))
+    spec = msgspec.structs.replace(spec, containers=(main,), volumes=volumes)
+    desired = desired_of(world, spec=spec)
+    assert not (await agent.runtime.observe(desired.name, desired)).volumes
+    await agent.start(desired)
+    assert (await agent.runtime.observe(desired.name, desired)).volumes == {"", "pg"}
+    await agent.runtime.stop(desired.name)
+    assert (await agent.runtime.observe(desired.name, desired)).volumes == {"", "pg"}
+    await agent.runtime.remove(desired.name)
+    assert not (await agent.runtime.observe(desired.name, desired)).volumes
 
 
 async def test_the_newest_word_is_kept(world: World) -> None:

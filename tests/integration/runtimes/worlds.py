@@ -274,6 +274,17 @@ def docker(*arguments: str, check: bool = True) -> str:
     return done.stdout.strip()
 
 
+def remove_volume(name: str) -> None:
+    """As somebody by hand, who must remove first what holds it for the agent, which comes back."""
+    for _ in range(20):
+        for holder in docker("ps", "-aq", "--filter", f"volume={name}").split():
+            docker("rm", "-f", holder, check=False)
+        docker("volume", "rm", name, check=False)
+        if not docker("volume", "ls", "-q", "--filter", f"name=^{name}$"):
+            return
+    raise AssertionError(f"{name} is held again and again")
+
+
 def objects_of(identity: Identity) -> dict[str, list[str]]:
     """What there is of that installation's workspaces, by kind; what they share is left out, and
     the records of what was wanted."""

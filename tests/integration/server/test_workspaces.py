@@ -171,6 +171,35 @@ async def test_an_older_report_changes_nothing(server: Server, repository: str) 
         await eventually(lambda: _has_state(server, name, "Starting"))
 
 
+async def test_volumes_are_counted_on_until_their_owner_agrees(
+    server: Server, repository: str
+) -> None:
+    """An agent is told of the volumes that it told of, also when they are there no more, until the
+    owner starts the workspace with fresh files; a plain start does not mean that."""
+    async with server.agent() as agent:
+        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+        await agent.report(name, 1, ActualState.RUNNING, address="10.0.0.7", volumes=("",))
+
+        async def told(generation: int, volumes: tuple[str, ...]) -> None:
+            while True:
+                wanted = (await agent.expect(contract.Change)).workspace
+                if (wanted.generation, wanted.volumes) == (generation, volumes):
+                    return
+
+        await told(1, ("",))
+        await server.post(f"/workspaces/{name}/stop")
+        await told(2, ("",))
+        await agent.report(name, 2, ActualState.STOPPED)
+        await server.post(f"/workspaces/{name}/start")
+        await told(3, ("",))
+        await agent.report(name, 3, ActualState.FAILED)
+        await eventually(lambda: _has_state(server, name, "Failed"))
+        await server.post(f"/workspaces/{name}/start?fresh_files=true")
+        await told(4, ())
+        await agent.report(name, 4, ActualState.RUNNING, address="10.0.0.7", volumes=("",))
+        await told(4, ("",))
+
+
 async def test_deleted_means_gone_once_the_agent_says_so(server: Server, repository: str) -> None:
     """A deleted workspace is shown until nothing is left of it; then its name is free and the agent
     hears no more of it."""

@@ -22,6 +22,7 @@ from moorage.agent.causes.containers import (
     sandbox_ended,
 )
 from moorage.agent.causes.engines import engine_slow, engine_unreachable, of_engine, pool_exhausted
+from moorage.agent.causes.files import files_going, files_lost
 from moorage.agent.causes.found import server_set_back, works_elsewhere
 from moorage.agent.causes.images import (
     of_pull,
@@ -46,6 +47,8 @@ __all__ = [
     "editor_not_answering",
     "engine_slow",
     "engine_unreachable",
+    "files_going",
+    "files_lost",
     "init_failed",
     "init_timeout",
     "no_space",

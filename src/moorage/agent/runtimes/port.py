@@ -133,6 +133,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     data: bool = False
     """Volumes, or whatever else a stop leaves."""
+    volumes: frozenset[str] = frozenset()
+    """The lasting volumes that there are, and stay; see `DesiredWorkspace.volumes`."""
     known: Known | None = None
     """The word that `note` has written last, or that the labels of a run without one tell; None:
     nothing is known."""

@@ -96,7 +96,7 @@ def decide(
     elif desired.desired is DesiredState.TERMINATED:
         decision = _terminated(observed, here)
     elif desired.desired is DesiredState.STOPPED:
-        decision = _stopped(observed)
+        decision = _stopped(desired, observed)
     else:
         decision = _running(desired, observed, history, now, limits)
     return _if_reached(_in_time(_noted(decision, desired, observed), history, now), observed.run)
@@ -185,10 +185,12 @@ def _terminated(observed: Observed, here: str) -> Decision:
     return Decision(action=Action.NONE, state=ActualState.TERMINATED)
 
 
-def _stopped(observed: Observed) -> Decision:
+def _stopped(desired: DesiredWorkspace, observed: Observed) -> Decision:
     if observed.run is not None or observed.leftovers:
         return Decision(action=Action.STOP, state=ActualState.STOPPING)
-    return Decision(action=Action.NONE, state=ActualState.STOPPED)
+    lost = lost_volumes(desired, observed)
+    cause = causes.files_lost(desired.name, lost) if lost else None
+    return Decision(action=Action.NONE, state=ActualState.STOPPED, cause=cause)
 
 
 def _running(
@@ -197,6 +199,8 @@ def _running(
     run = observed.run
     if history.failed is not None and history.failed_generation == desired.generation:
         return _failed(run, history.failed)
+    if lost := lost_volumes(desired, observed):
+        return _without(desired, run, lost)
     if run is None:
         return Decision(action=Action.START, state=ActualState.STARTING)
     if run.restarts != desired.restarts or history.failed is not None:
@@ -208,6 +212,25 @@ def _running(
     if run.missing:
         return _repair(desired, run)
     return Decision(action=Action.NONE, state=state_of(run), cause=run.progress.warning)
+
+
+def lost_volumes(desired: DesiredWorkspace, observed: Observed) -> frozenset[str]:
+    """The volumes that have been there, are still wanted, and are no more."""
+    lasting = (volume.name for volume in desired.spec.volumes if not volume.ephemeral)
+    return frozenset(("", *lasting)).intersection(desired.volumes) - observed.volumes
+
+
+def _without(desired: DesiredWorkspace, run: Run | None, lost: frozenset[str]) -> Decision:
+    """Nothing is made in the place of what is lost before its owner has agreed: a fresh clone would
+    look as if all were well. What still runs has the files still, and goes on, whatever is asked
+    for but a stop."""
+    if run is not None and state_of(run) is ActualState.RUNNING:
+        cause = causes.files_going(lost)
+        return Decision(action=Action.NONE, state=ActualState.RUNNING, cause=cause)
+    cause = causes.files_lost(desired.name, lost)
+    if run is not None:
+        return _give_up(run, cause)
+    return Decision(action=Action.NONE, state=ActualState.FAILED, cause=cause, gives_up=True)
 
 
 def _after_end(

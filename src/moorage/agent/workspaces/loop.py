@@ -348,6 +348,7 @@ class Workspace:
             run=run,
             progress=self._runtime.progress(self.name),
             post_start=self._post_start.outcomes(run),
+            volumes=self._observed.volumes if self._observed is not None else frozenset(),
             received=self._received,
             now=now,
         )

@@ -28,6 +28,7 @@ def report_of(
     run: Run | None,
     progress: Progress,
     post_start: dict[str, str],
+    volumes: frozenset[str] = frozenset(),
     received: float,
     now: float,
 ) -> ActualWorkspace:
@@ -46,6 +47,7 @@ def report_of(
         containers=_statuses(run),
         settings=run.settings if run is not None else 0,
         post_start=post_start if state is ActualState.RUNNING else {},
+        volumes=tuple(sorted(volumes)),
     )
 
 

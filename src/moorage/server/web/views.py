@@ -27,6 +27,8 @@ class Abilities:
 
     open: bool
     start: bool
+    start_fresh: bool
+    """With empty volumes, as its files are lost."""
     stop: bool
     restart: bool
     delete: bool
@@ -146,12 +148,15 @@ def abilities(workspace: schemas.Workspace, actor: Person) -> Abilities:
     wanted = desired is DesiredState.RUNNING
     failed = state is ActualState.FAILED
     settled = state in (ActualState.RUNNING, ActualState.ERROR, ActualState.UNKNOWN)
+    start = staying and (not wanted or failed) and allowed(Action.START_WORKSPACE)
+    lost = workspace.cause is not None and workspace.cause.code == "files-lost"
     return Abilities(
         open=bool(workspace.url)
         and wanted
         and state is ActualState.RUNNING
         and allowed(Action.OPEN_WORKSPACE),
-        start=staying and (not wanted or failed) and allowed(Action.START_WORKSPACE),
+        start=start,
+        start_fresh=start and lost,
         stop=staying and wanted and allowed(Action.STOP_WORKSPACE),
         restart=staying and wanted and settled and allowed(Action.RESTART_WORKSPACE),
         delete=staying and allowed(Action.DELETE_WORKSPACE),

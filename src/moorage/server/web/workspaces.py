@@ -127,6 +127,13 @@ async def start(request: Request, core: ServerCore, actor: Visitor, name: str) -
     return _done(request, "start", f"/workspaces/{workspace.name}")
 
 
+@router.post("/workspaces/{name}/start-fresh")
+async def start_fresh(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
+    """With empty volumes where its files are lost."""
+    workspace = await services.start_workspace(core, actor, name, fresh_files=True)
+    return _done(request, "start", f"/workspaces/{workspace.name}")
+
+
 @router.post("/workspaces/{name}/stop")
 async def stop(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
     workspace = await services.stop_workspace(core, actor, name)

@@ -60,6 +60,21 @@ def accepts(*, known: int, report: ActualWorkspace) -> bool:
     return report.generation >= known
 
 
+def volumes_of(stored: str) -> tuple[str, ...]:
+    """As a row has them, in JSON."""
+    return msgspec.json.decode(stored, type=tuple[str, ...])
+
+
+def volumes_after(
+    known: tuple[str, ...], *, generation: int, report: ActualWorkspace
+) -> tuple[str, ...]:
+    """The volumes that a workspace has had, after a report. None is forgotten because it is not
+    there: its owner agrees to that, and what an agent said before does not undo it."""
+    if report.generation < generation:
+        return known
+    return tuple(sorted({*known, *report.volumes}))
+
+
 def with_usable_address(report: ActualWorkspace) -> ActualWorkspace:
     """The report with its address in its one form. An address that nobody may be led to is left
     out, and is what is the matter with that workspace: gateways, to which it would go, trust no

@@ -19,6 +19,7 @@ from moorage.server.accounts.models import User
 from moorage.server.core import Core
 from moorage.server.settings import Credentials
 from moorage.server.storage.database import announce
+from moorage.server.workspaces import decisions
 from moorage.server.workspaces.changes import ActualChanged
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import spec_of
@@ -88,6 +89,7 @@ def _desired(row: Workspace, owner_name: str, credentials: Credentials) -> Desir
         spec=spec,
         restarts=row.restarts,
         owner=row.owner_id,
+        volumes=decisions.volumes_of(row.volumes),
         memo={
             "title": row.title,
             "owner": owner_name,

@@ -56,6 +56,8 @@ class Workspace(Base):
     state: Mapped[str] = mapped_column(default="CreationRequested")
     actual_generation: Mapped[int] = mapped_column(default=0)
     actual: Mapped[str] = mapped_column(default="")
+    volumes: Mapped[str] = mapped_column(default="[]", server_default="[]")
+    """The contract's `DesiredWorkspace.volumes`, as JSON."""
     terminated_at: Mapped[float | None]
     stopped_at: Mapped[float | None]
     """When it was last asked to stop; None while it should run."""

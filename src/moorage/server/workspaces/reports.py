@@ -16,7 +16,7 @@ from moorage.kernel import log
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
 from moorage.server.workspaces import decisions
-from moorage.server.workspaces.changes import ActualChanged
+from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
 from moorage.server.workspaces.models import Workspace
 
 _log = log.get(part="server.agents")
@@ -40,12 +40,22 @@ async def store_reports(core: Core, agent_id: int, workspaces: Sequence[ActualWo
         rows = (await session.scalars(query.order_by(Workspace.id).with_for_update())).all()
         for row in rows:
             actual = decisions.with_usable_address(reports.pop(row.name))
+            if _store_volumes(row, actual):
+                announce(session, DesiredChanged(workspace=row.name, agent=agent_id))
             if _store(core, row, actual, now):
                 announce(session, ActualChanged(workspace=row.name, agent=agent_id))
     if reports:
         _log.debug(
             "a report names workspaces that are not there", agent=agent_id, names=sorted(reports)
         )
+
+
+def _store_volumes(row: Workspace, actual: ActualWorkspace) -> bool:
+    """Whether there are more than before: the agent, which does not remember them, is told."""
+    known = decisions.volumes_of(row.volumes)
+    volumes = decisions.volumes_after(known, generation=row.generation, report=actual)
+    row.volumes = msgspec.json.encode(volumes).decode()
+    return volumes != known
 
 
 def _store(core: Core, row: Workspace, actual: ActualWorkspace, now: float) -> bool:

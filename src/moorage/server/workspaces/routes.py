@@ -62,8 +62,11 @@ async def workspace_events(core: ServerCore, actor: Signed, name: str) -> Respon
 
 
 @api.post("/{name}/start", status_code=202)
-async def start_workspace(core: ServerCore, actor: Signed, name: str) -> schemas.Workspace:
-    return await services.start_workspace(core, actor, name)
+async def start_workspace(
+    core: ServerCore, actor: Signed, name: str, fresh_files: bool = False
+) -> schemas.Workspace:
+    """`fresh_files`: where its files are lost, empty volumes take their place."""
+    return await services.start_workspace(core, actor, name, fresh_files=fresh_files)
 
 
 @api.post("/{name}/stop", status_code=202)

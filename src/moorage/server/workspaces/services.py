@@ -55,8 +55,13 @@ async def list_ports(core: Core, actor: Person, name: str) -> list[schemas.Port]
     return ports_view(row, actor)
 
 
-async def start_workspace(core: Core, actor: Person, name: str) -> schemas.Workspace:
-    return await _request(core, actor, name, "start", Action.START_WORKSPACE)
+async def start_workspace(
+    core: Core, actor: Person, name: str, *, fresh_files: bool = False
+) -> schemas.Workspace:
+    """`fresh_files`: where volumes are lost, empty ones take their place. What there is stays."""
+    return await _request(
+        core, actor, name, "start", Action.START_WORKSPACE, fresh_files=fresh_files
+    )
 
 
 async def stop_workspace(core: Core, actor: Person, name: str) -> schemas.Workspace:
@@ -72,7 +77,13 @@ async def delete_workspace(core: Core, actor: Person, name: str) -> schemas.Work
 
 
 async def _request(
-    core: Core, actor: Person, name: str, request: Request, action: Action
+    core: Core,
+    actor: Person,
+    name: str,
+    request: Request,
+    action: Action,
+    *,
+    fresh_files: bool = False,
 ) -> schemas.Workspace:
     now = core.clock.now()
     async with core.database.write() as session:
@@ -84,6 +95,8 @@ async def _request(
         )
         if changed is not None:
             intents.apply(workspace, changed, now)
+            if fresh_files:
+                workspace.volumes = "[]"
             if changed.desired is DesiredState.RUNNING:
                 # Here alone: what runs goes on by the spec that it was made from.
                 spec = specs.moved_to(

@@ -7,7 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from moorage.agent.runtimes.port import Known, Observed, ObservedContainer, Progress, Run, digest_of
+from moorage.agent.runtimes.port import (
+    Known,
+    Observed,
+    ObservedContainer,
+    Progress,
+    Run,
+    digest_of,
+    known_of,
+)
 from moorage.agent.workspaces import decide as rules
 from moorage.agent.workspaces.decide import Action, Decision, History, Limits, decide
 from moorage.contract import (
@@ -17,6 +25,7 @@ from moorage.contract import (
     ContainerState,
     DesiredState,
     DesiredWorkspace,
+    Volume,
     WorkspaceSpec,
 )
 
@@ -70,6 +79,7 @@ def seen(
     found: Run | None = None,
     *,
     data: bool = True,
+    volumes: frozenset[str] = frozenset(),
     leftovers: bool = True,
     known: Known | None = None,
 ) -> Observed:
@@ -80,6 +90,7 @@ def seen(
         name=NAME,
         data=data,
         leftovers=leftovers,
+        volumes=volumes,
         run=found,
         known=known,
         recorded=known is not None,
@@ -257,6 +268,66 @@ def test_with_history(case: str) -> None:
     desired, observed, history, action, state = HISTORIES[case]
     decision = decide(desired, observed, history, NOW, LIMITS)
     assert (decision.action, decision.state) == (action, state)
+
+
+BASED = msgspec.structs.replace(
+    SPEC, volumes=(Volume(name="pg"), Volume(name="tmp", ephemeral=True))
+)
+OWN, BOTH = frozenset({""}), frozenset({"", "pg"})
+LOSSES: dict[str, tuple[DesiredWorkspace, Observed, Action, ActualState, str]] = {
+    "all is there": (
+        wish(spec=BASED, volumes=("", "pg")), seen(volumes=BOTH), Action.START, ActualState.STARTING, "",
+    ),
+    "never had any": (wish(spec=BASED), NOTHING, Action.START, ActualState.STARTING, ""),
+    "all is lost, with the namespace": (
+        wish(volumes=("",)), NOTHING, Action.NONE, ActualState.FAILED, "files-lost",
+    ),
+    "a devfile's volume is lost": (
+        wish(spec=BASED, volumes=("", "pg")), seen(volumes=OWN), Action.NONE, ActualState.FAILED, "files-lost",
+    ),
+    "a volume that the devfile has no more": (
+        wish(volumes=("", "pg")), seen(volumes=OWN), Action.START, ActualState.STARTING, "",
+    ),
+    "a volume that the devfile has since": (
+        wish(spec=BASED, volumes=("",)), seen(volumes=OWN), Action.START, ActualState.STARTING, "",
+    ),
+    "an ephemeral volume": (
+        wish(spec=BASED, volumes=("", "tmp")), seen(volumes=OWN), Action.START, ActualState.STARTING, "",
+    ),
+    "lost while stopped": (
+        wish(DesiredState.STOPPED, volumes=("",)), STOPPED, Action.NONE, ActualState.STOPPED, "files-lost",
+    ),
+    "lost, something is left to be stopped": (
+        wish(DesiredState.STOPPED, volumes=("",)), seen(), Action.STOP, ActualState.STOPPING, "",
+    ),
+    "runs while its claim is being deleted": (
+        wish(volumes=("",)), seen(run()), Action.NONE, ActualState.RUNNING, "files-going",
+    ),
+    "the same, a restart would lose it": (
+        wish(volumes=("",), restarts=1), seen(run()), Action.NONE, ActualState.RUNNING, "files-going",
+    ),
+    "the same, to be stopped": (
+        wish(DesiredState.STOPPED, volumes=("",)), seen(run()), Action.STOP, ActualState.STOPPING, "",
+    ),
+    "its pod ended": (
+        wish(volumes=("",)), seen(run(ended(), container("sandbox"))),
+        Action.HALT, ActualState.FAILED, "files-lost",
+    ),
+    "to be terminated": (
+        wish(DesiredState.TERMINATED, generation=4, volumes=("",)), seen(),
+        Action.REMOVE, ActualState.TERMINATING, "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LOSSES)
+def test_lost_volumes(case: str) -> None:
+    """What was there and is gone is told, and not made anew; what still runs goes on."""
+    desired, observed, action, state, code = LOSSES[case]
+    noted = msgspec.structs.replace(observed, recorded=True, known=known_of(desired, HERE))
+    decision = decide(desired, noted, History(), NOW, LIMITS, here=HERE)
+    cause = decision.cause.code if decision.cause is not None else ""
+    assert (decision.action, decision.state, cause) == (action, state, code)
 
 
 def test_waits_longer_each_time() -> None:

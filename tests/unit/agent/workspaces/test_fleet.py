@@ -110,14 +110,43 @@ async def test_what_carries_our_labels_under_another_name(
 ) -> None:
     """What no snapshot lists is kept and told, unless its name is one that this agent's workspaces
     cannot have: that is left alone."""
-    engine.workspaces["kube-system"] = MemoryWorkspace(data=True)
-    engine.workspaces[GOOD] = MemoryWorkspace(data=True)
+    engine.workspaces["kube-system"] = MemoryWorkspace(volumes={""})
+    engine.workspaces[GOOD] = MemoryWorkspace(volumes={""})
     fleet.snapshot([])
     (found,) = await found_when(fleet, bool)
     assert found.name == GOOD
     fleet.remove_found("kube-system", found.mark)
     await found_when(fleet, bool)
     assert engine.workspaces.keys() == {"kube-system", GOOD}
+
+
+async def test_lost_files_are_said_and_agreed_to(fleet: Fleet, engine: MemoryEngine) -> None:
+    """A volume that was there and is gone is made again only when the server no longer counts on
+    it: reported by somebody whose stopped workspace came back from a prune as a fresh clone."""
+    wanted = wish(GOOD)
+    fleet.snapshot([wanted])
+    said = await until_state(fleet, GOOD, ActualState.RUNNING)
+    assert said[GOOD].volumes == ("",)
+    stopped = msgspec.structs.replace(
+        wanted, generation=2, desired=DesiredState.STOPPED, volumes=("",)
+    )
+    fleet.change(stopped)
+    await until_state(fleet, GOOD, ActualState.STOPPED)
+    engine.lose_volume(GOOD)
+    async with asyncio.timeout(20):
+        while (cause := (await fleet.news())[-1].cause) is None:
+            pass
+    assert cause.code == "files-lost"
+    started = msgspec.structs.replace(stopped, generation=3, desired=DesiredState.RUNNING)
+    for generation in (3, 4):  # started, and started again
+        fleet.change(msgspec.structs.replace(started, generation=generation))
+        cause = (await until_state(fleet, GOOD, ActualState.FAILED))[GOOD].cause
+        assert cause is not None
+        assert cause.code == "files-lost"
+        assert "--fresh-files" in cause.hint
+        assert not engine.workspaces[GOOD].volumes
+    fleet.change(msgspec.structs.replace(started, generation=5, volumes=()))
+    assert (await until_state(fleet, GOOD, ActualState.RUNNING))[GOOD].volumes == ("",)
 
 
 async def test_what_no_snapshot_lists_is_stopped_and_kept(
@@ -138,7 +167,7 @@ async def test_what_no_snapshot_lists_is_stopped_and_kept(
         {"title": "app"},
     )
     assert found.spec == SPEC
-    assert engine.workspaces[GOOD].data
+    assert engine.workspaces[GOOD].volumes
     assert await fleet.everything() == ()
     fleet.snapshot([msgspec.structs.replace(wanted, generation=4, desired=DesiredState.STOPPED)])
     await until_state(fleet, GOOD, ActualState.STOPPED)
@@ -150,7 +179,7 @@ async def test_what_was_found_is_told_after_each_snapshot(
 ) -> None:
     """A server says everything anew when its database was put back beneath it: then it may have
     lost what it was told, or an order."""
-    engine.workspaces[GOOD] = MemoryWorkspace(data=True)
+    engine.workspaces[GOOD] = MemoryWorkspace(volumes={""})
     fleet.snapshot([])
     last = await found_when(fleet, bool)
     for _ in range(2):
@@ -165,7 +194,7 @@ async def test_what_was_found_is_told_after_each_snapshot(
 async def test_a_removal_hits_only_what_was_found(fleet: Fleet, engine: MemoryEngine) -> None:
     """A removal of what has been listed meanwhile, or of something else than what is there, does
     nothing, and what is there is told anew; the right one removes all of it, and may come twice."""
-    engine.workspaces[GOOD] = MemoryWorkspace(data=True)
+    engine.workspaces[GOOD] = MemoryWorkspace(volumes={""})
     fleet.snapshot([])
     (found,) = await found_when(fleet, bool)
     fleet.remove_found(GOOD, "another mark")
@@ -174,7 +203,7 @@ async def test_a_removal_hits_only_what_was_found(fleet: Fleet, engine: MemoryEn
     await until_state(fleet, GOOD, ActualState.RUNNING)
     fleet.remove_found(GOOD, found.mark)
     await found_when(fleet, lambda found: not found)
-    assert engine.workspaces[GOOD].data
+    assert engine.workspaces[GOOD].volumes
     fleet.snapshot([])
     (found,) = await found_when(fleet, lambda found: bool(found) and not found[0].running)
     for _ in range(2):
@@ -207,7 +236,7 @@ async def test_an_agent_that_knows_more_than_its_server(engine: MemoryEngine, ol
         assert said[GOOD].cause is not None
         assert said[GOOD].cause.code == "server-set-back"
         assert [f.generation for f in await found_when(late, bool)] == [5]
-        assert engine.workspaces[GOOD].data
+        assert engine.workspaces[GOOD].volumes
         late.change(wish(GOOD, DesiredState.TERMINATED, generation=6))
         await until_state(late, GOOD, ActualState.TERMINATED)
     assert GOOD not in engine.workspaces
@@ -236,7 +265,7 @@ async def test_a_copy_leaves_alone_what_the_first_works_on(
         copy.remove_found(GOOD, found.mark)
         assert await copy.found((found,)) == (found,)
         assert await first.found(None) == ()
-    assert engine.workspaces[GOOD].data
+    assert engine.workspaces[GOOD].volumes
 
 
 async def test_a_new_word_about_what_is_gone_is_answered(fleet: Fleet) -> None:

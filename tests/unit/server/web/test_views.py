@@ -92,6 +92,18 @@ def test_what_an_owner_can_do(desired: str, state: str, able: set[str]) -> None:
     assert {name for name, can in vars(found).items() if can} == able
 
 
+@pytest.mark.parametrize("state", ["Stopped", "Failed"])
+def test_lost_files_may_be_agreed_to(state: str) -> None:
+    """Where files are lost, there is a button to begin with empty ones; for anybody but the owner
+    there is none."""
+    cause = {"code": "files-lost", "message": "Gone.", "detail": "", "hint": "", "since": NOW}
+    lost = workspace(
+        desired="Stopped" if state == "Stopped" else "Running", state=state, cause=cause
+    )
+    assert views.abilities(lost, OWNER).start_fresh
+    assert not views.abilities(lost, ADMINISTRATOR).start_fresh
+
+
 def test_what_an_administrator_can_do_with_anothers() -> None:
     """An administrator may stop and delete, and looks into nobody's work."""
     found = views.abilities(workspace(), ADMINISTRATOR)

@@ -51,6 +51,26 @@ def test_deletion_is_final(request_: Request) -> None:
 
 
 @pytest.mark.parametrize(
+    ("known", "reported", "generation", "after"),
+    [
+        ((), ("",), 3, ("",)),
+        (("",), ("", "pg"), 4, ("", "pg")),
+        (("", "pg"), (), 3, ("", "pg")),
+        ((), ("",), 2, ()),
+    ],
+)
+def test_volumes_are_not_forgotten(
+    known: tuple[str, ...], reported: tuple[str, ...], generation: int, after: tuple[str, ...]
+) -> None:
+    """What was there once is counted on, whatever a report lacks; a report from before its owner
+    agreed to a loss does not bring it back."""
+    report = ActualWorkspace(
+        name="w", generation=generation, state=ActualState.RUNNING, volumes=reported
+    )
+    assert decisions.volumes_after(known, generation=3, report=report) == after
+
+
+@pytest.mark.parametrize(
     ("known", "reported", "accepted"), [(0, 1, True), (3, 3, True), (3, 2, False), (3, 4, True)]
 )
 def test_reports_go_forward(known: int, reported: int, accepted: bool) -> None:

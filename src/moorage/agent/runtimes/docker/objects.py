@@ -99,6 +99,11 @@ def volume_name(workspace: str, volume: str = "") -> str:
     return f"{workspace}.{volume}" if volume else workspace
 
 
+def workspace_of_volume(volume: str) -> str:
+    """The workspace whose volume has that name, if it is one's."""
+    return volume.partition(".")[0]
+
+
 def record_name(workspace: str, generation: int) -> str:
     """A volume's name in a devfile is a DNS label: what has an underscore cannot meet one."""
     return f"{workspace}.record_{generation}"

@@ -32,6 +32,9 @@ def observed(
         name=name,
         data=bool(lasting) or bool(containers),
         leftovers=bool(containers) or bool(networks) or len(lasting) < len(data),
+        volumes=frozenset(
+            volume["Name"].removeprefix(name).removeprefix(".") for volume in lasting
+        ),
         run=run,
         known=known or _of_labels(run, containers),
         recorded=known is not None,

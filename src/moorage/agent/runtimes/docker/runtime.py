@@ -18,6 +18,7 @@ from moorage.agent.runtimes.docker.engine import Engine, EngineError, faults
 from moorage.agent.runtimes.docker.guard import Guard, keep_rules, remove_unneeded_rules
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.inventory import Inventory
+from moorage.agent.runtimes.docker.keeper import KEEPER, Keeper
 from moorage.agent.runtimes.docker.logs import container_log
 from moorage.agent.runtimes.docker.monitor import StartMonitor
 from moorage.agent.runtimes.docker.networks import Networks
@@ -56,7 +57,7 @@ from moorage.kernel.tasks import Backoff, leaves
 _log = log.get(part="agent.docker")
 
 EVENTS = ("start", "die", "died", "destroy", "remove", "oom", "pause", "unpause")
-"""Events of containers, in Docker's and Podman's words; others change nothing here."""
+"""Events of containers and volumes, in Docker's and Podman's words; others change nothing here."""
 EVENTS_OVERLAP = 5.0
 """Seconds that an event stream begins in the past, so that nothing falls between it and the first
 look."""
@@ -87,11 +88,14 @@ class DockerRuntime:
         self._described: EngineDescription | None = None
         """None: the engine has not answered yet, and nothing is begun."""
         self._starts: dict[str, StartProgress] = {}
+        self._seen: set[str] = set()
+        """The workspaces that have been asked for."""
         self._inventory = Inventory(engine, identity)
         self._removal = Removal(engine, self._inventory, settings.stop_timeout)
         self._disk = DiskWatch(engine, settings)
         self._monitor = StartMonitor(engine, settings, clock, listener.changed)
         self._volumes = SharedVolumes(engine, images, identity, settings)
+        self._keeper = Keeper(engine, self._inventory, identity, self._volumes)
         self._networks = Networks(engine, identity, settings.network_pool)
         self._context = StartContext(
             engine=engine,
@@ -142,6 +146,7 @@ class DockerRuntime:
                 group.create_task(warming, name="shared volumes"),
                 group.create_task(measuring, name="disk"),
                 group.create_task(keep_rules(self._networks), name="firewall"),
+                group.create_task(self._keeper.run(), name="keeper of volumes"),
             ]
             await self._follow_events()
             for task in beside:
@@ -149,17 +154,23 @@ class DockerRuntime:
 
     async def _follow_events(self) -> None:
         filters = {
-            "type": ["container"],
+            "type": ["container", "volume"],  # of volumes, no engine tells labels
             "event": list(EVENTS),
-            "label": [f"{ownership.MANAGED_BY}={ownership.MOORAGE}"],
         }
         since = f"{self._clock.now() - EVENTS_OVERLAP:.0f}"
         events = self._engine.lines(
             "GET", "events", doing="following events", filters=filters, since=since
         )
         async for event in events:
-            attributes = (event.get("Actor") or {}).get("Attributes") or {}
-            if ownership.is_ours(attributes, self._identity) and (
+            actor = event.get("Actor") or {}
+            attributes = actor.get("Attributes") or {}
+            if event.get("Type") == "volume":
+                workspace = objects.workspace_of_volume(actor.get("ID") or "")
+                if workspace in self._seen:
+                    self._listener.changed(workspace)
+            elif ownership.is_ours(attributes, self._identity) and KEEPER in attributes:
+                self._keeper.changed()
+            elif ownership.is_ours(attributes, self._identity) and (
                 name := attributes.get(ownership.WORKSPACE)
             ):
                 self._listener.changed(name)
@@ -170,6 +181,7 @@ class DockerRuntime:
             return await self._inventory.names()
 
     async def observe(self, name: str, desired: DesiredWorkspace | None) -> Observed:
+        self._seen.add(name)
         with faults():
             containers, volumes, networks = await asyncio.gather(
                 self._inventory.containers(name),
@@ -250,6 +262,7 @@ class DockerRuntime:
                 described=described,
             )
             await start.run()
+            self._keeper.changed()
             self._follow_start(
                 desired.name, desired, await self._inventory.containers(desired.name)
             )
@@ -269,14 +282,18 @@ class DockerRuntime:
     async def stop(self, name: str) -> None:
         with faults():
             self._forget(name)
+            await self._keeper.secure()
             await self._removal.remove_run(name, gently=True)
             await self._removal.remove_volumes(name, ephemeral_only=True)
 
     async def remove(self, name: str) -> None:
         with faults():
             self._forget(name)
+            self._seen.discard(name)
             await self._removal.remove_run(name, gently=False)
-            await self._removal.remove_volumes(name, ephemeral_only=False)
+            volumes = [item["Name"] for item in await self._inventory.listed("volumes", name)]
+            async with self._keeper.without(volumes):
+                await self._removal.remove_volumes(name, ephemeral_only=False)
 
     # ---------------------------------------------------------------------------- logs and commands
     async def logs(

@@ -55,7 +55,8 @@ class KubernetesRuntime:
             run = await self._run_of(connection, name, desired, found)
         else:
             connection.forget(name)
-        return observation.observed(name, found, run)
+        volumes = desired.spec.volumes if desired is not None else ()
+        return observation.observed(name, found, run, [volume.name for volume in volumes])
 
     async def _run_of(
         self,

@@ -29,7 +29,8 @@ class MemoryContainer:
 class MemoryWorkspace:
     """`made_for`: what the containers were made from; None while there are none."""
 
-    data: bool = False
+    volumes: set[str] = field(default_factory=set)
+    """As `Observed.volumes`."""
     network: bool = False
     made_for: DesiredWorkspace | None = None
     received: float = 0.0
@@ -74,6 +75,11 @@ class MemoryEngine:
         """As if its process had ended."""
         found = self.workspaces[workspace].containers[container]
         found.state, found.exit_code, found.finished_at = ContainerState.EXITED, code, clock.now()
+        self.changed(workspace)
+
+    def lose_volume(self, workspace: str, volume: str = "") -> None:
+        """As if somebody had removed it by hand."""
+        self.workspaces[workspace].volumes.remove(volume)
         self.changed(workspace)
 
     def lose_container(self, workspace: str, container: str) -> None:

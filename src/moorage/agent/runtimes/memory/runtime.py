@@ -111,14 +111,15 @@ class MemoryRuntime:
             )
         return Observed(
             name=name,
-            data=found.data,
+            data=bool(found.volumes),
+            volumes=frozenset(found.volumes),
             leftovers=found.network,
             run=run,
             known=known,
             recorded=found.known is not None,
             since=found.received,
             objects=(
-                *(("volume",) if found.data else ()),
+                *(("volume",) if found.volumes else ()),
                 *(f"container {c}" for c in found.containers),
             ),
             ids=(str(id(found)),),
@@ -157,7 +158,8 @@ class MemoryRuntime:
             found.made_for, found.received, found.fault = desired, received, None
             found.settings = self._backend.settings_version
         self._keep(found, desired)
-        found.data = found.network = True
+        lasting = (volume.name for volume in spec.volumes if not volume.ephemeral)
+        found.volumes, found.network = {"", *lasting}, True
         found.address = found.address or self.engine.new_address()
         self._bring_up(found, SANDBOX, "sandbox", "tools")
         for init in spec.init_containers:

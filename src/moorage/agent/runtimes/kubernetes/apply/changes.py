@@ -81,14 +81,18 @@ def needed(wanted: Sequence[Object], found: Sequence[Held]) -> Changes:
 def stale_claims(
     wanted: Sequence[Object], found: Sequence[VolumeClaim], before: float
 ) -> list[VolumeClaim]:
-    """Claims for which no volume was made, and that ask for another storage class than a start asks
-    for now. No claim can be changed, and the default class may be another one by now: only a new
-    one helps. For one of the default class that was not made `before`, a volume may be under way.
+    """Claims that only a new one helps. One whose volume was deleted gets no other. One for which
+    none was made may ask for another storage class than a start asks for now: no claim can be
+    changed, and the default class may be another one by now. For one of the default class that was
+    not made `before`, a volume may be under way.
     """
     by_key = {claim.key: claim for claim in found}
     stale = []
     for item in wanted:
         claim = by_key.get(key_of(item))
+        if claim is not None and claim.status.phase == "Lost":
+            stale.append(claim)
+            continue
         if claim is None or claim.status.phase != "Pending" or claim.spec.volume_name:
             continue
         class_ = item["spec"].get("storageClassName")
