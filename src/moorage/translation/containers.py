@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from moorage.contract.images import parse_image
@@ -27,6 +27,7 @@ from moorage.documents.limits import MAX_TEXT
 from moorage.documents.problems import Path, short
 from moorage.documents.reporting import Report
 from moorage.kernel import quantities
+from moorage.kernel.references import expanded
 from moorage.translation import resources
 from moorage.translation.overrides import metadata
 
@@ -69,6 +70,10 @@ class Maker:
         self._image(body, path)
         mount_sources = self._mount_sources(body, path, is_main=is_main)
         mapping = self._source_mapping(body, path) if mount_sources else PROJECTS_ROOT
+        # The main container has its sources in both places, and works in the usual one.
+        root = PROJECTS_ROOT if is_main else mapping if mount_sources else None
+        places = self._places(root, is_main=is_main)
+        env = self._env(component, path, places, is_main=is_main)
         override = self._override_command(component, body, path, is_main=is_main, is_init=is_init)
         if body.dedicated_pod:
             self.report.warn(
@@ -83,10 +88,10 @@ class Maker:
             command=body.command,
             args=body.args,
             override_command=override,
-            env=self._env(body, path, mapping if mount_sources else None),
+            env=env,
             endpoints=() if is_init else self._endpoints(body, path),
             resources=resources.of_component(component, index, self.defaults, self.report),
-            volume_mounts=self._mounts(body, path, mapping if mount_sources else None),
+            volume_mounts=self._mounts(body, path, places, {root, mapping} if root else set()),
             mount_sources=mount_sources,
             source_mapping=mapping,
             labels=labels,
@@ -175,51 +180,90 @@ class Maker:
         asked = truth(component.attributes.get(OVERRIDE_COMMAND))
         override = is_main if asked is None else asked
         command = " ".join((*(body.command or ()), *(body.args or ())))
-        if override and asked is None and command and not _KEEP_ALIVE.search(command):
+        hint = (
+            "Bind an exec command to postStart that starts it, or give it a container of its own."
+        )
+        only_lives = bool(_KEEP_ALIVE.search(command))
+        if override and asked is None and command and not only_lives:
             self.report.warn(
                 "command-replaced",
                 f"{component.name!r} has the editor: its command and args are not run.",
                 (*path, "command" if body.command else "args"),
-                hint=f"Set the attribute '{OVERRIDE_COMMAND}: false' to run them, or bind an exec command to postStart.",
+                hint=hint,
+            )
+        elif is_main and asked is False and not only_lives:
+            self.report.warn(
+                "override-command-ignored",
+                f"{component.name!r} has the editor, which takes the place of its own command, whatever"
+                f" {OVERRIDE_COMMAND} says.",
+                (*path[:-1], "attributes", OVERRIDE_COMMAND),
+                hint=hint,
             )
         return override
 
-    def _env(self, body: ContainerComponent, path: Path, mapping: str | None) -> dict[str, str]:
+    def _env(
+        self, component: Component, path: Path, places: Mapping[str, str], *, is_main: bool
+    ) -> dict[str, str]:
+        """The variables in their order, each with those before it in the place of `$(NAME)`.
+
+        `places` are those that the workspace sets; of them a devfile may set HOME, but not the main
+        container's, which is kept.
+        """
         env: dict[str, str] = {}
+        known = dict(places)
+        body = component.container
+        assert body is not None
         for index, variable in enumerate(body.env):
+            at: Path = (*path, "env", index)
             if not _ENV_NAME.fullmatch(variable.name):
                 self.report.add(
                     "bad-env-name",
                     f"{variable.name[:60]!r} is no variable's name.",
-                    (*path, "env", index, "name"),
+                    (*at, "name"),
                 )
-            env[variable.name] = self._places(
-                variable.value or "", mapping, (*path, "env", index, "value")
-            )
-        return {**env, **self._own_env(mapping)}
+            value = self._expanded(variable.value or "", known, (*at, "value"))
+            if variable.name == "HOME" and is_main:
+                self.report.warn(
+                    "home-kept",
+                    f"HOME of {component.name!r} is the workspace's own, which is kept when it stops: the"
+                    " devfile's value is not used.",
+                    (*at, "name"),
+                    hint="Name the files that are needed from elsewhere by their own variables or paths.",
+                )
+            elif variable.name == "HOME" or variable.name not in places:
+                env[variable.name] = known[variable.name] = value
+        return {**env, **{name: value for name, value in places.items() if name != "HOME"}}
 
-    def _own_env(self, mapping: str | None) -> dict[str, str]:
-        root = mapping or PROJECTS_ROOT
-        return {
-            "PROJECTS_ROOT": root,
-            "PROJECT_SOURCE": f"{root}/{self.source}" if self.source else root,
+    def _places(self, root: str | None, *, is_main: bool) -> dict[str, str]:
+        """The variables that the workspace sets in a container whose sources lie in `root`, or
+        which has none (None)."""
+        sources = root or PROJECTS_ROOT
+        places = {
+            "PROJECTS_ROOT": sources,
+            "PROJECT_SOURCE": f"{sources}/{self.source}" if self.source else sources,
         }
+        if is_main or root is not None:
+            places["HOME"] = HOME.replace(PROJECTS_ROOT, sources, 1)
+        return places
 
-    def _places(self, text: str, mapping: str | None, path: Path) -> str:
-        """`$(PROJECT_SOURCE)` and `$(PROJECTS_ROOT)` replaced, as Kubernetes would do it in env, on
-        any runtime."""
-        for name, value in self._own_env(mapping).items():
-            self.room -= text.count(f"$({name})") * len(value)
-            if self.room < 0:
-                self.report.add(
-                    "too-much-text",
-                    f"The places in env and mounts come to more than {MAX_TEXT:,} characters.",
-                    path,
-                    hint="Use $(PROJECT_SOURCE) and $(PROJECTS_ROOT) less often, or a shorter sourceMapping.",
-                )
-                return text
-            text = text.replace(f"$({name})", value)
-        return text
+    def _expanded(self, text: str, known: Mapping[str, str], path: Path) -> str:
+        """`$(NAME)` replaced by what is known, on any runtime alike."""
+
+        def value(name: str) -> str | None:
+            found = known.get(name)
+            self.room -= len(found or "")
+            return found if self.room >= 0 else ""
+
+        replaced = expanded(text, value) if self.room >= 0 else text
+        if self.room < 0:
+            self.report.add(
+                "too-much-text",
+                f"What $(NAME) stands for comes to more than {MAX_TEXT:,} characters.",
+                path,
+                hint="Use such references less often, or for shorter texts.",
+            )
+            return text
+        return replaced
 
     def _endpoints(self, body: ContainerComponent, path: Path) -> tuple[Endpoint, ...]:
         made = []
@@ -261,13 +305,13 @@ class Maker:
         return tuple(made)
 
     def _mounts(
-        self, body: ContainerComponent, path: Path, mapping: str | None
+        self, body: ContainerComponent, path: Path, places: Mapping[str, str], roots: set[str]
     ) -> tuple[VolumeMount, ...]:
-        taken = {mapping: "the sources"} if mapping else {}
+        taken = dict.fromkeys(roots, "the sources")
         made = []
         for index, mount in enumerate(body.volume_mounts):
             at = (*path, "volumeMounts", index)
-            wanted = self._mount_place(mount.path or f"/{mount.name}", mapping, (*at, "path"))
+            wanted = self._mount_place(mount.path or f"/{mount.name}", places, (*at, "path"))
             where = self._mount_path(wanted, (*at, "path"), "The mount path")
             if where in taken:
                 self.report.add(
@@ -280,12 +324,12 @@ class Maker:
             made.append(VolumeMount(volume=mount.name, path=where))
         return tuple(made)
 
-    def _mount_place(self, text: str, mapping: str | None, path: Path) -> str:
+    def _mount_place(self, text: str, places: Mapping[str, str], path: Path) -> str:
         """A mount path as a shell would read it: places by their variables, `~` the home folder;
         one that is not absolute lies below `/`, as container engines take it."""
-        place = self._places(_PLACE.sub(r"$(\1)", text), mapping, path)
+        place = self._expanded(_PLACE.sub(r"$(\1)", text), places, path)
         if found := _IN_HOME.fullmatch(place):
-            place = f"{(mapping or PROJECTS_ROOT)}{HOME.removeprefix(PROJECTS_ROOT)}{found[1]}"
+            place = f"{places.get('HOME', HOME)}{found[1]}"
         if not place.startswith(("/", "$", "~")) and ".." not in place.split("/"):
             self.report.warn(
                 "mount-path-relative",

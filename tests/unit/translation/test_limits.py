@@ -128,7 +128,7 @@ def test_warnings_of_a_devcontainer_end() -> None:
     ("text", "code"),
     [
         (
-            HEAD.replace("{image: i}", "{image: i, sourceMapping: /" + "m" * 3000 + ", env: [{name: A, value: '" + "$(PROJECTS_ROOT)" * 10_000 + "'}]}"),
+            HEAD.replace("{image: i}", "{image: i, env: [{name: A, value: x}" + "".join(f", {{name: A, value: '{'$(A)' * 100}'}}" for _ in range(50)) + "]}"),
             "too-much-text",
         ),
         (

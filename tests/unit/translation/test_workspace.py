@@ -150,11 +150,17 @@ def test_override_command(marked: bool, attribute: str, override: bool) -> None:
 
 
 def test_a_command_that_is_not_run_is_warned_of() -> None:
-    """A main container's own server does not start: the person hears of it, with two ways out."""
+    """A main container's own server does not start: the person hears of it, with two ways out,
+    also where the devfile wants it run."""
     translation = _container(", command: [npm], args: [start]")
     assert _codes(translation) == ["command-replaced"]
     assert translation.warnings[0].path == "components[0].container.command"
-    assert "overrideCommand" in translation.warnings[0].hint
+    assert "postStart" in translation.warnings[0].hint
+    for command in ("", ", command: [npm, start]"):
+        asked = f"schemaVersion: 2.2.0\ncomponents:\n- name: a\n  attributes: {{overrideCommand: false}}\n  container: {{image: i{command}}}\n"
+        (warning,) = _translate(asked).warnings
+        assert warning.code == "override-command-ignored"
+        assert (warning.path, warning.line) == ("components[0].attributes.overrideCommand", 4)
 
 
 @pytest.mark.parametrize(
@@ -282,8 +288,8 @@ def test_an_image_must_be_a_name(image: str) -> None:
 
 
 def test_sources_are_mounted_as_asked() -> None:
-    """sourceMapping moves the sources and the two variables; a container may do without; the main
-    one may not."""
+    """sourceMapping moves the sources, and the two variables but for the main container, which has
+    them in both places; a container may do without; the main one may not."""
     text = """\
 schemaVersion: 2.2.0
 components:
@@ -295,21 +301,70 @@ components:
     assert (first.mount_sources, first.source_mapping, first.env["PROJECT_SOURCE"]) == (
         True,
         "/src",
-        "/src/app",
+        "/projects/app",
     )
     assert (second.mount_sources, second.source_mapping) == (False, "/projects")
     assert _codes(translation) == ["sources-mounted"]
 
 
-def test_own_places_can_be_named_in_env() -> None:
-    """`$(PROJECT_SOURCE)` and `$(PROJECTS_ROOT)` in a value are replaced, on every runtime
-    alike."""
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("$(PROJECT_SOURCE)/x:$(PROJECTS_ROOT)", "/projects/app/x:/projects"),
+        ("$(HOME)/.m2", "/projects/.home/.m2"),
+        ("$(USER_NAME)@$(HOST)", "ann@$(HOST)"),
+        ("$(USER_NAME)$(USER_NAME)", "annann"),
+        ("$(LATER) $(UNKNOWN) $()", "$(LATER) $(UNKNOWN) $()"),
+        ("$$(USER_NAME) $$$(USER_NAME) $USER_NAME ${USER_NAME}", "$(USER_NAME) $ann $USER_NAME ${USER_NAME}"),
+        ("$(NESTED)", "hello $(X)"),
+        ("$(", "$("),
+        ("a$", "a$"),
+    ],
+)  # fmt: skip
+def test_variables_name_those_before_them(value: str, expected: str) -> None:
+    """`$(NAME)` is what Kubernetes makes of it, on every runtime: a variable that stands before, or
+    one of the workspace's; others stay as they are, `$$` is `$`, and nothing is replaced twice."""
     env = (
-        _container(", env: [{name: A, value: '$(PROJECT_SOURCE)/x:$(PROJECTS_ROOT):$(HOME)'}]")
-        .spec.containers[0]
-        .env
+        "{name: USER_NAME, value: ann}, {name: X, value: y}, {name: NESTED, value: hello $$(X)},"
+        f" {{name: A, value: '{value}'}}, {{name: LATER, value: z}}"
     )
-    assert env["A"] == "/projects/app/x:/projects:$(HOME)"
+    assert _container(f", env: [{env}]").spec.containers[0].env["A"] == expected
+
+
+def test_a_variable_that_is_set_again_has_its_last_value() -> None:
+    """The second may name the first."""
+    env = "{name: A, value: x}, {name: A, value: '$(A):y'}, {name: B, value: '$(A)'}"
+    found = _container(f", env: [{env}]").spec.containers[0].env
+    assert (found["A"], found["B"]) == ("x:y", "x:y")
+
+
+def test_command_and_args_are_left_to_the_runtime() -> None:
+    """Values of the environment may be secret: they stand in no process's words in the spec."""
+    container = _container(
+        ", env: [{name: TOKEN, value: s}], command: [run, $(TOKEN)], args: [$(TOKEN)]"
+    ).spec.containers[0]
+    assert (container.command, container.args) == (("run", "$(TOKEN)"), ("$(TOKEN)",))
+
+
+HOMES = """\
+schemaVersion: 2.2.0
+components:
+- {name: dev, container: {image: i, env: [{name: HOME, value: /home/user}, {name: A, value: $(HOME)/a}]}}
+- {name: db, container: {image: d, env: [{name: HOME, value: /var/db}, {name: A, value: $(HOME)/a}]}}
+- {name: bare, container: {image: d, mountSources: false, env: [{name: A, value: $(HOME)/a}]}}
+"""
+
+
+def test_a_devfiles_home_holds_but_for_the_main_containers() -> None:
+    """The main container's is the workspace's, which is kept: that is said. Others have their
+    own."""
+    translation = _translate(HOMES)
+    dev, db, bare = (container.env for container in translation.spec.containers)
+    assert "HOME" not in dev
+    assert (dev["A"], db["HOME"], db["A"]) == ("/projects/.home/a", "/var/db", "/var/db/a")
+    assert (bare["A"], "HOME" in bare) == ("$(HOME)/a", False)
+    kept = [warning for warning in translation.warnings if warning.code == "home-kept"]
+    assert [warning.path for warning in kept] == ["components[0].container.env[0].name"]
 
 
 VOLUMES = """\

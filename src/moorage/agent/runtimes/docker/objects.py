@@ -31,6 +31,7 @@ from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Container, DesiredWorkspace, EditorSpec, Resources, WorkspaceSpec
 from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT
+from moorage.kernel.references import expanded
 from moorage.workspace_settings import encode
 
 Body = dict[str, Any]
@@ -246,11 +247,12 @@ def container_body(
 ) -> Body:
     """A container of the devfile. It joins the sandbox's network namespace."""
     spec = desired.spec
-    entrypoint, cmd = _command(spec, container, role)
+    env = container_env(spec, host, container, image, role)
+    entrypoint, cmd = _command(spec, container, role, env)
     body: Body = {
         "Image": container.image,
         "User": USER,
-        "Env": _env_list(container_env(spec, host, container, image, role)),
+        "Env": _env_list(env),
         "Labels": {
             **{k: v for k, v in container.labels.items() if not k.startswith((PREFIX, MANAGED_BY))},
             **run_labels(desired, host, received),
@@ -284,7 +286,8 @@ def container_env(
         root = PROJECTS_ROOT if role == "main" else container.source_mapping
         env["PROJECTS_ROOT"] = root
         env["PROJECT_SOURCE"] = spec.folder.replace(PROJECTS_ROOT, root, 1)
-        env["HOME"] = HOME.replace(PROJECTS_ROOT, root, 1)
+        if role == "main" or "HOME" not in container.env:
+            env["HOME"] = HOME.replace(PROJECTS_ROOT, root, 1)
     if role == "main":
         env["MOORAGE_IMAGE_USER"] = image.user
         if spec.editor is not None:
@@ -304,16 +307,23 @@ def machine_env(host: Host) -> dict[str, str]:
 
 
 def _command(
-    spec: WorkspaceSpec, container: Container, role: Role
+    spec: WorkspaceSpec, container: Container, role: Role, env: dict[str, str]
 ) -> tuple[list[str] | None, list[str] | None]:
-    """Entrypoint and Cmd; None: the image's."""
+    """Entrypoint and Cmd; None: the image's. `$(NAME)` in the devfile's stands for what `env` has,
+    but for PATH, which is the image's: as in Kubernetes."""
     main = [*SHELL, f"{TOOLS_ROOT}/bin/workspace-main"]
     if role == "main" and spec.editor is not None:
         return main, [_filled(word, spec.editor, spec) for word in spec.editor.command]
     if container.override_command and role != "init":
         return main, [] if role == "main" else ["--idle"]
-    entrypoint = list(container.command) if container.command is not None else None
-    return entrypoint, list(container.args) if container.args is not None else None
+    known = {name: value for name, value in env.items() if name != "PATH"}
+    if "PATH" in container.env:
+        known["PATH"] = container.env["PATH"]
+    entrypoint, cmd = (
+        None if words is None else [expanded(word, known.get) for word in words]
+        for words in (container.command, container.args)
+    )
+    return entrypoint, cmd
 
 
 def _filled(text: str, editor: EditorSpec, spec: WorkspaceSpec) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from moorage.agent.runtimes import trust
@@ -164,6 +165,27 @@ def test_environment() -> None:
     assert (found["PROJECTS_ROOT"], found["PROJECT_SOURCE"]) == ("/projects", "/projects/app")
     assert (found["http_proxy"], found["HTTP_PROXY"], found["B"]) == ("mine", "http://p:1", "2")
     assert (found["no_proxy"], "https_proxy" in found) == ("localhost", False)
+
+
+def test_a_sidecar_has_the_home_that_its_devfile_says() -> None:
+    """Only the main container's is the workspace's own."""
+    side = Container(name="db", image="i", env={"HOME": "/var/db"})
+    assert (
+        env(body(desired(Container(name="py", image="i"), side), "db", "sidecar"))["HOME"]
+        == "/var/db"
+    )
+
+
+def test_commands_name_variables() -> None:
+    """`$(NAME)` in a devfile's command is the container's variable, as in Kubernetes: not one of
+    the image's, as PATH is; `$$` is `$`."""
+    words = ("$(A)", "$(HOME)", "$(PATH)", "$$(A)", "$A", "$(NO)")
+    side = Container(name="db", image="i", env={"A": "b"}, command=words, args=words)
+    created = body(desired(Container(name="py", image="i"), side), "db", "sidecar")
+    expected = ["b", "/projects/.home", "$(PATH)", "$(A)", "$A", "$(NO)"]
+    assert (created["Entrypoint"], created["Cmd"]) == (expected, expected)
+    own = msgspec.structs.replace(side, env={"PATH": "/x"}, args=("$(PATH)",))
+    assert body(desired(Container(name="py", image="i"), own), "db", "sidecar")["Cmd"] == ["/x"]
 
 
 def test_ca_bundle() -> None:

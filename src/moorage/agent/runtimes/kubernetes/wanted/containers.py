@@ -55,7 +55,8 @@ def environment_of(plan: Plan, container: Container) -> dict[str, str]:
         root = PROJECTS_ROOT if is_main else container.source_mapping
         env["PROJECTS_ROOT"] = root
         env["PROJECT_SOURCE"] = plan.spec.folder.replace(PROJECTS_ROOT, root, 1)
-        env["HOME"] = HOME.replace(PROJECTS_ROOT, root, 1)
+        if is_main or "HOME" not in container.env:
+            env["HOME"] = HOME.replace(PROJECTS_ROOT, root, 1)
     if is_main and plan.spec.editor is not None:
         editor = plan.spec.editor
         env["MOORAGE_EDITOR_NEEDS"] = editor.needs
