@@ -69,7 +69,7 @@ class Application:
         if FRONT not in request.headers:
             return self._answer_locally(path)
         if path.startswith(f"{ASSETS_AT}/"):
-            return _asset(path)
+            return _asset(request, path)
         planted = self.sign_in.without_planted(request)
         if planted is not None:
             return planted
@@ -247,13 +247,14 @@ def _path_of(request: Request) -> str:
     return own_path(f"{raw}?{query}" if query else raw)
 
 
-def _asset(path: str) -> Response:
+def _asset(request: Request, path: str) -> Response:
     digest, _, name = path.removeprefix(f"{ASSETS_AT}/").partition("/")
     found = theme.asset(name)
     if found is None:
         return PlainTextResponse("", 404)
-    headers = {"Cache-Control": theme.cache_control(digest), "X-Content-Type-Options": "nosniff"}
-    return Response(found.body, media_type=found.content_type, headers=headers)
+    body, headers = found.answer(digest, request.headers.get("accept-encoding", ""))
+    headers["X-Content-Type-Options"] = "nosniff"
+    return Response(body, media_type=found.content_type, headers=headers)
 
 
 async def _form_field(request: Request, name: str) -> str:

@@ -11,6 +11,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from moorage.kernel import gzip
+
 _FOLDER = Path(__file__).parent / "static"
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -25,11 +27,23 @@ class Asset:
     name: str
     content_type: str
     body: bytes
+    gzipped: bytes
+
+    def answer(self, digest: str, accept_encoding: str) -> tuple[bytes, dict[str, str]]:
+        """The body and the headers of an answer to whoever asked for it under `digest`."""
+        headers = {"Cache-Control": cache_control(digest), "Vary": "Accept-Encoding"}
+        if not gzip.is_accepted(accept_encoding):
+            return self.body, headers
+        return self.gzipped, {**headers, "Content-Encoding": "gzip"}
+
+
+def _asset(name: str, content_type: str, body: bytes) -> Asset:
+    return Asset(name, content_type, body, gzip.compressed(body, 9))
 
 
 def _read(folder: Path) -> dict[str, Asset]:
     return {
-        file.name: Asset(file.name, _TYPES[file.suffix], file.read_bytes())
+        file.name: _asset(file.name, _TYPES[file.suffix], file.read_bytes())
         for file in sorted(folder.iterdir())
     }
 

@@ -24,6 +24,7 @@ from integration.server.harness import (
     name_of,
     serving,
 )
+from moorage import theme
 from moorage.contract import ActualState
 from moorage.contract import agent as contract
 from moorage.server.accounts.changes import SessionChanged, UserChanged
@@ -156,6 +157,56 @@ async def test_a_change_is_rendered_once_for_all_streams_of_a_person(
             looks = [s for s in statements if "JOIN agents" in s and "JOIN users" in s]
             assert len(looks) == 1
         assert rendered(server, event) - before == 3
+
+
+async def test_a_change_of_the_list_is_its_row_alone(server: Server) -> None:
+    """However long the list is, whoever has it is sent the row that changed; who comes later, and
+    who was not reading meanwhile, all of it."""
+    await many(server, 60)
+    async with (
+        server.client(None, cookies=await signed_in(server)) as client,
+        streams(client, PAGE, 1) as (first,),
+    ):
+        await change(server, "changed", number=30)
+        told = await next_event(first)
+        assert 'id="row-' + name_of(30) in told
+        assert told.count('id="row-') == 1
+        assert len(told) < 5_000
+        async with client.stream("GET", PAGE) as answer:
+            whole = await next_event(answer.aiter_lines())
+        assert whole.count('id="row-') == 60
+
+
+async def test_what_is_compressed(server: Server) -> None:
+    """Pages, their streams and their files are; not what holds words of the request or a secret,
+    what is for somebody who is not signed in, or what nobody asked to have so."""
+    await many(server, 60)
+    cases = {
+        ("GET", "/"): "gzip",
+        ("GET", f"/workspaces/{name_of(0)}"): "gzip",
+        ("GET", PAGE): "gzip",
+        ("GET", f"/assets/{theme.DIGEST}/moorage.css"): "gzip",
+        ("GET", "/?q=needle"): "",
+        ("GET", "/new?repository=needle"): "",
+        ("GET", "/nowhere"): "",
+        ("POST", "/users/admin/sign-in-link"): "",
+        ("GET", LIST): "",
+    }
+    found, sizes = {}, {}
+    async with server.client(
+        None, cookies=await signed_in(server), headers={"Origin": ORIGIN}
+    ) as client:
+        for method, path in cases:
+            async with client.stream(method, path) as answer:
+                found[method, path] = answer.headers.get("content-encoding", "")
+                if "live" not in path and path != LIST:
+                    sizes[method, path] = sum([len(raw) async for raw in answer.aiter_raw()])
+        plain = await client.get("/", headers={"Accept-Encoding": "identity"})
+    assert found == cases
+    assert "content-encoding" not in plain.headers
+    assert sizes["GET", "/"] < len(plain.content) / 8
+    async with server.client(None) as nobody:
+        assert "content-encoding" not in (await nobody.get("/sign-in")).headers
 
 
 async def test_changes_ask_nobody_who_they_are(server: Server) -> None:

@@ -13,7 +13,7 @@ def test_digest_changes_with_content() -> None:
 
     changed = dict(theme.ASSETS)
     css = changed["moorage.css"]
-    changed["moorage.css"] = theme.Asset(css.name, css.content_type, css.body + b" ")
+    changed["moorage.css"] = theme.Asset(css.name, css.content_type, css.body + b" ", b"")
     assert _digest(theme.ASSETS) == theme.DIGEST
     assert _digest(changed) != theme.DIGEST
 

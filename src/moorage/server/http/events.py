@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from moorage.kernel import gzip
 from moorage.kernel.serving import STILL_HERE, encode_event
 from moorage.server.core import Core
 from moorage.server.http.concurrency import Concurrency, Slot
-from moorage.server.http.feeds import Feed, Feeds, Subject
+from moorage.server.http.feeds import Feed, Feeds, Form, Subject
 
 T = TypeVar("T")
 
@@ -74,6 +76,7 @@ def stream(
     subject: Subject[T],
     render: Callable[[T], BaseModel | str],
     *,
+    changed: Callable[[T, T], str | None] | None = None,
     farewells: Farewells | None = None,
 ) -> Response:
     """An event `name` at once and at each change: a model as JSON, text (a fragment of a page, for
@@ -81,9 +84,23 @@ def stream(
 
     `render` is called once for all streams of the same form of a subject: it may depend on nothing
     else, and on nobody but the subject's person. `farewells`: of pages, which are another form than
-    the data that programs follow.
+    the data that programs follow. `changed`: what is different in the second from the first, as the
+    data of an event `<name>-changed`, in the place of all of it; None where all of it is better.
     """
-    return _EventStream(core, reader, name, subject, render, farewells)
+
+    def whole(item: T) -> bytes:
+        core.metrics.renderings.labels(name).inc()
+        return encode(name, render(item))
+
+    def step(before: T, after: T) -> bytes | None:
+        words = changed(before, after) if changed else None
+        if words is None:
+            return None
+        core.metrics.renderings.labels(name).inc()
+        return encode(f"{name}-changed", words)
+
+    form = Form(f"{name} {'page' if farewells else 'data'}", whole, step)
+    return _EventStream(core, reader, name, subject, form, farewells)
 
 
 def encode(name: str, item: BaseModel | str) -> bytes:
@@ -103,28 +120,32 @@ class _EventStream(Response):
         reader: Reader,
         name: str,
         subject: Subject[Any],
-        render: Callable[[Any], BaseModel | str],
+        form: Form,
         farewells: Farewells | None,
     ) -> None:
         super().__init__()
         self._core, self._reader, self._name, self._subject = core, reader, name, subject
-        self._make, self._farewells = render, farewells
+        self._form, self._farewells = form, farewells
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         core = self._core
-        form = f"{self._name} {'page' if self._farewells else 'data'}"
         with (
             core.part(Concurrency).take(Slot.STREAM, self._reader.id),
             core.metrics.streams.track_inprogress(),
         ):
             async with (
                 self._reader.valid as validity,
-                core.part(Feeds).read(core, form, self._subject, self._rendered) as (feed, wake),
+                core.part(Feeds).read(core, self._form, self._subject) as (feed, wake),
             ):
                 going = asyncio.create_task(_until_gone(receive, wake), name="server.events.going")
                 validity.wakes.add(wake)
                 try:
-                    await self._serve(_Writer(core, scope, send, going), validity, feed, wake)
+                    # No secret is in a page's part; what programs follow is left as it is.
+                    zipped = self._farewells is not None and gzip.is_accepted(
+                        Headers(scope=scope).get("accept-encoding", "")
+                    )
+                    writer = _Writer(core, scope, send, going, zipped=zipped)
+                    await self._serve(writer, validity, feed, wake)
                 finally:
                     validity.wakes.discard(wake)
                     going.cancel()
@@ -143,16 +164,12 @@ class _EventStream(Response):
             if not await validity.holds():
                 await writer.end(self._last(lambda farewells: farewells.sent_away))
             elif feed.version != shown:
-                shown = feed.version
-                await writer.write(feed.newest)
+                event, shown = feed.event_for(shown), feed.version
+                await writer.write(event)
             elif feed.ended:
                 await writer.end(self._last(lambda farewells: farewells.gone) if feed.gone else b"")
             else:
                 await writer.write_when(wake)
-
-    def _rendered(self, item: Any) -> bytes:
-        self._core.metrics.renderings.labels(self._name).inc()
-        return encode(self._name, self._make(item))
 
     def _last(self, words: Callable[[Farewells], str]) -> bytes:
         return encode(self._name, words(self._farewells)) if self._farewells else b""
@@ -162,8 +179,11 @@ class _Writer:
     """Writes to one reader, for as long as it reads. Nothing waits for it but what it has not taken
     yet."""
 
-    def __init__(self, core: Core, scope: Scope, send: Send, going: asyncio.Task[None]) -> None:
+    def __init__(
+        self, core: Core, scope: Scope, send: Send, going: asyncio.Task[None], *, zipped: bool
+    ) -> None:
         self._core, self._scope, self._send, self._going = core, scope, send, going
+        self._gzip = gzip.Stream() if zipped else None
         self._ended = False
 
     @property
@@ -171,14 +191,19 @@ class _Writer:
         return not self._ended and not self._going.done()
 
     async def begin(self) -> None:
-        await self._pass({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+        headers = [*_HEADERS, (b"vary", b"accept-encoding")]
+        if self._gzip:
+            headers.append((b"content-encoding", b"gzip"))
+        await self._pass({"type": "http.response.start", "status": 200, "headers": headers})
         seconds = random.uniform(*RETRY_SECONDS)  # noqa: S311 - no secret
         await self.write(f"retry: {round(seconds * 1000)}\n\n".encode())
 
     async def write(self, data: bytes) -> None:
+        data = self._gzip.piece(data) if self._gzip else data
         await self._pass({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self, data: bytes) -> None:
+        data = self._gzip.last(data) if self._gzip else data
         await self._pass({"type": "http.response.body", "body": data, "more_body": False})
         self._ended = True
 

@@ -3,7 +3,8 @@
 A feed is one thing (a list, a workspace) in one form, as one person is shown it. It is loaded when
 something that concerns it has changed, and rendered when it is not what it was; its readers take
 the newest whenever they come to it. So a change costs the same for one stream of a person as for
-forty, and a reader that is slow, or does not read at all, costs nothing.
+forty, and a reader that is slow, or does not read at all, costs nothing. A form may say what has
+changed alone (`Form.step`): that goes to readers who have all before it, and the whole to others.
 """
 
 from __future__ import annotations
@@ -48,12 +49,30 @@ class Subject(Protocol[T_co]):
     def concerns(self, change: Changed) -> bool: ...
 
 
-class Feed:
-    """`version` counts what differs; `newest` is the event that says it."""
+@dataclass(frozen=True)
+class Form:
+    """How a thing is written for those who watch it."""
 
-    def __init__(self) -> None:
+    name: str
+    """What has the same name is written the same: a thing may be watched in several forms."""
+    whole: Callable[[Any], bytes]
+    """The event that says all of it."""
+    step: Callable[[Any, Any], bytes | None] = lambda _before, _after: None
+    """The event that says what has changed, to those who have what was before; None: the whole
+    says it better."""
+
+
+class Feed:
+    """`version` counts what differs."""
+
+    def __init__(self, form: Form) -> None:
         self.version = 0
-        self.newest = b""
+        self._form = form
+        self._item: Any = None
+        self._whole: bytes | None = None
+        """Written when the first reader needs it."""
+        self._step: bytes | None = None
+        """From the version before to this one."""
         self.ended = False
         self.gone = False
         """It has ended because there is nothing to watch any more."""
@@ -70,11 +89,9 @@ class Feed:
         self,
         core: Core,
         subject: Subject[Any],
-        render: Callable[[Any], bytes],
         turns: asyncio.Semaphore,
     ) -> None:
         """Runs until there is nothing to watch any more. Raises what `subject.load` raises."""
-        known = None
         with core.changes.subscribe(*subject.kinds) as self._changes:
             while True:
                 async with turns:
@@ -86,15 +103,24 @@ class Feed:
                         return
                     # What is the same is made anew for those who have just come alone: the times in
                     # it have moved on.
-                    self.newest = render(fresh)
+                    known, self._item, self._whole = self._item, fresh, None
                     if fresh != known:
-                        known, self.version = fresh, self.version + 1
+                        self._step = self._form.step(known, fresh) if self.version else None
+                        self.version += 1
                         self._wake()
                     took = time.perf_counter() - began
                 await self._turn(self._begun)
                 await asyncio.sleep(max(subject.gather, REST * took))
                 while not any(map(subject.concerns, await self._changes.next())):
                     pass
+
+    def event_for(self, shown: int) -> bytes:
+        """What leads a reader who has been shown that version (0: none) to the newest."""
+        if self._step is not None and shown == self.version - 1:
+            return self._step
+        if self._whole is None:
+            self._whole = self._form.whole(self._item)
+        return self._whole
 
     async def caught_up(self) -> None:
         """Returns once it shows what was so when this was called, or later; or has ended."""
@@ -134,19 +160,16 @@ class Feeds:
 
     @asynccontextmanager
     async def read(
-        self, core: Core, form: str, subject: Subject[Any], render: Callable[[Any], bytes]
+        self, core: Core, form: Form, subject: Subject[Any]
     ) -> AsyncIterator[tuple[Feed, asyncio.Event]]:
         """The feed, begun for its first reader and ended after its last; and what is set when there
-        is something new.
-
-        `form`: what `render` makes, as the same thing may be watched in several.
-        """
-        key = form, subject.key
+        is something new."""
+        key = form.name, subject.key
         running = self._running.get(key)
         if running is None or running.feed.ended:
-            feed = Feed()
-            work = self._run(core, feed, subject, render)
-            running = _Running(feed, asyncio.create_task(work, name=f"server.feed.{form}"))
+            feed = Feed(form)
+            work = self._run(core, feed, subject)
+            running = _Running(feed, asyncio.create_task(work, name=f"server.feed.{form.name}"))
             self._running[key] = running
         feed, wake = running.feed, asyncio.Event()
         feed.wakes.add(wake)
@@ -160,13 +183,11 @@ class Feeds:
                 running.task.cancel()
                 await asyncio.gather(running.task, return_exceptions=True)
 
-    async def _run(
-        self, core: Core, feed: Feed, subject: Subject[Any], render: Callable[[Any], bytes]
-    ) -> None:
+    async def _run(self, core: Core, feed: Feed, subject: Subject[Any]) -> None:
         error: MoorageError | None = None
         try:
             await until_one_ends(
-                "server.feed", feed.follow(core, subject, render, self._turns), _closing(core)
+                "server.feed", feed.follow(core, subject, self._turns), _closing(core)
             )
         except MoorageError as told:
             error = told

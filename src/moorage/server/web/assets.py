@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from moorage import theme
@@ -12,9 +13,9 @@ router = APIRouter()
 
 
 @router.get("/assets/{digest}/{name}")
-async def asset(digest: str, name: str) -> Response:
+async def asset(request: Request, digest: str, name: str) -> Response:
     found = theme.asset(name)
     if found is None:
         raise NotFound("There is nothing at this address.")
-    headers = {"Cache-Control": theme.cache_control(digest)}
-    return Response(found.body, media_type=found.content_type, headers=headers)
+    body, headers = found.answer(digest, request.headers.get("accept-encoding", ""))
+    return Response(body, media_type=found.content_type, headers=headers)

@@ -96,6 +96,33 @@ def rows(workspaces: Iterable[schemas.Workspace], actor: Person, now: float) -> 
     return tuple(row(w, actor, now) for w in sorted(alive, key=lambda w: -w.created_at))
 
 
+@dataclass(frozen=True)
+class Changes:
+    """What leads from one state of a list to the next, where no row that stays has moved."""
+
+    changed: tuple[Row, ...]
+    added: tuple[Row, ...]
+    """They are the first, in this order."""
+    removed: tuple[str, ...]
+    """Names."""
+
+
+def changes(before: Iterable[Row], after: Iterable[Row]) -> Changes | None:
+    """The rows that differ. None when the list has become empty, or was, or is in another order:
+    then all of it is drawn anew."""
+    old, new = {row.workspace.name: row for row in before}, list(after)
+    names = [row.workspace.name for row in new]
+    staying = [name for name in old if name in set(names)]
+    added = [row for row in new if row.workspace.name not in old]
+    if not old or not new or names != [row.workspace.name for row in added] + staying:
+        return None
+    return Changes(
+        changed=tuple(row for row in new[len(added) :] if row != old[row.workspace.name]),
+        added=tuple(added),
+        removed=tuple(name for name in old if name not in set(names)),
+    )
+
+
 SEVERAL: Mapping[str, str] = {
     "start": "being started",
     "stop": "being stopped; the files stay",

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from moorage import theme
+from moorage.kernel import gzip
 from moorage.server.accounts import authentication
 from moorage.server.authorization import INSTALLATION, Person, may
 from moorage.server.domain import Link
@@ -60,7 +61,21 @@ def page(
         "Cache-Control": "no-store",
         "Content-Security-Policy": theme.content_security_policy(form_action=form_action),
     }
-    return HTMLResponse(html, status, headers=headers)
+    body = html.encode()
+    if _may_be_compressed(request, actor, status, body):
+        body, headers["Content-Encoding"] = gzip.compressed(body), "gzip"
+    headers["Vary"] = "Accept-Encoding"
+    return HTMLResponse(body, status, headers=headers)
+
+
+def _may_be_compressed(request: Request, actor: Person | None, status: int, body: bytes) -> bool:
+    """Whether the page's length may tell what is in it (BREACH). Never where words of the request
+    stand in it (a query, a form, an error), or a secret does: those are shown once, after a form,
+    or to people who are not signed in yet. There is no token against forged requests on any page;
+    the browser's `Origin` stands in its place."""
+    plain = request.method == "GET" and not request.url.query and status == 200
+    accepted = gzip.is_accepted(request.headers.get("accept-encoding", ""))
+    return plain and accepted and actor is not None and len(body) >= gzip.SMALLEST
 
 
 def fragment(template: str, **values: Any) -> str:

@@ -57,10 +57,21 @@ async def list_live(
     actor: Visitor,
     all: bool = False,  # noqa: A002
 ) -> Response:
-    """Server-sent events `workspaces`: the list as on the page, at once and at each change."""
+    """Server-sent events `workspaces`: the list as on the page, at once; then `workspaces-changed`:
+    the rows that are not what they were."""
 
     def fragment(workspaces: list[schemas.Workspace]) -> str:
         return pages.fragment("workspaces_live.html", **_list(core, actor, workspaces, all))
+
+    def changed(before: list[schemas.Workspace], after: list[schemas.Workspace]) -> str | None:
+        now = core.clock.now()
+        rows = [list_views.rows(workspaces, actor, now) for workspaces in (before, after)]
+        found = list_views.changes(*rows)
+        if found is None:
+            return None
+        return pages.fragment(
+            "workspaces_changed.html", changes=found, everyones=all, wanted=_ALL, now=now
+        )
 
     return events.stream(
         core,
@@ -68,6 +79,7 @@ async def list_live(
         "workspaces",
         WatchedList(core, actor, all),
         fragment,
+        changed=changed,
         farewells=_FAREWELLS,
     )
 

@@ -95,3 +95,45 @@ def test_what_is_said_of_several(
         assert text.endswith("w4: No. And 2 more.")
     else:
         assert text == said
+
+
+def names(rows: Any) -> list[str]:
+    return [row.workspace.name[-1] for row in rows]
+
+
+A, B, C = (
+    workspace(name=f"workspace-1-2-aaaaa{letter}", created_at=NOW - 10 * age)
+    for age, letter in ((3, "a"), (2, "b"), (1, "c"))
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed", "added", "removed"),
+    [
+        ([A, B], [A, B], [], [], []),
+        ([A, B], [A, B.model_copy(update={"title": "x"})], ["b"], [], []),
+        ([A], [A, B, C], [], ["c", "b"], []),
+        ([A, B, C], [A, C], [], [], ["b"]),
+        ([A, B], [A.model_copy(update={"state": "Failed"}), C], ["a"], ["c"], ["b"]),
+        ([A, B], [A, B.model_copy(update={"state": ActualState.TERMINATED})], [], [], ["b"]),
+    ],
+)
+def test_only_what_has_changed(
+    before: Any, after: Any, changed: list[str], added: list[str], removed: list[str]
+) -> None:
+    """Rows that are as they were are not drawn anew; new ones come first, as in the list."""
+    rows = [list_views.rows(shown, OWNER, NOW) for shown in (before, after)]
+    found = list_views.changes(*rows)
+    assert found is not None
+    assert (names(found.changed), names(found.added)) == (changed, added)
+    assert [name[-1] for name in found.removed] == removed
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [([], [A]), ([A], []), ([B], [A, B]), ([A, B], [A, B.model_copy(update={"created_at": 0.0})])],
+)
+def test_when_all_of_it_is_drawn(before: Any, after: Any) -> None:
+    """The first workspace and the last are another page; so is one that comes in the middle."""
+    rows = [list_views.rows(shown, OWNER, NOW) for shown in (before, after)]
+    assert list_views.changes(*rows) is None
