@@ -139,6 +139,53 @@ def test_stop_and_start_in_place(person: Callable, agent: Agent, repository: str
     assert not reloaded(ana.page)
 
 
+def test_the_keyboard_keeps_its_place(person: Callable, agent: Agent, repository: str):
+    """Whoever presses Stop by keyboard is on Start when that comes, in the page and in the list,
+    and on the way there never on what deletes."""
+    ana = person()
+    name = ana.create(agent, repository)
+    for path, stop, start in (
+        (f"/workspaces/{name}", "Stop", "Start"),
+        ("/", "Stop example-python-http-simple", "Start example-python-http-simple"),
+    ):
+        agent.run(name)
+        ana.goto(path)
+        expect(badge(ana.page)).to_have_text("Running")
+        ana.page.get_by_role("button", name=stop).focus()
+        ana.page.keyboard.press("Enter")
+        agent.desired(name, DesiredState.STOPPED)
+        expect(badge(ana.page)).to_have_text("Stopping")
+        eventually(
+            "the focus is among the buttons, on none that deletes",
+            lambda: ana.page.evaluate(
+                "!!document.activeElement.closest('[data-focus-home]') && !document.activeElement.matches('.danger')"
+            ),
+        )
+        agent.report(name, ActualState.STOPPED)
+        expect(ana.page.get_by_role("button", name=start)).to_be_focused()
+        ana.page.keyboard.press("Enter")
+        agent.desired(name, DesiredState.RUNNING)
+
+
+def test_the_editor_opens_when_it_is_ready(person: Callable, agent: Agent, repository: str):
+    """Who asked for it is led to the editor as soon as the workspace runs, also when the page was
+    loaded again meanwhile; who did not, stays."""
+    ana = person(expected=("Failed to load resource", "ERR_"))
+    name = ana.create(agent, repository)
+    agent.report(name, ActualState.STARTING, stages=passed(4))
+    ana.page.get_by_label("Open the editor here as soon as it is ready").check()
+    ana.page.reload()
+    expect(ana.page.get_by_label("Open the editor here as soon as it is ready")).to_be_checked()
+    agent.report(name, ActualState.STARTING, stages=passed(5))
+    expect(ana.page.locator("#stage-clone")).to_have_class(re.compile("stage-done"))
+    agent.run(name)
+    ana.page.wait_for_url(re.compile(rf"^http://60001-{name}\."))
+    ana.goto(f"/workspaces/{name}")
+    expect(ana.page.get_by_role("link", name="Open editor")).to_be_visible()
+    expect(ana.page.locator("#open-when-ready")).to_have_count(0)
+    assert ana.page.url.endswith(f"/workspaces/{name}")
+
+
 def test_restart(person: Callable, agent: Agent, repository: str):
     """A restart asks for new containers."""
     ana = person()

@@ -80,6 +80,8 @@ class Detail:
     """Its first ten digits."""
     url: str
     """"" when this person cannot open it, now or ever."""
+    opens_later: bool
+    """This person can open it once it runs, which it is about to."""
     under_way: bool
     stages: tuple[StageLine, ...]
     total: float | None
@@ -125,6 +127,7 @@ def detail(workspace: schemas.Workspace, actor: Person, now: float) -> Detail:
         repository_url=_repository_link(workspace.repository),
         commit=workspace.commit[:10],
         url=workspace.url if can.open else "",
+        opens_later=_opens_later(workspace, actor),
         under_way=shown.tone == "busy",
         stages=lines,
         total=_total(workspace),
@@ -162,6 +165,12 @@ def abilities(workspace: schemas.Workspace, actor: Person) -> Abilities:
         delete=staying and allowed(Action.DELETE_WORKSPACE),
         logs=staying and allowed(Action.READ_LOGS),
     )
+
+
+def _opens_later(workspace: schemas.Workspace, actor: Person) -> bool:
+    coming = (ActualState.CREATION_REQUESTED, ActualState.STARTING, ActualState.STOPPED)
+    wanted = workspace.desired is DesiredState.RUNNING and workspace.state in coming
+    return wanted and bool(workspace.url) and may(actor, Action.OPEN_WORKSPACE, workspace.resource)
 
 
 def summary(workspace: schemas.Workspace, now: float) -> str:

@@ -249,6 +249,53 @@
     count();
   });
 
+  /* Whoever works by keyboard keeps their place: when the button that was pressed has gone, as Stop does, or rests while
+     its request is under way, the focus goes to what stands in its place, and never onto what deletes. */
+  const CONTROLS = "a[href], button:not(:disabled), input:not(:disabled)";
+  let held = null; /* {home, own}: ids */
+
+  document.addEventListener("focusin", (event) => {
+    const home = event.target.closest("[data-focus-home]");
+    const own = home && event.target.closest("[id]");
+    held = home ? { home: home.id, own: own === home ? "" : own.id } : null;
+  });
+  document.addEventListener("pointerdown", (event) => {
+    if (!event.target.closest("[data-focus-home]")) held = null;
+  });
+
+  function refocus() {
+    const home = held && document.getElementById(held.home);
+    if (!home || ![null, document.body, home].includes(document.activeElement)) return;
+    const own = held.own && document.getElementById(held.own);
+    const same = own && (own.matches(CONTROLS) ? own : own.querySelector(CONTROLS));
+    const next = same || [...home.querySelectorAll(CONTROLS)].find((control) => !control.matches(".danger")) || home;
+    if (next !== document.activeElement) next.focus({ preventScroll: true });
+  }
+
+  document.addEventListener("htmx:afterRequest", () => window.setTimeout(refocus, 0));
+
+  /* Open when ready: asked for on a workspace's page, kept for this tab and that page. */
+  const OPEN_KEY = "moorage-open-when-ready";
+
+  document.addEventListener("change", (event) => {
+    if (!("openWhenReady" in event.target.dataset)) return;
+    if (event.target.checked) window.sessionStorage.setItem(OPEN_KEY, window.location.pathname);
+    else window.sessionStorage.removeItem(OPEN_KEY);
+  });
+
+  function openWhenReady() {
+    const asked = window.sessionStorage.getItem(OPEN_KEY) === window.location.pathname;
+    const box = document.querySelector("[data-open-when-ready]");
+    if (box) {
+      box.checked = asked;
+      box.closest("[hidden]")?.removeAttribute("hidden");
+    }
+    const editor = asked && document.getElementById("open-editor");
+    if (!editor) return;
+    window.sessionStorage.removeItem(OPEN_KEY);
+    window.location.assign(editor.href);
+  }
+
   /* Buttons: copy, ask first, say that something is under way. */
   document.addEventListener("click", (event) => {
     const copy = event.target.closest("[data-copy]");
@@ -302,6 +349,8 @@
   function settle() {
     for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
     filter();
+    refocus();
+    openWhenReady();
     localTimes();
     tick();
     go();

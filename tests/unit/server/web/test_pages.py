@@ -254,6 +254,40 @@ def test_detail_of_a_running_workspace() -> None:
         assert text in page.text
 
 
+def test_a_stopped_workspace_fills_its_page() -> None:
+    """Where there is neither a start nor a container to show, what it is stands in their place;
+    each panel is there once."""
+    for shown in (FULL, workspace(desired="Stopped", state="Stopped")):
+        html = detail(shown)
+        first, _, second = html.partition('<div class="column">')[2].partition(
+            '<div class="column">'
+        )
+        assert 'class="panel"' in first
+        assert ("about-panel" in first) is (shown is not FULL)
+        assert ("about-panel" in second) is (shown is FULL)
+        for panel in ("about-panel", "commands-panel", "ports-panel"):
+            assert html.count(f'id="{panel}"') == 1
+
+
+@pytest.mark.parametrize(
+    ("desired", "state", "actor", "offered"),
+    [
+        ("Running", "CreationRequested", OWNER, True),
+        ("Running", "Starting", OWNER, True),
+        ("Running", "Stopped", OWNER, True),
+        ("Running", "Running", OWNER, False),
+        ("Running", "Failed", OWNER, False),
+        ("Stopped", "Starting", OWNER, False),
+        ("Running", "Starting", ADMINISTRATOR, False),
+    ],
+)
+def test_what_can_be_opened_later(desired: str, state: str, actor: Any, offered: bool) -> None:
+    """To open the editor when it is ready is offered while a start is under way, to whoever may."""
+    assert ("data-open-when-ready" in detail(workspace(desired=desired, state=state), actor)) is (
+        offered
+    )
+
+
 def test_a_failed_workspace_says_why() -> None:
     """Cause, hint and the log lines behind it stand above all else, and it can be started again."""
     cause = schemas.Cause(
