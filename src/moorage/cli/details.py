@@ -18,7 +18,7 @@ def show_details(workspace: dict[str, Any]) -> None:
         "Agent": workspace["agent"] + _made_by(workspace.get("settings")),
         "Repository": workspace["repository"],
         "Revision": " ".join(filter(None, (workspace["ref"], workspace["commit"][:12]))),
-        "Devfile": workspace["devfile_path"],
+        "Devfile": workspace["devfile_path"] or "a default",
         "Folder": workspace["folder"],
         "Created": f"{since(workspace['created_at'])} ago",
         "Editor": workspace["url"] or "none",

@@ -249,6 +249,8 @@ def init(
     if not folder.is_dir():
         raise InvalidInput(f"{folder} is no folder.", code="not-readable")
     present = next((folder / name for name in FILE_NAMES if (folder / name).exists()), None)
+    if not force and present is None:
+        _refuse_to_shadow(folder)
     if present is not None and not force:
         raise Conflict(
             f"{present} is there already.", code="devfile-exists", hint="Replace it with --force."
@@ -268,6 +270,25 @@ def init(
     context.tell(
         {"file": str(target)},
         f"{target} is written. 'moor devfile explain {target}' says what comes of it.",
+    )
+
+
+def _refuse_to_shadow(folder: Path) -> None:
+    """Raises `Conflict` where a workspace is made from something that a new devfile would stand
+    before."""
+    from moorage.devfile import FOLDER
+    from moorage.translation.devcontainer import FILE_NAMES as DEVCONTAINERS
+
+    devfiles = sorted((folder / FOLDER).glob("*.y*ml"))
+    others = [*devfiles, *(folder / name for name in DEVCONTAINERS)]
+    present = next((path for path in others if path.is_file()), None)
+    if present is None:
+        return
+    convert = f"'moor devfile convert {present}' shows it as a devfile; "
+    raise Conflict(
+        f"{present} is there, and a workspace is made from it until there is a devfile in its place.",
+        code="devfile-exists",
+        hint=f"{'' if present in devfiles else convert}--force writes one all the same.",
     )
 
 
@@ -386,10 +407,12 @@ def _from_repository(folder: Path, *, image: str, port: int, ask: bool, quiet: b
         "".join(c if c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-")
         or "workspace"
     )
-    image = image or found.language.image
+    image = image or found.image
     chosen = port or found.port or 0
     if found.why and not quiet:
         output.note(f"{found.why} says that this is {found.language.name}.")
+    for note in () if quiet else found.notes:
+        output.note(note)
     if ask:
         name = click.prompt("Name", default=name)
         image = click.prompt("Image", default=image)

@@ -34,6 +34,7 @@ from moorage.server.domains import DOMAINS
 from moorage.server.http import events
 from moorage.server.metrics import Metrics
 from moorage.server.migrations.runner import migrate
+from moorage.server.repositories.default_devfile import load_default
 from moorage.server.repositories.services import RepositoryReader
 from moorage.server.repositories.ssh import load_hosts
 from moorage.server.settings import Settings, load_credentials, load_helm_values
@@ -130,6 +131,7 @@ async def running_core(
     credentials = load_credentials(settings.git_credentials)
     ssh_hosts = load_hosts(settings.git_ssh)
     helm_values = HelmValues(load_helm_values(settings.helm_values))
+    default_devfile = load_default(settings.default_devfile)
     editors = load_editors(home.editors)
     resolver = make_resolver(settings)
     where = database_address(settings.database, home.database)
@@ -150,7 +152,9 @@ async def running_core(
             replica=Replica(installation, address_of(settings, home.socket("server")), clock.now()),
         )
         readings = RepositoryReader(settings, credentials, metrics, ssh_hosts=ssh_hosts)
-        core.give((readings, editors, credentials, helm_values, DevfileParents(resolver)))
+        core.give(
+            (readings, editors, credentials, helm_values, DevfileParents(resolver), default_devfile)
+        )
         for domain in domains:
             core.give(domain.parts(core))
         yield core

@@ -85,6 +85,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sends all files."""
     devfile_limit: int = 3_000_000
     """Bytes of a devfile."""
+    default_devfile: str = ""
+    """What a workspace is made from whose repository has no devfile: the path of one, or, in
+    several lines, the devfile itself. "": one is made for the language that the files show."""
     devfile_registry: str = ""
     """Folder in which a devfile's parent is found by its id: `<id>/<version>/devfile.yaml`. "":
     there is none."""

@@ -25,6 +25,12 @@ class Language:
     """The registry's id for it."""
     ports: tuple[tuple[str, int], ...] = ()
     """A word in its files, and the port that goes with it."""
+    kinds: str = ""
+    """Regular expression for the names of images to work with it in."""
+
+    def is_kind(self, image: str) -> bool:
+        name = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+        return bool(self.kinds) and re.search(self.kinds, name) is not None
 
 
 LANGUAGES = (
@@ -41,6 +47,7 @@ LANGUAGES = (
             ("flask", 5000),
             ("streamlit", 8501),
         ),
+        "python|conda|jupyter",
     ),
     Language(
         "JavaScript",
@@ -55,8 +62,9 @@ LANGUAGES = (
             ("express", 3000),
             ("react-scripts", 3000),
         ),
+        "node|bun",
     ),
-    Language("Go", ("go.mod",), "docker.io/library/golang:1.25", "go", "go"),
+    Language("Go", ("go.mod",), "docker.io/library/golang:1.25", "go", "go", (), "^go"),
     Language(
         "Java",
         ("pom.xml", "build.gradle", "build.gradle.kts"),
@@ -64,8 +72,9 @@ LANGUAGES = (
         "java",
         "java-maven",
         (("spring-boot", 8080), ("quarkus", 8080)),
+        "maven|gradle|jdk|java|temurin|corretto",
     ),
-    Language("Rust", ("Cargo.toml",), "docker.io/library/rust:1", "rust", "rust"),
+    Language("Rust", ("Cargo.toml",), "docker.io/library/rust:1", "rust", "rust", (), "rust"),
     Language(
         "Ruby",
         ("Gemfile",),
@@ -73,6 +82,7 @@ LANGUAGES = (
         "ruby",
         "ruby",
         (("rails", 3000), ("sinatra", 4567)),
+        "ruby|rails",
     ),
     Language(
         "PHP",
@@ -81,6 +91,7 @@ LANGUAGES = (
         "php",
         "php-laravel",
         (("laravel/framework", 8000),),
+        "php|composer",
     ),
     Language(
         "C#",
@@ -89,11 +100,13 @@ LANGUAGES = (
         "dotnet",
         "dotnet80",
         (("AspNetCore", 5000),),
+        "^sdk$|dotnet",
     ),
 )
 OTHER = Language("", (), "docker.io/library/debian:stable", "tools", "udi")
 
 READ = (
+    ".gitpod.yml",
     "Dockerfile",
     "Containerfile",
     ".env.example",
@@ -123,6 +136,15 @@ READ = (
 )
 """Files whose text tells something; of others the name is enough."""
 
+GITPOD = ".gitpod.yml"
+DOCKERFILES = ("Dockerfile", "Containerfile")
+_FROM = re.compile(
+    r"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(?P<image>[^\s#]+)", re.MULTILINE | re.IGNORECASE
+)
+_NO_BASE = re.compile(r"\$|^scratch$|distroless|busybox")
+"""A variable, or an image in which nobody works."""
+_GITPOD_IMAGE = re.compile(r"^image:[ \t]*[\"']?(?P<image>[a-z0-9][^\s\"'#{]*)", re.MULTILINE)
+_GITPOD_PORT = re.compile(r"^[ \t]*-?[ \t]*port:[ \t]*([0-9]{2,5})\b", re.MULTILINE)
 _EXPOSE = re.compile(r"^[ \t]*EXPOSE\s+([0-9]{2,5})", re.MULTILINE | re.IGNORECASE)
 _PORT = re.compile(
     r"(?:\blisten\(\s*|ListenAndServe\(\s*\"[^\":]*:|\bport\s*[=:]\s*|--port[= ]|\bPORT\s*=\s*|server\.port\s*=\s*"
@@ -137,6 +159,12 @@ class Guess:
     port: int | None
     why: str
     """The file that gave the language away; "" when none did."""
+    image: str
+    """The language's, or the one that a file there names."""
+    image_from: str = ""
+    """That file; "" when none does."""
+    notes: tuple[str, ...] = ()
+    """What else is there and says how to work on it, and what comes of that."""
 
 
 def guess(files: Mapping[str, str]) -> Guess:
@@ -149,7 +177,15 @@ def guess(files: Mapping[str, str]) -> Guess:
         if found:
             language, why = candidate, found
             break
-    return Guess(language, _port(files, language), why)
+    image, image_from = _named_image(files, language)
+    return Guess(
+        language,
+        _port(files, language),
+        why,
+        image or language.image,
+        image_from if image else "",
+        tuple(_notes(files, image_from if image else "")),
+    )
 
 
 def first_devfile(name: str, language: Language, *, image: str, port: int | None) -> dict[str, Any]:
@@ -170,8 +206,36 @@ def _matches(name: str, mark: str) -> bool:
     return "/" not in name and (name == mark or (mark.startswith("*") and name.endswith(mark[1:])))
 
 
+def _named_image(files: Mapping[str, str], language: Language) -> tuple[str, str]:
+    """The image that a .gitpod.yml names, or that a Dockerfile is based on, if people can work in
+    it, and the file; "" where there is none."""
+    if found := _GITPOD_IMAGE.search(files.get(GITPOD, "")):
+        return found["image"], GITPOD
+    for name in DOCKERFILES:
+        stages = [found["image"] for found in _FROM.finditer(files.get(name, ""))]
+        bases = [image for image in stages if not _NO_BASE.search(image)]
+        # The last stage is often a web server for what an earlier one has built.
+        fitting = [image for image in bases if language.is_kind(image)]
+        if fitting or (bases and language is OTHER and ("/" in bases[-1] or ":" in bases[-1])):
+            return (fitting or bases[-1:])[0], name
+    return "", ""
+
+
+def _notes(files: Mapping[str, str], image_from: str) -> list[str]:
+    """Sentences about files that other products start from."""
+    notes = []
+    for name in (name for name in (GITPOD, *DOCKERFILES) if name in files):
+        taken = "its base image is taken" if name in DOCKERFILES else "its image is taken"
+        notes.append(
+            f"{name} is not built or run: {taken if name == image_from else 'no image is taken from it'}."
+        )
+    return notes
+
+
 def _port(files: Mapping[str, str], language: Language) -> int | None:
     """The port that is exposed, else the one that is listened on, else the framework's own."""
+    if found := _GITPOD_PORT.search(files.get(GITPOD, "")):
+        return int(found[1])
     for pattern in (_EXPOSE, _PORT):
         for name in READ:
             found = pattern.search(files.get(name, ""))

@@ -233,6 +233,30 @@ def test_a_devcontainer_is_translated(tmp_path: Path) -> None:
     assert moor("from-devcontainer", cwd=tmp_path).returncode == 1
 
 
+@pytest.mark.parametrize(
+    "present", [".devcontainer/devcontainer.json", ".devcontainer.json", ".devfile/a.yaml"]
+)
+def test_init_shadows_nothing(tmp_path: Path, present: str) -> None:
+    """What a workspace is made from already is named, and stays what it is made from."""
+    (tmp_path / present).parent.mkdir(exist_ok=True)
+    (tmp_path / present).write_text("{}")
+    refused = moor("init", tmp_path, "--yes")
+    assert refused.returncode == 6
+    assert present in refused.stderr
+    assert not (tmp_path / ".devfile.yaml").exists()
+    assert moor("init", tmp_path, "--yes", "--force").returncode == 0
+
+
+def test_init_says_what_it_takes(tmp_path: Path) -> None:
+    """A Dockerfile's base image is taken, and that nothing else of it is, is said."""
+    (tmp_path / "Dockerfile").write_text("FROM python:3.12-slim\nEXPOSE 8000\n")
+    (tmp_path / "requirements.txt").write_text("")
+    done = moor("init", tmp_path, "--yes")
+    assert done.returncode == 0
+    assert "Dockerfile is not built or run: its base image is taken." in done.stderr
+    assert "image: python:3.12-slim" in (tmp_path / ".devfile.yaml").read_text()
+
+
 def test_init_finds_language_and_port(tmp_path: Path) -> None:
     """A repository gets a devfile that is valid for both profiles; a second time it is left
     alone."""

@@ -17,10 +17,12 @@ import pytest
 
 from integration.server.git_host import DEVFILE, PASSWORD, USER, GitHost, git
 from integration.server.harness import LOOPBACK, DevfileReader, eventually, serving
-from moorage.kernel.errors import InvalidInput, MoorageError
+from moorage.devfile import parse
+from moorage.kernel.errors import InvalidInput, Misconfigured, MoorageError
 from moorage.server.metrics import Metrics
 from moorage.server.repositories.commits import Commit, File
-from moorage.server.repositories.devfiles import candidates
+from moorage.server.repositories.default_devfile import DefaultDevfile, load_default
+from moorage.server.repositories.devfiles import candidates, read_devfile
 from moorage.server.repositories.git import MEMORY, Blob
 from moorage.server.repositories.line import Bounds, Line
 from moorage.server.repositories.services import RepositoryReader
@@ -297,6 +299,70 @@ async def test_no_devfile(git_host: GitHost) -> None:
     )
     error = await failure(reader().read(url, "main", "deep/devfile.yaml"))
     assert error.message == "The repository has no file deep/devfile.yaml at main."
+
+
+@pytest.mark.parametrize(
+    ("files", "image", "port", "words"),
+    [
+        (
+            {"requirements.txt": "flask\n", "Dockerfile": "FROM python:3.12\nEXPOSE 7000\n"},
+            "python:3.12",
+            7000,
+            "The repository has no devfile: requirements.txt says that it is Python, and the image python:3.12 of"
+            " Dockerfile is taken. Dockerfile is not built or run: its base image is taken.",
+        ),
+        (
+            {"README.md": "x"},
+            "docker.io/library/debian:stable",
+            None,
+            "The repository has no devfile: the image docker.io/library/debian:stable is taken.",
+        ),
+        (None, "docker.io/library/debian:stable", None, "The repository is empty: the image docker.io/library/debian:stable is taken."),
+    ],
+)  # fmt: skip
+async def test_a_default_devfile(
+    git_host: GitHost,
+    files: dict[str, str | bytes] | None,
+    image: str,
+    port: int | None,
+    words: str,
+) -> None:
+    """A repository without a devfile has one for what its files show, and says why; so has an empty
+    one. The administrator's goes before both."""
+    url = git_host.make(f"default-{zlib.crc32(words.encode())}", files)
+    found = await read_devfile(reader().repositories, url, default=DefaultDevfile())
+    container = parse(found.file.text).components[0].container
+    assert container is not None
+    assert container.image == image
+    assert [endpoint.target_port for endpoint in container.endpoints] == ([port] if port else [])
+    assert (found.file.path, found.chosen, bool(found.commit)) == ("", words, files is not None)
+    found = await read_devfile(reader().repositories, url, default=load_default(DEVFILE))
+    assert (found.file.text, "the administrator's" in found.chosen) == (DEVFILE, True)
+    for ref, path in (("nope", ""), ("", "x.yaml")):
+        reading = read_devfile(reader().repositories, url, ref, path, default=DefaultDevfile())
+        assert (await failure(reading)).code in (
+            ("repository-empty",) if files is None else ("ref-not-found", "devfile-not-found")
+        )
+
+
+async def test_the_language_of_a_folder(git_host: GitHost) -> None:
+    """An address that names a folder has the environment of that folder, and of the whole where it
+    shows nothing."""
+    files = {"go.mod": "", "web/package.json": '{"dependencies": {"vite": "5"}}', "docs/a.md": "x"}
+    url = git_host.make("team/mixed", dict(files)).removesuffix(".git")
+    for folder, why in (("web", "package.json says"), ("docs", "go.mod says")):
+        found = await read_devfile(
+            reader().repositories, f"{url}/tree/main/{folder}", default=DefaultDevfile()
+        )
+        assert why in found.chosen
+
+
+def test_a_default_devfile_that_is_none(tmp_path: Path) -> None:
+    """An administrator hears of it when the server starts."""
+    (tmp_path / "devfile.yaml").write_text("schemaVersion: [\n")
+    for setting in (str(tmp_path / "none.yaml"), str(tmp_path / "devfile.yaml"), "a: 1\nb: 2\n"):
+        with pytest.raises(Misconfigured, match="The default devfile cannot be used"):
+            load_default(setting)
 
 
 async def test_an_empty_repository(git_host: GitHost) -> None:

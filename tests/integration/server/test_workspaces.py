@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from integration.server.git_host import DEVFILE, GitHost
@@ -73,6 +74,24 @@ async def test_requests_that_are_refused(sqlite_server: Server, repository: str)
         )
         assert problem["detail"]
     assert (await server.get("/workspaces")).json() == {"items": []}
+
+
+@pytest.mark.parametrize("files", [None, {"go.mod": "module x\n"}], ids=["empty", "go"])
+async def test_a_repository_without_a_devfile(
+    sqlite_server: Server, git_host: GitHost, files: dict[str, str | bytes] | None
+) -> None:
+    """It gets a workspace, whose warning says what it is made from and why."""
+    url = git_host.make("bare-empty" if files is None else "bare-go", files)
+    answer = await sqlite_server.post("/workspaces", {"repository": url})
+    workspace = answer.json()
+    assert answer.status_code == 201, workspace
+    (warning,) = workspace["warnings"]
+    assert warning["code"] == "devfile-default"
+    assert ("empty" if files is None else "go.mod says that it is Go") in warning["message"]
+    assert (workspace["devfile_path"], bool(workspace["commit"])) == ("", files is not None)
+    assert (workspace["ref"], workspace["full_ref"]) == (
+        ("", "") if files is None else ("main", "refs/heads/main")
+    )
 
 
 async def test_limits_on_workspaces(folder: Path, repository: str) -> None:

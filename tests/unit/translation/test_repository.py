@@ -39,6 +39,40 @@ def test_language_and_port_are_found(
 
 
 @pytest.mark.parametrize(
+    ("files", "image", "image_from"),
+    [
+        ({"go.mod": "", "Dockerfile": "FROM golang:1.22-alpine AS b\nFROM scratch\n"}, "golang:1.22-alpine", "Dockerfile"),
+        ({"package.json": "", "Dockerfile": "FROM node:20 AS b\nFROM nginx:1\n"}, "node:20", "Dockerfile"),
+        ({"package.json": "", "Dockerfile": "FROM nginx:1\n"}, "docker.io/library/node:24", ""),
+        ({"setup.py": "", "Dockerfile": "ARG V\nFROM python:$V\n"}, "docker.io/library/python:3.13", ""),
+        ({"setup.py": "", "Dockerfile": "from --platform=linux/amd64 reg.example/py/python:3.11 as x"}, "reg.example/py/python:3.11", "Dockerfile"),
+        ({"README.md": "", "Dockerfile": "FROM reg.example/base:1\n"}, "reg.example/base:1", "Dockerfile"),
+        ({"README.md": "", "Dockerfile": "FROM gcr.io/distroless/base:1\n"}, "docker.io/library/debian:stable", ""),
+        ({"go.mod": "", ".gitpod.yml": "image: gitpod/workspace-go:1 # x\n", "Dockerfile": "FROM golang:1"}, "gitpod/workspace-go:1", ".gitpod.yml"),
+        ({"go.mod": "", ".gitpod.yml": "image:\n  file: .gitpod.Dockerfile\n"}, "docker.io/library/golang:1.25", ""),
+        ({"go.mod": ""}, "docker.io/library/golang:1.25", ""),
+    ],
+)  # fmt: skip
+def test_the_image_that_is_there_is_taken(
+    files: dict[str, str], image: str, image_from: str
+) -> None:
+    """What a .gitpod.yml or a Dockerfile names goes before the language's own image, where people
+    can work in it; each such file is told of."""
+    found = guess(files)
+    assert (found.image, found.image_from) == (image, image_from)
+    told = [name for name in (".gitpod.yml", "Dockerfile") if name in files]
+    assert [note.partition(" ")[0] for note in found.notes] == told
+    taken = [note for note in found.notes if "is taken from it" not in note]
+    assert [note.partition(" ")[0] for note in taken] == ([image_from] if image_from else [])
+
+
+def test_the_port_of_a_gitpod_yml() -> None:
+    """What it says goes before what the code says."""
+    gitpod = "ports:\n  - port: 3100\n    onOpen: ignore\n"
+    assert guess({"package.json": "vite", ".gitpod.yml": gitpod}).port == 3100
+
+
+@pytest.mark.parametrize(
     "language", [*LANGUAGES, OTHER], ids=lambda language: language.name or "other"
 )
 def test_a_first_devfile_is_good_everywhere(language: object) -> None:

@@ -21,6 +21,7 @@ from moorage.server.authorization import INSTALLATION, Action, Kind, Person, req
 from moorage.server.core import Core
 from moorage.server.found import decisions, schemas
 from moorage.server.found.services import Row, follow, the_found
+from moorage.server.repositories.default_devfile import DefaultDevfile
 from moorage.server.repositories.devfiles import read_devfile
 from moorage.server.repositories.services import RepositoryReader
 from moorage.server.storage.database import announce
@@ -124,7 +125,11 @@ async def _made(core: Core, row: Row, body: schemas.Adopt) -> _Made:
     told, memo = row.told, row.told.memo
     if body.repository:
         reading = await read_devfile(
-            core.part(RepositoryReader), body.repository, body.ref, body.devfile
+            core.part(RepositoryReader),
+            body.repository,
+            body.ref,
+            body.devfile,
+            default=core.part(DefaultDevfile),
         )
         editor = core.part(Editors).default
         spec, warnings = await asyncio.to_thread(

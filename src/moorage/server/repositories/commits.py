@@ -30,6 +30,9 @@ class Reading:
     files: tuple[File, ...]
     folder: str = ""
     """Folder that the address named, below the repository's top."""
+    chosen: str = ""
+    """Says what stands in the place of a file that the repository has not, and why, as a sentence
+    for a person; "" when the file is its own."""
 
     @property
     def file(self) -> File:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from moorage.devfile import FILE_NAMES, FOLDER
+from moorage.kernel.errors import InvalidInput
 from moorage.server.repositories import errors, rules
 from moorage.server.repositories.commits import (
     Commit,
@@ -13,19 +15,31 @@ from moorage.server.repositories.commits import (
     NotTextError,
     Reading,
 )
+from moorage.server.repositories.default_devfile import DefaultDevfile
+from moorage.server.repositories.refs import Ref
 from moorage.server.repositories.services import RepositoryReader
+from moorage.server.repositories.web_addresses import read_address
 from moorage.translation.devcontainer import FILE_NAMES as DEVCONTAINER_NAMES
 from moorage.translation.devcontainer import is_devcontainer
 
 
 async def read_devfile(
-    repositories: RepositoryReader, url: str, ref: str = "", path: str = "", *, person: str = ""
+    repositories: RepositoryReader,
+    url: str,
+    ref: str = "",
+    path: str = "",
+    *,
+    default: DefaultDevfile | None = None,
+    person: str = "",
 ) -> Reading:
-    """`path` "": the first of the usual names that is there. Raises as `RepositoryReader.read`,
-    `InvalidInput` with the field `devfile` when there is none, and `TooLarge`."""
+    """`path` "": the first of the usual names that is there, else `default`. Raises as
+    `RepositoryReader.read`, `InvalidInput` with the field `devfile` when there is none, and
+    `TooLarge`."""
     rules.check_path(path)
+    chosen = ""
 
     async def choose(commit: Commit) -> Sequence[File]:
+        nonlocal chosen
         try:
             for candidate in [path] if path else await _candidates_near(commit):
                 if (file := await commit.file(candidate)) is not None:
@@ -34,9 +48,29 @@ async def read_devfile(
             raise errors.devfile_too_large(error.path, error.size, error.limit) from error
         except NotTextError as error:
             raise errors.no_text(error.path) from error
+        if default is not None and not path:
+            text, chosen = await default.of(commit)
+            return [File("", text)]
         raise errors.no_devfile(path, (*FILE_NAMES, f"{FOLDER}/*.yaml", *DEVCONTAINER_NAMES), ref)
 
-    return await repositories.read(url, ref, choose, person=person)
+    try:
+        reading = await repositories.read(url, ref, choose, person=person)
+    except InvalidInput as error:
+        if error.code != "repository-empty" or default is None or path or ref:
+            raise
+        return _of_nothing(url, default, error)
+    return replace(reading, chosen=chosen)
+
+
+def _of_nothing(url: str, default: DefaultDevfile, error: InvalidInput) -> Reading:
+    """The reading of a repository that has no commit yet. Raises `error` when its address asked for
+    a ref."""
+    address = read_address(url)
+    if address.ref or address.tail:
+        raise error
+    text, chosen = default.of_nothing()
+    repository = rules.check_repository(address.repository)
+    return Reading(repository.url, Ref(""), commit="", files=(File("", text),), chosen=chosen)
 
 
 async def _candidates_near(commit: Commit) -> list[str]:

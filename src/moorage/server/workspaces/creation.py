@@ -21,6 +21,7 @@ from moorage.server.audit import Target
 from moorage.server.authorization import INSTALLATION, Action, Kind, Person, require
 from moorage.server.core import Core
 from moorage.server.repositories.commits import Reading
+from moorage.server.repositories.default_devfile import DefaultDevfile
 from moorage.server.repositories.devfiles import read_devfile
 from moorage.server.repositories.services import RepositoryReader
 from moorage.server.storage.changes import Changed
@@ -72,6 +73,7 @@ async def create_workspace(
         request.repository,
         request.ref,
         request.devfile,
+        default=core.part(DefaultDevfile),
         person=str(actor.user_id),
     )
     reading = await (unless_gone(gone, read) if gone else read)

@@ -49,7 +49,8 @@ def translate(
     except DevfileError as error:
         raise translation.shown(error, reading.file.text, path=reading.file.path) from None
     warnings = [_warning(problem) for problem in (*flat.warnings, *made.warnings)]
-    return _opened_at(made.spec, reading.folder), [*_ref_warnings(reading.ref), *warnings]
+    told = [*_ref_warnings(reading.ref), *_default_warnings(reading), *warnings]
+    return _opened_at(made.spec, reading.folder), told
 
 
 def _opened_at(spec: WorkspaceSpec, folder: str) -> WorkspaceSpec:
@@ -60,6 +61,13 @@ def _opened_at(spec: WorkspaceSpec, folder: str) -> WorkspaceSpec:
     return msgspec.structs.replace(
         spec, editor=msgspec.structs.replace(spec.editor, open_path=open_path)
     )
+
+
+def _default_warnings(reading: Reading) -> list[schemas.Warning]:
+    if not reading.chosen:
+        return []
+    hint = "Push a devfile of its own to have another: 'moor devfile init' in a clone writes one."
+    return [schemas.Warning(code="devfile-default", message=reading.chosen, hint=hint)]
 
 
 def _ref_warnings(ref: Ref) -> list[schemas.Warning]:
