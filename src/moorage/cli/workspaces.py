@@ -11,6 +11,7 @@ from moorage.cli.client import Client
 from moorage.cli.context import Context, output_option, pass_context, server_options
 from moorage.cli.groups import command
 from moorage.cli.options import (
+    exact_workspace_argument,
     timeout_option,
     wait_option,
     workspace_argument,
@@ -160,6 +161,20 @@ def stop(
             return finish
 
         each(context, names, choose(client, names, everything, RUNNING), ask)
+
+
+@command(examples=["moor rename app shop"])
+@exact_workspace_argument
+@click.argument("title", help="Lower-case letters, digits and dashes.")
+@server_options
+@output_option
+@pass_context
+def rename(context: Context, workspace: str, title: str) -> None:
+    """Give a workspace another title. Its addresses and its folder stay; nothing is restarted."""
+    with context.connect() as client:
+        before = client.workspace_exactly(workspace)
+        now = client.patch(f"/workspaces/{before['name']}", {"title": title})
+    context.tell(now, f"{before['title']} is now called {now['title']}.")
 
 
 @command(examples=["moor delete app", "moor delete app web --yes"])

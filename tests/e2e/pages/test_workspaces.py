@@ -186,6 +186,23 @@ def test_the_editor_opens_when_it_is_ready(person: Callable, agent: Agent, repos
     assert ana.page.url.endswith(f"/workspaces/{name}")
 
 
+def test_rename(person: Callable, agent: Agent, repository: str, pictures: Path):
+    """A new title is asked for on a page of its own, which says what is wrong with one."""
+    ana = person(expected=(409, 422))
+    name = ana.create(agent, repository)
+    ana.page.get_by_role("link", name="Rename").click()
+    for wrong, words in (("Not A Title", "no DNS label"), (name, "has the form of the names")):
+        ana.page.get_by_label("Title").fill(wrong)
+        ana.page.get_by_role("button", name="Rename").click()
+        expect(ana.page.locator("#title-error")).to_contain_text(words)
+    take(ana.page, pictures, "workspace-rename")
+    ana.page.get_by_label("Title").fill("shop")
+    ana.page.get_by_role("button", name="Rename").click()
+    ana.page.wait_for_url(f"**/workspaces/{name}")
+    expect(ana.page.get_by_role("heading", level=1)).to_have_text("shop")
+    expect(ana.page.locator("#toasts")).to_contain_text("It has its new title.")
+
+
 def test_restart(person: Callable, agent: Agent, repository: str):
     """A restart asks for new containers."""
     ana = person()

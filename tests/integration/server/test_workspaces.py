@@ -49,6 +49,38 @@ async def test_creates_a_workspace_from_a_repository(server: Server, repository:
         assert (await server.get(f"/workspaces/{name}")).json() == workspace
 
 
+async def test_a_workspace_is_renamed(server: Server, repository: str) -> None:
+    """It has another title at once, for whoever watches too; name, addresses and generation stay.
+    What is no title, or is taken, is refused with the field named, and changes nothing."""
+    made = (await server.post("/workspaces", {"repository": repository})).json()
+    await server.post("/workspaces", {"repository": repository, "name": "taken"})
+    path = f"/api/v1/workspaces/{made['name']}"
+    async with server.client() as client:
+        told = events(client, f"{path}/events")
+        assert (await anext(told))[1]["title"] == "example"
+        answer = await client.patch(path, json={"title": "shop"})
+        assert (answer.status_code, answer.json()["title"]) == (200, "shop")
+        assert (await anext(told))[1]["title"] == "shop"
+        await told.aclose()
+        same = ("name", "url", "folder", "generation", "desired")
+        found = (await client.get("/api/v1/workspaces/shop")).json()
+        assert {key: found[key] for key in same} == {key: made[key] for key in same}
+        for title, status, code in (
+            ("taken", 409, "name-taken"),
+            ("No Label", 422, "name-invalid"),
+            ("workspace-1-2-abc123", 422, "name-reserved"),
+        ):
+            refused = await client.patch(path, json={"title": title})
+            problem = refused.json()
+            assert (refused.status_code, problem["code"], problem["field"]) == (
+                status,
+                code,
+                "title",
+            )
+        assert (await client.patch(path, json={"title": "shop"})).status_code == 200
+        assert (await client.get("/api/v1/workspaces/example")).status_code == 404
+
+
 async def test_requests_that_are_refused(sqlite_server: Server, repository: str) -> None:
     """Each names the field at fault and what would do; nothing is stored."""
     server = sqlite_server

@@ -15,6 +15,7 @@ class Action(StrEnum):
     START_WORKSPACE = "start-workspace"
     STOP_WORKSPACE = "stop-workspace"
     RESTART_WORKSPACE = "restart-workspace"
+    RENAME_WORKSPACE = "rename-workspace"
     DELETE_WORKSPACE = "delete-workspace"
     OPEN_WORKSPACE = "open-workspace"
     READ_LOGS = "read-logs"

@@ -21,6 +21,7 @@ NOTICES = {
     "stop": "It is being stopped. Its files stay.",
     "restart": "It is being restarted.",
     "delete": "It is being deleted.",
+    "renamed": "It has its new title.",
     "deleted": "The workspace is deleted.",
     "several-start": "They are being started.",
     "several-stop": "They are being stopped. Their files stay.",

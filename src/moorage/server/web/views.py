@@ -33,6 +33,7 @@ class Abilities:
     restart: bool
     delete: bool
     logs: bool
+    rename: bool
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,7 @@ def abilities(workspace: schemas.Workspace, actor: Person) -> Abilities:
         restart=staying and wanted and settled and allowed(Action.RESTART_WORKSPACE),
         delete=staying and allowed(Action.DELETE_WORKSPACE),
         logs=staying and allowed(Action.READ_LOGS),
+        rename=staying and allowed(Action.RENAME_WORKSPACE),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
+from moorage.kernel.errors import Conflict, InvalidInput
 from moorage.server.accounts.revocation import reader
 from moorage.server.authorization import Action, Person, may
 from moorage.server.core import Core
@@ -131,6 +132,43 @@ async def delete_page(request: Request, core: ServerCore, actor: Visitor, name: 
     """Asks, for browsers that have no dialog."""
     workspace = await services.get_workspace(core, actor, name)
     return pages.page(request, "delete.html", actor=actor, workspace=workspace)
+
+
+@router.get("/workspaces/{name}/rename")
+async def rename_page(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
+    """Asks for another title."""
+    workspace = await services.get_workspace(core, actor, name)
+    title = workspace.title
+    return pages.page(
+        request, "rename.html", actor=actor, workspace=workspace, title=title, error=""
+    )
+
+
+@router.post("/workspaces/{name}/rename")
+async def rename(
+    request: Request,
+    core: ServerCore,
+    actor: Visitor,
+    name: str,
+    title: Annotated[str, Form()] = "",
+) -> Response:
+    """Back to its page, or to the form, with what is wrong with the title."""
+    title = title.strip()
+    try:
+        change = forms.checked(schemas.ChangeWorkspace, title=title)
+        renamed = await services.rename_workspace(core, actor, name, change.title)
+    except (InvalidInput, Conflict) as error:
+        workspace = await services.get_workspace(core, actor, name)
+        return pages.page(
+            request,
+            "rename.html",
+            actor=actor,
+            status=error.status,
+            workspace=workspace,
+            title=title,
+            error=str(error),
+        )
+    return pages.redirect(f"/workspaces/{renamed.name}?done=renamed")
 
 
 @router.post("/workspaces/{name}/start")

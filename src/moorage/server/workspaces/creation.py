@@ -66,8 +66,8 @@ async def create_workspace(
     async with core.database.read() as session:
         agent = await _agent(core, session, actor, request.agent)
         await _check_limits(core, session, actor)
-        if request.name and request.name in await _titles(session, actor):
-            raise _taken(request.name)
+        if request.name and request.name in await titles_of(session, actor):
+            raise title_taken(request.name)
     read = read_devfile(
         core.part(RepositoryReader),
         request.repository,
@@ -89,9 +89,9 @@ async def create_workspace(
                     await one_at_a_time(session, Lock.WORKSPACES)  # they count over all agents
                 await _still_fits(core, session, actor, agent)
                 await _check_limits(core, session, actor)
-                titles = await _titles(session, actor)
+                titles = await titles_of(session, actor)
                 if request.name and request.name in titles:
-                    raise _taken(request.name)
+                    raise title_taken(request.name)
                 workspace.title = request.name or decisions.free_title(workspace.title, titles)
                 session.add(workspace)
                 await session.flush()
@@ -108,7 +108,7 @@ async def create_workspace(
             # Another request took the title, or, once in two thousand million, the name, between
             # look and write.
             if request.name and attempt:
-                raise _taken(request.name) from error
+                raise title_taken(request.name) from error
             if attempt == ATTEMPTS - 1:
                 raise Unavailable("Too much is created at once.", hint="Try again.") from error
     return view(Row(workspace, agent, actor.name), actor, core.clock.now())
@@ -190,17 +190,17 @@ async def _check_limits(core: Core, session: AsyncSession, actor: Person) -> Non
     )
 
 
-async def _titles(session: AsyncSession, actor: Person) -> frozenset[str]:
+async def titles_of(session: AsyncSession, actor: Person) -> frozenset[str]:
     query = select(Workspace.title).where(
         Workspace.owner_id == actor.user_id, Workspace.terminated_at.is_(None)
     )
     return frozenset(await session.scalars(query))
 
 
-def _taken(name: str) -> Conflict:
+def title_taken(name: str, *, field: str = "name") -> Conflict:
     return Conflict(
         f"You have a workspace called {name} already.",
         code="name-taken",
         hint="Choose another name, or delete that one.",
-        field="name",
+        field=field,
     )

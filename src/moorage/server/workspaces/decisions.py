@@ -108,25 +108,25 @@ def has_ended(*, desired: DesiredState, generation: int, report: ActualWorkspace
     )
 
 
-def check_title(title: str) -> str:
-    """Raises `InvalidInput`, field `name`: a title is a DNS label (RFC 1123), as project folders
-    and hosts like it."""
+def check_title(title: str, *, field: str = "name") -> str:
+    """Raises `InvalidInput`, which names the `field` that holds it: a title is a DNS label (RFC
+    1123), as project folders and hosts like it."""
     if not _LABEL.fullmatch(title):
         raise InvalidInput(
             f"{title!r} is no DNS label: 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends.",
             code="name-invalid",
-            field="name",
+            field=field,
         )
     if is_name(title):
         raise InvalidInput(
             f"{title!r} has the form of the names that Moorage gives to workspaces: another one may have it.",
             code="name-reserved",
             hint="Choose a name that says what it is for.",
-            field="name",
+            field=field,
         )
     if title in _RESERVED:
         raise InvalidInput(
-            f"{title!r} means something else here.", code="name-reserved", field="name"
+            f"{title!r} means something else here.", code="name-reserved", field=field
         )
     return title
 

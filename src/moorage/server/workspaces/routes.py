@@ -79,6 +79,14 @@ async def restart_workspace(core: ServerCore, actor: Signed, name: str) -> schem
     return await services.restart_workspace(core, actor, name)
 
 
+@api.patch("/{name}")
+async def change_workspace(
+    core: ServerCore, actor: Signed, name: str, body: schemas.ChangeWorkspace
+) -> schemas.Workspace:
+    """Gives it another title."""
+    return await services.rename_workspace(core, actor, name, body.title)
+
+
 @api.delete("/{name}", status_code=202)
 async def delete_workspace(core: ServerCore, actor: Signed, name: str) -> schemas.Workspace:
     return await services.delete_workspace(core, actor, name)

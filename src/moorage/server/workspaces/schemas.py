@@ -29,6 +29,13 @@ class CreateWorkspace(BaseModel):
     """"": the first that is defined."""
 
 
+class ChangeWorkspace(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = Field(max_length=100)
+    """As `name` of `CreateWorkspace`: unique among one's workspaces."""
+
+
 class Stage(BaseModel):
     name: StageName
     state: StageState

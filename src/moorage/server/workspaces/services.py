@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.contract import ActualState, DesiredState
@@ -11,9 +12,9 @@ from moorage.server.authorization import Action, Kind, Person, visible
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
 from moorage.server.workspaces import intents, loading, schemas, specs
-from moorage.server.workspaces.changes import DesiredChanged
-from moorage.server.workspaces.creation import create_workspace
-from moorage.server.workspaces.decisions import Request, next_intent
+from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
+from moorage.server.workspaces.creation import create_workspace, title_taken, titles_of
+from moorage.server.workspaces.decisions import Request, check_title, next_intent
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import Row, ports_view, spec_of, view
 
@@ -23,6 +24,7 @@ __all__ = [
     "get_workspace",
     "list_ports",
     "list_workspaces",
+    "rename_workspace",
     "restart_workspace",
     "start_workspace",
     "stop_workspace",
@@ -70,6 +72,27 @@ async def stop_workspace(core: Core, actor: Person, name: str) -> schemas.Worksp
 
 async def restart_workspace(core: Core, actor: Person, name: str) -> schemas.Workspace:
     return await _request(core, actor, name, "restart", Action.RESTART_WORKSPACE)
+
+
+async def rename_workspace(core: Core, actor: Person, name: str, title: str) -> schemas.Workspace:
+    """Gives it another title. Its name, its addresses and its folder stay as they are; nothing is
+    restarted. Raises `InvalidInput` for what is no title, `Conflict` for one that is taken."""
+    try:
+        async with core.database.write() as session:
+            row = await loading.find(session, actor, name, Action.RENAME_WORKSPACE)
+            check_title(title, field="title")
+            workspace = row.workspace
+            if workspace.title != title:
+                if title in await titles_of(session, actor):
+                    raise title_taken(title, field="title")
+                workspace.title = title
+                target = Target(Kind.WORKSPACE, workspace.name)
+                audit.record(session, actor, Action.RENAME_WORKSPACE, target)
+                announce(session, ActualChanged(workspace=workspace.name, agent=workspace.agent_id))
+    except IntegrityError as error:
+        # Another request took the title between look and write.
+        raise title_taken(title, field="title") from error
+    return view(row, actor, core.clock.now())
 
 
 async def delete_workspace(core: Core, actor: Person, name: str) -> schemas.Workspace:
