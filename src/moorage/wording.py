@@ -103,6 +103,11 @@ def badge(desired: str, state: str) -> Badge:
     return _BADGES[_UNDER_WAY.get((DesiredState(desired), actual), actual)]
 
 
+def badges() -> tuple[Badge, ...]:
+    """How each state is shown, in the order in which a workspace goes through them."""
+    return tuple(_BADGES.values())
+
+
 class Timed(Protocol):
     """A stage of a start, in the contract's form or in the API's."""
 

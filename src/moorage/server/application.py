@@ -46,6 +46,7 @@ def make_application(core: Core, domains: Sequence[Domain] = DOMAINS) -> FastAPI
         lifespan=lambda _app: _background(core, domains),
     )
     app.state.moorage = core
+    app.state.documentation = core.settings.documentation_url
     app.state.navigation = tuple(link for domain in domains for link in domain.navigation)
     for domain in domains:
         for router in domain.api:

@@ -115,6 +115,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     it."""
     ca_bundle: str = ""
     """File of certificates to trust when reading repositories, instead of the system's."""
+    documentation_url: str = ""
+    """Where "Documentation" at the foot of every page leads, such as your organisation's own pages
+    on Moorage; "": to the pages' help."""
     log_format: Format = "console"
     """`console` for a person who reads along, `json` for a collector of logs: one object on each
     line."""
@@ -151,6 +154,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"public_url must be an origin such as https://moorage.example.com, not {self.public_url!r}.",
                 code="settings-invalid",
                 hint="Scheme, host and port alone; a name that is not ASCII is written as xn--….",
+            )
+        if self.documentation_url and not self.documentation_url.startswith(
+            ("https://", "http://")
+        ):
+            raise Misconfigured(
+                f"documentation_url must be an http or https URL, not {self.documentation_url!r}.",
+                code="settings-invalid",
+                hint="Leave it out: then it leads to the pages' help.",
             )
         if min(self.repository_reads, self.repository_reads_per_user) < 1:
             raise Misconfigured(

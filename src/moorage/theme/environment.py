@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from moorage import wording
+from moorage import __version__, wording
 from moorage.theme.assets import DIGEST
 
 
@@ -31,6 +31,7 @@ def environment(*packages: str, assets_at: str = "/assets") -> Environment:
         return f"{assets_at}/{DIGEST}/{name}"
 
     made.globals["asset"] = asset_url
+    made.globals["version"] = __version__
     made.filters.update(duration=wording.duration, ago=wording.ago, moment=_moment)
     return made
 

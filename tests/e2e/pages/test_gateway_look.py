@@ -110,4 +110,6 @@ def test_pages_of_a_workspace(state: str, shown: Callable[[bytes], Page], pictur
     )
     page = shown(bytes(answer.body))
     expect(page.locator("main")).to_contain_text(words)
+    helped = page.locator("footer").get_by_role("link", name="Help")
+    expect(helped).to_have_attribute("href", "http://moorage.localhost:8080/help")
     take(page, pictures, f"gateway-{state}")

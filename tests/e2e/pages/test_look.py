@@ -146,6 +146,9 @@ def test_pictures_of_forms(
         ana.page.get_by_role("button", name="Create workspace").click()
         expect(ana.page.locator(".field-error").first).to_be_visible()
         take(ana.page, pictures, name)
+    ana.page.get_by_role("link", name="Help").click()
+    expect(ana.page.get_by_role("heading", name="States")).to_be_visible()
+    take(ana.page, pictures, "help")
     ana.goto("/nowhere")
     take(ana.page, pictures, "error-404")
 

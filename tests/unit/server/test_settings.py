@@ -139,3 +139,11 @@ def test_credentials_that_a_pod_was_given(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(Misconfigured) as refused:
             load_credentials(str(file))
         assert refused.value.code == "credentials-readable"
+
+
+@pytest.mark.parametrize("text", ["javascript:alert(1)", "docs.example.com", "/docs"])
+def test_documentation_is_at_an_address_of_the_web(text: str) -> None:
+    """What no browser can be led to, or should not be, is refused at the start."""
+    Settings(documentation_url="https://docs.example.com/moorage").check()
+    with pytest.raises(Misconfigured, match="documentation_url"):
+        Settings(documentation_url=text).check()

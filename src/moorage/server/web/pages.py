@@ -54,6 +54,7 @@ def page(
     common = {
         "user": actor.name if actor else None,
         "nav": _navigation(request, actor),
+        "documentation": request.app.state.documentation,
         "notice": {"tone": "good", "text": forms.NOTICES[done]} if done in forms.NOTICES else None,
     }
     html = theme.render(_templates, template, **{**common, **values})

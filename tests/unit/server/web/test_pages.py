@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 
+from moorage import __version__, wording
 from moorage.contract import ActualState, ContainerState, DesiredState, StageName, StageState
 from moorage.server.accounts.schemas import User
 from moorage.server.agents.schemas import Agent, SettingsVersion, Taken, WorkspaceSettings
@@ -28,6 +29,7 @@ def draw(
 ) -> str:
     app = FastAPI()
     app.state.navigation = WEB.navigation
+    app.state.documentation = ""
     scope = {
         "type": "http",
         "method": "GET",
@@ -337,6 +339,22 @@ def test_an_administrator_sees_no_logs_of_others() -> None:
     html = detail(FULL, ADMINISTRATOR)
     assert "/logs" not in html
     assert "60001" not in Page(html).text
+
+
+def test_the_foot_of_every_page() -> None:
+    """It says the version, and leads to help and documentation: the operator's, where there is
+    one."""
+    for html in (listed(), detail(FULL), new(), users()):
+        foot = html.partition("<footer")[2]
+        assert f"Moorage {__version__}" in foot
+        assert [a["href"] for a in Page(foot).all("a")] == ["/help", "/help#documentation"]
+    html = draw("help.html", badges=wording.badges(), origin="x", documentation="https://d.example")
+    assert [a["href"] for a in Page(html.partition("<footer")[2]).all("a")] == [
+        "/help",
+        "https://d.example",
+    ]
+    for state in ActualState:
+        assert wording.badge("Running", state).label in Page(html).text
 
 
 def test_the_list_of_nobody_explains_what_to_do() -> None:
