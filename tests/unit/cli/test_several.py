@@ -57,6 +57,28 @@ def test_several_by_name(home: Path, server: Server) -> None:
     assert changed(server) == ["00/stop", "02/stop"]
 
 
+def test_rename(home: Path, server: Server) -> None:
+    """The workspace of that whole title is given another; a programme gets it as it is now. A
+    beginning of a title renames nothing."""
+
+    def respond(method: str, path: str, body: Any) -> Answer:
+        if method == "PATCH":
+            return as_json(workspace(title=body["title"]))
+        return whole(method, path, body)
+
+    whole = among()
+    server.respond = respond
+    done = moor(home, "rename", "app", "shop")
+    assert (done.returncode, done.stdout) == (0, "app is now called shop.\n")
+    assert server.asked[-1] == (
+        "PATCH",
+        "/api/v1/workspaces/workspace-1-2-000000",
+        {"title": "shop"},
+    )
+    assert json.loads(moor(home, "rename", "app", "shop", "-o", "json").stdout)["title"] == "shop"
+    assert moor(home, "rename", "ap", "shop").returncode == 5
+
+
 def test_all_of_ones_own(home: Path, server: Server) -> None:
     """`--all` takes those that it can be done to, and says one document to a programme."""
     server.respond = among()
