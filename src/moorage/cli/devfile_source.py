@@ -133,6 +133,7 @@ def _in_folder(folder: Path, *, devcontainer: bool) -> Path:
         *(folder / name for name in names[: len(FILE_NAMES)]),
         *further,
         *(folder / name for name in names),
+        *sorted((folder / conversion.FOLDER).glob("*/devcontainer.json")),
     ):
         if path.is_file():
             return path

@@ -189,7 +189,7 @@ class Maker:
                 "command-replaced",
                 f"{component.name!r} has the editor: its command and args are not run.",
                 (*path, "command" if body.command else "args"),
-                hint=hint,
+                hint="Bind an exec command to postStart that starts it, or give it a container of its own.",
             )
         elif is_main and asked is False and not only_lives:
             self.report.warn(
@@ -197,7 +197,7 @@ class Maker:
                 f"{component.name!r} has the editor, which takes the place of its own command, whatever"
                 f" {OVERRIDE_COMMAND} says.",
                 (*path[:-1], "attributes", OVERRIDE_COMMAND),
-                hint=hint,
+                hint="Bind an exec command to postStart that starts it, or give it a container of its own.",
             )
         return override
 

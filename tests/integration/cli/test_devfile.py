@@ -364,3 +364,16 @@ def test_a_url_is_read(web: str) -> None:
     missing = moor("validate", f"{web}/none.yaml")
     assert missing.returncode == 2
     assert "404" in missing.stderr
+
+
+def test_a_devcontainer_in_a_folder_of_its_own_is_found(tmp_path: Path) -> None:
+    """The first by its name, when the repository has nothing else."""
+    for name in ("web", "api"):
+        folder = tmp_path / ".devcontainer" / name
+        folder.mkdir(parents=True)
+        (folder / "devcontainer.json").write_text(json.dumps({"name": name, "image": name}))
+    result = moor("explain", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Container dev (editor and terminals): api" in result.stdout
+    (tmp_path / ".devcontainer.json").write_text('{"image": "top"}')
+    assert "Container dev (editor and terminals): top" in moor("explain", tmp_path).stdout

@@ -83,6 +83,24 @@ async def test_transfers_the_one_file_and_no_other(git_host: GitHost) -> None:
     [
         ({"devfile.yaml": DEVFILE, ".devfile.yaml": "x: 1\n"}, "", ".devfile.yaml"),
         ({"devfile.yml": DEVFILE}, "", "devfile.yml"),
+        (
+            {
+                ".devcontainer/web/devcontainer.json": DEVFILE,
+                ".devcontainer/api/devcontainer.json": "x",
+                ".devcontainer/README.md": "x",
+            },
+            "",
+            ".devcontainer/api/devcontainer.json",
+        ),
+        (
+            {
+                ".devcontainer/web/devcontainer.json": "x",
+                ".devcontainer/README.md": "x",
+                ".devcontainer.json": DEVFILE,
+            },
+            "",
+            ".devcontainer.json",
+        ),
         ({".devfile/python.yaml": DEVFILE, ".devfile/zope.yaml": "x"}, "", ".devfile/python.yaml"),
         (
             {"backend/api/my devfile.yaml": DEVFILE},
@@ -295,7 +313,7 @@ async def test_no_devfile(git_host: GitHost) -> None:
     assert (error.code, error.details, error.field) == ("devfile-not-found", {}, "devfile")  # type: ignore[attr-defined]
     assert error.message == (
         "The repository has no devfile. Looked for: .devfile.yaml, .devfile.yml, devfile.yaml, devfile.yml, .devfile/*.yaml,"
-        " .devcontainer/devcontainer.json, .devcontainer.json."
+        " .devcontainer/devcontainer.json, .devcontainer.json, .devcontainer/*/devcontainer.json."
     )
     error = await failure(reader().read(url, "main", "deep/devfile.yaml"))
     assert error.message == "The repository has no file deep/devfile.yaml at main."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
 import pytest
@@ -271,3 +272,123 @@ def test_any_devcontainer_gives_a_devfile_or_an_error(tree: dict[str, Any]) -> N
     except DevfileError:
         return
     assert made.components[0].name == "dev"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("printf %s ${containerWorkspaceFolder}/x", "/p/my app/x"),
+        ('printf %s "${localWorkspaceFolder}/x"', "/p/my app/x"),
+        ("printf %s 'a ${containerWorkspaceFolder}'", "a /p/my app"),
+        ('printf %s \\"${containerWorkspaceFolderBasename}', '"my app'),
+        ("printf %s ${localWorkspaceFolderBasename}", "my app"),
+        ("printf %s ${containerEnv:A}-${containerEnv:NOPE:none}", "of a-none"),
+        ("printf %s ${localEnv:NOPE:else}${localEnv:NOPE}", "else"),
+        ('printf %s ${A} "$A"', "ofaof a"),
+        (["printf", "%s", "${containerWorkspaceFolder}/a b"], "/p/my app/a b"),
+        (["printf", "%s|", "", "$A", "${A}"], "|$A|${A}|"),
+        (["printf", "%s", "it's ${localWorkspaceFolderBasename}"], "it's my app"),
+    ],
+)
+def test_variables_in_commands_are_what_they_stand_for(command: Any, said: str) -> None:
+    """However they stand in quotes, and with blanks in what they stand for; a shell's own variables
+    stay the shell's."""
+    converted = _converted(postStartCommand=command)
+    assert _ignored(converted) == []
+    body = converted.devfile.commands[0].exec
+    assert body is not None
+    env = {"PROJECT_SOURCE": "/p/my app", "A": "of a"}
+    line = ["sh", "-c", str(body.command_line)]
+    found = subprocess.run(line, env=env, capture_output=True, text=True, check=True)
+    assert found.stdout == said
+
+
+@pytest.mark.parametrize(
+    ("key", "given_port", "port"),
+    [
+        ("appPort", "7123:8123", 8123),
+        ("appPort", ["127.0.0.1:7123:8123"], 8123),
+        ("appPort", "8123/tcp", 8123),
+        ("appPort", 8123, 8123),
+        ("appPort", "db:x", None),
+        ("forwardPorts", ["db:5432"], None),
+        ("forwardPorts", ["127.0.0.1:5432"], 5432),
+    ],
+)
+def test_ports_are_the_containers(key: str, given_port: Any, port: int | None) -> None:
+    """Of a port that Docker would publish, the machine's is left out; another container's is none
+    of this one."""
+    converted = _converted(**{key: given_port})
+    found = [endpoint.target_port for endpoint in _container(converted.devfile).endpoints]
+    assert found == ([port] if port else [])
+    assert _ignored(converted) == ([] if port else [key])
+
+
+def test_volumes_that_names_cannot_tell_apart_are_two() -> None:
+    """`a_b` and `a-b` are two volumes; one source is one volume wherever it is mounted."""
+    sources = ("a_b", "a-b", "A.B", "a_b")
+    mounts = [f"source={source},target=/v{n},type=volume" for n, source in enumerate(sources)]
+    container = _container(_converted(mounts=mounts).devfile)
+    names = [mount.name for mount in container.volume_mounts]
+    assert names == ["a-b", "a-b-2", "a-b-3", "a-b"]
+
+
+@pytest.mark.parametrize(
+    "given_keys",
+    [
+        {"workspaceFolder": "/workspaces/app"},
+        {"workspaceFolder": "/workspaces/${localWorkspaceFolderBasename}"},
+        {"postCreateCommand": "cd /workspaces/app && make"},
+        {"customizations": {"vscode": {"settings": {"python.path": "/workspaces/app/.venv"}}}},
+    ],
+)
+def test_sources_are_where_other_tools_put_them(given_keys: dict[str, Any]) -> None:
+    """What names /workspaces finds the sources there, beside /projects, where the editor opens
+    them."""
+    converted = _converted(**given_keys)
+    assert _ignored(converted) == []
+    project = Project(name="p", clone_path="app", url="https://x.example/app")
+    (container,) = to_workspace_spec(converted.devfile, project=project).spec.containers
+    assert container.source_mapping == "/workspaces"
+    assert container.env["PROJECT_SOURCE"] == "/projects/app"
+
+
+def test_a_volume_below_workspaces_lies_where_the_editor_sees_it() -> None:
+    """A folder of the sources that is a volume of its own is one in /projects."""
+    mounts = ["source=m,target=/workspaces/app/node_modules,type=volume"]
+    project = Project(name="p", clone_path="app", url="https://x.example/app")
+    devfile = _converted(mounts=mounts).devfile
+    (container,) = to_workspace_spec(devfile, project=project).spec.containers
+    assert [mount.path for mount in container.volume_mounts] == ["/projects/app/node_modules"]
+
+
+@pytest.mark.parametrize("folder", ["/src", "/workspaces/app/deep", "/workspace"])
+def test_another_folder_is_said_to_have_no_effect(folder: str) -> None:
+    """The editor opens the project."""
+    assert _ignored(_converted(workspaceFolder=folder)) == ["workspaceFolder"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sudo apt-get install -y x",
+        "true && sudo -E make",
+        ["sudo", "make"],
+        {"a": "true", "b": "x; sudo y"},
+    ],
+)
+def test_sudo_is_warned_of(command: Any) -> None:
+    """Nobody is root in a workspace: that is said before a command fails."""
+    (warning,) = _converted(postCreateCommand=command).warnings
+    assert (warning.code, warning.path) == ("devcontainer-sudo", "post-create")
+    assert _converted(postStartCommand="echo pseudo sudoku").warnings == ()
+
+
+def test_text_in_the_environment_is_taken_as_it_is() -> None:
+    """What a devfile's env would replace is written so that it stays."""
+    converted = _converted(
+        containerEnv={"A": "$(x) $$ ${containerWorkspaceFolder}", "B": "${containerEnv:A}"}
+    )
+    project = Project(name="p", clone_path="app", url="https://x.example/app")
+    (container,) = to_workspace_spec(converted.devfile, project=project).spec.containers
+    assert container.env["A"] == container.env["B"] == "$(x) $$ /projects/app"

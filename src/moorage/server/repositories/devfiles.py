@@ -20,7 +20,17 @@ from moorage.server.repositories.refs import Ref
 from moorage.server.repositories.services import RepositoryReader
 from moorage.server.repositories.web_addresses import read_address
 from moorage.translation.devcontainer import FILE_NAMES as DEVCONTAINER_NAMES
+from moorage.translation.devcontainer import FOLDER as DEVCONTAINERS
 from moorage.translation.devcontainer import is_devcontainer
+
+_LOOKED_FOR = (
+    *FILE_NAMES,
+    f"{FOLDER}/*.yaml",
+    *DEVCONTAINER_NAMES,
+    f"{DEVCONTAINERS}/*/devcontainer.json",
+)
+_MOST_FOLDERS = 20
+"""Folders of `.devcontainer` that are looked into."""
 
 
 async def read_devfile(
@@ -51,7 +61,7 @@ async def read_devfile(
         if default is not None and not path:
             text, chosen = await default.of(commit)
             return [File("", text)]
-        raise errors.no_devfile(path, (*FILE_NAMES, f"{FOLDER}/*.yaml", *DEVCONTAINER_NAMES), ref)
+        raise errors.no_devfile(path, _LOOKED_FOR, ref)
 
     try:
         reading = await repositories.read(url, ref, choose, person=person)
@@ -84,7 +94,7 @@ async def _candidates_near(commit: Commit) -> list[str]:
 
 async def candidates(commit: Commit, folder: str = "") -> list[str]:
     """The devfile's usual names that are there, in the folder itself, then in its folder
-    `.devfile`; then a devcontainer's."""
+    `.devfile`; then a devcontainer's, those in folders of `.devcontainer` last."""
     base = f"{folder}/" if folder else ""
     top = await commit.names(folder)
     if found := [base + name for name in FILE_NAMES if name in top]:
@@ -92,6 +102,9 @@ async def candidates(commit: Commit, folder: str = "") -> list[str]:
     inside = await commit.names(base + FOLDER) if FOLDER in top else frozenset()
     devfiles = [f"{FOLDER}/{name}" for name in sorted(inside) if name.endswith((".yaml", ".yml"))]
     others = [name for name in DEVCONTAINER_NAMES if name.partition("/")[0] in top]
+    if not devfiles and DEVCONTAINERS in top:
+        below = sorted(await commit.names(base + DEVCONTAINERS))
+        others += [f"{DEVCONTAINERS}/{name}/devcontainer.json" for name in below[:_MOST_FOLDERS]]
     return [base + name for name in (*devfiles, *others)]
 
 

@@ -6,6 +6,6 @@ editor; what a workspace cannot do with the rest is said in warnings. `reading` 
 """
 
 from moorage.translation.devcontainer.conversion import Converted, from_devcontainer
-from moorage.translation.devcontainer.reading import FILE_NAMES, is_devcontainer, kind_of
+from moorage.translation.devcontainer.reading import FILE_NAMES, FOLDER, is_devcontainer, kind_of
 
-__all__ = ["FILE_NAMES", "Converted", "from_devcontainer", "is_devcontainer", "kind_of"]
+__all__ = ["FILE_NAMES", "FOLDER", "Converted", "from_devcontainer", "is_devcontainer", "kind_of"]

@@ -4,9 +4,11 @@ starts."""
 from __future__ import annotations
 
 import re
-import shlex
 from typing import Any
 
+from moorage.translation.devcontainer.variables import in_shell, in_words
+
+_SUDO = re.compile(r"(?:^|[\s;&|(`])sudo\s", re.MULTILINE)
 COMPONENT = "dev"
 """The component that all of them run in."""
 
@@ -16,6 +18,8 @@ class Commands:
         self.commands: list[dict[str, Any]] = []
         self.post_start: list[str] = []
         """Ids of those that run at each start, in their order."""
+        self.uses_sudo = False
+        """Whether one of them asks for root by `sudo`."""
         self._ids: dict[str, int] = {}
         """Each id, and how often another command wanted it."""
 
@@ -47,6 +51,7 @@ class Commands:
 
     def _exec(self, command_id: str, line: str, label: str, *, once: bool) -> str:
         command_id = self._free(command_id[:60].rstrip("-"))
+        self.uses_sudo = self.uses_sudo or _SUDO.search(line) is not None
         if once:
             mark = f'"$HOME/.moorage/done/{command_id}"'
             line = f'test -e {mark} || {{ ( {line}\n) && mkdir -p "$HOME/.moorage/done" && touch {mark}; }}'
@@ -71,7 +76,7 @@ def slug(text: str) -> str:
 
 def _command_line(value: Any) -> str | None:
     if isinstance(value, str) and value.strip():
-        return value
+        return in_shell(value)
     if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
-        return shlex.join(value)
+        return in_words(value)
     return None

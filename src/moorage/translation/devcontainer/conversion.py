@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,9 +15,12 @@ from moorage.documents.problems import short
 from moorage.documents.tree import count
 from moorage.translation.devcontainer.commands import COMPONENT, Commands, slug
 from moorage.translation.devcontainer.reading import FILE_NAMES, MAX_CHARACTERS, read, refused
+from moorage.translation.devcontainer.variables import substituted
 from moorage.translation.editor import VSCODE
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z]+)(?::([^}:]*))?(?::([^}]*))?\}")
+_WORKSPACES = "/workspaces"
+"""Where other tools put the sources."""
+_ONE_LEVEL = re.compile(r"/workspaces/[^/]+/?")
 _FOLDER = "$(PROJECT_SOURCE)"
 _MEMORY = re.compile(r"([0-9]+)\s*([kmgt]?)b?", re.IGNORECASE)
 _QUIET = ("$schema", "shutdownAction", "waitFor", "userEnvProbe", "updateRemoteUserUID", "init")
@@ -72,6 +76,8 @@ class _Conversion:
     container: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=lambda: {INJECT_EDITOR: True})
     volumes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    volume_names: dict[str, str] = field(default_factory=dict)
+    """By their source."""
     commands: Commands = field(default_factory=Commands)
     known_env: dict[str, str] = field(default_factory=dict)
     ports: set[int] = field(default_factory=set)
@@ -105,8 +111,10 @@ class _Conversion:
         ):
             if key in steps:
                 steps[key](given[key])
-            elif key not in _QUIET:
+            elif key not in _QUIET and not _is_usual_place(key, given[key]):
                 self._warn(key, _WHY.get(key, "this is not known here"))
+        if _WORKSPACES in json.dumps(given):
+            self.container["sourceMapping"] = _WORKSPACES
         return self._tree(given)
 
     def _tree(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -184,7 +192,7 @@ class _Conversion:
                 )
             return found
 
-        replaced = _substituted(value, text)
+        replaced = substituted(value, text, _literal)
         if unknown:
             self._warn(path, f"{short(unknown[0])} is not known in a workspace")
             return None
@@ -196,6 +204,8 @@ class _Conversion:
             return _FOLDER
         if kind == "containerEnv" and name in self.known_env:
             return self.known_env[name]
+        if kind == "containerEnv" and default is not None:
+            return str(default)
         if kind == "localEnv" and default is not None:
             return str(default)
         return None
@@ -204,7 +214,7 @@ class _Conversion:
         endpoints = self.container.setdefault("endpoints", [])
         about = given.get("portsAttributes")
         for item in value if isinstance(value, list) else [value]:
-            port = _port(item)
+            port = _port(item, published=key == "appPort")
             if port is None:
                 self._warn(key, f"{short(repr(item))} is no port of this container")
                 continue
@@ -224,22 +234,49 @@ class _Conversion:
             endpoints.append(endpoint)
 
     def _command(self, name: str, value: Any, *, once: bool) -> None:
+        self.commands.uses_sudo = False
         if not self.commands.add(name, value, once=once):
             self._warn(name, "it is no command")
+        if self.commands.uses_sudo and len(self.warnings) < MOST_PROBLEMS:
+            self.warnings.append(
+                Problem(
+                    "devcontainer-sudo",
+                    f"The command {name} uses sudo, and nobody is root in a workspace: it is likely to fail.",
+                    name,
+                    source=self.source,
+                    hint="Put what it installs into the image.",
+                )
+            )
 
     def _mounts(self, value: Any) -> None:
         for index, item in enumerate(value if isinstance(value, list) else []):
             mount = _mount(item)
-            target = self._replaced(f"mounts[{index}]", str(mount.get("target", "")))
+            place = re.sub(
+                rf"^{_WORKSPACES}/[^/]+(?=/)",
+                "${containerWorkspaceFolder}",
+                str(mount.get("target", "")),
+            )
+            target = self._replaced(f"mounts[{index}]", place)
             if mount.get("type") != "volume" or not target:
                 self._warn(
                     f"mounts[{index}]", "only volumes are mounted, not folders of the machine"
                 )
                 continue
-            source = _substituted(lambda _: "", str(mount.get("source") or target))
-            name = slug(source)[:60].strip("-") or f"volume-{index}"
-            self.volumes.setdefault(name, {})
+            name = self._volume(str(mount.get("source") or target), index)
             self.container.setdefault("volumeMounts", []).append({"name": name, "path": target})
+
+    def _volume(self, source: str, index: int) -> str:
+        """The name of the volume for a source: each has its own, also where two differ in what a
+        name cannot have."""
+        if source not in self.volume_names:
+            wanted = slug(substituted(lambda _: "", source))[:56].strip("-") or f"volume-{index}"
+            name, number = wanted, 1
+            while name in self.volumes:
+                number += 1
+                name = f"{wanted}-{number}"
+            self.volume_names[source] = name
+            self.volumes[name] = {}
+        return self.volume_names[source]
 
     def _requirements(self, value: Any) -> None:
         for key, amount in self._object("hostRequirements", value).items():
@@ -298,21 +335,23 @@ class _Conversion:
             )
 
 
-def _substituted(value: Callable[[re.Match[str]], str], text: str) -> str:
-    """The text with its variables replaced. What follows the last `}` is none: looking for its end
-    again and again would take long."""
-    end = text.rfind("}") + 1
-    return _VARIABLE.sub(value, text[:end]) + text[end:]
+def _is_usual_place(key: str, value: Any) -> bool:
+    """Whether a folder is asked for that the sources have: one below /workspaces."""
+    return key == "workspaceFolder" and isinstance(value, str) and bool(_ONE_LEVEL.fullmatch(value))
 
 
-def _port(item: Any) -> int | None:
+def _literal(text: str) -> str:
+    """Text in which a devfile's `env` replaces nothing."""
+    return text.replace("$$", "$$$$").replace("$(", "$$(")
+
+
+def _port(item: Any, *, published: bool) -> int | None:
+    """The container's port; `published`: written as Docker publishes ports, the machine's before
+    it."""
     if isinstance(item, str):
-        host, _, port = item.rpartition(":")
-        item = (
-            int(port)
-            if port.isdigit() and len(port) < 6 and host in ("", "localhost", "127.0.0.1")
-            else None
-        )
+        host, _, port = item.removesuffix("/tcp").rpartition(":")
+        here = published or host in ("", "localhost", "127.0.0.1")
+        item = int(port) if port.isascii() and port.isdigit() and len(port) < 6 and here else None
     return (
         item
         if isinstance(item, int) and not isinstance(item, bool) and 1 <= item <= 65535

@@ -9,6 +9,8 @@ from moorage.translation.jsonc import NotJson, loads
 
 FILE_NAMES = (".devcontainer/devcontainer.json", ".devcontainer.json")
 """The names that are looked for when a repository has no devfile, in this order."""
+FOLDER = ".devcontainer"
+"""Then `<name>/devcontainer.json` in this folder, in the order of their names."""
 MAX_CHARACTERS = 1024 * 1024
 
 _MARKS = frozenset(
