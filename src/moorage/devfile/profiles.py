@@ -22,6 +22,7 @@ TOLERATED = frozenset(
     {
         *("key-case", "newer-key", "older-key", "newer-version", "parent-newer", "long-name"),
         *("group-without-default", "group-defaults", "reserved-env"),
+        *("duplicate-port", "not-one-remote", "unknown-remote"),
         *("unknown-component", "wrong-component", "unknown-command"),
     }
 )

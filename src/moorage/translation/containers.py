@@ -180,9 +180,6 @@ class Maker:
         asked = truth(component.attributes.get(OVERRIDE_COMMAND))
         override = is_main if asked is None else asked
         command = " ".join((*(body.command or ()), *(body.args or ())))
-        hint = (
-            "Bind an exec command to postStart that starts it, or give it a container of its own."
-        )
         only_lives = bool(_KEEP_ALIVE.search(command))
         if override and asked is None and command and not only_lives:
             self.report.warn(

@@ -187,3 +187,33 @@ def test_variables_that_the_workspace_sets_are_its_own() -> None:
         HEAD + DEV % ", env: [{name: PROJECT_SOURCE, value: /x}, {name: PROJECTS_ROOT, value: /}]"
     )
     assert [code for code, _ in _warned(text)] == ["reserved-env"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "components:\n- {name: a, container: {image: i, endpoints: [{name: x, targetPort: 80}]}}\n"
+            "- {name: b, container: {image: i, endpoints: [{name: y, targetPort: 80}]}}\n",
+            [("duplicate-port", "components[1].container.endpoints[0].targetPort")],
+        ),
+        (
+            "starterProjects: [{name: p, git: {remotes: {a: u, b: v}}}]",
+            [("not-one-remote", "starterProjects[0].git.remotes")],
+        ),
+        (
+            "starterProjects: [{name: p, git: {remotes: {a: u}, checkoutFrom: {remote: b}}}]",
+            [("unknown-remote", "starterProjects[0].git.checkoutFrom.remote")],
+        ),
+        (
+            "components: [{name: a, image: {imageName: x, dockerfile: {git: {remotes: {a: u, b: v}}}}}]",
+            [("not-one-remote", "components[0].image.dockerfile.git.remotes")],
+        ),
+    ],
+)
+def test_what_a_workspace_makes_nothing_of_may_be_wrong(
+    text: str, expected: list[tuple[str, str]]
+) -> None:
+    """Starter projects and images are for other tools; of two containers that name one port, one
+    can listen on it."""
+    assert _warned(HEAD + text) == expected

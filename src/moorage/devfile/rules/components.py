@@ -122,7 +122,7 @@ def _endpoints(tree: Map, report: Report) -> None:
                     port, (path[-1] if isinstance(path[-1], int) else 0, owner)
                 )
                 if first != path[-1]:
-                    report.add(
+                    report.warn(
                         "duplicate-port",
                         f"The port {port} belongs to the container {short(where)!r} already.",
                         (*at, "targetPort"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from moorage.devfile.rules.names import kind_of
@@ -34,7 +35,7 @@ def _remotes(body: dict[str, Any], path: Path, report: Report) -> None:
             (*path, "remotes"),
             hint="Add 'origin: https://…'.",
         )
-    chosen = _checkout_remote(body, remotes, path, report)
+    chosen = _checkout_remote(body, remotes, path, report, report.add)
     if len(remotes) > 1 and not chosen:
         report.add(
             "remote-not-chosen",
@@ -45,27 +46,32 @@ def _remotes(body: dict[str, Any], path: Path, report: Report) -> None:
 
 
 def single_remote(body: dict[str, Any], path: Path, what: str, report: Report) -> None:
-    """Adds a problem when there is not exactly one remote. `what` has them: "a starter project"."""
+    """Warns when there is not exactly one remote. `what` has them: "a starter project", of which a
+    workspace makes nothing."""
     remotes = body.get("remotes")
     if isinstance(remotes, dict):
         if len(remotes) != 1:
-            report.add(
+            report.warn(
                 "not-one-remote",
                 f"{what.capitalize()} has exactly one remote, not {len(remotes)}.",
                 (*path, "remotes"),
             )
-        _checkout_remote(body, remotes, path, report)
+        _checkout_remote(body, remotes, path, report, report.warn)
 
 
 def _checkout_remote(
-    body: dict[str, Any], remotes: dict[str, Any], path: Path, report: Report
+    body: dict[str, Any],
+    remotes: dict[str, Any],
+    path: Path,
+    report: Report,
+    say: Callable[..., None],
 ) -> bool:
     checkout = body.get("checkoutFrom")
     chosen = checkout.get("remote") if isinstance(checkout, dict) else None
     if not isinstance(chosen, str) or not chosen:
         return False
     if chosen not in remotes:
-        report.add(
+        say(
             "unknown-remote",
             f"No remote is named {short(chosen)!r}.",
             (*path, "checkoutFrom", "remote"),
