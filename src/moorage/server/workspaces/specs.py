@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -20,6 +20,9 @@ from moorage.server.workspaces.decisions import repository_name
 
 PROXY_VARIABLE = "VSCODE_PROXY_URI"
 """Tells VS Code how a port that it forwards is reached; VS Code itself replaces `{{port}}`."""
+
+HOSTS_VARIABLES = ("__VITE_ADDITIONAL_SERVER_ALLOWED_HOSTS", "RAILS_DEVELOPMENT_HOSTS")
+"""Name hosts by which development servers (Vite, Rails) may be called: those of the zone."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def for_workspace(
     own = {PROXY_VARIABLE: _proxy_address(zone_url, name)}
 
     def extended(container: Container) -> Container:
-        defaults = own if container.name == spec.main_container else {}
+        defaults = _allowed_hosts(zone_url)
+        defaults |= own if container.name == spec.main_container else {}
         added = env if container.mount_sources else {}
         return msgspec.structs.replace(container, env=defaults | container.env | added)
 
@@ -108,15 +112,28 @@ def moved_to(spec: WorkspaceSpec, *, name: str, zone_url: str) -> WorkspaceSpec:
     The address of its ports becomes that of the zone; one that the devfile or the owner has set is
     left as it is.
     """
-    made_here = re.compile(rf"https?://\{{\{{port\}}\}}-{re.escape(name)}\.[^/]+/")
+    made_here = re.compile(rf"https?://\{{\{{port\}}\}}-{re.escape(name)}\.([^/]+)/")
+
+    mains = [c.env for c in spec.containers if c.name == spec.main_container]
+    zone = made_here.fullmatch(mains[0].get(PROXY_VARIABLE, "")) if mains else None
+    before = f".{zone[1].partition(':')[0]}" if zone is not None else None
 
     def moved(container: Container) -> Container:
-        if not made_here.fullmatch(container.env.get(PROXY_VARIABLE, "")):
-            return container
-        env = container.env | {PROXY_VARIABLE: _proxy_address(zone_url, name)}
+        env = dict(container.env)
+        if made_here.fullmatch(env.get(PROXY_VARIABLE, "")):
+            env[PROXY_VARIABLE] = _proxy_address(zone_url, name)
+        for variable, hosts in _allowed_hosts(zone_url).items():
+            if env.get(variable, before) == before:  # of a workspace of before, not set at all
+                env[variable] = hosts
         return msgspec.structs.replace(container, env=env)
 
     return msgspec.structs.replace(spec, containers=tuple(map(moved, spec.containers)))
+
+
+def _allowed_hosts(zone_url: str) -> dict[str, str]:
+    """Development servers refuse hosts that they do not know; these take more by a variable."""
+    zone = urlsplit(zone_url).hostname or ""
+    return dict.fromkeys(HOSTS_VARIABLES, f".{zone}")
 
 
 def encoded(spec: WorkspaceSpec) -> str:

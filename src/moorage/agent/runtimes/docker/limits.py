@@ -66,6 +66,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """Millicores; 0: not known."""
     memory: int = 0
     """Bytes; 0: not known."""
+    ipv6: bool = False
+    """Whether its kernel has IPv6, as far as it is known."""
 
 
 def machine_of(info: Mapping[str, Any]) -> Machine:

@@ -42,6 +42,8 @@ VOLUMES_FOLDER = "/run/volumes"
 """Where the sandbox has the devfile's volumes, for making them writable."""
 MOST_CPU_SHARES = 262_144
 """The engine takes no more."""
+LEAST_SHM = 64 << 20
+"""Bytes of /dev/shm that engines give anyway."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SHELL = (f"{TOOLS_ROOT}/bin/busybox", "sh")
 
@@ -227,6 +229,8 @@ def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body
         "HostConfig": {
             **_confined(host, bounded),
             "NetworkMode": network_name(desired.name),
+            # Engines take IPv6 away where a network has none: no server could bind ::1.
+            **({"Sysctls": {"net.ipv6.conf.lo.disable_ipv6": "0"}} if host.machine.ipv6 else {}),
             "Mounts": mounts,
             "ReadonlyRootfs": not spec.volumes,  # an engine unpacks nothing over one that is
             # An engine gives a tmpfs its folder's mode: one that is in the image already, and open
@@ -405,6 +409,8 @@ def _confined(host: Host, resources: Resources) -> Body:
         body["CpuShares"] = min(max(2, weight), MOST_CPU_SHARES)
     if memory := resources.memory_limit:
         body["Memory"] = body["MemorySwap"] = memory
+        # Browsers and databases end where /dev/shm is full; what is in it counts as memory.
+        body["ShmSize"] = max(LEAST_SHM, memory // 2)
     if resources.memory_request:
         body["MemoryReservation"] = min(
             resources.memory_request, memory or resources.memory_request

@@ -1,0 +1,46 @@
+"""What the server adds to a spec."""
+
+from __future__ import annotations
+
+import pytest
+
+from moorage.contract import Container, WorkspaceSpec
+from moorage.server.workspaces import specs
+
+NAME = "workspace-1-1-abc123"
+SPEC = WorkspaceSpec(
+    containers=(
+        Container(name="py", image="i:1"),
+        Container(name="web", image="i:1", env={"RAILS_DEVELOPMENT_HOSTS": "example.com"}),
+    ),
+    main_container="py",
+)
+
+
+def hosts(spec: WorkspaceSpec, container: str) -> list[str]:
+    return [spec.container(container).env.get(name, "") for name in specs.HOSTS_VARIABLES]
+
+
+@pytest.mark.parametrize(
+    ("zone_url", "allowed"),
+    [
+        ("http://moorage.localhost:8080", ".moorage.localhost"),
+        ("https://dev.example.com", ".dev.example.com"),
+    ],
+)
+def test_development_servers_take_the_zones_hosts(zone_url: str, allowed: str) -> None:
+    """Vite and Rails refuse hosts that they do not know: those of the zone they are told, in every
+    container. What the devfile says stays."""
+    made = specs.for_workspace(SPEC, name=NAME, zone_url=zone_url, env={})
+    assert hosts(made, "py") == [allowed, allowed]
+    assert hosts(made, "web") == [allowed, "example.com"]
+
+
+def test_allowed_hosts_move_with_the_zone() -> None:
+    """A start in another zone allows that one's; a workspace of before gets what it lacks."""
+    first, second = "http://moorage.localhost:8080", "https://dev.example.com"
+    made = specs.for_workspace(SPEC, name=NAME, zone_url=first, env={})
+    for before in (made, SPEC):
+        moved = specs.moved_to(before, name=NAME, zone_url=second)
+        assert hosts(moved, "py") == [".dev.example.com"] * 2
+        assert hosts(moved, "web") == [".dev.example.com", "example.com"]
