@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from e2e.pages.backstage import Agent, Server
+from e2e.pages.test_look import take
 
 
 def test_a_user_is_added_and_let_in(
@@ -36,7 +38,7 @@ def test_a_user_is_added_and_let_in(
     context.close()
 
 
-def test_ones_own_link(person: Callable, browser: Browser, server: Server):
+def test_ones_own_link(person: Callable, browser: Browser, server: Server, pictures: Path):
     """Who may list no users gets a link of their own, on a page of its own that works; and none for
     somebody else."""
     ana = person("ana", expected=(404,))
@@ -45,6 +47,7 @@ def test_ones_own_link(person: Callable, browser: Browser, server: Server):
     ana.page.evaluate(post, ana.name)
     link = ana.page.get_by_role("alert").locator("code").inner_text()
     expect(ana.page.get_by_role("heading", name="Sign in somewhere else")).to_be_visible()
+    take(ana.page, pictures, "sign-in-link-made")
     context = browser.new_context()
     other = context.new_page()
     other.goto(link)

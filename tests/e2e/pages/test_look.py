@@ -106,6 +106,8 @@ def test_pictures_of_workspaces(fleet: tuple[Person, dict[str, str]], pictures: 
     ana.page.locator("#actions").get_by_role("button", name="Delete").click()
     expect(ana.page.get_by_role("dialog")).to_be_visible()
     take(ana.page, pictures, "workspace-delete")
+    ana.goto(f"/workspaces/{names['running']}/delete")
+    take(ana.page, pictures, "workspace-delete-page")
 
 
 def test_an_administrator_looks_at_others_from_outside(
@@ -204,6 +206,8 @@ def pictures_of_agents(admin: Person, pictures: Path) -> None:
     expect(admin.page.locator("#toasts")).to_contain_text("saved")
     admin.page.get_by_text("All of them, with the defaults").click()
     take(admin.page, pictures, "agent")
+    admin.goto("/agents/blue/ask?what=token")
+    take(admin.page, pictures, "agent-ask")
     admin.goto("/agents/blue")
     admin.page.get_by_role("button", name="Remove").click()
     expect(admin.page.get_by_role("dialog")).to_be_visible()
