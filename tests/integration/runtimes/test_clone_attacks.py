@@ -352,10 +352,8 @@ async def test_what_git_leaves_is_what_a_person_expects(docker_world: DockerWorl
         "core.bare=false",
         "core.filemode=true",
         "core.logallrefupdates=true",
-        "core.repositoryformatversion=1",
+        "core.repositoryformatversion=0",
         "remote.origin.fetch=+refs/heads/*:refs/remotes/origin/*",
-        "remote.origin.partialclonefilter=blob:none",
-        "remote.origin.promisor=true",
         f"remote.origin.url={docker_world.url('private-app')}",
     ]
     assert await sh(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from integration.runtimes.git_server import PASSWORD, USER, GitServer, commit, run
@@ -183,6 +184,45 @@ async def test_private_repository_with_credential(docker_world: DockerWorld) -> 
         docker("exec", sandbox, "sh", "-c", "ls /tmp/moorage/credentials 2>&1 | grep -c 'No such'")
         == "1"
     )
+
+
+async def test_a_private_repository_is_whole(docker_world: DockerWorld) -> None:
+    """Its history, and its other branches, are all there when the credential is gone: nobody who
+    works on it is asked for one. `git log -p`, `blame` and `checkout` failed with "could not read
+    Username" where the rest was to be fetched on demand."""
+    if not (docker_world.git.folder / "private-whole.git").exists():
+        docker_world.git.add("private-whole", commits=3)
+    agent, desired = await cloned(
+        docker_world,
+        Project(
+            name="app",
+            clone_path="app",
+            url=docker_world.url("private-whole"),
+            credential=docker_world.credential(),
+        ),
+    )
+    assert await sh(agent, desired, "git log -p --all | grep -c '^+hello'") == "3"
+    assert await sh(agent, desired, "git blame -s hello.txt | cut -c 10-") == "1) hello 2"
+    assert await sh(agent, desired, "git checkout -q origin/side~1 && cat hello.txt") == "hello 1"
+    lacking = "git rev-list --objects --all --missing=print | grep -c '^?' || true"
+    assert await sh(agent, desired, lacking) == "0"
+
+
+async def test_whose_commits_they_are(docker_world: DockerWorld) -> None:
+    """The workspace's owner's, until they say something else, which then stays."""
+    agent = await docker_world.agent()
+    spec = simple_spec(docker_world)
+    named = {"MOORAGE_GIT_NAME": "Ann Ö", "MOORAGE_GIT_EMAIL": "ann@users.noreply.example.com"}
+    main = msgspec.structs.replace(spec.containers[0], env={**spec.containers[0].env, **named})
+    spec = msgspec.structs.replace(spec, containers=(main, *spec.containers[1:]))
+    desired = desired_of(docker_world, spec=spec)
+    assert (await agent.start(desired)).ready
+    look = "git config user.name; git config user.email"
+    assert await sh(agent, desired, look) == "Ann Ö\nann@users.noreply.example.com"
+    await sh(agent, desired, "git config --global user.email mine@example.com")
+    docker("restart", "-t", "1", f"{desired.name}.py")
+    said = "until git config user.name; do sleep 0.1; done; git config user.email"
+    assert (await sh(agent, desired, said)).endswith("mine@example.com")
 
 
 async def test_credential_is_for_its_host_only(docker_world: DockerWorld) -> None:

@@ -306,6 +306,22 @@ async def test_pages_that_are_not_there(git_host: GitHost) -> None:
     assert error.message.startswith("of-a-file is no commit")
 
 
+async def test_what_a_clone_leaves_out(git_host: GitHost) -> None:
+    """Submodules and Git LFS are found, and attributes of another kind are no LFS."""
+    for number, (attributes, modules, missing) in enumerate(
+        (
+            ("*.psd filter=lfs diff=lfs merge=lfs -text\n", "", ("lfs",)),
+            ("* text=auto\n# *.psd filter=lfs\n", '[submodule "a"]\n', ("submodules",)),
+            ("* text=auto\n", "", ()),
+        )
+    ):
+        files = {".devfile.yaml": DEVFILE, ".gitattributes": attributes}
+        url = git_host.make(
+            f"parts-{number}", {**files, **({".gitmodules": modules} if modules else {})}
+        )
+        assert (await reader().read(url)).missing == missing
+
+
 async def test_no_devfile(git_host: GitHost) -> None:
     """The error names what was looked for."""
     url = git_host.make("without", {"README.md": "x"})

@@ -64,9 +64,8 @@ async def adopt(
     async with core.database.read() as session:
         row = await the_found(session, actor, agent_name, name, body.mark)
         listed = _is_listed(row)
-        if not listed:
-            await _owner(session, actor, row, body.owner)
-    made = None if listed else await _made(core, row, body)
+        named = "" if listed else (await _owner(session, actor, row, body.owner)).name
+    made = None if listed else await _made(core, row, body, named)
     now = core.clock.now()
     async with core.database.write() as session:
         row = await the_found(session, actor, agent_name, name, body.mark)
@@ -121,7 +120,7 @@ async def _owner(session: AsyncSession, actor: Person, row: Row, name: str) -> U
     return row.owner
 
 
-async def _made(core: Core, row: Row, body: schemas.Adopt) -> _Made:
+async def _made(core: Core, row: Row, body: schemas.Adopt, owner: str) -> _Made:
     told, memo = row.told, row.told.memo
     if body.repository:
         reading = await read_devfile(
@@ -135,7 +134,9 @@ async def _made(core: Core, row: Row, body: schemas.Adopt) -> _Made:
         spec, warnings = await asyncio.to_thread(
             specs.translate, reading, editor, core.part(DevfileParents).resolver
         )
-        spec = specs.for_workspace(spec, name=told.name, zone_url=row.agent.zone_url, env={})
+        spec = specs.for_workspace(
+            spec, name=told.name, zone_url=row.agent.zone_url, owner=owner, env={}
+        )
         file = reading.file
         return _Made(
             spec,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from moorage.server.repositories.git import Objects
 from moorage.server.repositories.refs import Ref
 
 _TREE_LIMIT = 8_000_000
 _COMMIT_LIMIT = 1_000_000
+_LFS = re.compile(r"^[^#\n]*\sfilter=lfs\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,13 @@ class File:
     path: str
     """Path from the repository's top."""
     text: str
+
+
+class Missing(StrEnum):
+    """Parts of a repository that a clone leaves out."""
+
+    SUBMODULES = "submodules"
+    LFS = "lfs"
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,8 @@ class Reading:
     files: tuple[File, ...]
     folder: str = ""
     """Folder that the address named, below the repository's top."""
+    missing: tuple[Missing, ...] = ()
+    """What a clone of it will not have."""
     chosen: str = ""
     """Says what stands in the place of a file that the repository has not, and why, as a sentence
     for a person; "" when the file is its own."""
@@ -106,6 +118,19 @@ class Commit:
             return File(path, blob.data.decode())
         except UnicodeDecodeError as error:
             raise NotTextError(path) from error
+
+    async def missing(self) -> tuple[Missing, ...]:
+        """What a clone of it leaves out, by the files at its top."""
+        top = await self.names()
+        found = [Missing.SUBMODULES] if ".gitmodules" in top else []
+        if ".gitattributes" in top:
+            try:
+                attributes = await self.file(".gitattributes")
+            except (FileTooLargeError, NotTextError):
+                attributes = None
+            if attributes is not None and _LFS.search(attributes.text):
+                found.append(Missing.LFS)
+        return tuple(found)
 
     async def names(self, folder: str = "") -> frozenset[str]:
         """Names of the files and folders in a folder, "" being the topmost; none when there is no

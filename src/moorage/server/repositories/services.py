@@ -126,12 +126,14 @@ class RepositoryReader:
             except NoPathError as error:
                 raise errors.no_path(found.path, ref.name) from error
             files = tuple(await choose(commit))
+            missing = await commit.missing()
         return Reading(
             url=repository.url,
             ref=replace(ref, commit=commit.oid),
             commit=commit.oid,
             files=files,
             folder=commit.folder,
+            missing=missing,
         )
 
     async def _way(self, repository: Repository, asked: str) -> Way:

@@ -13,7 +13,7 @@ from moorage import translation
 from moorage.contract import Container, EditorSpec, Project, WorkspaceSpec
 from moorage.contract.hosts import PORT, port_pattern
 from moorage.devfile import DevfileError, Problem, Resolver
-from moorage.server.repositories.commits import Reading
+from moorage.server.repositories.commits import Missing, Reading
 from moorage.server.repositories.refs import Ref, short_name
 from moorage.server.workspaces import schemas
 from moorage.server.workspaces.decisions import repository_name
@@ -52,7 +52,12 @@ def translate(
     except DevfileError as error:
         raise translation.shown(error, reading.file.text, path=reading.file.path) from None
     warnings = [_warning(problem) for problem in (*flat.warnings, *made.warnings)]
-    told = [*_ref_warnings(reading.ref), *_default_warnings(reading), *warnings]
+    told = [
+        *_ref_warnings(reading.ref),
+        *_default_warnings(reading),
+        *map(_missing, reading.missing),
+    ]
+    told += warnings
     return _opened_at(made.spec, reading.folder), told
 
 
@@ -63,6 +68,22 @@ def _opened_at(spec: WorkspaceSpec, folder: str) -> WorkspaceSpec:
     open_path = spec.editor.open_path.replace("{folder}", f"{{folder}}/{quote(folder)}")
     return msgspec.structs.replace(
         spec, editor=msgspec.structs.replace(spec.editor, open_path=open_path)
+    )
+
+
+def _missing(part: Missing) -> schemas.Warning:
+    if part is Missing.LFS:
+        return schemas.Warning(
+            code="lfs-not-fetched",
+            message="Files that the repository keeps by Git LFS are not fetched: pointers stand in their place.",
+            path=".gitattributes",
+            hint="Fetch them in the workspace: git lfs pull, with git-lfs in its image.",
+        )
+    return schemas.Warning(
+        code="submodules-not-cloned",
+        message="The repository's submodules are not cloned: their folders are empty.",
+        path=".gitmodules",
+        hint="Fetch them in the workspace: git submodule update --init --recursive. Private ones need a credential of yours.",
     )
 
 
@@ -86,11 +107,11 @@ def _ref_warnings(ref: Ref) -> list[schemas.Warning]:
 
 
 def for_workspace(
-    spec: WorkspaceSpec, *, name: str, zone_url: str, env: dict[str, str]
+    spec: WorkspaceSpec, *, name: str, zone_url: str, owner: str, env: dict[str, str]
 ) -> WorkspaceSpec:
-    """The spec with what depends on the workspace's name, and with what its owner wants to be
-    set."""
-    own = {PROXY_VARIABLE: _proxy_address(zone_url, name)}
+    """The spec with what depends on the workspace's name and its owner's, and with what its owner
+    wants to be set."""
+    own = {PROXY_VARIABLE: _proxy_address(zone_url, name), **author(owner, zone_url)}
 
     def extended(container: Container) -> Container:
         defaults = _allowed_hosts(zone_url)
@@ -103,6 +124,14 @@ def for_workspace(
         containers=tuple(map(extended, spec.containers)),
         init_containers=tuple(map(extended, spec.init_containers)),
     )
+
+
+def author(owner: str, zone_url: str) -> dict[str, str]:
+    """Variables that say whose commits are made in a workspace. Moorage knows no address to write
+    to: one that reaches nobody stands in its place."""
+    host = urlsplit(zone_url).hostname or "localhost"
+    email = owner if "@" in owner else f"{owner}@users.noreply.{host}"
+    return {"MOORAGE_GIT_NAME": owner, "MOORAGE_GIT_EMAIL": re.sub(r"[\s<>]", "", email)}
 
 
 def moved_to(spec: WorkspaceSpec, *, name: str, zone_url: str) -> WorkspaceSpec:
