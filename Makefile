@@ -5,11 +5,14 @@ PYTHON_SCRIPTS = scripts/base-image scripts/install-helm scripts/lock scripts/mo
 PYTEST = $(VENV)/bin/pytest
 
 # Tests run in parallel, in more workers than there are processors where they wait for most of their time. `make test-e2e WORKERS=0`
-# runs them one after the other. Each suite's report goes to REPORTS, which scripts/test-times reads.
+# runs them one after the other. Each suite's report goes to REPORTS, which scripts/test-times reads. `make test-e2e AGAIN=1` runs, one
+# after the other, the tests that failed the last time.
 PROCESSORS := $(shell nproc)
 REPORTS = build/tests
 SUITES = unit integration e2e
-RUN_SUITE = rm -f $(REPORTS)/$(1).xml; $(PYTEST) -q tests/$(1) -n $(or $(WORKERS),$(2)) --dist loadgroup --junitxml $(REPORTS)/$(1).xml
+REPORT = $(REPORTS)/$(1)$(if $(AGAIN),-again).xml
+FAILED = $(if $(AGAIN),--last-failed --last-failed-no-failures none)
+RUN_SUITE = rm -f $(REPORT); $(PYTEST) -q tests/$(1) -n $(or $(if $(AGAIN),1),$(WORKERS),$(2)) --dist loadgroup $(FAILED) --junitxml $(REPORT)
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart stop images tools venv dev check test test-unit test-integration test-e2e bench docs lock
@@ -63,7 +66,7 @@ test-e2e: test-system ## the walk-through in a browser, and what happens when th
 .PHONY: test-cluster
 test-cluster: test-system ## the Kubernetes runtime and the chart on a real cluster: one that is started for it (root), or yours (docs/kubernetes.md)
 	@$(VENV)/bin/python scripts/install-helm >/dev/null
-	rm -f $(REPORTS)/cluster.xml; $(PYTEST) tests/cluster --junitxml $(REPORTS)/cluster.xml
+	$(call RUN_SUITE,cluster,1)
 
 .PHONY: bench-cluster
 bench-cluster: dev ## the Kubernetes agent with a thousand workspaces: latency, memory, etcd, cold start (root; starts a cluster, or uses yours)

@@ -205,6 +205,7 @@ class Engine:
                 for flag in ("--build-arg", f"{name}={value}")
             ]
             target = ["--target", recipe.target] if recipe.target else []
+            flags.append("--force-rm")  # without it, a step that fails leaves its container behind
             self._run("build", "--tag", recipe.tag, *target, *flags, str(context), show="tools: ")
         # Engines without BuildKit keep the earlier stages as images without a name.
         self._quiet("image", "prune", "--force", "--filter", "label=dev.moorage.build-stage")

@@ -101,12 +101,29 @@ class OwnCluster:
     def node_address(self) -> str:
         return self.address()
 
-    def ctr(self, *arguments: str) -> str:
-        return run("ctr", "-a", FOLDER / "containerd.sock", "-n", "k8s.io", *arguments)
+    def end_container(self, namespace: str, container: str) -> None:
+        """Kills what runs in a pod's container; the kubelet hears of it from containerd.
 
-    def end_container(self, container_id: str) -> None:
-        """Kills what runs in it; the kubelet hears of it from containerd."""
-        self.ctr("tasks", "kill", "-s", "SIGKILL", container_id)
+        Containers that have ended may be listed beside the one that runs; to kill them is refused.
+        """
+        of_pod = f'labels."io.kubernetes.pod.namespace"=={namespace}'
+        listed = self._ctr(
+            "containers", "ls", "-q", f'{of_pod},labels."io.kubernetes.container.name"=={container}'
+        )
+        answers = [
+            self._ctr("tasks", "kill", "-s", "SIGKILL", found) for found in listed.stdout.split()
+        ]
+        assert any(answer.returncode == 0 for answer in answers), (
+            f"no container {container} of {namespace} runs: {[listed, *answers]}"
+        )
+
+    def _ctr(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["ctr", "-a", str(FOLDER / "containerd.sock"), "-n", "k8s.io", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def pid(self, process: str) -> int:
         return int((FOLDER / "run" / f"{process}.pid").read_text())

@@ -155,23 +155,12 @@ class KubernetesWorld:
     def end_container(self, workspace: str, container: str) -> None:
         """The contract's tests call this from a running loop: what has to be asked is asked by
         another."""
-        self.own_cluster().end_container(self._container(workspace, container))
+        self.own_cluster().end_container(workspace, container)
 
     def lose_container(self, workspace: str, container: str) -> None:
         """Nobody but the kubelet can remove one; to it, one that was killed is as good as lost: it
         makes another."""
         self.end_container(workspace, container)
-
-    def _container(self, workspace: str, container: str) -> str:
-        names = self.own_cluster().ctr(
-            "containers", "ls", "-q", f'labels."io.kubernetes.container.name"=={container}'
-        )
-        running = self.own_cluster().ctr("tasks", "ls", "-q").split()
-        for found in names.split():
-            info = msgspec.json.decode(self.own_cluster().ctr("containers", "info", found))
-            if info["Labels"]["io.kubernetes.pod.namespace"] == workspace and found in running:
-                return found
-        raise AssertionError(f"no container {container} of {workspace} runs")
 
     def own_cluster(self) -> OwnCluster:
         """The cluster with its node. A test that needs it is skipped where the cluster is not
