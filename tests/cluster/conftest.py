@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cluster import clusters
-from cluster.clusters import ROOT, Cluster, run
+from cluster.clusters import ROOT, Cluster, OwnCluster, run
 from cluster.figures import FIGURES
+from cluster.mending import mend
 from cluster.worlds import KubernetesWorld
 from integration.runtimes.git_server import GitServer
 from integration.runtimes.registry import EmptyRegistry
@@ -76,6 +77,13 @@ def cluster(image: str, crashing_image: str) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.down()
+
+
+@pytest.fixture(autouse=True)
+def mended(cluster: Cluster) -> None:
+    """The cluster's own processes run when a test begins, whatever the one before did to them."""
+    if isinstance(cluster, OwnCluster):
+        mend(cluster)
 
 
 @pytest.fixture(scope="session")

@@ -101,7 +101,18 @@ class Release:
 
     def uninstall(self) -> None:
         self.helm("uninstall", NAME, "--ignore-not-found", "--wait", "--timeout", "4m")
+        self.until_no_pods(self.namespace)
         self.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=true")
+
+    def until_no_pods(self, namespace: str) -> None:
+        """Waits for it. A namespace that is removed while it has pods is looked at again only after
+        half of the longest time that one of them may take to end, however long it does take."""
+        eventually(
+            f"the pods of {namespace} have ended",
+            lambda: not self.get("pods", "-n", namespace)["items"],
+            within=240,
+            every=0.5,
+        )
 
     def helm(self, *arguments: str, stdin: str = "", check: bool = True) -> str:
         """In the release's namespace, unless the arguments name another."""
@@ -260,4 +271,5 @@ class Elsewhere:
         names = self._release.helm("list", "-q", "-n", self.namespace).split()
         for name in names:
             self._release.helm("uninstall", name, "--wait", "-n", self.namespace)
+        self._release.until_no_pods(self.namespace)
         self._release.kubectl("delete", "namespace", self.namespace, "--ignore-not-found")

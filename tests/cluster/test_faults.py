@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cluster.clusters import FOLDER, run
+from cluster.clusters import run
 from cluster.figures import FIGURES
+from cluster.mending import restart_api_server
 from cluster.test_reconcile import writes
 from cluster.worlds import KubernetesWorld, WholeAgent, eventually
 from integration.runtimes.worlds import desired_of
@@ -48,7 +49,7 @@ async def test_an_agent_killed_again_and_again(world: KubernetesWorld, tmp_path:
     say()
     for _ in range(KILLS):
         process = await start_agent(world, wishes, states)
-        await asyncio.sleep(random.uniform(0.3, 2.5))
+        await asyncio.sleep(random.uniform(0.3, 1.8))
         for _ in range(OPERATIONS // KILLS):
             name = random.choice(sorted(wanted))
             if random.random() < 0.1:
@@ -63,7 +64,7 @@ async def test_an_agent_killed_again_and_again(world: KubernetesWorld, tmp_path:
                 wanted[name] = changed(wanted[name])
             done += 1
             say()
-        await asyncio.sleep(random.uniform(0.0, 1.0))
+        await asyncio.sleep(random.uniform(0.0, 0.5))
         process.kill()
         await process.wait()
     assert done == OPERATIONS
@@ -131,9 +132,7 @@ async def start_agent(
 
 
 @pytest.mark.timeout(400)
-async def test_an_api_server_that_does_not_answer_for_thirty_seconds(
-    world: KubernetesWorld,
-) -> None:
+async def test_an_api_server_that_does_not_answer(world: KubernetesWorld) -> None:
     """While the API server hangs, that is said; afterwards what was wished meanwhile happens, and
     what runs was left alone."""
     server = world.own_cluster().pid("apiserver")
@@ -149,11 +148,10 @@ async def test_an_api_server_that_does_not_answer_for_thirty_seconds(
         agent.fleet.change(
             msgspec.structs.replace(stops, generation=2, desired=DesiredState.STOPPED)
         )
-        said = await agent.until_state(stays.name, ActualState.ERROR, 30)
+        said = await agent.until_state(stays.name, ActualState.ERROR, 90)
         assert said.cause is not None
         assert said.cause.code == "cluster-unreachable"
         FIGURES.note("API server hangs: told after", time.monotonic() - began, "s")
-        await asyncio.sleep(max(0.0, 30 - (time.monotonic() - began)))
     finally:
         os.kill(server, signal.SIGCONT)
     FIGURES.note("API server hangs: for", time.monotonic() - began, "s")
@@ -220,7 +218,7 @@ async def test_an_api_server_that_forgot(world: KubernetesWorld) -> None:
             }
         )
     compact()
-    await restart_api_server(world)
+    await asyncio.to_thread(restart_api_server)
     began = time.monotonic()
     store = agent.runtime.connection.store
 
@@ -251,30 +249,6 @@ def compact() -> None:
     answer = json.loads(run("curl", "-sf", f"{url}/range", "-d", '{"key": "AA=="}'))
     body = json.dumps({"revision": answer["header"]["revision"], "physical": True})
     run("curl", "-sf", f"{url}/compaction", "-d", body)
-
-
-def command_of(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
-
-
-async def restart_api_server(world: KubernetesWorld) -> None:
-    """Ends it and starts it as it was started."""
-    pid = world.own_cluster().pid("apiserver")
-    command = command_of(pid)
-    os.kill(pid, signal.SIGKILL)
-    # A child of nobody here: it outlives the tests when the cluster is kept.
-    start = 'setsid "$@" >>log/apiserver.log 2>&1 </dev/null & echo $!'
-    new = run("sh", "-c", f"cd {FOLDER} || exit; {start}", "sh", *command)
-    (FOLDER / "run/apiserver.pid").write_text(f"{new}\n")
-
-    async def answers() -> bool:
-        try:
-            await world.client.read("/version", timeout=2)
-        except MoorageError:
-            return False
-        return True
-
-    await eventually(answers, 90)
 
 
 @pytest.mark.parametrize(

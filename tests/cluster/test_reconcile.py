@@ -128,7 +128,7 @@ async def test_a_deleted_pod_and_an_evicted_one_come_back(world: KubernetesWorld
         name = pod["metadata"]["name"]
         if evict:
             body = {
-                "apiVersion": "policy/v1beta1",
+                "apiVersion": await eviction_version(world),
                 "kind": "Eviction",
                 "metadata": {"name": name, "namespace": desired.name},
             }
@@ -192,6 +192,14 @@ async def test_lost_files_are_said_and_agreed_to(world: KubernetesWorld, lost: s
         lambda: agent.last[name].generation == 4 and agent.last[name].state is ActualState.RUNNING
     )
     await agent.kill()
+
+
+async def eviction_version(world: KubernetesWorld) -> str:
+    """Of the object that asks for an eviction: v1beta1 is gone from newer clusters, and older ones
+    know no v1."""
+    known = (await world.client.read("/api/v1"))["resources"]
+    found = next(item for item in known if item["name"] == "pods/eviction")
+    return f"{found['group']}/{found['version']}"
 
 
 async def test_a_new_agent_writes_nothing(world: KubernetesWorld) -> None:

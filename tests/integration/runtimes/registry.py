@@ -7,6 +7,9 @@ import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+TLS_HANDSHAKE = b"\x16"
+"""The first byte of a client that speaks TLS (RFC 8446, section 5.1)."""
+
 
 class EmptyRegistry:
     """On a free port of the loopback address, where engines speak plain HTTP. What begins with
@@ -37,6 +40,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(
                 404, {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}
             )
+
+    def handle_one_request(self) -> None:
+        """Engines try TLS first. To its hello a server of plain HTTP answers 400, by which they
+        know it; the library's would take it for a request of HTTP/0.9."""
+        if self.rfile.peek(1)[:1] == TLS_HANDSHAKE:
+            self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+            self.close_connection = True
+            return
+        super().handle_one_request()
 
     do_HEAD = do_GET  # noqa: N815 - the base class's name
 

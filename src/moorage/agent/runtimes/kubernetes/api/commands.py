@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from socket import SHUT_RDWR
 
 import aiohttp
 import msgspec
@@ -33,6 +34,7 @@ STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)
 PIECE = 32 * 1024
 """Bytes of input per frame."""
 END_SECONDS = 10.0
+CLOSE_SECONDS = 5.0
 END_OF_TRANSMISSION = b"\x04"
 BUSYBOX = f"{TOOLS_ROOT}/bin/busybox"
 
@@ -79,7 +81,10 @@ class ClusterExec:
                 continue
             channel, data = message.data[0], message.data[1:]
             if channel == ERROR:
+                # All output comes before it. The connection itself may stay: of a command that left
+                # input unread, the cluster goes on waiting for somebody to read it.
                 self._status = _status(data)
+                break
             elif channel in (STDOUT, STDERR):
                 yield LogChunk(data, "stderr" if channel == STDERR else "stdout")
         self.ended = self._status is not None
@@ -145,8 +150,22 @@ async def running(
         finally:
             if not session.ended:
                 await asyncio.shield(_end(client, place, mark))
+            else:
+                _hang_up(socket)
     finally:
-        await socket.close()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await socket.close()
+        except TimeoutError:
+            _hang_up(socket)
+
+
+def _hang_up(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Ends a connection at once. Its close waits until all input has been sent, which of a command
+    that has ended nobody may read."""
+    if (connection := socket.get_extra_info("socket")) is not None:
+        with suppress(OSError):
+            connection.shutdown(SHUT_RDWR)
 
 
 async def run(
