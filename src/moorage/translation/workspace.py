@@ -11,7 +11,7 @@ from moorage.devfile.attributes import INJECT_EDITOR, MERGE_CONTRIBUTION, OVERRI
 from moorage.devfile.loading import Source
 from moorage.devfile.model import Component
 from moorage.documents.reporting import Report
-from moorage.translation import containers, events, overrides, projects
+from moorage.translation import containers, default_container, events, overrides, projects
 from moorage.translation import editor as editor_setup
 
 
@@ -49,6 +49,7 @@ def to_workspace_spec(
     report = (
         devfile.source.report() if isinstance(devfile.source, Source) else Report({}, DevfileError)
     )
+    devfile = default_container.completed(devfile, report)
     cloned = projects.translate(devfile, project, report)
     source = cloned[0].clone_path if cloned else ""
     bound = events.Translator(devfile, source, report)

@@ -208,11 +208,11 @@ def test_explain_says_what_comes_of_it(good: Path) -> None:
 def test_explain_refuses_what_cannot_run(tmp_path: Path) -> None:
     """A devfile may be valid and still make no workspace: exit code 1 and the reason."""
     file = tmp_path / "x.yaml"
-    file.write_text("schemaVersion: 2.2.0\ncomponents: [{name: v, volume: {}}]")
+    file.write_text("schemaVersion: 2.2.0\ncomponents: [{name: v, container: {image: A}}]")
     assert moor("validate", file).returncode == 0
     result = moor("explain", file)
     assert result.returncode == 1
-    assert "no container" in result.stderr
+    assert "'A' names no image" in result.stderr
     assert json.loads(moor("explain", file, "-o", "json").stderr)["code"] == "devfile-invalid"
 
 

@@ -9,6 +9,7 @@ import pytest
 from moorage.contract import EditorSpec, Endpoint, Project, Resources, Volume, VolumeMount
 from moorage.devfile import DevfileError, flatten, parse
 from moorage.translation import Options, Translation, to_workspace_spec
+from moorage.translation.repository import OTHER
 
 PROJECT = Project(name="app", clone_path="app", url="https://git.example.com/team/app.git")
 EDITOR = EditorSpec(name="vscode", command=("code", "{port}"))
@@ -110,13 +111,32 @@ def test_exactly_one_container_has_the_editor(first: str, second: str, outcome: 
         assert "gl/inject-editor" in problem.hint
 
 
-def test_a_devfile_without_a_container_is_refused() -> None:
-    """There must be something to work in."""
-    assert _problems("schemaVersion: 2.2.0\ncomponents: [{name: v, volume: {}}]") == [
-        ("no-container", "components")
-    ]
-    with pytest.raises(DevfileError):
-        _translate("schemaVersion: 2.2.0")
+@pytest.mark.parametrize(
+    ("text", "main", "image"),
+    [
+        ("", "dev", OTHER.image),
+        ("components: [{name: v, volume: {}}]", "dev", OTHER.image),
+        ("components: [{name: dev, kubernetes: {inlined: x}}, {name: dev-1, volume: {}}]", "dev-2", OTHER.image),
+        ("metadata: {language: go}\ncomponents: [{name: i, image: {imageName: x, dockerfile: {uri: D}}}]", "dev", "docker.io/library/golang:1.25"),
+        ("metadata: {projectType: Python}", "dev", "docker.io/library/python:3.13"),
+    ],
+)  # fmt: skip
+def test_a_devfile_without_a_container_gets_one(text: str, main: str, image: str) -> None:
+    """One that only builds and deploys, or only names projects, is worked on in an image for its
+    language, as in Che; a warning says so."""
+    translation = _translate(f"schemaVersion: 2.2.0\n{text}")
+    (container,) = translation.spec.containers
+    assert (translation.spec.main_container, container.name, container.image) == (main, main, image)
+    assert "default-container" in _codes(translation)
+
+
+def test_a_devfile_whose_containers_all_run_before_the_workspace_is_refused() -> None:
+    """There must be something to work in, and what was asked for is no place for it."""
+    text = (
+        "schemaVersion: 2.2.0\ncomponents: [{name: a, container: {image: i}}]\n"
+        "commands: [{id: c, apply: {component: a}}]\nevents: {preStart: [c]}"
+    )
+    assert _problems(text) == [("no-container", "components")]
 
 
 def test_only_a_flat_devfile_is_translated() -> None:
