@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from moorage.contract import ActualState, DesiredState, Stage, StageName, StageState
 
-Tone = Literal["good", "busy", "bad", "quiet"]
+Tone = Literal["good", "warn", "busy", "bad", "quiet"]
 """How a state is coloured; never the only thing that tells it."""
 
 
@@ -62,6 +62,10 @@ _BADGES: dict[ActualState, Badge] = {
     ),
 }
 
+_TROUBLED = Badge(
+    "Running, with trouble", "warn", "It runs, and can be used; a part of it does not work."
+)
+
 _UNDER_WAY: dict[tuple[DesiredState, ActualState], ActualState] = {
     (DesiredState.RUNNING, ActualState.STOPPED): ActualState.STARTING,
     (DesiredState.STOPPED, ActualState.RUNNING): ActualState.STOPPING,
@@ -96,11 +100,12 @@ _SAID: dict[StageState, str] = {
 }
 
 
-def badge(desired: str, state: str) -> Badge:
+def badge(desired: str, state: str, *, troubled: bool = False) -> Badge:
     """How the state of a workspace is shown. Takes the values of `DesiredState` and
-    `ActualState`."""
+    `ActualState`. `troubled`: something is wrong with a part of it, or will soon be."""
     actual = ActualState(state)
-    return _BADGES[_UNDER_WAY.get((DesiredState(desired), actual), actual)]
+    shown = _UNDER_WAY.get((DesiredState(desired), actual), actual)
+    return _TROUBLED if troubled and shown is ActualState.RUNNING else _BADGES[shown]
 
 
 def badges() -> tuple[Badge, ...]:

@@ -23,7 +23,6 @@ from moorage.agent.runtimes.ownership import INSTALLATION
 from moorage.contract import (
     ActualState,
     Container,
-    ContainerState,
     DesiredWorkspace,
     Resources,
     StageName,
@@ -184,22 +183,30 @@ async def test_an_editor_that_never_answers(world: KubernetesWorld) -> None:
     assert "thinking" in fault.detail
 
 
-async def test_a_crash_loop_fails_with_its_last_lines(world: KubernetesWorld) -> None:
-    """The whole agent: a container that ends again and again makes the workspace Failed, with what
-    it wrote last; then nothing runs any more, and its log can still be read."""
+async def test_side_containers_fail_by_themselves(world: KubernetesWorld) -> None:
+    """The whole agent: a side container that ends again and again, and one whose image is not to
+    be had, leave the workspace Running, with trouble, for longer than a crash loop of the main
+    container would be borne; the log of the one can be read."""
     spec = simple_spec(world)
     side = Container(name="side", image=world.crashing_image)
+    lost = Container(name="lost", image=world.missing_image)
     desired = desired_of(
-        world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side))
+        world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side, lost))
     )
     agent = WholeAgent(world, [desired])
-    said = await agent.until_state(desired.name, ActualState.FAILED, 150)
-    assert said.cause is not None
-    assert said.cause.code == "container-crashed"
-    assert "about to fail" in said.cause.detail
-    await agent.until(
-        lambda: {c.state for c in agent.last[desired.name].containers} == {ContainerState.EXITED}
-    )
+    await agent.until_state(desired.name, ActualState.RUNNING, 150)
+
+    def often() -> bool:
+        said = agent.last[desired.name]
+        assert said.state is ActualState.RUNNING
+        restarts = {c.name: c.restarts for c in said.containers}["side"]
+        return len(said.trouble) == 2 and restarts >= 4
+
+    await agent.until(often, timeout=300)
+    troubles = {trouble.code: trouble for trouble in agent.last[desired.name].trouble}
+    assert set(troubles) == {"container-crashed", "image-not-found"}
+    assert "about to fail" in troubles["container-crashed"].detail
+    assert agent.last[desired.name].address
     log = b"".join([chunk.data async for chunk in agent.runtime.logs(desired.name, "side")])
     assert b"about to fail" in log
     await agent.kill()

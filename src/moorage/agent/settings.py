@@ -125,8 +125,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds for one postStart command."""
 
     crash_limit: int = 3
-    """How often a container that ended is started again within `crash_window`; after that the
-    workspace is Failed."""
+    """How often the main container is started again within `crash_window` after it ended; after
+    that the workspace is Failed. Side containers are started again for ever."""
     crash_window: float = 600.0
     """Seconds."""
     resync: float = 300.0

@@ -50,8 +50,11 @@ from moorage.kernel.errors import InvalidInput
 def create(context: Context, /, *, wait: bool, open_: bool, timeout: float, **said: Any) -> None:
     """Create a workspace from a repository, and wait until it runs.
 
-    Ctrl-C ends the waiting; the workspace goes on starting.
+    It also waits for the postStart commands. Where one of them, or a side container, has failed,
+    the workspace runs all the same, and the exit code is 10. Ctrl-C ends the waiting; the workspace
+    goes on starting.
     """
+    from moorage.cli.settling import check
     from moorage.cli.waiting import tell_started, wait_running
 
     said |= _meant(said["repository"], said["ref"])
@@ -72,6 +75,8 @@ def create(context: Context, /, *, wait: bool, open_: bool, timeout: float, **sa
         from moorage.cli.ports import browse
 
         browse(workspace["url"])
+    if wait:
+        check(workspace)
 
 
 def _meant(repository: str, ref: str) -> dict[str, str]:

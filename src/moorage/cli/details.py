@@ -25,7 +25,9 @@ def show_details(workspace: dict[str, Any]) -> None:
     }
     for name, value in facts.items():
         output.say(f"{name + ':':<13}{value}")
-    _show_cause(workspace["cause"])
+    _show_cause("Cause", workspace["cause"])
+    for trouble in workspace.get("trouble", ()):
+        _show_cause("Trouble", trouble)
     if notice := workspace["notice"]:
         output.say(f"Note:        {notice['message']} {notice['hint']}")
     for warning in workspace["warnings"]:
@@ -42,11 +44,11 @@ def _made_by(settings: int | None) -> str:
     return f" (settings of version {settings})" if settings else ""
 
 
-def _show_cause(cause: dict[str, Any] | None) -> None:
+def _show_cause(heading: str, cause: dict[str, Any] | None) -> None:
     if not cause:
         return
     when = f" ({since(cause['since'])} ago)" if cause["since"] else ""
-    output.say(f"Cause:       {cause['message']}{when}")
+    output.say(f"{heading + ':':<13}{cause['message']}{when}")
     for line in cause["detail"].splitlines():
         output.say(f"             | {line}")
     if cause["hint"]:

@@ -68,7 +68,7 @@ def wait(
     deadline = time.monotonic() + seconds
     waits_for = ""
     try:
-        for workspace in _changes(client, name, deadline, say):
+        for workspace in changes(client, name, deadline, say):
             show(workspace)
             waits_for = reason_of(workspace)
             found = verdict(workspace, goal)
@@ -142,7 +142,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
             yield line.removesuffix(b"\r").decode(errors="replace")
 
 
-def _changes(
+def changes(
     client: Client, name: str, deadline: float, say: Callable[[str], None]
 ) -> Iterator[Workspace]:
     """The workspace at once and at each change, over as many connections as it takes, until the

@@ -3,6 +3,7 @@ Ctrl-C or a timeout."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from moorage.cli.client import Client
 from moorage.cli.context import Context
 from moorage.cli.following import wait
 from moorage.cli.progress import Printed, stages
+from moorage.cli.settling import settled, under_way
 from moorage.cli.words import state_word
 from moorage.contract import DesiredState
 from moorage.kernel.errors import MoorageError
@@ -20,7 +22,7 @@ from moorage.kernel.errors import MoorageError
 def wait_running(
     context: Context, client: Client, workspace: dict[str, Any], seconds: float
 ) -> dict[str, Any]:
-    """Waits with a view of the stages.
+    """Waits with a view of the stages, and for what starts beside the editor.
 
     When that ends in any other way, a programme gets the workspace all the same, as it was last
     heard of: for its name.
@@ -32,25 +34,30 @@ def wait_running(
         latest = now
         progress.show(now)
 
+    deadline = time.monotonic() + seconds
     try:
         with stages(as_json=context.as_json) as progress:
-            return (
-                wait(
-                    client,
-                    workspace["name"],
-                    DesiredState.RUNNING,
-                    seconds=seconds,
-                    show=show,
-                    say=progress.say,
-                )
-                or latest
+            running = wait(
+                client,
+                workspace["name"],
+                DesiredState.RUNNING,
+                seconds=seconds,
+                show=show,
+                say=progress.say,
             )
+        latest = running or latest
+        if under_way(latest) and not context.as_json:
+            output.note(f"{latest['title']} runs. {latest['url']}".rstrip())
+            output.note("Waiting for its postStart commands; Ctrl-C leaves them to themselves.")
+        return settled(client, latest, deadline=deadline)
     except KeyboardInterrupt:
         if context.as_json:
             context.show_json(latest)
         title = workspace["title"]
         output.note(
-            f"It goes on starting. `moor show {title}` says how far it is, `moor start {title}` waits again, "
+            f"Its postStart commands go on. `moor show {title}` says how far they are."
+            if under_way(latest)
+            else f"It goes on starting. `moor show {title}` says how far it is, `moor start {title}` waits again, "
             f"`moor delete {title}` removes it."
         )
         raise click.exceptions.Exit(output.INTERRUPTED) from None
@@ -64,7 +71,10 @@ def tell_started(context: Context, workspace: dict[str, Any], *, started: bool) 
     """Prints the URL of a workspace that runs, or how to wait for one that was asked to."""
     title = workspace["title"]
     if started:
-        context.tell(workspace, f"{title} runs. {workspace['url']}".rstrip())
+        runs = "runs, with trouble" if workspace.get("trouble") else "runs"
+        context.tell(workspace, f"{title} {runs}. {workspace['url']}".rstrip())
+        if under_way(workspace):
+            output.note(f"Its postStart commands are still under way: `moor show {title}`.")
     else:
         context.tell(workspace, f"{title} is starting. `moor start {title}` waits for it.")
 

@@ -29,8 +29,9 @@ def more_problems(count: int) -> str:
 
 
 def state_word(workspace: dict[str, Any]) -> str:
-    """A workspace's state in one word, as the pages say it."""
-    return badge(workspace["desired"], workspace["state"]).label
+    """A workspace's state as the pages say it."""
+    troubled = bool(workspace.get("trouble") or workspace["cause"])
+    return badge(workspace["desired"], workspace["state"], troubled=troubled).label
 
 
 _TAKES_NO_BROWSER = frozenset({"tcp", "udp"})

@@ -219,6 +219,7 @@ def delete(
 def _run(
     context: Context, client: Client, one: Workspace, verb: str, *, wait: bool, timeout: float
 ) -> Finish:
+    from moorage.cli.settling import check
     from moorage.cli.waiting import tell_started, wait_running
 
     asked = client.post(f"/workspaces/{one['name']}/{verb}")
@@ -226,6 +227,8 @@ def _run(
     def finish() -> None:
         now = wait_running(context, client, asked, timeout) if wait else asked
         tell_started(context, now, started=wait)
+        if wait:
+            check(now)
 
     return finish
 

@@ -139,6 +139,9 @@ class ActualWorkspace(Message, frozen=True):
     when it runs nowhere."""
     stages: tuple[Stage, ...] = ()
     cause: Cause | None = None
+    trouble: tuple[Cause, ...] = ()
+    """What is wrong with parts of a workspace that runs all the same: a side container that has
+    ended, a postStart command that failed."""
     containers: tuple[ContainerStatus, ...] = ()
     settings: int = 0
     """Version of the agent's settings that this run was started with; 0: the defaults, or not

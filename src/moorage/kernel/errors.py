@@ -9,7 +9,8 @@
     ├── Conflict            it contradicts what is there already       HTTP 409, exit code 6
     ├── LimitReached        a quota or a rate is used up               HTTP 429, exit code 7
     ├── Unavailable         something that it needs does not answer    HTTP 503, exit code 8
-    └── Misconfigured       this installation cannot run like this     HTTP 500, exit code 9
+    ├── Misconfigured       this installation cannot run like this     HTTP 500, exit code 9
+    └── PartFailed          it runs, but for a part of it              HTTP 500, exit code 10
 
 Every error has a stable `code` (a programme may branch on it), a `message` (one sentence for a
 person) and a `hint` (what to do next; may be empty). The kinds are mapped to HTTP status, exit code
@@ -103,6 +104,12 @@ class Misconfigured(MoorageError):
     status = 500
     exit_code = 9
     default_code = "misconfigured"
+
+
+class PartFailed(MoorageError):
+    status = 500
+    exit_code = 10
+    default_code = "part-failed"
 
 
 BY_STATUS: dict[int, type[MoorageError]] = {

@@ -366,7 +366,7 @@ async def test_a_repair_that_is_refused(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
 ) -> None:
     """A sidecar and its image are removed by hand, and the registry has none: the workspace stays
-    Running with the cause, and its other containers are left alone; when the image is there again,
+    Running, with trouble, and its other containers are left alone; when the image is there again,
     so is the sidecar."""
     registry = EmptyRegistry()
     main = spec.containers[0]
@@ -384,8 +384,7 @@ async def test_a_repair_that_is_refused(
         docker("rm", "-f", f"{name}.side")
 
         def told() -> bool:
-            cause = server.actual[name].cause
-            return cause is not None and cause.code == "image-not-found"
+            return [trouble.code for trouble in server.actual[name].trouble] == ["image-not-found"]
 
         await server.until(told, timeout=20)
         await asyncio.sleep(2.0)  # it is tried again meanwhile
@@ -394,7 +393,7 @@ async def test_a_repair_that_is_refused(
         }
         docker("tag", main.image, image)
         await server.until(
-            lambda: server.actual[name].cause is None and len(server.actual[name].containers) == 2,
+            lambda: not server.actual[name].trouble and len(server.actual[name].containers) == 2,
             timeout=30,
         )
         assert inspect(f"{name}.py")["State"]["StartedAt"] == started
@@ -403,28 +402,50 @@ async def test_a_repair_that_is_refused(
         registry.close()
 
 
-async def test_crash_loop(server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec) -> None:
-    """A container that always ends makes the workspace Failed, with exit code and last lines; a new
-    start tries again."""
+async def test_a_side_container_that_always_ends(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
+) -> None:
+    """A side container that always ends takes neither the editor nor commands with it, however
+    often it has ended: the workspace runs, with trouble, told with exit code and last lines. Once
+    it can run, which a command in the workspace sees to, the trouble goes by itself."""
     await start_agent()
     name = new_name()
     side = Container(
         name="db",
         image=spec.containers[0].image,
-        command=("sh", "-c", "echo cannot open data; exit 9"),
+        command=(
+            "sh",
+            "-c",
+            "test -e /projects/data || { echo cannot open data; exit 9; }; sleep 600",
+        ),
+        mount_sources=True,
     )
     await server.want(name, msgspec.structs.replace(spec, containers=(*spec.containers, side)))
-    failed = await server.until_state(name, ActualState.FAILED, timeout=60)
-    assert failed.cause is not None
-    assert failed.cause.code == "container-crashed"
-    assert "db ended with exit code 9" in failed.cause.message
-    assert "3 times" in failed.cause.message
-    assert "cannot open data" in failed.cause.detail
-    await server.until(lambda: all(c.state == "exited" for c in server.actual[name].containers))
-    await server.open(contract.OpenLogs(channel="after", workspace=name, container="db"))
-    assert b"cannot open data" in (await server.output("after"))[0]
-    await server.want(name, spec)
-    await server.until_state(name, ActualState.RUNNING)
+    await server.until(lambda: name in server.actual and bool(server.actual[name].trouble))
+    running = server.actual[name]
+    assert running.state is ActualState.RUNNING
+    assert running.address
+    [trouble] = running.trouble
+    assert trouble.code == "container-crashed"
+    assert "db ended with exit code 9" in trouble.message
+    assert "cannot open data" in trouble.detail
+    for channel in range(30):  # longer than a crash loop of the main container would be borne
+        await server.open(
+            contract.OpenLogs(channel=f"log{channel}", workspace=name, container="db")
+        )
+        lines = (await server.output(f"log{channel}"))[0].count(b"cannot open data")
+        if lines >= 5:
+            break
+        await asyncio.sleep(2)
+    assert lines >= 5
+    assert {a.state for a in server.history if a.name == name and a.trouble} == {
+        ActualState.RUNNING
+    }
+    main = inspect(f"{name}.py")["State"]["StartedAt"]
+    assert (await server.run(name, "touch", "/projects/data"))[1].code == 0
+    await server.until(lambda: not server.actual[name].trouble, timeout=60)
+    assert server.actual[name].state is ActualState.RUNNING
+    assert inspect(f"{name}.py")["State"]["StartedAt"] == main
 
 
 async def test_an_editor_that_crashes(

@@ -12,11 +12,15 @@ from moorage.agent.runtimes.port import (
     ExecRequest,
     Known,
     LogChunk,
+    ObservedContainer,
     RuntimeFault,
     StepRequest,
     digest_of,
 )
+from moorage.agent.workspaces.decide import state_of
+from moorage.agent.workspaces.sides import is_down
 from moorage.contract import (
+    ActualState,
     Container,
     ContainerState,
     Credential,
@@ -332,6 +336,50 @@ async def test_crash_is_told_with_code_and_words(world: World) -> None:
     assert side_status.exit_code == 3
     assert "exit code 3" in side_status.fault.message
     assert side_status.fault.detail
+
+
+async def test_a_side_container_fails_by_itself(world: World) -> None:
+    """A side container that always ends, and one whose image is not to be had, take nothing down:
+    the workspace is ready, commands run in it, each of the two is told with its reason, and the
+    one that ended is started again, while nothing else is."""
+    agent = await world.agent()
+    spec = simple_spec(world)
+    crashing = Container(name="db", image=world.crashing_image)
+    lacking = Container(name="lost", image=world.missing_image)
+    containers = (*spec.containers, crashing, lacking)
+    desired = desired_of(world, spec=msgspec.structs.replace(spec, containers=containers))
+    progress = await agent.start(desired)
+    assert progress.ready
+    assert progress.fault is None
+
+    async def down() -> dict[str, ObservedContainer] | None:
+        run = (await agent.runtime.observe(desired.name, desired)).run
+        assert run is not None
+        assert state_of(run) is ActualState.RUNNING
+        assert not any("lost" in name for name in run.missing)
+        found = {c.name: c for c in run.containers if is_down(c)}
+        return found if set(found) == {"db", "lost"} else None
+
+    found = await agent.hearing.until_true(down)
+    assert found["db"].exit_code == 3
+    assert found["db"].fault.code == "container-crashed"
+    assert found["lost"].fault.code.startswith("image-")
+    assert found["lost"].exit_code is None
+    before = await started(agent, world, desired.name)
+    request = ExecRequest(argv=("true",))
+    async with agent.runtime.execute(desired.name, request, desired.spec) as session:
+        async for _ in session.output():
+            pass
+        assert await session.exit_code() == 0
+    await agent.runtime.start(desired, received=2.0)
+    assert (await agent.settled(desired)).ready
+
+    async def again() -> bool:
+        now = await started(agent, world, desired.name)
+        assert now["py"] == before["py"]
+        return now["db"] > before["db"]
+
+    await agent.hearing.until_true(again)
 
 
 async def test_nobody_runs_a_command_in_the_sandbox(world: World) -> None:

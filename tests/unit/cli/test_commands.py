@@ -56,6 +56,84 @@ def test_create_waits_and_says_each_stage(home: Path, server: Server) -> None:
     assert "Ready" in done.stderr
 
 
+TROUBLE = cause(
+    "Container db ended with exit code 9.", code="container-crashed", detail="no data\nbye"
+)
+
+
+@pytest.mark.parametrize("verb", ["create", "start", "restart"])
+def test_a_part_that_failed_is_an_exit_code(home: Path, server: Server, verb: str) -> None:
+    """A workspace that runs with a side container that does not is told with its URL, and the
+    command says which, with exit code and last lines, and ends with 10."""
+    failing = [{"name": name, "restarts": 0} for name in ("py", "db")]
+    ran, troubled = (
+        workspace(stages=UP, containers=failing),
+        workspace(stages=UP, containers=failing, trouble=[TROUBLE]),
+    )
+    asked_for_events = []
+
+    def respond(_method: str, path: str, _body: Any) -> Answer:
+        if path.endswith("/me"):
+            return as_json(ME)
+        if not path.endswith("/events"):
+            return as_json(workspace(state="Starting"))
+        asked_for_events.append(path)
+        return sse(ran) if len(asked_for_events) == 1 else sse(ran, troubled)
+
+    server.respond = respond
+    done = moor(home, verb, "https://git.example.com/team/app" if verb == "create" else "app")
+    assert done.returncode == 10, done.stderr
+    assert done.stdout.startswith("app runs, with trouble. http://60001-")
+    assert "Container db ended with exit code 9." in done.stderr
+    assert "no data" in done.stderr
+
+
+def test_create_waits_for_post_start_commands(home: Path, server: Server) -> None:
+    """Their end is waited for, and a failed one is told with what it wrote, its exit code, and
+    exit code 10; for a programme, the workspace and the error are one document each."""
+    failed = cause(
+        "The postStart command install ended with exit code 3.",
+        code="post-start-failed",
+        detail="no such package",
+    )
+
+    def respond(method: str, path: str, _body: Any) -> Answer:
+        if method == "POST":
+            return as_json(workspace(state="Starting"), 201)
+        if not path.endswith("/events"):
+            return as_json(workspace(stages=UP))
+        return sse(
+            workspace(stages=UP, post_start={"install": ""}),
+            workspace(stages=UP, post_start={"install": "failed"}, trouble=[failed]),
+        )
+
+    server.respond = respond
+    done = moor(home, "create", "https://git.example.com/team/app")
+    assert done.returncode == 10, done.stderr
+    assert "Waiting for its postStart commands" in done.stderr
+    assert "install ended with exit code 3" in done.stderr
+    assert "no such package" in done.stderr
+    done = moor(home, "create", "https://git.example.com/team/app", "-o", "json")
+    assert done.returncode == 10
+    assert json.loads(done.stdout)["trouble"] == [failed]
+    assert json.loads(done.stderr)["code"] == "post-start-failed"
+
+
+def test_trouble_is_in_list_and_show(home: Path, server: Server) -> None:
+    """The state says so in both, and what is wrong stands in the second."""
+    found = workspace(trouble=[TROUBLE])
+
+    def respond(_method: str, path: str, _body: Any) -> Answer:
+        return as_json({"items": [found]} if path.endswith("/workspaces") else found)
+
+    server.respond = respond
+    assert "Running, with trouble" in moor(home, "list").stdout
+    said = moor(home, "show", "app").stdout
+    assert "Running, with trouble" in said
+    assert "Trouble:     Container db ended with exit code 9." in said
+    assert "| no data" in said
+
+
 def test_show_says_by_which_settings(home: Path, server: Server) -> None:
     """A version beside the agent, and what a limit of the settings is about to do."""
     notice = {

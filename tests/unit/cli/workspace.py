@@ -38,6 +38,7 @@ def workspace(**changes: Any) -> dict[str, Any]:
         "updated_at": 1_700_000_000.0,
         "stages": stages(),
         "cause": None,
+        "trouble": [],
         "notice": None,
         "containers": [],
         "ports": [

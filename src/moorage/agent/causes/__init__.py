@@ -19,7 +19,9 @@ from moorage.agent.causes.containers import (
     init_failed,
     init_timeout,
     of_exit,
+    post_start_failed,
     sandbox_ended,
+    side_container,
 )
 from moorage.agent.causes.engines import engine_slow, engine_unreachable, of_engine, pool_exhausted
 from moorage.agent.causes.files import files_going, files_lost
@@ -57,10 +59,12 @@ __all__ = [
     "of_exit",
     "of_pull",
     "pool_exhausted",
+    "post_start_failed",
     "pull_timeout",
     "registry_denied",
     "sandbox_ended",
     "server_set_back",
+    "side_container",
     "tools_image",
     "without_password",
     "works_elsewhere",

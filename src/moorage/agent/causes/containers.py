@@ -115,6 +115,35 @@ def crash_loop(cause: Cause, times: int) -> Verdict:
     )
 
 
+def side_container(cause: Cause, *, again: bool) -> Cause:
+    """The cause of a side container's failure, as it is told of a workspace that runs. `again`:
+    whether it is started again by itself."""
+    then = (
+        "It is started again by itself, after ever longer pauses."
+        if again
+        else "It is started again when the workspace is restarted."
+    )
+    return Cause(
+        code=cause.code,
+        message=f"{cause.message} The workspace goes on without it.",
+        detail=cause.detail,
+        hint=f"{cause.hint} {then}".strip(),
+        since=cause.since,
+    )
+
+
+def post_start_failed(outcome: str) -> Cause:
+    """The cause of a failed postStart step. `outcome`: what happened, then the last lines that the
+    command wrote."""
+    what, _, lines = outcome.partition("\n")
+    return make_cause(
+        "post-start-failed",
+        f"The postStart command {what}",
+        lines,
+        "Run it by hand in the workspace once what it told is mended; a restart runs it again, too.",
+    )
+
+
 def init_failed(name: str, code: int | None, lines: str) -> Verdict:
     return Verdict(
         make_cause(

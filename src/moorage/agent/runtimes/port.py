@@ -85,6 +85,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """Why this run will never be ready, or must end."""
     warning: Cause | None = None
     """A fault of one that goes on, or one that is near."""
+    side_faults: Mapping[str, Cause] = {}
+    """Why a side container could not be brought up, by its name. The others go on without it."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +106,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Why nobody reaches it though it may still run: what it runs on does not answer."""
     settings: int = 0
     """Version of the settings that it was started with."""
+    restarts_itself: bool = False
+    """Whether the engine itself starts again what has ended."""
     progress: Progress = Progress()
 
     @property

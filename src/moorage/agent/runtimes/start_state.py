@@ -18,6 +18,8 @@ class StartState:
         """Why it will never be ready, or must end."""
         self.warning: Cause | None = None
         """Why it may soon have to end, while it goes on."""
+        self.side_faults: dict[str, Cause] = {}
+        """Why a side container could not be brought up, by its name."""
         self.cloned = False
         """The projects are complete."""
         self.answered = False
@@ -27,7 +29,11 @@ class StartState:
     def progress(self) -> Progress:
         ready = self.cloned and self.answered and self.fault is None
         return Progress(
-            stages=self.timeline.stages(), ready=ready, fault=self.fault, warning=self.warning
+            stages=self.timeline.stages(),
+            ready=ready,
+            fault=self.fault,
+            warning=self.warning,
+            side_faults=dict(self.side_faults),
         )
 
     def fail_at(self, stage: StageName, cause: Cause, now: float) -> bool:

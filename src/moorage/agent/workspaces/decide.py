@@ -14,6 +14,8 @@ import msgspec
 
 from moorage.agent import causes
 from moorage.agent.runtimes.port import Observed, ObservedContainer, Run, digest_of
+from moorage.agent.workspaces import sides
+from moorage.agent.workspaces.sides import Pauses, Sides
 from moorage.contract import ActualState, Cause, ContainerState, DesiredState, DesiredWorkspace
 
 
@@ -43,6 +45,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     first_pause: float = 1.0
     """Seconds before the first container's second restart; doubles from there."""
 
+    @property
+    def sides(self) -> Pauses:
+        return Pauses(first=self.first_pause, forgotten=self.crash_window)
+
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """The agent's memory of former tries, which no engine keeps."""
@@ -58,6 +64,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """Not before (seconds since the epoch)."""
     excused_until: float = 0.0
     """An end before this is no crash, as the engine itself was away (seconds since the epoch)."""
+    sides: Sides = {}
+    """Side containers that have failed, by name."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +83,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     repair: bool = False
     """The action mends what stands around a workspace that is up: it goes on as it is when that is
     refused."""
+    trouble: tuple[Cause, ...] = ()
+    """What is wrong with parts of a workspace that is up all the same."""
+    sides: Sides = {}
+    """See `History`."""
 
 
 def decide(
@@ -89,6 +101,8 @@ def decide(
 ) -> Decision:
     """`desired` None: the server knows of no such workspace; `removal` is then the mark of what it
     wants to be removed all the same. `here`: this agent's place."""
+    known = sides.noted(history.sides, observed.run, now, limits.sides, history.excused_until)
+    history = msgspec.structs.replace(history, sides=known)
     if desired is None:
         decision = _unlisted(observed, removal, here)
     elif observed.knows_more(desired):
@@ -99,7 +113,9 @@ def decide(
         decision = _stopped(desired, observed)
     else:
         decision = _running(desired, observed, history, now, limits)
-    return _if_reached(_in_time(_noted(decision, desired, observed), history, now), observed.run)
+    decision = _in_time(_noted(decision, desired, observed), history, now)
+    decision = msgspec.structs.replace(_if_reached(decision, observed.run), sides=known)
+    return _with_trouble(decision, desired, observed.run, now, limits)
 
 
 def _unlisted(observed: Observed, removal: str, here: str) -> Decision:
@@ -159,8 +175,12 @@ def _in_time(decision: Decision, history: History, now: float) -> Decision:
             return msgspec.structs.replace(decision, cause=history.error)
         return decision
     held_up = history.error is not None and not decision.repair
-    return Decision(
+    return msgspec.structs.replace(
+        decision,
         action=Action.NONE,
+        repair=False,
+        crash=False,
+        gives_up=False,
         state=ActualState.ERROR if held_up else decision.state,
         cause=history.error or decision.cause,
         again_in=history.retry_at - now,
@@ -211,7 +231,39 @@ def _running(
         return _after_end(desired, run, history, now, limits)
     if run.missing:
         return _repair(desired, run)
-    return Decision(action=Action.NONE, state=state_of(run), cause=run.progress.warning)
+    return _beside(desired, run, history, now, limits)
+
+
+def _beside(
+    desired: DesiredWorkspace, run: Run, history: History, now: float, limits: Limits
+) -> Decision:
+    """All that it needs is there. What has ended beside it is started again in its time, unless
+    the engine does that, or all would have to be made anew for it."""
+    goes_on = Decision(action=Action.NONE, state=state_of(run), cause=run.progress.warning)
+    if run.restarts_itself or run.spec != digest_of(desired.spec):
+        return goes_on
+    due = sides.due_in(history.sides, run, now, limits.sides, history.excused_until)
+    if due == 0.0:
+        return msgspec.structs.replace(_repair(desired, run), cause=goes_on.cause)
+    return msgspec.structs.replace(goes_on, again_in=due)
+
+
+def _with_trouble(
+    decision: Decision,
+    desired: DesiredWorkspace | None,
+    run: Run | None,
+    now: float,
+    limits: Limits,
+) -> Decision:
+    if run is None or desired is None or decision.state is not ActualState.RUNNING:
+        return decision
+    again = run.restarts_itself or run.spec == digest_of(desired.spec)
+    looks = [decision.again_in, sides.looked_at_in(decision.sides, now, limits.sides)]
+    return msgspec.structs.replace(
+        decision,
+        trouble=sides.troubles(decision.sides, now, limits.sides, again=again),
+        again_in=min((seconds for seconds in looks if seconds is not None), default=None),
+    )
 
 
 def lost_volumes(desired: DesiredWorkspace, observed: Observed) -> frozenset[str]:
@@ -274,20 +326,21 @@ def _failed(run: Run | None, cause: Cause) -> Decision:
 
 
 def state_of(run: Run) -> ActualState:
-    """A sidecar that is down for a moment takes nobody's page away."""
-    needed = [container for container in run.containers if container.role in ("main", "sandbox")]
-    up = bool(needed) and all(container.state is ContainerState.RUNNING for container in needed)
+    """Whether it is up. A side container that is down takes nobody's page away."""
+    running = {c.role for c in run.containers if c.state is ContainerState.RUNNING}
+    up = {"main", "sandbox"} <= running
     return (
         ActualState.RUNNING if up and run.address and run.progress.ready else ActualState.STARTING
     )
 
 
 def _ended(run: Run) -> list[ObservedContainer]:
-    """Containers that should run and have ended. A preStart step is to end, with 0."""
+    """What a workspace cannot do without, and has ended. A preStart step is to end, with 0."""
     return [
         container
         for container in run.containers
         if container.state is ContainerState.EXITED
+        and container.role != "sidecar"
         and (container.role != "init" or container.exit_code != 0)
     ]
 
@@ -302,6 +355,7 @@ def after_decision(
 ) -> History:
     """Giving up is remembered; whatever else was, no longer matters once that generation has
     passed. What could not be mended is forgotten once nothing is wrong any more."""
+    history = msgspec.structs.replace(history, sides=decision.sides)
     if decision.gives_up and desired is not None and decision.cause is not None:
         cause = decision.cause
         if not cause.since:
@@ -331,6 +385,7 @@ def after_success(history: History, decision: Decision, now: float, limits: Limi
         failed_generation=history.failed_generation if keeps else -1,
         crashes=crashes,
         excused_until=history.excused_until,
+        sides=sides.after_start(decision.sides, now) if decision.action is Action.START else {},
     )
 
 

@@ -235,7 +235,9 @@ class Workspace:
         if decision.again_in is not None:
             self._again_at = now + decision.again_in
         self._report_state(
-            decision.state, decision.cause if not decision.gives_up else self._history.failed
+            decision.state,
+            decision.cause if not decision.gives_up else self._history.failed,
+            decision.trouble,
         )
         self.gone = decision.state is ActualState.TERMINATED
         self.is_observed = True
@@ -270,7 +272,8 @@ class Workspace:
             self._history = msgspec.structs.replace(self._history, error=None, retry_at=0.0)
             self.changed()
             return
-        self._report_state(acting.decision.state, acting.decision.cause)
+        decision = acting.decision
+        self._report_state(decision.state, decision.cause, decision.trouble)
 
     async def _run_action(self, decision: Decision, desired: DesiredWorkspace | None) -> None:
         began = time.monotonic()
@@ -336,7 +339,9 @@ class Workspace:
             return
         self._report_state(ActualState.ERROR, cause)
 
-    def _report_state(self, state: ActualState, cause: Cause | None) -> None:
+    def _report_state(
+        self, state: ActualState, cause: Cause | None, trouble: tuple[Cause, ...] = ()
+    ) -> None:
         if self.desired is None:
             return
         run = self._observed.run if self._observed is not None else None
@@ -345,6 +350,7 @@ class Workspace:
             self.desired,
             state,
             dated(cause, self.actual, now),
+            trouble=trouble,
             run=run,
             progress=self._runtime.progress(self.name),
             post_start=self._post_start.outcomes(run),

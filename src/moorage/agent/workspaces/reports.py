@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from moorage.agent import causes
 from moorage.agent.runtimes.port import Progress, Run
 from moorage.agent.runtimes.timeline import ORDER, Timeline
 from moorage.agent.workspaces.decide import state_of
+from moorage.agent.workspaces.steps import DONE
 from moorage.contract import (
     ActualState,
     ActualWorkspace,
@@ -25,6 +27,7 @@ def report_of(
     state: ActualState,
     cause: Cause | None,
     *,
+    trouble: tuple[Cause, ...] = (),
     run: Run | None,
     progress: Progress,
     post_start: dict[str, str],
@@ -44,10 +47,18 @@ def report_of(
         address=run.address if run is not None and _is_reached(state, run) else "",
         stages=_stages(state, cause, progress, received, now) if wants_running else (),
         cause=cause,
+        trouble=(*trouble, *_of_steps(post_start)) if state is ActualState.RUNNING else (),
         containers=_statuses(run),
         settings=run.settings if run is not None else 0,
         post_start=post_start if state is ActualState.RUNNING else {},
         volumes=tuple(sorted(volumes)),
+    )
+
+
+def _of_steps(outcomes: dict[str, str]) -> tuple[Cause, ...]:
+    """The causes of those postStart steps that failed."""
+    return tuple(
+        causes.post_start_failed(said) for said in outcomes.values() if said not in ("", DONE)
     )
 
 

@@ -93,7 +93,7 @@ class PostStart:
                 command=command.id,
                 exc_info=error,
             )
-            return f"{command.id} could not be run: {error!r}"
+            return f"{command.id} could not be run.\n{error!r}"
         return DONE if code == 0 else f"{command.id} ended with exit code {code}.\n{lines}".rstrip()
 
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 from moorage.contract import ActualState
 from moorage.server.authorization import Person
-from moorage.server.web.views import Abilities, abilities, short_repository, summary
+from moorage.server.web.views import Abilities, abilities, badge_of, short_repository, summary
 from moorage.server.workspaces import schemas
-from moorage.wording import Badge, Tone, badge
+from moorage.wording import Badge, Tone
 
 Group = Literal["running", "busy", "trouble", "stopped"]
 """Of states: what somebody who looks for a workspace knows of how it is."""
@@ -22,11 +22,12 @@ GROUPS: dict[Group, str] = {
     "trouble": "In trouble",
     "stopped": "Stopped",
 }
-_GROUP_OF: dict[Tone, Group] = {
-    "good": "running",
-    "busy": "busy",
-    "bad": "trouble",
-    "quiet": "stopped",
+_GROUPS_OF: dict[Tone, tuple[Group, ...]] = {
+    "good": ("running",),
+    "warn": ("running", "trouble"),
+    "busy": ("busy",),
+    "bad": ("trouble",),
+    "quiet": ("stopped",),
 }
 
 
@@ -65,7 +66,7 @@ class Row:
 
 
 def row(workspace: schemas.Workspace, actor: Person, now: float) -> Row:
-    shown = badge(workspace.desired, workspace.state)
+    shown = badge_of(workspace)
     can = abilities(workspace, actor)
     repository = short_repository(workspace.repository)
     words = (
@@ -80,7 +81,7 @@ def row(workspace: schemas.Workspace, actor: Person, now: float) -> Row:
     return Row(
         workspace=workspace,
         badge=shown,
-        groups=(_GROUP_OF[shown.tone],),
+        groups=_GROUPS_OF[shown.tone],
         text=" ".join(word for word in words if word).lower(),
         summary=summary(workspace, now),
         wrong=shown.tone == "bad",

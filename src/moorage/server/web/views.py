@@ -117,7 +117,7 @@ class DevfileProblems:
 
 
 def detail(workspace: schemas.Workspace, actor: Person, now: float) -> Detail:
-    shown = badge(workspace.desired, workspace.state)
+    shown = badge_of(workspace)
     lines = stage_lines(workspace.stages, now)
     can = abilities(workspace, actor)
     running = workspace.state is ActualState.RUNNING
@@ -132,7 +132,7 @@ def detail(workspace: schemas.Workspace, actor: Person, now: float) -> Detail:
         under_way=shown.tone == "busy",
         stages=lines,
         total=_total(workspace),
-        cause_tone="bad" if shown.tone == "bad" else "busy",
+        cause_tone=shown.tone if shown.tone in ("bad", "warn") else "busy",
         containers=tuple(_container(c) for c in workspace.containers),
         ports=tuple(_port(p, running and can.open) for p in workspace.ports),
         post_start=tuple(_outcome(name, said) for name, said in workspace.post_start.items()),
@@ -175,14 +175,23 @@ def _opens_later(workspace: schemas.Workspace, actor: Person) -> bool:
     return wanted and bool(workspace.url) and may(actor, Action.OPEN_WORKSPACE, workspace.resource)
 
 
+def badge_of(workspace: schemas.Workspace) -> Badge:
+    troubled = bool(workspace.trouble) or workspace.cause is not None
+    return badge(workspace.desired, workspace.state, troubled=troubled)
+
+
 def summary(workspace: schemas.Workspace, now: float) -> str:
     """One sentence: the cause when there is one, else what is under way, else what the state
     means."""
     if workspace.cause is not None:
         return workspace.cause.message
+    if workspace.trouble:
+        more = len(workspace.trouble) - 1
+        also = f" ({more} more thing{'' if more == 1 else 's'} wrong.)" if more else ""
+        return workspace.trouble[0].message + also
     if workspace.notice is not None:
         return workspace.notice.message
-    shown = badge(workspace.desired, workspace.state)
+    shown = badge_of(workspace)
     if shown.tone != "busy" or workspace.desired is not DesiredState.RUNNING:
         return shown.explanation
     for line in stage_lines(workspace.stages, now):
@@ -290,10 +299,12 @@ def _container_state(container: schemas.Container) -> tuple[Tone, str]:
         case ContainerState.RUNNING:
             return "good", "runs"
         case ContainerState.WAITING:
-            return "busy", "waits"
+            return ("bad", "could not be started") if container.detail else ("busy", "waits")
         case ContainerState.EXITED:
             if container.exit_code is None:
-                return "quiet", "has ended"
+                return (
+                    ("bad", "could not be started") if container.detail else ("quiet", "has ended")
+                )
             tone: Tone = "bad" if container.exit_code else "quiet"
             return tone, f"has ended, exit code {container.exit_code}"
 

@@ -124,6 +124,8 @@ class Workspace(BaseModel):
     updated_at: float
     stages: list[Stage]
     cause: Cause | None
+    trouble: list[Cause] = []
+    """What is wrong with parts of a workspace that runs all the same."""
     notice: Notice | None
     containers: list[Container]
     ports: list[Port]

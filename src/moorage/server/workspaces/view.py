@@ -84,6 +84,7 @@ def _view(row: Row, now: float) -> schemas.Workspace:
         updated_at=workspace.updated_at,
         stages=[_stage(stage) for stage in stages_of(workspace, actual)],
         cause=_cause(cause_of(workspace, actual, row.agent, now)),
+        trouble=[_cause_of(c) for c in trouble_of(workspace, actual)],
         notice=notice_of(workspace, row.agent),
         containers=[
             schemas.Container(**msgspec.structs.asdict(c))
@@ -121,6 +122,12 @@ def cause_of(
             since=agent.last_seen or workspace.created_at,
         )
     return actual.cause if actual else None
+
+
+def trouble_of(workspace: Workspace, actual: ActualWorkspace | None) -> tuple[Cause, ...]:
+    """What is wrong with parts of a workspace that runs and is to run."""
+    runs = workspace.state == ActualState.RUNNING and workspace.desired == DesiredState.RUNNING
+    return actual.trouble if actual is not None and runs else ()
 
 
 def notice_of(workspace: Workspace, agent: Agent) -> schemas.Notice | None:
@@ -224,4 +231,8 @@ def _stage(stage: Stage) -> schemas.Stage:
 
 
 def _cause(cause: Cause | None) -> schemas.Cause | None:
-    return schemas.Cause(**msgspec.structs.asdict(cause)) if cause else None
+    return _cause_of(cause) if cause else None
+
+
+def _cause_of(cause: Cause) -> schemas.Cause:
+    return schemas.Cause(**msgspec.structs.asdict(cause))

@@ -189,6 +189,23 @@ TABLE: dict[str, tuple[DesiredWorkspace | None, Observed, Action, ActualState]] 
     "something is missing, and the spec is another": (
         wish(spec=OTHER), seen(run(missing=("container py",))), Action.RECREATE, ActualState.RUNNING,
     ),
+    "main is gone: nobody is led there until it is made again": (
+        wish(), seen(run(container("sandbox"), missing=("container py",))), Action.START, ActualState.STARTING,
+    ),
+    "the sandbox is gone": (
+        wish(), seen(run(container(), missing=("the sandbox",))), Action.START, ActualState.STARTING,
+    ),
+    "a sidecar would end again: the rest goes on": (
+        wish(), seen(run(container(), container("sandbox"), ended("sidecar", hopeless=True))),
+        Action.START, ActualState.RUNNING,
+    ),
+    "a sidecar has ended, and the spec is another: nothing else is made anew for it": (
+        wish(spec=OTHER), seen(run(container(), container("sandbox"), ended("sidecar"))), Action.NONE, ActualState.RUNNING,
+    ),
+    "a sidecar has ended on an engine that starts it again itself": (
+        wish(), seen(run(container(), container("sandbox"), ended("sidecar"), restarts_itself=True)),
+        Action.NONE, ActualState.RUNNING,
+    ),
     "main has ended": (
         wish(), seen(run(ended(), container("sandbox"))), Action.START, ActualState.STARTING,
     ),

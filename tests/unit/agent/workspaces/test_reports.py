@@ -69,11 +69,14 @@ def test_a_report_without_anything_observed() -> None:
 def test_who_is_led_to_a_workspace() -> None:
     """Its address is told while it runs, also through the agent's own trouble, and not while it
     starts."""
-    container = ObservedContainer(name="dev", role="main", image="i", state=ContainerState.RUNNING)
+    containers = (
+        ObservedContainer(name="dev", role="main", image="i", state=ContainerState.RUNNING),
+        ObservedContainer(name="sandbox", role="sandbox", image="i", state=ContainerState.RUNNING),
+    )
     run = Run(
         restarts=0,
         spec="s",
-        containers=(container,),
+        containers=containers,
         address="10.0.0.2",
         progress=Progress(ready=True),
     )

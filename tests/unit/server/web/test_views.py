@@ -62,6 +62,7 @@ def workspace(**values: Any) -> schemas.Workspace:
         "updated_at": NOW,
         "stages": [],
         "cause": None,
+        "trouble": [],
         "notice": None,
         "containers": [],
         "ports": [],
@@ -110,6 +111,24 @@ def test_what_an_administrator_can_do_with_anothers() -> None:
     assert {name for name, can in vars(found).items() if can} == {"stop", "delete"}
     assert views.detail(workspace(), ADMINISTRATOR, NOW).url == ""
     assert list_views.row(workspace(), ADMINISTRATOR, NOW).url == ""
+
+
+def test_trouble_is_amber_and_takes_nothing_away() -> None:
+    """A workspace of which a part does not work is amber in list and page, with the reason, and
+    can be opened; one that waits or stops is shown as that."""
+    trouble = schemas.Cause(
+        code="container-crashed", message="Container db ended.", detail="no", hint="", since=NOW
+    )
+    shown = workspace(trouble=[trouble])
+    row, page = list_views.row(shown, OWNER, NOW), views.detail(shown, OWNER, NOW)
+    assert (row.badge.label, row.badge.tone) == ("Running, with trouble", "warn")
+    assert row.groups == ("running", "trouble")
+    assert (row.summary, row.wrong) == ("Container db ended.", False)
+    assert (page.badge, page.under_way) == (row.badge, False)
+    assert row.url == page.url == shown.url
+    assert views.summary(workspace(trouble=[trouble] * 3), NOW).endswith("(2 more things wrong.)")
+    stopping = list_views.row(workspace(trouble=[trouble], desired="Stopped"), OWNER, NOW)
+    assert stopping.badge.label == "Stopping"
 
 
 def test_summary_tells_the_cause_first() -> None:

@@ -38,12 +38,13 @@ OTHERS_SEE = {
     "url", "port_url", "folder", "generation", "created_at", "updated_at",
     "stages.name", "stages.state", "stages.started_at", "stages.finished_at", "stages.duration",
     "cause.code", "cause.message", "cause.hint", "cause.since",
+    "trouble.code", "trouble.message", "trouble.hint", "trouble.since",
     "notice.code", "notice.message", "notice.hint", "notice.at",
     "containers.name", "containers.image", "containers.state", "containers.exit_code", "containers.restarts", "containers.started_at",
     "ports.port", "ports.name", "ports.declared", "ports.exposure", "ports.protocol",
 }  # fmt: skip
 THE_OWNER_SEES = {
-    "stages.detail", "cause.detail", "containers.detail", "ports.url", "post_start",
+    "stages.detail", "cause.detail", "trouble.detail", "containers.detail", "ports.url", "post_start",
     "warnings.code", "warnings.message", "warnings.path", "warnings.line", "warnings.column", "warnings.hint",
 }  # fmt: skip
 
@@ -102,6 +103,9 @@ def row(text: str) -> Row:
             detail=text,
             hint="Look.",
             since=2.0,
+        ),
+        trouble=(
+            Cause(code="container-crashed", message="Container db ended.", detail=text, since=2.0),
         ),
         containers=(ContainerStatus("main", "img", ContainerState.EXITED, 1, 3, 1.0, text),),
         post_start={"install": text},

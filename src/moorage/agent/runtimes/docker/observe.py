@@ -10,7 +10,7 @@ from moorage.agent import causes
 from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.port import ObservedContainer, Progress, Role, Run, digest_of
-from moorage.contract import ContainerState, DesiredWorkspace
+from moorage.contract import Cause, ContainerState, DesiredWorkspace
 
 Inspected = Mapping[str, Any]
 _ROLES: Mapping[str, Role] = {
@@ -34,16 +34,14 @@ def run_of(
     if not containers:
         return None
     labels = labels_of(next((c for c in containers if role_of(c) == "sandbox"), containers[0]))
+    found = [container_of(c, last_lines.get(c["Id"], "")) for c in containers]
+    faults = progress.side_faults
     return Run(
         restarts=number(labels.get(ownership.RESTARTS)),
         spec=labels.get(ownership.SPEC, ""),
         generation=number(labels.get(ownership.GENERATION)),
-        containers=tuple(
-            sorted(
-                (container_of(c, last_lines.get(c["Id"], "")) for c in containers), key=_in_order
-            )
-        ),
-        missing=tuple(missing(containers, desired)),
+        containers=tuple(sorted(_with_faults(found, desired, faults), key=_in_order)),
+        missing=tuple(missing(containers, desired, faults)),
         address=address_of(containers),
         settings=number(labels.get(ownership.SETTINGS_VERSION)),
         progress=progress,
@@ -73,22 +71,58 @@ def container_of(inspected: Inspected, lines: str) -> ObservedContainer:
     )
 
 
-def missing(containers: Sequence[Inspected], desired: DesiredWorkspace | None) -> list[str]:
-    """Names what a repair would have to make or start, beside containers that have exited."""
+def _with_faults(
+    found: Sequence[ObservedContainer],
+    desired: DesiredWorkspace | None,
+    faults: Mapping[str, Cause],
+) -> list[ObservedContainer]:
+    """The containers with those that could not be brought up, and why."""
+    kept = [
+        container
+        for container in found
+        if container.role != "sidecar"
+        or container.name not in faults
+        or container.state is not ContainerState.WAITING
+    ]
+    names = {container.name for container in kept}
+    return [
+        *kept,
+        *(
+            ObservedContainer(
+                name=container.name,
+                role="sidecar",
+                image=container.image,
+                state=ContainerState.EXITED,
+                fault=faults[container.name],
+            )
+            for container in (desired.spec.containers if desired is not None else ())
+            if container.name in faults and container.name not in names
+        ),
+    ]
+
+
+def missing(
+    containers: Sequence[Inspected],
+    desired: DesiredWorkspace | None,
+    faults: Mapping[str, Cause] | None = None,
+) -> list[str]:
+    """Names what a repair would have to make or start, beside containers that have exited, and
+    side containers that cannot be brought up (`faults`, by name)."""
+    faults = faults or {}
     by_role = {(role_of(c), labels_of(c).get(objects.CONTAINER, "")): c for c in containers}
     sandbox = next((c for c in containers if role_of(c) == "sandbox"), None)
     found = [] if sandbox is not None else ["the sandbox"]
     if desired is not None:
         for container in desired.spec.containers:
             role: Role = "main" if container.name == desired.spec.main_container else "sidecar"
-            if (role, container.name) not in by_role:
+            if (role, container.name) not in by_role and container.name not in faults:
                 found.append(f"container {container.name}")
     since = seconds(sandbox["State"].get("StartedAt")) if sandbox is not None else None
     for (role, name), item in by_role.items():
         state = state_of(item)
         if role == "init":
             continue
-        if state is ContainerState.WAITING:
+        if state is ContainerState.WAITING and (role != "sidecar" or name not in faults):
             found.append(f"container {name}, which was never started")
         elif role != "sandbox" and state is ContainerState.RUNNING and since is not None:
             started = seconds(item["State"].get("StartedAt"))

@@ -62,6 +62,15 @@ class StartProgress(StartState):
         self.warning = cause and msgspec.structs.replace(cause, since=self._clock.now())
         self._notify()
 
+    def side_fault(self, container: str, cause: Cause | None) -> None:
+        """Why a side container could not be brought up; None: it was."""
+        before = self.side_faults.pop(container, None)
+        if cause is not None:
+            since = before.since if before and before.code == cause.code else self._clock.now()
+            self.side_faults[container] = msgspec.structs.replace(cause, since=since)
+        if before != self.side_faults.get(container):
+            self._notify()
+
     def end_with(self, cause: Cause) -> None:
         """The run must end, ready as it may be. The first cause stays."""
         if self.fault is None:

@@ -7,8 +7,8 @@ any point.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any
 
 from moorage.agent import causes
@@ -128,15 +128,19 @@ class Start:
             network = group.create_task(self._context.networks.ensure(self._desired))
             host = group.create_task(self._host())
             volumes = group.create_task(self._make_volumes())
-            images = {
+            init_images = {
                 container.name: group.create_task(self._image(container))
-                for container in (*self._spec.init_containers, *self._spec.containers)
+                for container in self._spec.init_containers
             }
-            group.create_task(self._mark_images(list(images.values())))
+            images = {
+                container.name: group.create_task(self._image_of(container))
+                for container in self._spec.containers
+            }
+            group.create_task(self._mark_images([*init_images.values(), *images.values()]))
             group.create_task(self._mark_volume(network, volumes))
             group.create_task(self._sandbox(network, host, volumes))
             ready = asyncio.Event()
-            group.create_task(self._init_steps(host, volumes, images, ready))
+            group.create_task(self._init_steps(host, volumes, init_images, ready))
             started = [
                 group.create_task(
                     self._container(container, host, volumes, images[container.name], ready)
@@ -193,7 +197,27 @@ class Start:
             raise RuntimeFault(verdict.cause, final=True)
         return image
 
-    async def _mark_images(self, images: list[asyncio.Task[ImageConfig]]) -> None:
+    async def _image_of(self, container: Container) -> ImageConfig | None:
+        """None: it is a side container's and not to be had, and the workspace goes on without."""
+        image: ImageConfig | None = None
+        with self._by_itself(container):
+            image = await self._image(container)
+        return image  # noqa: RET504 - None after a fault that concerns nobody else
+
+    @contextmanager
+    def _by_itself(self, container: Container) -> Iterator[None]:
+        """A side container's fault is told, and is nobody else's."""
+        if container.name == self._spec.main_container:
+            yield
+            return
+        try:
+            yield
+        except EngineError as error:
+            self._progress.side_fault(container.name, error.fault().cause)
+        except RuntimeFault as fault:
+            self._progress.side_fault(container.name, fault.cause)
+
+    async def _mark_images(self, images: list[asyncio.Task[Any]]) -> None:
         await asyncio.gather(*images)
         self._progress.end_now(StageName.IMAGE)
 
@@ -301,16 +325,30 @@ class Start:
         container: Container,
         host: asyncio.Task[Host],
         volumes: asyncio.Task[None],
-        image: asyncio.Task[ImageConfig],
+        image: asyncio.Task[ImageConfig | None],
+        ready: asyncio.Event,
+    ) -> None:
+        if (config := await image) is None:
+            return
+        with self._by_itself(container):
+            await self._make_and_start(container, await host, volumes, config, ready)
+            self._progress.side_fault(container.name, None)
+
+    async def _make_and_start(
+        self,
+        container: Container,
+        host: Host,
+        volumes: asyncio.Task[None],
+        image: ImageConfig,
         ready: asyncio.Event,
     ) -> None:
         role: Role = "main" if container.name == self._spec.main_container else "sidecar"
         name = objects.container_name(self._desired.name, container.name, role)
         body = objects.container_body(
             self._desired,
-            await host,
+            host,
             container,
-            image=await image,
+            image=image,
             role=role,
             received=self._received,
         )

@@ -40,6 +40,8 @@ class MemoryWorkspace:
     settings: int = 0
     """Version of the settings that the containers were made by."""
     known: Known | None = None
+    side_faults: dict[str, Cause] = field(default_factory=dict)
+    """Why side containers could not be brought up."""
 
 
 class MemoryEngine:

@@ -98,8 +98,12 @@ class MemoryRuntime:
                 restarts=found.made_for.restarts,
                 spec=digest_of(found.made_for.spec),
                 generation=found.made_for.generation,
-                containers=tuple(_observed(container) for container in found.containers.values()),
-                missing=tuple(f"container {n}" for n in wanted if n not in found.containers),
+                containers=(*map(_observed, found.containers.values()), *_not_begun(found)),
+                missing=tuple(
+                    f"container {n}"
+                    for n in wanted
+                    if n not in found.containers and n not in found.side_faults
+                ),
                 address=found.address,
                 settings=found.settings,
                 progress=self.progress(name),
@@ -135,28 +139,31 @@ class MemoryRuntime:
         if found.fault is not None:
             timeline.fail(StageName.CLONE, found.received, found.fault.message)
             return Progress(stages=timeline.stages(), fault=found.fault)
-        up = all(
-            c.state is ContainerState.RUNNING for c in found.containers.values() if c.role != "init"
-        )
+        needed = [c for c in found.containers.values() if c.role in ("main", "sandbox")]
+        up = all(c.state is ContainerState.RUNNING for c in needed)
         if up:
             timeline.end(StageName.CLONE, found.received)
             timeline.end(StageName.EDITOR, found.received)
-        return Progress(stages=timeline.stages(), ready=up)
+        return Progress(stages=timeline.stages(), ready=up, side_faults=dict(found.side_faults))
 
     async def start(
         self, desired: DesiredWorkspace, *, received: float, fresh: bool = False
     ) -> None:
         _ask(self.engine)
         spec = desired.spec
+        side_faults = {}
         for container in (*spec.init_containers, *spec.containers):
             if container.image in self.engine.missing_images:
                 verdict = causes.of_pull(container.image, 404, "manifest unknown", causes.DOCKER)
-                raise RuntimeFault(verdict.cause, final=True)
+                if container in spec.init_containers or container.name == spec.main_container:
+                    raise RuntimeFault(verdict.cause, final=True)
+                side_faults[container.name] = verdict.cause
         found = self.engine.workspaces.setdefault(desired.name, MemoryWorkspace())
         if fresh or found.made_for is None or digest_of(found.made_for.spec) != digest_of(spec):
             found.containers.clear()
             found.made_for, found.received, found.fault = desired, received, None
             found.settings = self._backend.settings_version
+        found.side_faults = side_faults
         self._keep(found, desired)
         lasting = (volume.name for volume in spec.volumes if not volume.ephemeral)
         found.volumes, found.network = {"", *lasting}, True
@@ -165,6 +172,8 @@ class MemoryRuntime:
         for init in spec.init_containers:
             self._bring_up(found, init.name, "init", init.image, code=0)
         for container in spec.containers:
+            if container.name in side_faults:
+                continue
             role: Role = "main" if container.name == spec.main_container else "sidecar"
             self._bring_up(
                 found,
@@ -306,6 +315,15 @@ def _observed(container: MemoryContainer) -> ObservedContainer:
         fault=fault,
         hopeless=hopeless,
     )
+
+
+def _not_begun(found: MemoryWorkspace) -> Iterator[ObservedContainer]:
+    """Side containers whose image is missing."""
+    for name, fault in found.side_faults.items():
+        image = own.image if (own := _spec_of(found.made_for, name)) is not None else ""
+        yield ObservedContainer(
+            name=name, role="sidecar", image=image, state=ContainerState.EXITED, fault=fault
+        )
 
 
 def _spec_of(made_for: DesiredWorkspace | None, name: str) -> Container | None:

@@ -49,7 +49,8 @@ async def start(
     await connection.writer.write(connection.writer.settled(needed))
     await _end_former_run(connection, name, run)
     await _drop_failed_pods(connection, name)
-    await _await_restarts(connection, name, [item for item in found if isinstance(item, Pod)])
+    pods = [item for item in found if isinstance(item, Pod)]
+    await _await_restarts(connection, name, pods, desired.spec.main_container)
     if lacking is not None:  # all else has been mended
         raise RuntimeFault(pull_secrets.missing(lacking), final=False)
 
@@ -126,9 +127,12 @@ async def _drop_failed_pods(connection: Connection, name: str) -> None:
     await connection.until(name, lambda: not failed())
 
 
-async def _await_restarts(connection: Connection, name: str, before: Sequence[Pod]) -> None:
-    """Waits for the kubelet to start again what had ended, after a pause that it chooses."""
-    ended = states.ended_keys(before)
+async def _await_restarts(
+    connection: Connection, name: str, before: Sequence[Pod], main: str
+) -> None:
+    """Waits for the kubelet to start again what had ended, after a pause that it chooses. Nobody
+    waits for side containers."""
+    ended = states.ended_keys(before, needed=main)
     await connection.waiter.restarted(
-        name, lambda: not ended & states.ended_keys(connection.store.of(name, POD))
+        name, lambda: not ended & states.ended_keys(connection.store.of(name, POD), needed=main)
     )

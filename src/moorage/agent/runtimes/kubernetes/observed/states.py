@@ -83,7 +83,7 @@ def run_of(facts: Facts, progress: Progress) -> Run | None:
     annotations = annotations_of(deployment)
     halted = halted_of(deployment)
     main = annotations.get(names.MAIN, "")
-    containers = containers_of(pod, main, facts)
+    containers = _with_faults(containers_of(pod, main, facts), progress)
     if pod is None and halted is not None:
         containers = halted.containers
     elif not containers and deployment is not None:
@@ -97,6 +97,7 @@ def run_of(facts: Facts, progress: Progress) -> Run | None:
         address=address_of(pod),
         unreachable=unreachable_of(pod),
         settings=number(annotations.get(ownership.SETTINGS_VERSION)),
+        restarts_itself=True,
         progress=progress,
     )
 
@@ -116,6 +117,21 @@ def containers_of(pod: Pod | None, main: str, facts: Facts) -> tuple[ObservedCon
             if not (done and status.name in OURS - {SANDBOX}):
                 found.append(_container(status, role_of(status.name, main, init=init), pod, facts))
     return tuple(sorted(found, key=_in_order))
+
+
+def _with_faults(
+    containers: tuple[ObservedContainer, ...], progress: Progress
+) -> tuple[ObservedContainer, ...]:
+    """The containers, those that wait for an image that is not to be had with the reason."""
+    return tuple(
+        msgspec.structs.replace(container, fault=progress.side_faults[container.name])
+        if container.role == "sidecar"
+        and container.state is ContainerState.WAITING
+        and container.fault is None
+        and container.name in progress.side_faults
+        else container
+        for container in containers
+    )
 
 
 def expected(deployment: Deployment, main: str) -> tuple[ObservedContainer, ...]:
@@ -168,8 +184,9 @@ def run_of_pod(pod: Pod) -> str:
     return pod.metadata.annotations.get(names.RUN, "")
 
 
-def ended_keys(pods: Sequence[Pod]) -> frozenset[str]:
-    """The ends of containers that have not been started again since, by `run_key`."""
+def ended_keys(pods: Sequence[Pod], *, needed: str = "") -> frozenset[str]:
+    """The ends of containers that have not been started again since, by `run_key`. `needed`: the
+    name of the main container, when only what a workspace cannot do without is meant."""
     found = []
     for pod in pods:
         if is_ending(pod):
@@ -177,6 +194,8 @@ def ended_keys(pods: Sequence[Pod]) -> frozenset[str]:
         steps = pod.status.init_container_statuses
         for status in pod.containers:
             ended = status.ended
+            if needed and status not in steps and status.name not in OURS | {needed}:
+                continue
             if ended is not None and not (status in steps and ended.exit_code == 0):
                 found.append(run_key(pod, status))
     return frozenset(found)

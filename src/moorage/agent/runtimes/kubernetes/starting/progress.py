@@ -24,7 +24,7 @@ from moorage.agent.runtimes.kubernetes.observed import causes, states
 from moorage.agent.runtimes.kubernetes.wanted.names import CLONE_STEP, SANDBOX
 from moorage.agent.runtimes.start_state import StartState
 from moorage.agent.runtimes.timeline import Timeline
-from moorage.contract import DesiredWorkspace, StageName
+from moorage.contract import Cause, DesiredWorkspace, StageName
 
 NO_POD = "The cluster has yet to make the workspace's pod."
 FORMER_POD = "The workspace's former pod must have gone before the quota leaves room for another."
@@ -189,7 +189,9 @@ class StartProgress(StartState):
             return
         since = _since(pod, "PodScheduled") or at.now
         self.timeline.begin(StageName.IMAGE, _recent(since, at.now) or at.now)
-        for status in pod.containers:
+        self.side_faults = self._side_faults(at, pod)
+        awaited = [status for status in pod.containers if status.name not in self.side_faults]
+        for status in awaited:
             if status.waiting.reason not in states.IMAGE_REASONS:
                 continue
             message = at.messages.images.get(status.name) or status.waiting.message
@@ -203,8 +205,26 @@ class StartProgress(StartState):
             else:
                 self.timeline.begin(StageName.IMAGE, at.now, _detail(verdict))
             return
-        if all(status.image_id for status in pod.containers):
-            self.timeline.end(StageName.IMAGE, _recent(_last_start(pod.containers), at.now))
+        if all(status.image_id for status in awaited):
+            self.timeline.end(StageName.IMAGE, _recent(_last_start(awaited), at.now))
+
+    def _side_faults(self, at: Snapshot, pod: Pod) -> dict[str, Cause]:
+        """Why side containers have no image, or their node could not make them. Nobody waits for
+        them; the node goes on trying."""
+        found = {}
+        for status in pod.status.container_statuses:
+            if status.name in {*states.OURS, at.desired.spec.main_container}:
+                continue
+            verdict = states.not_begun(status)
+            if status.waiting.reason in states.IMAGE_REASONS:
+                message = at.messages.images.get(status.name) or status.waiting.message
+                verdict = causes.image(status.image, status.waiting.reason, message)
+            if verdict is None:
+                continue
+            known = self.side_faults.get(status.name)
+            began = known.since if known is not None else at.now
+            found[status.name] = msgspec.structs.replace(verdict.cause, since=began)
+        return found
 
     def _containers(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
         created = pod.metadata.created_at or at.now
@@ -217,7 +237,8 @@ class StartProgress(StartState):
             verdict = causes.pod_stuck(at.messages.stuck)
             detail = _detail(verdict)
         if not detail:
-            waits = [found for each in pod.containers if (found := states.not_begun(each))]
+            needed = [each for each in pod.containers if each.name not in self.side_faults]
+            waits = [found for each in needed if (found := states.not_begun(each))]
             if passing := next((each for each in waits if not each.final), None):
                 verdict, detail = passing, _detail(passing)
         if verdict is not None and at.now - created > timeouts.schedule:
@@ -225,7 +246,7 @@ class StartProgress(StartState):
             return
         detail = detail or self._given_up
         self.timeline.begin(StageName.CONTAINERS, _recent(created, at.now) or at.now, detail)
-        regular = pod.status.container_statuses
+        regular = [s for s in pod.status.container_statuses if s.name not in self.side_faults]
         if regular and all(status.running is not None for status in regular):
             self.timeline.end(StageName.CONTAINERS, _recent(_last_start(regular), at.now))
             self._given_up = ""

@@ -46,6 +46,7 @@ def claim_of(created: str, phase: str) -> VolumeClaim:
     )
 
 
+UP = {"running": {"startedAt": "2023-11-14T22:13:22Z"}}
 CLAIM = claim_of("2023-11-14T22:13:20Z", "Bound")
 UNSCHEDULED = {
     "conditions": [
@@ -101,6 +102,38 @@ def test_a_start_whose_containers_run_is_ready() -> None:
     stages = look(start, running())
     assert start.progress.ready
     assert {s.state for s in stages.values()} <= {StageState.DONE, StageState.SKIPPED}
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "code"),
+    [
+        ("ErrImagePull", "i:2: not found", "image-not-found"),
+        ("ImagePullBackOff", "Back-off pulling image: i:2: not found", "image-not-found"),
+        ("CreateContainerConfigError", 'secret "env-db" not found', ""),
+        ("CreateContainerError", "context deadline exceeded", ""),
+    ],
+)
+def test_a_side_container_that_does_not_begin(reason: str, message: str, code: str) -> None:
+    """Nobody waits for one whose image is not to be had, or which its node cannot make, however
+    long that lasts: the start is ready, and the reason is told as that container's; once it runs,
+    no more."""
+    waits = {"waiting": {"reason": reason, "message": message}}
+    side = {"name": "db", "image": "i:2", "state": waits}
+    up = [
+        {"name": s, "image": "i:1", "imageID": "sha256:1", "state": UP, "started": True}
+        for s in ("moorage-sandbox", "py")
+    ]
+    start = StartProgress(f"{BEGAN:.3f}")
+    for after in (5.0, 700.0, 4000.0):
+        stages = look(start, pod("one", containerStatuses=[*up, side]), after)
+        assert start.progress.ready
+        assert start.progress.fault is None
+        [fault] = start.progress.side_faults.values()
+        assert fault.code == code or not code
+        assert fault.since == BEGAN + 5.0
+    assert {s.state for s in stages.values()} <= {StageState.DONE, StageState.SKIPPED}
+    look(start, pod("one", containerStatuses=[*up, {**side, "state": UP, "imageID": "x"}]), 4001.0)
+    assert start.progress.side_faults == {}
 
 
 def test_no_pod_yet() -> None:

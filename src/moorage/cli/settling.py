@@ -1,0 +1,81 @@
+"""What a workspace starts beside its editor: whether it works shows a little after the workspace
+runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from moorage.cli import output
+from moorage.cli.client import Client
+from moorage.cli.following import Workspace, changes
+from moorage.contract import ActualState, DesiredState
+from moorage.kernel.errors import NotFound, PartFailed
+
+LOOK_SECONDS = 2.0
+"""For which side containers are looked at once the workspace runs: what cannot run at all has
+mostly ended by then."""
+
+
+def settled(
+    client: Client,
+    workspace: Workspace,
+    *,
+    deadline: float,
+    show: Callable[[Workspace], None] = lambda _workspace: None,
+) -> Workspace:
+    """Follows a workspace that runs until its postStart commands have ended, and its side
+    containers have run for a moment or one of them has failed. `deadline`: of `time.monotonic`.
+
+    Whoever asks for something else meanwhile ends it, too.
+    """
+    latest = workspace
+    looked = min(time.monotonic() + LOOK_SECONDS, deadline)
+    with suppress(NotFound):
+        if under_way(latest):
+            for latest in changes(client, workspace["name"], deadline, _say_nothing):
+                show(latest)
+                if not under_way(latest):
+                    break
+        if len(latest["containers"]) > 1 and not latest.get("trouble"):
+            for latest in changes(client, workspace["name"], looked, _say_nothing):
+                show(latest)
+                if latest.get("trouble") or not _runs(latest):
+                    break
+    return latest
+
+
+def under_way(workspace: Workspace) -> bool:
+    """Whether postStart commands have yet to end."""
+    return _runs(workspace) and "" in workspace["post_start"].values()
+
+
+def check(workspace: Workspace) -> None:
+    """Raises `PartFailed` when a part of a workspace that runs does not work; the first is the
+    error's cause, and the others are said before."""
+    troubles = workspace.get("trouble") or []
+    for trouble in troubles[1:]:
+        output.note(
+            "\n".join(
+                [trouble["message"], *(f"  | {line}" for line in trouble["detail"].splitlines())]
+            )
+        )
+    if troubles:
+        first = troubles[0]
+        raise PartFailed(
+            first["message"],
+            code=first["code"],
+            hint=first["hint"],
+            detail=first["detail"],
+            workspace=workspace["name"],
+        )
+
+
+def _runs(workspace: Workspace) -> bool:
+    wanted, is_ = workspace["desired"], workspace["state"]
+    return bool(wanted == DesiredState.RUNNING and is_ == ActualState.RUNNING)
+
+
+def _say_nothing(_text: str) -> None:
+    """That the server is away for a moment is nobody's concern here."""
