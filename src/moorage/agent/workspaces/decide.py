@@ -8,6 +8,7 @@ What must be remembered of former tries is `History`, which the loop keeps and `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -66,6 +67,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """An end before this is no crash, as the engine itself was away (seconds since the epoch)."""
     sides: Sides = {}
     """Side containers that have failed, by name."""
+    restarts: Mapping[str, int] = {}
+    """How often each container of this run was started again, by name."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +90,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with parts of a workspace that is up all the same."""
     sides: Sides = {}
     """See `History`."""
+    restarted: tuple[str, ...] = ()
+    """Containers that had ended and that the action starts again, by name."""
 
 
 def decide(
@@ -114,7 +119,11 @@ def decide(
     else:
         decision = _running(desired, observed, history, now, limits)
     decision = _in_time(_noted(decision, desired, observed), history, now)
-    decision = msgspec.structs.replace(_if_reached(decision, observed.run), sides=known)
+    decision = msgspec.structs.replace(
+        _if_reached(decision, observed.run),
+        sides=known,
+        restarted=_restarted(observed.run) if decision.action is Action.START else (),
+    )
     return _with_trouble(decision, desired, observed.run, now, limits)
 
 
@@ -345,6 +354,16 @@ def _ended(run: Run) -> list[ObservedContainer]:
     ]
 
 
+def _restarted(run: Run | None) -> tuple[str, ...]:
+    return tuple(
+        container.name
+        for container in (run.containers if run is not None else ())
+        if container.state is ContainerState.EXITED
+        and container.role in ("main", "sidecar")
+        and container.started_at is not None
+    )
+
+
 # ------------------------------------------------------------------------------------------ history
 def recent_crashes(history: History, now: float, limits: Limits) -> tuple[float, ...]:
     return tuple(at for at in history.crashes if now - at < limits.crash_window)
@@ -386,7 +405,17 @@ def after_success(history: History, decision: Decision, now: float, limits: Limi
         crashes=crashes,
         excused_until=history.excused_until,
         sides=sides.after_start(decision.sides, now) if decision.action is Action.START else {},
+        restarts=_counted(history, decision),
     )
+
+
+def _counted(history: History, decision: Decision) -> Mapping[str, int]:
+    if decision.action is Action.HALT:
+        return history.restarts
+    if decision.action is not Action.START:
+        return {}
+    again = {name: history.restarts.get(name, 0) + 1 for name in decision.restarted}
+    return {**history.restarts, **again}
 
 
 def after_fault(
@@ -413,6 +442,7 @@ def after_fault(
             failed=msgspec.structs.replace(cause, since=now),
             failed_generation=generation,
             excused_until=history.excused_until,
+            restarts=history.restarts,
         )
     return msgspec.structs.replace(history, error=cause, retry_at=now + pause)
 

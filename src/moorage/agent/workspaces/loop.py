@@ -352,6 +352,7 @@ class Workspace:
             dated(cause, self.actual, now),
             trouble=trouble,
             run=run,
+            restarts=self._history.restarts,
             progress=self._runtime.progress(self.name),
             post_start=self._post_start.outcomes(run),
             volumes=self._observed.volumes if self._observed is not None else frozenset(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from moorage.agent import causes
@@ -29,6 +31,7 @@ def report_of(
     *,
     trouble: tuple[Cause, ...] = (),
     run: Run | None,
+    restarts: Mapping[str, int] | None = None,
     progress: Progress,
     post_start: dict[str, str],
     volumes: frozenset[str] = frozenset(),
@@ -37,6 +40,7 @@ def report_of(
 ) -> ActualWorkspace:
     """The report, without the time at which it was made.
 
+    `restarts`: how often the agent has started each container again, for engines that do not count.
     `received`: when the server's present wish arrived; `now`: both in seconds since the epoch.
     """
     wants_running = desired.desired is DesiredState.RUNNING
@@ -48,7 +52,7 @@ def report_of(
         stages=_stages(state, cause, progress, received, now) if wants_running else (),
         cause=cause,
         trouble=(*trouble, *_of_steps(post_start)) if state is ActualState.RUNNING else (),
-        containers=_statuses(run),
+        containers=_statuses(run, restarts or {}),
         settings=run.settings if run is not None else 0,
         post_start=post_start if state is ActualState.RUNNING else {},
         volumes=tuple(sorted(volumes)),
@@ -113,7 +117,7 @@ def _stages(
     return complete_stages(known, ready=ready, failed=failed, now=now)
 
 
-def _statuses(run: Run | None) -> tuple[ContainerStatus, ...]:
+def _statuses(run: Run | None, restarts: Mapping[str, int]) -> tuple[ContainerStatus, ...]:
     if run is None:
         return ()
     return tuple(
@@ -122,7 +126,10 @@ def _statuses(run: Run | None) -> tuple[ContainerStatus, ...]:
             image=container.image,
             state=container.state,
             exit_code=container.exit_code,
-            restarts=container.restarts,
+            restarts=max(
+                container.restarts,
+                0 if run.restarts_itself else restarts.get(container.name, 0),
+            ),
             started_at=container.started_at,
             detail=container.fault.message if container.fault is not None else "",
         )

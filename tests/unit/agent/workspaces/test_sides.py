@@ -7,6 +7,7 @@ import msgspec
 from moorage.agent.runtimes.port import Known, Observed, ObservedContainer, Progress, Run, digest_of
 from moorage.agent.workspaces import decide as rules
 from moorage.agent.workspaces.decide import Action, Decision, History, Limits, decide
+from moorage.agent.workspaces.reports import report_of
 from moorage.contract import (
     ActualState,
     Cause,
@@ -49,6 +50,7 @@ def seen(now: float, *, down: bool, main: ContainerState = UP, itself: bool = Fa
             image="i",
             state=ContainerState.EXITED if down else UP,
             exit_code=9 if down else None,
+            started_at=now - 1,
             finished_at=now if down else None,
             fault=BOOM if down else None,
         ),
@@ -126,6 +128,31 @@ def test_a_sidecars_ends_do_not_count_for_the_main_container() -> None:
     decision = clock.step(down=True, main=ContainerState.EXITED)
     assert (decision.action, decision.crash) == (Action.START, True)
     assert len(clock.history.crashes) == 1
+
+
+def test_restarts_are_counted() -> None:
+    """How often a container was started again is known where the engine does not count, and begins
+    anew with new containers."""
+    clock = Clockwork()
+    for _ in range(8):
+        clock.now += clock.step(down=True).again_in or 0.0
+    assert clock.history.restarts == {"db": 4}
+    report = report_of(
+        WISH,
+        ActualState.RUNNING,
+        None,
+        run=seen(clock.now, down=True).run,
+        restarts=clock.history.restarts,
+        progress=Progress(ready=True),
+        post_start={},
+        received=0.0,
+        now=clock.now,
+    )
+    assert {status.name: status.restarts for status in report.containers} == {"py": 0, "db": 4}
+    halt = Decision(action=Action.HALT, state=ActualState.FAILED)
+    assert rules.after_success(clock.history, halt, clock.now, LIMITS).restarts == {"db": 4}
+    anew = Decision(action=Action.RECREATE, state=ActualState.STARTING)
+    assert rules.after_success(clock.history, anew, clock.now, LIMITS).restarts == {}
 
 
 def test_an_engine_that_starts_it_again_itself() -> None:
