@@ -62,7 +62,9 @@ class KubernetesWorld:
         self.registry = registry
         self.git = git
         self.identity = Identity(f"mrtest-{short_id()}", 7)
-        self.options = AgentSettings(tools_image=image, editor_timeout=90, stop_timeout=2)
+        self.options = AgentSettings(
+            tools_image=image, editor_timeout=90, stop_timeout=2, image_networks=("127.0.0.0/8",)
+        )
         self.settings = SETTINGS
         self.access = access.from_kubeconfig(cluster.agent_kubeconfig)
         """The agent's: no more rights than it needs."""
