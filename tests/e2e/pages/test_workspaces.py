@@ -412,7 +412,7 @@ def test_a_hidden_tab_holds_no_connection(person: Callable, agent: Agent, reposi
     agent.run(name)
     eventually("the log is followed", lambda: [f for f in agent.followers if f.workspace == name])
     ana.page.evaluate(HIDE, True)
-    ana.page.clock.fast_forward(16_000)
+    ana.page.clock.fast_forward(3_000)
     eventually("the log is let go", lambda: not [f for f in agent.followers if f.workspace == name])
     agent.run(name, post_start={"install": "done"})
     expect(ana.page.locator("#post-start-panel")).not_to_be_visible()
@@ -421,6 +421,69 @@ def test_a_hidden_tab_holds_no_connection(person: Callable, agent: Agent, reposi
     eventually(
         "the log is followed again", lambda: [f for f in agent.followers if f.workspace == name]
     )
+
+
+def test_forty_tabs_leave_connections_for_the_next_page(
+    person: Callable, server: Server, agent: Agent, repository: str
+):
+    """A browser opens six connections to a host. However many pages of running workspaces are open,
+    the next one comes, and each goes on to say what is so."""
+    ana = person()
+    names = []
+    for _ in range(4):
+        names.append(ana.create(agent, repository))
+        agent.run(names[-1])
+    tabs = []
+    for number in range(40):
+        page = ana.context.new_page()
+        response = page.goto(f"{server.url}/workspaces/{names[number % 4]}")
+        assert response is not None
+        assert response.ok
+        mark(page)
+        tabs.append(page)
+    for tab in tabs[-4:]:
+        expect(tab.locator("#logs .log-state")).to_contain_text(re.compile("following|read every"))
+    assert _streams(server) <= 4
+    for name in names:
+        agent.run(name, post_start={"install": "done"})
+    for tab in tabs:
+        expect(tab.locator("#post-start-panel")).to_contain_text("install", timeout=30_000)
+        assert not reloaded(tab)
+    for tab in tabs[:20]:  # those that followed for the others among them
+        tab.close()
+    for name in names:
+        agent.report(name, ActualState.STARTING)
+    for tab in tabs[20:]:
+        expect(badge(tab)).to_have_text("Starting", timeout=30_000)
+        assert not reloaded(tab)
+
+
+def test_pages_are_live_where_a_browser_has_no_locks(
+    person: Callable, server: Server, agent: Agent, repository: str
+):
+    """Over plain HTTP to another name than localhost, browsers have no Web Locks: pages ask every
+    few seconds, and hold nothing."""
+    ana = person()
+    ana.context.add_init_script(
+        "Object.defineProperty(Navigator.prototype, 'locks', { get: () => undefined })"
+    )
+    name = ana.create(agent, repository)
+    agent.run(name)
+    expect(badge(ana.page)).to_have_text("Running")
+    expect(ana.page.locator("#logs .log-state")).to_contain_text("read every")
+    eventually("no stream is left open", lambda: _streams(server) == 0)
+    mark(ana.page)
+    agent.run(name, post_start={"install": "done"})
+    expect(ana.page.locator("#post-start-panel")).to_contain_text("install", timeout=30_000)
+    assert not reloaded(ana.page)
+
+
+def _streams(server: Server) -> float:
+    """Streams of events that are open at the server."""
+    text = httpx.get(f"{server.url}/metrics", timeout=30).text
+    found = re.search(r"^moorage_server_event_streams ([0-9.]+)$", text, re.MULTILINE)
+    assert found, text
+    return float(found[1])
 
 
 ERRORS = [

@@ -47,33 +47,74 @@
     const mine = { container: container, controller: new AbortController() };
     following = mine;
     panel.hidden = false;
+    forget();
+    panel.querySelector(".log-of").textContent = container;
+    const all = panel.dataset.logs + "?container=" + encodeURIComponent(container);
+    panel.querySelector(".log-all").href = all;
+    await read(mine, all);
+  }
+
+  /* Live while there is a connection to spare for it (moorage-live.js); else anew every few seconds. */
+  async function read(mine, all) {
+    const { withSlot, pause: wait, LOG_SLOTS, ASKS_EVERY } = window.moorageLive;
+    say("connecting");
+    try {
+      while (following === mine) {
+        if (await withSlot(LOG_SLOTS, () => stream(mine, all + "&follow=true&tail=500"))) return;
+        if (!(await glance(mine, all + "&tail=500"))) return;
+        await wait(ASKS_EVERY, mine.controller.signal);
+      }
+    } catch (error) {
+      if (error.name !== "AbortError") end(mine, "the connection broke off");
+    }
+  }
+
+  async function stream(mine, url) {
+    const answer = await ask(mine, url);
+    if (!answer) return;
+    forget();
+    say("following");
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (;;) {
+      const chunk = await reader.read();
+      if (following !== mine) return;
+      if (chunk.done) break;
+      show(lines(chunk.value));
+    }
+    if (partial) show(lines("\n"));
+    end(mine, "has ended");
+  }
+
+  async function glance(mine, url) {
+    if (paused) return true;
+    const answer = await ask(mine, url);
+    if (!answer) return false;
+    const text = await answer.text();
+    if (following !== mine || paused) return following === mine;
+    say("read every few seconds, as other pages follow logs");
+    if (mine.read === text) return true;
+    mine.read = text;
+    const atEnd = pre.scrollHeight - pre.scrollTop - pre.clientHeight < 40;
+    const before = pre.scrollTop;
+    forget();
+    show(lines(text.endsWith("\n") ? text : text + "\n"));
+    if (!atEnd) pre.scrollTop = before;
+    return true;
+  }
+
+  async function ask(mine, url) {
+    const answer = await fetch(url, { signal: mine.controller.signal });
+    if (answer.ok) return answer;
+    const problem = await answer.json().catch(() => ({}));
+    end(mine, problem.detail || "cannot be read at the moment");
+    return null;
+  }
+
+  function forget() {
     pre.textContent = "";
     partial = "";
     waiting = [];
     kept = 0;
-    panel.querySelector(".log-of").textContent = container;
-    const all = panel.dataset.logs + "?container=" + encodeURIComponent(container);
-    panel.querySelector(".log-all").href = all;
-    say("connecting");
-    try {
-      const answer = await fetch(all + "&follow=true&tail=500", { signal: mine.controller.signal });
-      if (!answer.ok) {
-        const problem = await answer.json().catch(() => ({}));
-        return end(mine, problem.detail || "cannot be read at the moment");
-      }
-      say("following");
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      for (;;) {
-        const chunk = await reader.read();
-        if (following !== mine) return;
-        if (chunk.done) break;
-        show(lines(chunk.value));
-      }
-      if (partial) show(lines("\n"));
-      end(mine, "has ended");
-    } catch (error) {
-      if (error.name !== "AbortError") end(mine, "the connection broke off");
-    }
   }
 
   function end(mine, why) {
@@ -127,7 +168,7 @@
       if (!following) return;
       following.controller.abort();
       following = null;
-    }, 15000);
+    }, window.moorageLive.RESTS_AFTER);
   });
   takeUp();
 })();
