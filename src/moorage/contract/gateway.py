@@ -46,6 +46,8 @@ class Route(Message, frozen=True):
     state: ActualState = ActualState.UNKNOWN
     address: str = ""
     editor_port: int = EDITOR_PORT
+    tls_ports: tuple[int, ...] = ()
+    """Ports that speak TLS by themselves, as the devfile says."""
     open_path: str = "/"
     """Path and query that open the project in the editor."""
     stages: tuple[Stage, ...] = ()

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from moorage.contract.gateway import Route
 from moorage.contract.spec import EDITOR_PORT
-from moorage.gateway.haproxy.access_map import Entries, editor_key, key
+from moorage.gateway.haproxy.access_map import Entries, editor_key, key, tls_key
 from moorage.gateway.rights import Right
 from moorage.gateway.table import Table
 from moorage.kernel.addresses import is_address
@@ -44,4 +44,7 @@ def entries_of_workspace(
     }
     if route.editor_port != EDITOR_PORT and 0 < route.editor_port <= _LAST_PORT:
         found[editor_key(route.workspace, route.editor_port, zone)] = route.address
+    for port in route.tls_ports:
+        if 0 < port <= _LAST_PORT and port != route.editor_port:
+            found[tls_key(route.workspace, port, zone)] = route.address
     return found

@@ -8,16 +8,17 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from moorage import theme
+from moorage.gateway import cookies
 from moorage.gateway.decide import Decision, Kind, decide
 from moorage.gateway.metrics import Metrics
-from moorage.gateway.pages import ASSETS_AT, Pages
+from moorage.gateway.pages import ASSETS_AT, CLEARS_AT, Pages
 from moorage.gateway.pages.rendering import wants_page
 from moorage.gateway.reconcile import Reconciler
 from moorage.gateway.server_client import ServerClient
@@ -70,6 +71,8 @@ class Application:
             return self._answer_locally(path)
         if path.startswith(f"{ASSETS_AT}/"):
             return _asset(request, path)
+        if (request.method, path) == ("POST", CLEARS_AT):
+            return self._clear_cookies(request)
         planted = self.sign_in.without_planted(request)
         if planted is not None:
             return planted
@@ -203,6 +206,28 @@ class Application:
     def _is_own_origin(self, request: Request) -> bool:
         host = host_name(request.headers.get("host", ""))
         return request.headers.get("origin") == self.zone.origin_of(host)
+
+    def _clear_cookies(self, request: Request) -> Response:
+        """Ends the cookies of this address, ours among them, for its own page."""
+        if not self._is_own_origin(request):
+            return self._nothing_here(request)
+        came_from = urlsplit(request.headers.get("referer", "")).path or "/"
+        answer = self.pages.message(
+            request,
+            200,
+            code="cookies-cleared",
+            title="The cookies are taken away",
+            message="If the page that you wanted still has too many of them, take them away once more, or clear this address's cookies in your browser's settings.",
+            actions=[{"href": own_path(came_from), "label": "Back to the page"}],
+        )
+        # Heeded over TLS and on localhost; elsewhere, the cookies that are known by name go.
+        answer.headers["Clear-Site-Data"] = '"cookies"'
+        host = host_name(request.headers.get("host", ""))
+        for ending in cookies.endings(
+            request.headers.getlist("cookie"), host, self.zone.name, came_from
+        ):
+            answer.headers.append("Set-Cookie", ending)
+        return answer
 
     def _nothing_here(self, request: Request) -> Response:
         return self.pages.message(

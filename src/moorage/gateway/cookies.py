@@ -59,6 +59,17 @@ def removals(name: str, host: str, zone: str, path: str) -> list[str]:
     ]
 
 
+def endings(headers: Iterable[str], host: str, zone: str, path: str) -> list[str]:
+    """`Set-Cookie` headers that end the cookies which a browser sends to `path` of `host`, as far
+    as one answer can have them: those of the host and all its paths first."""
+    pairs = [pair for header in headers for pair in header.split(";")]
+    names = dict.fromkeys(pair.partition("=")[0].strip(" \t") for pair in pairs)
+    named = [name for name in names if name.isprintable() and name]
+    first = portion([f"{name}=; Max-Age=0; Path=/" for name in named])
+    others = [each for name in named for each in removals(name, host, zone, path)]
+    return [*first, *portion(others)[: _MOST_HEADERS - len(first)]]
+
+
 def portion(headers: Sequence[str]) -> list[str]:
     """Returns as many of these headers as one answer can have: all, or others at each time, so that
     none is left in the end."""

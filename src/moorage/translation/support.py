@@ -41,7 +41,7 @@ STATUS: dict[str, tuple[Status, str]] = {
     "components[].container.endpoints[].attributes": ("warning", ""),
     "components[].container.endpoints[].protocol": (
         "supported",
-        "`tcp` and `udp` have no URL: a warning",
+        "`tcp` and `udp` have no URL: a warning; `https` and `wss`: the port is spoken to by TLS",
     ),
     "components[].container.command": (
         "supported",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from moorage.contract.gateway import Grant, Route, RouteChange, RouteTable, Session
 from moorage.gateway import changes
 from moorage.gateway.access import entries_of, entries_of_workspace
-from moorage.gateway.haproxy.access_map import EDITOR_MARK, flat
+from moorage.gateway.haproxy.access_map import EDITOR_MARK, TLS_MARK, flat
 from moorage.gateway.rights import Right, rights_to
 from moorage.gateway.signing import usable_session_id
 from moorage.gateway.table import Table
@@ -62,6 +62,20 @@ def test_an_editor_at_another_port_is_marked(port: int, marked: set[str]):
     assert set(of(route, [], {1: ["session-1"]})) == {f"{WS}.z/session-1", *marked}
     assert set(of(route, [], {})) == marked
     assert not usable_session_id(EDITOR_MARK)
+
+
+@pytest.mark.parametrize(
+    ("ports", "marked"),
+    [((), set()), ((8443, 9443), {8443, 9443}), ((0, -1, 65536), set()), ((60001,), set())],
+)
+def test_ports_that_speak_tls_are_marked(ports: tuple[int, ...], marked: set[int]):
+    """By entries that no session can have. The editor speaks HTTP, whatever a devfile says of its
+    port."""
+    route = Route(workspace=WS, owner=1, address="10.0.0.1", tls_ports=ports)
+    entries = {f"{port}-{WS}.z/tls" for port in marked}
+    assert set(of(route, [], {1: ["session-1"]})) == {f"{WS}.z/session-1", *entries}
+    assert set(of(route, [], {})) == entries
+    assert not usable_session_id(TLS_MARK)
 
 
 def test_an_unknown_workspace_has_no_entries():

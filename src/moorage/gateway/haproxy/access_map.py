@@ -16,6 +16,8 @@ from moorage.kernel import log
 
 FILE = "access.map"
 """The file that HAProxy begins with, and knows the map by."""
+TLS_MARK = "tls"
+"""Stands for a session's id where a port speaks TLS. It lets nobody through."""
 EDITOR_MARK = "editor"
 """Stands for a session's id, which is longer, where an editor is not at the usual port. It lets
 nobody through, and says that this port is the editor's."""
@@ -47,6 +49,11 @@ def key(workspace: str, port: int, zone: str, session: str) -> str:
 def editor_key(workspace: str, port: int, zone: str) -> str:
     """The key that says that the editor is at that port."""
     return key(workspace, port, zone, EDITOR_MARK)
+
+
+def tls_key(workspace: str, port: int, zone: str) -> str:
+    """The key that says that this port speaks TLS."""
+    return key(workspace, port, zone, TLS_MARK)
 
 
 def difference(before: Mapping[str, str], after: Mapping[str, str]) -> Difference:

@@ -11,6 +11,14 @@ from dataclasses import dataclass
 
 from moorage.gateway.haproxy.upstream import Upstream
 
+LATE = "answer_late"
+FAILURES = {
+    "nothing_listens": ("answer_unreadable", "nothing_listens", LATE),
+    "controller_away": ("controller_away",) * 3,
+    "server_away": ("server_away",) * 3,
+}
+"""Who does not answer → the pages (`gateway.pages.static`) for an answer that cannot be read (502),
+for none (503), and for one that does not come in time (504)."""
 KINDS = ("page", "data")
 """Each backend is there twice: for people, who get pages where nobody answers, and for programs,
 which get problem documents (RFC 9457)."""
@@ -72,8 +80,8 @@ def routes(backends: Sequence[ZoneBackend]) -> str:
     return "\n".join(lines)
 
 
-WORKSPACE = r"""
-backend workspace_$kind
+_WORKSPACE = r"""
+backend workspace@@_$kind
 $nothing_listens
   http-request set-dst var(txn.address)
   http-request set-dst-port var(sess.port)
@@ -94,8 +102,30 @@ $nothing_listens
   # Nor does it clear the cookies of the whole zone, as a browser understands this one.
   http-response del-header Clear-Site-Data if { res.fhdr(clear-site-data) -m reg -i 'cookies|\*' }
 $editor_answers
-  server address 0.0.0.0:0
+@@
 """
+_PLAIN = "  server address 0.0.0.0:0"
+_TLS = f"""\
+  # Some write `https` where only browsers are to see it, and speak HTTP: who refuses the handshake is
+  # asked again without. A weight of 0 keeps the first from being chosen again.
+  retries 1
+  option redispatch
+  use-server tls if {{ always_true }}
+  server tls 0.0.0.0:0 ssl verify none alpn http/1.1 sni str(localhost) weight 0
+{_PLAIN}"""
+
+
+def _workspace(name: str, how: str) -> str:
+    before, between, after = _WORKSPACE.split("@@")
+    return f"{before}{name}{between}{how}{after}"
+
+
+WORKSPACES = (
+    _workspace("", _PLAIN),
+    _workspace("_tls", _TLS),
+)
+"""Ports of workspaces: those that speak HTTP, and those whose endpoint says that they speak TLS.
+The certificate is the program's own, and proves nothing: the address is the workspace's alone."""
 
 _CONTROLLER = """
   # It may be about to come back.

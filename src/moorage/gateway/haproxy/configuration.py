@@ -33,6 +33,10 @@ RUNTIME_LISTENS = f"unix@{RUNTIME_SOCKET} mode 600"
 """Where nobody has bound it for HAProxy."""
 ERRORS = "errors"
 """Folder with the pages that HAProxy answers with by itself."""
+_BUFFER = 65_536
+COOKIES_LIMIT = 48_000
+"""Bytes of cookies that a request may have. More, up to the size of a buffer, still reaches the
+rules, and gets a page that says how to be rid of them; beyond it, HAProxy reads nothing."""
 _CONTROLLER = by_socket("../run/gateway.sock")
 _AGENT = by_socket("../run/agent.sock")
 
@@ -119,7 +123,10 @@ def render(configuration: Configuration, zone_backends: Sequence[ZoneBackend] | 
     parts = [_filled(text, values) for text in (_GLOBAL, resolvers, frontend.TEXT)]
     for kind in backends.KINDS:
         failures = {name: _filled(text, values) for name, text in _failures(kind).items()}
-        templates = (backends.WORKSPACE, *(each.template(kind) for each in zone_backends))
+        templates = (
+            *backends.WORKSPACES,
+            *(each.template(kind) for each in zone_backends),
+        )
         parts += [_filled(text, {**values, **failures, "kind": kind}) for text in templates]
     parts += [
         _filled(text, values) for text in (metrics_port.TEXT, *(each.template for each in metrics))
@@ -139,6 +146,9 @@ def _values(wanted: Configuration) -> dict[str, str]:
         "prefix": wanted.cookie_prefix,
         "editor_port": str(EDITOR_PORT),
         "editor_mark": access_map.EDITOR_MARK,
+        "tls_mark": access_map.TLS_MARK,
+        "buffer": str(_BUFFER),
+        "cookies_limit": str(COOKIES_LIMIT),
         "access_map": access_map.FILE,
         "table": CONNECTIONS_TABLE,
         "frontend": FRONTEND,
@@ -218,18 +228,25 @@ def _filled(template: str, values: dict[str, str]) -> str:
 def _failures(kind: str) -> dict[str, str]:
     """The lines by which HAProxy answers when nobody does behind a backend."""
     found = {}
-    for name in ("nothing_listens", "controller_away", "server_away"):
-        file, content_type = (
-            (f"{name}.html", "text/html;charset=utf-8")
-            if kind == "page"
-            else (f"{name}.json", "application/problem+json")
-        )
+    for name, answers in backends.FAILURES.items():
         found[name] = "\n".join(
-            f"  http-error status {status} content-type {content_type} lf-file $errors/{file} hdr cache-control no-store"
-            + (' hdr refresh 2 hdr content-security-policy "$policy"' if kind == "page" else "")
-            for status in (502, 503, 504)
+            _failure(kind, status, file)
+            for status, file in zip((502, 503, 504), answers, strict=True)
         )
     return found
+
+
+def _failure(kind: str, status: int, file: str) -> str:
+    """The line for one status. A page comes again by itself, but where asking anew may begin
+    something long anew."""
+    start = f"  http-error status {status} content-type"
+    if kind != "page":
+        return f"{start} application/problem+json lf-file $errors/{file}.json hdr cache-control no-store"
+    again = "" if file == backends.LATE else " hdr refresh 2"
+    return (
+        f"{start} text/html;charset=utf-8 lf-file $errors/{file}.html hdr cache-control no-store"
+        f'{again} hdr content-security-policy "$policy"'
+    )
 
 
 _GLOBAL = """\
@@ -238,6 +255,9 @@ _GLOBAL = """\
 global
   maxconn $maxconn
 $threads
+  # The headers of a request, or of an answer, have to fit in. Programs of developers send more than
+  # the usual 16 kB: cookies of sign-in services, policies, server timings.
+  tune.bufsize $buffer
   noreuseport
   stats socket $runtime level admin
   stats timeout 20d

@@ -38,6 +38,13 @@ $proxy_from
   http-request set-header Cookie "%[req.fhdr(cookie,1)]; %[req.fhdr(cookie,2)]; %[req.fhdr(cookie,3)]" if { req.fhdr_cnt(cookie) eq 3 }
   http-request return status 400 content-type text/plain string "The request has too many Cookie headers." if { req.fhdr_cnt(cookie) gt 3 }
 
+  # A workspace's page may set more cookies than programs read. Whoever has them gets a page that
+  # takes them away; what is asked of the controller passes, for that is where it leads to.
+  acl too_many_cookies req.fhdr(cookie),length gt $cookies_limit
+  acl controllers path_beg /.moorage/
+  http-request return status 431 content-type "text/html;charset=utf-8" file $errors/too_many_cookies.html hdr cache-control no-store hdr content-security-policy "$policy" if too_many_cookies !controllers { req.fhdr(accept) -m beg text/html }
+  http-request return status 431 content-type application/problem+json file $errors/too_many_cookies.json hdr cache-control no-store if too_many_cookies !controllers
+
   # The long way: from the host's name to port and place, from the cookie to the session.
   http-request unset-var(sess.cookies) if !admitted
   http-request set-var(txn.host) req.fhdr(host),host_only
@@ -47,6 +54,9 @@ $proxy_from
   http-request unset-var(sess.editor) if !admitted
   http-request set-var(sess.editor) bool(true) if !admitted { var(sess.port) -m str $editor_port }
   http-request set-var(sess.editor) bool(true) if !admitted { var(txn.host),concat(/$editor_mark),map_str_ip($access_map) -m found }
+  # A port that speaks TLS has one, too.
+  http-request unset-var(sess.tls) if !admitted
+  http-request set-var(sess.tls) bool(true) if !admitted { var(txn.host),concat(/$tls_mark),map_str_ip($access_map) -m found }
   # Cookies are apart by semicolons, whatever stands in between (RFC 6265bis, 5.8.3): quotes mean
   # nothing. The last of that name, else the first; the controller (`gateway.cookies`) reads them in
   # the same way, and takes planted ones away.
@@ -119,6 +129,9 @@ $editor_rules
   http-request return status 403 content-type application/problem+json file $errors/foreign_origin.json hdr cache-control no-store if refused
 
   acl reserved path_beg /.moorage/
+  acl tls var(sess.tls) -m found
+  use_backend workspace_tls_page if admitted tls page !reserved
+  use_backend workspace_tls_data if admitted tls !reserved
   use_backend workspace_page if admitted page !reserved
   use_backend workspace_data if admitted !reserved
   # A cookie of ours that is there twice was planted once: nobody goes on before it is gone. Where a

@@ -4,6 +4,6 @@ Must not: decide anything; `gateway.decide` says which page, `moorage.theme` how
 """
 
 from moorage.gateway.pages.rendering import ASSETS_AT, Pages
-from moorage.gateway.pages.static import static_files
+from moorage.gateway.pages.static import CLEARS_AT, static_files
 
-__all__ = ["ASSETS_AT", "Pages", "static_files"]
+__all__ = ["ASSETS_AT", "CLEARS_AT", "Pages", "static_files"]

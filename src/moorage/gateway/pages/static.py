@@ -12,6 +12,8 @@ from moorage import theme
 from moorage.gateway.pages.rendering import ASSETS_AT, problem_text
 from moorage.gateway.zone import Zone
 
+CLEARS_AT = "/.moorage/clear-cookies"
+"""Takes the cookies of an address away, when its own page asks for it."""
 _PORT = "@@PORT@@"
 
 
@@ -22,7 +24,9 @@ class _Text(NamedTuple):
     message: str
     hint: str
     filled_in: bool = False
-    """A log-format that ends a failed connection, and is loaded anew after a moment."""
+    """A log-format that ends a failed connection."""
+    clears: bool = False
+    """It offers to take the address's cookies away."""
 
 
 _TEXTS = {
@@ -33,6 +37,30 @@ _TEXTS = {
         "The workspace runs, but no program in it answers on this port. This page tries again by itself.",
         "If your program runs, have it listen on 0.0.0.0 (all addresses), not on 127.0.0.1 or localhost.",
         filled_in=True,
+    ),
+    "answer_unreadable": _Text(
+        502,
+        "answer-unreadable",
+        f"What answers on port {_PORT} cannot be understood",
+        "A program of this workspace took the connection, but ended it, or answered with something that is not HTTP/1.1. This page tries again by itself.",
+        "A server that speaks TLS has `protocol: https` at its endpoint in the devfile. One that speaks HTTP/2 without TLS only (gRPC) has to offer HTTP/1.1 too. An answer may have 60 kB of headers. Else the program ended while it answered: look at its output.",
+        filled_in=True,
+    ),
+    "answer_late": _Text(
+        504,
+        "answer-late",
+        f"The program on port {_PORT} does not answer in time",
+        "It took the request, and then said nothing for an hour.",
+        "Look at its output: it may be stuck, or wait for something else. Load this page again to ask anew.",
+        filled_in=True,
+    ),
+    "too_many_cookies": _Text(
+        431,
+        "too-many-cookies",
+        "This address has too many cookies",
+        "Your browser sends more than 48 kB of cookies with each request to it. A page of a workspace has set them.",
+        "Take them away, here or in your browser's settings. You are then asked to sign in again.",
+        clears=True,
     ),
     "controller_away": _Text(
         503,
@@ -85,11 +113,12 @@ def static_files(zone: Zone) -> dict[str, str]:
     for name, text in _TEXTS.items():
         html = theme.render(
             environment,
-            "gateway/message.html",
+            "gateway/cookies.html" if text.clears else "gateway/message.html",
             title=text.title,
             message=text.message,
             hint=text.hint,
             code="" if text.filled_in else str(text.status),
+            clears=CLEARS_AT if text.clears else "",
             actions=[{"href": f"{zone.origin}/", "label": "Your workspaces"}],
             home=f"{zone.origin}/",
         )

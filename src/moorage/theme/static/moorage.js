@@ -269,7 +269,17 @@
     if (input && !document.hidden && !input.value) window.location.reload();
   });
 
+  /* A tab hears of a new row twice where it asked for the whole list while another tab was told of the row. */
+  function once() {
+    const known = new Set();
+    for (const row of document.querySelectorAll(".fleet > [id]")) {
+      if (known.has(row.id)) row.remove();
+      known.add(row.id);
+    }
+  }
+
   function settle() {
+    once();
     for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
     filter();
     refocus();
