@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from moorage import theme
+from moorage.contract.spec import EDITOR_PORT
 from moorage.gateway import cookies
 from moorage.gateway.decide import Decision, Kind, decide
 from moorage.gateway.metrics import Metrics
@@ -78,7 +79,10 @@ class Application:
             return planted
         if self.zone.is_own_host(request.headers.get("host", "")):
             return await self._on_zone(request, path)
-        return await self._on_workspace(request, path)
+        answer = await self._on_workspace(request, path)
+        if not path.startswith("/.moorage/"):
+            self._let_kin_read(request, answer)
+        return answer
 
     def _answer_locally(self, path: str) -> Response:
         """Answers probes and Prometheus, which come over the Unix socket."""
@@ -129,6 +133,20 @@ class Application:
         if reserved and decision.route is not None:
             return self._nothing_here(request)
         return self.pages.of(request, decision, place, next_path)
+
+    def _let_kin_read(self, request: Request, refusal: Response) -> None:
+        """Lets a page of another port of the same workspace read why its request was refused
+        (Fetch, 3.2). The editor's port answers nobody but itself."""
+        host, origin = request.headers.get("host", ""), request.headers.get("origin", "")
+        place = self.zone.workspace_host(host)
+        if place is None or not origin or not self.zone.is_kin(origin, host):
+            return
+        route = self.table.routes.get(place.workspace)
+        if place.port in (EDITOR_PORT, route.editor_port if route else EDITOR_PORT):
+            return
+        refusal.headers["Access-Control-Allow-Origin"] = origin
+        refusal.headers["Access-Control-Allow-Credentials"] = "true"
+        refusal.headers["Vary"] = "Origin"
 
     def _decide(self, request: Request) -> Decision:
         host = request.headers.get("host", "")

@@ -89,6 +89,13 @@ class Zone:
         """Reads what a `Host` header names; None when it is no workspace's host here."""
         return parse_host(host, self.name)
 
+    def is_kin(self, origin: str, host: str) -> bool:
+        """Whether an origin is a port of the workspace that a `Host` header names."""
+        page = self.destination(origin)
+        theirs = self.workspace_host(page.host) if page else None
+        asked = self.workspace_host(host)
+        return theirs is not None and asked is not None and theirs.workspace == asked.workspace
+
     def is_own_host(self, host: str) -> bool:
         """Whether a `Host` header names the zone itself: the gateway's own host."""
         return host_name(host) == self.name

@@ -128,6 +128,14 @@ $editor_rules
   http-request return status 403 content-type "text/html;charset=utf-8" file $errors/foreign_origin.html hdr cache-control no-store hdr content-security-policy "$policy" if refused page
   http-request return status 403 content-type application/problem+json file $errors/foreign_origin.json hdr cache-control no-store if refused
 
+  # A browser asks first whether a page of another port may send what it is about to, and sends no
+  # cookie with the question (Fetch, 3.2.2): for a port of the same workspace the answer is given
+  # here, and tells nothing but what was asked. What is sent then is looked at like anything else.
+  # Nobody may for the editor.
+  acl preflight method OPTIONS
+  acl asks_for_method req.fhdr(access-control-request-method) -m found
+  http-request return status 204 hdr access-control-allow-origin %[req.fhdr(origin)] hdr access-control-allow-credentials true hdr access-control-allow-methods %[req.fhdr(access-control-request-method)] hdr access-control-allow-headers %[req.fhdr(access-control-request-headers)] hdr vary origin hdr cache-control no-store if preflight asks_for_method kin !admitted !editor !zone_host !two_origins !controllers
+
   acl reserved path_beg /.moorage/
   acl tls var(sess.tls) -m found
   use_backend workspace_tls_page if admitted tls page !reserved
