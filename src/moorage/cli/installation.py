@@ -26,6 +26,7 @@ UNHEALTHY = 8
         "moor up --detach",
         "moor up --zone dev.example.com --address 0.0.0.0",
         "moor up --detach --repository-network 10.0.0.0/8",
+        "moor up --zone dev.example.com --public-url https://dev.example.com",
     ]
 )
 @click.option("--detach", "-d", is_flag=True, help="Return when everything answers.")
@@ -41,6 +42,11 @@ UNHEALTHY = 8
     metavar="NUMBER",
     show_default="8080",
     help="TCP port; the next one is used for metrics.",
+)
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="Where browsers find Moorage, if a proxy in front has another address.",
 )
 @click.option("--address", show_default="127.0.0.1", help="Address to listen on.")
 @click.option(
@@ -72,8 +78,8 @@ def up(
 ) -> None:
     """Run Moorage on this machine: server, agent, gateway and HAProxy, restarted when they die.
 
-    Zone, port, address, CA bundle, tools image and repository networks are kept in the state
-    folder: they need not be said again.
+    Zone, port, public URL, address, CA bundle, tools image and repository networks are kept in
+    the state folder: they need not be said again.
     """
     from moorage.supervisor import launch, state
     from moorage.supervisor.prepare import Options

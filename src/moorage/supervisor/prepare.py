@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,6 +16,7 @@ from moorage.kernel.home import Home, write_client, write_private
 from moorage.kernel.ids import new_secret
 from moorage.supervisor import settings_file
 
+_USUAL_PORTS = {"http": 80, "https": 443}
 SECRETS = {
     "agent-token": "moor_agent_",
     "gateway-token": "moor_gateway_",
@@ -30,6 +32,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     zone: str | None = None
     port: int | None = None
     address: str | None = None
+    public_url: str | None = None
+    """Where browsers find Moorage, if something in front of HAProxy makes that another address; "":
+    nothing does any more."""
     ca_bundle: Path | None = None
     tools_image: str | None = None
     repository_networks: tuple[str, ...] = ()
@@ -60,8 +65,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str
     """`memory` needs no engine."""
     public_url: str
-    """Set by hand where something in front of HAProxy gives it another address; "" where nothing
-    does."""
+    """Where something in front of HAProxy gives it another address; "" where nothing does."""
+    public_scheme: str
+    """The scheme that browsers see; "" where HAProxy is what they see."""
+    public_port: int
+    """The port that browsers see; 0 where HAProxy is what they see."""
+    zone_port: int
+    """The server's word for the port of the zone, as browsers see it."""
 
     @property
     def url(self) -> str:
@@ -103,8 +113,12 @@ _SOURCES: dict[str, _Source] = {
     "haproxy": _Source("gateway", "haproxy", "haproxy"),
     "tls_certificate": _Source("gateway", "tls_certificate", ""),
     "public_url": _Source("server", "public_url", ""),
+    "public_scheme": _Source("gateway", "public_scheme", ""),
+    "public_port": _Source("gateway", "public_port", 0),
+    "zone_port": _Source("server", "port", 0),
 }
 """By field of `Plan`."""
+_PUBLIC = ("public_url", "public_scheme", "public_port")
 READ_BY = {field: source.table for field, source in _SOURCES.items() if source.of_one}
 """The process of each field that one process alone reads."""
 
@@ -128,6 +142,7 @@ def plan(home: Home, options: Options) -> Plan:
             values[field] = [*before, *(entry for entry in told if entry not in before)]
         elif told is not None:
             values[field] = str(told.absolute()) if isinstance(told, Path) else told
+    values |= _seen(document, options, values)
     try:
         return msgspec.convert(values, Plan, strict=False)
     except msgspec.ValidationError as error:
@@ -136,6 +151,30 @@ def plan(home: Home, options: Options) -> Plan:
             code="settings-invalid",
             hint=f"Look at {home.settings}.",
         ) from error
+
+
+def _seen(
+    document: dict[str, dict[str, object]], options: Options, values: dict[str, object]
+) -> dict[str, object]:
+    """The values that say where browsers find the zone. `moor up --port` writes one port for server
+    and gateway; where a person wrote two, the server's is the one that browsers see, and stays."""
+    server, gateway = document.get("server", {}), document.get("gateway", {})
+    found: dict[str, object] = {}
+    if options.zone is None and "zone" in server and "zone" not in gateway:
+        found["zone"] = os.environ.get("MOORAGE_GATEWAY_ZONE") or server["zone"]
+    if options.public_url is not None:
+        parts = urlsplit(options.public_url)
+        port = parts.port or _USUAL_PORTS.get(parts.scheme, 0)
+        return {
+            **found,
+            "public_scheme": parts.scheme,
+            "public_port": port,
+            "zone_port": port or values["port"],
+        }
+    written, listening = server.get("port"), gateway.get("port", _SOURCES["port"].default)
+    if written is None or written == listening:
+        found["zone_port"] = values["port"]
+    return found
 
 
 def prepare(home: Home, wanted: Plan) -> None:
@@ -163,12 +202,12 @@ def tables(
     """The tables that belong into `settings.toml`. A default that nobody ever changed stays out of
     it."""
     found: dict[str, dict[str, settings_file.Value]] = {
-        "server": {"zone": wanted.zone, "port": wanted.port},
+        "server": {"zone": wanted.zone, "port": wanted.zone_port},
         "gateway": {"zone": wanted.zone, "port": wanted.port, "address": wanted.address},
     }
-    if wanted.tls_certificate:
+    if wanted.tls_certificate and not wanted.public_url:
         found["server"]["public_url"] = wanted.url
-    for field in READ_BY:
+    for field in (*READ_BY, *_PUBLIC):
         table, key, default, _ = _SOURCES[field]
         value = getattr(wanted, field)
         value = list(value) if isinstance(value, tuple) else value
@@ -185,6 +224,8 @@ def _check(options: Options) -> None:
             field="port",
             hint="Choose one from 1 to 65534; the next one is used too.",
         )
+    if options.public_url:
+        _check_public(options.public_url)
     if options.ca_bundle is not None and not options.ca_bundle.is_file():
         raise InvalidInput(
             f"There is no file {options.ca_bundle}.", field="ca-bundle", code="file-not-found"
@@ -197,6 +238,26 @@ def _check(options: Options) -> None:
             field="repository-network",
             hint="Write a network, an address or a host, with a port if need be: 10.1.0.0/16, git.corp.example:8443",
         ) from error
+
+
+def _check_public(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = (
+            parts.scheme in _USUAL_PORTS
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+            and parts.path in ("", "/")
+            and not (parts.query or parts.fragment or "@" in parts.netloc)
+        )
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidInput(
+            f"{url!r} is no address of an installation.",
+            field="public-url",
+            hint="Write scheme, host and port alone: https://dev.example.com",
+        )
 
 
 def _list(text: str) -> list[str]:

@@ -24,6 +24,9 @@ def plan(port: int, **changes: str) -> Plan:
         "docker_host": "unix:///nowhere/docker.sock",
         "runtime": "docker",
         "public_url": "",
+        "public_scheme": "",
+        "public_port": 0,
+        "zone_port": 8080,
         "haproxy": "haproxy",
         "tls_certificate": "",
     }

@@ -58,6 +58,87 @@ def test_everything_is_written_once(tmp_path: Path) -> None:
     assert settings["agent"] == {"tools_image": "mine:1"}
 
 
+PROXIED = """\
+[server]
+# The proxy's port.
+zone = "dev.example.com"
+port = 443
+public_url = "https://dev.example.com"
+
+[gateway]
+zone = "dev.example.com"
+port = 8080
+public_scheme = "https"
+public_port = 443
+address = "127.0.0.1"
+"""
+
+
+def test_what_an_operator_wrote_for_a_proxy_stays(tmp_path: Path) -> None:
+    """`[server] port` is what browsers see, `[gateway] port` what HAProxy listens on: a start, even
+    with another port to listen on, changes the second alone."""
+    home = Home(tmp_path)
+    home.make()
+    home.settings.write_text(PROXIED)
+    prepare(home, plan(home, Options()))
+    assert home.settings.read_text() == PROXIED
+    prepare(home, plan(home, Options(port=9000)))
+    assert home.settings.read_text() == PROXIED.replace("port = 8080", "port = 9000")
+    assert json.loads(home.client.read_text())["url"] == "https://dev.example.com"
+
+
+def test_a_part_that_an_operator_wrote_stays(tmp_path: Path) -> None:
+    """Also where the rest is left to `moor up`."""
+    home = Home(tmp_path)
+    home.make()
+    home.settings.write_text('[server]\nzone = "dev.example.com"\nport = 443\n')
+    prepare(home, plan(home, Options()))
+    settings = tomllib.loads(home.settings.read_text())
+    assert settings["server"] == {"zone": "dev.example.com", "port": 443}
+    assert (settings["gateway"]["zone"], settings["gateway"]["port"]) == ("dev.example.com", 8080)
+
+
+def test_another_port_moves_both_where_nothing_is_in_front(tmp_path: Path) -> None:
+    """Browsers see the port that HAProxy listens on."""
+    home = Home(tmp_path)
+    for port in (8080, 9000):
+        prepare(home, plan(home, Options(port=port)))
+        settings = tomllib.loads(home.settings.read_text())
+        assert (settings["server"]["port"], settings["gateway"]["port"]) == (port, port)
+
+
+def test_a_public_url_is_apart_from_the_port(tmp_path: Path) -> None:
+    """`--public-url` tells server and gateway what browsers see, and is kept; "" takes it back."""
+    home = Home(tmp_path)
+    zone = "dev.example.com"
+    prepare(home, plan(home, Options(zone=zone, port=8081, public_url=f"https://{zone}")))
+    for _ in range(2):
+        settings = tomllib.loads(home.settings.read_text())
+        assert settings["server"] == {"zone": zone, "port": 443, "public_url": f"https://{zone}"}
+        assert settings["gateway"]["port"] == 8081
+        assert settings["gateway"]["public_scheme"] == "https"
+        assert settings["gateway"]["public_port"] == 443
+        prepare(home, plan(home, Options()))
+    assert json.loads(home.client.read_text())["url"] == f"https://{zone}"
+    prepare(home, plan(home, Options(public_url="http://dev.example.com:8443")))
+    settings = tomllib.loads(home.settings.read_text())
+    assert (settings["server"]["port"], settings["gateway"]["public_port"]) == (8443, 8443)
+    prepare(home, plan(home, Options(public_url="")))
+    settings = tomllib.loads(home.settings.read_text())
+    assert settings["server"] == {"zone": zone, "port": 8081, "public_url": ""}
+    assert (settings["gateway"]["public_scheme"], settings["gateway"]["public_port"]) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["dev.example.com", "ftp://x", "https://x/path", "https://u@x", "https://x:0", "https://x:y"],
+)
+def test_a_public_url_is_an_origin(tmp_path: Path, url: str) -> None:
+    """Anything else is refused, with an example."""
+    with pytest.raises(InvalidInput, match="no address of an installation"):
+        plan(Home(tmp_path), Options(public_url=url))
+
+
 def test_a_setting_can_be_taken_back(tmp_path: Path) -> None:
     """A default that is told again replaces what was kept."""
     home = Home(tmp_path)
