@@ -12,7 +12,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent.parent / "build" / "bench.json"
 
-PROGRAMS = ("cli.py", "devfile.py", "gateway.py", "start.py", "streams.py")
+PROGRAMS = ("cli.py", "devfile.py", "gateway.py", "start.py", "streams.py", "workbench.py")
 """What `make bench` runs; `make bench-cluster` runs the cluster's."""
 
 

@@ -79,6 +79,24 @@ def test_the_editor_opens_on_the_clone(walk: Walk):
     for name in (".devfile.yaml", "hello.py", "requirements.txt"):
         expect_file(walk.page, name)
     picture(walk.page, "walk-4-editor")
+    encoded, decoded = walk.page.evaluate(_BYTES_OF_WORKBENCH)
+    assert encoded < 0.2 * decoded, "its program comes as Brotli, also by way of the gateway"
+
+
+_BYTES_OF_WORKBENCH = """() => {
+    const entries = performance.getEntriesByType('resource');
+    const program = entries.find(entry => entry.name.endsWith('/workbench/workbench.js'));
+    return [program.encodedBodySize, program.decodedBodySize];
+}"""
+
+
+def test_a_way_back_from_the_editor(walk: Walk):
+    """The editor's status bar leads to the workspace's page."""
+    item = walk.page.locator(".statusbar-item", has_text="Moorage")
+    with walk.page.context.expect_page() as opened:
+        item.locator("a").click(timeout=WITHIN)
+    opened.value.wait_for_url(f"{walk.installation.url}/workspaces/{walk.name}")
+    opened.value.close()
 
 
 def test_the_app_is_installed_and_started_in_the_terminal(

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import delete, select, update
 
 from integration.server.harness import ADMIN, Agent, Server, eventually, serving
@@ -98,7 +99,11 @@ async def test_adopting_it(server: Server) -> None:
         assert (body["generation"], body["desired"], body["state"]) == (8, "Stopped", "Stopped")
         change = await agent.expect(contract.Change)
         assert (change.workspace.generation, change.workspace.desired) == (8, DesiredState.STOPPED)
-        assert (change.workspace.restarts, change.workspace.spec) == (2, SPEC)
+        (main,) = change.workspace.spec.containers
+        page = f"http://localhost:8080/workspaces/{NAME}"
+        assert main.env["MOORAGE_WORKSPACE_PAGE"] == page
+        told = replace(change.workspace.spec, containers=(replace(main, env={}),))
+        assert (change.workspace.restarts, told) == (2, SPEC), "but for this server's addresses"
         assert (await server.get(PATH)).json()["items"] == []
         assert (await server.post(f"{PATH}/{NAME}/adopt", {"mark": "as-it-is"})).status_code == 404
         assert (await server.post(f"/workspaces/{NAME}/start")).status_code == 202

@@ -182,6 +182,9 @@ async def test_the_agent_is_told_at_once(server: Server, repository: str) -> Non
         assert (
             main.env["VSCODE_PROXY_URI"] == f"http://{{{{port}}}}-{workspace.name}.localhost:8080/"
         )
+        assert main.env["MOORAGE_WORKSPACE_PAGE"] == (
+            f"http://localhost:8080/workspaces/{workspace.name}"
+        )
         assert workspace.spec.projects[0].url == repository
         delays = []
         for request, desired in (
@@ -406,12 +409,20 @@ async def test_a_project_whose_address_is_none(server: Server, git_host: GitHost
 
 async def test_a_zone_that_changed(folder: Path, repository: str) -> None:
     """What runs goes on by the spec that it has; a restart, or a start after a stop, takes the zone
-    as it is then. An address that the owner set stays."""
-    own = {"VSCODE_PROXY_URI": "https://{{port}}.mine.example.com/"}
+    as it is then. An address that the owner set stays, but for that of the workspace's page, which
+    the editor opens without asking."""
+    own = {
+        "VSCODE_PROXY_URI": "https://{{port}}.mine.example.com/",
+        "MOORAGE_WORKSPACE_PAGE": "https://elsewhere.example.com/workspaces/x",
+    }
 
     def addresses(*workspaces: DesiredWorkspace) -> dict[str, str]:
         mains = {w.name: w.spec.container(w.spec.main_container) for w in workspaces}
         return {name: main.env["VSCODE_PROXY_URI"] for name, main in mains.items()}
+
+    def pages(*workspaces: DesiredWorkspace) -> dict[str, str]:
+        mains = {w.name: w.spec.container(w.spec.main_container) for w in workspaces}
+        return {name: main.env["MOORAGE_WORKSPACE_PAGE"] for name, main in mains.items()}
 
     async with serving(folder, Settings()) as server:
         bodies = ({"repository": repository}, {"repository": repository, "env": own})
@@ -423,6 +434,9 @@ async def test_a_zone_that_changed(folder: Path, repository: str) -> None:
         async with server.agent() as agent:
             old = agent.snapshot.workspaces
             assert addresses(*old) == before
+            assert pages(*old) == {
+                name: f"http://localhost:8080/workspaces/{name}" for name in names
+            }
     async with (
         serving(folder, Settings(zone="dev.example.com", port=80)) as server,
         server.agent() as agent,
@@ -437,6 +451,6 @@ async def test_a_zone_that_changed(folder: Path, repository: str) -> None:
                 == (before if request == "stop" else after)[names[0]]
             )
         assert (await server.post(f"/workspaces/{names[1]}/restart")).status_code == 202
-        assert addresses((await agent.expect(contract.Change)).workspace) == {
-            names[1]: after[names[1]]
-        }
+        restarted = (await agent.expect(contract.Change)).workspace
+        assert addresses(restarted) == {names[1]: after[names[1]]}
+        assert pages(restarted) == {names[1]: f"http://dev.example.com/workspaces/{names[1]}"}

@@ -6,16 +6,33 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from e2e.installation import CHROMIUM
-from integration.tools.containers import SCRIPTS, Workspace, docker, run, unique
+from integration.tools.containers import (
+    PROXY,
+    ROOT,
+    SCRIPTS,
+    Workspace,
+    answers,
+    docker,
+    run,
+    unique,
+    until,
+)
 from locks import only_one
+from moorage.contract import EditorSpec
+from moorage.contract.spec import TOOLS_ROOT
 
 sys.path.insert(0, str(SCRIPTS))
+
+MAIN = (f"{TOOLS_ROOT}/bin/busybox", "sh", f"{TOOLS_ROOT}/bin/workspace-main")
+"""The process that keeps the editor running, and makes the home directory."""
 
 
 @pytest.fixture(scope="session")
@@ -112,8 +129,40 @@ def start_workspace(tools_volume: str, tools_image: str) -> Iterator[Callable[..
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def editor() -> EditorSpec:
+    """The first editor of the product's own definitions."""
+    tables = tomllib.loads((ROOT / "src/moorage/server/editors.toml").read_text())
+    name, table = next(iter(tables.items()))
+    return msgspec.convert({"name": name, **table}, EditorSpec)
+
+
+@pytest.fixture
+def start_editor(
+    start_workspace: Callable[..., Workspace], editor: EditorSpec
+) -> Callable[..., Workspace]:
+    """Starts the editor in an image, without those words of its command that `but` names."""
+
+    def start(image: str, *, but: tuple[str, ...] = (), **env: str) -> Workspace:
+        def filled(text: str) -> str:
+            return text.replace("{tools}", TOOLS_ROOT).replace("{port}", str(editor.port))
+
+        command = [*MAIN, *(filled(part) for part in editor.command if part not in but)]
+        own = {name: filled(value) for name, value in editor.env.items()}
+        workspace = start_workspace(image, *command, **own, VSCODE_PROXY_URI=PROXY, **env)
+        until("the editor is healthy", lambda: answers(workspace.origin + editor.health_path))
+        return workspace
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**CHROMIUM)
-        yield browser.new_page(viewport={"width": 1280, "height": 800})
-        browser.close()
+        chromium = playwright.chromium.launch(**CHROMIUM)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Page:
+    return browser.new_page(viewport={"width": 1280, "height": 800})

@@ -7,17 +7,22 @@ import os
 import secrets
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
 
+from moorage.contract import EditorSpec
 from moorage.contract.spec import TOOLS_ROOT
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "scripts"
+PROXY = "http://{{port}}-workspace-1-1-abcdef.localhost:8080/"
 
 
 def run(
@@ -69,3 +74,18 @@ class Workspace:
     def logs(self) -> str:
         done = run("docker", "logs", self.name, check=False)
         return done.stdout + done.stderr
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def open_folder(page: Page, workspace: Workspace, editor: EditorSpec) -> None:
+    page.goto(workspace.origin + editor.open_path.format(folder="/projects/demo"))
+    expect(
+        page.locator(".explorer-folders-view").get_by_text("hello.txt", exact=True)
+    ).to_be_visible(timeout=60_000)

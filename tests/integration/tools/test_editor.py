@@ -2,65 +2,27 @@
 
 from __future__ import annotations
 
-import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 
-import msgspec
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
-from integration.tools.containers import ROOT, Workspace, docker, until
+from integration.tools.containers import (
+    PROXY,
+    ROOT,
+    Workspace,
+    answers,
+    docker,
+    open_folder,
+    until,
+)
 from moorage.contract import EditorSpec
-from moorage.contract.spec import TOOLS_ROOT
 
 pytestmark = pytest.mark.docker
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
-MAIN = (f"{TOOLS_ROOT}/bin/busybox", "sh", f"{TOOLS_ROOT}/bin/workspace-main")
-"""The process that keeps the editor running, and makes the home directory."""
-PROXY = "http://{{port}}-workspace-1-1-abcdef.localhost:8080/"
-
-
-@pytest.fixture(scope="module")
-def editor() -> EditorSpec:
-    """The first editor of the product's own definitions."""
-    tables = tomllib.loads((ROOT / "src/moorage/server/editors.toml").read_text())
-    name, table = next(iter(tables.items()))
-    return msgspec.convert({"name": name, **table}, EditorSpec)
-
-
-@pytest.fixture
-def start_editor(
-    start_workspace: Callable[..., Workspace], editor: EditorSpec
-) -> Callable[..., Workspace]:
-    def start(image: str, **env: str) -> Workspace:
-        def filled(text: str) -> str:
-            return text.replace("{tools}", TOOLS_ROOT).replace("{port}", str(editor.port))
-
-        command = [*MAIN, *(filled(part) for part in editor.command)]
-        own = {name: filled(value) for name, value in editor.env.items()}
-        workspace = start_workspace(image, *command, **own, VSCODE_PROXY_URI=PROXY, **env)
-        until("the editor is healthy", lambda: answers(workspace.origin + editor.health_path))
-        return workspace
-
-    return start
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
-
-
-def open_folder(page: Page, workspace: Workspace, editor: EditorSpec) -> None:
-    page.goto(workspace.origin + editor.open_path.format(folder="/projects/demo"))
-    expect(
-        page.locator(".explorer-folders-view").get_by_text("hello.txt", exact=True)
-    ).to_be_visible(timeout=60_000)
 
 
 def type_in_terminal(page: Page, line: str) -> None:

@@ -122,6 +122,7 @@ async def _owner(session: AsyncSession, actor: Person, row: Row, name: str) -> U
 
 async def _made(core: Core, row: Row, body: schemas.Adopt, owner: str) -> _Made:
     told, memo = row.told, row.told.memo
+    place = {"zone_url": row.agent.zone_url, "origin": core.settings.origin}
     if body.repository:
         reading = await read_devfile(
             core.part(RepositoryReader),
@@ -134,9 +135,7 @@ async def _made(core: Core, row: Row, body: schemas.Adopt, owner: str) -> _Made:
         spec, warnings = await asyncio.to_thread(
             specs.translate, reading, editor, core.part(DevfileParents).resolver
         )
-        spec = specs.for_workspace(
-            spec, name=told.name, zone_url=row.agent.zone_url, owner=owner, env={}
-        )
+        spec = specs.for_workspace(spec, name=told.name, owner=owner, env={}, **place)
         file = reading.file
         return _Made(
             spec,
@@ -163,7 +162,7 @@ async def _made(core: Core, row: Row, body: schemas.Adopt, owner: str) -> _Made:
         )
     project = told.spec.projects[0] if told.spec.projects else None
     return _Made(
-        spec=specs.moved_to(told.spec, name=told.name, zone_url=row.agent.zone_url),
+        spec=specs.moved_to(told.spec, name=told.name, **place),
         repository=(memo.get("repository") or (project.url if project else ""))[:_LONGEST],
         ref=memo.get("ref", "")[:_LONGEST],
         commit=memo.get("commit", "")[:_LONGEST],

@@ -118,7 +118,12 @@ def _workspace(core: Core, actor: Person, plan: _Plan) -> tuple[Workspace, Chang
     now = core.clock.now()
     name = workspace_name(plan.agent.id, actor.user_id, short_id())
     spec = specs.for_workspace(
-        plan.spec, name=name, zone_url=plan.agent.zone_url, owner=actor.name, env=plan.request.env
+        plan.spec,
+        name=name,
+        zone_url=plan.agent.zone_url,
+        origin=core.settings.origin,
+        owner=actor.name,
+        env=plan.request.env,
     )
     workspace = Workspace(
         name=name,

@@ -123,7 +123,10 @@ async def _request(
             if changed.desired is DesiredState.RUNNING:
                 # Here alone: what runs goes on by the spec that it was made from.
                 spec = specs.moved_to(
-                    spec_of(workspace), name=workspace.name, zone_url=row.agent.zone_url
+                    spec_of(workspace),
+                    name=workspace.name,
+                    zone_url=row.agent.zone_url,
+                    origin=core.settings.origin,
                 )
                 workspace.spec = specs.encoded(spec)
             audit.record(session, actor, action, Target(Kind.WORKSPACE, workspace.name))

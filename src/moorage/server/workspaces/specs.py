@@ -20,6 +20,9 @@ from moorage.server.workspaces.decisions import repository_name
 
 PROXY_VARIABLE = "VSCODE_PROXY_URI"
 """Tells VS Code how a port that it forwards is reached; VS Code itself replaces `{{port}}`."""
+PAGE_VARIABLE = "MOORAGE_WORKSPACE_PAGE"
+"""Tells what runs in the main container where the workspace's page is; the editor's link back to it
+is made from it."""
 
 HOSTS_VARIABLES = ("__VITE_ADDITIONAL_SERVER_ALLOWED_HOSTS", "RAILS_DEVELOPMENT_HOSTS")
 """Name hosts by which development servers (Vite, Rails) may be called: those of the zone."""
@@ -107,10 +110,10 @@ def _ref_warnings(ref: Ref) -> list[schemas.Warning]:
 
 
 def for_workspace(
-    spec: WorkspaceSpec, *, name: str, zone_url: str, owner: str, env: dict[str, str]
+    spec: WorkspaceSpec, *, name: str, zone_url: str, origin: str, owner: str, env: dict[str, str]
 ) -> WorkspaceSpec:
     """The spec with what depends on the workspace's name and its owner's, and with what its owner
-    wants to be set."""
+    wants to be set. `origin`: of Moorage's own pages."""
     own = {PROXY_VARIABLE: _proxy_address(zone_url, name), **author(owner, zone_url)}
 
     def extended(container: Container) -> Container:
@@ -119,11 +122,12 @@ def for_workspace(
         added = env if container.mount_sources else {}
         return msgspec.structs.replace(container, env=defaults | container.env | added)
 
-    return msgspec.structs.replace(
+    extended_spec = msgspec.structs.replace(
         spec,
         containers=tuple(map(extended, spec.containers)),
         init_containers=tuple(map(extended, spec.init_containers)),
     )
+    return _with_page(extended_spec, name, origin)
 
 
 def author(owner: str, zone_url: str) -> dict[str, str]:
@@ -134,9 +138,9 @@ def author(owner: str, zone_url: str) -> dict[str, str]:
     return {"MOORAGE_GIT_NAME": owner, "MOORAGE_GIT_EMAIL": re.sub(r"[\s<>]", "", email)}
 
 
-def moved_to(spec: WorkspaceSpec, *, name: str, zone_url: str) -> WorkspaceSpec:
-    """The spec of a workspace that is to start anew, when its zone may have changed since it was
-    made.
+def moved_to(spec: WorkspaceSpec, *, name: str, zone_url: str, origin: str) -> WorkspaceSpec:
+    """The spec of a workspace that is to start anew, when its zone, or the `origin` of Moorage's
+    own pages, may have changed since it was made.
 
     The address of its ports becomes that of the zone; one that the devfile or the owner has set is
     left as it is.
@@ -156,7 +160,8 @@ def moved_to(spec: WorkspaceSpec, *, name: str, zone_url: str) -> WorkspaceSpec:
                 env[variable] = hosts
         return msgspec.structs.replace(container, env=env)
 
-    return msgspec.structs.replace(spec, containers=tuple(map(moved, spec.containers)))
+    moved_spec = msgspec.structs.replace(spec, containers=tuple(map(moved, spec.containers)))
+    return _with_page(moved_spec, name, origin)
 
 
 def _allowed_hosts(zone_url: str) -> dict[str, str]:
@@ -172,6 +177,19 @@ def encoded(spec: WorkspaceSpec) -> str:
 
 def _proxy_address(zone_url: str, name: str) -> str:
     return port_pattern(zone_url, name).replace(PORT, "{{port}}")
+
+
+def _with_page(spec: WorkspaceSpec, name: str, origin: str) -> WorkspaceSpec:
+    """The main container knows the workspace's page. Nobody else says where it is: the editor takes
+    people there without asking."""
+
+    def told(container: Container) -> Container:
+        if container.name != spec.main_container:
+            return container
+        env = container.env | {PAGE_VARIABLE: f"{origin}/workspaces/{name}"}
+        return msgspec.structs.replace(container, env=env)
+
+    return msgspec.structs.replace(spec, containers=tuple(map(told, spec.containers)))
 
 
 def _warning(problem: Problem) -> schemas.Warning:
