@@ -3,10 +3,8 @@ server."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,7 +38,6 @@ STREAMS = 40
 """Pages of one person that follow workspaces at once, at most."""
 _BODY_LIMIT = 16_384
 _PING_SECONDS = 15.0
-_REACHABLE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -211,9 +208,9 @@ class Application:
                 if decision.route is None:
                     yield encode_event("state", '<div data-go=""></div>')
                     return
-                go = decision.kind is Kind.READY and await _reachable(
-                    decision.route.address, place.port if place else decision.route.editor_port
-                )
+                # The agent has seen that the editor answers, and HAProxy has a page for any other
+                # port. To try it from here would be in vain where HAProxy alone may connect.
+                go = decision.kind is Kind.READY
                 html = self.pages.live(decision, place, next_path, go=go)
                 yield encode_event("state", html) if html != said else STILL_HERE
                 said = html
@@ -309,21 +306,3 @@ async def _form_field(request: Request, name: str) -> str:
         if len(body) > _BODY_LIMIT:
             return ""
     return parse_qs(body.decode("latin-1")).get(name, [""])[0]
-
-
-async def _reachable(address: str, port: int) -> bool:
-    """Waits a while for the port to be opened; then lets the browser go there anyway and see."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_REACHABLE_SECONDS):
-            while not await _connects(address, port):  # noqa: ASYNC110 - what is waited for is not of this process
-                await asyncio.sleep(0.1)
-    return True
-
-
-async def _connects(address: str, port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(address, port)
-    except OSError:
-        return False
-    writer.close()
-    return True
