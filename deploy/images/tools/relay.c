@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IDLE_MS = 500, BUSY_MS = 100, BUFFER = 16384, MOST_PORTS = 256, LOOPBACK4 = 1, LOOPBACK6 = 2, OUTSIDE = 4 };
+enum { IDLE_MS = 500, BUSY_MS = 100, BUFFER = 16384, MOST_PORTS = 256, LISTEN = 10, LOOPBACK4 = 1, LOOPBACK6 = 2, OUTSIDE = 4 };
 
 typedef struct {
 	uint16_t port;
@@ -67,7 +70,48 @@ static bool is_ours(uint16_t port) {
 	return false;
 }
 
-static void look(const char *file, bool v6) { // a line per socket; its address as hexadecimal words of this machine's byte order
+static void note(bool v6, const uint32_t word[4], unsigned port) { // a socket that listens; its address as it is in memory
+	uint32_t v4 = v6 ? word[3] : word[0];
+	bool mapped = v6 && !word[0] && !word[1] && word[2] == htonl(0xffff);
+	bool wild = v6 && !word[0] && !word[1] && !word[2];
+	if (!v6 || mapped) {
+		if ((ntohl(v4) >> 24) == 127) seen[port] |= ntohl(v4) == INADDR_LOOPBACK ? LOOPBACK4 : 0;
+		else if (v4 != own || !is_ours(port)) seen[port] |= OUTSIDE;
+	} else
+		seen[port] |= wild && word[3] == htonl(1) ? LOOPBACK6 : OUTSIDE;
+}
+
+static bool ask_kernel(int family) { // sock_diag(7): those that listen alone, which /proc/net/tcp finds among all of the machine
+	static int fd = -1;
+	static uint32_t number;
+	static char answer[32768];
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 request;
+	} asked = {
+		.header = {.nlmsg_len = sizeof asked, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP, .nlmsg_seq = ++number},
+		.request = {.sdiag_family = family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = 1 << LISTEN},
+	};
+	if (fd < 0) {
+		struct timeval patience = {.tv_sec = 1};
+		fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+		if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	}
+	if (fd < 0 || send(fd, &asked, sizeof asked, 0) < 0) return false;
+	for (;;) {
+		ssize_t left = recv(fd, answer, sizeof answer, 0);
+		if (left <= 0) return false;
+		for (struct nlmsghdr *at = (struct nlmsghdr *)answer; NLMSG_OK(at, left); at = NLMSG_NEXT(at, left)) {
+			struct inet_diag_msg *found = NLMSG_DATA(at);
+			if (at->nlmsg_seq != number) continue;
+			if (at->nlmsg_type == NLMSG_DONE) return true;
+			if (at->nlmsg_type == NLMSG_ERROR) return false;
+			note(family == AF_INET6, found->id.idiag_src, ntohs(found->id.idiag_sport));
+		}
+	}
+}
+
+static void read_table(const char *file, bool v6) { // a line per socket; its address as hexadecimal words of this machine's byte order
 	char line[512];
 	FILE *table = fopen(file, "re");
 	if (!table) return;
@@ -76,15 +120,7 @@ static void look(const char *file, bool v6) { // a line per socket; its address 
 		unsigned port, state;
 		int found = v6 ? sscanf(line, "%*u: %8x%8x%8x%8x:%4x %*x:%*x %2x", &word[0], &word[1], &word[2], &word[3], &port, &state) - 3
 			       : sscanf(line, "%*u: %8x:%4x %*x:%*x %2x", &word[0], &port, &state);
-		if (found != 3 || state != 10 || port > 65535) continue;
-		uint32_t v4 = v6 ? word[3] : word[0];
-		bool mapped = v6 && !word[0] && !word[1] && word[2] == htonl(0xffff);
-		bool wild = v6 && !word[0] && !word[1] && !word[2];
-		if (!v6 || mapped) {
-			if ((ntohl(v4) >> 24) == 127) seen[port] |= ntohl(v4) == INADDR_LOOPBACK ? LOOPBACK4 : 0;
-			else if (v4 != own || !is_ours(port)) seen[port] |= OUTSIDE;
-		} else
-			seen[port] |= wild && word[3] == htonl(1) ? LOOPBACK6 : OUTSIDE;
+		if (found == 3 && state == LISTEN && port <= 65535) note(v6, word, port);
 	}
 	fclose(table);
 }
@@ -115,8 +151,8 @@ static void start_listening(uint16_t port, bool v6) {
 
 static void update(void) {
 	memset(seen, 0, sizeof seen);
-	look("/proc/net/tcp", false);
-	look("/proc/net/tcp6", true);
+	if (!ask_kernel(AF_INET)) read_table("/proc/net/tcp", false);
+	if (!ask_kernel(AF_INET6)) read_table("/proc/net/tcp6", true);
 	for (int i = count - 1; i >= 0; i--) {
 		uint8_t now = seen[listeners[i].port];
 		if ((now & OUTSIDE) || !(now & (listeners[i].v6 ? LOOPBACK6 : LOOPBACK4))) stop_listening(i);
