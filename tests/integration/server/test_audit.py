@@ -72,8 +72,10 @@ async def test_every_action_that_changes_something_is_recorded(
     ann = secrets[-1]
     made = await server.post("/workspaces", {"repository": repository, "name": "app"}, ann)
     name = made.json()["name"]
-    for what in ("restart", "stop", "start"):
+    for what in ("restart", "stop", "start", "stop", "start?fresh_files=true"):
         assert (await server.post(f"/workspaces/app/{what}", None, ann)).status_code == 202
+    renamed = await server.call("PATCH", "/api/v1/workspaces/app", ann, json={"title": "other-app"})
+    assert renamed.status_code == 200
     assert (await server.call("DELETE", f"/api/v1/workspaces/{name}")).status_code == 202
     link = (await server.post("/users/ann/sign-in-links")).json()["url"]
     token = (await server.post("/users/ann/tokens", {"label": "x"}, ann)).json()
@@ -110,6 +112,9 @@ async def test_every_action_that_changes_something_is_recorded(
         (developer, "restart-workspace", workspace, ""),
         (developer, "stop-workspace", workspace, ""),
         (developer, "start-workspace", workspace, ""),
+        (developer, "stop-workspace", workspace, ""),
+        (developer, "start-workspace", workspace, "with empty files"),
+        (developer, "rename-workspace", workspace, ""),
         (admin, "delete-workspace", workspace, ""),
         (admin, "create-sign-in-link", "user ann", ""),
         (developer, "manage-tokens", f"token {token['id']}", "made for ann"),

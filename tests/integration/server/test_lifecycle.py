@@ -354,7 +354,8 @@ async def test_a_database_of_a_newer_version(
             pass
     assert refused.value.code == "database-newer"
     assert refused.value.message == (
-        "The database is from a newer version of Moorage: it has revision 9999, and this one knows 0008."
+        "The database is from a newer version of Moorage: it has revision 9999, and this one knows"
+        f" {runner.HEAD}."
     )
     assert (home.database.read_bytes() if not database else b"") == before
 

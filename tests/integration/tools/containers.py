@@ -33,6 +33,7 @@ def run(
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
+        errors="surrogateescape",  # names of files are any bytes
         timeout=280,
         check=False,
     )

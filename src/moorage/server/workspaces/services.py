@@ -129,7 +129,9 @@ async def _request(
                     origin=core.settings.origin,
                 )
                 workspace.spec = specs.encoded(spec)
-            audit.record(session, actor, action, Target(Kind.WORKSPACE, workspace.name))
+            target = Target(Kind.WORKSPACE, workspace.name)
+            detail = "with empty files" if fresh_files else ""
+            audit.record(session, actor, action, target, detail=detail)
             announce(session, DesiredChanged(workspace=workspace.name, agent=workspace.agent_id))
     return view(row, actor, now)
 
