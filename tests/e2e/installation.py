@@ -160,13 +160,19 @@ def http_browser() -> httpx.Client:
     )
 
 
+KEEPER = "moorage-volumes-"
+
+
 def docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout
 
 
 def docker_objects(mine: str = "") -> dict[str, set[str]]:
     """Names of all containers, volumes and networks, but for the shared tools volumes, which stay
-    on purpose, and what is labelled as another installation's. `mine`: an installation's id."""
+    on purpose, and what is labelled as another installation's. `mine`: an installation's id.
+
+    The container that keeps an agent's volumes is one, whichever name it has by now.
+    """
     label = '{{.Label "moorage.dev/installation"}}'
     lists = {"containers": ("ps", "-a", "{{.Names}}"), "volumes": ("volume", "ls", "{{.Name}}")}
     found: dict[str, set[str]] = {}
@@ -176,7 +182,9 @@ def docker_objects(mine: str = "") -> dict[str, set[str]]:
             for line in docker(*command, "--format", f"{name}\t{label}").splitlines()
         )
         found[kind] = {
-            n for n, owner in lines if owner in ("", mine) and not n.startswith("moorage-tools-")
+            KEEPER if n.startswith(KEEPER) else n
+            for n, owner in lines
+            if owner in ("", mine) and not n.startswith("moorage-tools-")
         }
     return found
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-from e2e.installation import SCREENSHOTS
+from e2e.installation import SCREENSHOTS, visit
 from e2e.pages.backstage import Agent, Git, Server
 from moorage.contract import DesiredState
 
@@ -89,7 +89,7 @@ class Person:
     page: Page
 
     def goto(self, path: str) -> Any:
-        return self.page.goto(f"{self.server.url}{path}")
+        return visit(self.page, f"{self.server.url}{path}")
 
     def create(self, agent: Agent, repository: str) -> str:
         """A workspace of theirs, by the page; its name."""

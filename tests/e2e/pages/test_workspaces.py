@@ -11,6 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from e2e.installation import visit
 from e2e.pages.backstage import Agent, Git, Server, eventually, passed
 from e2e.pages.test_look import take
 from moorage.contract import (
@@ -436,8 +437,7 @@ def test_forty_tabs_leave_connections_for_the_next_page(
     tabs = []
     for number in range(40):
         page = ana.context.new_page()
-        response = page.goto(f"{server.url}/workspaces/{names[number % 4]}")
-        assert response is not None
+        response = visit(page, f"{server.url}/workspaces/{names[number % 4]}")
         assert response.ok
         mark(page)
         tabs.append(page)

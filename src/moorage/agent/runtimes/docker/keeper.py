@@ -101,12 +101,16 @@ class Keeper:
             self.changed()
 
     async def _replace(self) -> None:
+        # One whose removal ends while the engine lists may still be in its answer, and a container
+        # that names it would make it anew.
+        leaving = set(self._leaving)
         listed = await self._inventory.listed("volumes")
+        leaving |= self._leaving
         wanted = {
             volume["Name"]
             for volume in listed
             if not is_record(volume) and objects.EPHEMERAL not in labels_of(volume)
-        } - self._leaving
+        } - leaving
         found = await self._found()
         right = [c for c in found if c["State"] == "running" and held_by(c) == wanted]
         if wanted and not right:
