@@ -257,9 +257,16 @@ class StartProgress(StartState):
         if scheduled is None or scheduled.status != "False":
             return None
         messages = at.messages
-        return causes.unschedulable(
+        verdict = causes.unschedulable(
             scheduled.message, scaling=messages.scaling, not_scaling=messages.not_scaling
         )
+        if verdict.cause.code == "volume-pending":
+            # The claim itself says who makes it: the scheduler only that it is not there.
+            waiting = (claim.name for claim in at.claims if claim.status.phase != "Bound")
+            for name in waiting:
+                if message := messages.claims.get(name, ""):
+                    return causes.volume_pending(name, message)
+        return verdict
 
     def _clone(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
         cloning = cloning_container(pod)

@@ -292,6 +292,29 @@ def test_a_claim_that_an_earlier_start_left() -> None:
     assert start.progress.fault.code == "volume-pending"
 
 
+def test_a_pod_that_waits_for_its_volume_longer_than_its_claim() -> None:
+    """The reason is what the claim says, and not the scheduler's echo of it, whichever of the two
+    began to wait first: times of the cluster are whole seconds."""
+    start = StartProgress(f"{BEGAN:.3f}")
+    echo = {
+        "type": "PodScheduled",
+        "status": "False",
+        "message": "1 pod has unbound immediate PersistentVolumeClaims.",
+    }
+    snapshot = Snapshot(
+        desired=DESIRED,
+        deployment=Deployment(),
+        pod=pod(conditions=[echo]),
+        claims=[claim_of("2023-11-14T22:13:25Z", "Pending")],
+        messages=Messages(claims={"volume": "waiting for example.com/nobody to make it"}),
+        now=BEGAN + 602.0,
+    )
+    start.update(snapshot, TIMEOUTS)
+    assert start.progress.fault is not None
+    assert start.progress.fault.code == "volume-pending"
+    assert "example.com/nobody" in start.progress.fault.detail
+
+
 def test_another_pod_is_another_start() -> None:
     """A pod that was ready and is gone: the stages begin anew, with the node's words, and end with
     the new pod."""
