@@ -226,6 +226,10 @@ def picture(page: Page, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
+_NETWORK_CHANGED = ("ERR_NETWORK_CHANGED", 'interrupted by another navigation to "chrome-error:')
+"""What Chromium says of it, and of the next attempt while it still shows its own page for that."""
+
+
 def visit(page: Page, url: str) -> Response:
     """Opens the address. Chromium gives up what it loads when a network interface comes or goes, as
     Docker's do."""
@@ -233,7 +237,7 @@ def visit(page: Page, url: str) -> Response:
         try:
             response = page.goto(url)
         except Error as error:
-            if "ERR_NETWORK_CHANGED" not in str(error):
+            if not any(sign in str(error) for sign in _NETWORK_CHANGED):
                 raise
             continue
         assert response is not None
