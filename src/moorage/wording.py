@@ -110,7 +110,9 @@ def badge(desired: str, state: str, *, troubled: bool = False) -> Badge:
 
 def badges() -> tuple[Badge, ...]:
     """How each state is shown, in the order in which a workspace goes through them."""
-    return tuple(_BADGES.values())
+    shown = list(_BADGES.values())
+    shown.insert(shown.index(_BADGES[ActualState.RUNNING]) + 1, _TROUBLED)
+    return tuple(shown)
 
 
 class Timed(Protocol):

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from moorage.kernel.errors import MoorageError
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted({*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")} - {ROOT / "CHANGELOG.md"})
 PACKAGE = ROOT / "src/moorage"
@@ -148,3 +150,12 @@ def _is_value(names: list[str]) -> bool:
             return False
         found = found[name]
     return True
+
+
+def test_every_exit_code_is_told() -> None:
+    """Each kind of error has one, and the page of the command line says what it means."""
+    kinds = [MoorageError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    told = re.findall(r"^\| (\d+) \|", (ROOT / "docs/cli.md").read_text(), re.MULTILINE)
+    assert {str(kind.exit_code) for kind in kinds} <= set(told)

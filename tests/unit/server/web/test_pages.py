@@ -354,7 +354,8 @@ def test_the_foot_of_every_page() -> None:
         "https://d.example",
     ]
     for state in ActualState:
-        assert wording.badge("Running", state).label in Page(html).text
+        for troubled in (False, True):
+            assert wording.badge("Running", state, troubled=troubled).label in Page(html).text
 
 
 def test_the_list_of_nobody_explains_what_to_do() -> None:
