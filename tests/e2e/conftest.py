@@ -10,12 +10,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+import browsers
 from e2e.installation import CHROMIUM, ROOT, Installation, end, new_home
 from ports import free_ports
 
@@ -62,12 +62,4 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
     """Makes browser contexts (each a browser of somebody else's), closed at the end of the test."""
-    contexts: list[BrowserContext] = []
-
-    def make(**options: Any) -> BrowserContext:
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 800}, **options))
-        return contexts[-1]
-
-    yield make
-    for context in contexts:
-        context.close()
+    yield from browsers.contexts(browser)

@@ -8,11 +8,11 @@ import json
 import re
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Route, expect
 
+import browsers
 from integration.tools.containers import Workspace, open_folder
 from moorage.contract import EditorSpec
 
@@ -29,15 +29,7 @@ ENCODED = """name => {
 
 @pytest.fixture
 def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    contexts: list[BrowserContext] = []
-
-    def make(**options: Any) -> BrowserContext:
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 800}, **options))
-        return contexts[-1]
-
-    yield make
-    for context in contexts:
-        context.close()
+    yield from browsers.contexts(browser)
 
 
 def static(workspace: Workspace) -> str:
