@@ -66,6 +66,12 @@ _TROUBLED = Badge(
     "Running, with trouble", "warn", "It runs, and can be used; a part of it does not work."
 )
 
+_RESCUE = Badge(
+    "Running, for repair",
+    "warn",
+    "Its own environment does not run: one to repair it from does, with its files.",
+)
+
 _UNDER_WAY: dict[tuple[DesiredState, ActualState], ActualState] = {
     (DesiredState.RUNNING, ActualState.STOPPED): ActualState.STARTING,
     (DesiredState.STOPPED, ActualState.RUNNING): ActualState.STOPPING,
@@ -100,18 +106,22 @@ _SAID: dict[StageState, str] = {
 }
 
 
-def badge(desired: str, state: str, *, troubled: bool = False) -> Badge:
+def badge(desired: str, state: str, *, troubled: bool = False, rescue: bool = False) -> Badge:
     """How the state of a workspace is shown. Takes the values of `DesiredState` and
-    `ActualState`. `troubled`: something is wrong with a part of it, or will soon be."""
+    `ActualState`. `troubled`: something is wrong with a part of it, or will soon be; `rescue`: what
+    runs is there to repair it from."""
     actual = ActualState(state)
     shown = _UNDER_WAY.get((DesiredState(desired), actual), actual)
+    if rescue and shown is ActualState.RUNNING:
+        return _RESCUE
     return _TROUBLED if troubled and shown is ActualState.RUNNING else _BADGES[shown]
 
 
 def badges() -> tuple[Badge, ...]:
     """How each state is shown, in the order in which a workspace goes through them."""
     shown = list(_BADGES.values())
-    shown.insert(shown.index(_BADGES[ActualState.RUNNING]) + 1, _TROUBLED)
+    after = shown.index(_BADGES[ActualState.RUNNING]) + 1
+    shown[after:after] = [_TROUBLED, _RESCUE]
     return tuple(shown)
 
 

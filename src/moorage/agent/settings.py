@@ -129,6 +129,12 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     that the workspace is Failed. Side containers are started again for ever."""
     crash_window: float = 600.0
     """Seconds."""
+    rescue: bool = True
+    """Whether a workspace whose main container cannot run gets an environment by itself to repair
+    it from, with its files. Its owner may ask for one in any case."""
+    rescue_image: str = ""
+    """The image of that environment, which needs glibc and a shell. "": that of the server's
+    `default_devfile`, or `docker.io/library/debian:stable`."""
     resync: float = 300.0
     """Seconds between two looks at everything, in case that an event was missed."""
 

@@ -11,7 +11,7 @@ from moorage.cli import output
 from moorage.cli.client import Client
 from moorage.cli.following import Workspace, changes
 from moorage.contract import ActualState, DesiredState
-from moorage.kernel.errors import NotFound, PartFailed
+from moorage.kernel.errors import ForRepair, NotFound, PartFailed
 
 LOOK_SECONDS = 2.0
 """For which side containers are looked at once the workspace runs: what cannot run at all has
@@ -51,9 +51,17 @@ def under_way(workspace: Workspace) -> bool:
     return _runs(workspace) and "" in workspace["post_start"].values()
 
 
+def may_be_repaired(workspace: Workspace) -> bool:
+    """Whether it has failed in a way that leaves files to get at from another environment."""
+    cause = workspace["cause"] or {"code": ""}
+    failed = bool(workspace["state"] == ActualState.FAILED and cause["code"])
+    return failed and not cause["code"].startswith(("clone-", "files-"))
+
+
 def check(workspace: Workspace) -> None:
-    """Raises `PartFailed` when a part of a workspace that runs does not work; the first is the
-    error's cause, and the others are said before."""
+    """Raises `PartFailed` when a part of a workspace that runs does not work, `ForRepair` when all
+    that runs is there to repair it from; the first trouble is the error's cause, and the others are
+    said before."""
     troubles = workspace.get("trouble") or []
     for trouble in troubles[1:]:
         output.note(
@@ -63,7 +71,8 @@ def check(workspace: Workspace) -> None:
         )
     if troubles:
         first = troubles[0]
-        raise PartFailed(
+        kind = ForRepair if workspace.get("rescue") else PartFailed
+        raise kind(
             first["message"],
             code=first["code"],
             hint=first["hint"],

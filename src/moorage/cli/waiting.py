@@ -13,7 +13,7 @@ from moorage.cli.client import Client
 from moorage.cli.context import Context
 from moorage.cli.following import wait
 from moorage.cli.progress import Printed, stages
-from moorage.cli.settling import settled, under_way
+from moorage.cli.settling import may_be_repaired, settled, under_way
 from moorage.cli.words import state_word
 from moorage.contract import DesiredState
 from moorage.kernel.errors import MoorageError
@@ -64,6 +64,8 @@ def wait_running(
     except MoorageError:
         if context.as_json:
             context.show_json(latest)
+        elif may_be_repaired(latest):
+            output.note(f"`moor start {latest['title']} --rescue` opens its files all the same.")
         raise
 
 
@@ -72,6 +74,7 @@ def tell_started(context: Context, workspace: dict[str, Any], *, started: bool) 
     title = workspace["title"]
     if started:
         runs = "runs, with trouble" if workspace.get("trouble") else "runs"
+        runs = "runs, for repair" if workspace.get("rescue") else runs
         context.tell(workspace, f"{title} {runs}. {workspace['url']}".rstrip())
         if under_way(workspace):
             output.note(f"Its postStart commands are still under way: `moor show {title}`.")

@@ -31,7 +31,8 @@ def more_problems(count: int) -> str:
 def state_word(workspace: dict[str, Any]) -> str:
     """A workspace's state as the pages say it."""
     troubled = bool(workspace.get("trouble") or workspace["cause"])
-    return badge(workspace["desired"], workspace["state"], troubled=troubled).label
+    rescue = bool(workspace.get("rescue"))
+    return badge(workspace["desired"], workspace["state"], troubled=troubled, rescue=rescue).label
 
 
 _TAKES_NO_BROWSER = frozenset({"tcp", "udp"})

@@ -75,12 +75,25 @@ def show(context: Context, workspace: str) -> None:
 RUNNING, STOPPED = DesiredState.RUNNING, DesiredState.STOPPED
 
 
-@command(examples=["moor start app", "moor start app web --no-wait", "moor start --all"])
+@command(
+    examples=[
+        "moor start app",
+        "moor start app web --no-wait",
+        "moor start app --rescue",
+        "moor start --all",
+    ]
+)
 @workspaces_argument("Titles, names, or beginnings of one that fit no other.")
 @click.option(
     "--fresh-files",
     is_flag=True,
     help="Where the files were lost outside of Moorage, begin with empty volumes. What there is stays.",
+)
+@click.option(
+    "--rescue",
+    is_flag=True,
+    help="With the files, but in an environment to repair it from: an editor in another image, and nothing of the devfile."
+    " What runs now is ended; `moor restart` tries its own again.",
 )
 @wait_option
 @timeout_option
@@ -93,6 +106,7 @@ def start(
     *,
     everything: bool,
     fresh_files: bool,
+    rescue: bool,
     wait: bool,
     timeout: float,
 ) -> None:
@@ -104,14 +118,24 @@ def start(
             field="fresh-files",
             hint="Name the workspaces whose files are lost.",
         )
-    verb = "start?fresh_files=true" if fresh_files else "start"
+    if everything and rescue:
+        raise InvalidInput(
+            "--rescue ends what runs: it is asked for by each workspace's name, not with --all.",
+            code="workspaces-unclear",
+            field="rescue",
+            hint="Name the workspaces that are to be repaired.",
+        )
+    asked = [
+        f"{name}=true" for name, on in (("fresh_files", fresh_files), ("rescue", rescue)) if on
+    ]
+    verb = f"start?{'&'.join(asked)}" if asked else "start"
     with context.connect() as client:
         chosen = choose(client, names, everything, STOPPED, find=client.workspace)
         each(
             context,
             names,
             chosen,
-            lambda one: _run(context, client, one, verb, wait=wait, timeout=timeout),
+            lambda one: _run(context, client, one, verb, wait=wait, timeout=timeout, rescue=rescue),
         )
 
 
@@ -217,8 +241,16 @@ def delete(
 
 
 def _run(
-    context: Context, client: Client, one: Workspace, verb: str, *, wait: bool, timeout: float
+    context: Context,
+    client: Client,
+    one: Workspace,
+    verb: str,
+    *,
+    wait: bool,
+    timeout: float,
+    rescue: bool = False,
 ) -> Finish:
+    """`rescue`: what runs for repair is what was asked for."""
     from moorage.cli.settling import check
     from moorage.cli.waiting import tell_started, wait_running
 
@@ -227,7 +259,7 @@ def _run(
     def finish() -> None:
         now = wait_running(context, client, asked, timeout) if wait else asked
         tell_started(context, now, started=wait)
-        if wait:
+        if wait and not (rescue and now.get("rescue")):
             check(now)
 
     return finish

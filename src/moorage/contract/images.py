@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+DEFAULT = "docker.io/library/debian:stable"
+"""The image of a workspace for which nobody names one, and of what one is repaired from."""
 HUB = "docker.io"
 """The domain of a reference that names none."""
 

@@ -227,6 +227,9 @@ class WorkspaceSpec(Message, frozen=True):
     """The first is the main one: the editor opens it."""
     post_start: tuple[Step, ...] = ()
     pre_stop: tuple[Step, ...] = ()
+    home: str = HOME
+    """The home directory of the main container, and of others that see the sources at
+    `PROJECTS_ROOT`."""
 
     @property
     def folder(self) -> str:

@@ -126,6 +126,11 @@ class DesiredWorkspace(Message, frozen=True):
     memo: dict[str, str] = {}
     """What the server wants to be given back with it, should it lose its own record (`title`,
     `repository`, …). No agent acts on it."""
+    rescue: bool = False
+    """Whether its owner wants another environment in its place, to repair it from. An agent makes
+    one by itself, too, where the main container ends again and again."""
+    rescue_image: str = ""
+    """The image of that environment, unless the agent has one set; "": `images.DEFAULT`."""
 
 
 class ActualWorkspace(Message, frozen=True):
@@ -142,6 +147,8 @@ class ActualWorkspace(Message, frozen=True):
     trouble: tuple[Cause, ...] = ()
     """What is wrong with parts of a workspace that runs all the same: a side container that has
     ended, a postStart command that failed."""
+    rescue: bool = False
+    """What runs is an environment to repair it from; the first of `trouble` says why."""
     containers: tuple[ContainerStatus, ...] = ()
     settings: int = 0
     """Version of the agent's settings that this run was started with; 0: the defaults, or not

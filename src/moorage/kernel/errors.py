@@ -10,7 +10,8 @@
     ├── LimitReached        a quota or a rate is used up               HTTP 429, exit code 7
     ├── Unavailable         something that it needs does not answer    HTTP 503, exit code 8
     ├── Misconfigured       this installation cannot run like this     HTTP 500, exit code 9
-    └── PartFailed          it runs, but for a part of it              HTTP 500, exit code 10
+    ├── PartFailed          it runs, but for a part of it              HTTP 500, exit code 10
+    └── ForRepair           what runs is there to repair it from       HTTP 500, exit code 11
 
 Every error has a stable `code` (a programme may branch on it), a `message` (one sentence for a
 person) and a `hint` (what to do next; may be empty). The kinds are mapped to HTTP status, exit code
@@ -110,6 +111,12 @@ class PartFailed(MoorageError):
     status = 500
     exit_code = 10
     default_code = "part-failed"
+
+
+class ForRepair(MoorageError):
+    status = 500
+    exit_code = 11
+    default_code = "for-repair"
 
 
 BY_STATUS: dict[int, type[MoorageError]] = {

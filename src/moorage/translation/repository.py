@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from moorage.contract import images
 from moorage.devfile.attributes import INJECT_EDITOR
 
 
@@ -103,7 +104,7 @@ LANGUAGES = (
         "^sdk$|dotnet",
     ),
 )
-OTHER = Language("", (), "docker.io/library/debian:stable", "tools", "udi")
+OTHER = Language("", (), images.DEFAULT, "tools", "udi")
 
 READ = (
     ".gitpod.yml",

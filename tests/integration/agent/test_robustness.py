@@ -451,9 +451,9 @@ async def test_a_side_container_that_always_ends(
 async def test_an_editor_that_crashes(
     server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec
 ) -> None:
-    """An editor that cannot start makes the workspace Failed with its exit code and words, not
-    Starting for ever."""
-    await start_agent()
+    """An editor that can start nowhere makes the workspace Failed with its exit code and words, not
+    Starting for ever, once it was tried in another environment, too."""
+    await start_agent(rescue_image=spec.containers[0].image)
     name = new_name()
     editor = msgspec.structs.replace(EDITOR, command=("sh", "-c", "echo bad settings; exit 5"))
     await server.want(name, msgspec.structs.replace(spec, editor=editor))
@@ -462,6 +462,47 @@ async def test_an_editor_that_crashes(
     assert failed.cause.code == "editor-crashed"
     assert "exit code 5" in failed.cause.message
     assert "bad settings" in failed.cause.detail
+    assert "to repair it from did not run, either" in failed.cause.message
+
+
+async def test_what_keeps_the_editor_from_starting_is_mended_from_inside(
+    server: FakeServer, start_agent: StartAgent, spec: WorkspaceSpec, image: str
+) -> None:
+    """A main container that ends again and again is replaced by one of another image, with the same
+    files and an editor: the workspace runs, and says what ended, with its last words. What is
+    mended there holds at the next restart; an agent that starts anew leaves it as it is."""
+    agent = await start_agent(rescue_image=image)
+    name = new_name()
+    broken = "[ $HOME != /projects/.home ] || [ -e ~/mended ] || { echo bad settings; exit 5; }; "
+    shell, *rest = EDITOR.command[:-1]
+    editor = msgspec.structs.replace(EDITOR, command=(shell, *rest, broken + EDITOR.command[-1]))
+    side = Container(name="db", image=image, override_command=True)
+    containers = (*spec.containers, side)
+    await server.want(name, msgspec.structs.replace(spec, editor=editor, containers=containers))
+    running = await server.until_state(name, ActualState.RUNNING)
+    assert running.rescue
+    assert running.address
+    assert running.trouble[0].code == "editor-crashed"
+    assert "exit code 5" in running.trouble[0].message
+    assert "bad settings" in running.trouble[0].detail
+    assert [container.name for container in running.containers] == ["py"]
+    assert ActualState.FAILED not in {a.state for a in server.history if a.name == name}
+    confined = inspect(f"{name}.py")
+    assert confined["Config"]["User"] == "5001:0"
+    assert confined["HostConfig"]["CapDrop"] == ["ALL"]
+    await agent.kill()
+    began = confined["State"]["StartedAt"]
+    server.actual.clear()
+    await start_agent(rescue_image=image)
+    assert (await server.until_state(name, ActualState.RUNNING)).rescue
+    assert inspect(f"{name}.py")["State"]["StartedAt"] == began
+    assert (await server.run(name, "ls", "/projects/app"))[1].code == 0
+    assert (await server.run(name, "touch", "/projects/.home/mended"))[1].code == 0
+    await server.change(name, DesiredState.RUNNING, restarts=1)
+    await server.until(lambda: not server.actual[name].rescue)
+    running = await server.until_state(name, ActualState.RUNNING)
+    assert running.trouble == ()
+    assert {container.name for container in running.containers} == {"py", "db"}
 
 
 async def test_a_full_volume(

@@ -13,14 +13,19 @@ from moorage.agent.runtimes.port import (
     Known,
     LogChunk,
     ObservedContainer,
+    Rescue,
+    Run,
     RuntimeFault,
     StepRequest,
     digest_of,
+    known_of,
 )
+from moorage.agent.runtimes.rescue import made_as
 from moorage.agent.workspaces.decide import state_of
 from moorage.agent.workspaces.sides import is_down
 from moorage.contract import (
     ActualState,
+    Cause,
     Container,
     ContainerState,
     Credential,
@@ -380,6 +385,48 @@ async def test_a_side_container_fails_by_itself(world: World) -> None:
         return now["db"] > before["db"]
 
     await agent.hearing.until_true(again)
+
+
+async def test_what_a_workspace_is_repaired_from(world: World) -> None:
+    """It runs in the place of a main container that cannot, with the same files, tells what it is,
+    also to an agent that starts anew, and goes again with a restart."""
+    agent = await world.agent()
+    spec = simple_spec(world)
+    side = Container(name="side", image=world.image, override_command=True)
+    desired = desired_of(
+        world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side))
+    )
+    await agent.start(desired)
+    cause = Cause(code="container-crashed", message="Container py ended.", detail="b\u00f6\n" * 90)
+    rescue = Rescue(image=world.image, cause=cause)
+    again = msgspec.structs.replace(desired, generation=2)
+    await agent.runtime.start(again, received=2.0, fresh=True, rescue=rescue)
+    assert (await agent.settled(again)).ready
+
+    async def run_seen_by(agent: Agent) -> Run:
+        found = (await agent.runtime.observe(again.name, again)).run
+        assert found is not None
+        return found
+
+    other = await world.agent()
+
+    async def known() -> bool:
+        return (await run_seen_by(other)).rescue == rescue
+
+    await other.hearing.until_true(known)
+    run = await run_seen_by(other)
+    assert run.spec == digest_of(made_as(again, rescue).spec)
+    assert {c.name for c in run.containers if c.role != "sandbox"} == {"py"}
+    assert run.missing == ()
+    before = await started(agent, world, again.name)
+    await agent.runtime.start(again, received=2.0, rescue=rescue)
+    assert await started(agent, world, again.name) == before
+    assert (await agent.runtime.observe(again.name, None)).known == known_of(again, PLACE)
+    back = msgspec.structs.replace(again, restarts=1, generation=3)
+    assert (await agent.start(back, fresh=True)).ready
+    run = (await agent.runtime.observe(back.name, back)).run
+    assert run is not None
+    assert (run.rescue, run.spec) == (None, digest_of(back.spec))
 
 
 async def test_nobody_runs_a_command_in_the_sandbox(world: World) -> None:

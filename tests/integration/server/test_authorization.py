@@ -88,6 +88,7 @@ ROUTES: dict[str, Action | Access] = {
     "POST /workspaces/{name}/rename": Action.RENAME_WORKSPACE,
     "POST /workspaces/{name}/start": Action.START_WORKSPACE,
     "POST /workspaces/{name}/start-fresh": Action.START_WORKSPACE,
+    "POST /workspaces/{name}/start-rescue": Action.START_WORKSPACE,
     "POST /workspaces/{name}/stop": Action.STOP_WORKSPACE,
     "POST /workspaces/{name}/restart": Action.RESTART_WORKSPACE,
     "POST /workspaces/{name}/delete": Action.DELETE_WORKSPACE,

@@ -13,6 +13,7 @@ from integration.server.git_host import DEVFILE, GitHost
 from integration.server.harness import Server, events, eventually, serving
 from moorage.contract import (
     ActualState,
+    Cause,
     DesiredState,
     DesiredWorkspace,
     Stage,
@@ -269,6 +270,41 @@ async def test_volumes_are_counted_on_until_their_owner_agrees(
         await told(4, ())
         await agent.report(name, 4, ActualState.RUNNING, address="10.0.0.7", volumes=("",))
         await told(4, ("",))
+
+
+async def test_a_start_for_repair(server: Server, repository: str) -> None:
+    """The agent is told of it, with the image, until the next start or restart of any kind; what it
+    says of its run is the workspace's. It ends what runs, as a restart does, and is recorded."""
+    async with server.agent() as agent:
+        name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
+        await agent.report(name, 1, ActualState.FAILED)
+        await eventually(lambda: _has_state(server, name, "Failed"))
+
+        async def told(generation: int) -> tuple[int, bool, str]:
+            while True:
+                wanted = (await agent.expect(contract.Change)).workspace
+                if wanted.generation == generation:
+                    return wanted.restarts, wanted.rescue, wanted.rescue_image
+
+        assert (await server.post(f"/workspaces/{name}/start?rescue=true")).status_code == 202
+        assert await told(2) == (1, True, "")
+        why = Cause(code="rescue-asked", message="As asked.", hint="Restart it.")
+        await agent.report(
+            name, 2, ActualState.RUNNING, address="10.0.0.7", rescue=True, trouble=(why,)
+        )
+
+        async def runs_for_repair() -> bool:
+            found = (await server.get(f"/workspaces/{name}")).json()
+            return bool(found["rescue"]) and found["trouble"][0]["code"] == "rescue-asked"
+
+        await eventually(runs_for_repair)
+        await server.post(f"/workspaces/{name}/restart")
+        assert await told(3) == (2, False, "")
+        await server.post(f"/workspaces/{name}/start?rescue=true")
+        assert await told(4) == (3, True, "")
+        for generation, what in enumerate(("stop", "start"), 5):
+            await server.post(f"/workspaces/{name}/{what}")
+            assert (await told(generation))[1] is False
 
 
 async def test_deleted_means_gone_once_the_agent_says_so(server: Server, repository: str) -> None:

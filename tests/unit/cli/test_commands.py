@@ -88,6 +88,50 @@ def test_a_part_that_failed_is_an_exit_code(home: Path, server: Server, verb: st
     assert "no data" in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["create", "start", "restart"])
+def test_what_runs_for_repair_is_an_exit_code(home: Path, server: Server, verb: str) -> None:
+    """A workspace whose own environment cannot run is told with its URL, what ended with its last
+    lines, and what to do; the command ends with 11."""
+    told = workspace(stages=UP, rescue=True, trouble=[TROUBLE])
+    server.respond = lambda _method, path, _body: (
+        as_json(ME) if path.endswith("/me") else sse(told) if "/events" in path else as_json(told)
+    )
+    done = moor(home, verb, "https://git.example.com/team/app" if verb == "create" else "app")
+    assert done.returncode == 11, done.stderr
+    assert done.stdout.startswith("app runs, for repair. http://60001-")
+    assert "no data" in done.stderr
+    assert "Running, for repair" in moor(home, "show", "app").stdout
+
+
+def test_a_start_for_repair_that_was_asked_for(home: Path, server: Server) -> None:
+    """It is asked for by name, and has gone well when it runs."""
+    asked = []
+
+    def respond(method: str, path: str, _body: Any) -> Answer:
+        if method == "POST":
+            asked.append(path)
+        told = workspace(stages=UP, rescue=True, trouble=[TROUBLE])
+        return sse(told) if path.endswith("/events") else as_json(told)
+
+    server.respond = respond
+    done = moor(home, "start", "app", "--rescue")
+    assert (done.returncode, len(asked)) == (0, 1), done.stderr
+    assert asked[0].endswith("/start?rescue=true")
+    assert moor(home, "start", "--all", "--rescue").returncode == 2
+
+
+def test_a_failed_start_tells_how_to_get_at_its_files(home: Path, server: Server) -> None:
+    """Unless there are none, as where the clone failed."""
+    for code, told in (("image-not-found", True), ("clone-refused", False)):
+        failed = workspace(stages=UP, state="Failed", cause=cause(code=code))
+        server.respond = lambda _method, path, _body, failed=failed: (
+            sse(failed) if path.endswith("/events") else as_json(failed)
+        )
+        done = moor(home, "start", "app")
+        assert done.returncode == 1
+        assert ("moor start app --rescue" in done.stderr) is told, code
+
+
 def test_create_waits_for_post_start_commands(home: Path, server: Server) -> None:
     """Their end is waited for, and a failed one is told with what it wrote, its exit code, and
     exit code 10; for a programme, the workspace and the error are one document each."""

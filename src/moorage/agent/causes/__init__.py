@@ -34,6 +34,7 @@ from moorage.agent.causes.images import (
     wrong_architecture,
 )
 from moorage.agent.causes.places import DOCKER, KUBERNETES, Place
+from moorage.agent.causes.rescues import asked_for, beginning, in_rescue, rescue_failed
 from moorage.agent.causes.verdict import DETAIL_LIMIT, Verdict, no_space
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "KUBERNETES",
     "Place",
     "Verdict",
+    "asked_for",
+    "beginning",
     "ca_bundle",
     "clone_timeout",
     "crash_loop",
@@ -51,6 +54,7 @@ __all__ = [
     "engine_unreachable",
     "files_going",
     "files_lost",
+    "in_rescue",
     "init_failed",
     "init_timeout",
     "no_space",
@@ -62,6 +66,7 @@ __all__ = [
     "post_start_failed",
     "pull_timeout",
     "registry_denied",
+    "rescue_failed",
     "sandbox_ended",
     "server_set_back",
     "side_container",

@@ -21,6 +21,8 @@ SPEC = f"{PREFIX}spec"
 SETTINGS = f"{PREFIX}settings"
 """The settings that a run was made by, but for its CA bundle."""
 SETTINGS_VERSION = f"{PREFIX}settings-version"
+RESCUE = f"{PREFIX}rescue"
+"""On a run that is there to repair the workspace from: what it is, and why."""
 RECORD = f"{PREFIX}record"
 """On what keeps the server's newest word about a workspace."""
 

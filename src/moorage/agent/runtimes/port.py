@@ -89,13 +89,23 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """Why a side container could not be brought up, by its name. The others go on without it."""
 
 
+class Rescue(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment that a workspace is repaired from, in the place of its own; see
+    `runtimes.rescue`."""
+
+    image: str
+    cause: Cause
+    """Why it is there."""
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """The containers that are there, whole or in part."""
 
     restarts: int
     """`restarts` of the desired workspace that they were made for."""
     spec: str
-    """Digest of the spec that they were made from; see `digest_of`."""
+    """Digest of the spec that they were made from; see `digest_of` (of a rescue's, see
+    `rescue.made_as`)."""
     generation: int = 0
     containers: tuple[ObservedContainer, ...] = ()
     missing: tuple[str, ...] = ()
@@ -108,6 +118,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Version of the settings that it was started with."""
     restarts_itself: bool = False
     """Whether the engine itself starts again what has ended."""
+    rescue: Rescue | None = None
+    """What it is, when it is not the workspace's own environment."""
     progress: Progress = Progress()
 
     @property
@@ -306,12 +318,18 @@ class Runtime(Protocol):
         """The progress that `observe` would tell, without asking the engine."""
 
     async def start(
-        self, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+        self,
+        desired: DesiredWorkspace,
+        *,
+        received: float,
+        fresh: bool = False,
+        rescue: Rescue | None = None,
     ) -> None:
         """Makes and starts what is missing, and leaves alone what is as it should be.
 
-        `fresh`: with new containers. `received`: when it was asked for (seconds since the epoch),
-        the start of its timeline. Before anything runs, the word is kept as by `note`.
+        `fresh`: with new containers. `rescue`: what runs in the workspace's place. `received`: when
+        it was asked for (seconds since the epoch), the start of its timeline. Before anything runs,
+        the word is kept as by `note`.
 
         Raises `RuntimeFault`.
         """

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from moorage.agent import metrics
 from moorage.agent.runtimes.port import Run, Runtime
-from moorage.agent.workspaces.decide import Action
+from moorage.agent.workspaces.decision import Action, Decision
 from moorage.agent.workspaces.steps import run_pre_stop
 from moorage.contract import DesiredWorkspace
 
 
 async def carry_out(
-    action: Action,
+    decision: Decision,
     name: str,
     desired: DesiredWorkspace | None,
     run: Run | None,
@@ -19,20 +19,23 @@ async def carry_out(
     received: float,
     pre_stop_timeout: float,
 ) -> None:
-    """Ends when the runtime has done it. `run`: what was observed before.
+    """Ends when the runtime has done it. `run`: what was observed before; where that is for the
+    workspace's repair, nothing of the devfile's is run in it.
 
     `received`: when the present wish arrived (seconds since the epoch). Raises `RuntimeFault`.
     """
-    match action:
+    own = run is not None and run.rescue is None
+    match decision.action:
         case Action.START | Action.RECREATE if desired is not None:
-            fresh = action is Action.RECREATE
-            if fresh and run is not None and run.alive:
+            fresh = decision.action is Action.RECREATE
+            up = run is not None and run.alive and (run.progress.ready or decision.rescue is None)
+            if fresh and own and up:
                 await run_pre_stop(runtime, desired, pre_stop_timeout)
-            await runtime.start(desired, received=received, fresh=fresh)
+            await runtime.start(desired, received=received, fresh=fresh, rescue=decision.rescue)
         case Action.HALT:
             await runtime.halt(name)
         case Action.STOP if desired is not None:
-            if run is not None and run.progress.ready:
+            if run is not None and own and run.progress.ready:
                 await run_pre_stop(runtime, desired, pre_stop_timeout)
             await runtime.stop(name)
             await runtime.note(desired)

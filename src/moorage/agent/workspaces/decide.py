@@ -3,95 +3,20 @@
 Pure.
 
 The loop asks again after every action, every event and every `again_in`; nothing here remembers.
-What must be remembered of former tries is `History`, which the loop keeps and `after_…` change.
+What must be remembered of former tries is `History`, which the loop keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
-
 import msgspec
 
 from moorage.agent import causes
-from moorage.agent.runtimes.port import Observed, ObservedContainer, Run, digest_of
-from moorage.agent.workspaces import sides
-from moorage.agent.workspaces.sides import Pauses, Sides
+from moorage.agent.runtimes.port import Observed, ObservedContainer, Rescue, Run, digest_of
+from moorage.agent.runtimes.rescue import made_as
+from moorage.agent.workspaces import rescues, sides
+from moorage.agent.workspaces.decision import Action, Decision, Limits
+from moorage.agent.workspaces.history import History, recent_crashes
 from moorage.contract import ActualState, Cause, ContainerState, DesiredState, DesiredWorkspace
-
-
-class Action(StrEnum):
-    """A step that a runtime can do for a workspace."""
-
-    NONE = "none"
-    START = "start"
-    """Make and start what is missing."""
-    RECREATE = "recreate"
-    """End what runs, then start with new containers."""
-    HALT = "halt"
-    """End the processes of a failed start; their output stays to be read."""
-    STOP = "stop"
-    NOTE = "note"
-    """Keep the server's word at the data."""
-    REMOVE = "remove"
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How patient an agent is with what ends by itself."""
-
-    crash_limit: int = 3
-    """How often what ended is started again within `crash_window`."""
-    crash_window: float = 600.0
-    """Seconds."""
-    first_pause: float = 1.0
-    """Seconds before the first container's second restart; doubles from there."""
-
-    @property
-    def sides(self) -> Pauses:
-        return Pauses(first=self.first_pause, forgotten=self.crash_window)
-
-
-class History(msgspec.Struct, frozen=True, kw_only=True):
-    """The agent's memory of former tries, which no engine keeps."""
-
-    failed: Cause | None = None
-    """Why it is given up until the generation rises."""
-    failed_generation: int = -1
-    crashes: tuple[float, ...] = ()
-    """When something that had ended was started again (seconds since the epoch)."""
-    error: Cause | None = None
-    """Why the last action did not succeed; it is tried again."""
-    retry_at: float = 0.0
-    """Not before (seconds since the epoch)."""
-    excused_until: float = 0.0
-    """An end before this is no crash, as the engine itself was away (seconds since the epoch)."""
-    sides: Sides = {}
-    """Side containers that have failed, by name."""
-    restarts: Mapping[str, int] = {}
-    """How often each container of this run was started again, by name."""
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """An action, and what is reported meanwhile."""
-
-    action: Action
-    state: ActualState
-    cause: Cause | None = None
-    again_in: float | None = None
-    """Seconds; None: when something happens."""
-    gives_up: bool = False
-    """`cause` is why this generation has failed."""
-    crash: bool = False
-    """The action repairs something that ended by itself."""
-    repair: bool = False
-    """The action mends what stands around a workspace that is up: it goes on as it is when that is
-    refused."""
-    trouble: tuple[Cause, ...] = ()
-    """What is wrong with parts of a workspace that is up all the same."""
-    sides: Sides = {}
-    """See `History`."""
-    restarted: tuple[str, ...] = ()
-    """Containers that had ended and that the action starts again, by name."""
 
 
 def decide(
@@ -124,7 +49,8 @@ def decide(
         sides=known,
         restarted=_restarted(observed.run) if decision.action is Action.START else (),
     )
-    return _with_trouble(decision, desired, observed.run, now, limits)
+    decision = _with_trouble(decision, desired, observed.run, now, limits)
+    return _with_rescue(decision, observed.run)
 
 
 def _unlisted(observed: Observed, removal: str, here: str) -> Decision:
@@ -227,20 +153,32 @@ def _running(
 ) -> Decision:
     run = observed.run
     if history.failed is not None and history.failed_generation == desired.generation:
-        return _failed(run, history.failed)
+        rescued = _rescued(desired, run, history.failed, history, limits)
+        return rescued or _failed(run, history.failed)
     if lost := lost_volumes(desired, observed):
-        return _without(desired, run, lost)
-    if run is None:
-        return Decision(action=Action.START, state=ActualState.STARTING)
-    if run.restarts != desired.restarts or history.failed is not None:
-        return Decision(action=Action.RECREATE, state=ActualState.STARTING)
+        return _without(desired, run, lost, history, limits)
+    pending = history.pending_rescue(desired)
+    if run is None or run.restarts != desired.restarts or history.failed is not None:
+        return _begin(desired, run, pending, limits)
+    if pending is not None and run.rescue is None:
+        return _begin(desired, run, pending, limits)
     if run.progress.fault is not None:
-        return _give_up(run, run.progress.fault)
+        return _give_up(desired, run, run.progress.fault, history, limits)
     if _ended(run):
         return _after_end(desired, run, history, now, limits)
     if run.missing:
         return _repair(desired, run)
     return _beside(desired, run, history, now, limits)
+
+
+def _begin(
+    desired: DesiredWorkspace, run: Run | None, pending: Rescue | None, limits: Limits
+) -> Decision:
+    return Decision(
+        action=Action.START if run is None else Action.RECREATE,
+        state=ActualState.STARTING,
+        rescue=rescues.wanted(desired, pending, limits.rescue_image),
+    )
 
 
 def _beside(
@@ -249,7 +187,7 @@ def _beside(
     """All that it needs is there. What has ended beside it is started again in its time, unless
     the engine does that, or all would have to be made anew for it."""
     goes_on = Decision(action=Action.NONE, state=state_of(run), cause=run.progress.warning)
-    if run.restarts_itself or run.spec != digest_of(desired.spec):
+    if run.restarts_itself or not _is_made_of(run, desired):
         return goes_on
     due = sides.due_in(history.sides, run, now, limits.sides, history.excused_until)
     if due == 0.0:
@@ -266,7 +204,7 @@ def _with_trouble(
 ) -> Decision:
     if run is None or desired is None or decision.state is not ActualState.RUNNING:
         return decision
-    again = run.restarts_itself or run.spec == digest_of(desired.spec)
+    again = run.restarts_itself or _is_made_of(run, desired)
     looks = [decision.again_in, sides.looked_at_in(decision.sides, now, limits.sides)]
     return msgspec.structs.replace(
         decision,
@@ -275,13 +213,32 @@ def _with_trouble(
     )
 
 
+def _with_rescue(decision: Decision, run: Run | None) -> Decision:
+    """Says of what runs for a workspace's repair why it is there."""
+    rescue = decision.rescue or (run.rescue if run is not None else None)
+    if rescue is None:
+        return decision
+    if decision.state is ActualState.RUNNING:
+        why = causes.in_rescue(rescue.cause, rescue.image)
+        return msgspec.structs.replace(decision, trouble=(why, *decision.trouble))
+    if decision.state is ActualState.STARTING and decision.cause is None:
+        return msgspec.structs.replace(decision, cause=causes.beginning(rescue.cause))
+    return decision
+
+
 def lost_volumes(desired: DesiredWorkspace, observed: Observed) -> frozenset[str]:
     """The volumes that have been there, are still wanted, and are no more."""
     lasting = (volume.name for volume in desired.spec.volumes if not volume.ephemeral)
     return frozenset(("", *lasting)).intersection(desired.volumes) - observed.volumes
 
 
-def _without(desired: DesiredWorkspace, run: Run | None, lost: frozenset[str]) -> Decision:
+def _without(
+    desired: DesiredWorkspace,
+    run: Run | None,
+    lost: frozenset[str],
+    history: History,
+    limits: Limits,
+) -> Decision:
     """Nothing is made in the place of what is lost before its owner has agreed: a fresh clone would
     look as if all were well. What still runs has the files still, and goes on, whatever is asked
     for but a stop."""
@@ -290,7 +247,7 @@ def _without(desired: DesiredWorkspace, run: Run | None, lost: frozenset[str]) -
         return Decision(action=Action.NONE, state=ActualState.RUNNING, cause=cause)
     cause = causes.files_lost(desired.name, lost)
     if run is not None:
-        return _give_up(run, cause)
+        return _give_up(desired, run, cause, history, limits)
     return Decision(action=Action.NONE, state=ActualState.FAILED, cause=cause, gives_up=True)
 
 
@@ -304,10 +261,11 @@ def _after_end(
     worst = next((container for container in ended if container.hopeless), ended[0])
     cause = worst.fault or causes.of_exit(worst.name, worst.exit_code, "").cause
     if worst.hopeless:
-        return _give_up(run, cause)
+        return _give_up(desired, run, cause, history, limits)
     recent = recent_crashes(history, now, limits)
     if len(recent) >= limits.crash_limit:
-        return _give_up(run, causes.crash_loop(cause, len(recent)).cause)
+        looping = causes.crash_loop(cause, len(recent)).cause
+        return _give_up(desired, run, looping, history, limits)
     if recent:
         pause = recent[-1] + limits.first_pause * 2 ** (len(recent) - 1) - now
         if pause > 0:
@@ -320,13 +278,38 @@ def _repair(desired: DesiredWorkspace, run: Run) -> Decision:
 
     Containers of a spec that has changed since are all made anew.
     """
-    action = Action.START if run.spec == digest_of(desired.spec) else Action.RECREATE
+    action = Action.START if _is_made_of(run, desired) else Action.RECREATE
     state = state_of(run)
-    return Decision(action=action, state=state, repair=state is ActualState.RUNNING)
+    repair = state is ActualState.RUNNING
+    return Decision(action=action, state=state, repair=repair, rescue=run.rescue)
 
 
-def _give_up(run: Run, cause: Cause) -> Decision:
+def _is_made_of(run: Run, desired: DesiredWorkspace) -> bool:
+    return run.spec == digest_of(made_as(desired, run.rescue).spec)
+
+
+def _give_up(
+    desired: DesiredWorkspace, run: Run, cause: Cause, history: History, limits: Limits
+) -> Decision:
+    if (rescued := _rescued(desired, run, cause, history, limits)) is not None:
+        return rescued
+    if run.rescue is not None:
+        cause = causes.rescue_failed(run.rescue.cause, cause)
     return msgspec.structs.replace(_failed(run, cause), gives_up=True)
+
+
+def _rescued(
+    desired: DesiredWorkspace, run: Run | None, cause: Cause, history: History, limits: Limits
+) -> Decision | None:
+    """Instead of giving up, an environment to repair it from; None: there is to be none."""
+    pending = history.pending_rescue(desired)
+    rescue = rescues.after(
+        desired, run, cause, pending, image=limits.rescue_image, by_itself=limits.rescue
+    )
+    if rescue is None:
+        return None
+    action = Action.START if run is None else Action.RECREATE
+    return Decision(action=action, state=ActualState.STARTING, rescue=rescue)
 
 
 def _failed(run: Run | None, cause: Cause) -> Decision:
@@ -362,92 +345,3 @@ def _restarted(run: Run | None) -> tuple[str, ...]:
         and container.role in ("main", "sidecar")
         and container.started_at is not None
     )
-
-
-# ------------------------------------------------------------------------------------------ history
-def recent_crashes(history: History, now: float, limits: Limits) -> tuple[float, ...]:
-    return tuple(at for at in history.crashes if now - at < limits.crash_window)
-
-
-def after_decision(
-    history: History, decision: Decision, desired: DesiredWorkspace | None, now: float
-) -> History:
-    """Giving up is remembered; whatever else was, no longer matters once that generation has
-    passed. What could not be mended is forgotten once nothing is wrong any more."""
-    history = msgspec.structs.replace(history, sides=decision.sides)
-    if decision.gives_up and desired is not None and decision.cause is not None:
-        cause = decision.cause
-        if not cause.since:
-            cause = msgspec.structs.replace(cause, since=now)
-        return msgspec.structs.replace(history, failed=cause, failed_generation=desired.generation)
-    if (
-        decision.action is Action.NONE
-        and decision.state is ActualState.RUNNING
-        and decision.cause is None
-    ):
-        return msgspec.structs.replace(history, error=None, retry_at=0.0)
-    return history
-
-
-def after_success(history: History, decision: Decision, now: float, limits: Limits) -> History:
-    """`decision`'s action has been done."""
-    if decision.action is Action.NOTE:
-        return msgspec.structs.replace(history, error=None, retry_at=0.0)
-    crashes = recent_crashes(history, now, limits)
-    if decision.crash:
-        crashes = (*crashes, now)
-    if decision.action is Action.RECREATE:
-        crashes = ()
-    keeps = decision.action is Action.HALT
-    return History(
-        failed=history.failed if keeps else None,
-        failed_generation=history.failed_generation if keeps else -1,
-        crashes=crashes,
-        excused_until=history.excused_until,
-        sides=sides.after_start(decision.sides, now) if decision.action is Action.START else {},
-        restarts=_counted(history, decision),
-    )
-
-
-def _counted(history: History, decision: Decision) -> Mapping[str, int]:
-    if decision.action is Action.HALT:
-        return history.restarts
-    if decision.action is not Action.START:
-        return {}
-    again = {name: history.restarts.get(name, 0) + 1 for name in decision.restarted}
-    return {**history.restarts, **again}
-
-
-def after_fault(
-    history: History,
-    desired: DesiredWorkspace | None,
-    cause: Cause,
-    *,
-    final: bool,
-    now: float,
-    pause: float,
-) -> History:
-    """The action failed: given up when it is final, else to be tried again after `pause` seconds.
-
-    What has been given up keeps the cause that it was given up for: all that was to be done is to
-    end what is left of it.
-    """
-    wants_running = desired is not None and desired.desired is DesiredState.RUNNING
-    generation = desired.generation if desired is not None else -1
-    if history.failed is not None and wants_running and generation == history.failed_generation:
-        return msgspec.structs.replace(history, error=None, retry_at=now + pause)
-    cause = msgspec.structs.replace(cause, since=history.error.since if history.error else now)
-    if final and wants_running:
-        return History(
-            failed=msgspec.structs.replace(cause, since=now),
-            failed_generation=generation,
-            excused_until=history.excused_until,
-            restarts=history.restarts,
-        )
-    return msgspec.structs.replace(history, error=cause, retry_at=now + pause)
-
-
-def after_outage(history: History, now: float) -> History:
-    """The engine is back: what ended meanwhile is no crash, and what failed by it is tried at
-    once."""
-    return msgspec.structs.replace(history, error=None, retry_at=0.0, excused_until=now, crashes=())

@@ -15,13 +15,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from moorage.agent import metrics
+from moorage.agent import causes, metrics
 from moorage.agent.runtimes.port import Observed, Runtime, RuntimeFault
 from moorage.agent.settings import AgentSettings
-from moorage.agent.workspaces import decide as rules
+from moorage.agent.workspaces import history as memory
 from moorage.agent.workspaces.actions import carry_out
-from moorage.agent.workspaces.decide import Action, Decision, History, Limits
+from moorage.agent.workspaces.decide import decide
+from moorage.agent.workspaces.decision import Action, Decision, Limits
 from moorage.agent.workspaces.found import found_of
+from moorage.agent.workspaces.history import History
 from moorage.agent.workspaces.reports import dated, report_of
 from moorage.agent.workspaces.steps import PostStart
 from moorage.contract import (
@@ -92,7 +94,12 @@ class Workspace:
         self._clock = clock
         self._report = report
         self._engine_known = engine_known
-        self._limits = Limits(crash_limit=settings.crash_limit, crash_window=settings.crash_window)
+        self._limits = Limits(
+            crash_limit=settings.crash_limit,
+            crash_window=settings.crash_window,
+            rescue=settings.rescue,
+            rescue_image=settings.rescue_image,
+        )
         self._history = History()
         self._backoff = Backoff(0.5, 30.0)
         self._received = clock.now()
@@ -164,7 +171,7 @@ class Workspace:
 
     def recovered(self) -> None:
         if self._lost is not None:
-            self._history = rules.after_outage(self._history, self._clock.now())
+            self._history = memory.after_outage(self._history, self._clock.now())
             self._backoff.reset()
         self._lost = None
         self.changed()
@@ -222,7 +229,7 @@ class Workspace:
 
     def _act_on(self, observed: Observed) -> None:
         now = self._clock.now()
-        decision = rules.decide(
+        decision = decide(
             self.desired,
             observed,
             self._history,
@@ -231,7 +238,7 @@ class Workspace:
             removal=self._removal,
             here=self._place,
         )
-        self._history = rules.after_decision(self._history, decision, self.desired, now)
+        self._history = memory.after_decision(self._history, decision, self.desired, now)
         if decision.again_in is not None:
             self._again_at = now + decision.again_in
         self._report_state(
@@ -255,7 +262,8 @@ class Workspace:
         ):
             if decision.cause is None:
                 self._backoff.reset()
-            self._post_start.ensure(self.desired, observed.run)
+            if observed.run.rescue is None:
+                self._post_start.ensure(self.desired, observed.run)
 
     async def _while_acting(self, acting: _Acting) -> None:
         """Lets the action go on, unless it serves a wish that is no more."""
@@ -279,7 +287,7 @@ class Workspace:
         began = time.monotonic()
         try:
             await carry_out(
-                decision.action,
+                decision,
                 self.name,
                 desired,
                 self._observed.run if self._observed is not None else None,
@@ -287,14 +295,15 @@ class Workspace:
                 received=self._received,
                 pre_stop_timeout=self._settings.pre_stop_timeout,
             )
-            self._history = rules.after_success(
+            self._history = memory.after_success(
                 self._history, decision, self._clock.now(), self._limits
             )
         except RuntimeFault as fault:
             # What is up stays up: its repair is tried again, however it was refused.
-            self._note_fault(
-                fault.cause, final=fault.final and not decision.repair, desired=desired
-            )
+            final, cause = fault.final and not decision.repair, fault.cause
+            if final and decision.rescue is not None:
+                cause = causes.rescue_failed(decision.rescue.cause, cause)
+            self._note_fault(cause, final=final, desired=desired)
         except MoorageError as error:
             cause = Cause(code=error.code, message=error.message, hint=error.hint)
             self._note_fault(cause, final=False, desired=desired)
@@ -325,7 +334,7 @@ class Workspace:
             cause=cause.message,  # not its detail, which quotes what the owner's programs wrote
             final=final,
         )
-        self._history = rules.after_fault(
+        self._history = memory.after_fault(
             self._history, desired, cause, final=final, now=now, pause=pause
         )
         self._again_at = now + pause

@@ -52,6 +52,7 @@ def report_of(
         stages=_stages(state, cause, progress, received, now) if wants_running else (),
         cause=cause,
         trouble=(*trouble, *_of_steps(post_start)) if state is ActualState.RUNNING else (),
+        rescue=run is not None and run.rescue is not None and state is ActualState.RUNNING,
         containers=_statuses(run, restarts or {}),
         settings=run.settings if run is not None else 0,
         post_start=post_start if state is ActualState.RUNNING else {},

@@ -6,7 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from moorage.devfile import DevfileError, dump, parse, to_yaml
+from moorage.contract.images import parse_image
+from moorage.devfile import Devfile, DevfileError, dump, parse, to_yaml
+from moorage.devfile.attributes import INJECT_EDITOR
 from moorage.kernel.errors import Misconfigured
 from moorage.server.repositories.commits import Commit, FileTooLargeError, NotTextError
 from moorage.translation.repository import OTHER, READ, Guess, first_devfile, guess
@@ -19,6 +21,8 @@ _MOST_READ = 12
 class DefaultDevfile:
     text: str = ""
     """The administrator's; "": each repository's own files decide."""
+    image: str = ""
+    """Of the container that people work in by the administrator's; "": not known."""
 
     async def of(self, commit: Commit) -> tuple[str, str]:
         """The text, and why it was taken, as a sentence. Raises `GitFailed`."""
@@ -45,14 +49,21 @@ def load_default(setting: str) -> DefaultDevfile:
         return DefaultDevfile()
     try:
         text = setting if "\n" in setting.strip() else Path(setting).read_text(encoding="utf-8")
-        parse(text)
+        image = _image(parse(text))
     except (OSError, UnicodeDecodeError, DevfileError) as error:
         raise Misconfigured(
             f"The default devfile cannot be used: {error}.",
             code="settings-invalid",
             hint="default_devfile under [server] is the path of a devfile, or the devfile itself.",
         ) from error
-    return DefaultDevfile(text)
+    return DefaultDevfile(text, image)
+
+
+def _image(devfile: Devfile) -> str:
+    found = [*devfile.containers()]
+    marked = [pair for pair in found if pair[0].attributes.get(INJECT_EDITOR) is True]
+    image = next((container.image or "" for _, container in (*marked, *found)), "")
+    return image if parse_image(image) is not None else ""
 
 
 async def _files(commit: Commit, folder: str) -> dict[str, str]:

@@ -29,6 +29,8 @@ class Abilities:
     start: bool
     start_fresh: bool
     """With empty volumes, as its files are lost."""
+    rescue: bool
+    """Started for repair, as it has failed."""
     stop: bool
     restart: bool
     delete: bool
@@ -161,6 +163,7 @@ def abilities(workspace: schemas.Workspace, actor: Person) -> Abilities:
         and allowed(Action.OPEN_WORKSPACE),
         start=start,
         start_fresh=start and lost,
+        rescue=staying and wanted and failed and not lost and allowed(Action.START_WORKSPACE),
         stop=staying and wanted and allowed(Action.STOP_WORKSPACE),
         restart=staying and wanted and settled and allowed(Action.RESTART_WORKSPACE),
         delete=staying and allowed(Action.DELETE_WORKSPACE),
@@ -177,7 +180,7 @@ def _opens_later(workspace: schemas.Workspace, actor: Person) -> bool:
 
 def badge_of(workspace: schemas.Workspace) -> Badge:
     troubled = bool(workspace.trouble) or workspace.cause is not None
-    return badge(workspace.desired, workspace.state, troubled=troubled)
+    return badge(workspace.desired, workspace.state, troubled=troubled, rescue=workspace.rescue)
 
 
 def summary(workspace: schemas.Workspace, now: float) -> str:

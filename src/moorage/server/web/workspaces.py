@@ -184,6 +184,13 @@ async def start_fresh(request: Request, core: ServerCore, actor: Visitor, name: 
     return _done(request, "start", f"/workspaces/{workspace.name}")
 
 
+@router.post("/workspaces/{name}/start-rescue")
+async def start_rescue(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
+    """With an environment to repair it from in the place of its own."""
+    workspace = await services.start_workspace(core, actor, name, rescue=True)
+    return _done(request, "start", f"/workspaces/{workspace.name}")
+
+
 @router.post("/workspaces/{name}/stop")
 async def stop(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
     workspace = await services.stop_workspace(core, actor, name)

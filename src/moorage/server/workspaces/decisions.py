@@ -14,7 +14,7 @@ from moorage.contract.hosts import is_name
 from moorage.kernel.addresses import workspace_address
 from moorage.kernel.errors import Conflict, InvalidInput, LimitReached
 
-Request = Literal["start", "stop", "restart", "delete"]
+Request = Literal["start", "stop", "restart", "rescue", "delete"]
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -34,7 +34,8 @@ class Intent:
 def next_intent(now: Intent, request: Request, *, state: ActualState) -> Intent | None:
     """The intent after a request; None when nothing is to be changed.
 
-    To start what should run already changes nothing, unless it has failed: then it is tried anew.
+    To start what should run already changes nothing, unless it has failed: then it is tried anew. A
+    rescue takes the place of what runs, as a restart does.
     Raises `Conflict` when the workspace is being deleted, which nothing undoes.
     """
     if now.desired is DesiredState.TERMINATED:
@@ -49,7 +50,7 @@ def next_intent(now: Intent, request: Request, *, state: ActualState) -> Intent 
         return None if stopped else Intent(DesiredState.STOPPED, up, now.restarts)
     if now.desired is DesiredState.STOPPED:
         return Intent(DesiredState.RUNNING, up, now.restarts)
-    if request == "restart" or state is ActualState.FAILED:
+    if request in ("restart", "rescue") or state is ActualState.FAILED:
         return Intent(DesiredState.RUNNING, up, now.restarts + 1)
     return None
 

@@ -17,6 +17,7 @@ from moorage.contract import (
 )
 from moorage.server.accounts.models import User
 from moorage.server.core import Core
+from moorage.server.repositories.default_devfile import DefaultDevfile
 from moorage.server.settings import Credentials
 from moorage.server.storage.database import announce
 from moorage.server.workspaces import decisions
@@ -43,7 +44,8 @@ async def _desired_where(core: Core, condition: ColumnElement[bool]) -> list[Des
     )
     async with core.database.read() as session:
         rows = (await session.execute(query.order_by(Workspace.id))).all()
-    return [_desired(row, owner, core.part(Credentials)) for row, owner in rows]
+    credentials, image = core.part(Credentials), core.part(DefaultDevfile).image
+    return [_desired(row, owner, credentials, image) for row, owner in rows]
 
 
 async def sent(core: Core, workspaces: Sequence[DesiredWorkspace], at: float) -> None:
@@ -78,7 +80,9 @@ async def sent(core: Core, workspaces: Sequence[DesiredWorkspace], at: float) ->
                 announce(session, ActualChanged(workspace=workspace.name))
 
 
-def _desired(row: Workspace, owner_name: str, credentials: Credentials) -> DesiredWorkspace:
+def _desired(
+    row: Workspace, owner_name: str, credentials: Credentials, rescue_image: str
+) -> DesiredWorkspace:
     spec, desired = spec_of(row), DesiredState(row.desired)
     if desired is DesiredState.RUNNING:  # nothing else clones
         spec = with_credentials(spec, credentials, asked=row.repository)
@@ -90,6 +94,8 @@ def _desired(row: Workspace, owner_name: str, credentials: Credentials) -> Desir
         restarts=row.restarts,
         owner=row.owner_id,
         volumes=decisions.volumes_of(row.volumes),
+        rescue=row.rescue,
+        rescue_image=rescue_image,
         memo={
             "title": row.title,
             "owner": owner_name,

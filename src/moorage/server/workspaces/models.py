@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moorage.server.authorization import Action, Guarded, Kind
@@ -58,6 +58,8 @@ class Workspace(Base):
     actual: Mapped[str] = mapped_column(default="")
     volumes: Mapped[str] = mapped_column(default="[]", server_default="[]")
     """The contract's `DesiredWorkspace.volumes`, as JSON."""
+    rescue: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether its newest start was to be of an environment to repair it from."""
     terminated_at: Mapped[float | None]
     stopped_at: Mapped[float | None]
     """When it was last asked to stop; None while it should run."""

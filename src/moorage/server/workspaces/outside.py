@@ -17,7 +17,7 @@ SHOWN: dict[type[BaseModel], frozenset[str]] = {
     schemas.Workspace: frozenset(
         {
             "name", "title", "owner", "owner_name", "agent", "settings", "repository", "ref", "full_ref", "commit", "devfile_path", "desired",
-            "state", "url", "port_url", "folder", "generation", "created_at", "updated_at", "stages", "cause", "trouble", "notice", "containers", "ports",
+            "state", "url", "port_url", "folder", "generation", "created_at", "updated_at", "stages", "cause", "trouble", "rescue", "notice", "containers", "ports",
         }
     ),
     schemas.Stage: frozenset({"name", "state", "started_at", "finished_at", "duration"}),

@@ -63,10 +63,11 @@ async def workspace_events(core: ServerCore, actor: Signed, name: str) -> Respon
 
 @api.post("/{name}/start", status_code=202)
 async def start_workspace(
-    core: ServerCore, actor: Signed, name: str, fresh_files: bool = False
+    core: ServerCore, actor: Signed, name: str, fresh_files: bool = False, rescue: bool = False
 ) -> schemas.Workspace:
-    """`fresh_files`: where its files are lost, empty volumes take their place."""
-    return await services.start_workspace(core, actor, name, fresh_files=fresh_files)
+    """`fresh_files`: where its files are lost, empty volumes take their place. `rescue`: an
+    environment to repair it from takes the place of its own, until it is started again without."""
+    return await services.start_workspace(core, actor, name, fresh_files=fresh_files, rescue=rescue)
 
 
 @api.post("/{name}/stop", status_code=202)

@@ -126,6 +126,8 @@ class Workspace(BaseModel):
     cause: Cause | None
     trouble: list[Cause] = []
     """What is wrong with parts of a workspace that runs all the same."""
+    rescue: bool = False
+    """What runs is an environment to repair it from; the first of `trouble` says why."""
     notice: Notice | None
     containers: list[Container]
     ports: list[Port]

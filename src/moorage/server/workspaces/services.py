@@ -58,11 +58,13 @@ async def list_ports(core: Core, actor: Person, name: str) -> list[schemas.Port]
 
 
 async def start_workspace(
-    core: Core, actor: Person, name: str, *, fresh_files: bool = False
+    core: Core, actor: Person, name: str, *, fresh_files: bool = False, rescue: bool = False
 ) -> schemas.Workspace:
-    """`fresh_files`: where volumes are lost, empty ones take their place. What there is stays."""
+    """`fresh_files`: where volumes are lost, empty ones take their place; what there is stays.
+    `rescue`: an environment to repair it from takes the place of its own."""
+    request: Request = "rescue" if rescue else "start"
     return await _request(
-        core, actor, name, "start", Action.START_WORKSPACE, fresh_files=fresh_files
+        core, actor, name, request, Action.START_WORKSPACE, fresh_files=fresh_files
     )
 
 
@@ -118,6 +120,7 @@ async def _request(
         )
         if changed is not None:
             intents.apply(workspace, changed, now)
+            workspace.rescue = request == "rescue"
             if fresh_files:
                 workspace.volumes = "[]"
             if changed.desired is DesiredState.RUNNING:
@@ -130,7 +133,8 @@ async def _request(
                 )
                 workspace.spec = specs.encoded(spec)
             target = Target(Kind.WORKSPACE, workspace.name)
-            detail = "with empty files" if fresh_files else ""
+            said = {"with empty files": fresh_files, "for repair": request == "rescue"}
+            detail = ", ".join(words for words, holds in said.items() if holds)
             audit.record(session, actor, action, target, detail=detail)
             announce(session, DesiredChanged(workspace=workspace.name, agent=workspace.agent_id))
     return view(row, actor, now)

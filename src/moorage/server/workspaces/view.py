@@ -85,6 +85,7 @@ def _view(row: Row, now: float) -> schemas.Workspace:
         stages=[_stage(stage) for stage in stages_of(workspace, actual)],
         cause=_cause(cause_of(workspace, actual, row.agent, now)),
         trouble=[_cause_of(c) for c in trouble_of(workspace, actual)],
+        rescue=actual.rescue if actual else False,
         notice=notice_of(workspace, row.agent),
         containers=[
             schemas.Container(**msgspec.structs.asdict(c))

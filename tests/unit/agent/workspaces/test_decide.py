@@ -16,8 +16,10 @@ from moorage.agent.runtimes.port import (
     digest_of,
     known_of,
 )
-from moorage.agent.workspaces import decide as rules
-from moorage.agent.workspaces.decide import Action, Decision, History, Limits, decide
+from moorage.agent.workspaces import history as memory
+from moorage.agent.workspaces.decide import decide
+from moorage.agent.workspaces.decision import Action, Decision, Limits
+from moorage.agent.workspaces.history import History
 from moorage.contract import (
     ActualState,
     Cause,
@@ -32,7 +34,8 @@ from moorage.contract import (
 NAME = "workspace-1-1-abc123"
 SPEC = WorkspaceSpec(containers=(Container(name="py", image="i:1"),), main_container="py")
 OTHER = WorkspaceSpec(containers=(Container(name="py", image="i:2"),), main_container="py")
-LIMITS = Limits(crash_limit=3, crash_window=600, first_pause=1)
+LIMITS = Limits(crash_limit=3, crash_window=600, first_pause=1, rescue=False)
+"""What becomes of what is given up where it is not brought up for repair: see `test_rescues`."""
 NOW = 10_000.0
 BOOM = Cause(
     code="container-crashed", message="Container py ended with exit code 1.", detail="boom"
@@ -370,12 +373,12 @@ def test_crash_loop_tells_code_words_and_times() -> None:
 
 def test_an_engines_outage_is_no_crash() -> None:
     """Restarts after an outage are not counted, and what was counted before is forgotten."""
-    history = rules.after_outage(
+    history = memory.after_outage(
         History(crashes=(NOW - 9, NOW - 6, NOW - 3), error=BOOM, retry_at=NOW + 9), NOW
     )
     decision = decide(wish(), seen(HALTED), history, NOW, LIMITS)
     assert (decision.action, decision.crash) == (Action.START, False)
-    assert rules.after_success(history, decision, NOW, LIMITS).crashes == ()
+    assert memory.after_success(history, decision, NOW, LIMITS).crashes == ()
 
 
 def simulated_loop(ends: int) -> tuple[list[Decision], History]:
@@ -386,9 +389,9 @@ def simulated_loop(ends: int) -> tuple[list[Decision], History]:
         observed = seen(run(ended(finished_at=now), container("sandbox")) if ends else run())
         decision = decide(wish(), observed, history, now, LIMITS)
         decisions.append(decision)
-        history = rules.after_decision(history, decision, wish(), now)
+        history = memory.after_decision(history, decision, wish(), now)
         if decision.action is not Action.NONE:
-            history = rules.after_success(history, decision, now, LIMITS)
+            history = memory.after_success(history, decision, now, LIMITS)
             ends = max(0, ends - 1)
         now += max(1.0, decision.again_in or 0.0)
     return decisions, history
@@ -413,11 +416,11 @@ def test_a_container_that_recovers_is_left_alone() -> None:
 def test_faults() -> None:
     """A final fault ends this generation of a start; any other is tried again; of a stop, none is
     final."""
-    final = rules.after_fault(History(), wish(), BOOM, final=True, now=NOW, pause=2)
+    final = memory.after_fault(History(), wish(), BOOM, final=True, now=NOW, pause=2)
     assert (final.failed_generation, final.retry_at) == (3, 0.0)
-    again = rules.after_fault(History(), wish(), BOOM, final=False, now=NOW, pause=2)
+    again = memory.after_fault(History(), wish(), BOOM, final=False, now=NOW, pause=2)
     assert (again.failed, again.retry_at) == (None, NOW + 2)
-    stop = rules.after_fault(
+    stop = memory.after_fault(
         History(), wish(DesiredState.STOPPED), BOOM, final=True, now=NOW, pause=2
     )
     assert (stop.failed, stop.retry_at) == (None, NOW + 2)
@@ -429,13 +432,13 @@ def test_a_refused_halt() -> None:
     refusal = Cause(
         code="admission-refused", message="The cluster refuses an object of this workspace."
     )
-    history = rules.after_fault(FAILED, wish(), refusal, final=True, now=NOW, pause=2)
+    history = memory.after_fault(FAILED, wish(), refusal, final=True, now=NOW, pause=2)
     waits = decide(wish(), seen(run()), history, NOW + 1, LIMITS)
     assert (waits.action, waits.state, waits.cause) == (Action.NONE, ActualState.FAILED, BOOM)
     assert waits.again_in == 1
     tries = decide(wish(), seen(run()), history, NOW + 2, LIMITS)
     assert (tries.action, tries.cause) == (Action.HALT, BOOM)
-    anew = rules.after_fault(FAILED, wish(generation=4), refusal, final=True, now=NOW, pause=2)
+    anew = memory.after_fault(FAILED, wish(generation=4), refusal, final=True, now=NOW, pause=2)
     assert (anew.failed, anew.failed_generation) == (msgspec.structs.replace(refusal, since=NOW), 4)
 
 
@@ -456,10 +459,10 @@ def test_a_repair_that_is_refused() -> None:
     )  # fmt: skip
     assert not decide(wish(), NOTHING, history, NOW, LIMITS).repair
     assert not decide(wish(), seen(run(ended(), container("sandbox"))), history, NOW, LIMITS).repair
-    assert rules.after_decision(history, tries, wish(), NOW) == history
+    assert memory.after_decision(history, tries, wish(), NOW) == history
     mended = decide(wish(), seen(run()), history, NOW, LIMITS)
     assert mended.cause is None
-    assert rules.after_decision(history, mended, wish(), NOW) == History()
+    assert memory.after_decision(history, mended, wish(), NOW) == History()
 
 
 def test_what_nobody_reaches() -> None:
@@ -488,8 +491,8 @@ def test_what_nobody_reaches() -> None:
 
 def test_an_errors_beginning_is_kept() -> None:
     """While the same trouble lasts, its cause tells since when."""
-    first = rules.after_fault(History(), wish(), BOOM, final=False, now=NOW, pause=2)
-    second = rules.after_fault(first, wish(), BOOM, final=False, now=NOW + 60, pause=2)
+    first = memory.after_fault(History(), wish(), BOOM, final=False, now=NOW, pause=2)
+    second = memory.after_fault(first, wish(), BOOM, final=False, now=NOW + 60, pause=2)
     assert second.error is not None
     assert second.error.since == NOW
 
@@ -499,8 +502,8 @@ def test_success_forgets_trouble() -> None:
     history = msgspec.structs.replace(FAILED, error=BOOM)
     start = Decision(action=Action.START, state=ActualState.STARTING)
     halt = Decision(action=Action.HALT, state=ActualState.FAILED)
-    assert rules.after_success(history, start, NOW, LIMITS) == History()
-    assert rules.after_success(history, halt, NOW, LIMITS).failed == BOOM
+    assert memory.after_success(history, start, NOW, LIMITS) == History()
+    assert memory.after_success(history, halt, NOW, LIMITS).failed == BOOM
 
 
 def test_what_is_removed_though_nobody_lists_it() -> None:
@@ -552,12 +555,12 @@ def test_a_record_that_cannot_be_kept() -> None:
     failure's memory."""
     decision = decide(wish(generation=4), seen(run()), History(), NOW, LIMITS)
     assert decision.action is Action.NOTE
-    history = rules.after_fault(History(), wish(generation=4), BOOM, final=False, now=NOW, pause=5)
+    history = memory.after_fault(History(), wish(generation=4), BOOM, final=False, now=NOW, pause=5)
     decision = decide(wish(generation=4), seen(run()), history, NOW + 1, LIMITS)
     assert (decision.action, decision.state) == (Action.NONE, ActualState.RUNNING)
     failed = decide(wish(generation=3), unnoted(HALTED), FAILED, NOW, LIMITS)
     assert (failed.action, failed.state) == (Action.NOTE, ActualState.FAILED)
-    assert rules.after_success(FAILED, failed, NOW, LIMITS).failed == BOOM
+    assert memory.after_success(FAILED, failed, NOW, LIMITS).failed == BOOM
 
 
 def test_what_goes_on_with_something_wrong_says_so() -> None:

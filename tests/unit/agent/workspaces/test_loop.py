@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from moorage.agent.runtimes.memory import MemoryBackend, MemoryEngine, MemoryRuntime
-from moorage.agent.runtimes.port import Identity, Observed, RuntimeFault
+from moorage.agent.runtimes.port import Identity, Observed, Rescue, RuntimeFault
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.loop import Workspace
 from moorage.contract import (
@@ -107,12 +107,17 @@ class UnmendableRuntime(MemoryRuntime):
         )
 
     async def start(
-        self, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+        self,
+        desired: DesiredWorkspace,
+        *,
+        received: float,
+        fresh: bool = False,
+        rescue: Rescue | None = None,
     ) -> None:
         if self.lost:
             self.tries.put_nowait(time.monotonic())
             raise RuntimeFault(REFUSED, final=True)
-        await super().start(desired, received=received, fresh=fresh)
+        await super().start(desired, received=received, fresh=fresh, rescue=rescue)
 
     async def halt(self, name: str) -> None:
         self.halts += 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from moorage.agent.runtimes.port import Known, Observed, ObservedContainer, Progress, Run, digest_of
-from moorage.agent.workspaces import decide as rules
-from moorage.agent.workspaces.decide import Action, Decision, History, Limits, decide
+from moorage.agent.workspaces import history as memory
+from moorage.agent.workspaces.decide import decide
+from moorage.agent.workspaces.decision import Action, Decision, Limits
+from moorage.agent.workspaces.history import History
 from moorage.agent.workspaces.reports import report_of
 from moorage.contract import (
     ActualState,
@@ -23,7 +25,7 @@ SPEC = WorkspaceSpec(
     main_container="py",
 )
 WISH = DesiredWorkspace(name="w", generation=1, desired=DesiredState.RUNNING, spec=SPEC)
-LIMITS = Limits(crash_limit=3, crash_window=600, first_pause=1)
+LIMITS = Limits(crash_limit=3, crash_window=600, first_pause=1, rescue=False)
 BOOM = Cause(
     code="container-crashed", message="Container db ended with exit code 9.", detail="no data"
 )
@@ -76,9 +78,9 @@ class Clockwork:
     def step(self, *, down: bool, main: ContainerState = UP, itself: bool = False) -> Decision:
         observed = seen(self.now, down=down, main=main, itself=itself)
         decision = decide(WISH, observed, self.history, self.now, LIMITS)
-        self.history = rules.after_decision(self.history, decision, WISH, self.now)
+        self.history = memory.after_decision(self.history, decision, WISH, self.now)
         if decision.action is not Action.NONE:
-            self.history = rules.after_success(self.history, decision, self.now, LIMITS)
+            self.history = memory.after_success(self.history, decision, self.now, LIMITS)
         return decision
 
 
@@ -150,9 +152,9 @@ def test_restarts_are_counted() -> None:
     )
     assert {status.name: status.restarts for status in report.containers} == {"py": 0, "db": 4}
     halt = Decision(action=Action.HALT, state=ActualState.FAILED)
-    assert rules.after_success(clock.history, halt, clock.now, LIMITS).restarts == {"db": 4}
+    assert memory.after_success(clock.history, halt, clock.now, LIMITS).restarts == {"db": 4}
     anew = Decision(action=Action.RECREATE, state=ActualState.STARTING)
-    assert rules.after_success(clock.history, anew, clock.now, LIMITS).restarts == {}
+    assert memory.after_success(clock.history, anew, clock.now, LIMITS).restarts == {}
 
 
 def test_an_engine_that_starts_it_again_itself() -> None:
@@ -172,7 +174,7 @@ def test_an_engines_outage_is_no_trouble() -> None:
     clock = Clockwork()
     for _ in range(9):
         clock.now += clock.step(down=True).again_in or 0.0
-    clock.history = rules.after_outage(clock.history, clock.now)
+    clock.history = memory.after_outage(clock.history, clock.now)
     decision = clock.step(down=True)
     assert (decision.action, decision.trouble) == (Action.START, ())
 

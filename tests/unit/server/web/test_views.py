@@ -78,7 +78,7 @@ def workspace(**values: Any) -> schemas.Workspace:
         ("Running", "Running", {"open", "stop", "restart", "delete", "logs", "rename"}),
         ("Running", "CreationRequested", {"stop", "delete", "logs", "rename"}),
         ("Running", "Starting", {"stop", "delete", "logs", "rename"}),
-        ("Running", "Failed", {"start", "stop", "delete", "logs", "rename"}),
+        ("Running", "Failed", {"start", "rescue", "stop", "delete", "logs", "rename"}),
         ("Running", "Error", {"stop", "restart", "delete", "logs", "rename"}),
         ("Running", "Unknown", {"stop", "restart", "delete", "logs", "rename"}),
         ("Stopped", "Running", {"start", "delete", "logs", "rename"}),
@@ -103,6 +103,20 @@ def test_lost_files_may_be_agreed_to(state: str) -> None:
     )
     assert views.abilities(lost, OWNER).start_fresh
     assert not views.abilities(lost, ADMINISTRATOR).start_fresh
+
+
+def test_what_runs_for_repair_is_amber() -> None:
+    """Its state says so in words, its summary what ended, and a restart is at hand."""
+    cause = {"code": "out-of-memory", "message": "It ended.", "detail": "", "hint": "", "since": 1}
+    found = workspace(rescue=True, trouble=[cause])
+    shown = views.detail(found, OWNER, NOW)
+    assert (shown.badge.label, shown.badge.tone) == ("Running, for repair", "warn")
+    assert shown.summary == "It ended."
+    assert shown.can.restart
+    assert shown.can.open
+    assert list_views.row(found, OWNER, NOW).groups == ("running", "trouble")
+    stopping = workspace(desired="Stopped", rescue=True, trouble=[cause])
+    assert views.badge_of(stopping).label == "Stopping"
 
 
 def test_what_an_administrator_can_do_with_anothers() -> None:

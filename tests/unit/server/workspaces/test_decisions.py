@@ -22,6 +22,9 @@ RUN, STOP, END = DesiredState.RUNNING, DesiredState.STOPPED, DesiredState.TERMIN
         (RUN, "start", ActualState.FAILED, (RUN, 5, 3)),
         (RUN, "stop", ActualState.RUNNING, (STOP, 5, 2)),
         (RUN, "restart", ActualState.RUNNING, (RUN, 5, 3)),
+        (RUN, "rescue", ActualState.RUNNING, (RUN, 5, 3)),
+        (RUN, "rescue", ActualState.FAILED, (RUN, 5, 3)),
+        (STOP, "rescue", ActualState.STOPPED, (RUN, 5, 2)),
         (RUN, "delete", ActualState.RUNNING, (END, 5, 2)),
         (STOP, "start", ActualState.STOPPED, (RUN, 5, 2)),
         (STOP, "start", ActualState.STOPPING, (RUN, 5, 2)),
@@ -43,7 +46,7 @@ def test_the_next_intent(
     assert after == (Intent(*expected) if expected else None)
 
 
-@pytest.mark.parametrize("request_", ["start", "stop", "restart"])
+@pytest.mark.parametrize("request_", ["start", "stop", "restart", "rescue"])
 def test_deletion_is_final(request_: Request) -> None:
     """Nothing but another deletion is accepted after one."""
     with pytest.raises(Conflict, match="being deleted"):

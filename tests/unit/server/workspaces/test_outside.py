@@ -39,7 +39,7 @@ OTHERS_SEE = {
     "stages.name", "stages.state", "stages.started_at", "stages.finished_at", "stages.duration",
     "cause.code", "cause.message", "cause.hint", "cause.since",
     "trouble.code", "trouble.message", "trouble.hint", "trouble.since",
-    "notice.code", "notice.message", "notice.hint", "notice.at",
+    "rescue", "notice.code", "notice.message", "notice.hint", "notice.at",
     "containers.name", "containers.image", "containers.state", "containers.exit_code", "containers.restarts", "containers.started_at",
     "ports.port", "ports.name", "ports.declared", "ports.exposure", "ports.protocol",
 }  # fmt: skip

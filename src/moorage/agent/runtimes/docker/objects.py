@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from moorage.agent.runtimes import ownership, trust
+from moorage.agent.runtimes import ownership, rescue, trust
 from moorage.agent.runtimes.containers import SANDBOX
 from moorage.agent.runtimes.docker import limits
 from moorage.agent.runtimes.ownership import (
@@ -25,12 +25,12 @@ from moorage.agent.runtimes.ownership import (
     SETTINGS_VERSION,
     SPEC,
 )
-from moorage.agent.runtimes.port import Identity, Known, Role, digest_of
+from moorage.agent.runtimes.port import Identity, Known, Rescue, Role, digest_of
 from moorage.agent.runtimes.projects import STAGE, sandbox_environment
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Container, DesiredWorkspace, EditorSpec, Resources, WorkspaceSpec
-from moorage.contract.spec import HOME, PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT
+from moorage.contract.spec import PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT
 from moorage.kernel.references import expanded
 from moorage.workspace_settings import encode
 
@@ -71,6 +71,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     versioned: VersionedSettings = VersionedSettings()
     """Settings of the workspaces, filled from the agent's own."""
     machine: limits.Machine = limits.Machine()
+    rescue: Rescue | None = None
+    """What the run is to be repaired from, if it is that."""
 
 
 class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +149,7 @@ def run_labels(desired: DesiredWorkspace, host: Host, received: float) -> dict[s
         RESTARTS: str(desired.restarts),
         SPEC: digest_of(desired.spec),
         RECEIVED: f"{received:.3f}",
+        **rescue.labels(host.rescue),
     }
 
 
@@ -291,7 +294,7 @@ def container_env(
         env["PROJECTS_ROOT"] = root
         env["PROJECT_SOURCE"] = spec.folder.replace(PROJECTS_ROOT, root, 1)
         if role == "main" or "HOME" not in container.env:
-            env["HOME"] = HOME.replace(PROJECTS_ROOT, root, 1)
+            env["HOME"] = spec.home.replace(PROJECTS_ROOT, root, 1)
     if role == "main":
         env["MOORAGE_IMAGE_USER"] = image.user
         if spec.editor is not None:
@@ -331,7 +334,12 @@ def _command(
 
 
 def _filled(text: str, editor: EditorSpec, spec: WorkspaceSpec) -> str:
-    values = {"port": str(editor.port), "folder": spec.folder, "tools": TOOLS_ROOT, "home": HOME}
+    values = {
+        "port": str(editor.port),
+        "folder": spec.folder,
+        "tools": TOOLS_ROOT,
+        "home": spec.home,
+    }
     return re.sub(r"\{(port|folder|tools|home)\}", lambda match: values[match[1]], text)
 
 

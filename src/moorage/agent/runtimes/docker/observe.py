@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from moorage.agent import causes
-from moorage.agent.runtimes import ownership
+from moorage.agent.runtimes import ownership, rescue
 from moorage.agent.runtimes.docker import objects
-from moorage.agent.runtimes.port import ObservedContainer, Progress, Role, Run, digest_of
+from moorage.agent.runtimes.port import ObservedContainer, Progress, Rescue, Role, Run, digest_of
 from moorage.contract import Cause, ContainerState, DesiredWorkspace
 
 Inspected = Mapping[str, Any]
@@ -44,8 +44,15 @@ def run_of(
         missing=tuple(missing(containers, desired, faults)),
         address=address_of(containers),
         settings=number(labels.get(ownership.SETTINGS_VERSION)),
+        rescue=rescue_of(containers),
         progress=progress,
     )
+
+
+def rescue_of(containers: Sequence[Inspected]) -> Rescue | None:
+    """What a run is, when it is not the workspace's own."""
+    found = (rescue.of_labels(labels_of(container)) for container in containers)
+    return next((each for each in found if each is not None), None)
 
 
 def container_of(inspected: Inspected, lines: str) -> ObservedContainer:

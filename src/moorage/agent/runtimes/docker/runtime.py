@@ -19,6 +19,7 @@ from moorage.agent.runtimes.docker.guard import Guard, keep_rules, remove_unneed
 from moorage.agent.runtimes.docker.images import Images
 from moorage.agent.runtimes.docker.inventory import Inventory
 from moorage.agent.runtimes.docker.keeper import KEEPER, Keeper
+from moorage.agent.runtimes.docker.kept import may_stay
 from moorage.agent.runtimes.docker.logs import container_log
 from moorage.agent.runtimes.docker.monitor import StartMonitor
 from moorage.agent.runtimes.docker.networks import Networks
@@ -26,6 +27,7 @@ from moorage.agent.runtimes.docker.observe import (
     address_of,
     labels_of,
     received_at,
+    rescue_of,
     role_of,
     run_of,
     seconds,
@@ -34,7 +36,7 @@ from moorage.agent.runtimes.docker.observe import (
 from moorage.agent.runtimes.docker.progress import StartProgress, rebuild
 from moorage.agent.runtimes.docker.removal import Removal
 from moorage.agent.runtimes.docker.shared_volumes import SharedVolumes
-from moorage.agent.runtimes.docker.start import Start, StartContext, may_stay
+from moorage.agent.runtimes.docker.start import Start, StartContext
 from moorage.agent.runtimes.port import (
     ExecRequest,
     ExecSession,
@@ -43,9 +45,11 @@ from moorage.agent.runtimes.port import (
     LogChunk,
     Observed,
     Progress,
+    Rescue,
     RuntimeFault,
     StepRequest,
 )
+from moorage.agent.runtimes.rescue import made_as
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.contract import ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
@@ -192,6 +196,8 @@ class DockerRuntime:
             run = None
             if found:
                 lines = await self._inventory.last_lines(containers)
+                if desired is not None:
+                    desired = made_as(desired, rescue_of(found))
                 self._follow_start(name, desired, containers)
                 run = run_of(found, desired, lines, self.progress(name))
             else:
@@ -235,13 +241,19 @@ class DockerRuntime:
 
     # ---------------------------------------------------------------------------------------- apply
     async def start(
-        self, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+        self,
+        desired: DesiredWorkspace,
+        *,
+        received: float,
+        fresh: bool = False,
+        rescue: Rescue | None = None,
     ) -> None:
         described = self._answered()
         with faults():
             existing, _ = await asyncio.gather(
                 self._inventory.containers(desired.name), self.note(desired)
             )
+            desired = made_as(desired, rescue)
             stale = [n for n, c in existing.items() if fresh or not may_stay(c, desired)]
             if stale:
                 await self._removal.remove_containers([existing[n] for n in stale], gently=True)
@@ -260,6 +272,7 @@ class DockerRuntime:
                 began,
                 versioned=self._versioned(),
                 described=described,
+                rescue=rescue,
             )
             await start.run()
             self._keeper.changed()

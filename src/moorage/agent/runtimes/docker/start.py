@@ -12,27 +12,25 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any
 
 from moorage.agent import causes
-from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.docker import limits, objects
 from moorage.agent.runtimes.docker.description import EngineDescription
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.images import Images
+from moorage.agent.runtimes.docker.kept import kept_settings
 from moorage.agent.runtimes.docker.logs import last_lines
 from moorage.agent.runtimes.docker.monitor import StartMonitor
 from moorage.agent.runtimes.docker.networks import Networks
 from moorage.agent.runtimes.docker.objects import Body, Host, ImageConfig
-from moorage.agent.runtimes.docker.observe import labels_of, role_of, seconds, state_of
+from moorage.agent.runtimes.docker.observe import labels_of, seconds, state_of
 from moorage.agent.runtimes.docker.progress import StartProgress
 from moorage.agent.runtimes.docker.removal import remove_container
 from moorage.agent.runtimes.docker.shared_volumes import SharedVolumes, tar_of_folders
-from moorage.agent.runtimes.port import Identity, Role, RuntimeFault, digest_of
-from moorage.agent.runtimes.projects import STAGE
+from moorage.agent.runtimes.port import Identity, Rescue, Role, RuntimeFault
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName
 from moorage.contract.spec import RUN_AS_GROUP, RUN_AS_USER
 from moorage.kernel.tasks import leaves
-from moorage.workspace_settings import decode
 
 
 class StartContext:
@@ -72,9 +70,11 @@ class Start:
         *,
         versioned: VersionedSettings,
         described: EngineDescription,
+        rescue: Rescue | None = None,
     ) -> None:
         """`existing`: inspected containers of this workspace that may stay, by name; what they were
-        made by is kept. `versioned`: what a new run is made by."""
+        made by is kept. `versioned`: what a new run is made by. `rescue`: what `desired` stands
+        for, where it is not the workspace's own environment."""
         self._context = context
         self._engine = context.engine
         self._described = described
@@ -84,6 +84,7 @@ class Start:
         self._existing = existing
         self._received = received
         self._versioned = kept_settings(existing) or versioned
+        self._rescue = rescue
         self._sandbox_started: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -164,6 +165,7 @@ class Start:
             ca_volume=ca_volume,
             versioned=self._versioned,
             machine=self._described.machine,
+            rescue=self._rescue,
         )
 
     async def _ca_volume(self) -> str:
@@ -409,39 +411,6 @@ class Start:
                 "POST", "containers/create", body, doing=doing, name=name
             )
         return str(created["Id"])
-
-
-def may_stay(inspected: Mapping[str, Any], desired: DesiredWorkspace) -> bool:
-    """Whether a container was made for this very run, and may run (on)."""
-    labels = labels_of(inspected)
-    return (
-        not _clones_in_reach(inspected)
-        and labels.get(ownership.SPEC) == digest_of(desired.spec)
-        and labels.get(ownership.RESTARTS) == str(desired.restarts)
-        and inspected["State"].get("Status") not in ("dead", "removing")
-    )
-
-
-def _clones_in_reach(inspected: Mapping[str, Any]) -> bool:
-    """Whether it is a sandbox that, started again, would clone where the other containers can reach
-    it: an agent of an earlier version made it."""
-    if role_of(inspected) != "sandbox" or state_of(inspected) is ContainerState.RUNNING:
-        return False
-    return not any(mount.get("Destination") == STAGE for mount in inspected.get("Mounts") or ())
-
-
-def kept_settings(existing: Mapping[str, Any]) -> VersionedSettings | None:
-    """The settings that the containers of a run were made by; None: there are none, or they do not
-    say it."""
-    for inspected in existing.values():
-        labels = labels_of(inspected)
-        settings, version = (
-            decode(labels.get(ownership.SETTINGS, "")),
-            labels.get(ownership.SETTINGS_VERSION, ""),
-        )
-        if settings is not None:
-            return VersionedSettings(settings, int(version) if version.isdigit() else 0)
-    return None
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -23,10 +23,12 @@ from moorage.agent.runtimes.port import (
     LogChunk,
     Observed,
     Progress,
+    Rescue,
     Run,
     RuntimeFault,
     StepRequest,
 )
+from moorage.agent.runtimes.rescue import made_as
 from moorage.contract import Cause, DesiredWorkspace, WorkspaceSpec
 
 
@@ -66,14 +68,18 @@ class KubernetesRuntime:
         found: list[ClusterObject],
     ) -> Run | None:
         pods = [item for item in found if isinstance(item, Pod)]
+        deployment = next((item for item in found if isinstance(item, Deployment)), None)
+        mark = states.rescue_of(deployment)
+        if desired is not None:
+            desired = made_as(desired, mark)
         with faults("looking at the workspace"):
             lines = await connection.monitor.update(name, desired, found, wait=False)
         facts = states.Facts(
-            deployment=next((item for item in found if isinstance(item, Deployment)), None),
+            deployment=deployment,
             pods=pods,
             lines=lines,
             unwatched=connection.monitor.unwatched(name, pods),
-            missing=start.missing(connection, desired, found),
+            missing=start.missing(connection, desired, found, rescue=mark),
             crash_limit=connection.options.crash_limit,
             crash_window=connection.options.crash_window,
         )
@@ -84,11 +90,16 @@ class KubernetesRuntime:
 
     # ---------------------------------------------------------------------------------------- apply
     async def start(
-        self, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+        self,
+        desired: DesiredWorkspace,
+        *,
+        received: float,
+        fresh: bool = False,
+        rescue: Rescue | None = None,
     ) -> None:
         connection = self._connected()
         with faults("applying the workspace's objects"):
-            await start.start(connection, desired, received=received, fresh=fresh)
+            await start.start(connection, desired, received=received, fresh=fresh, rescue=rescue)
 
     async def note(self, desired: DesiredWorkspace) -> None:
         connection = self._connected()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from moorage.agent.runtimes.port import Known, Role
+from moorage.agent.runtimes.port import Known, Rescue, Role
 from moorage.contract import Cause, ContainerState, DesiredWorkspace
 from moorage.kernel.clock import Clock
 
@@ -40,6 +40,7 @@ class MemoryWorkspace:
     settings: int = 0
     """Version of the settings that the containers were made by."""
     known: Known | None = None
+    rescue: Rescue | None = None
     side_faults: dict[str, Cause] = field(default_factory=dict)
     """Why side containers could not be brought up."""
 

@@ -21,6 +21,7 @@ from moorage.agent.runtimes.port import (
     Observed,
     ObservedContainer,
     Progress,
+    Rescue,
     Role,
     Run,
     RuntimeFault,
@@ -29,6 +30,7 @@ from moorage.agent.runtimes.port import (
     digest_of,
     known_of,
 )
+from moorage.agent.runtimes.rescue import made_as
 from moorage.agent.runtimes.timeline import Timeline
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
 from moorage.kernel.clock import Clock
@@ -92,6 +94,7 @@ class MemoryRuntime:
             return Observed(name=name)
         run = None
         if found.made_for is not None:
+            desired = made_as(desired, found.rescue) if desired is not None else None
             expected = desired.spec.containers if desired is not None else ()
             wanted = [SANDBOX, *(container.name for container in expected)]
             run = Run(
@@ -106,6 +109,7 @@ class MemoryRuntime:
                 ),
                 address=found.address,
                 settings=found.settings,
+                rescue=found.rescue,
                 progress=self.progress(name),
             )
         known = found.known
@@ -147,9 +151,15 @@ class MemoryRuntime:
         return Progress(stages=timeline.stages(), ready=up, side_faults=dict(found.side_faults))
 
     async def start(
-        self, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+        self,
+        desired: DesiredWorkspace,
+        *,
+        received: float,
+        fresh: bool = False,
+        rescue: Rescue | None = None,
     ) -> None:
         _ask(self.engine)
+        wanted, desired = desired, made_as(desired, rescue)
         spec = desired.spec
         side_faults = {}
         for container in (*spec.init_containers, *spec.containers):
@@ -162,9 +172,9 @@ class MemoryRuntime:
         if fresh or found.made_for is None or digest_of(found.made_for.spec) != digest_of(spec):
             found.containers.clear()
             found.made_for, found.received, found.fault = desired, received, None
-            found.settings = self._backend.settings_version
+            found.settings, found.rescue = self._backend.settings_version, rescue
         found.side_faults = side_faults
-        self._keep(found, desired)
+        self._keep(found, wanted)
         lasting = (volume.name for volume in spec.volumes if not volume.ephemeral)
         found.volumes, found.network = {"", *lasting}, True
         found.address = found.address or self.engine.new_address()
@@ -212,6 +222,7 @@ class MemoryRuntime:
         if (found := self.engine.workspaces.get(name)) is not None:
             found.containers.clear()
             found.made_for, found.network, found.address, found.fault = None, False, "", None
+            found.rescue = None
             self.engine.changed(name)
 
     async def remove(self, name: str) -> None:

@@ -22,7 +22,7 @@ from moorage.agent.runtimes.kubernetes.observed.store import Store
 from moorage.agent.runtimes.kubernetes.starting.monitor import StartMonitor
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
-from moorage.agent.runtimes.port import Identity, Listener
+from moorage.agent.runtimes.port import Identity, Listener, Rescue
 from moorage.agent.runtimes.registries import Registries
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
@@ -96,6 +96,7 @@ class Connection:
         found: Sequence[ClusterObject],
         *,
         run: str,
+        rescue: Rescue | None = None,
     ) -> Plan:
         """The plan by which the workspace is to be made; see `planning.plan_of`. Image pull secrets
         are as they were read last."""
@@ -106,7 +107,7 @@ class Connection:
             abilities=self._abilities,
             bounds=None if self.options.workspace_settings else self._bounds,
         )
-        plan = planning.plan_of(frame, desired, deployment, found, run=run)
+        plan = planning.plan_of(frame, desired, deployment, found, run=run, rescue=rescue)
         return planning.with_sources(plan, found, self.pull_secrets.known(plan.settings))
 
     async def until(self, name: str, done: Callable[[], bool]) -> None:

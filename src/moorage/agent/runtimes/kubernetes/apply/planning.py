@@ -24,7 +24,7 @@ from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.kubernetes.wanted.names import SANDBOX
 from moorage.agent.runtimes.kubernetes.wanted.plan import MEMORY_LIMIT, Plan, PullSecretContent
 from moorage.agent.runtimes.kubernetes.wanted.trust import EXTRA_FILE
-from moorage.agent.runtimes.port import Identity, digest_of
+from moorage.agent.runtimes.port import Identity, Rescue, digest_of
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Cause, DesiredWorkspace
@@ -65,11 +65,13 @@ def plan_of(
     found: Sequence[ClusterObject],
     *,
     run: str,
+    rescue: Rescue | None = None,
 ) -> Plan:
     """The plan by which a workspace is made.
 
     `deployment`: of a run that goes on; its settings and its tools are kept. `found`: all objects
-    that there are. `run`: see `names.RUN`.
+    that there are. `run`: see `names.RUN`. `rescue`: what `desired` stands for, where it is not the
+    workspace's own environment.
     """
     options, abilities, tools = frame.options, frame.abilities, frame.options.tools_image
     settings, version = frame.settings.settings, frame.settings.version
@@ -98,6 +100,7 @@ def plan_of(
         ephemeral_limit=options.ephemeral_limit,
         stop_timeout=options.stop_timeout,
         run=run,
+        rescue=rescue,
     )
 
 

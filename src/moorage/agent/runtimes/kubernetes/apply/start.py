@@ -15,14 +15,21 @@ from moorage.agent.runtimes.kubernetes.cluster import pull_secrets
 from moorage.agent.runtimes.kubernetes.observed import states
 from moorage.agent.runtimes.kubernetes.wanted import records
 from moorage.agent.runtimes.kubernetes.wanted.objects import objects_of
-from moorage.agent.runtimes.port import RuntimeFault
+from moorage.agent.runtimes.port import Rescue, RuntimeFault
+from moorage.agent.runtimes.rescue import made_as
 from moorage.contract import DesiredState, DesiredWorkspace
 
 
 async def start(
-    connection: Connection, desired: DesiredWorkspace, *, received: float, fresh: bool = False
+    connection: Connection,
+    desired: DesiredWorkspace,
+    *,
+    received: float,
+    fresh: bool = False,
+    rescue: Rescue | None = None,
 ) -> None:
     """See `Runtime.start`. Raises `RuntimeFault`, and what the client raises."""
+    word, desired = desired, made_as(desired, rescue)
     name, store = desired.name, connection.store
     found = states.present(store.of(name))
     _refuse_while_ending(found)
@@ -30,7 +37,7 @@ async def start(
     halted = states.halted_of(deployment) is not None
     kept = deployment if not fresh and goes_on(deployment, desired) else None
     run = planning.run_of(kept) if kept is not None else f"{received:.3f}"
-    plan = connection.plan(desired, kept, found, run=run)
+    plan = connection.plan(desired, kept, found, run=run, rescue=rescue)
     if kept is None:
         if (cause := planning.impossible(plan)) is not None:
             raise RuntimeFault(cause, final=True)
@@ -44,7 +51,7 @@ async def start(
     if kept is None:
         await _discard_claims(connection, name, objects, failed=halted)
         found = states.present(store.of(name))
-    record = records.newer(desired, connection.identity, plan.namespace, found)
+    record = records.newer(word, connection.identity, plan.namespace, found)
     needed = changes.needed([*record, *objects], store.held(name))
     await connection.writer.write(connection.writer.settled(needed))
     await _end_former_run(connection, name, run)
@@ -63,9 +70,13 @@ def goes_on(deployment: Deployment | None, desired: DesiredWorkspace) -> bool:
 
 
 def missing(
-    connection: Connection, desired: DesiredWorkspace | None, found: Sequence[ClusterObject]
+    connection: Connection,
+    desired: DesiredWorkspace | None,
+    found: Sequence[ClusterObject],
+    *,
+    rescue: Rescue | None = None,
 ) -> tuple[str, ...]:
-    """The objects that `start` would write now, in words."""
+    """The objects that `start` would write now, in words. `desired`: as its run is made."""
     if desired is None or desired.desired is not DesiredState.RUNNING:
         return ()
     deployment = next((item for item in found if isinstance(item, Deployment)), None)
@@ -74,7 +85,9 @@ def missing(
     if not goes_on(deployment, desired):
         return ()
     failed = [item for item in found if isinstance(item, Pod) and states.failed(item)]
-    plan = connection.plan(desired, deployment, found, run=planning.run_of(deployment))
+    plan = connection.plan(
+        desired, deployment, found, run=planning.run_of(deployment), rescue=rescue
+    )
     needed = changes.needed(objects_of(plan), connection.store.held(desired.name))
     words = connection.writer.settled(needed).in_words()
     return (*words, *("a pod that its node put out" for _ in failed))

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from moorage.agent import causes
-from moorage.agent.runtimes import ownership
+from moorage.agent.runtimes import ownership, rescue
 from moorage.agent.runtimes.kubernetes.api.model import (
     ClusterObject,
     ContainerStatus,
@@ -24,7 +24,7 @@ from moorage.agent.runtimes.kubernetes.api.model import (
 from moorage.agent.runtimes.kubernetes.observed import causes as cluster_causes
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.kubernetes.wanted.names import CLONE_STEP, SANDBOX, TOOLS_STEP
-from moorage.agent.runtimes.port import ObservedContainer, Progress, Role, Run
+from moorage.agent.runtimes.port import ObservedContainer, Progress, Rescue, Role, Run
 from moorage.contract import Cause, ContainerState
 
 T = TypeVar("T", bound=ClusterObject)
@@ -98,6 +98,7 @@ def run_of(facts: Facts, progress: Progress) -> Run | None:
         unreachable=unreachable_of(pod),
         settings=number(annotations.get(ownership.SETTINGS_VERSION)),
         restarts_itself=True,
+        rescue=rescue_of(deployment),
         progress=progress,
     )
 
@@ -237,6 +238,11 @@ def halted_of(deployment: Deployment | None) -> Halted | None:
         return msgspec.json.decode(text, type=Halted)
     except msgspec.DecodeError:
         return Halted()
+
+
+def rescue_of(deployment: Deployment | None) -> Rescue | None:
+    """What a run is, when it is not the workspace's own."""
+    return rescue.of_labels(annotations_of(deployment))
 
 
 def annotations_of(item: ClusterObject | None) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
 from moorage.agent.runtimes.kubernetes.wanted.sandbox import COMPLETE
 from moorage.agent.runtimes.trust import joined
 from moorage.contract import Container, EditorSpec
-from moorage.contract.spec import HOME, PROJECTS_ROOT, TOOLS_ROOT
+from moorage.contract.spec import PROJECTS_ROOT, TOOLS_ROOT
 
 _WAIT = f"until [ -e {TOOLS_ROOT}/{COMPLETE} ]; do {BUSYBOX} sleep 0.05; done"
 _PATH = f'export PATH="${{PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}}:{TOOLS_ROOT}/bin"'
@@ -56,7 +56,7 @@ def environment_of(plan: Plan, container: Container) -> dict[str, str]:
         env["PROJECTS_ROOT"] = root
         env["PROJECT_SOURCE"] = plan.spec.folder.replace(PROJECTS_ROOT, root, 1)
         if is_main or "HOME" not in container.env:
-            env["HOME"] = HOME.replace(PROJECTS_ROOT, root, 1)
+            env["HOME"] = plan.spec.home.replace(PROJECTS_ROOT, root, 1)
     if is_main and plan.spec.editor is not None:
         editor = plan.spec.editor
         env["MOORAGE_EDITOR_NEEDS"] = editor.needs
@@ -123,7 +123,7 @@ def _filled(text: str, editor: EditorSpec, plan: Plan) -> str:
         "port": str(editor.port),
         "folder": plan.spec.folder,
         "tools": TOOLS_ROOT,
-        "home": HOME,
+        "home": plan.spec.home,
     }
     return re.sub(r"\{(port|folder|tools|home)\}", lambda match: values[match[1]], text)
 

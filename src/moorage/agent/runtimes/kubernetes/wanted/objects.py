@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from moorage.agent.runtimes import ownership
+from moorage.agent.runtimes import ownership, rescue
 from moorage.agent.runtimes.kubernetes.api import resources
 from moorage.agent.runtimes.kubernetes.api.resources import Object
 from moorage.agent.runtimes.kubernetes.wanted import (
@@ -64,6 +64,7 @@ def deployment(plan: Plan) -> Object:
             names.TEMPLATE: _digest(template),
             names.HALTED: "",
         }
+        | rescue.labels(plan.rescue)
         | (
             {names.CA_BUNDLE: names.bundle_digest(bundle)}
             if (bundle := plan.settings.ca_bundle)

@@ -12,7 +12,7 @@ from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.kubernetes.api.resources import Object
 from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.wanted import names
-from moorage.agent.runtimes.port import Identity
+from moorage.agent.runtimes.port import Identity, Rescue
 from moorage.agent.settings import AgentSettings
 from moorage.contract import DesiredWorkspace, WorkspaceSpec
 from moorage.workspace_settings import PullSecret, RemoteDevelopment
@@ -54,6 +54,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds between SIGTERM and SIGKILL."""
     run: str = ""
     """Names one life of the containers; see `names.RUN`."""
+    rescue: Rescue | None = None
+    """What the run is to be repaired from, if it is that."""
     pull_secrets: tuple[PullSecretContent, ...] = ()
     """The content of those that `settings.image_pull_secrets` names."""
 

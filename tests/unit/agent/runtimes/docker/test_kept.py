@@ -8,7 +8,7 @@ import pytest
 
 from moorage.agent.runtimes import ownership
 from moorage.agent.runtimes.docker import objects
-from moorage.agent.runtimes.docker.start import may_stay
+from moorage.agent.runtimes.docker.kept import may_stay
 from moorage.agent.runtimes.port import digest_of
 from moorage.agent.runtimes.projects import STAGE
 from moorage.contract import DesiredState, DesiredWorkspace, WorkspaceSpec
