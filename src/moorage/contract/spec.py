@@ -139,13 +139,19 @@ class Container(Message, frozen=True):
     annotations: dict[str, str] = {}
 
 
+SubmoduleScope = Literal["", "folder", "host"]
+
+
 class Credential(Message, frozen=True):
-    """What opens the repository of the project that it stands at, on `host`, and no other. Never
-    logged: its text form shows no password."""
+    """What opens the repository of the project that it stands at, on `host`, and no other but those
+    of its submodules that `submodules` says. Never logged: its text form shows no password."""
 
     host: str
     username: str
     password: str
+    submodules: SubmoduleScope = ""
+    """"": none of them; `folder`: those that lie beside the repository on its host, or below its
+    folder there; `host`: all that lie on it."""
 
     def __repr__(self) -> str:
         return f"Credential(host={self.host!r}, username={self.username!r})"

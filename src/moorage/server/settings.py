@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import msgspec
 import yaml
 
 from moorage.contract.repositories import place_of
+from moorage.contract.spec import SubmoduleScope
 from moorage.kernel.addresses import Egress
 from moorage.kernel.errors import Misconfigured
 from moorage.kernel.log import Format
@@ -185,6 +186,9 @@ class Credentials:
     protocol's own."""
 
     by_origin: dict[str, tuple[str, str]]
+    submodules: dict[str, SubmoduleScope] = field(default_factory=dict)
+    """By origin: which submodules of a repository it opens, too; those beside it, unless the file
+    says otherwise."""
 
     def __repr__(self) -> str:
         return f"Credentials(origins={sorted(self.by_origin)})"
@@ -197,6 +201,11 @@ class Credentials:
         if place is None or place != place_of(asked):
             return None
         return self.by_origin.get(place.origin)
+
+    def scope_of(self, url: str) -> SubmoduleScope:
+        """For which submodules the credential of the repository at `url` is, too."""
+        place = place_of(url)
+        return self.submodules.get(place.origin, "folder") if place is not None else ""
 
 
 def load_credentials(path: str) -> Credentials:
@@ -215,7 +224,8 @@ def load_credentials(path: str) -> Credentials:
             )
         entries = msgspec.toml.decode(file.read_bytes(), type=dict[str, dict[str, str]])
         return Credentials(
-            {_origin(host): (e["username"], e["password"]) for host, e in entries.items()}
+            {_origin(host): (e["username"], e["password"]) for host, e in entries.items()},
+            {_origin(host): _scope(e.get("submodules", "folder")) for host, e in entries.items()},
         )
     except (OSError, ValueError, KeyError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -224,6 +234,14 @@ def load_credentials(path: str) -> Credentials:
             code="credentials-unreadable",
             hint='It has a table per host: ["git.example.com"], username = "…", password = "…"; for http ["http://git.example.com"].',
         ) from error
+
+
+def _scope(word: str) -> SubmoduleScope:
+    """Raises `ValueError`."""
+    scopes: dict[str, SubmoduleScope] = {"none": "", "folder": "folder", "host": "host"}
+    if word not in scopes:
+        raise ValueError(f"submodules is one of {', '.join(scopes)}, not {word!r}")
+    return scopes[word]
 
 
 def _origin(host: str) -> str:

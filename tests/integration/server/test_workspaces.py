@@ -110,15 +110,15 @@ async def test_requests_that_are_refused(sqlite_server: Server, repository: str)
 
 
 async def test_what_a_workspace_will_not_have(sqlite_server: Server, git_host: GitHost) -> None:
-    """Submodules and files of Git LFS are told of when it is made, with what fetches them; and its
-    main container knows whose commits are made in it."""
+    """Files of Git LFS are told of when it is made, with what fetches them; and its main container
+    knows whose commits are made in it."""
     lfs = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
     files = {".devfile.yaml": DEVFILE, ".gitmodules": "", ".gitattributes": lfs}
     url = git_host.make("left-out", dict(files))
     workspace = (await sqlite_server.post("/workspaces", {"repository": url})).json()
     async with sqlite_server.agent() as agent:
         told = {warning["code"]: warning["hint"] for warning in workspace["warnings"]}
-        assert "git submodule update" in told["submodules-not-cloned"]
+        assert list(told) == ["lfs-not-fetched"]
         assert "git lfs pull" in told["lfs-not-fetched"]
         (desired,) = agent.snapshot.workspaces
         env = desired.spec.containers[0].env

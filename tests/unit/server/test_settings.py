@@ -98,6 +98,23 @@ def test_credentials_must_be_private(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "scope"),
+    [("", "folder"), ('submodules = "host"', "host"), ('submodules = "none"', "")],
+)
+def test_which_submodules_a_credential_opens(tmp_path: Path, line: str, scope: str) -> None:
+    """Those beside the repository, unless the host's table says otherwise; another word is
+    refused, and a host that has no table opens nothing."""
+    file = tmp_path / "git.toml"
+    file.touch(0o600)
+    table = '["git.example.com"]\nusername = "u"\npassword = "p"\n'
+    file.write_text(table + line)
+    assert load_credentials(str(file)).scope_of("https://Git.example.com:443/a/b") == scope
+    file.write_text(table + 'submodules = "all"')
+    with pytest.raises(Misconfigured, match="none, folder, host"):
+        load_credentials(str(file))
+
+
+@pytest.mark.parametrize(
     ("table", "url", "given"),
     [
         ("h", "https://h/x", True),

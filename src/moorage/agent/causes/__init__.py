@@ -10,6 +10,7 @@ from moorage.agent.causes.clones import (
     clone_timeout,
     credential_not_taken,
     of_clone,
+    submodule_missing,
     without_password,
 )
 from moorage.agent.causes.containers import (
@@ -70,6 +71,7 @@ __all__ = [
     "sandbox_ended",
     "server_set_back",
     "side_container",
+    "submodule_missing",
     "tools_image",
     "without_password",
     "works_elsewhere",

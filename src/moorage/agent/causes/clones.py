@@ -100,6 +100,21 @@ def _cause_of(failure: GitFailure, where: str, ref: str, said: str) -> Cause:
     )
 
 
+def submodule_missing(project: str, submodule: str, url: str, ref: str, *, said: str) -> Cause:
+    """What is told of a submodule that could not be cloned, of a project that could. `said`: why,
+    in our own words or, where there is a `url`, in Git's."""
+    where, said = without_password(url), without_password(said)
+    why = said
+    if where:
+        why = _cause_of(failure_of(said), where, ref, said).message.rstrip(".")
+    return make_cause(
+        "submodule-not-cloned",
+        f"The submodule {submodule} of {project} was not cloned: {why}.",
+        said if where else "",
+        f"Its folder is empty. What can be mended, mend, then run in {project}: git submodule update --init --recursive",
+    )
+
+
 def credential_not_taken() -> Verdict:
     """The cause of a sandbox that gives no sign that it would keep a credential to itself."""
     return Verdict(

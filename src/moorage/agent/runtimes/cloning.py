@@ -32,6 +32,8 @@ class CloneLog(msgspec.Struct, kw_only=True):
     """How far it is, for a person."""
     done: bool = False
     fault: Cause | None = None
+    troubles: list[Cause] = []
+    """What could not be cloned, of projects that are there all the same."""
 
     @property
     def ended(self) -> bool:
@@ -61,6 +63,11 @@ class CloneLog(msgspec.Struct, kw_only=True):
                 self.detail = f"Trying again: {causes.without_password(detail)}"
             case "empty":
                 self.detail = "The repository is empty: so is its folder."
+            case "missing":
+                words = (event.get(key, "") for key in ("path", "submodule", "url", "ref"))
+                cause = causes.submodule_missing(*words, said=detail)
+                if cause not in self.troubles:
+                    self.troubles.append(cause)
             case "done":
                 self.done = True
             case "failed":

@@ -87,6 +87,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """A fault of one that goes on, or one that is near."""
     side_faults: Mapping[str, Cause] = {}
     """Why a side container could not be brought up, by its name. The others go on without it."""
+    troubles: tuple[Cause, ...] = ()
+    """What is wrong with the projects of one that goes on all the same."""
 
 
 class Rescue(msgspec.Struct, frozen=True, kw_only=True):

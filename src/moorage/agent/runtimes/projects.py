@@ -86,6 +86,7 @@ def _credential_fields(project: Project) -> tuple[str, ...]:
         *place,
         credential.username,
         credential.password,
+        *filter(None, [credential.submodules]),
     )
     if any(re.search(r"[\x00-\x1f]", field) for field in fields):
         raise _unusable(project, "its credential has a control character in it")

@@ -20,6 +20,8 @@ class StartState:
         """Why it may soon have to end, while it goes on."""
         self.side_faults: dict[str, Cause] = {}
         """Why a side container could not be brought up, by its name."""
+        self.troubles: tuple[Cause, ...] = ()
+        """What is wrong with the projects, which are there all the same."""
         self.cloned = False
         """The projects are complete."""
         self.answered = False
@@ -34,6 +36,7 @@ class StartState:
             fault=self.fault,
             warning=self.warning,
             side_faults=dict(self.side_faults),
+            troubles=self.troubles,
         )
 
     def fail_at(self, stage: StageName, cause: Cause, now: float) -> bool:

@@ -51,7 +51,9 @@ def report_of(
         address=run.address if run is not None and _is_reached(state, run) else "",
         stages=_stages(state, cause, progress, received, now) if wants_running else (),
         cause=cause,
-        trouble=(*trouble, *_of_steps(post_start)) if state is ActualState.RUNNING else (),
+        trouble=(*trouble, *progress.troubles, *_of_steps(post_start))
+        if state is ActualState.RUNNING
+        else (),
         rescue=run is not None and run.rescue is not None and state is ActualState.RUNNING,
         containers=_statuses(run, restarts or {}),
         settings=run.settings if run is not None else 0,

@@ -25,7 +25,6 @@ class File:
 class Missing(StrEnum):
     """Parts of a repository that a clone leaves out."""
 
-    SUBMODULES = "submodules"
     LFS = "lfs"
 
 
@@ -122,7 +121,7 @@ class Commit:
     async def missing(self) -> tuple[Missing, ...]:
         """What a clone of it leaves out, by the files at its top."""
         top = await self.names()
-        found = [Missing.SUBMODULES] if ".gitmodules" in top else []
+        found: list[Missing] = []
         if ".gitattributes" in top:
             try:
                 attributes = await self.file(".gitattributes")

@@ -116,7 +116,12 @@ def with_credentials(spec: WorkspaceSpec, credentials: Credentials, *, asked: st
         if found is None:
             return project
         host = urlsplit(project.url).netloc.lower()
-        credential = Credential(host=host, username=found[0], password=found[1])
+        credential = Credential(
+            host=host,
+            username=found[0],
+            password=found[1],
+            submodules=credentials.scope_of(project.url),
+        )
         return msgspec.structs.replace(project, credential=credential)
 
     return msgspec.structs.replace(spec, projects=tuple(map(opened, spec.projects)))

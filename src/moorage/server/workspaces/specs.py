@@ -75,19 +75,14 @@ def _opened_at(spec: WorkspaceSpec, folder: str) -> WorkspaceSpec:
 
 
 def _missing(part: Missing) -> schemas.Warning:
-    if part is Missing.LFS:
-        return schemas.Warning(
-            code="lfs-not-fetched",
-            message="Files that the repository keeps by Git LFS are not fetched: pointers stand in their place.",
-            path=".gitattributes",
-            hint="Fetch them in the workspace: git lfs pull, with git-lfs in its image.",
-        )
-    return schemas.Warning(
-        code="submodules-not-cloned",
-        message="The repository's submodules are not cloned: their folders are empty.",
-        path=".gitmodules",
-        hint="Fetch them in the workspace: git submodule update --init --recursive. Private ones need a credential of yours.",
-    )
+    match part:
+        case Missing.LFS:
+            return schemas.Warning(
+                code="lfs-not-fetched",
+                message="Files that the repository keeps by Git LFS are not fetched: pointers stand in their place.",
+                path=".gitattributes",
+                hint="Fetch them in the workspace: git lfs pull, with git-lfs in its image.",
+            )
 
 
 def _default_warnings(reading: Reading) -> list[schemas.Warning]:

@@ -62,3 +62,21 @@ def test_addresses_are_shown_without_password(url: str, shown: str) -> None:
     )
     said = "fatal: could not read Password for 'https://secret@x.org': terminal prompts disabled"
     assert "secret" not in str(causes.of_clone(url, "", "list", said).cause)
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "told"),
+    [
+        ("", "its URL is no http, https or ssh address", "its URL is no http, https or ssh address."),
+        ("https://me:secret@x/l.git", "fatal: could not read Username for 'https://x'", "https://x/l.git refuses to be cloned"),
+        ("https://x/l.git", "fatal: remote error: upload-pack: not our ref abc", "no branch, tag or commit 'abc'"),
+    ],
+)  # fmt: skip
+def test_a_submodule_that_is_not_there(url: str, said: str, told: str) -> None:
+    """It is named, with its project and the reason, without a password, and with what to run."""
+    cause = causes.submodule_missing("app", "libs/l", url, "abc", said=said)
+    assert cause.code == "submodule-not-cloned"
+    assert cause.message.startswith("The submodule libs/l of app was not cloned: ")
+    assert told in cause.message
+    assert "git submodule update" in cause.hint
+    assert "secret" not in str(cause)

@@ -54,6 +54,18 @@ def test_what_is_no_event(line: bytes) -> None:
     assert not CloneLog().take_line(line, wanted())
 
 
+def test_a_submodule_that_is_missing_ends_nothing() -> None:
+    """It is told once, however often the log is read, and the clone goes on to its end."""
+    log = CloneLog()
+    line = (
+        b'{"event":"missing","path":"app","submodule":"libs/x","detail":"its path leads elsewhere"}'
+    )
+    assert log.take_line(line, wanted())
+    assert log.take_line(line, wanted())
+    assert (len(log.troubles), log.ended) == (1, False)
+    assert "libs/x" in log.troubles[0].message
+
+
 def test_gits_own_progress() -> None:
     """The last figure of a piece of Git's output is told."""
     log = CloneLog()

@@ -37,3 +37,5 @@ def test_a_credential_is_for_the_project_that_was_asked_for(asked: str, opened: 
     spec = WorkspaceSpec(containers=(), main_container="", projects=projects)
     given = with_credentials(spec, Credentials({"https://h": ("u", "p")}), asked=asked)
     assert [project.url for project in given.projects if project.credential is not None] == opened
+    scopes = {project.credential.submodules for project in given.projects if project.credential}
+    assert scopes <= {"folder"}

@@ -268,6 +268,7 @@ class StartMonitor:
 
 
 def _on_clone_event(clone_log: CloneLog, progress: StartProgress, at: float | None) -> None:
+    progress.troubles = tuple(clone_log.troubles)
     if clone_log.fault is not None:
         progress.fail(StageName.CLONE, clone_log.fault)
     elif clone_log.done:

@@ -11,7 +11,6 @@ from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.model import Pod
 from moorage.agent.runtimes.kubernetes.observed import states
 from moorage.agent.runtimes.kubernetes.starting.progress import StartProgress, cloning_container
-from moorage.agent.runtimes.kubernetes.wanted.names import SANDBOX
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import DesiredWorkspace
 from moorage.kernel import log
@@ -46,12 +45,11 @@ class CloneFollowers:
         if name in self._tasks and self._tasks[name][0] == key:
             return
         self.drop(name)
-        start.clone_log = CloneLog()
-        if cloning.started and cloning.name == SANDBOX:
-            return
+        start.clone_log = CloneLog(troubles=start.clone_log.troubles)
         place = commands.Place(pod.namespace, pod.name, cloning.name)
         task = asyncio.create_task(
-            self._follow(name, desired, start, place), name=f"clone of {name}"
+            self._follow(name, desired, start, place, waits=not cloning.started),
+            name=f"clone of {name}",
         )
         self._tasks[name] = (key, task)
 
@@ -67,9 +65,16 @@ class CloneFollowers:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(
-        self, name: str, desired: DesiredWorkspace, start: StartProgress, place: commands.Place
+        self,
+        name: str,
+        desired: DesiredWorkspace,
+        start: StartProgress,
+        place: commands.Place,
+        *,
+        waits: bool,
     ) -> None:
-        """Ends with the clone. When the connection breaks, whoever looks again begins anew."""
+        """Ends with the clone. When the connection breaks, whoever looks again begins anew.
+        `waits`: whether the sandbox may want credentials; else it only has more to tell."""
         told = 0.0
 
         def changed() -> None:
@@ -83,7 +88,8 @@ class CloneFollowers:
             return (await commands.run(self._client, place, list(argv), given))[0]
 
         try:
-            await deliver_credentials(desired, execute)
+            if waits:
+                await deliver_credentials(desired, execute)
             await self._read_log(place, desired, start.clone_log, changed)
         except RuntimeFault as fault:
             if fault.final:

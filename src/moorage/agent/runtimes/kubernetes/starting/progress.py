@@ -269,6 +269,7 @@ class StartProgress(StartState):
         return verdict
 
     def _clone(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
+        self.troubles = tuple(self.clone_log.troubles)
         cloning = cloning_container(pod)
         if not at.desired.spec.projects:
             self.timeline.skip(StageName.CLONE)
