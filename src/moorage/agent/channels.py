@@ -29,13 +29,18 @@ INPUT_LIMIT = 16 * 1024 * 1024
 
 Send = Callable[[contract.FromAgent], Awaitable[None]]
 SpecOf = Callable[[str], WorkspaceSpec | None]
+PostStartOf = Callable[[str, bool, int | None], AsyncIterator[LogChunk]]
+"""What a workspace's postStart commands write; its name, whether to follow, how many last lines."""
 
 
 class Channels:
     """The logs and commands that are open on one connection."""
 
-    def __init__(self, runtime: Runtime, send: Send, spec_of: SpecOf) -> None:
+    def __init__(
+        self, runtime: Runtime, send: Send, spec_of: SpecOf, post_start_of: PostStartOf
+    ) -> None:
         self._runtime = runtime
+        self._post_start_of = post_start_of
         self._send = send
         self._spec_of = spec_of
         self._open: dict[str, _Channel] = {}
@@ -91,9 +96,12 @@ class Channels:
 
     def _logs(self, message: contract.OpenLogs) -> Callable[[_Channel], Awaitable[int | None]]:
         async def work(channel: _Channel) -> int | None:
-            chunks = self._runtime.logs(
-                message.workspace, message.container, follow=message.follow, tail=message.tail
-            )
+            if message.container == contract.POST_START:
+                chunks = self._post_start_of(message.workspace, message.follow, message.tail)
+            else:
+                chunks = self._runtime.logs(
+                    message.workspace, message.container, follow=message.follow, tail=message.tail
+                )
             await channel.pump(chunks)
             return None
 

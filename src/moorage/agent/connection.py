@@ -142,7 +142,9 @@ class Connection:
             agent=welcome.agent_name,
             version=welcome.version,
         )
-        channels = Channels(self._fleet.runtime, send, self._fleet.spec_of)
+        channels = Channels(
+            self._fleet.runtime, send, self._fleet.spec_of, self._fleet.post_start_output
+        )
         snapshots: asyncio.Queue[None] = asyncio.Queue()
         answers: asyncio.Queue[contract.FromAgent] = asyncio.Queue()
         try:

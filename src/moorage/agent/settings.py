@@ -122,7 +122,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     stop_timeout: int = 5
     """Seconds between SIGTERM and SIGKILL."""
     post_start_timeout: float = 3600.0
-    """Seconds for one postStart command."""
+    """Seconds after which those that follow a postStart command no longer wait for its end; it goes
+    on."""
 
     crash_limit: int = 3
     """How often the main container is started again within `crash_window` after it ended; after

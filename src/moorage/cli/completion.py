@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from moorage.cli.client import Client
 from moorage.cli.context import Context
+from moorage.contract.agent import POST_START
 from moorage.kernel.errors import InvalidInput, MoorageError
 
 VARIABLE = "_MOOR_COMPLETE"
@@ -53,6 +54,17 @@ def containers(context: click.Context, incomplete: str) -> list[CompletionItem]:
         incomplete,
         lambda client: [item["name"] for item in _workspace(context, client)["containers"]],
     )
+
+
+def logs(context: click.Context, incomplete: str) -> list[CompletionItem]:
+    """The same, and what else there is a log of."""
+
+    def names(client: Client) -> list[str]:
+        found = _workspace(context, client)
+        steps = [POST_START] if found["post_start"] else []
+        return [*(item["name"] for item in found["containers"]), "clone", *steps]
+
+    return _asked(context, incomplete, names)
 
 
 def ports(context: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -11,7 +11,7 @@ import click
 from moorage.cli import output
 from moorage.cli.context import Context, output_option, pass_context, server_options
 from moorage.cli.groups import command
-from moorage.cli.options import agent_option, timeout_option
+from moorage.cli.options import agent_option, post_start_option, timeout_option
 from moorage.kernel.errors import InvalidInput
 
 
@@ -43,16 +43,27 @@ from moorage.kernel.errors import InvalidInput
 )
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it runs.")
 @click.option("--open", "open_", is_flag=True, help="Open the editor in a browser at the end.")
+@post_start_option
 @timeout_option
 @server_options
 @output_option
 @pass_context
-def create(context: Context, /, *, wait: bool, open_: bool, timeout: float, **said: Any) -> None:
+def create(
+    context: Context,
+    /,
+    *,
+    wait: bool,
+    open_: bool,
+    post_start_wait: float,
+    timeout: float,
+    **said: Any,
+) -> None:
     """Create a workspace from a repository, and wait until it runs.
 
-    It also waits for the postStart commands. Where one of them, or a side container, has failed,
-    the workspace runs all the same, and the exit code is 10. Ctrl-C ends the waiting; the workspace
-    goes on starting.
+    It also waits for a while for the postStart commands, and shows what they write. Where one of
+    them, or a side container, has failed, the workspace runs all the same, and the exit code is 10.
+    It is 11 where its own environment cannot run, and one to repair it from does. Ctrl-C ends the
+    waiting; the workspace goes on starting.
     """
     from moorage.cli.settling import check
     from moorage.cli.waiting import tell_started, wait_running
@@ -69,7 +80,7 @@ def create(context: Context, /, *, wait: bool, open_: bool, timeout: float, **sa
                 f"{workspace['title']} ({workspace['name']}) is created on the agent {workspace['agent']}."
             )
         if wait:
-            workspace = wait_running(context, client, workspace, timeout)
+            workspace = wait_running(context, client, workspace, timeout, patience=post_start_wait)
         tell_started(context, workspace, started=wait)
     if wait and open_ and workspace["url"]:
         from moorage.cli.ports import browse

@@ -9,12 +9,18 @@ import click
 from moorage.cli import output
 from moorage.cli.context import Context, pass_context, server_options
 from moorage.cli.groups import command
-from moorage.cli.options import container_option, workspace_argument
+from moorage.cli.options import log_option, workspace_argument
 
 
-@command(examples=["moor logs app", "moor logs app --container db --follow --tail 100"])
+@command(
+    examples=[
+        "moor logs app",
+        "moor logs app --container db --follow --tail 100",
+        "moor logs app -c postStart -f",
+    ]
+)
 @workspace_argument
-@container_option
+@log_option
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
 @click.option(
     "--tail", type=click.IntRange(min=0), metavar="LINES", help="Only so many last lines."

@@ -89,6 +89,14 @@ container_option = click.option(
     help="Which one.",
     shell_complete=_complete("containers"),
 )
+log_option = click.option(
+    "--container",
+    "-c",
+    default="",
+    show_default="the editor's",
+    help="Which one; clone: what cloning said; postStart: what the postStart commands write.",
+    shell_complete=_complete("logs"),
+)
 timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(min=0),
@@ -96,6 +104,14 @@ timeout_option = click.option(
     show_default=True,
     metavar="SECONDS",
     help="Seconds to wait at most; what was asked for goes on by itself.",
+)
+post_start_option = click.option(
+    "--post-start-wait",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for postStart commands once it runs; they go on by themselves.",
 )
 wait_option = click.option(
     "--wait/--no-wait", default=True, show_default=True, help="Wait until it is done."

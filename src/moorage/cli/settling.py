@@ -23,18 +23,21 @@ def settled(
     workspace: Workspace,
     *,
     deadline: float,
+    patience: float,
     show: Callable[[Workspace], None] = lambda _workspace: None,
 ) -> Workspace:
     """Follows a workspace that runs until its postStart commands have ended, and its side
-    containers have run for a moment or one of them has failed. `deadline`: of `time.monotonic`.
+    containers have run for a moment or one of them has failed. `deadline`: of `time.monotonic`;
+    `patience`: seconds for the commands, of which some never end.
 
     Whoever asks for something else meanwhile ends it, too.
     """
     latest = workspace
+    steps = min(time.monotonic() + patience, deadline)
     looked = min(time.monotonic() + LOOK_SECONDS, deadline)
     with suppress(NotFound):
         if under_way(latest):
-            for latest in changes(client, workspace["name"], deadline, _say_nothing):
+            for latest in changes(client, workspace["name"], steps, _say_nothing):
                 show(latest)
                 if not under_way(latest):
                     break
@@ -48,7 +51,13 @@ def settled(
 
 def under_way(workspace: Workspace) -> bool:
     """Whether postStart commands have yet to end."""
-    return _runs(workspace) and "" in workspace["post_start"].values()
+    return bool(going_on(workspace))
+
+
+def going_on(workspace: Workspace) -> list[str]:
+    """The postStart commands that have yet to end."""
+    steps: dict[str, str] = workspace["post_start"] if _runs(workspace) else {}
+    return [step for step, outcome in steps.items() if not outcome]
 
 
 def may_be_repaired(workspace: Workspace) -> bool:

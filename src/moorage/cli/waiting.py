@@ -4,25 +4,33 @@ Ctrl-C or a timeout."""
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import click
 
-from moorage.cli import output
+from moorage.cli import output, post_start
 from moorage.cli.client import Client
 from moorage.cli.context import Context
 from moorage.cli.following import wait
 from moorage.cli.progress import Printed, stages
-from moorage.cli.settling import may_be_repaired, settled, under_way
+from moorage.cli.settling import going_on, may_be_repaired, settled, under_way
 from moorage.cli.words import state_word
 from moorage.contract import DesiredState
+from moorage.contract.agent import POST_START
 from moorage.kernel.errors import MoorageError
 
 
 def wait_running(
-    context: Context, client: Client, workspace: dict[str, Any], seconds: float
+    context: Context,
+    client: Client,
+    workspace: dict[str, Any],
+    seconds: float,
+    *,
+    patience: float,
 ) -> dict[str, Any]:
-    """Waits with a view of the stages, and for what starts beside the editor.
+    """Waits with a view of the stages, and for what starts beside the editor, with what its
+    postStart commands write; `patience`: seconds for these.
 
     When that ends in any other way, a programme gets the workspace all the same, as it was last
     heard of: for its name.
@@ -46,16 +54,20 @@ def wait_running(
                 say=progress.say,
             )
         latest = running or latest
-        if under_way(latest) and not context.as_json:
+        following: AbstractContextManager[None] = nullcontext()
+        if under_way(latest) and patience and not context.as_json:
             output.note(f"{latest['title']} runs. {latest['url']}".rstrip())
             output.note("Waiting for its postStart commands; Ctrl-C leaves them to themselves.")
-        return settled(client, latest, deadline=deadline)
+            until = min(time.monotonic() + patience, deadline)
+            following = post_start.shown(client, latest["name"], until)
+        with following:
+            return settled(client, latest, deadline=deadline, patience=patience)
     except KeyboardInterrupt:
         if context.as_json:
             context.show_json(latest)
         title = workspace["title"]
         output.note(
-            f"Its postStart commands go on. `moor show {title}` says how far they are."
+            f"Its postStart commands go on. `moor logs {title} -c {POST_START} -f` shows what they write."
             if under_way(latest)
             else f"It goes on starting. `moor show {title}` says how far it is, `moor start {title}` waits again, "
             f"`moor delete {title}` removes it."
@@ -76,8 +88,11 @@ def tell_started(context: Context, workspace: dict[str, Any], *, started: bool) 
         runs = "runs, with trouble" if workspace.get("trouble") else "runs"
         runs = "runs, for repair" if workspace.get("rescue") else runs
         context.tell(workspace, f"{title} {runs}. {workspace['url']}".rstrip())
-        if under_way(workspace):
-            output.note(f"Its postStart commands are still under way: `moor show {title}`.")
+        if steps := going_on(workspace):
+            verb = "goes" if len(steps) == 1 else "go"
+            output.note(
+                f"After its start, {' and '.join(steps)} {verb} on: `moor logs {title} -c {POST_START} -f`."
+            )
     else:
         context.tell(workspace, f"{title} is starting. `moor start {title}` waits for it.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NamedTuple
 
 import click
 
@@ -12,6 +13,7 @@ from moorage.cli.context import Context, output_option, pass_context, server_opt
 from moorage.cli.groups import command
 from moorage.cli.options import (
     exact_workspace_argument,
+    post_start_option,
     timeout_option,
     wait_option,
     workspace_argument,
@@ -72,6 +74,14 @@ def show(context: Context, workspace: str) -> None:
         show_details(found)
 
 
+class Waiting(NamedTuple):
+    """How long a start is waited for, in seconds."""
+
+    timeout: float
+    post_start: float
+    """For postStart commands, once it runs."""
+
+
 RUNNING, STOPPED = DesiredState.RUNNING, DesiredState.STOPPED
 
 
@@ -96,6 +106,7 @@ RUNNING, STOPPED = DesiredState.RUNNING, DesiredState.STOPPED
     " What runs now is ended; `moor restart` tries its own again.",
 )
 @wait_option
+@post_start_option
 @timeout_option
 @server_options
 @output_option
@@ -108,6 +119,7 @@ def start(
     fresh_files: bool,
     rescue: bool,
     wait: bool,
+    post_start_wait: float,
     timeout: float,
 ) -> None:
     """Start workspaces. Files and home are as they were."""
@@ -129,34 +141,43 @@ def start(
         f"{name}=true" for name, on in (("fresh_files", fresh_files), ("rescue", rescue)) if on
     ]
     verb = f"start?{'&'.join(asked)}" if asked else "start"
+    waiting = Waiting(timeout, post_start_wait) if wait else None
     with context.connect() as client:
         chosen = choose(client, names, everything, STOPPED, find=client.workspace)
         each(
             context,
             names,
             chosen,
-            lambda one: _run(context, client, one, verb, wait=wait, timeout=timeout, rescue=rescue),
+            lambda one: _run(context, client, one, verb, waiting, rescue=rescue),
         )
 
 
 @command(examples=["moor restart app"])
 @workspaces_argument("Whole titles or names.")
 @wait_option
+@post_start_option
 @timeout_option
 @server_options
 @output_option
 @pass_context
 def restart(
-    context: Context, names: tuple[str, ...], *, everything: bool, wait: bool, timeout: float
+    context: Context,
+    names: tuple[str, ...],
+    *,
+    everything: bool,
+    wait: bool,
+    post_start_wait: float,
+    timeout: float,
 ) -> None:
     """Start workspaces anew, with new containers. Files and home are as they were."""
+    waiting = Waiting(timeout, post_start_wait) if wait else None
     with context.connect() as client:
         chosen = choose(client, names, everything, RUNNING)
         each(
             context,
             names,
             chosen,
-            lambda one: _run(context, client, one, "restart", wait=wait, timeout=timeout),
+            lambda one: _run(context, client, one, "restart", waiting),
         )
 
 
@@ -245,21 +266,22 @@ def _run(
     client: Client,
     one: Workspace,
     verb: str,
+    waiting: Waiting | None,
     *,
-    wait: bool,
-    timeout: float,
     rescue: bool = False,
 ) -> Finish:
-    """`rescue`: what runs for repair is what was asked for."""
+    """`waiting` None: nobody waits; `rescue`: what runs for repair is what was asked for."""
     from moorage.cli.settling import check
     from moorage.cli.waiting import tell_started, wait_running
 
     asked = client.post(f"/workspaces/{one['name']}/{verb}")
 
     def finish() -> None:
-        now = wait_running(context, client, asked, timeout) if wait else asked
-        tell_started(context, now, started=wait)
-        if wait and not (rescue and now.get("rescue")):
+        now = asked
+        if waiting is not None:
+            now = wait_running(context, client, asked, waiting.timeout, patience=waiting.post_start)
+        tell_started(context, now, started=waiting is not None)
+        if waiting is not None and not (rescue and now.get("rescue")):
             check(now)
 
     return finish

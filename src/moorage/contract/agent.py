@@ -130,8 +130,13 @@ class RemoveFound(Message, frozen=True, tag="remove-found"):
     mark: str
 
 
+POST_START = "postStart"
+"""In the place of a container's name, which is in lower case: what the postStart commands write."""
+
+
 class OpenLogs(Message, frozen=True, tag="open-logs"):
-    """Answered by `ChannelOutput` and `ChannelExit`. `container` "": the main one."""
+    """Answered by `ChannelOutput` and `ChannelExit`. `container` "": the main one; `clone`: what
+    cloning the projects said; `POST_START`."""
 
     channel: str
     workspace: str

@@ -356,7 +356,7 @@ async def test_a_channel_that_is_closed_ends(home: Path, server: FakeServer) -> 
 
 async def test_post_start(home: Path, server: FakeServer) -> None:
     """PostStart steps run once the workspace is ready, in order; each one's outcome is reported;
-    none holds it up."""
+    none holds it up. What they write is read as a log is."""
     agent = await memory_agent(home)
 
     def command(name: str, line: str) -> Command:
@@ -380,6 +380,20 @@ async def test_post_start(home: Path, server: FakeServer) -> None:
     assert (outcomes["good"], outcomes["both"]) == ("done", "done")
     assert outcomes["bad"].startswith("one ended with exit code 3")
     assert server.actual[NAME].state is ActualState.RUNNING
+    for name, follow in (("whole", False), ("followed", True)):
+        await server.open(
+            contract.OpenLogs(
+                channel=name, workspace=NAME, container=contract.POST_START, follow=follow
+            )
+        )
+        written, end = await server.output(name)
+        assert not end.error
+        assert b"[postStart] good: true\n[postStart] good: done\n" in written
+        assert b"[postStart] one: one ended with exit code 3." in written
+    await server.open(
+        contract.OpenLogs(channel="none", workspace="workspace-7-1-nobody", container="postStart")
+    )
+    assert (await server.output("none"))[1].error
     await agent.stop()
 
 

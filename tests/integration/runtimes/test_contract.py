@@ -619,6 +619,18 @@ async def test_steps_run_once(world: World) -> None:
     assert await agent.runtime.run_step(desired.name, good) == (0, "")
 
 
+async def test_what_steps_write_is_heard(world: World) -> None:
+    """All of it, from the beginning, also by whoever asks again, as an agent that starts anew."""
+    agent = await world.agent()
+    desired = desired_of(world)
+    await agent.start(desired)
+    step = StepRequest(key="say", container="py", folder="/projects", command_line="echo one two")
+    for _ in range(2):
+        heard: list[bytes] = []
+        assert await agent.runtime.run_step(desired.name, step, heard.append) == (0, "")
+        assert b"".join(heard) == b"one two\n"
+
+
 async def test_following_a_log_ends_with_its_container(world: World) -> None:
     """Who follows a log hears no more once the container has ended."""
     agent = await world.agent()

@@ -289,6 +289,50 @@ async def test_post_start_output_is_kept(docker_world: DockerWorld) -> None:
     )
 
 
+async def test_steps_are_heard_while_they_run(docker_world: DockerWorld) -> None:
+    """A command that does not end is heard all the same; it goes on when nobody listens, is not
+    begun again, and who listens anew hears it from the beginning. Much output ends with its end."""
+    agent = await docker_world.agent()
+    desired = desired_of(docker_world)
+    assert (await agent.start(desired)).ready
+    serve = StepRequest(
+        key="serve",
+        container="py",
+        folder="/projects",
+        command_line="echo serving; echo $$ >>/projects/pids; while sleep 0.2; do echo on; done",
+    )
+
+    async def hears(words: bytes) -> None:
+        heard, enough = bytearray(), asyncio.Event()
+
+        def hear(data: bytes) -> None:
+            heard.extend(data)
+            if heard.startswith(b"serving\n") and words in heard:
+                enough.set()
+
+        running = asyncio.create_task(agent.runtime.run_step(desired.name, serve, hear))
+        await asyncio.wait_for(enough.wait(), 60)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    await hears(b"on\n" * 3)
+    await hears(b"on\n" * 20)
+    pids = (await sh(agent, desired, "cat /projects/pids")).split()
+    assert len(pids) == 1
+    assert await sh(agent, desired, f"kill -0 {pids[0]} && echo alive") == "alive"
+    much = StepRequest(
+        key="much",
+        container="py",
+        folder="/projects",
+        command_line="yes x | head -c 30000000; echo the end; exit 7",
+    )
+    ends: list[bytes] = []
+    code, reason = await agent.runtime.run_step(desired.name, much, ends.append)
+    assert code == 7
+    assert reason.endswith("x\nthe end\n")
+    assert sum(map(len, ends)) < 30_000_000
+
+
 async def test_terminal(docker_world: DockerWorld) -> None:
     """A command on a terminal has its size, hears of a new one, and ends with its reader."""
     agent = await docker_world.agent()

@@ -163,6 +163,51 @@ def test_create_waits_for_post_start_commands(home: Path, server: Server) -> Non
     assert json.loads(done.stderr)["code"] == "post-start-failed"
 
 
+def test_create_shows_what_post_start_commands_write(home: Path, server: Server) -> None:
+    """While it waits for them, on standard error; nothing of it steers the terminal."""
+    seen = []
+
+    def respond(method: str, path: str, _body: Any) -> Answer:
+        seen.append(path)
+        if "/logs" in path:
+            return 200, "text/plain", b"added 12 packages\x1b[2J\n"
+        if method == "POST":
+            return as_json(workspace(state="Starting"), 201)
+        if not path.endswith("/events"):
+            return as_json(workspace(stages=UP))
+        under_way = workspace(stages=UP, post_start={"install": ""})
+        logs_were_asked_for = any("/logs?container=postStart&follow=true" in p for p in seen)
+        done = workspace(stages=UP, post_start={"install": "done"})
+        return sse(under_way, done) if logs_were_asked_for else sse(under_way)
+
+    server.respond = respond
+    done = moor(home, "create", "https://git.example.com/team/app")
+    assert done.returncode == 0, done.stderr
+    assert "added 12 packages[2J" in done.stderr
+    assert "added 12 packages" not in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["create", "start", "restart"])
+def test_a_post_start_command_that_does_not_end(home: Path, server: Server, verb: str) -> None:
+    """It is waited for as long as one likes; then the workspace runs all the same, and the command
+    that goes on is named, with how to see what it writes."""
+    serving = workspace(stages=UP, post_start={"install": "done", "serve": ""})
+
+    def respond(_method: str, path: str, _body: Any) -> Answer:
+        if path.endswith("/me"):
+            return as_json(ME)
+        if "/logs" in path:
+            return 200, "text/plain", b""
+        return sse(serving) if path.endswith("/events") else as_json(serving)
+
+    server.respond = respond
+    what = "https://git.example.com/team/app" if verb == "create" else "app"
+    done = moor(home, verb, what, "--post-start-wait", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("app runs. http://60001-")
+    assert "After its start, serve goes on: `moor logs app -c postStart -f`." in done.stderr
+
+
 def test_trouble_is_in_list_and_show(home: Path, server: Server) -> None:
     """The state says so in both, and what is wrong stands in the second."""
     found = workspace(trouble=[TROUBLE])

@@ -130,7 +130,7 @@ def test_deleting_several_asks_first(home: Path, server: Server, ask: list[str])
         ("moor stop app ", ["web", "db"]),
         ("moor open app htt", ["http-python"]),
         ("moor open app 80", ["8080"]),
-        ("moor logs app -c ", ["py"]),
+        ("moor logs app -c ", ["py", "clone"]),
         ("moor exec app --container p", ["py"]),
         ("moor agents show eu", ["europe"]),
         ("moor create --agent e", ["europe"]),

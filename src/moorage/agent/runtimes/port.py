@@ -10,7 +10,7 @@ that starts anew knows nothing else.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
@@ -361,11 +361,15 @@ class Runtime(Protocol):
     ) -> AbstractAsyncContextManager[ExecSession]:
         """Raises `NotFound`, `RuntimeFault`."""
 
-    async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
+    async def run_step(
+        self, name: str, request: StepRequest, heard: Callable[[bytes], None] | None = None
+    ) -> tuple[int, str]:
         """Runs a command once per life of its container, keeps its output, and waits for its end →
-        exit code, last lines.
+        exit code, and the last lines of one that failed. `heard` is told what it writes, as it
+        comes.
 
-        Asking again with the same key waits for, or tells, the end of the same run. Raises
+        Asking again with the same key waits for, or tells, the end of the same run, and its output
+        from the beginning. Cancelling leaves the command to itself. Raises
         `NotFound`, `RuntimeFault`.
         """
 

@@ -7,14 +7,15 @@ Must not: hold anything that is not said anew after a reconnect, or can be read 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
 from moorage.agent import metrics
-from moorage.agent.runtimes.port import Backend, Identity, Runtime, RuntimeFault
+from moorage.agent.runtimes.containers import not_running
+from moorage.agent.runtimes.port import Backend, Identity, LogChunk, Runtime, RuntimeFault
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.loop import Workspace
 from moorage.contract import (
@@ -161,6 +162,15 @@ class Fleet:
             if workspace is not None and workspace.desired is not None
             else None
         )
+
+    def post_start_output(
+        self, name: str, follow: bool, tail: int | None
+    ) -> AsyncIterator[LogChunk]:
+        """What its postStart commands write; see `Output.read`. Raises `NotFound`."""
+        workspace = self._workspaces.get(name)
+        if workspace is None:
+            raise not_running()
+        return workspace.post_start_output().read(follow=follow, tail=tail)
 
     # -------------------------------------------------------------------------------- to the server
     async def everything(self) -> tuple[ActualWorkspace, ...]:

@@ -24,6 +24,7 @@ from moorage.agent.workspaces.decide import decide
 from moorage.agent.workspaces.decision import Action, Decision, Limits
 from moorage.agent.workspaces.found import found_of
 from moorage.agent.workspaces.history import History
+from moorage.agent.workspaces.output import Output
 from moorage.agent.workspaces.reports import dated, report_of
 from moorage.agent.workspaces.steps import PostStart
 from moorage.contract import (
@@ -156,6 +157,10 @@ class Workspace:
         if self._observed is None:
             return None
         return found_of(self._observed, self.desired, self._server_generation, self._place)
+
+    def post_start_output(self) -> Output:
+        """Raises `NotFound`."""
+        return self._post_start.output()
 
     def changed(self) -> None:
         self._look = True

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from moorage.agent.runtimes.port import ExecRequest, Run, Runtime, RuntimeFault, StepRequest
 from moorage.agent.settings import AgentSettings
+from moorage.agent.workspaces.output import Output
 from moorage.contract import Command, DesiredWorkspace, Step
 from moorage.kernel import log
-from moorage.kernel.errors import MoorageError
+from moorage.kernel.errors import MoorageError, NotFound
 
 _log = log.get(part="agent.steps")
 
@@ -20,7 +21,8 @@ class PostStart:
     """Runs a workspace's postStart steps once per start, in order, beside everything else.
 
     That it happens once, whatever becomes of this process, is the runtime's part
-    (`Runtime.run_step`).
+    (`Runtime.run_step`). A step that does not end, as a server, does not keep the next ones waiting
+    for ever.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class PostStart:
         self._progressed = progressed
         self._run_key: object = None
         self._outcomes: dict[str, str] = {}
+        self._output: Output | None = None
         self._task: asyncio.Task[None] | None = None
 
     def ensure(self, desired: DesiredWorkspace, run: Run) -> None:
@@ -39,51 +42,84 @@ class PostStart:
             return
         if self._task is not None:
             self._task.cancel()
+        if self._output is not None:
+            self._output.end()
         self._run_key = _key(run)
         self._outcomes = {step.id: "" for step in desired.spec.post_start}
-        self._task = asyncio.create_task(self._steps(desired), name=f"postStart of {self._name}")
+        self._output = Output()
+        steps = self._steps(desired, self._output)
+        self._task = asyncio.create_task(steps, name=f"postStart of {self._name}")
 
     def outcomes(self, run: Run | None) -> dict[str, str]:
         """Step's id → "" while it waits or runs, `done`, or why it failed."""
         return dict(self._outcomes) if run is not None and self._run_key == _key(run) else {}
 
+    def output(self) -> Output:
+        """What the commands of the newest run have written. Raises `NotFound` where none was
+        begun."""
+        if self._output is None:
+            raise NotFound(
+                "No postStart command of the workspace has begun.",
+                code="post-start-not-begun",
+                hint="They run once the workspace does, if its devfile has any.",
+            )
+        return self._output
+
     async def close(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._output is not None:
+            self._output.end()
 
-    async def _steps(self, desired: DesiredWorkspace) -> None:
-        for step in desired.spec.post_start:
-            self._outcomes[step.id] = await self._step(desired, step)
-            self._progressed()
+    async def _steps(self, desired: DesiredWorkspace, output: Output) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for step in desired.spec.post_start:
+                    running = group.create_task(
+                        self._told(desired, step, output), name=f"postStart {step.id}"
+                    )
+                    await asyncio.wait({running}, timeout=self._timeout)
+        finally:
+            output.end()
 
-    async def _step(self, desired: DesiredWorkspace, step: Step) -> str:
+    async def _told(self, desired: DesiredWorkspace, step: Step, output: Output) -> None:
+        outcome = await self._step(desired, step, output)
+        self._outcomes[step.id] = outcome
+        self._progressed()
+
+    async def _step(self, desired: DesiredWorkspace, step: Step, output: Output) -> str:
         if step.parallel:
             outcomes = await asyncio.gather(
-                *(self._command(desired, step, c) for c in step.commands)
+                *(self._command(desired, step, c, output) for c in step.commands)
             )
             return next((outcome for outcome in outcomes if outcome != DONE), DONE)
         for command in step.commands:
-            outcome = await self._command(desired, step, command)
+            outcome = await self._command(desired, step, command, output)
             if outcome != DONE:
                 return outcome
         return DONE
 
-    async def _command(self, desired: DesiredWorkspace, step: Step, command: Command) -> str:
-        key = step.id if step.id == command.id else f"{step.id}.{command.id}"
-        folder = command.working_dir or desired.spec.folder
+    async def _command(
+        self, desired: DesiredWorkspace, step: Step, command: Command, output: Output
+    ) -> str:
+        output.say(f"[postStart] {command.id}: {command.command_line.strip()}")
+        outcome = await self._end_of(desired, step, command, output)
+        output.say(f"[postStart] {command.id}: {outcome.partition(chr(10))[0]}")
+        return outcome
+
+    async def _end_of(
+        self, desired: DesiredWorkspace, step: Step, command: Command, output: Output
+    ) -> str:
+        request = StepRequest(
+            key=step.id if step.id == command.id else f"{step.id}.{command.id}",
+            container=command.container,
+            folder=command.working_dir or desired.spec.folder,
+            command_line=command.command_line,
+            env=command.env,
+        )
         try:
-            async with asyncio.timeout(self._timeout):
-                request = StepRequest(
-                    key=key,
-                    container=command.container,
-                    folder=folder,
-                    command_line=command.command_line,
-                    env=command.env,
-                )
-                code, lines = await self._runtime.run_step(self._name, request)
-        except TimeoutError:
-            return f"{command.id} had not ended after {self._timeout:.0f} s."
+            code, lines = await self._runtime.run_step(self._name, request, output.add)
         except MoorageError as error:
             return f"{command.id} could not be run: {error.message}"
         except Exception as error:  # noqa: BLE001 - the step failed, and nothing else does

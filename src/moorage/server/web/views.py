@@ -195,6 +195,10 @@ def summary(workspace: schemas.Workspace, now: float) -> str:
     if workspace.notice is not None:
         return workspace.notice.message
     shown = badge_of(workspace)
+    steps = [name for name, outcome in workspace.post_start.items() if not outcome]
+    if steps and shown.tone == "good":
+        verb = "goes" if len(steps) == 1 else "go"
+        return f"It runs. After its start, {' and '.join(steps)} {verb} on."
     if shown.tone != "busy" or workspace.desired is not DesiredState.RUNNING:
         return shown.explanation
     for line in stage_lines(workspace.stages, now):

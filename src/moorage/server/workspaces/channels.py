@@ -46,6 +46,8 @@ async def reach(core: Core, actor: Person, name: str, container: str, action: Ac
     known = [c.name for c in (*spec.containers, *spec.init_containers)]
     if action is Action.READ_LOGS:
         known.append("clone")  # what cloning the projects said
+        if spec.post_start:
+            known.append(contract.POST_START)
     if container and container not in known:
         raise InvalidInput(
             f"The workspace has no container {container}.",

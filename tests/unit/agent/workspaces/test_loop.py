@@ -9,17 +9,19 @@ from collections.abc import Callable
 import msgspec
 
 from moorage.agent.runtimes.memory import MemoryBackend, MemoryEngine, MemoryRuntime
-from moorage.agent.runtimes.port import Identity, Observed, Rescue, RuntimeFault
+from moorage.agent.runtimes.port import Identity, Observed, Rescue, RuntimeFault, StepRequest
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.loop import Workspace
 from moorage.contract import (
     ActualState,
     ActualWorkspace,
     Cause,
+    Command,
     Container,
     DesiredState,
     DesiredWorkspace,
     Project,
+    Step,
     WorkspaceSpec,
 )
 from moorage.kernel.clock import SystemClock
@@ -201,3 +203,62 @@ async def test_an_engine_that_is_away_takes_no_address() -> None:
 async def until(holds: Callable[[], bool]) -> None:
     while not holds():  # noqa: ASYNC110 - what is reported has no event
         await asyncio.sleep(0.01)
+
+
+class NeverEndingRuntime(MemoryRuntime):
+    """An engine on which the command `serve` never ends."""
+
+    async def run_step(
+        self, name: str, request: StepRequest, heard: Callable[[bytes], None] | None = None
+    ) -> tuple[int, str]:
+        if request.command_line == "serve":
+            assert heard is not None
+            heard(b"serving\n")
+            await asyncio.Event().wait()
+        return await super().run_step(name, request, heard)
+
+
+async def test_a_post_start_command_that_does_not_end() -> None:
+    """The workspace runs, without trouble, and says which command goes on; after a while the next
+    ones are run, too; what all of them write can be read meanwhile."""
+    steps = tuple(
+        Step(
+            id=line.split()[0],
+            commands=(Command(id=line.split()[0], container="py", command_line=line),),
+        )
+        for line in ("serve", "echo hello")
+    )
+    spec = msgspec.structs.replace(SPEC, projects=(), post_start=steps)
+    runtime = NeverEndingRuntime(MemoryBackend(SystemClock(), MemoryEngine()), IDENTITY, Deaf())
+    known, done = asyncio.Event(), asyncio.Event()
+    known.set()
+    said: list[ActualWorkspace] = []
+
+    def report(actual: ActualWorkspace) -> None:
+        said.append(actual)
+        if actual.post_start.get("echo") == "done":
+            done.set()
+
+    workspace = Workspace(
+        NAME,
+        runtime,
+        settings=AgentSettings(post_start_timeout=0.2),
+        clock=SystemClock(),
+        report=report,
+        engine_known=known,
+    )
+    workspace.want(msgspec.structs.replace(DESIRED, spec=spec))
+    await asyncio.wait_for(done.wait(), 30)
+    assert said[-1].state is ActualState.RUNNING
+    assert said[-1].trouble == ()
+    assert said[-1].post_start == {"serve": "", "echo": "done"}
+    reading = workspace.post_start_output().read(follow=False, tail=None)
+    written = b"".join([chunk.data async for chunk in reading]).decode()
+    assert written.splitlines() == [
+        "[postStart] serve: serve",
+        "serving",
+        "[postStart] echo: echo hello",
+        "hello",
+        "[postStart] echo: done",
+    ]
+    await workspace.close()

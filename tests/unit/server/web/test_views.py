@@ -105,6 +105,15 @@ def test_lost_files_may_be_agreed_to(state: str) -> None:
     assert not views.abilities(lost, ADMINISTRATOR).start_fresh
 
 
+def test_what_goes_on_after_the_start_is_said() -> None:
+    """In the list and on the page, by name; it is no trouble, and goes without saying once it has
+    ended."""
+    going = workspace(post_start={"install": "done", "serve": "", "watch": ""})
+    assert views.badge_of(going).tone == "good"
+    assert views.summary(going, NOW) == "It runs. After its start, serve and watch go on."
+    assert views.summary(workspace(post_start={"serve": "done"}), NOW) == "It runs."
+
+
 def test_what_runs_for_repair_is_amber() -> None:
     """Its state says so in words, its summary what ended, and a restart is at hand."""
     cause = {"code": "out-of-memory", "message": "It ended.", "detail": "", "hint": "", "since": 1}

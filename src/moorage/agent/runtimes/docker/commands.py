@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from moorage.agent import causes
 from moorage.agent.runtimes.containers import does_not_run
 from moorage.agent.runtimes.docker import objects
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
 from moorage.agent.runtimes.docker.streams import Attached
 from moorage.agent.runtimes.port import ExecRequest, LogChunk, RuntimeFault, StepRequest
+from moorage.agent.runtimes.step_output import StepOutput
 from moorage.contract.spec import TOOLS_ROOT
 from moorage.kernel import log
 from moorage.kernel.ids import short_id
@@ -107,11 +107,10 @@ async def _end(engine: Engine, container: str, mark: str) -> None:
         _log.info("a command could not be ended", error=str(error))
 
 
-async def run_step(engine: Engine, container: str, request: StepRequest) -> tuple[int, str]:
-    """See `Runtime.run_step`.
-
-    The command's own output goes to a file in the workspace; what comes here is its end.
-    """
+async def run_step(
+    engine: Engine, container: str, request: StepRequest, output: StepOutput
+) -> tuple[int, str]:
+    """See `Runtime.run_step`."""
     body: dict[str, Any] = {
         "Cmd": [
             *objects.SHELL,
@@ -129,8 +128,10 @@ async def run_step(engine: Engine, container: str, request: StepRequest) -> tupl
         exec_id = await engine.create_exec(container, body)
         async with engine.attach_exec(exec_id, tty=False) as attached:
             session = DockerExec(engine, exec_id, attached)
-            text = b"".join([chunk.data async for chunk in session.output()])
-            return await session.exit_code(), text.decode(errors="replace")[-causes.DETAIL_LIMIT :]
+            async for chunk in session.output():
+                output.add(chunk.data)
+            code = await session.exit_code()
+            return code, output.reason(code)
     except EngineError as error:
         if error.status in (404, 409):
             raise does_not_run(request.container) from error

@@ -50,6 +50,7 @@ from moorage.agent.runtimes.port import (
     StepRequest,
 )
 from moorage.agent.runtimes.rescue import made_as
+from moorage.agent.runtimes.step_output import StepOutput
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.contract import ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
@@ -329,9 +330,11 @@ class DockerRuntime:
         async with commands.running(self._engine, found["Id"], request, folder) as session:
             yield session
 
-    async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
+    async def run_step(
+        self, name: str, request: StepRequest, heard: Callable[[bytes], None] | None = None
+    ) -> tuple[int, str]:
         found = await self._find(name, request.container)
-        return await commands.run_step(self._engine, found["Id"], request)
+        return await commands.run_step(self._engine, found["Id"], request, StepOutput(heard))
 
     async def _find(self, name: str, container: str, *, for_log: bool = False) -> Any:
         """See `containers.find`."""

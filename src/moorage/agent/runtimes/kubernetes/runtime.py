@@ -6,10 +6,9 @@ action started is waited for, so that its end is the end of the work.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from moorage.agent.causes import DETAIL_LIMIT
 from moorage.agent.runtimes.kubernetes.api import commands
 from moorage.agent.runtimes.kubernetes.api.faults import faults
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Deployment, Pod
@@ -29,6 +28,7 @@ from moorage.agent.runtimes.port import (
     StepRequest,
 )
 from moorage.agent.runtimes.rescue import made_as
+from moorage.agent.runtimes.step_output import StepOutput
 from moorage.contract import Cause, DesiredWorkspace, WorkspaceSpec
 
 
@@ -144,10 +144,11 @@ class KubernetesRuntime:
         async with commands.running(self.client, place, request, folder) as session:
             yield session
 
-    async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
+    async def run_step(
+        self, name: str, request: StepRequest, heard: Callable[[bytes], None] | None = None
+    ) -> tuple[int, str]:
         place = containers.place(self._connected().store, name, request.container)
-        code, text = await commands.run(self.client, place, commands.step_argv(request))
-        return code, text[-DETAIL_LIMIT:]
+        return await commands.run_step(self.client, place, request, StepOutput(heard))
 
     def _connected(self) -> Connection:
         """The connection, while what it knows is up to date. Raises `RuntimeFault`, not final."""

@@ -22,7 +22,7 @@ class MemoryContainer:
     exit_code: int | None = None
     finished_at: float | None = None
     output: list[bytes] = field(default_factory=list)
-    steps: dict[str, tuple[int, str]] = field(default_factory=dict)
+    steps: dict[str, tuple[int, bytes]] = field(default_factory=dict)
 
 
 @dataclass

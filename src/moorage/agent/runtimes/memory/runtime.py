@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -31,6 +31,7 @@ from moorage.agent.runtimes.port import (
     known_of,
 )
 from moorage.agent.runtimes.rescue import made_as
+from moorage.agent.runtimes.step_output import StepOutput
 from moorage.agent.runtimes.timeline import Timeline
 from moorage.contract import Container, ContainerState, DesiredWorkspace, StageName, WorkspaceSpec
 from moorage.kernel.clock import Clock
@@ -248,14 +249,18 @@ class MemoryRuntime:
         own = _spec_of(made_for, container.name)
         yield MemoryExec(request.argv, {**(own.env if own else {}), **request.env})
 
-    async def run_step(self, name: str, request: StepRequest) -> tuple[int, str]:
+    async def run_step(
+        self, name: str, request: StepRequest, heard: Callable[[bytes], None] | None = None
+    ) -> tuple[int, str]:
         container = self._find(name, request.container)
         if request.key not in container.steps:
             program = MemoryExec(("sh", "-c", request.command_line), request.env)
-            said = b"".join([chunk.data async for chunk in program.output()]).decode()
-            code = await program.exit_code()
-            container.steps[request.key] = code, said if code else ""
-        return container.steps[request.key]
+            said = b"".join([chunk.data async for chunk in program.output()])
+            container.steps[request.key] = await program.exit_code(), said
+        code, said = container.steps[request.key]
+        output = StepOutput(heard)
+        output.add(said)
+        return code, output.reason(code)
 
     async def close(self) -> None:
         """Nothing is held open."""

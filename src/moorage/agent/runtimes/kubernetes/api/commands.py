@@ -21,6 +21,7 @@ from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.model import Status
 from moorage.agent.runtimes.kubernetes.api.resources import POD
 from moorage.agent.runtimes.port import ExecRequest, LogChunk, RuntimeFault, StepRequest
+from moorage.agent.runtimes.step_output import StepOutput
 from moorage.contract import Cause
 from moorage.contract.spec import TOOLS_ROOT
 from moorage.kernel import log
@@ -122,9 +123,16 @@ class ClusterExec:
 
 @asynccontextmanager
 async def running(
-    client: Client, place: Place, request: ExecRequest, folder: str, *, whole: bool = False
+    client: Client,
+    place: Place,
+    request: ExecRequest,
+    folder: str,
+    *,
+    whole: bool = False,
+    leave: bool = False,
 ) -> AsyncIterator[ClusterExec]:
-    """Raises `RuntimeFault`. `whole`: the command knows by itself where its input ends."""
+    """Raises `RuntimeFault`. `whole`: the command knows by itself where its input ends; `leave`: it
+    goes on when nobody listens any more."""
     mark = short_id(12)
     framed = request.stdin and not request.tty and not whole
     pipe = f"/dev/shm/moorage-{mark}" if framed else ""  # noqa: S108 - inside the container
@@ -148,7 +156,7 @@ async def running(
         try:
             yield session
         finally:
-            if not session.ended:
+            if not session.ended and not leave:
                 await asyncio.shield(_end(client, place, mark))
             else:
                 _hang_up(socket)
@@ -182,9 +190,19 @@ async def run(
         return await session.exit_code(), text.decode(errors="replace")
 
 
+async def run_step(
+    client: Client, place: Place, step: StepRequest, output: StepOutput
+) -> tuple[int, str]:
+    """See `Runtime.run_step`."""
+    request = ExecRequest(argv=tuple(step_argv(step)), stdin=False)
+    async with running(client, place, request, "/", leave=True) as session:
+        async for chunk in session.output():
+            output.add(chunk.data)
+        code = await session.exit_code()
+        return code, output.reason(code)
+
+
 def step_argv(step: StepRequest) -> list[str]:
-    """See `Runtime.run_step`. The command's own output goes to a file in the workspace; what comes
-    here is its end."""
     words = [f"{name}={value}" for name, value in step.env.items()]
     script = f"{TOOLS_ROOT}/bin/workspace-step"
     return [BUSYBOX, "env", *words, BUSYBOX, "sh", script, step.key, step.folder, step.command_line]
