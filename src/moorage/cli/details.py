@@ -30,6 +30,7 @@ def show_details(workspace: dict[str, Any]) -> None:
         _show_cause("Trouble", trouble)
     if notice := workspace["notice"]:
         output.say(f"Note:        {notice['message']} {notice['hint']}")
+    _show_devfile(workspace)
     for warning in workspace["warnings"]:
         output.say(f"Warning:     {output.problem_line(warning)}")
     output.say("")
@@ -38,6 +39,24 @@ def show_details(workspace: dict[str, Any]) -> None:
     _show_ports(workspace["ports"])
     for step, outcome in workspace["post_start"].items():
         output.say(f"After start, {step}: {outcome or 'under way'}")
+
+
+def _show_devfile(workspace: dict[str, Any]) -> None:
+    """Tells whether there is another one by now, or why that is not known."""
+    if workspace.get("devfile_changed"):
+        output.say(f"Note:        {changed_words(workspace)}")
+    look = workspace.get("devfile_look") or {}
+    if error := look.get("error"):
+        when = since(look["at"])
+        text = f"{error['message']} {error.get('hint', '')}".rstrip()
+        output.say(f"Note:        Its devfile could not be read again ({when} ago): {text}")
+
+
+def changed_words(workspace: dict[str, Any]) -> str:
+    return (
+        "The devfile in the repository has changed. "
+        f"`moor rebuild {workspace['title']}` shows how, and takes it."
+    )
 
 
 def _made_by(settings: int | None) -> str:

@@ -48,6 +48,7 @@ def _show_completion(context: click.Context, _option: click.Parameter, shell: st
             "show": "moorage.cli.workspaces:show",
             "start": "moorage.cli.workspaces:start",
             "restart": "moorage.cli.workspaces:restart",
+            "rebuild": "moorage.cli.rebuild:rebuild",
             "rename": "moorage.cli.workspaces:rename",
             "stop": "moorage.cli.workspaces:stop",
             "delete": "moorage.cli.workspaces:delete",

@@ -88,6 +88,10 @@ def tell_started(context: Context, workspace: dict[str, Any], *, started: bool) 
         runs = "runs, with trouble" if workspace.get("trouble") else "runs"
         runs = "runs, for repair" if workspace.get("rescue") else runs
         context.tell(workspace, f"{title} {runs}. {workspace['url']}".rstrip())
+        if workspace.get("devfile_changed"):
+            from moorage.cli.details import changed_words
+
+            output.note(changed_words(workspace))
         if steps := going_on(workspace):
             verb = "goes" if len(steps) == 1 else "go"
             output.note(

@@ -55,6 +55,8 @@ def list_(context: Context, *, everyones: bool) -> None:
         for row, item in zip(rows, answer["items"], strict=True):
             row.insert(1, item["owner_name"])
     output.show_table(headings, rows, empty="No workspaces. `moor create REPOSITORY` makes one.")
+    if changed := [item["title"] for item in answer["items"] if item.get("devfile_changed")]:
+        output.note(f"With another devfile in the repository by now: {', '.join(changed)}.")
 
 
 @command(examples=["moor show app", "moor show app -o json"])
@@ -68,6 +70,8 @@ def show(context: Context, workspace: str) -> None:
 
     with context.connect() as client:
         found = client.workspace(workspace)
+        # Waits a moment for whether its devfile has changed.
+        found = client.get(f"/workspaces/{found['name']}", look="true")
     if context.as_json:
         output.show_json(found)
     else:

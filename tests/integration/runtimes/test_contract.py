@@ -30,11 +30,13 @@ from moorage.contract import (
     ContainerState,
     Credential,
     DesiredState,
+    DesiredWorkspace,
     Project,
     StageName,
     StageState,
     Volume,
     VolumeMount,
+    WorkspaceSpec,
 )
 from moorage.kernel.errors import NotFound
 from moorage.workspace_settings import RemoteDevelopment, Storage
@@ -129,6 +131,52 @@ async def test_fresh_start_makes_new_containers(world: World) -> None:
     observed = await agent.runtime.observe(desired.name, again)
     assert observed.run is not None
     assert (observed.run.restarts, observed.run.generation) == (1, 2)
+
+
+async def test_another_spec_keeps_what_is_in_volumes(world: World) -> None:
+    """A workspace that is made from another spec has the containers of that, and its home, its
+    clone and its volumes as they were, also those that nobody names any more. A volume that is to
+    last from now on outlives a stop."""
+    agent = await world.agent()
+    side = Container(name="side", image=world.image, override_command=True)
+    first = spec_with(world, (side,), Volume(name="pg"), Volume(name="tmp", ephemeral=True))
+    desired = desired_of(world, spec=first)
+    await agent.start(desired)
+    await work(world, agent, desired, "echo mine >/projects/app/mine && echo old >/pg/rows")
+
+    other = msgspec.structs.replace(side, name="other")
+    second = spec_with(world, (other,), Volume(name="tmp"))
+    rebuilt = msgspec.structs.replace(desired, spec=second, restarts=1, generation=2)
+    assert (await agent.start(rebuilt, fresh=True)).ready
+    assert (await started(agent, world, desired.name)).keys() == {"py", "other"}
+    await work(world, agent, rebuilt, "grep mine /projects/app/mine && echo new >/tmp-volume/x")
+    assert (await agent.runtime.observe(desired.name, rebuilt)).volumes == {"", "pg", "tmp"}
+    await agent.runtime.stop(desired.name)
+    assert (await agent.runtime.observe(desired.name, rebuilt)).volumes == {"", "pg", "tmp"}
+
+    third = spec_with(world, (), Volume(name="pg"), Volume(name="tmp"))
+    again = msgspec.structs.replace(desired, spec=third, restarts=1, generation=3)
+    assert (await agent.start(again)).ready
+    await work(world, agent, again, "grep old /pg/rows && grep new /tmp-volume/x")
+
+
+def spec_with(world: World, sides: tuple[Container, ...], *volumes: Volume) -> WorkspaceSpec:
+    """With volumes in the main container: `pg` at /pg, `tmp` at /tmp-volume."""
+    places = {"pg": "/pg", "tmp": "/tmp-volume"}
+    spec = simple_spec(world, volumes=volumes)
+    mounts = tuple(VolumeMount(volume.name, places[volume.name]) for volume in volumes)
+    main = msgspec.structs.replace(spec.containers[0], volume_mounts=mounts)
+    return msgspec.structs.replace(spec, containers=(main, *sides))
+
+
+async def work(world: World, agent: Agent, desired: DesiredWorkspace, script: str) -> None:
+    """Runs a script in the main container, where there are files."""
+    if isinstance(world, MemoryWorld):
+        return
+    request = ExecRequest(argv=("sh", "-c", script))
+    async with agent.runtime.execute(desired.name, request, desired.spec) as session:
+        chunks = [chunk async for chunk in session.output()]
+        assert await session.exit_code() == 0, chunks
 
 
 async def test_stop_leaves_data_only(world: World) -> None:

@@ -267,11 +267,12 @@ def name_of(number: int) -> str:
 
 
 def workspace_row() -> dict[str, Any]:
-    """A workspace of the first administrator as the table has it, but for its name and title."""
+    """A workspace of the first administrator as the table has it, but for its name and title. Its
+    repository has been looked at."""
     return {
         "owner_id": 1, "agent_id": 1, "repository": "https://example.com/x", "ref": "", "commit": "0" * 40, "devfile_path": "x",
         "devfile": "x", "spec": msgspec.json.encode(WorkspaceSpec(containers=(), main_container="")).decode(),
-        "desired": "Running", "created_at": 0.0, "updated_at": 0.0, "requested_at": 0.0,
+        "desired": "Running", "created_at": 0.0, "updated_at": 0.0, "requested_at": 0.0, "looked_at": time.time(),
     }  # fmt: skip
 
 

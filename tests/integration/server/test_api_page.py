@@ -38,4 +38,11 @@ async def test_every_field_is_listed(sqlite_server: Server, name: str, table: st
 
 def test_the_objects_are_found() -> None:
     """Those that the tables name."""
-    assert {name for name, _ in OBJECTS} == {"Workspace", "User", "Token", "Agent", "Found"}
+    assert {name for name, _ in OBJECTS} == {
+        "Workspace",
+        "Rebuild",
+        "User",
+        "Token",
+        "Agent",
+        "Found",
+    }

@@ -8,9 +8,11 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from integration.server.git_host import DEVFILE, GitHost
 from integration.server.harness import ADMIN, AGENT, Agent, Server, eventually, serving
 from moorage.contract import Container, DesiredState, FoundWorkspace, WorkspaceSpec
 from moorage.contract import agent as contract
+from moorage.kernel.ids import short_id
 from moorage.server import audit, cleaning
 from moorage.server.audit import Target
 from moorage.server.audit.models import AuditEntry
@@ -64,14 +66,21 @@ async def find(server: Server, agent: Agent, *names: str) -> None:
 
 
 async def test_every_action_that_changes_something_is_recorded(
-    server: Server, repository: str
+    server: Server, git_host: GitHost
 ) -> None:
     """By its service, with who did it and what it was done to; each action of the table that
     changes something is among them, and no secret stands in any."""
     secrets = [ADMIN, AGENT, await server.user("ann")]
     ann = secrets[-1]
+    audited = f"audited-{short_id()}"
+    other = DEVFILE.replace(":latest", ":2")
+    repository = git_host.make(audited, {".devfile.yaml": DEVFILE, "other.yaml": other})
     made = await server.post("/workspaces", {"repository": repository, "name": "app"}, ann)
     name = made.json()["name"]
+    commit = made.json()["commit"][:12]
+    shown = (await server.get("/workspaces/app/rebuild?devfile=other.yaml", ann)).json()
+    agreed = {"digest": shown["digest"], "devfile": "other.yaml"}
+    assert (await server.post("/workspaces/app/rebuild", agreed, ann)).status_code == 202
     for what in ("restart", "stop", "start", "stop", "start?fresh_files=true"):
         assert (await server.post(f"/workspaces/app/{what}", None, ann)).status_code == 202
     renamed = await server.call("PATCH", "/api/v1/workspaces/app", ann, json={"title": "other-app"})
@@ -109,6 +118,7 @@ async def test_every_action_that_changes_something_is_recorded(
         (admin, "add-user", "user ann", "developer"),
         (admin, "manage-tokens", "token 2", "made for ann"),
         (developer, "create-workspace", workspace, "on local"),
+        (developer, "rebuild-workspace", workspace, f"other.yaml of main at {commit}"),
         (developer, "restart-workspace", workspace, ""),
         (developer, "stop-workspace", workspace, ""),
         (developer, "start-workspace", workspace, ""),

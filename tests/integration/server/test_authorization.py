@@ -73,6 +73,8 @@ ROUTES: dict[str, Action | Access] = {
     "POST /api/v1/workspaces/{name}/start": Action.START_WORKSPACE,
     "POST /api/v1/workspaces/{name}/stop": Action.STOP_WORKSPACE,
     "POST /api/v1/workspaces/{name}/restart": Action.RESTART_WORKSPACE,
+    "GET /api/v1/workspaces/{name}/rebuild": Action.REBUILD_WORKSPACE,
+    "POST /api/v1/workspaces/{name}/rebuild": Action.REBUILD_WORKSPACE,
     "PATCH /api/v1/workspaces/{name}": Action.RENAME_WORKSPACE,
     "DELETE /api/v1/workspaces/{name}": Action.DELETE_WORKSPACE,
     "GET /": Action.LIST_WORKSPACES,
@@ -84,6 +86,8 @@ ROUTES: dict[str, Action | Access] = {
     "GET /workspaces/{name}/live": Action.SEE_WORKSPACE,
     "GET /workspaces/{name}/open": Action.SEE_WORKSPACE,
     "GET /workspaces/{name}/delete": Action.SEE_WORKSPACE,
+    "GET /workspaces/{name}/rebuild": Action.REBUILD_WORKSPACE,
+    "POST /workspaces/{name}/rebuild": Action.REBUILD_WORKSPACE,
     "GET /workspaces/{name}/rename": Action.SEE_WORKSPACE,
     "POST /workspaces/{name}/rename": Action.RENAME_WORKSPACE,
     "POST /workspaces/{name}/start": Action.START_WORKSPACE,
@@ -147,6 +151,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/agents/{name}/settings": {"text": ""},
     "POST /api/v1/agents/{agent}/found/{name}/adopt": {"mark": "m"},
     "POST /api/v1/workspaces": {"repository": "nowhere"},
+    "POST /api/v1/workspaces/{name}/rebuild": {"digest": "d"},
 }
 """What a route must be sent before it asks who may."""
 OTHER = "other-secret"
@@ -176,6 +181,7 @@ class Callers:
         await self._user(number, name, f"{name}-secret")
         async with self._server.core.database.write() as session:
             row = workspace_row() | {"name": f"workspace-{name}", "title": name, "owner_id": number}
+            row["repository"] = "nowhere"  # a host that may not be read would be another refusal
             await session.execute(insert(Workspace), [row])
         token, person = {
             "nobody": (None, Person(0, "", Role.DEVELOPER)),

@@ -191,7 +191,8 @@ async def test_sessions_of_before_stay_at_the_own_gateway(folder: Path, database
             await session.execute(text("DROP TABLE exchanges"))
             await session.execute(text("DROP INDEX ix_gateways_agent_id"))
             await session.execute(text("ALTER TABLE gateways DROP COLUMN agent_id"))
-            await session.execute(text("ALTER TABLE workspaces DROP COLUMN volumes"))
+            for column in ("volumes", "rescue", "asked", "flat", "looked_at", "look"):
+                await session.execute(text(f"ALTER TABLE workspaces DROP COLUMN {column}"))
             await session.execute(text("UPDATE alembic_version SET version_num = '0005'"))
     async with serving(folder, Settings(database=database)) as server, server.gateway() as gateway:
         actor = await sessions.actor_of_session(server.core, cookie)

@@ -173,6 +173,13 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
         return self.data or self.leftovers or self.recorded or self.run is not None
 
     @property
+    def made_from(self) -> WorkspaceSpec | None:
+        """The spec that its run was made from; None: there is none, or nobody has kept it."""
+        spec = self.known.spec if self.known is not None else None
+        made = self.run is not None and spec is not None and digest_of(spec) == self.run.spec
+        return spec if made else None
+
+    @property
     def generation(self) -> int:
         """The newest that the engine knows of it; 0: none."""
         return max(

@@ -297,6 +297,7 @@ class Workspace:
                 desired,
                 self._observed.run if self._observed is not None else None,
                 self._runtime,
+                made_from=self._observed.made_from if self._observed is not None else None,
                 received=self._received,
                 pre_stop_timeout=self._settings.pre_stop_timeout,
             )

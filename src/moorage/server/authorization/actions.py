@@ -15,6 +15,8 @@ class Action(StrEnum):
     START_WORKSPACE = "start-workspace"
     STOP_WORKSPACE = "stop-workspace"
     RESTART_WORKSPACE = "restart-workspace"
+    REBUILD_WORKSPACE = "rebuild-workspace"
+    """Make it from another devfile, and see how that differs."""
     RENAME_WORKSPACE = "rename-workspace"
     DELETE_WORKSPACE = "delete-workspace"
     OPEN_WORKSPACE = "open-workspace"

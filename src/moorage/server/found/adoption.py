@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -21,17 +20,14 @@ from moorage.server.authorization import INSTALLATION, Action, Kind, Person, req
 from moorage.server.core import Core
 from moorage.server.found import decisions, schemas
 from moorage.server.found.services import Row, follow, the_found
-from moorage.server.repositories.default_devfile import DefaultDevfile
-from moorage.server.repositories.devfiles import read_devfile
-from moorage.server.repositories.services import RepositoryReader
 from moorage.server.storage.database import announce
+from moorage.server.workspaces import asked as asking
 from moorage.server.workspaces import intents, specs, view
 from moorage.server.workspaces import schemas as workspace_schemas
 from moorage.server.workspaces.changes import DesiredChanged
 from moorage.server.workspaces.decisions import check_title, free_title, repository_name, title_of
-from moorage.server.workspaces.editors import Editors
+from moorage.server.workspaces.making import make
 from moorage.server.workspaces.models import Workspace
-from moorage.server.workspaces.specs import DevfileParents
 
 _LONGEST = 2000
 """Characters of what an agent gives back."""
@@ -48,6 +44,8 @@ class _Made:
     commit: str
     devfile_path: str
     devfile: str = ""
+    asked: str = ""
+    flat: str = ""
     warnings: tuple[workspace_schemas.Warning, ...] = ()
 
 
@@ -124,19 +122,10 @@ async def _made(core: Core, row: Row, body: schemas.Adopt, owner: str) -> _Made:
     told, memo = row.told, row.told.memo
     place = {"zone_url": row.agent.zone_url, "origin": core.settings.origin}
     if body.repository:
-        reading = await read_devfile(
-            core.part(RepositoryReader),
-            body.repository,
-            body.ref,
-            body.devfile,
-            default=core.part(DefaultDevfile),
-        )
-        editor = core.part(Editors).default
-        spec, warnings = await asyncio.to_thread(
-            specs.translate, reading, editor, core.part(DevfileParents).resolver
-        )
-        spec = specs.for_workspace(spec, name=told.name, owner=owner, env={}, **place)
-        file = reading.file
+        wanted = asking.Asked(repository=body.repository, ref=body.ref, devfile=body.devfile)
+        made = await make(core, wanted, person="")
+        spec = specs.for_workspace(made.spec, name=told.name, owner=owner, env={}, **place)
+        reading, file = made.reading, made.reading.file
         return _Made(
             spec,
             reading.url,
@@ -144,7 +133,9 @@ async def _made(core: Core, row: Row, body: schemas.Adopt, owner: str) -> _Made:
             reading.commit,
             file.path,
             file.text,
-            tuple(warnings),
+            asking.encode(made.asked),
+            made.flat,
+            tuple(made.warnings),
         )
     if told.spec is None:
         raise InvalidInput(
@@ -193,7 +184,9 @@ async def _add(session: AsyncSession, row: Row, made: _Made, owner: User, now: f
         devfile_path=made.devfile_path,
         devfile=made.devfile,
         spec=specs.encoded(made.spec),
-        warnings=msgspec.json.encode([warning.model_dump() for warning in made.warnings]).decode(),
+        asked=made.asked,
+        flat=made.flat,
+        warnings=workspace_schemas.encoded_warnings(list(made.warnings)),
         created_at=told.since or now,
         requested_at=now,
         requested_generation=intent.generation,

@@ -39,6 +39,8 @@ class Reading:
     files: tuple[File, ...]
     folder: str = ""
     """Folder that the address named, below the repository's top."""
+    named: str = ""
+    """Folder or file that the address named."""
     missing: tuple[Missing, ...] = ()
     """What a clone of it will not have."""
     chosen: str = ""

@@ -39,12 +39,13 @@ async def read_devfile(
     ref: str = "",
     path: str = "",
     *,
+    named: str = "",
     default: DefaultDevfile | None = None,
     person: str = "",
 ) -> Reading:
-    """`path` "": the first of the usual names that is there, else `default`. Raises as
-    `RepositoryReader.read`, `InvalidInput` with the field `devfile` when there is none, and
-    `TooLarge`."""
+    """`path` "": the first of the usual names that is there, else `default`. `named`: as for
+    `RepositoryReader.read`. Raises as that does, `InvalidInput` with the field `devfile` when there
+    is none, and `TooLarge`."""
     rules.check_path(path)
     chosen = ""
 
@@ -64,7 +65,7 @@ async def read_devfile(
         raise errors.no_devfile(path, _LOOKED_FOR, ref)
 
     try:
-        reading = await repositories.read(url, ref, choose, person=person)
+        reading = await repositories.read(url, ref, choose, named=named, person=person)
     except InvalidInput as error:
         if error.code != "repository-empty" or default is None or path or ref:
             raise

@@ -60,17 +60,22 @@ class RepositoryReader:
         self._line = Line(Bounds(settings.repository_reads, settings.repository_reads_per_user))
         self._resolve = resolve or addresses_of
 
-    async def read(self, url: str, ref: str, choose: Choose, *, person: str = "") -> Reading:
+    async def read(
+        self, url: str, ref: str, choose: Choose, *, named: str = "", person: str = ""
+    ) -> Reading:
         """The files that `choose` reads, all of the one commit that `ref` names; "": of the default
         branch.
 
-        `person`: who asks; each has so many turns at a time. Raises `InvalidInput` (`field` says
-        which of the two), `TooLarge`, `Forbidden` by the settings; `LimitReached` or `Unavailable`
-        when others are read first for too long; and what `choose` raises.
+        `named`: the folder or file that an address named, where `url` names none. `person`: who
+        asks; each has so many turns at a time. Raises `InvalidInput` (`field` says which of the
+        two), `TooLarge`, `Forbidden` by the settings; `LimitReached` or `Unavailable` when others
+        are read first for too long; and what `choose` raises.
         """
         address = read_address(url)
         repository = rules.check_repository(address.repository)
         wanted = rules.check_wanted(address, ref)
+        if named:
+            wanted = replace(wanted, path=rules.check_path(named))
         async with self._line.turn(person):
             return await self._measured(repository, wanted, choose)
 
@@ -133,6 +138,7 @@ class RepositoryReader:
             commit=commit.oid,
             files=files,
             folder=commit.folder,
+            named=found.path,
             missing=missing,
         )
 

@@ -1,13 +1,15 @@
-"""Reads grants. It is the one place where the server says which of them hold."""
+"""Reads and ends grants. It is the one place where the server says which of them hold."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.contract import gateway as contract
 from moorage.server.accounts.models import User
+from moorage.server.sharing.changes import GrantChanged
 from moorage.server.sharing.models import Grant
+from moorage.server.storage.database import announce
 from moorage.server.workspaces.models import Workspace
 
 
@@ -23,3 +25,15 @@ async def grants_in_force(session: AsyncSession) -> list[contract.Grant]:
         contract.Grant(user=row.user_id, workspace=name, port=row.port)
         for row, name in await session.execute(query)
     ]
+
+
+async def withdraw(session: AsyncSession, workspace_id: int, ports: frozenset[int]) -> None:
+    """Ends the grants of these ports, which nobody names any more: what listens there from now on
+    is something else than what was shared. A grant of all ports goes on."""
+    named = ports - {0}
+    if not named:
+        return
+    those = (Grant.workspace_id == workspace_id) & Grant.port.in_(named)
+    if await session.scalar(select(Grant.port).where(those).limit(1)) is not None:
+        await session.execute(delete(Grant).where(those))
+        announce(session, GrantChanged())

@@ -20,6 +20,7 @@ NOTICES = {
     "start": "It is being started.",
     "stop": "It is being stopped. Its files stay.",
     "restart": "It is being restarted.",
+    "rebuilt": "It is made from the devfile that you have seen. Its files stay.",
     "delete": "It is being deleted.",
     "renamed": "It has its new title.",
     "deleted": "The workspace is deleted.",

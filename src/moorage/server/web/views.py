@@ -36,6 +36,8 @@ class Abilities:
     delete: bool
     logs: bool
     rename: bool
+    rebuild: bool
+    """See how its devfile has changed, and take that."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ def abilities(workspace: schemas.Workspace, actor: Person) -> Abilities:
         delete=staying and allowed(Action.DELETE_WORKSPACE),
         logs=staying and allowed(Action.READ_LOGS),
         rename=staying and allowed(Action.RENAME_WORKSPACE),
+        rebuild=staying and allowed(Action.REBUILD_WORKSPACE),
     )
 
 
@@ -268,6 +271,21 @@ def _excerpt(
             shown.append(DevfileLine(0, "", ()))
         shown.append(DevfileLine(number, lines[number - 1][:500], tuple(by_line.get(number, ()))))
     return tuple(shown)
+
+
+@dataclass(frozen=True)
+class DiffLine:
+    kind: str
+    """`added`, `removed`, `place` (which lines follow), `same`."""
+    text: str
+
+
+def diff_lines(diff: str) -> tuple[DiffLine, ...]:
+    """Lines of `diff -u`, without the two that name what is compared."""
+    kinds = {"+": "added", "-": "removed", "@": "place"}
+    return tuple(
+        DiffLine(kinds.get(line[:1], "same"), line[:500]) for line in diff.splitlines()[2:]
+    )
 
 
 def _repository_link(url: str) -> str:

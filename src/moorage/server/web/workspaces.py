@@ -20,6 +20,7 @@ from moorage.server.web.pages import Visitor
 from moorage.server.workspaces import schemas, services
 from moorage.server.workspaces.events import WatchedList, WatchedWorkspace
 from moorage.server.workspaces.loading import EVERYBODYS
+from moorage.server.workspaces.looks import OFTEN
 
 router = APIRouter()
 
@@ -87,7 +88,7 @@ async def list_live(
 
 @router.get("/workspaces/{name}")
 async def workspace_page(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
-    workspace = await services.get_workspace(core, actor, name)
+    workspace = await services.get_workspace(core, actor, name, look_every=OFTEN)
     now = core.clock.now()
     return pages.page(
         request,

@@ -3,37 +3,30 @@ state at once."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
-import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from moorage.contract import DesiredState, EditorSpec, WorkspaceSpec
+from moorage.contract import DesiredState
 from moorage.contract.hosts import workspace_name
-from moorage.kernel.errors import Conflict, InvalidInput, Unavailable
+from moorage.kernel.errors import Conflict, Unavailable
 from moorage.kernel.ids import short_id
 from moorage.server import audit
 from moorage.server.agents.models import Agent
 from moorage.server.audit import Target
 from moorage.server.authorization import INSTALLATION, Action, Kind, Person, require
 from moorage.server.core import Core
-from moorage.server.repositories.commits import Reading
-from moorage.server.repositories.default_devfile import DefaultDevfile
-from moorage.server.repositories.devfiles import read_devfile
-from moorage.server.repositories.services import RepositoryReader
 from moorage.server.storage.changes import Changed
 from moorage.server.storage.database import announce, one_at_a_time
 from moorage.server.storage.locks import Lock
-from moorage.server.tasks import Gone, unless_gone
-from moorage.server.workspaces import choice, decisions, schemas, specs
+from moorage.server.tasks import Gone
+from moorage.server.workspaces import asked, choice, decisions, schemas, specs
 from moorage.server.workspaces.candidates import candidates_for
 from moorage.server.workspaces.changes import DesiredChanged
-from moorage.server.workspaces.editors import Editors
+from moorage.server.workspaces.making import Made, editor_named, make
 from moorage.server.workspaces.models import Workspace
-from moorage.server.workspaces.specs import DevfileParents
 from moorage.server.workspaces.view import Row, view
 
 ATTEMPTS = 5
@@ -44,10 +37,7 @@ ATTEMPTS = 5
 class _Plan:
     """All that is known before a name is."""
 
-    request: schemas.CreateWorkspace
-    reading: Reading
-    spec: WorkspaceSpec
-    warnings: list[schemas.Warning]
+    made: Made
     agent: Agent
 
 
@@ -62,25 +52,20 @@ async def create_workspace(
     if request.name:
         decisions.check_title(request.name)
     decisions.check_env(request.env)
-    editor = _editor(core, request.editor)
+    editor_named(core, request.editor)
     async with core.database.read() as session:
         agent = await _agent(core, session, actor, request.agent)
         await _check_limits(core, session, actor)
         if request.name and request.name in await titles_of(session, actor):
             raise title_taken(request.name)
-    read = read_devfile(
-        core.part(RepositoryReader),
-        request.repository,
-        request.ref,
-        request.devfile,
-        default=core.part(DefaultDevfile),
-        person=str(actor.user_id),
+    wanted = asked.Asked(
+        repository=request.repository,
+        ref=request.ref,
+        devfile=request.devfile,
+        env=request.env,
+        editor=request.editor,
     )
-    reading = await (unless_gone(gone, read) if gone else read)
-    spec, warnings = await asyncio.to_thread(
-        specs.translate, reading, editor, core.part(DevfileParents).resolver
-    )
-    plan = _Plan(request, reading, spec, warnings, agent)
+    plan = _Plan(await make(core, wanted, person=str(actor.user_id), gone=gone), agent)
     for attempt in range(ATTEMPTS):
         workspace, changed = _workspace(core, actor, plan)
         try:
@@ -115,28 +100,31 @@ async def create_workspace(
 
 
 def _workspace(core: Core, actor: Person, plan: _Plan) -> tuple[Workspace, Changed]:
-    now = core.clock.now()
+    now, made = core.clock.now(), plan.made
     name = workspace_name(plan.agent.id, actor.user_id, short_id())
     spec = specs.for_workspace(
-        plan.spec,
+        made.spec,
         name=name,
         zone_url=plan.agent.zone_url,
         origin=core.settings.origin,
         owner=actor.name,
-        env=plan.request.env,
+        env=made.asked.env,
     )
     workspace = Workspace(
         name=name,
-        title=decisions.title_of(decisions.repository_name(plan.reading.url)),
+        title=decisions.title_of(decisions.repository_name(made.reading.url)),
         owner_id=actor.user_id,
         agent_id=plan.agent.id,
-        repository=plan.reading.url,
-        ref=plan.reading.ref.name,
-        commit=plan.reading.commit,
-        devfile_path=plan.reading.file.path,
-        devfile=plan.reading.file.text,
+        repository=made.reading.url,
+        ref=made.reading.ref.name,
+        commit=made.reading.commit,
+        devfile_path=made.reading.file.path,
+        devfile=made.reading.file.text,
         spec=specs.encoded(spec),
-        warnings=msgspec.json.encode([warning.model_dump() for warning in plan.warnings]).decode(),
+        asked=asked.encode(made.asked),
+        flat=made.flat,
+        looked_at=now,
+        warnings=schemas.encoded_warnings(made.warnings),
         desired=DesiredState.RUNNING.value,
         generation=1,
         restarts=0,
@@ -149,19 +137,6 @@ def _workspace(core: Core, actor: Person, plan: _Plan) -> tuple[Workspace, Chang
         actual="",
     )
     return workspace, DesiredChanged(workspace=name, agent=plan.agent.id)
-
-
-def _editor(core: Core, name: str) -> EditorSpec:
-    if not name:
-        return core.part(Editors).default
-    if name not in core.part(Editors):
-        raise InvalidInput(
-            f"There is no editor {name}.",
-            code="editor-unknown",
-            hint=f"There are: {', '.join(core.part(Editors))}.",
-            field="editor",
-        )
-    return core.part(Editors)[name]
 
 
 async def _agent(core: Core, session: AsyncSession, actor: Person, name: str) -> Agent:

@@ -14,7 +14,7 @@ from moorage.contract.hosts import is_name
 from moorage.kernel.addresses import workspace_address
 from moorage.kernel.errors import Conflict, InvalidInput, LimitReached
 
-Request = Literal["start", "stop", "restart", "rescue", "delete"]
+Request = Literal["start", "stop", "restart", "rescue", "rebuild", "delete"]
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -35,7 +35,8 @@ def next_intent(now: Intent, request: Request, *, state: ActualState) -> Intent 
     """The intent after a request; None when nothing is to be changed.
 
     To start what should run already changes nothing, unless it has failed: then it is tried anew. A
-    rescue takes the place of what runs, as a restart does.
+    rescue takes the place of what runs, as a restart does. What is made from something else while
+    it is stopped stays stopped.
     Raises `Conflict` when the workspace is being deleted, which nothing undoes.
     """
     if now.desired is DesiredState.TERMINATED:
@@ -49,8 +50,9 @@ def next_intent(now: Intent, request: Request, *, state: ActualState) -> Intent 
         stopped = now.desired is DesiredState.STOPPED
         return None if stopped else Intent(DesiredState.STOPPED, up, now.restarts)
     if now.desired is DesiredState.STOPPED:
-        return Intent(DesiredState.RUNNING, up, now.restarts)
-    if request in ("restart", "rescue") or state is ActualState.FAILED:
+        then = DesiredState.STOPPED if request == "rebuild" else DesiredState.RUNNING
+        return Intent(then, up, now.restarts)
+    if request in ("restart", "rescue", "rebuild") or state is ActualState.FAILED:
         return Intent(DesiredState.RUNNING, up, now.restarts + 1)
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moorage.server.domain import Domain
-from moorage.server.workspaces import counting, limits
+from moorage.server.workspaces import counting, limits, looks
 from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
 from moorage.server.workspaces.expiry import delete_expired
 from moorage.server.workspaces.routes import api
@@ -14,7 +14,9 @@ WORKSPACES = Domain(
     background={
         "server.workspaces.limits": limits.keep,
         "server.workspaces.counting": counting.follow,
+        "server.workspaces.looks": looks.follow,
     },
     expired=(delete_expired,),
     changes=(DesiredChanged, ActualChanged),
+    parts=lambda _core: (looks.Looks(),),
 )

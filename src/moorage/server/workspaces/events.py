@@ -7,11 +7,12 @@ from collections.abc import Hashable
 
 from moorage.contract.hosts import owner_of
 from moorage.server.agents.changes import AgentChanged
-from moorage.server.authorization import Action, Person
+from moorage.server.authorization import Action, Person, may, resource_of
 from moorage.server.core import Core
 from moorage.server.storage.changes import RESYNC, Changed
 from moorage.server.workspaces import loading, schemas, services
 from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
+from moorage.server.workspaces.looks import Looks
 from moorage.server.workspaces.view import view
 
 GATHER = 0.05
@@ -41,6 +42,8 @@ class WatchedWorkspace:
                     return None
             else:
                 row = await loading.find(session, self._actor, self._name, Action.SEE_WORKSPACE)
+                if may(self._actor, Action.SEE_INSIDE_WORKSPACE, resource_of(row.workspace)):
+                    self._core.part(Looks).ask(row.workspace, self._core.clock.now())
                 self._name, self._agent = row.workspace.name, str(row.agent.id)
         return view(row, self._actor, self._core.clock.now())
 

@@ -41,6 +41,15 @@ class Workspace(Base):
     devfile: Mapped[str] = mapped_column(deferred=True)
     """Up to 3 MB: read by nobody who lists workspaces."""
     spec: Mapped[str]
+    asked: Mapped[str] = mapped_column(default="", server_default="")
+    """What its owner asked for, as the JSON of `asked.Asked`; "": it was made before this was kept,
+    or adopted."""
+    flat: Mapped[str] = mapped_column(deferred=True, default="", server_default="")
+    """The devfile that `spec` was made from, flattened; "": not kept."""
+    looked_at: Mapped[float | None]
+    """When the repository was last looked at for another devfile; None: never."""
+    look: Mapped[str] = mapped_column(default="", server_default="")
+    """What was found there, as the JSON of `look.Look`; "": nothing that differs."""
     warnings: Mapped[str] = mapped_column(default="[]")
     desired: Mapped[str]
     generation: Mapped[int] = mapped_column(default=1)

@@ -16,7 +16,7 @@ from moorage.server.workspaces import schemas
 SHOWN: dict[type[BaseModel], frozenset[str]] = {
     schemas.Workspace: frozenset(
         {
-            "name", "title", "owner", "owner_name", "agent", "settings", "repository", "ref", "full_ref", "commit", "devfile_path", "desired",
+            "name", "title", "owner", "owner_name", "agent", "settings", "repository", "ref", "full_ref", "commit", "devfile_path", "devfile_changed", "desired",
             "state", "url", "port_url", "folder", "generation", "created_at", "updated_at", "stages", "cause", "trouble", "rescue", "notice", "containers", "ports",
         }
     ),
@@ -26,9 +26,9 @@ SHOWN: dict[type[BaseModel], frozenset[str]] = {
     schemas.Container: frozenset({"name", "image", "state", "exit_code", "restarts", "started_at"}),
     schemas.Port: frozenset({"port", "name", "declared", "exposure", "protocol"}),
 }  # fmt: skip
-"""By model. Left out: `detail`, which ends with the last lines of a log; `warnings` and the paths
-in ports' addresses, which quote the devfile; `post_start`, whose outcomes quote what the commands
-said."""
+"""By model. Left out: `detail`, which ends with the last lines of a log; `devfile_look`, `warnings`
+and the paths in ports' addresses, which quote the devfile; `post_start`, whose outcomes quote what
+the commands said."""
 
 
 def outside(workspace: schemas.Workspace) -> schemas.Workspace:
@@ -54,7 +54,7 @@ def _outside(value: object) -> object:
 def _nothing(value: object) -> object:
     """Raises `TypeError` for a kind of field of which nobody has said what it is when it is left
     out."""
-    if value is None:
+    if value is None or isinstance(value, BaseModel):  # which its field says may be missing
         return None
     if isinstance(value, str | list | dict):
         return type(value)()

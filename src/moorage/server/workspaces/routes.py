@@ -18,6 +18,7 @@ from moorage.server.http.concurrency import Concurrency, Slot
 from moorage.server.http.context import ServerCore
 from moorage.server.workspaces import channels, commands, schemas, services
 from moorage.server.workspaces.events import WatchedList, WatchedWorkspace
+from moorage.server.workspaces.looks import OFTEN, WAIT
 
 api = APIRouter(prefix="/workspaces", tags=["workspaces"])
 
@@ -48,7 +49,12 @@ async def list_events(core: ServerCore, actor: Signed, all: bool = False) -> Res
 
 
 @api.get("/{name}")
-async def get_workspace(core: ServerCore, actor: Signed, name: str) -> schemas.Workspace:
+async def get_workspace(
+    core: ServerCore, actor: Signed, name: str, look: bool = False
+) -> schemas.Workspace:
+    """`look`: waits a moment for whether its devfile has changed."""
+    if look:
+        return await services.get_workspace(core, actor, name, look_every=OFTEN, wait=WAIT)
     return await services.get_workspace(core, actor, name)
 
 
@@ -78,6 +84,26 @@ async def stop_workspace(core: ServerCore, actor: Signed, name: str) -> schemas.
 @api.post("/{name}/restart", status_code=202)
 async def restart_workspace(core: ServerCore, actor: Signed, name: str) -> schemas.Workspace:
     return await services.restart_workspace(core, actor, name)
+
+
+@api.get("/{name}/rebuild")
+async def propose_rebuild(
+    core: ServerCore,
+    actor: Signed,
+    name: str,
+    ref: str | None = None,
+    devfile: str | None = None,
+) -> schemas.Rebuild:
+    """What it would be made from now, and how that differs; nothing is changed."""
+    return await services.propose(core, actor, name, ref=ref, devfile=devfile)
+
+
+@api.post("/{name}/rebuild", status_code=202)
+async def rebuild_workspace(
+    core: ServerCore, actor: Signed, name: str, body: schemas.RebuildWorkspace
+) -> schemas.Workspace:
+    """Takes what was shown; 409 `devfile-changed` when that is no longer so."""
+    return await services.rebuild(core, actor, name, body)
 
 
 @api.patch("/{name}")

@@ -3,6 +3,8 @@ durations seconds."""
 
 from __future__ import annotations
 
+import json
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from moorage.contract import ActualState, ContainerState, DesiredState, StageName, StageState
@@ -97,6 +99,29 @@ class Warning(BaseModel):  # noqa: A001 - the devfile's own word
     hint: str = ""
 
 
+def encoded_warnings(warnings: list[Warning]) -> str:
+    """As they are stored."""
+    return json.dumps([warning.model_dump() for warning in warnings])
+
+
+class LookError(BaseModel):
+    code: str
+    message: str
+    hint: str = ""
+
+
+class DevfileLook(BaseModel):
+    """What was found when the repository was last looked at for another devfile."""
+
+    at: float
+    changed: bool
+    ref: str = ""
+    """That of the devfile there; "" when it could not be read."""
+    commit: str = ""
+    error: LookError | None = None
+    """Why it cannot be taken."""
+
+
 class Workspace(BaseModel):
     name: str
     title: str
@@ -112,6 +137,9 @@ class Workspace(BaseModel):
     """`refs/heads/main`, `refs/tags/v1`, …; "" for a commit that was named itself."""
     commit: str
     devfile_path: str
+    devfile_changed: bool = False
+    """The repository has another devfile than the one that it is made from: see `rebuild`."""
+    devfile_look: DevfileLook | None = None
     desired: DesiredState
     state: ActualState
     url: str
@@ -137,6 +165,46 @@ class Workspace(BaseModel):
     @property
     def resource(self) -> Resource:
         return Resource(Kind.WORKSPACE, self.owner)
+
+
+class Change(BaseModel):
+    """A difference between what a workspace has and what it would have."""
+
+    kind: str
+    """`added`, `removed`, `changed`."""
+    what: str
+    name: str
+    message: str
+
+
+class Rebuild(BaseModel):
+    """What a workspace would be made from now."""
+
+    digest: str
+    """Stands for all of it: whoever agrees says it."""
+    changed: bool
+    ref: str
+    full_ref: str
+    commit: str
+    devfile_path: str
+    changes: list[Change]
+    """What the workspace would get, without values of variables."""
+    diff: str
+    """The flattened devfiles, as `diff -u` compares them."""
+    warnings: list[Warning]
+    restarts: bool
+    """It runs, and is restarted for it; else it stays stopped."""
+
+
+class RebuildWorkspace(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    digest: str = Field(max_length=100)
+    """Of the `Rebuild` that was shown."""
+    ref: str | None = Field(default=None, max_length=250)
+    """Another branch, tag or commit; "": the default branch; None: as before."""
+    devfile: str | None = Field(default=None, max_length=500)
+    """Another path; "": the usual names; None: as before."""
 
 
 class Workspaces(BaseModel):

@@ -8,14 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from moorage.contract import ActualState, DesiredState
 from moorage.server import audit
 from moorage.server.audit import Target
-from moorage.server.authorization import Action, Kind, Person, visible
+from moorage.server.authorization import Action, Kind, Person, may, resource_of, visible
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
 from moorage.server.workspaces import intents, loading, schemas, specs
 from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
 from moorage.server.workspaces.creation import create_workspace, title_taken, titles_of
 from moorage.server.workspaces.decisions import Request, check_title, next_intent
+from moorage.server.workspaces.looks import OFTEN, SELDOM, Looks
 from moorage.server.workspaces.models import Workspace
+from moorage.server.workspaces.rebuilding import propose, rebuild
 from moorage.server.workspaces.view import Row, ports_view, spec_of, view
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "get_workspace",
     "list_ports",
     "list_workspaces",
+    "propose",
+    "rebuild",
     "rename_workspace",
     "restart_workspace",
     "start_workspace",
@@ -45,9 +49,19 @@ async def list_workspaces(
     return [view(row, actor, now) for row in found]
 
 
-async def get_workspace(core: Core, actor: Person, name: str) -> schemas.Workspace:
+async def get_workspace(
+    core: Core, actor: Person, name: str, *, look_every: float = SELDOM, wait: float = 0.0
+) -> schemas.Workspace:
+    """Has it looked at whether its devfile has changed, where the actor may know that, unless that
+    was done in the last `look_every` seconds; the answer waits `wait` seconds for it at most."""
     async with core.database.read() as session:
         row = await loading.find(session, actor, name, Action.SEE_WORKSPACE)
+    if may(actor, Action.SEE_INSIDE_WORKSPACE, resource_of(row.workspace)):
+        looks = core.part(Looks)
+        looks.ask(row.workspace, core.clock.now(), every=look_every)
+        if wait and await looks.done(row.workspace.id, seconds=wait):
+            async with core.database.read() as session:
+                row = await loading.find(session, actor, name, Action.SEE_WORKSPACE)
     return view(row, actor, core.clock.now())
 
 
@@ -137,6 +151,9 @@ async def _request(
             detail = ", ".join(words for words, holds in said.items() if holds)
             audit.record(session, actor, action, target, detail=detail)
             announce(session, DesiredChanged(workspace=workspace.name, agent=workspace.agent_id))
+    if request in ("start", "restart"):
+        # It keeps the devfile that it has; that there is another one is told.
+        core.part(Looks).ask(row.workspace, now, every=OFTEN)
     return view(row, actor, now)
 
 

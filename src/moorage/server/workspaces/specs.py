@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from moorage import translation
 from moorage.contract import Container, EditorSpec, Project, WorkspaceSpec
 from moorage.contract.hosts import PORT, port_pattern
-from moorage.devfile import DevfileError, Problem, Resolver
+from moorage.devfile import DevfileError, Problem, Resolver, dump
 from moorage.server.repositories.commits import Missing, Reading
 from moorage.server.repositories.refs import Ref, short_name
 from moorage.server.workspaces import schemas
@@ -26,6 +27,9 @@ is made from it."""
 
 HOSTS_VARIABLES = ("__VITE_ADDITIONAL_SERVER_ALLOWED_HOSTS", "RAILS_DEVELOPMENT_HOSTS")
 """Name hosts by which development servers (Vite, Rails) may be called: those of the zone."""
+GIT_NAME, GIT_EMAIL = "MOORAGE_GIT_NAME", "MOORAGE_GIT_EMAIL"
+OWN_VARIABLES = frozenset({PROXY_VARIABLE, PAGE_VARIABLE, *HOSTS_VARIABLES, GIT_NAME, GIT_EMAIL})
+"""What the server itself sets in a workspace."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,25 @@ class DevfileParents:
     resolver: Resolver
 
 
+class Translated(NamedTuple):
+    spec: WorkspaceSpec
+    warnings: list[schemas.Warning]
+    flat: str
+    """The devfile, flattened: with its parents, plugins and variables."""
+
+
 def translate(
-    reading: Reading, editor: EditorSpec, resolver: Resolver | None = None
-) -> tuple[WorkspaceSpec, list[schemas.Warning]]:
-    """Raises `DevfileError`, with all that is wrong. Takes a while for a large devfile: run it in a
+    reading: Reading,
+    editor: EditorSpec,
+    resolver: Resolver | None = None,
+    *,
+    folder: str = "",
+) -> Translated:
+    """`folder`: where the repository is cloned to; "": its name.
+
+    Raises `DevfileError`, with all that is wrong. Takes a while for a large devfile: run it in a
     thread."""
-    name = repository_name(reading.url)
+    name = folder or repository_name(reading.url)
     project = Project(
         name=name,
         clone_path=name,
@@ -61,7 +78,7 @@ def translate(
         *map(_missing, reading.missing),
     ]
     told += warnings
-    return _opened_at(made.spec, reading.folder), told
+    return Translated(_opened_at(made.spec, reading.folder), told, dump(flat.devfile))
 
 
 def _opened_at(spec: WorkspaceSpec, folder: str) -> WorkspaceSpec:
@@ -130,7 +147,7 @@ def author(owner: str, zone_url: str) -> dict[str, str]:
     to: one that reaches nobody stands in its place."""
     host = urlsplit(zone_url).hostname or "localhost"
     email = owner if "@" in owner else f"{owner}@users.noreply.{host}"
-    return {"MOORAGE_GIT_NAME": owner, "MOORAGE_GIT_EMAIL": re.sub(r"[\s<>]", "", email)}
+    return {GIT_NAME: owner, GIT_EMAIL: re.sub(r"[\s<>]", "", email)}
 
 
 def moved_to(spec: WorkspaceSpec, *, name: str, zone_url: str, origin: str) -> WorkspaceSpec:

@@ -22,6 +22,7 @@ from moorage.server.agents.models import Agent
 from moorage.server.agents.rows import is_silent
 from moorage.server.authorization import Action, Person, may, resource_of
 from moorage.server.workspaces import hours, schemas
+from moorage.server.workspaces.look import look_of
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.outside import outside, ports_outside
 
@@ -74,6 +75,8 @@ def _view(row: Row, now: float) -> schemas.Workspace:
         full_ref=next((project.full_ref for project in spec.projects), ""),
         commit=workspace.commit,
         devfile_path=workspace.devfile_path,
+        devfile_changed=look_of(workspace).changed,
+        devfile_look=devfile_look_of(workspace),
         desired=DesiredState(workspace.desired),
         state=state_of(workspace, row.agent, now),
         url=port_url(pattern, spec.editor.port, open_path(spec)) if spec.editor else "",
@@ -94,6 +97,19 @@ def _view(row: Row, now: float) -> schemas.Workspace:
         ports=ports_of(spec, pattern),
         warnings=[schemas.Warning(**item) for item in _decode_warnings(workspace.warnings)],  # type: ignore[arg-type]
         post_start=actual.post_start if actual else {},
+    )
+
+
+def devfile_look_of(workspace: Workspace) -> schemas.DevfileLook | None:
+    if workspace.looked_at is None:
+        return None
+    look, failure = look_of(workspace), look_of(workspace).failure
+    return schemas.DevfileLook(
+        at=workspace.looked_at,
+        changed=look.changed,
+        ref=look.ref,
+        commit=look.commit,
+        error=schemas.LookError(**msgspec.structs.asdict(failure)) if failure else None,
     )
 
 

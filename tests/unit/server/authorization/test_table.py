@@ -37,6 +37,7 @@ TABLE = {
     Action.START_WORKSPACE: (True, False, True, False),
     Action.STOP_WORKSPACE: (True, False, True, True),
     Action.RESTART_WORKSPACE: (True, False, True, False),
+    Action.REBUILD_WORKSPACE: (True, False, True, False),
     Action.RENAME_WORKSPACE: (True, False, True, False),
     Action.DELETE_WORKSPACE: (True, False, True, True),
     Action.OPEN_WORKSPACE: (True, False, True, False),

@@ -25,10 +25,12 @@ RUN, STOP, END = DesiredState.RUNNING, DesiredState.STOPPED, DesiredState.TERMIN
         (RUN, "rescue", ActualState.RUNNING, (RUN, 5, 3)),
         (RUN, "rescue", ActualState.FAILED, (RUN, 5, 3)),
         (STOP, "rescue", ActualState.STOPPED, (RUN, 5, 2)),
+        (RUN, "rebuild", ActualState.STARTING, (RUN, 5, 3)),
         (RUN, "delete", ActualState.RUNNING, (END, 5, 2)),
         (STOP, "start", ActualState.STOPPED, (RUN, 5, 2)),
         (STOP, "start", ActualState.STOPPING, (RUN, 5, 2)),
         (STOP, "restart", ActualState.STOPPED, (RUN, 5, 2)),
+        (STOP, "rebuild", ActualState.STOPPED, (STOP, 5, 2)),
         (STOP, "stop", ActualState.STOPPED, None),
         (STOP, "stop", ActualState.FAILED, None),
         (STOP, "delete", ActualState.UNKNOWN, (END, 5, 2)),
@@ -46,7 +48,7 @@ def test_the_next_intent(
     assert after == (Intent(*expected) if expected else None)
 
 
-@pytest.mark.parametrize("request_", ["start", "stop", "restart", "rescue"])
+@pytest.mark.parametrize("request_", ["start", "stop", "restart", "rescue", "rebuild"])
 def test_deletion_is_final(request_: Request) -> None:
     """Nothing but another deletion is accepted after one."""
     with pytest.raises(Conflict, match="being deleted"):

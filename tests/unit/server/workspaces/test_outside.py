@@ -34,7 +34,7 @@ ADMIN = Person(user_id=1, name="admin", role=Role.ADMINISTRATOR)
 LINE = "SECRET=from-inside"
 
 OTHERS_SEE = {
-    "name", "title", "owner", "owner_name", "agent", "settings", "repository", "ref", "full_ref", "commit", "devfile_path", "desired", "state",
+    "name", "title", "owner", "owner_name", "agent", "settings", "repository", "ref", "full_ref", "commit", "devfile_path", "devfile_changed", "desired", "state",
     "url", "port_url", "folder", "generation", "created_at", "updated_at",
     "stages.name", "stages.state", "stages.started_at", "stages.finished_at", "stages.duration",
     "cause.code", "cause.message", "cause.hint", "cause.since",
@@ -45,6 +45,8 @@ OTHERS_SEE = {
 }  # fmt: skip
 THE_OWNER_SEES = {
     "stages.detail", "cause.detail", "trouble.detail", "containers.detail", "ports.url", "post_start",
+    "devfile_look.at", "devfile_look.changed", "devfile_look.ref", "devfile_look.commit",
+    "devfile_look.error.code", "devfile_look.error.message", "devfile_look.error.hint",
     "warnings.code", "warnings.message", "warnings.path", "warnings.line", "warnings.column", "warnings.hint",
 }  # fmt: skip
 

@@ -187,6 +187,12 @@ def volume_bodies(desired: DesiredWorkspace, identity: Identity) -> list[Body]:
     return bodies
 
 
+def lasting_volumes(desired: DesiredWorkspace) -> frozenset[str]:
+    """Names of the devfile's volumes that a stop leaves."""
+    lasting = (volume.name for volume in desired.spec.volumes if not volume.ephemeral)
+    return frozenset(volume_name(desired.name, name) for name in lasting)
+
+
 def record_body(name: str, known: Known, identity: Identity) -> Body:
     """A volume that holds nothing, with `Known` as a label.
 

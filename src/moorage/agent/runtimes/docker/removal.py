@@ -6,7 +6,7 @@ Raises `EngineError`, `RuntimeFault`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from moorage.agent.runtimes.docker import objects
@@ -44,6 +44,17 @@ class Removal:
             await self._engine.request(
                 "DELETE", f"volumes/{volume['Name']}", doing="removing a volume", missing_ok=True
             )
+
+    async def remove_outlived(self, name: str, lasting: Collection[str]) -> None:
+        """Removes volumes that were made for one run only, where `lasting`, by their names in the
+        engine, are to stay from now on: no label can be changed, and the next stop would take what
+        is in them. Of those that a container still has, nothing is removed."""
+        for volume in await self._inventory.listed("volumes", name):
+            if volume["Name"] in lasting and objects.EPHEMERAL in labels_of(volume):
+                path = f"volumes/{volume['Name']}"
+                await self._engine.request(
+                    "DELETE", path, doing="making a volume last", missing_ok=True
+                )
 
     async def end_processes(self, containers: Sequence[Any]) -> None:
         """Ends the devfile's containers first, each with its grace, then what holds the network."""

@@ -261,6 +261,8 @@ class DockerRuntime:
             kept = {n: c for n, c in existing.items() if n not in stale}
             if not kept:
                 self._forget(desired.name)
+                lasting = objects.lasting_volumes(desired)
+                await self._removal.remove_outlived(desired.name, lasting)
             began = received_at(list(kept.values())) or received
             progress = self._start_of(desired.name)
             progress.begin(StageName.RECEIVED, at=began)

@@ -177,7 +177,8 @@ class MemoryRuntime:
         found.side_faults = side_faults
         self._keep(found, wanted)
         lasting = (volume.name for volume in spec.volumes if not volume.ephemeral)
-        found.volumes, found.network = {"", *lasting}, True
+        found.volumes |= {"", *lasting}
+        found.network = True
         found.address = found.address or self.engine.new_address()
         self._bring_up(found, SANDBOX, "sandbox", "tools")
         for init in spec.init_containers:
