@@ -66,7 +66,7 @@ class Installation:
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"http://moorage.localhost:{self.port}"
 
     def run(
         self, *arguments: str, check: bool = True, timeout: float = 120, **options: Any
@@ -124,6 +124,7 @@ class Installation:
         return httpx.Client(
             base_url=f"{self.url}/api/v1",
             headers={"Authorization": f"Bearer {token}"},
+            transport=ZoneTransport(),
             trust_env=False,
             timeout=30,
         )

@@ -98,7 +98,7 @@ def test_other_accounts_do_not_reach_a_workspaces_port(
         assert not connects(*account, host), account
     with http_browser() as browser:
         browser.post(installation.json("sign-in-link")["url"], headers={"Origin": installation.url})
-        answer = browser.get(f"http://{EDITOR}-{workspace}.localhost:{installation.port}/")
+        answer = browser.get(f"http://{EDITOR}-{workspace}.moorage.localhost:{installation.port}/")
     assert answer.status_code == 200
     assert "Every account" not in installation.run("status").stdout
     assert installation.json("status")["caveat"] == ""

@@ -62,7 +62,7 @@ def test_a_terminal_stays_open_while_every_process_is_killed(
     page.on("websocket", lambda socket: socket.on("close", lambda: closed.append(socket.url)))
     visit(
         page,
-        f"http://60001-{workspace}.localhost:{installation.port}/?folder=/projects/python-http-simple",
+        f"http://60001-{workspace}.moorage.localhost:{installation.port}/?folder=/projects/python-http-simple",
     )
     wait_until_loaded(page)
     open_terminal(page)

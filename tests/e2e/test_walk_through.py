@@ -34,7 +34,7 @@ class Walk:
     name: str = ""
 
     def url(self, port: int, path: str = "/") -> str:
-        return f"http://{port}-{self.name}.localhost:{self.installation.port}{path}"
+        return f"http://{port}-{self.name}.moorage.localhost:{self.installation.port}{path}"
 
     def shell(self, command: str) -> str:
         """Looks into the main container from outside: not even an administrator runs commands in

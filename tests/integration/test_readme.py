@@ -81,9 +81,9 @@ def test_the_quickstart(clone: Clone) -> None:
     commands = commands_of("Quickstart")
     assert commands == ["make quickstart"]
     said = clone.run(commands[0])
-    assert re.search(r"Open the workspace:\s+http://60001-workspace-\S+\.localhost:\d+/", said), (
-        said
-    )
+    assert re.search(
+        r"Open the workspace:\s+http://60001-workspace-\S+\.moorage\.localhost:\d+/", said
+    ), said
     assert "/sign-in/link/" in said
     assert "`moor --help` says what else there is." in said
     assert "python-http-simple" in clone.run("moor list")

@@ -335,7 +335,18 @@ def _connections(where: Target) -> httpcore.ConnectionPool:
 
     tls = ssl.create_default_context() if where.origin.startswith("https:") else None
     proxy = proxy_of(where.origin)
-    return httpcore.ConnectionPool(ssl_context=tls, proxy=_proxy(proxy) if proxy else None)
+    return httpcore.ConnectionPool(
+        ssl_context=tls, proxy=_proxy(proxy) if proxy else None, network_backend=_ByName()
+    )
+
+
+class _ByName(httpcore.SyncBackend):
+    """Connects to names; those of this machine need no resolver."""
+
+    def connect_tcp(self, host: str, *arguments: Any, **options: Any) -> httpcore.NetworkStream:
+        from moorage.kernel.addresses import connected_at
+
+        return super().connect_tcp(connected_at(host), *arguments, **options)
 
 
 def _proxy(url: str) -> httpcore.Proxy:

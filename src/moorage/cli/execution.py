@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
@@ -25,6 +25,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from moorage.cli import output
 from moorage.cli.client import Target, problem, unreachable
 from moorage.contract.flow import CreditWindow
+from moorage.kernel.addresses import connected_at
 from moorage.kernel.errors import MoorageError, Unavailable
 
 CHUNK = 32 * 1024
@@ -88,6 +89,9 @@ class Execution:
         }
         if self._target.socket:
             return unix_connect(self._target.socket, uri=self._url, **options)
+        parts = urlsplit(self._url)
+        if (host := connected_at(parts.hostname or "")) != parts.hostname:
+            options |= {"host": host, "proxy": None}
         return connect(self._url, **options)
 
     async def _talk(self, socket: ClientConnection) -> int:

@@ -11,6 +11,7 @@ from moorage.cli import output
 from moorage.cli.context import Context, home_option, output_option, pass_context
 from moorage.cli.groups import command
 from moorage.cli.words import since, size
+from moorage.contract.hosts import ONE_MACHINE_ZONE
 from moorage.kernel.home import narrow_umask
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ UNHEALTHY = 8
 @home_option
 @click.option(
     "--zone",
-    show_default="localhost",
+    show_default=ONE_MACHINE_ZONE,
     help="DNS name of Moorage and suffix of its workspaces' names.",
 )
 @click.option(
@@ -156,11 +157,16 @@ def _already_running(context: Context, options: Options, *, wait: float) -> None
 
 
 def _welcome(context: Context, plan: Plan) -> None:
-    context.tell(
-        {"url": plan.url, "home": str(context.installation.path), "started": True},
-        f"Moorage is ready: {plan.url}\n"
+    from moorage.supervisor import names
+
+    notes = names.notes(plan)
+    said = [
+        f"Moorage is ready: {plan.url}",
         "`moor sign-in-link` prints a one-time link that signs you in; `moor create REPOSITORY` makes a workspace.",
-    )
+        *notes,
+    ]
+    result = {"url": plan.url, "home": str(context.installation.path), "started": True}
+    context.tell(result | {"notes": notes}, "\n".join(said))
 
 
 def _show_status(found: Status) -> None:

@@ -6,6 +6,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+ONE_MACHINE_ZONE = "moorage.localhost"
+"""The zone of one machine. Browsers find what lies below `localhost` on the machine itself, and
+take two names directly below it for two sites, so that one port of a workspace could not call
+another; what lies below `moorage.localhost` is one site to them."""
+LOCALHOST = "localhost"
+"""The zone of one machine in earlier versions."""
+
 _LABEL = re.compile(r"(?P<port>[1-9][0-9]{0,4})-(?P<workspace>workspace-[0-9]+-[0-9]+-[0-9a-z]{6})")
 _NAME = re.compile(r"workspace-[0-9]{1,19}-(?P<owner>[0-9]{1,19})-[0-9a-z]{6}")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from moorage import theme
@@ -71,6 +71,9 @@ class Application:
             return _asset(request, path)
         if (request.method, path) == ("POST", CLEARS_AT):
             return self._clear_cookies(request)
+        moved = self.zone.moved_to(request.headers.get("host", ""))
+        if moved is not None:
+            return self._moved(request, self.zone.origin_of(moved) + _path_of(request))
         planted = self.sign_in.without_planted(request)
         if planted is not None:
             return planted
@@ -130,6 +133,21 @@ class Application:
         if reserved and decision.route is not None:
             return self._nothing_here(request)
         return self.pages.of(request, decision, place, next_path)
+
+    def _moved(self, request: Request, url: str) -> Response:
+        """Leads to the address that stands for one of the former zone now. What would change
+        something is not sent on: the browser would say that another site's page asks for it."""
+        if request.method in ("GET", "HEAD"):
+            return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"})
+        return self.pages.message(
+            request,
+            421,
+            code="address-moved",
+            title="This address has moved",
+            message=f"It is {urlsplit(url).netloc} now. Nothing was changed by this request.",
+            hint="Open the new address, and do it there. Programs with a token may go on here.",
+            actions=[{"href": url, "label": "Open the new address"}],
+        )
 
     def _let_kin_read(self, request: Request, refusal: Response) -> None:
         """Lets a page of another port of the same workspace read why its request was refused

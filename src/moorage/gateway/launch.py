@@ -112,6 +112,8 @@ def configuration_of(home: Home, settings: GatewaySettings, server_url: str) -> 
     return Configuration(
         zone=zone.name,
         scheme=zone.scheme,
+        authority=zone.authority,
+        former_hosts=zone.former_hosts,
         session_cookie=zone.session_cookie,
         cookie_prefix=zone.cookie_prefix,
         key=home.secret("gateway-key"),

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from moorage.contract.hosts import ONE_MACHINE_ZONE
 from moorage.gateway.haproxy import words
 from moorage.gateway.zone import Zone
 from moorage.kernel.addresses import Network, is_address
@@ -34,7 +35,7 @@ _MOST_IDLE_HOURS = 500
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[gateway]`: of the controller and of HAProxy."""
 
-    zone: str = "localhost"
+    zone: str = ONE_MACHINE_ZONE
     """DNS zone of the workspaces: `<port>-<workspace>.<zone>`. The zone itself is the gateway's own
     host."""
     address: str = "127.0.0.1"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from moorage.contract.hosts import WorkspaceHost, parse_host
+from moorage.contract.hosts import LOCALHOST, WorkspaceHost, host_of, parse_host
 from moorage.kernel.links import own_path
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -36,6 +36,11 @@ class Zone:
     def origin_of(self, host: str) -> str:
         """`host` without a port."""
         return f"{self.scheme}://{host}{self.port_suffix}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port of the gateway's own host, as browsers write them in `Host`."""
+        return f"{self.name}{self.port_suffix}"
 
     @property
     def port_suffix(self) -> str:
@@ -88,6 +93,22 @@ class Zone:
     def workspace_host(self, host: str) -> WorkspaceHost | None:
         """Reads what a `Host` header names; None when it is no workspace's host here."""
         return parse_host(host, self.name)
+
+    @property
+    def former_hosts(self) -> tuple[str, ...]:
+        """Hosts that stand for the zone's own where the zone lies below `localhost`: what one
+        machine's was called in earlier versions, and what people type. () for any other zone."""
+        return (LOCALHOST, "127.0.0.1") if self.name.endswith(f".{LOCALHOST}") else ()
+
+    def moved_to(self, host: str) -> str | None:
+        """The host of this zone that a `Host` header of the former zone means now; None when it
+        means none."""
+        if not self.former_hosts:
+            return None
+        if host_name(host) in self.former_hosts:
+            return self.name
+        found = parse_host(host, LOCALHOST)
+        return host_of(found.workspace, found.port, self.name) if found else None
 
     def is_kin(self, origin: str, host: str) -> bool:
         """Whether an origin is a port of the workspace that a `Host` header names."""

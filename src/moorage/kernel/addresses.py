@@ -163,6 +163,12 @@ def is_address(host: str) -> bool:
     return _parsed(host) is not None
 
 
+def connected_at(host: str) -> str:
+    """The address or name to connect to for a URL's host: the loopback address for a name below
+    `localhost` (RFC 6761, 6.3), which browsers find by themselves and many resolvers do not."""
+    return "127.0.0.1" if host.lower().removesuffix(".").endswith(".localhost") else host
+
+
 def leads_back(host: str) -> bool:
     """Whether a URL's host is the machine that connects to it: `localhost`, or a loopback or
     unspecified address in any form.

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from moorage.contract.hosts import ONE_MACHINE_ZONE
 from moorage.contract.repositories import place_of
 from moorage.contract.spec import SubmoduleScope
 from moorage.kernel.addresses import Egress
@@ -22,7 +23,7 @@ from moorage.server.origins import origin_of
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     """Where browsers reach the server: its origin. "": the zone's own host."""
-    zone: str = "localhost"
+    zone: str = ONE_MACHINE_ZONE
     """DNS zone of the local agent's and gateway's workspaces: `<port>-<workspace>.<zone>`."""
     port: int = 8080
     """Port of the zone, as browsers see it."""

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from moorage.contract.hosts import ONE_MACHINE_ZONE
 from moorage.kernel.addresses import Egress
 from moorage.kernel.errors import InvalidInput, Misconfigured
 from moorage.kernel.home import Home, write_client, write_private
@@ -101,7 +102,7 @@ class _Source(NamedTuple):
 
 
 _SOURCES: dict[str, _Source] = {
-    "zone": _Source("gateway", "zone", "localhost"),
+    "zone": _Source("gateway", "zone", ONE_MACHINE_ZONE),
     "port": _Source("gateway", "port", 8080),
     "address": _Source("gateway", "address", "127.0.0.1"),
     "ca_bundle": _Source("agent", "ca_bundle", "", of_one=True),

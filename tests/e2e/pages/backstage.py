@@ -77,6 +77,7 @@ class Server:
             environ = {
                 **os.environ,
                 "MOORAGE_SERVER_PORT": str(self.port),
+                "MOORAGE_SERVER_ZONE": "localhost",
                 "MOORAGE_SERVER_REPOSITORY_NETWORKS": "127.0.0.1",
             }
             command = [sys.executable, "-m", "moorage.server", "--home", str(self.home)]

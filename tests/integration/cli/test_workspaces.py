@@ -26,7 +26,7 @@ def test_from_creation_to_deletion(installed: Installation, repositories: dict[s
     for stage in ("Queued", "Image", "Volume", "Clone", "Containers", "Editor", "Ready"):
         assert re.search(rf"^{stage} +done +[0-9.]+ s", done.stderr, re.MULTILINE), stage
     url = re.fullmatch(
-        r"life runs\. (http://60001-(workspace-1-1-[0-9a-z]{6})\.localhost:\d+/\?folder=.*)\n",
+        r"life runs\. (http://60001-(workspace-1-1-[0-9a-z]{6})\.moorage\.localhost:\d+/\?folder=.*)\n",
         done.stdout,
     )
     assert url, done.stdout
@@ -34,7 +34,7 @@ def test_from_creation_to_deletion(installed: Installation, repositories: dict[s
     assert installed.moor("open", "life", "--print").stdout == f"{url[1]}\n"
     assert (
         installed.moor("open", "life", "3000", "--print").stdout
-        == f"http://3000-{name}.localhost:{installed.port}/\n"
+        == f"http://3000-{name}.moorage.localhost:{installed.port}/\n"
     )
     assert [item["port"] for item in installed.json("ports", "life")["items"]] == [60001, 8080]
     assert (

@@ -310,7 +310,7 @@ class Gateway:
         self.home = home
         self.port = port
         self.scheme = "https" if "tls_certificate" in settings else "http"
-        self.url = f"{self.scheme}://localhost:{port}"
+        self.url = f"{self.scheme}://moorage.localhost:{port}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.prefix: list[str] = []
         """What the processes' command lines begin with."""
@@ -349,7 +349,7 @@ class Gateway:
             process.wait(60)
 
     def host(self, workspace: str, port: int) -> str:
-        return f"{port}-{workspace}.localhost"
+        return f"{port}-{workspace}.moorage.localhost"
 
     def at(self, workspace: str, port: int, path: str = "/") -> str:
         return f"{self.scheme}://{self.host(workspace, port)}:{self.port}{path}"

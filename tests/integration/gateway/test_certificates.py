@@ -103,7 +103,7 @@ class Renewal:
 async def renewal(tmp_path: Path) -> AsyncIterator[Renewal]:
     authority = Authority(tmp_path / "ca")
     zone, wildcard = Secret(tmp_path / "zone"), Secret(tmp_path / "wildcard")
-    for secret, name in ((zone, "localhost"), (wildcard, "*.localhost")):
+    for secret, name in ((zone, "moorage.localhost"), (wildcard, "*.moorage.localhost")):
         certificate, key = authority.issue(name, days=60)
         secret.put(certificate.read_text(), key.read_text())
     settings = {
@@ -122,7 +122,7 @@ async def test_a_renewed_certificate_is_taken_up_and_drops_nobody(renewal: Renew
     host = world.gateway.host(ANAS, world.port)
     ana = await world.signed_in(ANA, world.at())
     cookie = world.cookie(ana, host, "__Host-moorage_session")
-    assert await renewal.presented("localhost") != await renewal.presented(host)
+    assert await renewal.presented("moorage.localhost") != await renewal.presented(host)
     far = await eventually(
         "its end is known", lambda: renewal.metric("expiry_seconds", renewal.wildcard)
     )
@@ -139,7 +139,7 @@ async def test_a_renewed_certificate_is_taken_up_and_drops_nobody(renewal: Renew
         additional_headers={"Cookie": cookie},
         proxy=None,
     ) as ws:
-        certificate, key = renewal.issue("*.localhost", days=10)
+        certificate, key = renewal.issue("*.moorage.localhost", days=10)
         renewal.wildcard.put(certificate, key)
         await eventually(
             "it is presented", lambda: renewal.presents(host, certificate), within=SEEN
@@ -166,11 +166,13 @@ async def test_a_bad_pair_is_refused_with_its_cause(renewal: Renewal):
     world = renewal.world
     host = world.gateway.host(ANAS, world.port)
     before = await renewal.presented(host)
-    good, key = renewal.issue("*.localhost")
+    good, key = renewal.issue("*.moorage.localhost")
     bad = {
-        "belongs to another certificate": (good, renewal.issue("*.localhost")[1]),
+        "belongs to another certificate": (good, renewal.issue("*.moorage.localhost")[1]),
         "There is no certificate": ("junk", key),
-        "neither for localhost nor for *.localhost": renewal.issue("elsewhere.example"),
+        "neither for moorage.localhost nor for *.moorage.localhost": renewal.issue(
+            "elsewhere.example"
+        ),
     }
     for cause, pair in bad.items():
         renewal.wildcard.put(*pair)
@@ -202,13 +204,18 @@ async def test_one_that_is_not_valid_yet_is_taken_up_once_it_is(renewal: Renewal
     runtime = Runtime(world.gateway.home.socket("haproxy"))
     entries = (str(renewal.wildcard.folder),)
     keeping = Certificates(
-        entries=entries, seconds=0, zone="localhost", runtime=runtime, metrics=metrics, clock=clock
+        entries=entries,
+        seconds=0,
+        zone="moorage.localhost",
+        runtime=runtime,
+        metrics=metrics,
+        clock=clock,
     )
     look = keeping.keep
 
     await look()
     clock.advance(-3600.0)
-    certificate, key = renewal.issue("*.localhost")
+    certificate, key = renewal.issue("*.moorage.localhost")
     renewal.wildcard.put(certificate, key)
     for _ in range(2):
         await look()
@@ -223,7 +230,7 @@ async def test_haproxy_that_starts_anew_has_the_newest(renewal: Renewal):
     world = renewal.world
     host = world.gateway.host(ANAS, world.port)
     world.gateway.kill("controller")
-    certificate, key = renewal.issue("*.localhost")
+    certificate, key = renewal.issue("*.moorage.localhost")
     renewal.wildcard.put(certificate, key)
     world.gateway.kill("haproxy", 15)
     world.gateway.start("haproxy")

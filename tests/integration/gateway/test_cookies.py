@@ -161,7 +161,7 @@ async def test_planted_cookies_are_taken_away(world: World):
             ]
             assert all("Max-Age=0" in line for line in ended)
             assert {(found[1], found[2]) for line in ended if (found := re.search(r"Path=([^;]*)(?:; Domain=([^;]*))?", line))} >= {
-                ("/deep", None), ("/deep/", None), ("/deep/page", None), ("/", "localhost"), ("/deep", "localhost"), ("/deep", host), ("/", host),
+                ("/deep", None), ("/deep/", None), ("/deep/page", None), ("/", "moorage.localhost"), ("/deep", "moorage.localhost"), ("/deep", host), ("/", host),
             }  # fmt: skip
             assert f"{name}=; Max-Age=0; Path=/" not in ended
             assert re.search(r"^refresh: 1\r$", head, re.IGNORECASE | re.MULTILINE)
@@ -174,13 +174,15 @@ async def test_planted_cookies_of_the_zone_reach_no_server(world: World, name: s
     always did."""
     world.server.seen.clear()
     for path in ("/", "/workspaces/x", "/auth/start", "/api/v1/me"):
-        status, head = await ask(world, "localhost", f"a=1; {name}=1; b=2; {name}=2", path=path)
+        status, head = await ask(
+            world, "moorage.localhost", f"a=1; {name}=1; b=2; {name}=2", path=path
+        )
         assert status == 400
         for apart in ("", "; Secure; Partitioned"):
-            assert f"{name}=; Max-Age=0; Path=/; Domain=localhost{apart}\r\n" in head
+            assert f"{name}=; Max-Age=0; Path=/; Domain=moorage.localhost{apart}\r\n" in head
         assert f"{name}=; Max-Age=0; Path=/\r\n" not in head
     assert world.server.seen == []
-    assert (await ask(world, "localhost", f"{name}=1; x{name}=2", path="/page"))[0] == 200
+    assert (await ask(world, "moorage.localhost", f"{name}=1; x{name}=2", path="/page"))[0] == 200
     assert world.server.seen[-1]["cookie"] == f"{name}=1; x{name}=2"
 
 
@@ -188,7 +190,7 @@ async def test_planted_cookies_of_a_deep_path_are_taken_away(world: World):
     """However many there are to end: HAProxy would take an answer with all these headers for
     none."""
     host = world.gateway.host(ANAS, world.port)
-    for place, names in (("localhost", ("moorage", "moorage_gateway", "moorage_state")), (host, ("moorage_session", "moorage_binding"))):  # fmt: skip
+    for place, names in (("moorage.localhost", ("moorage", "moorage_gateway", "moorage_state")), (host, ("moorage_session", "moorage_binding"))):  # fmt: skip
         cookies = "; ".join(f"{name}=1; {name}=2" for name in names)
         for path in ("/a/b/c/d/e/f/g/h/i/j/k/l", f"/{'x' * 3000}/{'y' * 3000}/z"):
             status, head = await ask(world, place, cookies, path=path)
@@ -211,9 +213,9 @@ DROPPED = [
     "moorage=1", "moorage=1; Path=/", "Moorage=1", "MOORAGE_SESSION=1", " moorage=1", "\tmoorage=1", "moorage =1", "moorage\t= 1", "moorage",
     "moorage;Path=/", "=moorage=1", " = moorage=1", "==moorage=1", "moorage_session=1", "moorage_gateway=1", "moorage_state=1", "moorage_binding=1",
     "moorage_anything=1", "moorage_=1", "__Host-moorage=1; Secure; Path=/", "__host-moorage=1", "__HOST-Moorage=1", "__Secure-moorage=1; Secure",
-    "=__Host-moorage=1", "__Host-moorage_gateway=1", "a=1; Domain=localhost", "a=1; domain=.localhost", "a=1; DOMAIN = localhost", "a=1;Domain=LOCALHOST",
-    "a=1; Path=/; Domain=\tlocalhost; Secure", "a=1; Domain=com", 'a=1; Domain="localhost"', "a=1; Domain={host}; Domain=localhost", "a=1; Domain=localhost; Domain={host}",
-    "a=1; Domain=x.{host}", "; Domain=localhost", "a=; Domain=workspace-1-1-aaaaaa.localhost",
+    "=__Host-moorage=1", "__Host-moorage_gateway=1", "a=1; Domain=moorage.localhost", "a=1; Domain=localhost", "a=1; domain=.moorage.localhost", "a=1; DOMAIN = moorage.localhost", "a=1;Domain=MOORAGE.LOCALHOST",
+    "a=1; Path=/; Domain=\tmoorage.localhost; Secure", "a=1; Domain=com", 'a=1; Domain="moorage.localhost"', "a=1; Domain={host}; Domain=moorage.localhost", "a=1; Domain=moorage.localhost; Domain={host}",
+    "a=1; Domain=x.{host}", "; Domain=moorage.localhost", "a=; Domain=workspace-1-1-aaaaaa.moorage.localhost",
 ]  # fmt: skip
 KEPT = [
     "a=1", "a=1; Path=/; HttpOnly; Secure; SameSite=Lax", "mymoorage=1", "moorages=1", "a=moorage=1", "a=1; Domain={host}", "a=1; Domain=.{host}",

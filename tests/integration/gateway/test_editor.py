@@ -36,7 +36,7 @@ class Editor:
             "kin": f"http://{gateway.host(ANAS, 3000)}:{port}",
             "other": f"http://{gateway.host(BOBS, 3000)}:{port}",
             "other's editor": f"http://{gateway.host(BOBS, 60001)}:{port}",
-            "zone": f"http://localhost:{port}",
+            "zone": f"http://moorage.localhost:{port}",
             "foreign": "https://evil.example",
             "scheme": f"https://{self.host}:{port}",
             "port": f"http://{self.host}:1",

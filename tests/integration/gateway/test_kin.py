@@ -50,11 +50,11 @@ async def test_a_preflight_of_anybody_else_is_not(world: World):
     port = world.gateway.port
     for foreign in (
         origin(world, BOBS, 3000),
-        f"http://localhost:{port}",
+        f"http://moorage.localhost:{port}",
         "https://evil.example",
-        f"https://3000-{ANAS}.localhost:{port}",
-        f"http://3000-{ANAS}.localhost:{port + 1}",
-        f"http://3000-{ANAS}.localhost.evil.example:{port}",
+        f"https://3000-{ANAS}.moorage.localhost:{port}",
+        f"http://3000-{ANAS}.moorage.localhost:{port + 1}",
+        f"http://3000-{ANAS}.moorage.localhost.evil.example:{port}",
         "null",
     ):
         status, headers = await ask(world, own, {"Origin": foreign, **ASKS})

@@ -32,7 +32,7 @@ async def tight_world(
 ) -> AsyncIterator[World]:
     settings = {"connections": CONNECTIONS, "client_timeout_seconds": patience}
     if tls:
-        chain, key = Authority(tmp_path / "ca").issue("localhost", "*.localhost")
+        chain, key = Authority(tmp_path / "ca").issue("moorage.localhost", "*.moorage.localhost")
         combined = tmp_path / "zone.pem"
         combined.write_text(chain.read_text() + key.read_text())
         settings["tls_certificate"] = str(combined)
@@ -107,7 +107,7 @@ async def test_a_body_that_stops_in_the_middle_is_cut_off(tmp_path: Path):
                 connection = stack.enter_context(
                     socket.create_connection(("127.0.0.1", world.gateway.port))
                 )
-                host = f"localhost:{world.gateway.port}"
+                host = f"moorage.localhost:{world.gateway.port}"
                 head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 20\r\n\r\nx"
                 connection.sendall(head.encode())
                 return connection

@@ -26,7 +26,7 @@ async def test_without_a_session_to_sign_in_and_back(world: World):
     assert answer.json()["upstream"] == "anas"
     assert answer.json()["path"] == "/deep/page?folder=/projects/x&a=b%20c"
     hosts = [redirect.url.netloc.decode() for redirect in answer.history]
-    zone = f"localhost:{world.gateway.port}"
+    zone = f"moorage.localhost:{world.gateway.port}"
     own = f"{world.gateway.host(ANAS, world.port)}:{world.gateway.port}"
     assert hosts == [own, zone, zone, zone, own]
 
@@ -107,7 +107,7 @@ async def test_one_connection_may_carry_several_people(world: World):
     def all_of_them() -> list[int]:
         asked = [
             (anas, of_ana), (anas, of_ana), (bobs, of_ana), (anas, None), (anas, of_ana), (bobs, of_bob),
-            (anas, of_bob), (bobs, of_bob), ("localhost", of_bob), (bobs, None), (anas, of_ana),
+            (anas, of_bob), (bobs, of_bob), ("moorage.localhost", of_bob), (bobs, None), (anas, of_ana),
         ]  # fmt: skip
         return [ask(host, cookie) for host, cookie in asked]
 
@@ -231,8 +231,8 @@ async def test_origins(world: World):
         "own": f"http://{own}:{port}",
         "kin": f"http://{world.gateway.host(ANAS, 3000)}:{port}",
         "other": f"http://{world.gateway.host(BOBS, 3000)}:{port}",
-        "zone": f"http://localhost:{port}",
-        "unknown-below-zone": f"http://x.localhost:{port}",
+        "zone": f"http://moorage.localhost:{port}",
+        "unknown-below-zone": f"http://x.moorage.localhost:{port}",
         "foreign": "https://evil.example",
         "other-scheme": f"https://{own}:{port}",
         "null": "null",
@@ -351,15 +351,17 @@ async def test_hosts_that_are_no_workspaces(world: World):
     assert answer.status_code == 404
     assert "No such workspace" in answer.text
     for host in (
-        "x.localhost",
-        "8080-workspace-1-1-aaaaaa.sub.localhost",
-        "127.0.0.1",
-        "070-workspace-1-1-aaaaaa.localhost",
+        "x.moorage.localhost",
+        "8080-workspace-1-1-aaaaaa.sub.moorage.localhost",
+        "203.0.113.9",
+        "070-workspace-1-1-aaaaaa.moorage.localhost",
     ):
         status, _ = await world.raw(host, {"Accept": "text/html"})
         assert status == 421, host
         assert (await world.raw(host, {}, "/metrics"))[0] == 421
-    assert (await world.raw("8080-workspace-1-1-zzzzzz.localhost", {}, "/metrics"))[0] == 401
+    assert (await world.raw("8080-workspace-1-1-zzzzzz.moorage.localhost", {}, "/metrics"))[
+        0
+    ] == 401
 
 
 async def eventually_passes(client: httpx.AsyncClient, url: str) -> None:

@@ -84,7 +84,9 @@ async def test_everywhere_is_of_both_families():
             )
             async with httpx.AsyncClient() as client:
                 url = f"http://{address}:{world.gateway.port}/page"
-                answer = await client.get(url, headers={"Host": f"localhost:{world.gateway.port}"})
+                answer = await client.get(
+                    url, headers={"Host": f"moorage.localhost:{world.gateway.port}"}
+                )
             assert answer.status_code == 200
             assert world.server.seen[-1]["x-forwarded-for"] == address.strip("[]")
 
@@ -110,7 +112,7 @@ async def test_public_hosts_have_no_metrics(own_world: World):
         "/healthz/ready",
     )
     hosts = {
-        "localhost": 404,
+        "moorage.localhost": 404,
         world.gateway.host("workspace-1-1-aaaaaa", world.port): 401,
         "203.0.113.9": 421,
     }

@@ -86,17 +86,17 @@ async def test_the_address_is_the_one_that_the_balancer_says(tls: bool, tmp_path
     closed."""
     settings: dict[str, Any] = {"proxy_protocol": True}
     if tls:
-        chain, key = Authority(tmp_path / "ca").issue("localhost", "*.localhost")
+        chain, key = Authority(tmp_path / "ca").issue("moorage.localhost", "*.moorage.localhost")
         combined = tmp_path / "zone.pem"
         combined.write_text(chain.read_text() + key.read_text())
         settings["tls_certificate"] = str(combined)
     async with new_world(**settings) as world:
         for header in (version_1(), version_2()):
             world.server.seen.clear()
-            assert b" 200 OK" in await answer(world, header, get(world, "localhost"))
+            assert b" 200 OK" in await answer(world, header, get(world, "moorage.localhost"))
             assert world.server.seen[-1]["x-forwarded-for"] == BROWSER
         if not tls:
-            assert await answer(world, b"", get(world, "localhost")) == b""
+            assert await answer(world, b"", get(world, "moorage.localhost")) == b""
 
 
 @pytest.mark.parametrize("own_world", [FROM_BALANCER], indirect=True)
@@ -157,5 +157,5 @@ def closed(connection: socket.socket) -> bool:
 
 async def test_without_the_setting_it_is_no_request(own_world: World):
     """Nobody gets to claim an address."""
-    assert b" 400 Bad" in await answer(own_world, version_1(), get(own_world, "localhost"))
+    assert b" 400 Bad" in await answer(own_world, version_1(), get(own_world, "moorage.localhost"))
     assert own_world.server.seen == []

@@ -62,11 +62,11 @@ class Replicas:
         ports = [gateway.port for gateway in self.gateways]
         client = browser()
         client._transport = Alternating(ports[first:] + ports[:first])
-        client.cookies.set("moorage", str(user), domain="localhost.local")
+        client.cookies.set("moorage", str(user), domain="moorage.localhost")
         return client
 
     def at(self, path: str = "/", port: int = 0) -> str:
-        return f"http://{port or self.world.port}-{ANAS}.localhost:{PUBLIC}{path}"
+        return f"http://{port or self.world.port}-{ANAS}.moorage.localhost:{PUBLIC}{path}"
 
     def websocket(self, replica: int, cookie: str) -> connect:
         return connect(
@@ -88,7 +88,7 @@ class Replicas:
 @pytest.fixture
 async def replicas() -> AsyncIterator[Replicas]:
     async with new_world(public_port=PUBLIC) as world:
-        world.server.zone_url = f"http://localhost:{PUBLIC}"
+        world.server.zone_url = f"http://moorage.localhost:{PUBLIC}"
         world.gateway.kill("controller")  # it has heard another zone's address
         world.gateway.start("controller")
         home = new_home()
@@ -140,13 +140,13 @@ async def test_a_code_is_bound_at_every_replica(replicas: Replicas, presenter: s
         while urlsplit(url).path != "/.moorage/callback":
             answer = await ana.get(url, follow_redirects=False)
             url = str(answer.url.join(answer.headers["location"]))
-        host = f"{replicas.world.port}-{ANAS}.localhost"
+        host = f"{replicas.world.port}-{ANAS}.moorage.localhost"
         binding = replicas.world.cookie(ana, host, "moorage_binding")
         if presenter == "another browser":
             refused = [await bob.get(url, follow_redirects=False) for _ in range(2)]
         else:
             await ana.get(replicas.at(port=8080), follow_redirects=False)
-            other = str(httpx.URL(url).copy_with(host=f"8080-{ANAS}.localhost"))
+            other = str(httpx.URL(url).copy_with(host=f"8080-{ANAS}.moorage.localhost"))
             refused = [await ana.get(other, follow_redirects=False) for _ in range(2)]
         for answer in refused:
             assert answer.status_code == 400
@@ -162,7 +162,7 @@ async def test_a_session_that_ends_closes_at_both(replicas: Replicas):
     for how in ("server", "sign-out"):
         async with replicas.person() as ana:
             assert (await ana.get(replicas.at())).json()["upstream"] == "anas"
-            cookie = replicas.world.cookie(ana, f"{replicas.world.port}-{ANAS}.localhost")
+            cookie = replicas.world.cookie(ana, f"{replicas.world.port}-{ANAS}.moorage.localhost")
             for replica in (0, 1):
                 await eventually("both know it", lambda r=replica, c=cookie: replicas.passes(r, c))
             async with (
@@ -177,7 +177,7 @@ async def test_a_session_that_ends_closes_at_both(replicas: Replicas):
                         removed_sessions=tuple(replicas.world.server.sessions)
                     )
                 else:
-                    zone = f"http://localhost:{PUBLIC}"
+                    zone = f"http://moorage.localhost:{PUBLIC}"
                     done = await ana.post(
                         f"{zone}/auth/sign-out", headers={"Origin": zone}, follow_redirects=False
                     )

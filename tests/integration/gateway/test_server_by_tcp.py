@@ -40,7 +40,7 @@ async def by_tcp(server: str, **settings: Any) -> AsyncIterator[World]:
 
 async def status(world: World, path: str = "/x") -> int:
     try:
-        return (await world.raw("localhost", {}, path))[0]
+        return (await world.raw("moorage.localhost", {}, path))[0]
     except OSError:
         return 0
 
@@ -63,7 +63,7 @@ async def test_one_host_serves_pages_api_and_websockets():
         assert answer.json()["server"] == "/workspaces"
         seen = world.server.seen[-1]
         assert (seen["host"], seen["cookie"]) == (
-            f"localhost:{world.gateway.port}",
+            f"moorage.localhost:{world.gateway.port}",
             f"moorage={ANA}",
         )
         assert (seen["x-forwarded-for"], seen["x-forwarded-host"]) == ("127.0.0.1", seen["host"])
@@ -152,6 +152,7 @@ async def test_the_bundle_comes_beside_what_the_machine_trusts(tmp_path: Path, o
         world.gateway.start("haproxy")
         await world.gateway.until_ready()
         ana = await world.person()
+        ana.cookies.set("moorage", str(ANA), domain="localhost.local")
         assert (await ana.get(world.at())).json()["upstream"] == "anas"
         if on_zone:
             assert (await ana.get(f"{world.gateway.url}/workspaces")).json()[

@@ -49,8 +49,8 @@ async def test_cookies_are_for_their_host_alone(world: World):
     left = {(cookie.domain, cookie.name) for cookie in client.cookies.jar}
     host = world.gateway.host(ANAS, world.port)
     assert left == {
-        ("localhost.local", "moorage"),
-        ("localhost.local", "moorage_gateway"),
+        ("moorage.localhost", "moorage"),
+        ("moorage.localhost", "moorage_gateway"),
         (host, "moorage_session"),
     }
 
@@ -67,15 +67,15 @@ NOT_HERE = [
     "https://evil.example/",
     "//evil.example/",
     "/relative",
-    "http://localhost:{port}/",
-    "http://8080-workspace-1-1-aaaaaa.localhost:{other}/",
-    "http://8080-workspace-1-1-aaaaaa.localhost/",
-    "https://8080-workspace-1-1-aaaaaa.localhost:{port}/",
-    "http://8080-workspace-1-1-aaaaaa.localhost.evil.example:{port}/",
-    "http://user@8080-workspace-1-1-aaaaaa.localhost:{port}/",
-    "http://8080-workspace-1-1-aaaaaa.localhost:{port}\\@evil.example/",
-    "http://evil.example#@8080-workspace-1-1-aaaaaa.localhost:{port}/",
-    "javascript:alert(1)//8080-workspace-1-1-aaaaaa.localhost:{port}/",
+    "http://moorage.localhost:{port}/",
+    "http://8080-workspace-1-1-aaaaaa.moorage.localhost:{other}/",
+    "http://8080-workspace-1-1-aaaaaa.moorage.localhost/",
+    "https://8080-workspace-1-1-aaaaaa.moorage.localhost:{port}/",
+    "http://8080-workspace-1-1-aaaaaa.moorage.localhost.evil.example:{port}/",
+    "http://user@8080-workspace-1-1-aaaaaa.moorage.localhost:{port}/",
+    "http://8080-workspace-1-1-aaaaaa.moorage.localhost:{port}\\@evil.example/",
+    "http://evil.example#@8080-workspace-1-1-aaaaaa.moorage.localhost:{port}/",
+    "javascript:alert(1)//8080-workspace-1-1-aaaaaa.moorage.localhost:{port}/",
     "",
 ]
 
@@ -137,7 +137,9 @@ async def test_a_path_leads_to_no_other_host(world: World, path: str):
             if answer.status_code not in (302, 303, 307):
                 break
             url = urljoin(url, answer.headers["location"])
-            assert (urlsplit(url).hostname or "").endswith("localhost"), answer.headers["location"]
+            assert (urlsplit(url).hostname or "").endswith("moorage.localhost"), answer.headers[
+                "location"
+            ]
             assert not answer.headers["location"].startswith(("//", "/\\"))
     ana = await world.signed_in(ANA, world.at(ASLEEP))
     own = {"Origin": world.at(ASLEEP).rstrip("/")}
@@ -209,10 +211,10 @@ async def test_the_servers_code_works_once(world: World):
     """A server's code that was used already gets a page with a way on, which then works."""
     client = await world.person()
     callback = await until(client, world.at(), "/auth/callback")
-    state_cookie = world.cookie(client, "localhost.local", "moorage_state")
+    state_cookie = world.cookie(client, "moorage.localhost", "moorage_state")
     await client.get(callback)
-    client.cookies.delete("moorage_gateway", "localhost.local", "/")
-    client.cookies.set("moorage_state", state_cookie.split("=")[1], domain="localhost.local")
+    client.cookies.delete("moorage_gateway", "moorage.localhost", "/")
+    client.cookies.set("moorage_state", state_cookie.split("=")[1], domain="moorage.localhost")
     answer = await step(client, callback)
     assert answer.status_code == 400
     assert "used already" in answer.text

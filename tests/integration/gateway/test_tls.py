@@ -33,7 +33,12 @@ def certificate(tmp_path: Path) -> Path:
         "ec_paramgen_curve:P-256",
         "-nodes",
     ]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:*.localhost"]
+    names = [
+        "-subj",
+        "/CN=moorage.localhost",
+        "-addext",
+        "subjectAltName=DNS:moorage.localhost,DNS:*.moorage.localhost",
+    ]
     subprocess.run(
         [*command, "-keyout", key, "-out", file, "-days", "2", *names],
         check=True,

@@ -180,7 +180,11 @@ async def test_only_its_own_page_starts_a_workspace(world: World):
     does nothing."""
     ana = await world.signed_in(ANA, world.at(ASLEEP))
     own = f"http://{world.gateway.host(ASLEEP, world.port)}:{world.gateway.port}"
-    others = [world.gateway.host(ASLEEP, 3000), world.gateway.host(ANAS, world.port), "localhost"]
+    others = [
+        world.gateway.host(ASLEEP, 3000),
+        world.gateway.host(ANAS, world.port),
+        "moorage.localhost",
+    ]
     for headers in ({}, *({"Origin": f"http://{host}:{world.gateway.port}"} for host in others)):
         answer = await ana.post(f"{own}/.moorage/start", headers=headers)
         assert answer.status_code == 403, headers

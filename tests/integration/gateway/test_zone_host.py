@@ -8,7 +8,7 @@ import asyncio
 import httpx
 import pytest
 
-from integration.gateway.installation import ANA
+from integration.gateway.installation import ANA, browser
 from integration.gateway.world import ANAS, ASLEEP, World
 from moorage.contract.agent import PATH as AGENTS_PATH
 from moorage.contract.gateway import EXCHANGE_PATH, SESSION_PATH, START_PATH
@@ -27,7 +27,7 @@ async def test_everything_else_goes_to_the_server(world: World):
     assert answer.json()["server"] == "/workspaces"
     seen = world.server.seen[-1]
     assert seen["cookie"] == f"moorage={ANA}"
-    assert seen["host"] == f"localhost:{world.gateway.port}"
+    assert seen["host"] == f"moorage.localhost:{world.gateway.port}"
     assert (seen["x-forwarded-for"], seen["x-forwarded-proto"]) == ("127.0.0.1", "http")
     assert "x-moorage-user" not in seen
     posted = await ana.post(
@@ -47,7 +47,7 @@ async def test_everything_else_goes_to_the_server(world: World):
 )  # fmt: skip
 async def test_what_processes_tell_each_other_is_nobodys(world: World, path: str):
     """Internal paths are not there for browsers, however they are spelt."""
-    status, _ = await world.raw("localhost", {}, path)
+    status, _ = await world.raw("moorage.localhost", {}, path)
     assert status == 404
     assert world.server.seen == []
 
@@ -55,8 +55,10 @@ async def test_what_processes_tell_each_other_is_nobodys(world: World, path: str
 async def test_agents_and_gateways_may_connect(world: World):
     """The two paths that remote processes connect to do reach the server."""
     for path in (AGENTS_PATH, GATEWAYS_PATH):
-        assert (await world.raw("localhost", {}, path))[0] == 200
-    assert [seen["host"] for seen in world.server.seen] == [f"localhost:{world.gateway.port}"] * 2
+        assert (await world.raw("moorage.localhost", {}, path))[0] == 200
+    assert [seen["host"] for seen in world.server.seen] == [
+        f"moorage.localhost:{world.gateway.port}"
+    ] * 2
 
 
 async def test_a_gateway_of_another_cluster_asks_with_its_token(world: World):
@@ -68,7 +70,7 @@ async def test_a_gateway_of_another_cluster_asks_with_its_token(world: World):
         ("DELETE", SESSION_PATH.format(session="session-x")): ("", 204),
     }
     token = {"Authorization": f"Bearer {world.server.token}"}
-    async with httpx.AsyncClient(base_url=world.gateway.url) as gateway:
+    async with browser(base_url=world.gateway.url) as gateway:
         for (method, path), (body, status) in asks.items():
             assert (
                 await gateway.request(method, path, content=body, headers=token)
@@ -92,7 +94,7 @@ async def test_a_body_that_is_too_large_is_refused(world: World):
     assert answer.status_code == 200
     world.server.seen.clear()
     status, _ = await world.raw(
-        "localhost", {"Content-Length": str((2 << 20) + 1)}, "/api/v1/x", "PUT"
+        "moorage.localhost", {"Content-Length": str((2 << 20) + 1)}, "/api/v1/x", "PUT"
     )
     assert status == 413
 

@@ -84,7 +84,7 @@ class World:
     async def person(self, user: int = ANA) -> httpx.AsyncClient:
         """A browser that is signed in at the server, and nowhere else yet."""
         client = await self.stack.enter_async_context(browser())
-        client.cookies.set("moorage", str(user), domain="localhost.local")
+        client.cookies.set("moorage", str(user), domain="moorage.localhost")
         return client
 
     async def signed_in(self, user: int = ANA, *places: str) -> httpx.AsyncClient:

@@ -35,7 +35,7 @@ from moorage.server.settings import Settings
 from moorage.server.workspaces.models import Workspace
 
 ADMIN, AGENT, GATEWAY = "admin-secret", "agent-secret", "gateway-secret"
-ORIGIN = "http://localhost:8080"
+ORIGIN = "http://moorage.localhost:8080"
 LOOPBACK = ("127.0.0.0/8", "::1")
 """Where the tests' Git hosts are: as a setting `repository_networks`."""
 

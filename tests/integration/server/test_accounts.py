@@ -219,13 +219,13 @@ async def test_without_a_session_authorize_leads_to_sign_in(server: Server) -> N
     [
         "",
         "https://evil.example.com/auth/callback",
-        "http://localhost:8080.evil.example.com/auth/callback",
-        "http://localhost:8080@evil.example.com/auth/callback",
-        "http://8080-workspace-1-1-abcdef.localhost:8080/auth/callback",
-        "http://localhost:8080/auth/callback/../../x",
-        "http://localhost:8080/auth/callback?x=1",
-        "http://localhost:8081/auth/callback",
-        "//localhost:8080/auth/callback",
+        "http://moorage.localhost:8080.evil.example.com/auth/callback",
+        "http://moorage.localhost:8080@evil.example.com/auth/callback",
+        "http://8080-workspace-1-1-abcdef.moorage.localhost:8080/auth/callback",
+        "http://moorage.localhost:8080/auth/callback/../../x",
+        "http://moorage.localhost:8080/auth/callback?x=1",
+        "http://moorage.localhost:8081/auth/callback",
+        "//moorage.localhost:8080/auth/callback",
     ],
 )
 async def test_codes_go_to_gateways_alone(sqlite_server: Server, redirect_uri: str) -> None:
@@ -249,7 +249,7 @@ async def test_wrong_expired_and_foreign_codes(server: Server) -> None:
     any without a token."""
     assert (await exchange(server, "guess")).json()["code"] == "code-invalid"
     code = await new_code(server)
-    assert (await exchange(server, code, "http://localhost:8080/other")).status_code == 403
+    assert (await exchange(server, code, "http://moorage.localhost:8080/other")).status_code == 403
     assert (await exchange(server, code)).status_code == 403
     code = await new_code(server)
     server.clock.ahead = 31

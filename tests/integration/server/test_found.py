@@ -100,7 +100,7 @@ async def test_adopting_it(server: Server) -> None:
         change = await agent.expect(contract.Change)
         assert (change.workspace.generation, change.workspace.desired) == (8, DesiredState.STOPPED)
         (main,) = change.workspace.spec.containers
-        page = f"http://localhost:8080/workspaces/{NAME}"
+        page = f"http://moorage.localhost:8080/workspaces/{NAME}"
         assert main.env["MOORAGE_WORKSPACE_PAGE"] == page
         told = replace(change.workspace.spec, containers=(replace(main, env={}),))
         assert (change.workspace.restarts, told) == (2, SPEC), "but for this server's addresses"

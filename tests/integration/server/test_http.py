@@ -10,7 +10,7 @@ from integration.server.harness import ORIGIN, ConnectionRefused, Server, servin
 from moorage.server.accounts import services
 from moorage.server.settings import Settings
 
-EVIL = "http://8080-workspace-1-2-abcdef.localhost:8080"
+EVIL = "http://8080-workspace-1-2-abcdef.moorage.localhost:8080"
 
 
 async def test_errors_are_problems(sqlite_server: Server) -> None:
@@ -112,7 +112,7 @@ async def test_an_oversized_request(sqlite_server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", [None, EVIL, "null", "http://localhost:8081", f"{ORIGIN}.evil.example.com"]
+    "origin", [None, EVIL, "null", "http://moorage.localhost:8081", f"{ORIGIN}.evil.example.com"]
 )
 async def test_cookies_alone_change_nothing(sqlite_server: Server, origin: str | None) -> None:
     """With the cookie, an unsafe request from anywhere but the server's own pages is refused."""

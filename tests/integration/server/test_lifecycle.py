@@ -233,7 +233,7 @@ def first_schema(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(runner.__file__).parent))
     config.attributes["connection"] = connection
     command.upgrade(config, "0001")
-    agent = f"1, 'local', '{fingerprint(AGENT)}', true, 'http://localhost:8080', '', '', '', false, 0, 1"
+    agent = f"1, 'local', '{fingerprint(AGENT)}', true, 'http://moorage.localhost:8080', '', '', '', false, 0, 1"
     columns = "id, name, fingerprint, enabled, zone_url, runtime, runtime_version, version, connected, last_seen, created_at"
     connection.execute(text(f"INSERT INTO agents ({columns}) VALUES ({agent})"))
     connection.execute(text("INSERT INTO users VALUES (1, 'admin', 'administrator', false, 1)"))

@@ -117,8 +117,8 @@ async def test_what_is_to_be_pasted(server: Server) -> None:
     assert values == {
         "image": {"registry": "<registry>"},
         "server": {"enabled": False},
-        "config": {"token": made["tokens"]["agent"], "kasAddress": "ws://localhost:8080"},
-        "auth": {"host": "http://localhost:8080", "token": made["tokens"]["gateway"]},
+        "config": {"token": made["tokens"]["agent"], "kasAddress": "ws://moorage.localhost:8080"},
+        "auth": {"host": "http://moorage.localhost:8080", "token": made["tokens"]["gateway"]},
         "ingress": {
             "host": {"workspaceDomain": "dev.example.com", "wildcardDomain": "*.dev.example.com"},
             "tls": {"workspaceDomainSecret": "moorage-tls", "wildcardDomainSecret": "moorage-tls"},
@@ -159,7 +159,7 @@ async def test_what_is_known_of_images_is_pasted(tmp_path: Path) -> None:
         ({"name": "far", "zone_url": "https://dev_1.example.com"}, 422, "zone-invalid"),
         ({"name": "far", "zone_url": "http://[x"}, 422, "zone-invalid"),
         ({"name": "far", "zone_url": "//["}, 422, "zone-invalid"),
-        ({"name": "far", "zone_url": "http://localhost:9999"}, 409, "zone-taken"),
+        ({"name": "far", "zone_url": "http://moorage.localhost:9999"}, 409, "zone-taken"),
         ({"name": "far", "zone_url": ZONE, "token": "mine"}, 422, "invalid-input"),
         ({"name": "far"}, 422, "invalid-input"),
     ],

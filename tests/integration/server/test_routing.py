@@ -37,7 +37,7 @@ async def test_a_route_from_creation_to_end(server: Server, repository: str) -> 
     nothing once it is gone."""
     async with server.gateway() as gateway, server.agent() as agent:
         assert gateway.table.routes == ()
-        assert gateway.table.server_url == "http://localhost:8080"
+        assert gateway.table.server_url == "http://moorage.localhost:8080"
         name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
         table = await gateway.until(lambda table: len(table.routes) == 1)
         route = table.routes[0]

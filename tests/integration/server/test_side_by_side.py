@@ -195,7 +195,7 @@ async def test_signing_out_is_not_taken_for_a_deletion(server: Server, repositor
     """A workspace's page that is open in another tab says that nobody is signed in any more."""
     headers = {
         "Cookie": f"moorage={await server.session('admin')}",
-        "Origin": "http://localhost:8080",
+        "Origin": "http://moorage.localhost:8080",
     }
     name = (await server.post("/workspaces", {"repository": repository})).json()["name"]
     async with (

@@ -37,7 +37,7 @@ async def test_creates_a_workspace_from_a_repository(server: Server, repository:
     assert len(workspace["commit"]) == 40
     assert workspace["devfile_path"] == ".devfile.yaml"
     assert workspace["folder"] == "/projects/example"
-    host = f"{workspace['name']}.localhost:8080"
+    host = f"{workspace['name']}.moorage.localhost:8080"
     assert workspace["url"] == f"http://60001-{host}/?folder=/projects/example"
     assert [(p["port"], p["name"], p["url"]) for p in workspace["ports"]] == [
         (60001, "editor", workspace["url"]),
@@ -123,7 +123,7 @@ async def test_what_a_workspace_will_not_have(sqlite_server: Server, git_host: G
         (desired,) = agent.snapshot.workspaces
         env = desired.spec.containers[0].env
         assert env["MOORAGE_GIT_NAME"] == workspace["owner_name"]
-        assert env["MOORAGE_GIT_EMAIL"].endswith("@users.noreply.localhost")
+        assert env["MOORAGE_GIT_EMAIL"].endswith("@users.noreply.moorage.localhost")
 
 
 @pytest.mark.parametrize("files", [None, {"go.mod": "module x\n"}], ids=["empty", "go"])
@@ -181,10 +181,11 @@ async def test_the_agent_is_told_at_once(server: Server, repository: str) -> Non
         main = workspace.spec.container(workspace.spec.main_container)
         assert main.env["LANG"] == "de"
         assert (
-            main.env["VSCODE_PROXY_URI"] == f"http://{{{{port}}}}-{workspace.name}.localhost:8080/"
+            main.env["VSCODE_PROXY_URI"]
+            == f"http://{{{{port}}}}-{workspace.name}.moorage.localhost:8080/"
         )
         assert main.env["MOORAGE_WORKSPACE_PAGE"] == (
-            f"http://localhost:8080/workspaces/{workspace.name}"
+            f"http://moorage.localhost:8080/workspaces/{workspace.name}"
         )
         assert workspace.spec.projects[0].url == repository
         delays = []
@@ -464,14 +465,14 @@ async def test_a_zone_that_changed(folder: Path, repository: str) -> None:
         bodies = ({"repository": repository}, {"repository": repository, "env": own})
         names = [(await server.post("/workspaces", body)).json()["name"] for body in bodies]
         before = {
-            names[0]: f"http://{{{{port}}}}-{names[0]}.localhost:8080/",
+            names[0]: f"http://{{{{port}}}}-{names[0]}.moorage.localhost:8080/",
             names[1]: own["VSCODE_PROXY_URI"],
         }
         async with server.agent() as agent:
             old = agent.snapshot.workspaces
             assert addresses(*old) == before
             assert pages(*old) == {
-                name: f"http://localhost:8080/workspaces/{name}" for name in names
+                name: f"http://moorage.localhost:8080/workspaces/{name}" for name in names
             }
     async with (
         serving(folder, Settings(zone="dev.example.com", port=80)) as server,

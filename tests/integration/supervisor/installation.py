@@ -35,7 +35,7 @@ class Installation:
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"http://moorage.localhost:{self.port}"
 
     def moor(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         environ = {**self.environ, **options.pop("env", {})}

@@ -244,7 +244,9 @@ def test_a_port_below_1024() -> None:
             leader = made.report()[name].process
             assert leader
             assert int(status(leader.pid)["CapEff"], 16) == expected
-        assert httpx.get(f"{made.url}/api/v1/me", trust_env=False).status_code == 401
+        me = f"http://127.0.0.1:{made.port}/api/v1/me"
+        host = {"Host": f"moorage.localhost:{made.port}"}
+        assert httpx.get(me, headers=host, trust_env=False).status_code == 401
 
 
 def free(port: int) -> bool:
@@ -315,7 +317,7 @@ def test_a_certificate_that_root_alone_may_read(fresh: Installation, tmp_path: P
     file = folder / "site.pem"
 
     def renew() -> str:
-        certificate, key = authority.issue("localhost", "*.localhost")
+        certificate, key = authority.issue("moorage.localhost", "*.moorage.localhost")
         new = folder / "new"
         new.write_text(certificate.read_text() + key.read_text())
         new.chmod(0o600)

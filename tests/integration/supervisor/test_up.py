@@ -23,7 +23,10 @@ from ports import free_ports
 def answers(url: str) -> int:
     """The status of the API's answer; 0 when nobody answers."""
     try:
-        return httpx.get(f"{url}/api/v1/me", trust_env=False, timeout=5).status_code
+        # As browsers find it; this machine's resolver may not.
+        host, _, port = url.removeprefix("http://").partition(":")
+        address, headers = f"http://127.0.0.1:{port}/api/v1/me", {"Host": f"{host}:{port}"}
+        return httpx.get(address, headers=headers, trust_env=False, timeout=5).status_code
     except httpx.HTTPError:
         return 0
 

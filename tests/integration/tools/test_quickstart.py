@@ -93,7 +93,7 @@ def test_quickstart_runs_a_workspace_uses_it_again_and_ends_it(environ: dict[str
     assert url.endswith("?folder=/projects/python-http-simple")
     host = url.split("/")[2]
     port = environ["PORT"]
-    assert host.endswith(f".localhost:{port}")
+    assert host.endswith(f".moorage.localhost:{port}")
     assert status(f"http://127.0.0.1:{port}/", host) in (302, 303), "without a session: to sign-in"
     name = host.split(".")[0].partition("-")[2]
     docker("exec", f"{name}.py", "sh", "-c", "echo kept > /projects/python-http-simple/note")

@@ -82,8 +82,8 @@ def test_metrics_are_always_on_the_loopback_address_too(address: str, bound: tup
 @pytest.mark.parametrize(
     ("values", "zone"),
     [
-        ({}, Zone("localhost", "http", 8080)),
-        ({"tls_certificate": "/c.pem", "port": 8443}, Zone("localhost", "https", 8443)),
+        ({}, Zone("moorage.localhost", "http", 8080)),
+        ({"tls_certificate": "/c.pem", "port": 8443}, Zone("moorage.localhost", "https", 8443)),
         ({"public_scheme": "https", "public_port": 443, "zone": "a.b"}, Zone("a.b", "https", 443)),
     ],
 )

@@ -111,3 +111,28 @@ def test_the_origin_is_written_as_browsers_do(zone: Zone, origin: str):
 def test_a_host_header_without_its_port(host: str, name: str):
     """Lower case, and no port."""
     assert host_name(host) == name
+
+
+@pytest.mark.parametrize(
+    ("zone", "host", "moved"),
+    [
+        ("moorage.localhost", "localhost:8080", "moorage.localhost"),
+        ("moorage.localhost", "LocalHost", "moorage.localhost"),
+        ("moorage.localhost", "127.0.0.1:8080", "moorage.localhost"),
+        ("moorage.localhost", f"{HOST}.localhost:8080", f"{HOST}.moorage.localhost"),
+        ("moorage.localhost", "moorage.localhost:8080", None),
+        ("moorage.localhost", f"{HOST}.moorage.localhost:8080", None),
+        ("moorage.localhost", f"x{HOST}.localhost", None),
+        ("moorage.localhost", f"{HOST}.localhost.evil.example", None),
+        ("moorage.localhost", "", None),
+        ("dev.localhost", f"{HOST}.localhost", f"{HOST}.dev.localhost"),
+        ("localhost", "localhost", None),
+        ("localhost", f"{HOST}.localhost", None),
+        ("dev.example.com", "localhost", None),
+        ("dev.example.com", "127.0.0.1", None),
+        ("notlocalhost", "localhost", None),
+    ],
+)
+def test_what_an_address_of_the_former_zone_means_now(zone: str, host: str, moved: str | None):
+    """The same workspace and port, where the zone lies below `localhost`; elsewhere nothing."""
+    assert Zone(zone, "http", 8080).moved_to(host) == moved

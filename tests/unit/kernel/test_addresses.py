@@ -14,6 +14,7 @@ from address_forms import METADATA, forms_of
 from moorage.kernel.addresses import (
     Egress,
     canonical_host,
+    connected_at,
     everywhere,
     leads_back,
     workspace_address,
@@ -281,3 +282,19 @@ def test_an_operator_names_the_networks_of_workspaces(text: str, networks: str, 
     else:
         with pytest.raises(ValueError, match="it is"):
             workspace_address(text, named)
+
+
+@pytest.mark.parametrize(
+    ("host", "place"),
+    [
+        ("moorage.localhost", "127.0.0.1"),
+        ("60001-W.Moorage.LOCALHOST.", "127.0.0.1"),
+        ("localhost", "localhost"),
+        ("notlocalhost", "notlocalhost"),
+        ("localhost.example.com", "localhost.example.com"),
+        ("10.0.0.1", "10.0.0.1"),
+    ],
+)
+def test_names_below_localhost_need_no_resolver(host: str, place: str) -> None:
+    """They are the machine itself; `localhost` is what the system says, of either family."""
+    assert connected_at(host) == place

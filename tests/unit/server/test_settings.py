@@ -9,7 +9,7 @@ import pytest
 from moorage.kernel.errors import Misconfigured
 from moorage.server.settings import Settings, load_credentials
 
-OWN = "http://localhost:8080"
+OWN = "http://moorage.localhost:8080"
 
 
 def test_settings_and_their_zone() -> None:

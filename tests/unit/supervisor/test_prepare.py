@@ -25,7 +25,7 @@ def test_an_option_wins_over_environment_file_and_default(
 ) -> None:
     """The nearer to the person, the more it counts."""
     home = Home(tmp_path)
-    assert (plan(home, Options()).zone, plan(home, Options()).port) == ("localhost", 8080)
+    assert (plan(home, Options()).zone, plan(home, Options()).port) == ("moorage.localhost", 8080)
     home.settings.write_text('[gateway]\nzone = "file.example.com"\nport = 81\n')
     assert plan(home, Options()).zone == "file.example.com"
     monkeypatch.setenv("MOORAGE_GATEWAY_ZONE", "env.example.com")
@@ -47,14 +47,18 @@ def test_everything_is_written_once(tmp_path: Path) -> None:
     client = json.loads(home.client.read_text())
     assert client == {
         "server": f"unix:{home.run}/server.sock",
-        "url": "http://localhost:9000",
+        "url": "http://moorage.localhost:9000",
         "token": secrets["admin-token"],
     }
     prepare(home, plan(home, Options()))
     assert {name: home.secret(name) for name in SECRETS} == secrets
     settings = tomllib.loads(home.settings.read_text())
-    assert settings["gateway"] == {"zone": "localhost", "port": 9000, "address": "127.0.0.1"}
-    assert settings["server"] == {"zone": "localhost", "port": 9000}
+    assert settings["gateway"] == {
+        "zone": "moorage.localhost",
+        "port": 9000,
+        "address": "127.0.0.1",
+    }
+    assert settings["server"] == {"zone": "moorage.localhost", "port": 9000}
     assert settings["agent"] == {"tools_image": "mine:1"}
 
 

@@ -41,7 +41,7 @@ _CONTROLLER = by_socket("../run/gateway.sock")
 _AGENT = by_socket("../run/agent.sock")
 
 _FROM_OUTSIDE = (
-    "binds", "tls", "metrics_binds", "proxy_from", "key", "zone", "cookie", "runtime", "controller", "name_servers", "server_url",
+    "binds", "tls", "metrics_binds", "proxy_from", "key", "zone", "authority", "cookie", "runtime", "controller", "name_servers", "server_url",
 )  # fmt: skip
 """Values that settings, other files or the server have a part in."""
 
@@ -53,6 +53,10 @@ class Configuration:
     zone: str
     scheme: str
     """`http` or `https`, as browsers see it."""
+    authority: str
+    """Host and port of the zone's own host, as browsers see it."""
+    former_hosts: tuple[str, ...] = ()
+    """Hosts that programs with a token reach the zone's own by, too."""
     session_cookie: str
     """Names who is signed in on a workspace's host."""
     cookie_prefix: str
@@ -118,6 +122,10 @@ def render(configuration: Configuration, zone_backends: Sequence[ZoneBackend] | 
     values["metrics_paths_elsewhere"] = metrics_port.paths(
         [each for each in metrics if each.elsewhere]
     )
+    values["former_hosts"] = " ".join(configuration.former_hosts)
+    values["former_rules"] = (
+        _filled(frontend.FORMER_HOSTS, values) if values["former_hosts"] else ""
+    )
     values["editor_rules"] = _filled(editor.REQUESTS, values)
     resolvers = _RESOLVERS if values["name_servers"] else ""
     parts = [_filled(text, values) for text in (_GLOBAL, resolvers, frontend.TEXT)]
@@ -141,6 +149,7 @@ def _values(wanted: Configuration) -> dict[str, str]:
         "key": base64.b64encode(wanted.key.encode()).decode(),
         "zone": wanted.zone,
         "scheme": wanted.scheme,
+        "authority": wanted.authority,
         "cookie": wanted.session_cookie,
         "ours": _OURS,
         "prefix": wanted.cookie_prefix,

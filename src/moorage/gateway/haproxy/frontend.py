@@ -110,7 +110,7 @@ $proxy_from
   http-request set-var(txn.authority_place) var(txn.authority),field(2,-,0) if !zone_host
   http-request set-var(txn.origin) req.fhdr(origin) if has_origin
   http-request set-var(txn.origin_host) var(txn.origin),field(3,/),host_only if has_origin
-  http-request set-var(txn.kin) bool(true) if has_origin { var(txn.origin) -m beg $scheme:// } { var(txn.origin),field(3,/),field(2,-,0),strcmp(txn.authority_place) eq 0 }
+  http-request set-var(txn.kin) bool(true) if has_origin { var(txn.origin) -m beg $scheme:// } { var(txn.authority_place) -m len gt 0 } { var(txn.origin),field(3,/),field(2,-,0),strcmp(txn.authority_place) eq 0 }
   http-request set-var(txn.refused) bool(true) if has_origin !own_origin theirs !kin
   # Beside the zone are hosts that a browser takes for the same site, too (`app.example.com`, where
   # the zone is `dev.example.com`).
@@ -136,6 +136,8 @@ $editor_rules
   acl asks_for_method req.fhdr(access-control-request-method) -m found
   http-request return status 204 hdr access-control-allow-origin %[req.fhdr(origin)] hdr access-control-allow-credentials true hdr access-control-allow-methods %[req.fhdr(access-control-request-method)] hdr access-control-allow-headers %[req.fhdr(access-control-request-headers)] hdr vary origin hdr cache-control no-store if preflight asks_for_method kin !admitted !editor !zone_host !two_origins !controllers
 
+$former_rules
+  acl by_token var(txn.by_token) -m found
   acl reserved path_beg /.moorage/
   acl tls var(sess.tls) -m found
   use_backend workspace_tls_page if admitted tls page !reserved
@@ -145,10 +147,20 @@ $editor_rules
   # A cookie of ours that is there twice was planted once: nobody goes on before it is gone. Where a
   # workspace's host has one that passes, that one counts.
   acl planted req.fhdr(cookie) -m reg '(?:^|;)[ \t]*(?<name>$prefix(?:moorage|moorage_gateway|moorage_state))[ \t]*=.*;[ \t]*\k<name>[ \t]*='
-  use_backend controller_page if !zone_host page
-  use_backend controller_data if !zone_host
+  use_backend controller_page if !zone_host !by_token page
+  use_backend controller_data if !zone_host !by_token
   use_backend controller_page if planted page
   use_backend controller_data if planted
   # On the zone's own host (`backends.zone_backends`).
 $zone_routes
 """
+
+FORMER_HOSTS = r"""
+  # What the zone of one machine was called before, and what people type. Programs with a token go on
+  # there. Cookies count on the zone's own host alone, where the controller leads browsers to: these
+  # names are those of other programs of the machine, too, whose pages share a host's cookies.
+  acl former_host var(txn.host) -m str $former_hosts
+  http-request set-var(txn.by_token) bool(true) if former_host { req.fhdr(authorization) -m found }
+  http-request del-header Cookie if { var(txn.by_token) -m found }
+  http-request set-header Host $authority if { var(txn.by_token) -m found }"""
+"""Rules of a zone that has `former_hosts`."""

@@ -19,6 +19,7 @@ def configuration(**values: Any) -> Configuration:
     usual: dict[str, Any] = {
         "zone": "z",
         "scheme": "http",
+        "authority": "z:8080",
         "session_cookie": "moorage_session",
         "cookie_prefix": "",
         "key": "k",
