@@ -33,6 +33,8 @@ def show_details(workspace: dict[str, Any]) -> None:
     _show_devfile(workspace)
     for warning in workspace["warnings"]:
         output.say(f"Warning:     {output.problem_line(warning)}")
+        if warning.get("hint"):
+            output.say(f"             {warning['hint']}")
     output.say("")
     output.console().print(progress.table({**workspace, "cause": None}, time.time()))
     _show_containers(workspace["containers"])

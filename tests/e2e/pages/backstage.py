@@ -157,6 +157,16 @@ class Git:
         _git("-C", str(bare), "config", "uploadpack.allowFilter", "true")
         return f"http://127.0.0.1:{self.http.server_address[1]}/{name}.git"
 
+    def push(self, name: str, files: dict[str, str], branch: str = "main") -> None:
+        """One commit more."""
+        work, bare = self.folder / f"{name}.work", self.folder / f"{name}.git"
+        _git("-C", str(work), "checkout", "-q", "-B", branch)
+        for path, text in files.items():
+            (work / path).write_text(text)
+        who = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+        _git("-C", str(work), *who, "commit", "-q", "-a", "-m", "next")
+        _git("-C", str(work), "push", "-q", str(bare), branch)
+
     def close(self) -> None:
         self.http.shutdown()
         self.http.server_close()

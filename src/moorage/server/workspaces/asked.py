@@ -83,8 +83,8 @@ def clone_words(cloned: str, reading: Reading, folder: str, remote: str) -> tupl
     if ref.kind is RefKind.BRANCH:
         fetch, switch = f"git fetch {remote}", f"git switch {ref.name}"
     message = (
-        f"The devfile is of {ref.name}. The clone in {folder}, which was made from {cloned}, stays"
-        " on what it has checked out, with all that is not committed."
+        f"The devfile is of {ref.name}. The clone in {folder} was made from {cloned}, and stays on"
+        " whatever is checked out there, with all that is not committed."
     )
     return message, f"{fetch} && {switch}"
 

@@ -12,7 +12,7 @@ from moorage.devfile import DevfileError
 from moorage.server.core import Core
 from moorage.server.repositories.commits import File, Reading
 from moorage.server.repositories.refs import Ref
-from moorage.server.workspaces import asked, making, specs
+from moorage.server.workspaces import asked, decisions, making, specs
 from moorage.server.workspaces.editors import Editors
 from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.view import Row, spec_of
@@ -34,6 +34,8 @@ class Basis:
     """"": not known."""
     kept_env: bool
     """Whether `asked` holds the owner's variables; else they are told from the devfile's."""
+    volumes: tuple[str, ...]
+    """Those that it has had; see `Workspace.volumes`."""
     before: Reading
     """What it was made from."""
 
@@ -69,6 +71,7 @@ async def basis_of(session: AsyncSession, row: Row) -> Basis:
         ),
         flat=workspace.flat,
         kept_env=kept is not None,
+        volumes=decisions.volumes_of(workspace.volumes),
         before=Reading(
             url=workspace.repository,
             ref=Ref(spec.projects[0].full_ref if spec.projects else "", workspace.commit),

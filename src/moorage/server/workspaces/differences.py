@@ -6,7 +6,7 @@ Names of variables are told, and no values: they may be secrets that its owner h
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -32,19 +32,21 @@ class Kind(StrEnum):
 class Difference(NamedTuple):
     kind: Kind
     what: str
-    """`container`, `variable`, `port`, `command`, `volume`, `project`, `editor`, `other`."""
+    """`container`, `variable`, `port`, `command`, `volume`, `ref`, `project`, `editor`, `other`."""
     name: str
     message: str
     """A sentence for a person."""
 
 
-def differences(now: WorkspaceSpec, then: WorkspaceSpec) -> list[Difference]:
+def differences(
+    now: WorkspaceSpec, then: WorkspaceSpec, *, kept: Collection[str] = ()
+) -> list[Difference]:
     """What the workspace has `now`, and would have `then`. At which commit its repository stands is
-    none of it."""
+    none of it. `kept`: names of the volumes that there are."""
     found = [*_containers(now, then)]
     found += _each(_ports(now), _ports(then), _port)
     found += _each(_steps(now), _steps(then), _step)
-    found += _each(_named(now.volumes), _named(then.volumes), _volume)
+    found += _each(_named(now.volumes), _named(then.volumes), partial(_volume, kept))
     found += _projects(now, then)
     found += _editor(now, then)
     if not found and without_commit(now) != without_commit(then):
@@ -136,9 +138,12 @@ def _in_container(old: Container, new: Container) -> Iterator[tuple[str, str]]:
 
 def _variables(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     said = [
-        (sorted(new.keys() - old.keys()), "new"),
-        (sorted(old.keys() - new.keys()), "gone"),
-        (sorted(key for key in old.keys() & new.keys() if old[key] != new[key]), "changed"),
+        (sorted(new.keys() - old.keys()), "added"),
+        (sorted(old.keys() - new.keys()), "removed"),
+        (
+            sorted(key for key in old.keys() & new.keys() if old[key] != new[key]),
+            "with another value",
+        ),
     ]
     words = [f"{how}: {', '.join(names)}" for names, how in said if names]
     return f"variables {'; '.join(words)}" if words else ""
@@ -211,7 +216,9 @@ def _shown(command: Command) -> str:
     return first[:120] + ("…" if rest or len(first) > 120 else "")
 
 
-def _volume(name: str, old: Volume | None, new: Volume | None) -> Iterator[Difference]:
+def _volume(
+    there: Collection[str], name: str, old: Volume | None, new: Volume | None
+) -> Iterator[Difference]:
     if new is None:
         kept = (
             "it goes, as it lived no longer than a run"
@@ -221,7 +228,9 @@ def _volume(name: str, old: Volume | None, new: Volume | None) -> Iterator[Diffe
         text = f"Volume {name} is no longer named: {kept}."
         yield Difference(Kind.REMOVED, "volume", name, text)
     elif old is None:
-        yield Difference(Kind.ADDED, "volume", name, f"Volume {name} is new.")
+        again = name in there and not new.ephemeral
+        how = "is mounted again, with what is in it" if again else "is new"
+        yield Difference(Kind.ADDED, "volume", name, f"Volume {name} {how}.")
     elif old.ephemeral and not new.ephemeral:
         text = f"Volume {name} lasts from now on: it begins empty."
         yield Difference(Kind.CHANGED, "volume", name, text)
@@ -235,6 +244,15 @@ def _volume(name: str, old: Volume | None, new: Volume | None) -> Iterator[Diffe
 
 def _projects(now: WorkspaceSpec, then: WorkspaceSpec) -> Iterator[Difference]:
     before, after = _by_folder(now.projects), _by_folder(then.projects)
+    own = next(iter(after), "")
+    if own in before and before[own].url == after[own].url:  # its clone is told of elsewhere
+        old, new = before.pop(own), after.pop(own)
+        if (old.full_ref or old.ref) != (new.full_ref or new.ref):
+            text = f"The devfile is of {new.ref} instead of {old.ref}, and followed there."
+            yield Difference(Kind.CHANGED, "ref", new.ref, text)
+        if old.remotes != new.remotes:
+            text = f"{own} has other remotes: a clone that is there stays as it is."
+            yield Difference(Kind.CHANGED, "project", own, text)
     yield from _each(before, after, _project)
 
 

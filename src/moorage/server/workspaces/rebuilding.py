@@ -114,7 +114,8 @@ async def rebuild(
 
 async def _shown(proposal: Proposal) -> schemas.Rebuild:
     reading = proposal.made.reading
-    found = differing.differences(proposal.basis.spec, proposal.spec)
+    basis = proposal.basis
+    found = differing.differences(basis.spec, proposal.spec, kept=basis.volumes)
     diff = await asyncio.to_thread(differing.lines, proposal.basis.flat, proposal.made.flat)
     return schemas.Rebuild(
         digest=proposal.digest,

@@ -50,7 +50,7 @@ def project(**fields: str) -> WorkspaceSpec:
         (py(image="python:2"), ["Container py has the image python:2 instead of python:1."]),
         (
             py(env={"A": "hidden", "C": "hidden"}),
-            ["Container py: variables new: C; gone: B; changed: A."],
+            ["Container py: variables added: C; removed: B; with another value: A."],
         ),
         (
             py(resources=Resources(memory_limit=2 << 30, cpu_limit=500)),
@@ -104,10 +104,11 @@ def project(**fields: str) -> WorkspaceSpec:
                 "Volume new is new.",
             ],
         ),
+        (project(ref="other"), ["The devfile is of other instead of main, and followed there."]),
         (
-            project(ref="other"),
+            project(url="https://g/other"),
             [
-                "app is to be of https://g/app other instead of https://g/app main: a clone that is there stays as it is."
+                "app is to be of https://g/other main instead of https://g/app main: a clone that is there stays as it is."
             ],
         ),
         (
@@ -124,6 +125,16 @@ def project(**fields: str) -> WorkspaceSpec:
 def test_each_difference_is_said_once(then: WorkspaceSpec, said: list[str]) -> None:
     """By a sentence each, with no variable's value; a commit alone is no difference."""
     assert [found.message for found in differences(SPEC, then)] == said
+
+
+def test_a_volume_that_is_there_again() -> None:
+    """What was kept of a volume that nobody named is told to come back with it."""
+    then = spec(volumes=(*SPEC.volumes, Volume(name="old"), Volume(name="x", ephemeral=True)))
+    found = differences(SPEC, then, kept=("", "old", "x"))
+    assert [each.message for each in found] == [
+        "Volume old is mounted again, with what is in it.",
+        "Volume x is new.",
+    ]
 
 
 def test_no_field_is_overlooked() -> None:
