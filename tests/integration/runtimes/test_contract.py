@@ -150,12 +150,13 @@ async def test_another_spec_keeps_what_is_in_volumes(world: World) -> None:
     assert (await agent.start(rebuilt, fresh=True)).ready
     assert (await started(agent, world, desired.name)).keys() == {"py", "other"}
     await work(world, agent, rebuilt, "grep mine /projects/app/mine && echo new >/tmp-volume/x")
-    assert (await agent.runtime.observe(desired.name, rebuilt)).volumes == {"", "pg", "tmp"}
+    assert (await agent.runtime.observe(desired.name, rebuilt)).volumes >= {"", "tmp"}
     await agent.runtime.stop(desired.name)
-    assert (await agent.runtime.observe(desired.name, rebuilt)).volumes == {"", "pg", "tmp"}
+    assert (await agent.runtime.observe(desired.name, rebuilt)).volumes >= {"", "tmp"}
 
     third = spec_with(world, (), Volume(name="pg"), Volume(name="tmp"))
     again = msgspec.structs.replace(desired, spec=third, restarts=1, generation=3)
+    assert (await agent.runtime.observe(desired.name, again)).volumes == {"", "pg", "tmp"}
     assert (await agent.start(again)).ready
     await work(world, agent, again, "grep old /pg/rows && grep new /tmp-volume/x")
 
