@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from moorage.cli import output, progress
-from moorage.cli.words import exposure_words, since, state_word
+from moorage.cli.words import changed_words, exposure_words, since, state_word
 
 
 def show_details(workspace: dict[str, Any]) -> None:
@@ -52,13 +52,6 @@ def _show_devfile(workspace: dict[str, Any]) -> None:
         when = since(look["at"])
         text = f"{error['message']} {error.get('hint', '')}".rstrip()
         output.say(f"Note:        Its devfile could not be read again ({when} ago): {text}")
-
-
-def changed_words(workspace: dict[str, Any]) -> str:
-    return (
-        "The devfile in the repository has changed. "
-        f"`moor rebuild {workspace['title']}` shows how, and takes it."
-    )
 
 
 def _made_by(settings: int | None) -> str:

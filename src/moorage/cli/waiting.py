@@ -15,7 +15,7 @@ from moorage.cli.context import Context
 from moorage.cli.following import wait
 from moorage.cli.progress import Printed, stages
 from moorage.cli.settling import going_on, may_be_repaired, settled, under_way
-from moorage.cli.words import state_word
+from moorage.cli.words import changed_words, state_word
 from moorage.contract import DesiredState
 from moorage.contract.agent import POST_START
 from moorage.kernel.errors import MoorageError
@@ -77,7 +77,11 @@ def wait_running(
         if context.as_json:
             context.show_json(latest)
         elif may_be_repaired(latest):
-            output.note(f"`moor start {latest['title']} --rescue` opens its files all the same.")
+            title = latest["title"]
+            output.note(f"`moor start {title} --rescue` opens its files all the same.")
+            changed = latest.get("devfile_changed")
+            mended = f"A devfile that is mended and pushed is taken by `moor rebuild {title}`."
+            output.note(changed_words(latest) if changed else mended)
         raise
 
 
@@ -89,8 +93,6 @@ def tell_started(context: Context, workspace: dict[str, Any], *, started: bool) 
         runs = "runs, for repair" if workspace.get("rescue") else runs
         context.tell(workspace, f"{title} {runs}. {workspace['url']}".rstrip())
         if workspace.get("devfile_changed"):
-            from moorage.cli.details import changed_words
-
             output.note(changed_words(workspace))
         if steps := going_on(workspace):
             verb = "goes" if len(steps) == 1 else "go"

@@ -46,3 +46,11 @@ def exposure_words(port: dict[str, Any]) -> str:
     if port["protocol"] in _TAKES_NO_BROWSER:
         return f"its containers ({port['protocol']})"
     return "its owner"
+
+
+def changed_words(workspace: dict[str, Any]) -> str:
+    """That there is another devfile by now, and what takes it."""
+    return (
+        "The devfile in the repository has changed. "
+        f"`moor rebuild {workspace['title']}` shows how, and takes it."
+    )

@@ -350,12 +350,15 @@ async def test_looks_are_few(made: Made) -> None:
     assert len(made.host.headers) - requests == 2 * once
 
 
-async def test_a_workspace_of_an_earlier_version(made: Made) -> None:
+@pytest.mark.parametrize("kept", ["its devfile", "nothing"])
+async def test_a_workspace_of_an_earlier_version(made: Made, kept: str) -> None:
     """What nobody kept is told from what was: its devfile has not changed until it does, and the
-    variables that its owner set stay."""
+    variables that its owner set stay. Of one that was adopted, not even the devfile is there."""
     await made.create(env={"TOKEN": "hidden-value"})
     async with made.server.core.database.write() as session:
-        await session.execute(update(Workspace).values(asked="", flat="", looked_at=None))
+        lost = {"asked": "", "flat": "", "looked_at": None}
+        lost |= {"devfile": ""} if kept == "nothing" else {}
+        await session.execute(update(Workspace).values(lost))
     assert (await made.look())["devfile_changed"] is False
     assert (await made.proposed())["changed"] is False
     made.push({".devfile.yaml": OTHER})

@@ -114,6 +114,24 @@ def test_nothing_new(home: Path, server: Server) -> None:
     assert not taken(server)
 
 
+@pytest.mark.parametrize("changed", [True, False])
+def test_one_that_does_not_start(home: Path, server: Server, changed: bool) -> None:
+    """What takes a mended devfile is said beside the failure."""
+    cause = {
+        "code": "image-not-found",
+        "message": "No image.",
+        "detail": "",
+        "hint": "",
+        "since": 1.0,
+    }
+    failed = {"state": "Failed", "cause": cause, "devfile_changed": changed}
+    server.respond = having(proposal(), **failed)
+    done = moor(home, "start", "app")
+    assert done.returncode != 0
+    assert ("has changed. `moor rebuild app`" in done.stderr) == changed
+    assert ("is taken by `moor rebuild app`" in done.stderr) != changed
+
+
 def test_a_stopped_one(home: Path, server: Server) -> None:
     """It says that it stays so, and how it starts."""
     server.respond = having(proposal(restarts=False), desired="Stopped", state="Stopped")

@@ -150,7 +150,7 @@ def init_failed(name: str, code: int | None, lines: str) -> Verdict:
             "init-failed",
             f"The preStart step {name} failed with {_exit_words(code)}.",
             lines,
-            "Correct the step's image or command in the devfile, then start the workspace again.",
+            "Correct the step's image or command in the devfile, push it, and rebuild the workspace.",
         ),
         True,
     )

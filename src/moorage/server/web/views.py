@@ -101,6 +101,7 @@ class Detail:
     inside: bool
     """Whether what the workspace's programs wrote is among this; else only its owner sees that."""
     gone: bool
+    failed: bool
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def detail(workspace: schemas.Workspace, actor: Person, now: float) -> Detail:
         can=can,
         inside=may(actor, Action.SEE_INSIDE_WORKSPACE, workspace.resource),
         gone=workspace.state is ActualState.TERMINATED,
+        failed=workspace.state is ActualState.FAILED,
     )
 
 
