@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from moorage import __version__, wording
 from moorage.theme.assets import DIGEST
+
+_CODE = re.compile(r"`([^`\n]+)`")
 
 
 def environment(*packages: str, assets_at: str = "/assets") -> Environment:
@@ -32,13 +36,18 @@ def environment(*packages: str, assets_at: str = "/assets") -> Environment:
 
     made.globals["asset"] = asset_url
     made.globals["version"] = __version__
-    made.filters.update(duration=wording.duration, ago=wording.ago, moment=_moment)
+    made.filters.update(duration=wording.duration, ago=wording.ago, moment=_moment, marked=marked)
     return made
 
 
 def render(made: Environment, template: str, /, **context: Any) -> str:
     """The page as text. What every page may leave out (`user`, `nav`, `notice`) is filled in."""
     return made.get_template(template).render({"user": None, "nav": (), "notice": None, **context})
+
+
+def marked(text: str) -> Markup:
+    """Shows what stands between backticks as code. Everything is escaped."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped just here
 
 
 def _moment(seconds: float) -> str:

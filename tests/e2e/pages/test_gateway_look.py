@@ -20,6 +20,7 @@ from moorage.contract.gateway import Route, Session
 from moorage.contract.hosts import WorkspaceHost
 from moorage.gateway.decide import decide
 from moorage.gateway.pages.rendering import ASSETS_AT, Pages
+from moorage.gateway.pages.static import static_files
 from moorage.gateway.table import Table
 from moorage.gateway.zone import Zone
 from moorage.kernel.clock import SystemClock
@@ -113,3 +114,49 @@ def test_pages_of_a_workspace(state: str, shown: Callable[[bytes], Page], pictur
     helped = page.locator("footer").get_by_role("link", name="Help")
     expect(helped).to_have_attribute("href", "http://moorage.localhost:8080/help")
     take(page, pictures, f"gateway-{state}")
+
+
+ZONE = Zone("moorage.localhost", "http", 8080)
+BY_HAPROXY = sorted(name for name in static_files(ZONE) if name.endswith(".html"))
+
+
+@pytest.mark.parametrize("name", BY_HAPROXY)
+def test_pages_that_haproxy_answers_with(
+    name: str, shown: Callable[[bytes], Page], pictures: Path
+) -> None:
+    """Each in every size and scheme, as it is when the port is filled in."""
+    html = static_files(ZONE)[name].replace("%[var(sess.port)]", "8080").replace("%%", "%")
+    page = shown(html.encode())
+    expect(page.locator("h1")).to_be_visible()
+    take(page, pictures, f"gateway-{name.removesuffix('.html').replace('_', '-')}")
+
+
+@pytest.mark.parametrize("name", ["sign-out", "several-actions"])
+def test_pages_that_ask(name: str, shown: Callable[[bytes], Page], pictures: Path) -> None:
+    """Signing out, and a message with more than one way on: text and buttons stand apart."""
+    pages = Pages(ZONE, Table(known=True, server_url=ZONE.origin), SystemClock())
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"accept", b"text/html")]}
+    answers = {
+        "sign-out": pages.sign_out,
+        "several-actions": lambda: pages.message(
+            Asked(scope),
+            421,
+            code="address-moved",
+            title="This address has moved",
+            message=f"It is {HOST}:8080 now. Nothing was changed by this request.",
+            hint="Open the new address, and do it there. Programs with a token may go on here.",
+            actions=[
+                {"href": "/", "label": "Open the new address"},
+                {"href": "/", "label": "Your workspaces"},
+            ],
+        ),
+    }
+    page = shown(bytes(answers[name]().body))
+    text, button = (
+        page.locator("main p").filter(has_not=page.locator(".button")).last.bounding_box(),
+        page.locator("main .button").first.bounding_box(),
+    )
+    assert text
+    assert button
+    assert button["y"] - (text["y"] + text["height"]) >= 12
+    take(page, pictures, f"gateway-{name}")

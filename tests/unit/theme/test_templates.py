@@ -152,3 +152,9 @@ def test_content_security_policy() -> None:
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert "form-action *" in theme.content_security_policy(form_action="*")
+
+
+def test_backticks_are_shown_as_code():
+    """In the sentences of messages; whatever else stands in them is text."""
+    shown = draw("{{ text|marked }}", text="Say `a: <b>` & <i>no</i> `more.")
+    assert shown == "Say <code>a: &lt;b&gt;</code> &amp; &lt;i&gt;no&lt;/i&gt; `more."
