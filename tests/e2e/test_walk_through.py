@@ -140,6 +140,21 @@ def test_a_preview_works_in_the_editor(walk: Walk):
     expect(preview.get_by_role("heading", name="Heading of mine")).to_be_visible(timeout=WITHIN)
 
 
+def test_a_port_is_shown_beside_the_code(walk: Walk):
+    """By VS Code's Simple Browser, a frame in a frame of the editor's page: signed in, as in a tab
+    of its own."""
+    walk.page.keyboard.press("F1")
+    walk.page.locator(".quick-input-widget input").fill(">Simple Browser: Show")
+    walk.page.get_by_role("option", name=re.compile("Simple Browser: Show")).first.click()
+    expect(walk.page.locator(".quick-input-widget")).to_contain_text("url to visit", timeout=WITHIN)
+    walk.page.locator(".quick-input-widget input").fill(walk.url(8080))
+    walk.page.keyboard.press("Enter")
+    shown = walk.page.frame_locator("iframe.webview >> visible=true").frame_locator("#active-frame")
+    app = shown.frame_locator("iframe")
+    expect(app.locator("body")).to_contain_text(re.compile("hello", re.IGNORECASE), timeout=WITHIN)
+    picture(walk.page, "walk-6-beside-the-code")
+
+
 _FROM_ANOTHER_PORT = """
 async editor => {
   const found = {};

@@ -125,6 +125,13 @@ $proxy_from
 $editor_rules
   acl refused var(txn.refused) -m found
   acl page req.fhdr(accept) -m beg text/html
+  # Whoever says nothing of itself, by `Referrer-Policy: no-referrer` or in a sandbox, may be of this
+  # workspace, and is told what helps.
+  acl unknown var(txn.unknown) -m found
+  http-request set-var(txn.unknown) bool(true) if refused nameless !editor
+  http-request set-var(txn.unknown) bool(true) if refused same_site !has_origin !referred !editor
+  http-request return status 403 content-type "text/html;charset=utf-8" file $errors/origin_unknown.html hdr cache-control no-store hdr content-security-policy "$policy" if unknown page
+  http-request return status 403 content-type application/problem+json file $errors/origin_unknown.json hdr cache-control no-store if unknown
   http-request return status 403 content-type "text/html;charset=utf-8" file $errors/foreign_origin.html hdr cache-control no-store hdr content-security-policy "$policy" if refused page
   http-request return status 403 content-type application/problem+json file $errors/foreign_origin.json hdr cache-control no-store if refused
 

@@ -35,7 +35,7 @@ _TEXTS = {
         "nothing-listens",
         f"Nothing listens on port {_PORT} of this workspace yet",
         "The workspace runs, but no program in it answers on this port. This page tries again by itself.",
-        "If your program runs, have it listen on 0.0.0.0 (all addresses), not on 127.0.0.1 or localhost.",
+        "If your program runs, look at its output: which port does it say that it listens on? Any address will do, 127.0.0.1 and localhost too.",
         filled_in=True,
     ),
     "answer_unreadable": _Text(
@@ -85,6 +85,14 @@ _TEXTS = {
         "A page of one workspace may not act on another workspace, nor on Moorage itself, in your name.",
         "If you meant to come here, open the address by itself.",
     ),
+    "origin_unknown": _Text(
+        403,
+        "origin-unknown",
+        "The page that asked does not say which one it is",
+        "It sends neither its origin nor a referrer, so that it cannot be told from a page of another workspace. Nothing was passed on.",
+        "If it is a page of this workspace: leave out its `Referrer-Policy: no-referrer` (browsers then tell other ports the origin alone), "
+        "or ask by `fetch()` or with the attribute `crossorigin`, which always say it. A frame with `sandbox` needs `allow-same-origin`.",
+    ),
     "proxied": _Text(
         404,
         "ports-have-hosts",
@@ -121,6 +129,7 @@ def static_files(zone: Zone) -> dict[str, str]:
             clears=CLEARS_AT if text.clears else "",
             actions=[{"href": f"{zone.origin}/", "label": "Your workspaces"}],
             home=f"{zone.origin}/",
+            quiet=text.clears,
         )
         document = problem_text(
             text.status, code=text.code, title=text.title, detail=text.message, hint=text.hint
