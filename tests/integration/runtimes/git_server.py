@@ -4,12 +4,13 @@ want a password."""
 from __future__ import annotations
 
 import base64
+import gzip
 import os
 import ssl
 import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 USER, PASSWORD = "alice", "s3cret-of-alice"
 PRIVATE = "private"
@@ -35,6 +36,11 @@ class GitServer:
         """Paths that somebody asked for with a credential, or, as of a proxy, URLs."""
         self.redirects: dict[str, str] = {}
         """Beginning of a path → where the host sends whoever asks for it."""
+        self.held: dict[str, Event] = {}
+        """Beginning of a path → what whoever wants more than the newest commit of it waits for."""
+        self.refused: set[str] = set()
+        """Beginnings of paths of which the host hands out the newest commit alone, and an error for
+        more."""
         handler = type("Handler", (_Handler,), {"server_of": self})
         self._http = QuietServer(("0.0.0.0", 0), handler)
         if tls is not None:
@@ -128,6 +134,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        if self._wants_more(body) and not self._may_have_more(path):
+            self.send_error(503)
+            return
+        self._answer(path, query, body)
+
+    def _answer(self, path: str, query: str, body: bytes) -> None:
         env = {
             **os.environ,
             "GIT_PROJECT_ROOT": str(self.server_of.folder),
@@ -157,6 +169,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _wants_more(self, body: bytes) -> bool:
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        return b"command=fetch" in body and b"000cdeepen 1" not in body
+
+    def _may_have_more(self, path: str) -> bool:
+        for start, event in self.server_of.held.items():
+            if path.startswith(start):
+                event.wait(120)
+        return not any(path.startswith(start) for start in self.server_of.refused)
 
     def log_message(self, *_: object) -> None:
         """Says nothing: the tests look at `requests`."""

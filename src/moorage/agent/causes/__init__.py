@@ -9,6 +9,7 @@ somebody does something). `Cause.since` is left to the caller, who has the clock
 from moorage.agent.causes.clones import (
     clone_timeout,
     credential_not_taken,
+    history_late,
     of_clone,
     submodule_missing,
     without_password,
@@ -55,6 +56,7 @@ __all__ = [
     "engine_unreachable",
     "files_going",
     "files_lost",
+    "history_late",
     "in_rescue",
     "init_failed",
     "init_timeout",

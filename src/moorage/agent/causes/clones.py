@@ -115,6 +115,22 @@ def submodule_missing(project: str, submodule: str, url: str, ref: str, *, said:
     )
 
 
+def history_late(project: str, url: str, said: str, *, again: bool) -> Cause:
+    """What is told of a project that has its newest commit, and not its history yet. `again`:
+    whether it is tried again by itself."""
+    where, said = without_password(url), without_password(said)
+    why = _cause_of(failure_of(said), where, "", said).message
+    until = "Until it is there, git log, blame and other branches show what is there."
+    return make_cause(
+        "history-not-fetched",
+        f"The history of {project} has not come. {why}",
+        said,
+        f"It is tried again by itself. {until}"
+        if again
+        else f"Restart the workspace to have it tried again. {until}",
+    )
+
+
 def credential_not_taken() -> Verdict:
     """The cause of a sandbox that gives no sign that it would keep a credential to itself."""
     return Verdict(

@@ -6,6 +6,7 @@ the events of `workspace-clone`.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 
@@ -32,18 +33,32 @@ class CloneLog(msgspec.Struct, kw_only=True):
     """How far it is, for a person."""
     done: bool = False
     fault: Cause | None = None
-    troubles: list[Cause] = []
+    missing: list[Cause] = []
     """What could not be cloned, of projects that are there all the same."""
+    due: int = 0
+    """How many projects get their history behind the start."""
+    wants_credential: bool = False
+    """For such a project, once more; whoever hands it over takes this back."""
+    late: dict[str, Cause] = {}
+    """Why a project has not got its history yet, by its clone path."""
 
     @property
     def ended(self) -> bool:
-        return self.done or self.fault is not None
+        """Whether it has told all."""
+        return self.fault is not None or (self.done and self.due == 0)
+
+    @property
+    def troubles(self) -> tuple[Cause, ...]:
+        """What is wrong with projects that are there all the same."""
+        return (*self.missing, *self.late.values())
 
     def take_progress(self, data: bytes) -> bool:
         """Reads Git's own progress, and says whether it told anything."""
         if not (found := _PROGRESS.findall(data)):
             return False
         what, percent = found[-1]
+        if self.done:  # a step of ten: each is told to many
+            return self._tell(f"The history is still being fetched: {percent.decode()[:-1]}0 %.")
         self.detail = f"{what.decode()}: {percent.decode()} %"
         return True
 
@@ -64,27 +79,65 @@ class CloneLog(msgspec.Struct, kw_only=True):
             case "empty":
                 self.detail = "The repository is empty: so is its folder."
             case "missing":
-                words = (event.get(key, "") for key in ("path", "submodule", "url", "ref"))
-                cause = causes.submodule_missing(*words, said=detail)
-                if cause not in self.troubles:
-                    self.troubles.append(cause)
+                self._take_missing(event)
             case "done":
                 self.done = True
+                self.due = int(event.get("history") or 0)
+                self.detail = "The history is still being fetched." if self.due else ""
+            case "history":
+                self._take_history(event)
             case "failed":
-                projects = desired.spec.projects
-                project = next(
-                    (p for p in projects if p.clone_path == event.get("path")), projects[0]
-                )
-                verdict = causes.of_clone(
-                    project.url,
-                    project.ref or project.full_ref or project.commit,
-                    event.get("code", ""),
-                    detail,
-                )
-                self.fault = verdict.cause
+                self._take_failure(event, desired)
             case _:
                 return False
         return True
+
+    def _tell(self, detail: str) -> bool:
+        known, self.detail = self.detail, detail
+        return known != detail
+
+    def _take_missing(self, event: dict[str, str]) -> None:
+        """Reads of a submodule that is not there."""
+        words = (event.get(key, "") for key in ("path", "submodule", "url", "ref"))
+        cause = causes.submodule_missing(*words, said=event.get("detail", ""))
+        if cause not in self.missing:
+            self.missing.append(cause)
+
+    def _take_failure(self, event: dict[str, str], desired: DesiredWorkspace) -> None:
+        """Reads why the clone ended without a project."""
+        projects, path = desired.spec.projects, event.get("path")
+        project = next((p for p in projects if p.clone_path == path), projects[0])
+        verdict = causes.of_clone(
+            project.url,
+            project.ref or project.full_ref or project.commit,
+            event.get("code", ""),
+            event.get("detail", ""),
+        )
+        self.fault = verdict.cause
+
+    def _take_history(self, event: dict[str, str]) -> None:
+        """Reads what the sandbox says of a history that comes behind the start."""
+        path, state = event.get("path", ""), event.get("state")
+        if state == "wanted":
+            self.wants_credential = True
+        elif state in ("here", "given-up"):
+            self.due = max(0, self.due - 1)
+            self.late.pop(path, None)
+            if not self.due:
+                self.detail = ""
+        if state in ("failed", "given-up"):
+            self.late[path] = causes.history_late(
+                path, event.get("url", ""), event.get("detail", ""), again=state == "failed"
+            )
+
+
+async def deliver_again(clone_log: CloneLog, desired: DesiredWorkspace, execute: Execute) -> None:
+    """Hands the credentials over once more, where the sandbox has asked for them. A sandbox that
+    does not take them goes on without the history."""
+    if clone_log.wants_credential:
+        clone_log.wants_credential = False
+        with contextlib.suppress(RuntimeFault):
+            await deliver_credentials(desired, execute)
 
 
 async def deliver_credentials(desired: DesiredWorkspace, execute: Execute) -> None:

@@ -24,11 +24,15 @@ clone where the workspace's containers can reach it: they get nothing. A sandbox
 earlier version made, and gave it to, works on."""
 
 
-def sandbox_environment(projects: tuple[Project, ...]) -> dict[str, str]:
-    """The variables that tell `workspace-clone` what to do. Raises `RuntimeFault` (final)."""
+def sandbox_environment(projects: tuple[Project, ...], *, whole: bool) -> dict[str, str]:
+    """The variables that tell `workspace-clone` what to do. `whole`: history and all before the
+    start, as for steps that work on the projects before anything else runs. Raises `RuntimeFault`
+    (final)."""
     env = {"MOORAGE_PROJECTS": project_lines(projects), "MOORAGE_STAGE": STAGE}
     if paths := [fields[0] for fields in map(_credential_fields, projects) if fields]:
         env["MOORAGE_CREDENTIALS_FOR"] = "\n".join(paths)
+        if not whole:
+            env["MOORAGE_HISTORY"] = "behind"
     return env
 
 

@@ -23,7 +23,9 @@ class StartState:
         self.troubles: tuple[Cause, ...] = ()
         """What is wrong with the projects, which are there all the same."""
         self.cloned = False
-        """The projects are complete."""
+        """The projects are complete, but for a history that comes behind the start."""
+        self.history_due = False
+        """Such a one is still to come."""
         self.answered = False
         """The editor has answered, or there is none."""
 

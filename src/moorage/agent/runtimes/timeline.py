@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from moorage.contract import Stage, StageName, StageState
 
 ORDER = tuple(StageName)
@@ -42,6 +44,13 @@ class Timeline:
         return self._set(
             Stage(name=name, state=state, started_at=started, finished_at=at, detail=detail)
         )
+
+    def tell(self, name: StageName, detail: str) -> bool:
+        """What goes on behind a stage that has ended; whether that changed anything."""
+        old = self._stages.get(name)
+        if old is None or old.state is not StageState.DONE or old.detail == detail:
+            return False
+        return self._set(msgspec.structs.replace(old, detail=detail))
 
     def skip(self, name: StageName, detail: str = "") -> bool:
         return self._set(Stage(name=name, state=StageState.SKIPPED, detail=detail))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from moorage.agent.runtimes.cloning import CloneLog, deliver_credentials
+from moorage.agent.runtimes.cloning import CloneLog, deliver_again, deliver_credentials
 from moorage.agent.runtimes.port import RuntimeFault
 from moorage.contract import Credential, DesiredState, DesiredWorkspace, Project, WorkspaceSpec
 
@@ -72,6 +73,56 @@ def test_gits_own_progress() -> None:
     assert log.take_progress(b"Receiving objects:  10% (1/9)\rReceiving objects:  62% (5/9)\r")
     assert log.detail == "Receiving objects: 62 %"
     assert not log.take_progress(b"remote: Enumerating objects: 9, done.")
+
+
+def event(**fields: str) -> bytes:
+    return msgspec.json.encode({"event": "history", "path": "app", **fields})
+
+
+def test_a_history_that_comes_behind_the_start() -> None:
+    """The clone is done, and has more to tell: how far the history is, in steps of ten; why it does
+    not come, while it does not; and its end."""
+    log = CloneLog()
+    assert log.take_line(b'{"event":"done","path":"","history":"1"}', wanted())
+    assert (log.done, log.ended, log.detail) == (True, False, "The history is still being fetched.")
+    assert log.take_line(event(state="wanted"), wanted())
+    assert log.wants_credential
+    assert log.take_progress(b"Receiving objects:  42% (1/9)\r")
+    assert not log.take_progress(b"Receiving objects:  47% (2/9)\r")
+    assert log.detail == "The history is still being fetched: 40 %."
+    said = "fatal: unable to access 'https://x/': Could not resolve host: x"
+    assert log.take_line(event(state="failed", url=URL, detail=said), wanted())
+    assert [cause.code for cause in log.troubles] == ["history-not-fetched"]
+    assert "tried again by itself" in log.troubles[0].hint
+    assert log.take_line(event(state="here"), wanted())
+    assert (log.troubles, log.ended, log.detail) == ((), True, "")
+
+
+def test_a_history_that_is_given_up() -> None:
+    """It ends what is told, and stays a trouble that says what to do."""
+    log = CloneLog()
+    log.take_line(b'{"event":"done","path":"","history":"1"}', wanted())
+    log.take_line(event(state="given-up", url=URL, detail="fatal: Authentication failed"), wanted())
+    assert log.ended
+    assert "Restart the workspace" in log.troubles[0].hint
+
+
+async def test_credentials_are_handed_over_once_more() -> None:
+    """Only when they are asked for, and a sandbox that does not take them is left alone."""
+    ran: list[bytes] = []
+
+    async def execute(argv: tuple[str, ...], given: bytes) -> int:
+        ran.append(given)
+        return 9
+
+    log = CloneLog()
+    with_one = wanted(Credential(host="git.example.com", username="u", password="s3cret"))
+    await deliver_again(log, with_one, execute)
+    assert ran == []
+    log.take_line(event(state="wanted"), with_one)
+    await deliver_again(log, with_one, execute)
+    await deliver_again(log, with_one, execute)
+    assert len(ran) == 1
 
 
 async def test_credentials_are_handed_over_on_standard_input() -> None:

@@ -22,7 +22,9 @@ def test_credential_lines() -> None:
     secret = Credential(host="X.org", username="u", password="hunter2")
     given = (project(credential=secret), project(clone_path="b"))
     assert projects.credential_lines(given) == "app\thttps\tx.org\tapp\tu\thunter2\n\n"
-    assert projects.sandbox_environment(given)["MOORAGE_CREDENTIALS_FOR"] == "app"
+    env = projects.sandbox_environment(given, whole=False)
+    assert (env["MOORAGE_CREDENTIALS_FOR"], env["MOORAGE_HISTORY"]) == ("app", "behind")
+    assert "MOORAGE_HISTORY" not in projects.sandbox_environment(given, whole=True)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_credentials_that_are_handed_to_nobody(url: str, host: str) -> None:
     listen."""
     given = (project(url=url, credential=Credential(host=host, username="u", password="p")),)
     assert projects.credential_lines(given) == ""
-    assert "MOORAGE_CREDENTIALS_FOR" not in projects.sandbox_environment(given)
+    assert "MOORAGE_CREDENTIALS_FOR" not in projects.sandbox_environment(given, whole=False)
 
 
 def test_what_lies_in_another_project_comes_after_it() -> None:

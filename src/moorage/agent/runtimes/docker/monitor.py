@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from moorage.agent import causes
-from moorage.agent.runtimes.cloning import CloneLog, deliver_credentials
+from moorage.agent.runtimes.cloning import CloneLog, deliver_again, deliver_credentials
 from moorage.agent.runtimes.docker import objects, probe
 from moorage.agent.runtimes.docker.commands import DockerExec
 from moorage.agent.runtimes.docker.engine import Engine, EngineError
@@ -34,6 +34,8 @@ AGAIN_SECONDS = 2.0
 QUIET_SECONDS = 15.0
 """A log that says nothing for so long is asked for again: engines have lost the last words of one
 that is followed."""
+QUIET_BEHIND_SECONDS = 300.0
+"""The same, while a history comes behind the start, which is tried again after pauses."""
 
 
 class StartMonitor:
@@ -64,13 +66,13 @@ class StartMonitor:
         run."""
 
         def renew() -> None:
-            progress.cloned = False
+            progress.cloned = progress.history_due = False
             progress.settled.clear()
 
         self._replace(
             (desired.name, "clone"),
             (sandbox["Id"], sandbox["State"]["StartedAt"]),
-            lambda: progress.cloned or progress.fault is not None,
+            lambda: (progress.cloned and not progress.history_due) or progress.fault is not None,
             renew,
             lambda: self._clone(desired, progress, sandbox),
         )
@@ -118,7 +120,8 @@ class StartMonitor:
             if entry[0] == key and (known() or not entry[1].done()):
                 return
             entry[1].cancel()
-        renew()
+        if entry is None or entry[0] != key:
+            renew()
         task = asyncio.create_task(self._guarded(slot, work, known), name=f"{slot[1]} of {slot[0]}")
         self._running[slot] = (key, task)
 
@@ -149,9 +152,9 @@ class StartMonitor:
         else:
             progress.skip(StageName.CLONE)
         try:
-            async with asyncio.timeout(self._settings.clone_timeout):
+            async with asyncio.timeout(self._settings.clone_timeout) as given:
                 await deliver_credentials(desired, partial(self._execute, sandbox["Id"]))
-                await self._read_clone(desired, progress, sandbox)
+                await self._read_clone(desired, progress, sandbox, given)
         except TimeoutError:
             progress.fail(StageName.CLONE, causes.clone_timeout(self._settings.clone_timeout).cause)
         except RuntimeFault as fault:
@@ -160,14 +163,19 @@ class StartMonitor:
             progress.fail(StageName.CLONE, fault.cause)
 
     async def _read_clone(
-        self, desired: DesiredWorkspace, progress: StartProgress, sandbox: Mapping[str, Any]
+        self,
+        desired: DesiredWorkspace,
+        progress: StartProgress,
+        sandbox: Mapping[str, Any],
+        given: asyncio.Timeout,
     ) -> None:
-        """Until it has told how the clone went, or it has ended."""
-        while not progress.settled.is_set():
+        """Until it has told how the clone went, and of the history that comes behind it, or it has
+        ended. `given`: the time that the clone has; the history has all that it takes."""
+        while not progress.settled.is_set() or progress.history_due:
             limit = asyncio.timeout(QUIET_SECONDS)
             try:
                 async with limit:
-                    await self._read_log(desired, progress, sandbox, limit)
+                    await self._read_log(desired, progress, sandbox, limit, given)
             except TimeoutError:
                 if not limit.expired():
                     raise
@@ -180,6 +188,7 @@ class StartMonitor:
         progress: StartProgress,
         sandbox: Mapping[str, Any],
         limit: asyncio.Timeout,
+        given: asyncio.Timeout,
     ) -> None:
         """`limit` is put off whenever the log says something."""
         # Since the end of its former run: the first words of this one may be older than what the
@@ -189,10 +198,12 @@ class StartMonitor:
         async for chunk in container_log(
             self._engine, sandbox["Id"], follow=True, since=since, timestamps=True
         ):
-            limit.reschedule(asyncio.get_running_loop().time() + QUIET_SECONDS)
+            quiet = QUIET_BEHIND_SECONDS if clone_log.done else QUIET_SECONDS
+            limit.reschedule(asyncio.get_running_loop().time() + quiet)
             if chunk.stream == "stderr":
                 if clone_log.take_progress(chunk.data):
                     progress.begin(StageName.CLONE, clone_log.detail)
+                    progress.tell(StageName.CLONE, clone_log.detail)
                 continue
             *whole, rest = (rest + chunk.data).split(b"\n")
             for line in whole:
@@ -201,6 +212,9 @@ class StartMonitor:
                     _on_clone_event(clone_log, progress, seconds(stamp.decode()))
                 if clone_log.ended:
                     return
+                if clone_log.done:
+                    given.reschedule(None)
+                    await deliver_again(clone_log, desired, partial(self._execute, sandbox["Id"]))
 
     async def _execute(self, sandbox: str, argv: tuple[str, ...], given: bytes) -> int:
         """Runs a command in the sandbox → its exit code."""
@@ -268,13 +282,14 @@ class StartMonitor:
 
 
 def _on_clone_event(clone_log: CloneLog, progress: StartProgress, at: float | None) -> None:
-    progress.troubles = tuple(clone_log.troubles)
+    progress.troubles, progress.history_due = clone_log.troubles, clone_log.due > 0
     if clone_log.fault is not None:
         progress.fail(StageName.CLONE, clone_log.fault)
     elif clone_log.done:
         progress.cloned = True
         progress.settled.set()
         progress.end(StageName.CLONE, at)
+        progress.tell(StageName.CLONE, clone_log.detail)
         progress.changed()
     else:
         progress.begin(StageName.CLONE, clone_log.detail)

@@ -214,7 +214,7 @@ def sandbox_body(desired: DesiredWorkspace, host: Host, received: float) -> Body
         **machine_env(host),
         "PROJECTS_ROOT": PROJECTS_ROOT,
         "MOORAGE_RUN": SANDBOX_RUN,
-        **sandbox_environment(spec.projects),
+        **sandbox_environment(spec.projects, whole=bool(spec.init_containers)),
     }
     mounts = [
         _volume_mount(volume_name(desired.name), PROJECTS_ROOT, copy=True),

@@ -36,6 +36,11 @@ class StartProgress(StartState):
         if self.timeline.end(stage, at):
             self._notify()
 
+    def tell(self, stage: StageName, detail: str) -> None:
+        """What goes on behind a stage that has ended."""
+        if self.timeline.tell(stage, detail):
+            self._notify()
+
     def end_now(self, stage: StageName) -> None:
         self.end(stage, self._clock.now())
 

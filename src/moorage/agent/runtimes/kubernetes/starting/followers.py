@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from moorage.agent.runtimes.cloning import CloneLog, deliver_credentials
+from moorage.agent.runtimes.cloning import CloneLog, Execute, deliver_again, deliver_credentials
 from moorage.agent.runtimes.kubernetes.api import commands
 from moorage.agent.runtimes.kubernetes.api.client import Client
 from moorage.agent.runtimes.kubernetes.api.model import Pod
@@ -45,7 +45,7 @@ class CloneFollowers:
         if name in self._tasks and self._tasks[name][0] == key:
             return
         self.drop(name)
-        start.clone_log = CloneLog(troubles=start.clone_log.troubles)
+        start.clone_log = CloneLog(missing=start.clone_log.missing)
         place = commands.Place(pod.namespace, pod.name, cloning.name)
         task = asyncio.create_task(
             self._follow(name, desired, start, place, waits=not cloning.started),
@@ -90,7 +90,7 @@ class CloneFollowers:
         try:
             if waits:
                 await deliver_credentials(desired, execute)
-            await self._read_log(place, desired, start.clone_log, changed)
+            await self._read_log(place, desired, start.clone_log, changed, execute)
         except RuntimeFault as fault:
             if fault.final:
                 start.clone_log.fault = fault.cause
@@ -109,6 +109,7 @@ class CloneFollowers:
         desired: DesiredWorkspace,
         into: CloneLog,
         changed: Callable[[], None],
+        execute: Execute,
     ) -> None:
         """Reads until the clone has ended, for good or ill, or the log has.
 
@@ -127,3 +128,5 @@ class CloneFollowers:
                     changed()
                 if into.ended:
                     return
+                if into.done:
+                    await deliver_again(into, desired, execute)

@@ -269,7 +269,7 @@ class StartProgress(StartState):
         return verdict
 
     def _clone(self, at: Snapshot, pod: Pod, timeouts: Timeouts) -> None:
-        self.troubles = tuple(self.clone_log.troubles)
+        self.troubles = self.clone_log.troubles
         cloning = cloning_container(pod)
         if not at.desired.spec.projects:
             self.timeline.skip(StageName.CLONE)
@@ -287,6 +287,7 @@ class StartProgress(StartState):
         self.cloned = sandbox is not None and (bool(sandbox.started) or self.clone_log.done)
         if self.clone_log.done or self.cloned:
             self.timeline.end(StageName.CLONE, at.now if self.clone_log.done else None)
+            self.timeline.tell(StageName.CLONE, self.clone_log.detail)
         if self.clone_log.fault is not None:
             self.fail_at(StageName.CLONE, self.clone_log.fault, at.now)
 

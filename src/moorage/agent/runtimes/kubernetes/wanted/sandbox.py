@@ -110,7 +110,7 @@ def _cloning(plan: Plan, name: str, script: str) -> dict[str, Any]:
     env = {
         "HOME": RUN_FOLDER,
         "PROJECTS_ROOT": PROJECTS_ROOT,
-        **sandbox_environment(plan.spec.projects),
+        **sandbox_environment(plan.spec.projects, whole=bool(plan.spec.init_containers)),
     }
     return {
         "name": name,
