@@ -9,6 +9,7 @@ import msgspec
 
 from cluster.worlds import KubernetesWorld
 from integration.runtimes import test_contract as contract
+from integration.runtimes import test_processes as processes
 from integration.runtimes.test_contract import started
 from integration.runtimes.worlds import desired_of, simple_spec
 from moorage.contract import Container
@@ -18,7 +19,7 @@ OTHERWISE = {"test_lost_container_is_seen_and_repaired", "test_unknown_image"}
 globals().update(
     {
         name: test
-        for name, test in vars(contract).items()
+        for name, test in (vars(contract) | vars(processes)).items()
         if name.startswith("test_") and name not in OTHERWISE
     }
 )

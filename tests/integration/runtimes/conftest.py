@@ -9,7 +9,14 @@ import pytest
 
 from integration.runtimes.git_server import GitServer
 from integration.runtimes.registry import EmptyRegistry
-from integration.runtimes.worlds import DockerWorld, MemoryWorld, World, docker, tools_image
+from integration.runtimes.worlds import (
+    DockerWorld,
+    MemoryWorld,
+    World,
+    docker,
+    load_image,
+    tools_image,
+)
 from moorage.kernel.ids import short_id
 
 
@@ -43,6 +50,19 @@ def crashing_image(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     (folder / "Dockerfile").write_text(f"FROM {image}\nENTRYPOINT []\nCMD {command}\n")
     name = f"mrtest-crashing:{short_id()}"
     docker("build", "-q", "-t", name, str(folder))
+    yield name
+    docker("rmi", name)
+
+
+@pytest.fixture(scope="session")
+def bare_image(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Nothing but a static program: an image without glibc."""
+    program = tmp_path_factory.mktemp("bare") / "busybox"
+    source = docker("create", image, "true")
+    docker("cp", f"{source}:/opt/moorage/bin/busybox", str(program))
+    docker("rm", source)
+    name = f"mrtest-bare:{short_id()}"
+    load_image(name, program.read_bytes())
     yield name
     docker("rmi", name)
 

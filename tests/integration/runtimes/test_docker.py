@@ -4,12 +4,7 @@ absence."""
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import io
-import json
 import socket
-import subprocess
-import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +22,7 @@ from integration.runtimes.worlds import (
     desired_of,
     docker,
     inspect,
+    load_image,
     objects_of,
     simple_spec,
 )
@@ -461,53 +457,12 @@ async def test_editor_that_keeps_ending(docker_world: DockerWorld) -> None:
 
 
 @pytest.fixture(scope="module")
-def bare_image(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Nothing but a static program: an image without glibc."""
-    program = tmp_path_factory.mktemp("bare") / "busybox"
-    source = docker("create", image, "true")
-    docker("cp", f"{source}:/opt/moorage/bin/busybox", str(program))
-    docker("rm", source)
-    name = f"mrtest-bare:{short_id()}"
-    load_image(name, program.read_bytes())
-    yield name
-    docker("rmi", name)
-
-
-@pytest.fixture(scope="module")
 def foreign_image() -> Iterator[str]:
     """An image for another architecture, by its own word."""
     name = f"mrtest-foreign:{short_id()}"
     load_image(name, b"\x7fELF of somebody else", architecture="s390x")
     yield name
     docker("rmi", name)
-
-
-def load_image(name: str, shell: bytes, architecture: str = "") -> None:
-    """An image with one program, `/bin/sh`. `architecture` "": this machine's."""
-    layer = tar({"bin/sh": shell})
-    config = {
-        "architecture": architecture or docker("version", "--format", "{{.Server.Arch}}"),
-        "os": "linux",
-        "config": {"Cmd": ["/bin/sh"]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
-    }
-    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
-    files = {
-        "config.json": json.dumps(config).encode(),
-        "manifest.json": json.dumps(manifest).encode(),
-    }
-    archive = tar({**files, "layer.tar": layer})
-    subprocess.run(["docker", "load"], input=archive, check=True, capture_output=True)
-
-
-def tar(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.mode, info.size = 0o755, len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 async def test_image_without_glibc(docker_world: DockerWorld, bare_image: str) -> None:

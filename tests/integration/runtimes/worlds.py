@@ -4,8 +4,11 @@ meddles with it."""
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
 import json
 import subprocess
+import tarfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -336,3 +339,31 @@ def tools_image() -> str:
         )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def load_image(name: str, shell: bytes, architecture: str = "") -> None:
+    """An image with one program, `/bin/sh`. `architecture` "": this machine's."""
+    layer = tar({"bin/sh": shell})
+    config = {
+        "architecture": architecture or docker("version", "--format", "{{.Server.Arch}}"),
+        "os": "linux",
+        "config": {"Cmd": ["/bin/sh"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    files = {
+        "config.json": json.dumps(config).encode(),
+        "manifest.json": json.dumps(manifest).encode(),
+    }
+    archive = tar({**files, "layer.tar": layer})
+    subprocess.run(["docker", "load"], input=archive, check=True, capture_output=True)
+
+
+def tar(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.mode, info.size = 0o755, len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()

@@ -145,6 +145,8 @@ def post_start_failed(outcome: str) -> Cause:
 
 
 def init_failed(name: str, code: int | None, lines: str) -> Verdict:
+    if code in (126, 127) and matches(lines, r"\[FATAL tini"):
+        return of_exit(name, code, lines)
     return Verdict(
         make_cause(
             "init-failed",

@@ -30,6 +30,7 @@ looked for it."""
 LASTING_SECONDS = 5.0
 _SEGMENT = r"[A-Za-z0-9_.:@+=\[\]-]+"
 _PATH = re.compile(rf"images/{_SEGMENT}(/{_SEGMENT})*/json|[a-z]+(/{_SEGMENT}){{0,2}}")
+_TAR_HEADERS = 16 << 10
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 
@@ -116,6 +117,33 @@ class Engine:
                     "PUT", target, doing, {"path": path}, data=archive, headers=headers
                 ) as response:
                     await response.read()
+
+    async def download(self, container: str, path: str, *, most: int, doing: str) -> bytes | None:
+        """A tar archive of what is at that path of a container, cut off after `most` bytes (and
+        some for its headers); None: nothing is there."""
+        target = _checked(doing, f"containers/{container}/archive")
+        with self._silence(doing):
+            async with asyncio.timeout(REQUEST_SECONDS):
+                try:
+                    async with self._answer("GET", target, doing, {"path": path}) as response:
+                        return await _beginning(response.content, most + _TAR_HEADERS)
+                except EngineError as error:
+                    if error.status == 404:
+                        return None
+                    raise
+
+    async def has(self, container: str, path: str, *, doing: str) -> bool:
+        """Whether something is at that path of a container."""
+        target = _checked(doing, f"containers/{container}/archive")
+        with self._silence(doing):
+            async with asyncio.timeout(REQUEST_SECONDS):
+                try:
+                    async with self._answer("HEAD", target, doing, {"path": path}):
+                        return True
+                except EngineError as error:
+                    if error.status == 404:
+                        return False
+                    raise
 
     @asynccontextmanager
     async def stream(
@@ -220,6 +248,15 @@ class Engine:
             else:
                 verdict = causes.engine_unreachable(self.host, str(error) or repr(error))
             raise RuntimeFault(verdict.cause, final=verdict.final) from error
+
+
+async def _beginning(content: aiohttp.StreamReader, most: int) -> bytes:
+    data = bytearray()
+    async for chunk in content.iter_any():
+        data += chunk
+        if len(data) > most:
+            break
+    return bytes(data[:most])
 
 
 def _refused(doing: str, status: int, message: str) -> EngineError:

@@ -26,6 +26,7 @@ from moorage.agent.runtimes.ownership import (
     SPEC,
 )
 from moorage.agent.runtimes.port import Identity, Known, Rescue, Role, digest_of
+from moorage.agent.runtimes.processes import under_init
 from moorage.agent.runtimes.projects import STAGE, sandbox_environment
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
@@ -82,6 +83,8 @@ class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str = ""
     env: Mapping[str, str] = {}
     user: str = ""
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
 
 
 def image_config(inspected: Mapping[str, Any]) -> ImageConfig:
@@ -92,6 +95,8 @@ def image_config(inspected: Mapping[str, Any]) -> ImageConfig:
         architecture=inspected.get("Architecture", ""),
         env={name: value for name, _, value in pairs},
         user=config.get("User") or "",
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+        cmd=tuple(config.get("Cmd") or ()),
     )
 
 
@@ -261,7 +266,7 @@ def container_body(
     """A container of the devfile. It joins the sandbox's network namespace."""
     spec = desired.spec
     env = container_env(spec, host, container, image, role)
-    entrypoint, cmd = _command(spec, container, role, env)
+    entrypoint, cmd = _command(spec, container, image, role, env)
     body: Body = {
         "Image": container.image,
         "User": USER,
@@ -279,10 +284,8 @@ def container_body(
             "Mounts": _mounts(desired, host, container, role),
         },
     }
-    if entrypoint is not None:
-        body["Entrypoint"] = entrypoint
-    if cmd is not None:
-        body["Cmd"] = cmd
+    if words := under_init([*entrypoint, *cmd]):
+        body["Entrypoint"], body["Cmd"] = words[: len(words) - len(cmd)], cmd
     return body
 
 
@@ -320,10 +323,14 @@ def machine_env(host: Host) -> dict[str, str]:
 
 
 def _command(
-    spec: WorkspaceSpec, container: Container, role: Role, env: dict[str, str]
-) -> tuple[list[str] | None, list[str] | None]:
-    """Entrypoint and Cmd; None: the image's. `$(NAME)` in the devfile's stands for what `env` has,
-    but for PATH, which is the image's: as in Kubernetes."""
+    spec: WorkspaceSpec,
+    container: Container,
+    image: ImageConfig,
+    role: Role,
+    env: Mapping[str, str],
+) -> tuple[list[str], list[str]]:
+    """Entrypoint and Cmd; both empty: neither devfile nor image names one. `$(NAME)` in the
+    devfile's stands for what `env` has, but for PATH, which is the image's: as in Kubernetes."""
     main = [*SHELL, f"{TOOLS_ROOT}/bin/workspace-main"]
     if role == "main" and spec.editor is not None:
         return main, [_filled(word, spec.editor, spec) for word in spec.editor.command]
@@ -332,11 +339,15 @@ def _command(
     known = {name: value for name, value in env.items() if name != "PATH"}
     if "PATH" in container.env:
         known["PATH"] = container.env["PATH"]
-    entrypoint, cmd = (
-        None if words is None else [expanded(word, known.get) for word in words]
-        for words in (container.command, container.args)
+
+    def own(words: tuple[str, ...]) -> list[str]:
+        return [expanded(word, known.get) for word in words]
+
+    if container.command is not None:
+        return own(container.command), own(container.args or ())
+    return list(image.entrypoint), list(image.cmd) if container.args is None else own(
+        container.args
     )
-    return entrypoint, cmd
 
 
 def _filled(text: str, editor: EditorSpec, spec: WorkspaceSpec) -> str:

@@ -25,6 +25,7 @@ from moorage.agent.runtimes.docker.observe import labels_of, seconds, state_of
 from moorage.agent.runtimes.docker.progress import StartProgress
 from moorage.agent.runtimes.docker.removal import remove_container
 from moorage.agent.runtimes.docker.shared_volumes import SharedVolumes, tar_of_folders
+from moorage.agent.runtimes.docker.users import Users
 from moorage.agent.runtimes.port import Identity, Rescue, Role, RuntimeFault
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
@@ -54,6 +55,7 @@ class StartContext:
         self.monitor = monitor
         self.settings = settings
         self.identity = identity
+        self.users = Users(engine)
         self.slots = asyncio.Semaphore(settings.parallel_starts)
 
 
@@ -301,6 +303,7 @@ class Start:
         )
         await volumes
         created = await self._create(name, body, None)
+        await self._name_user(name, created, image, body)
         await self._engine.request(
             "POST", f"containers/{created}/start", doing=f"starting {container.name}"
         )
@@ -356,6 +359,7 @@ class Start:
         )
         await volumes
         created = await self._create(name, body, self._sandbox_started)
+        await self._name_user(name, created, image, body)
         network_since = await self._sandbox_started
         await ready.wait()
         await self._bring_up(name, created, container, network_since)
@@ -374,6 +378,16 @@ class Start:
             await self._engine.request(
                 "POST", f"containers/{container_id}/restart", doing=doing, t=grace
             )
+
+    async def _name_user(
+        self, name: str, container_id: str, image: ImageConfig, body: Body
+    ) -> None:
+        existing = self._existing.get(name)
+        # One that has run may have users of its own since.
+        if existing is None or state_of(existing) is ContainerState.WAITING:
+            pairs = (line.partition("=") for line in body["Env"])
+            env = {variable: value for variable, _, value in pairs}
+            await self._context.users.name(container_id, image, env)
 
     def _is_running(self, name: str) -> bool:
         existing = self._existing.get(name)

@@ -35,7 +35,14 @@ EDITOR = EditorSpec(
     command=("{tools}/editors/x/start", "--bind", "0.0.0.0:{port}", "{folder}", "{unknown}"),
     env={"CONFIG": "{home}/.x"},
 )
-IMAGE = ImageConfig(id="sha256:1", env={"PATH": "/image/bin", "A": "1"}, user="1000")
+IMAGE = ImageConfig(
+    id="sha256:1",
+    env={"PATH": "/image/bin", "A": "1"},
+    user="1000",
+    entrypoint=("/entry", "x"),
+    cmd=("serve",),
+)
+INIT = ["/opt/moorage/bin/tini", "--"]
 
 
 def host(**settings: Any) -> Host:
@@ -124,6 +131,7 @@ def test_main_container_runs_the_editor() -> None:
     completed in."""
     created = body(desired())
     assert created["Entrypoint"] == [
+        *INIT,
         "/opt/moorage/bin/busybox",
         "sh",
         "/opt/moorage/bin/workspace-main",
@@ -136,23 +144,42 @@ def test_main_container_runs_the_editor() -> None:
 
 
 COMMANDS = {
-    "the image's own": (Container(name="c", image="i"), None, None),
-    "the devfile's": (Container(name="c", image="i", command=("a",), args=("b",)), ["a"], ["b"]),
-    "the devfile's, without arguments": (Container(name="c", image="i", command=("a",)), ["a"], None),
-    "only arguments": (Container(name="c", image="i", args=("b",)), None, ["b"]),
+    "the image's own": (Container(name="c", image="i"), [*INIT, "/entry", "x"], ["serve"]),
+    "the devfile's": (Container(name="c", image="i", command=("a",), args=("b",)), [*INIT, "a"], ["b"]),
+    "the devfile's, without arguments": (Container(name="c", image="i", command=("a",)), [*INIT, "a"], []),
+    "only arguments": (Container(name="c", image="i", args=("b",)), [*INIT, "/entry", "x"], ["b"]),
+    "an init of its own": (Container(name="c", image="i", command=("/usr/bin/tini", "a")), ["/usr/bin/tini", "a"], []),
     "kept alive": (
         Container(name="c", image="i", command=("a",), override_command=True),
-        ["/opt/moorage/bin/busybox", "sh", "/opt/moorage/bin/workspace-main"], ["--idle"],
+        [*INIT, "/opt/moorage/bin/busybox", "sh", "/opt/moorage/bin/workspace-main"], ["--idle"],
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", COMMANDS)
 def test_other_containers_commands(case: str) -> None:
-    """A sidecar runs what the devfile says, else what its image says."""
+    """A sidecar runs what the devfile says, else what its image says, under an init that reaps and
+    passes signals on."""
     container, entrypoint, cmd = COMMANDS[case]
     created = body(desired(Container(name="py", image="i"), container), "c", "sidecar")
-    assert (created.get("Entrypoint"), created.get("Cmd")) == (entrypoint, cmd)
+    assert (created["Entrypoint"], created["Cmd"]) == (entrypoint, cmd)
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "cmd", "made"),
+    [
+        ((), ("node", "x"), ([*INIT], ["node", "x"])),
+        ((), ("/init",), ([], ["/init"])),
+        ((), (), (None, None)),
+    ],
+)
+def test_images_commands(entrypoint: tuple[str, ...], cmd: tuple[str, ...], made: object) -> None:
+    """An image's command is put together as the engine does it; where there is none, the engine
+    says so."""
+    image = ImageConfig(id="sha256:1", entrypoint=entrypoint, cmd=cmd)
+    wish = desired(Container(name="py", image="i"), side := Container(name="c", image="i"))
+    created = objects.container_body(wish, host(), side, image=image, role="sidecar", received=1)
+    assert (created.get("Entrypoint"), created.get("Cmd")) == made
 
 
 def test_environment() -> None:
@@ -183,7 +210,7 @@ def test_commands_name_variables() -> None:
     side = Container(name="db", image="i", env={"A": "b"}, command=words, args=words)
     created = body(desired(Container(name="py", image="i"), side), "db", "sidecar")
     expected = ["b", "/projects/.home", "$(PATH)", "$(A)", "$A", "$(NO)"]
-    assert (created["Entrypoint"], created["Cmd"]) == (expected, expected)
+    assert (created["Entrypoint"], created["Cmd"]) == ([*INIT, *expected], expected)
     own = msgspec.structs.replace(side, env={"PATH": "/x"}, args=("$(PATH)",))
     assert body(desired(Container(name="py", image="i"), own), "db", "sidecar")["Cmd"] == ["/x"]
 

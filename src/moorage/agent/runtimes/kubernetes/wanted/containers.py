@@ -9,6 +9,7 @@ from moorage.agent.runtimes.kubernetes.api.commands import BUSYBOX
 from moorage.agent.runtimes.kubernetes.wanted import amounts, names, security, trust, volumes
 from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
 from moorage.agent.runtimes.kubernetes.wanted.sandbox import COMPLETE
+from moorage.agent.runtimes.processes import INIT, under_init
 from moorage.agent.runtimes.trust import joined
 from moorage.contract import Container, EditorSpec
 from moorage.contract.spec import PROJECTS_ROOT, TOOLS_ROOT
@@ -70,7 +71,8 @@ def secret_name(plan: Plan, container: Container) -> str:
 
 
 def _process(plan: Plan, container: Container, *, is_main: bool) -> dict[str, Any]:
-    """`command` and `args`; left out, they are the image's."""
+    """`command` and `args`; left out, they are the image's. Where the devfile names the command, an
+    init stands before it; the image's own is known inside of the cluster alone."""
     editor = plan.spec.editor if is_main else None
     is_init = container in plan.spec.init_containers
     if editor is not None:
@@ -79,7 +81,7 @@ def _process(plan: Plan, container: Container, *, is_main: bool) -> dict[str, An
         return {"command": _wrapped(plan, [] if is_main else ["--idle"])}
     process: dict[str, Any] = {}
     if container.command is not None:
-        process["command"] = list(container.command)
+        process["command"] = under_init(container.command)
     if container.args is not None:
         process["args"] = list(container.args)
     return process
@@ -92,8 +94,7 @@ def _wrapped(plan: Plan, words: list[str]) -> list[str]:
     if not plan.mounts_tools:
         steps.insert(0, _WAIT)
     return [
-        f"{TOOLS_ROOT}/bin/tini",
-        "--",
+        *INIT,
         BUSYBOX,
         "sh",
         "-c",
