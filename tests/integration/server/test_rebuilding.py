@@ -250,9 +250,15 @@ async def test_another_ref(made: Made) -> None:
     assert after["warnings"][0]["code"] == "clone-stays"
     made.push({".devfile.yaml": DEVFILE}, branch="other")
     assert (await made.look())["devfile_changed"] is True
+    # Where its files are lost, it is cloned anew, and from there.
+    await made.server.post(f"{made.path}/stop")
+    fresh = (await made.server.post(f"{made.path}/start?fresh_files=true")).json()
+    assert "clone-stays" not in [warning["code"] for warning in fresh["warnings"]]
+    same = await made.proposed()
+    assert "clone-stays" not in [warning["code"] for warning in same["warnings"]]
     back = await made.proposed("?ref=")
     assert back["ref"] == "main"
-    assert "clone-stays" not in [warning["code"] for warning in back["warnings"]]
+    assert "made from other" in back["warnings"][0]["message"]
 
 
 async def test_another_path(made: Made) -> None:

@@ -30,6 +30,9 @@ from moorage.server.workspaces.models import Workspace
 from moorage.server.workspaces.ports import PortGrants
 from moorage.server.workspaces.view import view
 
+CLONE_STAYS = "clone-stays"
+"""Code of the warning that the devfile is of another ref than the clone."""
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -65,8 +68,8 @@ class Proposal:
         message, command = self.clone
         if not message:
             return self.made.warnings
-        hint = f"To work on that one: {command}"
-        said = schemas.Warning(code="clone-stays", message=message, hint=hint)
+        hint = f"To work on that one: {command} (a private repository asks you for a credential)."
+        said = schemas.Warning(code=CLONE_STAYS, message=message, hint=hint)
         return [said, *self.made.warnings]
 
 
@@ -110,6 +113,15 @@ async def rebuild(
             )
             announce(session, DesiredChanged(workspace=workspace.name, agent=workspace.agent_id))
     return view(row, actor, now)
+
+
+def clone_anew(workspace: Workspace) -> None:
+    """Its files are lost: the next clone is of the ref that its devfile is of."""
+    kept = asked.decode(workspace.asked)
+    if kept is not None:
+        workspace.asked = asked.encode(msgspec.structs.replace(kept, cloned=workspace.ref))
+    warnings = schemas.decoded_warnings(workspace.warnings)
+    workspace.warnings = schemas.encoded_warnings([w for w in warnings if w.code != CLONE_STAYS])
 
 
 async def _shown(proposal: Proposal) -> schemas.Rebuild:

@@ -104,6 +104,10 @@ def encoded_warnings(warnings: list[Warning]) -> str:
     return json.dumps([warning.model_dump() for warning in warnings])
 
 
+def decoded_warnings(stored: str) -> list[Warning]:
+    return [Warning(**item) for item in json.loads(stored)]
+
+
 class LookError(BaseModel):
     code: str
     message: str

@@ -11,7 +11,7 @@ from moorage.server.audit import Target
 from moorage.server.authorization import Action, Kind, Person, may, resource_of, visible
 from moorage.server.core import Core
 from moorage.server.storage.database import announce
-from moorage.server.workspaces import intents, loading, schemas, specs
+from moorage.server.workspaces import intents, loading, rebuilding, schemas, specs
 from moorage.server.workspaces.changes import ActualChanged, DesiredChanged
 from moorage.server.workspaces.creation import create_workspace, title_taken, titles_of
 from moorage.server.workspaces.decisions import Request, check_title, next_intent
@@ -137,6 +137,7 @@ async def _request(
             workspace.rescue = request == "rescue"
             if fresh_files:
                 workspace.volumes = "[]"
+                rebuilding.clone_anew(workspace)
             if changed.desired is DesiredState.RUNNING:
                 # Here alone: what runs goes on by the spec that it was made from.
                 spec = specs.moved_to(

@@ -28,7 +28,6 @@ from moorage.server.workspaces.outside import outside, ports_outside
 
 _decode_spec = msgspec.json.Decoder(WorkspaceSpec).decode
 _decode_actual = msgspec.json.Decoder(ActualWorkspace).decode
-_decode_warnings = msgspec.json.Decoder(list[dict[str, str | int | None]]).decode
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def _view(row: Row, now: float) -> schemas.Workspace:
             for c in (actual.containers if actual else ())
         ],
         ports=ports_of(spec, pattern),
-        warnings=[schemas.Warning(**item) for item in _decode_warnings(workspace.warnings)],  # type: ignore[arg-type]
+        warnings=schemas.decoded_warnings(workspace.warnings),
         post_start=actual.post_start if actual else {},
     )
 
