@@ -416,6 +416,114 @@ async def test_a_policy_that_refuses(
         webhook.close()
 
 
+async def test_a_policy_that_refuses_a_side_container(
+    world: KubernetesWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a policy lets the pod not pass for a side container's image, the workspace runs without
+    that container, with trouble in the policy's words; without the policy, a restart has it
+    again."""
+    monkeypatch.setattr("moorage.agent.runtimes.kubernetes.starting.progress.REFUSED_FOR", 3.0)
+    refused = "registry.evil.example/db:1"
+    ca = PrivateCA(tmp_path)
+    words = f"image {refused} is from a registry that is not allowed"
+    webhook = RefusingWebhook(ca.context("127.0.0.1"), words, image=refused)
+    name = f"mrtest-{world.identity.installation}"
+    await put(
+        world.client,
+        WEBHOOK,
+        {"metadata": {"name": name}, "webhooks": [hook_at(world, webhook.url, ca)]},
+    )
+    spec = simple_spec(world)
+    side = Container(name="db", image=refused)
+    spec = msgspec.structs.replace(spec, containers=(*spec.containers, side))
+    desired = desired_of(world, spec=spec)
+    agent = WholeAgent(world, [])
+    try:
+        await asyncio.sleep(2.0)  # the API server takes note of it some time later
+        agent.fleet.change(desired)
+        said = await agent.until_state(desired.name, ActualState.RUNNING)
+        [trouble] = said.trouble
+        assert trouble.code == "admission-refused"
+        assert "It is about its container db." in trouble.message
+        assert words in trouble.detail
+        assert "when the workspace is restarted" in trouble.hint
+        assert {c.name for c in said.containers} == {"py", "db"}
+    finally:
+        await world.client.delete(WEBHOOK, "", name)
+        webhook.close()
+    await asyncio.sleep(2.0)
+    agent.fleet.change(msgspec.structs.replace(desired, generation=2, restarts=1))
+
+    def tries_it_again() -> bool:
+        last = agent.last[desired.name]
+        codes = {trouble.code for trouble in last.trouble}
+        return last.generation == 2 and bool(codes) and "admission-refused" not in codes
+
+    await agent.until(tries_it_again)
+    await agent.kill()
+
+
+async def test_a_side_containers_registry_that_is_not_asked(world: KubernetesWorld) -> None:
+    """A side container's image of the machine's own network is not pulled, and the workspace runs
+    without it; the main container's fails the start."""
+    spec = simple_spec(world)
+    side = Container(name="db", image="10.9.9.9:5000/db:1")
+    desired = desired_of(
+        world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side))
+    )
+    agent = WholeAgent(world, [desired])
+    said = await agent.until_state(desired.name, ActualState.RUNNING)
+    assert [trouble.code for trouble in said.trouble] == ["registry-denied"]
+    main = desired_of(world, spec=with_main(world, image="10.9.9.9:5000/main:1"))
+    agent.fleet.change(main)
+    failed = await agent.until_state(main.name, ActualState.FAILED)
+    assert failed.cause is not None
+    assert failed.cause.code == "registry-denied"
+    await agent.kill()
+
+
+async def test_what_keeps_the_editor_from_starting_is_mended_from_inside(
+    world: KubernetesWorld,
+) -> None:
+    """A main container that ends again and again is replaced by one of another image, with the same
+    files and an editor, under the same rules; what is mended there holds at the next restart."""
+    broken = "[ $HOME != /projects/.home ] || [ -e ~/mended ] || { echo bad settings; exit 5; }; "
+    *shell, line = EDITOR.command
+    editor = msgspec.structs.replace(EDITOR, command=(*shell, broken + line))
+    side = Container(name="db", image=world.image, override_command=True)
+    spec = simple_spec(world, editor=editor)
+    spec = msgspec.structs.replace(spec, containers=(*spec.containers, side))
+    desired = msgspec.structs.replace(desired_of(world, spec=spec), rescue_image=world.image)
+    began = time.monotonic()
+    agent = WholeAgent(world, [desired])
+    said = await agent.until_state(desired.name, ActualState.RUNNING)
+    FIGURES.note("an editor that always ends: runs for repair after", time.monotonic() - began, "s")
+    assert said.rescue
+    assert said.trouble[0].code == "editor-crashed"
+    assert "bad settings" in said.trouble[0].detail
+    assert [container.name for container in said.containers] == ["py"]
+    pod = await world.pod(desired.name)
+    [main] = [each for each in pod["spec"]["containers"] if each["name"] == "py"]
+    assert main["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    place = commands.Place(desired.name, pod["metadata"]["name"], "py")
+    argv = ["sh", "-c", "ls /projects/app && touch /projects/.home/mended"]
+    assert (await commands.run(agent.runtime.client, place, argv))[0] == 0
+    await agent.kill()
+    agent = WholeAgent(world, [desired])
+    assert (await agent.until_state(desired.name, ActualState.RUNNING)).rescue
+    agent.fleet.change(msgspec.structs.replace(desired, generation=2, restarts=1))
+    await agent.until(
+        lambda: (
+            agent.last[desired.name].generation == 2
+            and agent.last[desired.name].state is ActualState.RUNNING
+        )
+    )
+    said = agent.last[desired.name]
+    assert (said.rescue, said.trouble) == (False, ())
+    assert {container.name for container in said.containers} == {"py", "db"}
+    await agent.kill()
+
+
 async def test_one_that_is_broken_delays_no_other(world: KubernetesWorld) -> None:
     """Beside workspaces that cannot start, a sound one starts as if it were alone."""
     alone, sound = desired_of(world), desired_of(world)

@@ -23,8 +23,9 @@ STORAGE_CLASS = Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", name
 class RefusingWebhook:
     """At `url`, where the API server of the tests' cluster reaches it."""
 
-    def __init__(self, tls: ssl.SSLContext, words: str) -> None:
-        handler = type("Handler", (_Handler,), {"words": words})
+    def __init__(self, tls: ssl.SSLContext, words: str, *, image: str = "") -> None:
+        """`image`: of the containers that it refuses; "": it refuses everything."""
+        handler = type("Handler", (_Handler,), {"words": words, "image": image})
         self._http = QuietServer(("127.0.0.1", 0), handler)
         self._http.socket = tls.wrap_socket(
             self._http.socket, server_side=True, do_handshake_on_connect=False
@@ -41,13 +42,16 @@ class RefusingWebhook:
 
 class _Handler(BaseHTTPRequestHandler):
     words: str
+    image: str
 
     def do_POST(self) -> None:
         review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        containers = review["request"]["object"]["spec"]["containers"]
+        allowed = bool(self.image) and all(each["image"] != self.image for each in containers)
         answer = {
             "uid": review["request"]["uid"],
-            "allowed": False,
-            "status": {"message": self.words},
+            "allowed": allowed,
+            "status": {"message": "" if allowed else self.words},
         }
         body = json.dumps({**review, "request": None, "response": answer}).encode()
         self.send_response(200)

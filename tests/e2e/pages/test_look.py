@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
 from e2e.pages.accessibility import assert_accessible
 from e2e.pages.backstage import Agent, Server, eventually, passed
 from e2e.pages.conftest import Person
+from moorage.agent.causes import crash_loop, in_rescue, of_exit, post_start_failed
 from moorage.contract import (
     ActualState,
     Cause,
@@ -30,7 +32,7 @@ def fleet(person: Callable, agent: Agent, repository: str) -> tuple[Person, dict
     """Somebody with a workspace in each state worth looking at."""
     ana = person("ana", expected=(404, 409, 422))
     names = {}
-    for state in ("running", "starting", "failed", "stopped"):
+    for state in ("running", "starting", "failed", "stopped", "trouble", "repair"):
         names[state] = ana.create(agent, repository)
     py = ContainerStatus(
         "py",
@@ -67,6 +69,27 @@ def fleet(person: Callable, agent: Agent, repository: str) -> tuple[Person, dict
         ActualState.FAILED,
         stages=passed(2, StageState.FAILED, "pull refused"),
         cause=cause,
+    )
+    ended = Cause(
+        "container-crashed",
+        "Container db ended with exit code 1. The workspace goes on without it.",
+        "FATAL: data directory has wrong ownership\nFATAL: could not open /var/lib/postgresql/data",
+        "It is started again by itself, after ever longer pauses.",
+        time.time() - 90,
+    )
+    agent.run(
+        names["trouble"],
+        containers=(py, db),
+        trouble=(ended, post_start_failed("migrate ended with exit code 2.\npsql: refused")),
+        post_start={"migrate": "migrate ended with exit code 2.\npsql: refused", "serve": ""},
+    )
+    looped = of_exit("py", 1, "bash: /opt/tools/env.sh: No such file or directory").cause
+    repair = in_rescue(crash_loop(looped, 3).cause, "docker.io/library/debian:stable")
+    agent.run(
+        names["repair"],
+        containers=(msgspec.structs.replace(py, image="docker.io/library/debian:stable"),),
+        trouble=(repair,),
+        rescue=True,
     )
     ana.goto(f"/workspaces/{names['stopped']}")
     ana.page.get_by_role("button", name="Stop").click()

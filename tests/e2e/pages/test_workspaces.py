@@ -103,6 +103,75 @@ def test_a_failure_says_why(person: Callable, agent: Agent, repository: str):
     assert not reloaded(ana.page)
 
 
+def test_trouble_is_amber_and_goes(person: Callable, agent: Agent, repository: str):
+    """A side container that has ended is told in place, in words and colour, and the editor opens
+    all the same; the list says so; once it runs again, all is green without a reload."""
+    ana = person()
+    name = ana.create(agent, repository)
+    mark(ana.page)
+    agent.run(name)
+    expect(badge(ana.page)).to_have_text("Running")
+    trouble = Cause("container-crashed", "Container db ended with exit code 9.", "no data", "Look.")
+    agent.run(name, trouble=(trouble,))
+    expect(badge(ana.page)).to_have_text("Running, with trouble")
+    expect(badge(ana.page)).to_have_class(re.compile("tone-warn"))
+    box = ana.page.get_by_role("region", name="What went wrong")
+    expect(box).to_contain_text("Container db ended with exit code 9.")
+    expect(box.locator("pre")).to_have_text("no data")
+    expect(ana.page.get_by_role("link", name="Open editor")).to_be_visible()
+    agent.run(name)
+    expect(badge(ana.page)).to_have_text("Running")
+    expect(badge(ana.page)).to_have_class(re.compile("tone-good"))
+    expect(box).not_to_be_visible()
+    assert not reloaded(ana.page)
+    ana.goto("/")
+    row = ana.page.locator(f"#row-{name}")
+    expect(row.locator(".badge")).to_have_text("Running")
+    agent.run(name, trouble=(trouble,))
+    expect(row.locator(".badge")).to_have_text("Running, with trouble")
+    expect(row).to_contain_text("Container db ended with exit code 9.")
+
+
+def test_a_start_for_repair(person: Callable, agent: Agent, repository: str):
+    """A workspace that has failed is started for repair by a button, says so while it runs, and a
+    restart tries its own environment again; all of it in place."""
+    ana = person()
+    name = ana.create(agent, repository)
+    mark(ana.page)
+    cause = Cause("image-not-found", "The image does not exist.")
+    agent.report(name, ActualState.FAILED, stages=passed(2, StageState.FAILED), cause=cause)
+    ana.page.get_by_role("button", name="Start for repair").click()
+    eventually("a start for repair is asked for", lambda: agent.wanted[name].rescue)
+    why = Cause("rescue-asked", "It was to be started for repair.", "", "Restart it.")
+    agent.run(name, rescue=True, trouble=(why,))
+    expect(badge(ana.page)).to_have_text("Running, for repair")
+    expect(badge(ana.page)).to_have_class(re.compile("tone-warn"))
+    expect(ana.page.get_by_role("link", name="Open editor")).to_be_visible()
+    ana.page.get_by_role("button", name="Restart").click()
+    eventually("its own environment is asked for", lambda: not agent.wanted[name].rescue)
+    agent.run(name)
+    expect(badge(ana.page)).to_have_text("Running")
+    assert not reloaded(ana.page)
+
+
+def test_what_goes_on_after_the_start(person: Callable, agent: Agent, repository: str):
+    """A postStart command that runs on is named, and its output is read live; the list names it,
+    too."""
+    ana = person()
+    name = ana.create(agent, repository)
+    agent.write(name, "postStart", b"serving on 3000\n")
+    agent.run(name, post_start={"install": "done", "serve": ""})
+    expect(badge(ana.page)).to_have_text("Running")
+    expect(ana.page.locator(".state-line")).to_contain_text("After its start, serve goes on.")
+    ana.page.get_by_role("link", name="Log of the postStart commands").click()
+    log = ana.page.locator(".log-lines")
+    expect(log).to_contain_text("serving on 3000")
+    agent.write(name, "postStart", b"GET / 200\n")
+    expect(log).to_contain_text("GET / 200")
+    ana.goto("/")
+    expect(ana.page.locator(f"#row-{name}")).to_contain_text("After its start, serve goes on.")
+
+
 def test_what_a_person_folded_stays_folded(person: Callable, agent: Agent, repository: str):
     """An update does not open what was closed, nor take away what was typed or where one is."""
     ana = person()

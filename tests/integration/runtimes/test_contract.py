@@ -437,15 +437,17 @@ async def test_a_side_container_fails_by_itself(world: World) -> None:
 
 
 async def test_what_a_workspace_is_repaired_from(world: World) -> None:
-    """It runs in the place of a main container that cannot, with the same files, tells what it is,
-    also to an agent that starts anew, and goes again with a restart."""
+    """It runs in the place of a main container that cannot, with the same files, though nobody has
+    asked for anything since; tells what it is, also to an agent that starts anew; and goes again
+    with a restart."""
     agent = await world.agent()
     spec = simple_spec(world)
     side = Container(name="side", image=world.image, override_command=True)
     desired = desired_of(
         world, spec=msgspec.structs.replace(spec, containers=(*spec.containers, side))
     )
-    await agent.start(desired)
+    await agent.runtime.start(desired, received=2.0)
+    assert (await agent.settled(desired)).ready
     cause = Cause(code="container-crashed", message="Container py ended.", detail="b\u00f6\n" * 90)
     rescue = Rescue(image=world.image, cause=cause)
     again = msgspec.structs.replace(desired, generation=2)

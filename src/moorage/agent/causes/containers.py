@@ -101,9 +101,13 @@ def _of_image(words: str, lines: str) -> Verdict | None:
     return None
 
 
+MEND = "Correct what the last lines tell, then start the workspace again."
+"""What to do where the cause itself does not say it."""
+
+
 def crash_loop(cause: Cause, times: int) -> Verdict:
     """The cause that is told once a container ended too often."""
-    hint = cause.hint or "Correct what the last lines tell, then start the workspace again."
+    hint = cause.hint or MEND
     return Verdict(
         Cause(
             code=cause.code,

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import msgspec
 
+from moorage.agent.causes.containers import MEND
 from moorage.contract import Cause
 
-_WAY_BACK = "mend what is wrong (in the devfile: then rebuild it), and restart it: that tries its own environment again."
+_WAY_BACK = "restart it: that tries its own environment again. What is wrong in the devfile is mended there, and taken by a rebuild."
 
 
 def asked_for() -> Cause:
@@ -34,8 +35,8 @@ def in_rescue(cause: Cause, image: str) -> Cause:
         code=cause.code,
         message=f"{cause.message} What runs is an environment to repair it from, with its files.",
         detail=cause.detail,
-        hint=f"{cause.hint} Its editor and its terminal run in the image {image}, with a home of their own; the workspace's is"
-        f" /projects/.home. When you are done, {_WAY_BACK}".strip(),
+        hint=f"{cause.hint.replace(MEND, '')} Editor and terminal run in the image {image}, with a home of their own; the"
+        f" workspace's is /projects/.home. When you are done, {_WAY_BACK}".strip(),
         since=cause.since,
     )
 

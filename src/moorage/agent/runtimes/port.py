@@ -72,6 +72,8 @@ class ObservedContainer(msgspec.Struct, frozen=True, kw_only=True):
     """Why it ended, with its last lines; None while it runs."""
     hopeless: bool = False
     """Starting it again would end the same way (no such program, wrong architecture, …)."""
+    left_out: bool = False
+    """A side container that may not be part of this run; a restart asks again."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

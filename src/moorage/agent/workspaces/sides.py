@@ -39,6 +39,8 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     """When that was last (seconds since the epoch)."""
     up_since: float = 0.0
     """Since when it has been seen running (seconds since the epoch); 0: it does not run."""
+    left_out: bool = False
+    """It is no part of this run, and nobody starts it."""
 
 
 Sides = dict[str, Side]
@@ -68,7 +70,9 @@ def noted(
             since = side.cause.since if side is not None and not side.up_since else now
             cause = msgspec.structs.replace(cause, since=cause.since or since)
             side = side or Side(cause=cause)
-            found[container.name] = msgspec.structs.replace(side, cause=cause, up_since=0.0)
+            found[container.name] = msgspec.structs.replace(
+                side, cause=cause, up_since=0.0, left_out=container.left_out
+            )
         elif side is not None and container.role == "sidecar":
             up_since = side.up_since
             if container.state is ContainerState.RUNNING:
@@ -106,7 +110,7 @@ def troubles(
     """What is wrong, one cause for each side container. `again`: whether it is started again by
     itself."""
     return tuple(
-        causes.side_container(side.cause, again=again)
+        causes.side_container(side.cause, again=again and not side.left_out)
         for _, side in sorted(sides.items())
         if not side.up_since or now - side.up_since < pauses.settled
     )

@@ -45,9 +45,7 @@ async def reach(core: Core, actor: Person, name: str, container: str, action: Ac
     spec = spec_of(row.workspace)
     known = [c.name for c in (*spec.containers, *spec.init_containers)]
     if action is Action.READ_LOGS:
-        known.append("clone")  # what cloning the projects said
-        if spec.post_start:
-            known.append(contract.POST_START)
+        known += ["clone", contract.POST_START]  # what cloning and the postStart commands said
     if container and container not in known:
         raise InvalidInput(
             f"The workspace has no container {container}.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -21,7 +21,7 @@ from moorage.agent.runtimes.kubernetes.cluster.pull_secrets import PullSecrets
 from moorage.agent.runtimes.kubernetes.observed.store import Store
 from moorage.agent.runtimes.kubernetes.starting.monitor import StartMonitor
 from moorage.agent.runtimes.kubernetes.wanted import names
-from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
+from moorage.agent.runtimes.kubernetes.wanted.plan import LeftOut, Plan
 from moorage.agent.runtimes.port import Identity, Listener, Rescue
 from moorage.agent.runtimes.registries import Registries
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
@@ -97,6 +97,7 @@ class Connection:
         *,
         run: str,
         rescue: Rescue | None = None,
+        left_out: Mapping[str, LeftOut] | None = None,
     ) -> Plan:
         """The plan by which the workspace is to be made; see `planning.plan_of`. Image pull secrets
         are as they were read last."""
@@ -107,7 +108,9 @@ class Connection:
             abilities=self._abilities,
             bounds=None if self.options.workspace_settings else self._bounds,
         )
-        plan = planning.plan_of(frame, desired, deployment, found, run=run, rescue=rescue)
+        plan = planning.plan_of(
+            frame, desired, deployment, found, run=run, rescue=rescue, left_out=left_out
+        )
         return planning.with_sources(plan, found, self.pull_secrets.known(plan.settings))
 
     async def until(self, name: str, done: Callable[[], bool]) -> None:

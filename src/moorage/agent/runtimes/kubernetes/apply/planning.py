@@ -22,7 +22,12 @@ from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.observed import states
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.kubernetes.wanted.names import SANDBOX
-from moorage.agent.runtimes.kubernetes.wanted.plan import MEMORY_LIMIT, Plan, PullSecretContent
+from moorage.agent.runtimes.kubernetes.wanted.plan import (
+    MEMORY_LIMIT,
+    LeftOut,
+    Plan,
+    PullSecretContent,
+)
 from moorage.agent.runtimes.kubernetes.wanted.trust import EXTRA_FILE
 from moorage.agent.runtimes.port import Identity, Rescue, digest_of
 from moorage.agent.runtimes.versioned_settings import VersionedSettings
@@ -66,12 +71,13 @@ def plan_of(
     *,
     run: str,
     rescue: Rescue | None = None,
+    left_out: Mapping[str, LeftOut] | None = None,
 ) -> Plan:
     """The plan by which a workspace is made.
 
     `deployment`: of a run that goes on; its settings and its tools are kept. `found`: all objects
     that there are. `run`: see `names.RUN`. `rescue`: what `desired` stands for, where it is not the
-    workspace's own environment.
+    workspace's own environment. `left_out`: the side containers that a new run goes without.
     """
     options, abilities, tools = frame.options, frame.abilities, frame.options.tools_image
     settings, version = frame.settings.settings, frame.settings.version
@@ -101,6 +107,7 @@ def plan_of(
         stop_timeout=options.stop_timeout,
         run=run,
         rescue=rescue,
+        left_out=states.left_out_of(deployment) if deployment is not None else left_out or {},
     )
 
 

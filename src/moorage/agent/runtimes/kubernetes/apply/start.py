@@ -3,7 +3,7 @@ gone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from moorage.agent.runtimes.kubernetes.api.faults import still_ending
 from moorage.agent.runtimes.kubernetes.api.model import ClusterObject, Deployment, Namespace, Pod
@@ -15,9 +15,10 @@ from moorage.agent.runtimes.kubernetes.cluster import pull_secrets
 from moorage.agent.runtimes.kubernetes.observed import states
 from moorage.agent.runtimes.kubernetes.wanted import records
 from moorage.agent.runtimes.kubernetes.wanted.objects import objects_of
+from moorage.agent.runtimes.kubernetes.wanted.plan import LeftOut
 from moorage.agent.runtimes.port import Rescue, RuntimeFault
 from moorage.agent.runtimes.rescue import made_as
-from moorage.contract import DesiredState, DesiredWorkspace
+from moorage.contract import Cause, DesiredState, DesiredWorkspace, WorkspaceSpec
 
 
 async def start(
@@ -35,16 +36,18 @@ async def start(
     _refuse_while_ending(found)
     deployment = next(iter(store.of(name, DEPLOYMENT)), None)
     halted = states.halted_of(deployment) is not None
-    kept = deployment if not fresh and goes_on(deployment, desired) else None
-    run = planning.run_of(kept) if kept is not None else f"{received:.3f}"
-    plan = connection.plan(desired, kept, found, run=run, rescue=rescue)
-    if kept is None:
-        if (cause := planning.impossible(plan)) is not None:
-            raise RuntimeFault(cause, final=True)
-        spec = desired.spec
-        await connection.registries.check(
-            container.image for container in (*spec.init_containers, *spec.containers)
-        )
+    refused = {} if fresh else _newly_refused(connection, deployment, name)
+    kept = deployment if not fresh and not refused and goes_on(deployment, desired) else None
+    if kept is not None:
+        run, left_out = planning.run_of(kept), {}
+    else:
+        run = _new_run(deployment, received, connection.clock.now())
+        left_out = await _left_out(connection, desired.spec)
+        left_out |= states.left_out_of(deployment) if refused else {}
+        left_out |= _as_left_out(desired.spec, refused)
+    plan = connection.plan(desired, kept, found, run=run, rescue=rescue, left_out=left_out)
+    if kept is None and (cause := planning.impossible(plan)) is not None:
+        raise RuntimeFault(cause, final=True)
     sources = await connection.pull_secrets.read(plan.settings, needed=kept is None)
     plan, lacking = planning.without_lacking(planning.with_sources(plan, found, sources))
     objects = objects_of(plan)
@@ -84,6 +87,8 @@ def missing(
         return ("its deployment",)
     if not goes_on(deployment, desired):
         return ()
+    if refused := _newly_refused(connection, deployment, desired.name):
+        return tuple(f"the pod without {name}" for name in refused)
     failed = [item for item in found if isinstance(item, Pod) and states.failed(item)]
     plan = connection.plan(
         desired, deployment, found, run=planning.run_of(deployment), rescue=rescue
@@ -91,6 +96,45 @@ def missing(
     needed = changes.needed(objects_of(plan), connection.store.held(desired.name))
     words = connection.writer.settled(needed).in_words()
     return (*words, *("a pod that its node put out" for _ in failed))
+
+
+def _new_run(deployment: Deployment | None, received: float, now: float) -> str:
+    """Names another life of the containers than the one that is there, also where nobody has asked
+    for anything since that began."""
+    run = f"{received:.3f}"
+    same = deployment is not None and planning.run_of(deployment) == run
+    return f"{now:.3f}" if same else run
+
+
+async def _left_out(connection: Connection, spec: WorkspaceSpec) -> dict[str, LeftOut]:
+    """The side containers whose images may not be pulled. Raises `RuntimeFault` for another."""
+    denied = {}
+    for container in (*spec.init_containers, *spec.containers):
+        is_side = container in spec.containers and container.name != spec.main_container
+        try:
+            await connection.registries.check([container.image])
+        except RuntimeFault as fault:
+            if not is_side:
+                raise
+            denied[container.name] = fault.cause
+    return _as_left_out(spec, denied)
+
+
+def _newly_refused(
+    connection: Connection, deployment: Deployment | None, name: str
+) -> dict[str, Cause]:
+    """The side containers that the cluster has refused, and that the run is still to have."""
+    known = states.left_out_of(deployment)
+    refused = connection.monitor.refused_parts(name)
+    return {part: cause for part, cause in refused.items() if part not in known}
+
+
+def _as_left_out(spec: WorkspaceSpec, causes: Mapping[str, Cause]) -> dict[str, LeftOut]:
+    return {
+        container.name: LeftOut(image=container.image, cause=causes[container.name])
+        for container in spec.containers
+        if container.name in causes
+    }
 
 
 def _refuse_while_ending(found: Sequence[ClusterObject]) -> None:

@@ -4,12 +4,15 @@ is in `agent.causes`."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from moorage.agent import causes
 from moorage.agent.causes import Verdict
 from moorage.agent.runtimes.kubernetes.api import faults
-from moorage.contract import Cause
+from moorage.contract import Cause, WorkspaceSpec
 
 AUTOSCALER_SECONDS = 180
 """The time that an autoscaler usually takes for a node."""
@@ -191,6 +194,35 @@ def pod_refused(message: str) -> Verdict:
         text, hint = "The cluster could not make the workspace's pod yet.", "It goes on trying."
         return Verdict(Cause(code="pod-not-made", message=text, detail=message, hint=hint), False)
     return faults.refused(message)
+
+
+def parts_named(message: str, spec: WorkspaceSpec) -> tuple[str, ...]:
+    """The containers of a workspace that a refusal of its pod is about, by name; (): it does not
+    say so. Policies name images, containers, or a container's place in the pod (after ours)."""
+    found = []
+    for number, container in enumerate(spec.containers, 1):
+        marks = (
+            rf"(?<![\w./:@-]){re.escape(container.image)}(?![\w./:@-])",
+            rf"\bcontainer[\s:=<(]*[\"'`]?{re.escape(container.name)}(?![\w-])",
+            rf"\bcontainers\[{number}\]",
+            rf"\bcontainers\[[\"']?{re.escape(container.name)}[\"']?\]",
+        )
+        if any(re.search(mark, message) for mark in marks):
+            found.append(container.name)
+    return tuple(found)
+
+
+def about_parts(cause: Cause, names: Sequence[str]) -> Cause:
+    """The cause with the containers that it is about."""
+    if not names:
+        return cause
+    which = f"its container{'s' if len(names) > 1 else ''} {' and '.join(names)}"
+    way = "Change its image or its settings in the devfile; started for repair, its files can be reached meanwhile."
+    return msgspec.structs.replace(
+        cause,
+        message=f"{cause.message} It is about {which}.",
+        hint=f"{cause.hint} {way}".strip(),
+    )
 
 
 def node_not_answering(node: str, message: str = "") -> Cause:

@@ -24,6 +24,7 @@ from moorage.agent.runtimes.kubernetes.api.model import (
 from moorage.agent.runtimes.kubernetes.observed import causes as cluster_causes
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.kubernetes.wanted.names import CLONE_STEP, SANDBOX, TOOLS_STEP
+from moorage.agent.runtimes.kubernetes.wanted.plan import LeftOut
 from moorage.agent.runtimes.port import ObservedContainer, Progress, Rescue, Role, Run
 from moorage.contract import Cause, ContainerState
 
@@ -88,6 +89,7 @@ def run_of(facts: Facts, progress: Progress) -> Run | None:
         containers = halted.containers
     elif not containers and deployment is not None:
         containers = expected(deployment, main)
+    containers = (*containers, *_left_out(deployment))
     return Run(
         restarts=number(annotations.get(ownership.RESTARTS)),
         spec=annotations.get(ownership.SPEC, ""),
@@ -133,6 +135,20 @@ def _with_faults(
         else container
         for container in containers
     )
+
+
+def _left_out(deployment: Deployment | None) -> list[ObservedContainer]:
+    return [
+        ObservedContainer(
+            name=name,
+            role="sidecar",
+            image=left.image,
+            state=ContainerState.EXITED,
+            fault=left.cause,
+            left_out=True,
+        )
+        for name, left in left_out_of(deployment).items()
+    ]
 
 
 def expected(deployment: Deployment, main: str) -> tuple[ObservedContainer, ...]:
@@ -243,6 +259,15 @@ def halted_of(deployment: Deployment | None) -> Halted | None:
 def rescue_of(deployment: Deployment | None) -> Rescue | None:
     """What a run is, when it is not the workspace's own."""
     return rescue.of_labels(annotations_of(deployment))
+
+
+def left_out_of(deployment: Deployment | None) -> dict[str, LeftOut]:
+    """The side containers that a run goes without, by name."""
+    text = annotations_of(deployment).get(names.LEFT_OUT, "")
+    try:
+        return msgspec.json.decode(text, type=dict[str, LeftOut]) if text else {}
+    except msgspec.DecodeError:
+        return {}
 
 
 def annotations_of(item: ClusterObject | None) -> Mapping[str, str]:

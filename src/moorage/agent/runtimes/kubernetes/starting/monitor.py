@@ -20,7 +20,7 @@ from moorage.agent.runtimes.kubernetes.starting.progress import Snapshot, StartP
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.port import Listener, Progress
 from moorage.agent.settings import AgentSettings
-from moorage.contract import DesiredState, DesiredWorkspace
+from moorage.contract import Cause, DesiredState, DesiredWorkspace
 from moorage.kernel import log
 from moorage.kernel.clock import Clock
 
@@ -63,6 +63,11 @@ class StartMonitor:
         start = self._starts.get(name)
         return start.progress if start is not None else Progress()
 
+    def refused_parts(self, name: str) -> Mapping[str, Cause]:
+        """See `StartProgress`."""
+        start = self._starts.get(name)
+        return start.refused_parts if start is not None else {}
+
     def wake(self, name: str) -> None:
         """Looks again, soon, when it is a workspace whose start is followed."""
         if name in self._desired and name not in self._updates:
@@ -99,8 +104,11 @@ class StartMonitor:
             pod = None
         self._clones.follow(name, desired, start, pod)
         snapshot = await self._snapshot(desired, deployment, pod, found, start, wait=wait)
+        refused = start.refused_parts
         if start.update(snapshot, self._timeouts):
             self._listener.progressed(name)
+        if start.refused_parts != refused:  # what a start would write is something else now
+            self._listener.changed(name)
         if not start.progress.ready and start.fault is None:
             self._wake_again(name, waited=max(0.0, snapshot.now - start.began))
         return lines

@@ -97,6 +97,8 @@ class StartProgress(StartState):
         self._refusal = ""
         """Why the cluster does not make the pod."""
         self._refused_since: float | None = None
+        self.refused_parts: dict[str, Cause] = {}
+        """Side containers without which the cluster may let the pod pass, and why, by name."""
         self._had_another = False
         """Whether the workspace has had a pod before the one that is to come."""
         self._seen: dict[str, float] = {}
@@ -159,7 +161,20 @@ class StartProgress(StartState):
             counted = self._had_another and verdict.cause.code == "quota-exceeded"
             allowed = COUNTED_FOR if counted else REFUSED_FOR
         if at.now - self._refused_since > allowed:
-            self.fail_at(StageName.CONTAINERS, verdict.cause, at.now)
+            self._give_up_pod(at, verdict.cause, message)
+
+    def _give_up_pod(self, at: Snapshot, cause: Cause, message: str) -> None:
+        """A refusal of side containers alone is theirs: the workspace may go on without them."""
+        spec = at.desired.spec
+        named: tuple[str, ...] = ()
+        if cause.code == "admission-refused":
+            named = causes.parts_named(message, spec)
+            cause = causes.about_parts(cause, named)
+        made = {container.name for container in at.deployment.template.spec.containers}
+        if named and spec.main_container not in named and made.issuperset(named):
+            self.refused_parts = dict.fromkeys(named, cause)
+        else:
+            self.fail_at(StageName.CONTAINERS, cause, at.now)
 
     def _volume(self, at: Snapshot, timeouts: Timeouts) -> None:
         self.timeline.begin(StageName.VOLUME, self.began or at.now)

@@ -25,6 +25,8 @@ CA_BUNDLE = f"{PREFIX}ca-bundle"
 256 KiB in all."""
 MAIN = f"{PREFIX}main"
 HALTED = f"{PREFIX}halted"
+LEFT_OUT = f"{PREFIX}left-out"
+"""Side containers that a run goes without, and why; absent where there are none."""
 RUN = f"{PREFIX}run"
 """On the pod template: when this run was asked for, in seconds since the epoch. It names one life
 of the containers: another value makes new ones."""

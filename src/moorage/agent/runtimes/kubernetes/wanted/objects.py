@@ -56,7 +56,7 @@ def deployment(plan: Plan) -> Object:
         {
             ownership.GENERATION: str(workspace.generation),
             ownership.RESTARTS: str(workspace.restarts),
-            ownership.SPEC: digest_of(plan.spec),
+            ownership.SPEC: digest_of(workspace.spec),
             names.MAIN: plan.spec.main_container,
             ownership.OWNER: str(workspace.owner),
             ownership.SETTINGS: encode(msgspec.structs.replace(plan.settings, ca_bundle="")),
@@ -65,6 +65,11 @@ def deployment(plan: Plan) -> Object:
             names.HALTED: "",
         }
         | rescue.labels(plan.rescue)
+        | (
+            {names.LEFT_OUT: msgspec.json.encode(plan.left_out, order="deterministic").decode()}
+            if plan.left_out
+            else {}
+        )
         | (
             {names.CA_BUNDLE: names.bundle_digest(bundle)}
             if (bundle := plan.settings.ca_bundle)

@@ -14,7 +14,7 @@ from moorage.agent.runtimes.kubernetes.cluster.abilities import Abilities
 from moorage.agent.runtimes.kubernetes.wanted import names
 from moorage.agent.runtimes.port import Identity, Rescue
 from moorage.agent.settings import AgentSettings
-from moorage.contract import DesiredWorkspace, WorkspaceSpec
+from moorage.contract import Cause, DesiredWorkspace, WorkspaceSpec
 from moorage.workspace_settings import PullSecret, RemoteDevelopment
 
 MEMORY_LIMIT = 4 << 30
@@ -29,6 +29,14 @@ class PullSecretContent(msgspec.Struct, frozen=True):
     type: str = "Opaque"
     data: Mapping[str, str] = {}
     """In base64; empty: it is not known."""
+
+
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A side container that a run goes without, as the cluster or the agent's settings do not allow
+    it."""
+
+    image: str
+    cause: Cause
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,9 +71,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         return self.workspace.name
 
+    left_out: Mapping[str, LeftOut] = {}
+    """Side containers that are not made, by name."""
+
     @property
     def spec(self) -> WorkspaceSpec:
-        return self.workspace.spec
+        """The part of the workspace's that is made."""
+        whole = self.workspace.spec
+        if not self.left_out:
+            return whole
+        made = tuple(each for each in whole.containers if each.name not in self.left_out)
+        return msgspec.structs.replace(whole, containers=made)
 
     @property
     def has_own_namespace(self) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from moorage.agent.runtimes.kubernetes.observed import causes
+from moorage.contract import Cause, Container, WorkspaceSpec
 
 
 @pytest.mark.parametrize(
@@ -235,3 +236,38 @@ def test_what_admission_refuses(message: str, words: str) -> None:
 def test_images(reason: str, message: str, code: str) -> None:
     """The registry's answer decides what is said of an image."""
     assert causes.image("r/x:1", reason, message).cause.code == code
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ("image registry.evil.example/db:1 is not allowed", ("db",)),
+        ('container "db" has image "x" from an untrusted registry', ("db",)),
+        ("container <db> has an invalid image repo", ("db",)),
+        ("spec.containers[2].image: Forbidden", ("db",)),
+        ("spec.containers[1].image: Forbidden", ("py",)),
+        ('containers["py"] and containers["db"] run as root', ("py", "db")),
+        ("image registry.evil.example/db:10 is not allowed", ()),
+        ("container db-2 is not allowed", ()),
+        ("no workspaces on Fridays", ()),
+    ],
+)
+def test_which_parts_a_refusal_is_about(message: str, named: tuple[str, ...]) -> None:
+    """As the policies of Kyverno, Gatekeeper and API servers name them; ours comes first in the
+    pod."""
+    spec = WorkspaceSpec(
+        containers=(
+            Container(name="py", image="python:3"),
+            Container(name="db", image="registry.evil.example/db:1"),
+        ),
+        main_container="py",
+    )
+    assert causes.parts_named(message, spec) == named
+
+
+def test_a_refusal_names_its_part_and_the_way_out() -> None:
+    cause = Cause(code="admission-refused", message="A policy refuses it.", hint="Ask.")
+    assert causes.about_parts(cause, ()) == cause
+    told = causes.about_parts(cause, ("db",))
+    assert told.message == "A policy refuses it. It is about its container db."
+    assert "repair" in told.hint
