@@ -130,6 +130,10 @@ class Container(Message, frozen=True):
     args: tuple[str, ...] | None = None
     override_command: bool = False
     env: dict[str, str] = {}
+    image_env: dict[str, str] = {}
+    """Variables that name others, which the image may set: `$(NAME)` or `$(NAME:-default)` in the
+    text, `$$` for `$`, in their order. They go before those of `env`, which is all that agents of
+    before read."""
     endpoints: tuple[Endpoint, ...] = ()
     resources: Resources = Resources()
     volume_mounts: tuple[VolumeMount, ...] = ()

@@ -27,7 +27,7 @@ from moorage.documents.limits import MAX_TEXT
 from moorage.documents.problems import Path, short
 from moorage.documents.reporting import Report
 from moorage.kernel import quantities
-from moorage.kernel.references import expanded
+from moorage.kernel.references import expanded, left_over
 from moorage.translation import resources
 from moorage.translation.overrides import metadata
 
@@ -40,6 +40,13 @@ _PLACE = re.compile(r"\$[({]?(PROJECT_SOURCE|PROJECTS_ROOT)[)}]?(?![A-Za-z0-9_])
 """The places of the sources, in the ways that a shell and Kubernetes write them."""
 _OWN_PLACE = re.compile(_PLACE.pattern + "(/.*)?")
 _IN_HOME = re.compile(r"(?:~|\$HOME|\$[({]HOME[)}])(/.+)")
+
+
+def _of_itself(name: str, text: str) -> str:
+    """A variable's text that names the variable itself, in the ways of a shell: what the image sets
+    is meant, as in `PATH: $PATH:/opt/bin`."""
+    called = re.escape(name)
+    return re.sub(rf"\$\{{{called}\}}|\${called}(?![A-Za-z0-9_])", f"$({name})", text)
 
 
 def truth(value: Any) -> bool | None:
@@ -73,7 +80,7 @@ class Maker:
         # The main container has its sources in both places, and works in the usual one.
         root = PROJECTS_ROOT if is_main else mapping if mount_sources else None
         places = self._places(root, is_main=is_main)
-        env = self._env(component, path, places, is_main=is_main)
+        env, image_env = self._env(component, path, places, is_main=is_main)
         override = self._override_command(component, body, path, is_main=is_main, is_init=is_init)
         if body.dedicated_pod:
             self.report.warn(
@@ -89,6 +96,7 @@ class Maker:
             args=body.args,
             override_command=override,
             env=env,
+            image_env=image_env,
             endpoints=() if is_init else self._endpoints(body, path),
             resources=resources.of_component(component, index, self.defaults, self.report),
             volume_mounts=self._mounts(body, path, places, {root, mapping} if root else set()),
@@ -200,13 +208,15 @@ class Maker:
 
     def _env(
         self, component: Component, path: Path, places: Mapping[str, str], *, is_main: bool
-    ) -> dict[str, str]:
-        """The variables in their order, each with those before it in the place of `$(NAME)`.
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """The variables in their order, each with those before it in the place of `$(NAME)`; and
+        those in which others are named, which the image may set.
 
         `places` are those that the workspace sets; of them a devfile may set HOME, but not the main
         container's, which is kept.
         """
         env: dict[str, str] = {}
+        image_env: dict[str, str] = {}
         known = dict(places)
         body = component.container
         assert body is not None
@@ -218,7 +228,11 @@ class Maker:
                     f"{variable.name[:60]!r} is no variable's name.",
                     (*at, "name"),
                 )
-            value = self._expanded(variable.value or "", known, (*at, "value"))
+            text = variable.value or ""
+            if variable.name not in known:
+                text = _of_itself(variable.name, text)
+            value = self._expanded(text, known, (*at, "value"))
+            of_image = self._of_image(text, known)
             if variable.name == "HOME" and is_main:
                 self.report.warn(
                     "home-kept",
@@ -229,7 +243,25 @@ class Maker:
                 )
             elif variable.name == "HOME" or variable.name not in places:
                 env[variable.name] = known[variable.name] = value
-        return {**env, **{name: value for name, value in places.items() if name != "HOME"}}
+                image_env.pop(variable.name, None)
+                if of_image is not None:
+                    image_env[variable.name] = of_image
+                    del known[variable.name]
+                    if f"$({variable.name})" in of_image:
+                        del env[variable.name]
+        places = {name: value for name, value in places.items() if name != "HOME"}
+        return {**env, **places}, image_env
+
+    def _of_image(self, text: str, known: Mapping[str, str]) -> str | None:
+        """The text with what is known in its place, where more is left; None: nothing is."""
+        if self.room < 0 or left_over(text, lambda name: "" if name in known else None) is None:
+            return None
+
+        def value(reference: str) -> str | None:
+            self.room -= len(known.get(reference, ""))
+            return known.get(reference) if self.room >= 0 else ""
+
+        return left_over(text, value)
 
     def _places(self, root: str | None, *, is_main: bool) -> dict[str, str]:
         """The variables that the workspace sets in a container whose sources lie in `root`, or

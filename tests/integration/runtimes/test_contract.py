@@ -618,6 +618,27 @@ async def test_programs_are_the_images_own(world: World, way: str) -> None:
     assert "BusyBox" not in told
 
 
+async def test_path_goes_on_from_the_images(world: World) -> None:
+    """`PATH` with what the image has in it is set for commands in every container whose command is
+    known: reported of devcontainers whose `${containerEnv:PATH}:/more` had no effect."""
+    if isinstance(world, MemoryWorld):
+        return  # there are no images
+    agent = await world.agent()
+    own = {"PATH": "$(PATH):/more stuff", "WHO": "$(NO:-me) $$"}
+    main = Container(name="py", image=world.image, override_command=True, image_env=own)
+    line = 'echo "$PATH|$WHO" >/tmp/said; exec sleep infinity'
+    side = Container(name="side", image=world.image, command=("sh", "-c", line), image_env=own)
+    desired = desired_of(world, spec=simple_spec(world, containers=(main, side)))
+    await agent.start(desired)
+    for container, look in (("py", 'echo "$PATH|$WHO"'), ("side", "cat /tmp/said")):
+        request = ExecRequest(argv=("sh", "-c", look), container=container)
+        async with agent.runtime.execute(desired.name, request) as session:
+            told = said([chunk async for chunk in session.output()], "stdout").decode()
+        path, _, who = told.partition("|")
+        assert ":/bin:/more stuff" in path
+        assert who == "me $\n"
+
+
 async def test_a_command_that_does_not_read_its_input(world: World) -> None:
     """Its end is told, also when more input waits for it than anything between here and it
     holds."""

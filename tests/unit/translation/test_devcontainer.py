@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from moorage.contract import Project
 from moorage.devfile import Devfile, DevfileError, flatten, refusals
+from moorage.kernel.references import in_shell, resolved
 from moorage.translation import Converted, from_devcontainer, to_workspace_spec
 from moorage.translation.jsonc import NotJson, loads
 
@@ -135,7 +136,7 @@ def test_what_is_not_carried_is_said(key: str) -> None:
             {"hostRequirements": {"storage": "32gb", "gpu": True}},
             ["hostRequirements.storage", "hostRequirements.gpu"],
         ),
-        ({"remoteEnv": {"PATH": "${containerEnv:PATH}:/x"}}, ["remoteEnv.PATH"]),
+        ({"remoteEnv": {"PATH": "${localEnv:HOME}/bin:/x"}}, ["remoteEnv.PATH"]),
         ({"remoteEnv": {"A": None}}, ["remoteEnv.A"]),
         ({"containerEnv": {"PROJECT_SOURCE": "x"}}, ["containerEnv.PROJECT_SOURCE"]),
         ({"containerEnv": {"A": "${localEnv:HOME}"}}, ["containerEnv.A"]),
@@ -392,3 +393,29 @@ def test_text_in_the_environment_is_taken_as_it_is() -> None:
     project = Project(name="p", clone_path="app", url="https://x.example/app")
     (container,) = to_workspace_spec(converted.devfile, project=project).spec.containers
     assert container.env["A"] == container.env["B"] == "$(x) $$ /projects/app"
+
+
+@pytest.mark.parametrize(
+    ("env", "image_env"),
+    [
+        ({"PATH": "${containerEnv:PATH}:/x"}, {"PATH": "/usr/bin:/x"}),
+        ({"A": "${containerEnv:LANG:C}-${containerEnv:NO:d}-${containerEnv:NO}"}, {"A": "C.UTF-8-d-"}),
+        ({"PATH": "/a b:${containerEnv:PATH}", "B": "${containerEnv:PATH}:$(x)$$"},
+         {"PATH": "/a b:/usr/bin", "B": "/a b:/usr/bin:$(x)$$"}),
+        ({"F": "${containerWorkspaceFolder}", "G": "${containerEnv:F}", "H": "${containerEnv:G}-${containerEnv:LANG}"},
+         {"H": "/projects-C.UTF-8"}),
+        ({"PATH": "${localEnv:NO}/y:${containerEnv:PATH}"}, {"PATH": "/y:/usr/bin"}),
+    ],
+)  # fmt: skip
+def test_variables_of_the_image(env: dict[str, str], image_env: dict[str, str]) -> None:
+    """containerEnv names what the image sets, as PATH, with a default where it sets nothing: the
+    usual way to put a folder into PATH, which had no effect."""
+    devfile = flatten(_converted(remoteEnv=env).devfile).devfile
+    container = to_workspace_spec(devfile).spec.containers[0]
+    image = {"PATH": "/usr/bin", "LANG": "C.UTF-8"}
+    assert resolved(container.image_env, image) == image_env
+    line = f'{in_shell(container.image_env)}; for n in {" ".join(image_env)}; do eval "echo \\"\\$$n\\""; done'
+    shell = subprocess.run(
+        ["/bin/sh", "-c", line], env=image, capture_output=True, text=True, check=True
+    )
+    assert shell.stdout.splitlines() == list(image_env.values())

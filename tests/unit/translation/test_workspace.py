@@ -8,6 +8,7 @@ import pytest
 
 from moorage.contract import EditorSpec, Endpoint, Project, Resources, Volume, VolumeMount
 from moorage.devfile import DevfileError, flatten, parse
+from moorage.kernel.references import resolved
 from moorage.translation import Options, Translation, to_workspace_spec
 from moorage.translation.repository import OTHER
 
@@ -349,6 +350,25 @@ def test_variables_name_those_before_them(value: str, expected: str) -> None:
         f" {{name: A, value: '{value}'}}, {{name: LATER, value: z}}"
     )
     assert _container(f", env: [{env}]").spec.containers[0].env["A"] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("$PATH:/x", "/bin:/x"),
+        ("/x:${PATH}", "/x:/bin"),
+        ("$(HOME)/b:$(PATH)", "/projects/.home/b:/bin"),
+        ("/x:$PATHS", None),
+        ("/x", None),
+    ],
+)
+def test_path_is_the_images(text: str, path: str | None) -> None:
+    """A variable that names itself stands for what the image sets, in a shell's spelling too: read
+    word by word, `PATH: $PATH:/x` left a container without programs."""
+    env = f"[{{name: PATH, value: '{text}'}}]"
+    container = _container(f", env: {env}").spec.containers[0]
+    assert resolved(container.image_env, {"PATH": "/bin"}).get("PATH") == path
+    assert ("PATH" in container.env) == (path is None)
 
 
 def test_a_variable_that_is_set_again_has_its_last_value() -> None:

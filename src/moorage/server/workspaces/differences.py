@@ -120,7 +120,7 @@ def _in_container(old: Container, new: Container) -> Iterator[tuple[str, str]]:
 
     if differs("image"):
         yield "container", f" has the image {new.image} instead of {old.image}"
-    if words := _variables(old.env, new.env):
+    if words := _variables(old.env | old.image_env, new.env | new.image_env):
         yield "variable", f": {words}"
     if words := _resources(old.resources, new.resources):
         yield "container", f": {words}"

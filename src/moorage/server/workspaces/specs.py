@@ -132,7 +132,11 @@ def for_workspace(
         defaults = _allowed_hosts(zone_url)
         defaults |= own if container.name == spec.main_container else {}
         added = env if container.mount_sources else {}
-        return msgspec.structs.replace(container, env=defaults | container.env | added)
+        return msgspec.structs.replace(
+            container,
+            env=defaults | container.env | added,
+            image_env={k: v for k, v in container.image_env.items() if k not in added},
+        )
 
     extended_spec = msgspec.structs.replace(
         spec,

@@ -80,6 +80,8 @@ class _Conversion:
     """By their source."""
     commands: Commands = field(default_factory=Commands)
     known_env: dict[str, str] = field(default_factory=dict)
+    of_image: set[str] = field(default_factory=set)
+    """Names of variables that name the image's."""
     ports: set[int] = field(default_factory=set)
     endpoint_names: set[str] = field(default_factory=set)
     room: int = MAX_CHARACTERS
@@ -162,7 +164,7 @@ class _Conversion:
                     "the workspace sets it" if isinstance(text, str) else "it is no text",
                 )
                 continue
-            replaced = self._replaced(f"{key}.{name}", text)
+            replaced = self._replaced(f"{key}.{name}", text, variable=name)
             if replaced is None:
                 continue
             self.known_env.pop(name, None)  # the later one counts, in its place
@@ -171,13 +173,24 @@ class _Conversion:
             {"name": name, "value": text} for name, text in self.known_env.items()
         ]
 
-    def _replaced(self, path: str, text: str) -> str | None:
+    def _replaced(self, path: str, text: str, *, variable: str = "") -> str | None:
         """The text with the specification's variables replaced; None, with a warning, when one is
-        not known here."""
+        not known here. `variable`: whose text it is, so that it may name the image's."""
         unknown: list[str] = []
+        of_image: list[str] = []
 
         def value(match: re.Match[str]) -> str:
-            found = self._value(match)
+            found, name = self._value(match), match[2] or ""
+            if match[1] == "containerEnv" and variable:
+                if found is None or name in self.of_image:
+                    of_image.append(name)
+                if found is None or (name in self.of_image and name != variable):
+                    found = _of_image(name, match[3])
+            elif found is None and match[1] == "localEnv" and match[0] != text.strip():
+                self._warn(
+                    path, f"{short(match[0])} is not known in a workspace", "is empty in part"
+                )
+                found = ""
             if found is None:
                 unknown.append(match[0])
                 return ""
@@ -196,6 +209,8 @@ class _Conversion:
         if unknown:
             self._warn(path, f"{short(unknown[0])} is not known in a workspace")
             return None
+        if of_image:
+            self.of_image.add(variable)
         return replaced
 
     def _value(self, match: re.Match[str]) -> str | None:
@@ -204,8 +219,6 @@ class _Conversion:
             return _FOLDER
         if kind == "containerEnv" and name in self.known_env:
             return self.known_env[name]
-        if kind == "containerEnv" and default is not None:
-            return str(default)
         if kind == "localEnv" and default is not None:
             return str(default)
         return None
@@ -322,13 +335,13 @@ class _Conversion:
         self._warn(key, "it is no object")
         return {}
 
-    def _warn(self, path: str, why: str) -> None:
+    def _warn(self, path: str, why: str, what: str = "has no effect") -> None:
         if len(self.warnings) < MOST_PROBLEMS:
             path = short(path)
             self.warnings.append(
                 Problem(
                     "devcontainer-not-carried",
-                    f"{path} has no effect: {why}.",
+                    f"{path} {what}: {why}.",
                     path,
                     source=self.source,
                 )
@@ -338,6 +351,14 @@ class _Conversion:
 def _is_usual_place(key: str, value: Any) -> bool:
     """Whether a folder is asked for that the sources have: one below /workspaces."""
     return key == "workspaceFolder" and isinstance(value, str) and bool(_ONE_LEVEL.fullmatch(value))
+
+
+def _of_image(name: str, default: str | None) -> str | None:
+    """A devfile's reference to a variable that the image may set; None: that is no name, or a
+    default that would end the reference."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or re.search(r"[()$]", default or ""):
+        return default
+    return f"$({name}:-{default or ''})"
 
 
 def _literal(text: str) -> str:

@@ -32,7 +32,7 @@ from moorage.agent.runtimes.versioned_settings import VersionedSettings
 from moorage.agent.settings import AgentSettings
 from moorage.contract import Container, DesiredWorkspace, EditorSpec, Resources, WorkspaceSpec
 from moorage.contract.spec import PROJECTS_ROOT, RUN_AS_GROUP, RUN_AS_USER, TOOLS_ROOT
-from moorage.kernel.references import expanded
+from moorage.kernel.references import expanded, resolved
 from moorage.workspace_settings import encode
 
 Body = dict[str, Any]
@@ -294,9 +294,10 @@ def container_env(
 ) -> dict[str, str]:
     """The image's PATH with the tools' at its end, what the machine needs, the devfile's, and ours,
     which wins."""
+    given = {**container.env, **resolved(container.image_env, image.env)}
     java = {name: value for name, value in image.env.items() if name == trust.JAVA_OPTIONS}
-    env = trust.joined(machine_env(host), {**java, **container.env})
-    path = container.env.get("PATH") or image.env.get("PATH") or DEFAULT_PATH
+    env = trust.joined(machine_env(host), {**java, **given})
+    path = given.get("PATH") or image.env.get("PATH") or DEFAULT_PATH
     env["PATH"] = f"{path}:{TOOLS_ROOT}/bin"
     if container.mount_sources or role == "main":
         root = PROJECTS_ROOT if role == "main" else container.source_mapping
@@ -337,8 +338,8 @@ def _command(
     if container.override_command and role != "init":
         return main, [] if role == "main" else ["--idle"]
     known = {name: value for name, value in env.items() if name != "PATH"}
-    if "PATH" in container.env:
-        known["PATH"] = container.env["PATH"]
+    if "PATH" in container.env or "PATH" in container.image_env:
+        known["PATH"] = env["PATH"].removesuffix(f":{TOOLS_ROOT}/bin")
 
     def own(words: tuple[str, ...]) -> list[str]:
         return [expanded(word, known.get) for word in words]

@@ -194,6 +194,13 @@ def test_environment() -> None:
     assert (found["no_proxy"], "https_proxy" in found) == ("localhost", False)
 
 
+def test_variables_of_the_image_are_filled_in() -> None:
+    """A variable that names the image's own has its value, before what the tools add to PATH."""
+    container = Container(name="py", image="i", image_env={"PATH": "$(PATH):/x", "B": "$(A)$$"})
+    found = env(body(desired(container)))
+    assert (found["PATH"], found["B"]) == ("/image/bin:/x:/opt/moorage/bin", "1$")
+
+
 def test_a_sidecar_has_the_home_that_its_devfile_says() -> None:
     """Only the main container's is the workspace's own."""
     side = Container(name="db", image="i", env={"HOME": "/var/db"})

@@ -39,7 +39,13 @@ CLOSE_SECONDS = 5.0
 END_OF_TRANSMISSION = b"\x04"
 BUSYBOX = f"{TOOLS_ROOT}/bin/busybox"
 
+IMAGE_ENV = "MOORAGE_IMAGE_ENV"
+"""A variable with commands for a shell: they set those that name others of the image, which are
+known inside of it alone."""
+SET_IMAGE_ENV = f'eval "${{{IMAGE_ENV}:-}}"; unset {IMAGE_ENV}'
+
 _RUN = f"""
+{SET_IMAGE_ENV}
 export MOORAGE_EXEC="$1" PATH="${{PATH:-/usr/local/bin:/usr/bin:/bin}}:{TOOLS_ROOT}/bin"
 pipe=$2
 shift 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from moorage.agent.runtimes.kubernetes.api.commands import BUSYBOX
+from moorage.agent.runtimes.kubernetes.api.commands import BUSYBOX, IMAGE_ENV, SET_IMAGE_ENV
 from moorage.agent.runtimes.kubernetes.wanted import amounts, names, security, trust, volumes
 from moorage.agent.runtimes.kubernetes.wanted.plan import Plan
 from moorage.agent.runtimes.kubernetes.wanted.sandbox import COMPLETE
@@ -13,6 +13,7 @@ from moorage.agent.runtimes.processes import INIT, under_init
 from moorage.agent.runtimes.trust import joined
 from moorage.contract import Container, EditorSpec
 from moorage.contract.spec import PROJECTS_ROOT, TOOLS_ROOT
+from moorage.kernel.references import in_shell
 
 _WAIT = f"until [ -e {TOOLS_ROOT}/{COMPLETE} ]; do {BUSYBOX} sleep 0.05; done"
 _PATH = f'export PATH="${{PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}}:{TOOLS_ROOT}/bin"'
@@ -58,6 +59,8 @@ def environment_of(plan: Plan, container: Container) -> dict[str, str]:
         env["PROJECT_SOURCE"] = plan.spec.folder.replace(PROJECTS_ROOT, root, 1)
         if is_main or "HOME" not in container.env:
             env["HOME"] = plan.spec.home.replace(PROJECTS_ROOT, root, 1)
+    if container.image_env:
+        env[IMAGE_ENV] = in_shell(container.image_env)
     if is_main and plan.spec.editor is not None:
         editor = plan.spec.editor
         env["MOORAGE_EDITOR_NEEDS"] = editor.needs
@@ -81,7 +84,10 @@ def _process(plan: Plan, container: Container, *, is_main: bool) -> dict[str, An
         return {"command": _wrapped(plan, [] if is_main else ["--idle"])}
     process: dict[str, Any] = {}
     if container.command is not None:
-        process["command"] = under_init(container.command)
+        words = container.command
+        if container.image_env:
+            words = (BUSYBOX, "sh", "-c", f'{SET_IMAGE_ENV}; exec "$@"', "moorage", *words)
+        process["command"] = under_init(words)
     if container.args is not None:
         process["args"] = list(container.args)
     return process
@@ -90,7 +96,7 @@ def _process(plan: Plan, container: Container, *, is_main: bool) -> dict[str, An
 def _wrapped(plan: Plan, words: list[str]) -> list[str]:
     """The words as arguments of `workspace-main`, under an init process, once the tools are
     there."""
-    steps = [_PATH, f'exec {TOOLS_ROOT}/bin/workspace-main "$@"']
+    steps = [SET_IMAGE_ENV, _PATH, f'exec {TOOLS_ROOT}/bin/workspace-main "$@"']
     if not plan.mounts_tools:
         steps.insert(0, _WAIT)
     return [
