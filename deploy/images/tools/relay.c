@@ -30,11 +30,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IDLE_MS = 500, BUSY_MS = 100, BUFFER = 16384, MOST_PORTS = 256, LISTEN = 10, LOOPBACK4 = 1, LOOPBACK6 = 2, OUTSIDE = 4 };
+enum { IDLE_MS = 500, BUSY_MS = 100, ROUNDS_FOR_ADDRESSES = 40, BUFFER = 16384, MOST_PORTS = 256, LISTEN = 10, LOOPBACK4 = 1, LOOPBACK6 = 2, OUTSIDE = 4 };
 
 typedef struct {
 	uint16_t port;
-	bool v6; // the server's loopback address
+	bool v6;      // the server's loopback address
+	int family;   // of this network's address, at which it listens
 	int fd;
 } Listener;
 
@@ -56,23 +57,30 @@ static int poller, count, connections, most_connections = 2000;
 static Listener listeners[MOST_PORTS];
 static uint8_t seen[65536]; // LOOPBACK4 | LOOPBACK6 | OUTSIDE
 static bool never[65536];
-static uint32_t own; // this network's address, in network order
+static uint32_t own; // this network's IPv4 address, in network order; 0: none
+static struct in6_addr own6;
+static bool has_own6;
 static Connection *finished;
 
 static void find_address(void) {
 	struct ifaddrs *all, *at;
 	if (getifaddrs(&all) != 0) return;
-	for (at = all; at; at = at->ifa_next)
-		if (at->ifa_addr && at->ifa_addr->sa_family == AF_INET && !(at->ifa_flags & IFF_LOOPBACK)) {
-			own = ((struct sockaddr_in *)at->ifa_addr)->sin_addr.s_addr;
-			break;
+	for (at = all; at; at = at->ifa_next) {
+		if (!at->ifa_addr || (at->ifa_flags & IFF_LOOPBACK)) continue;
+		if (at->ifa_addr->sa_family == AF_INET && !own) own = ((struct sockaddr_in *)at->ifa_addr)->sin_addr.s_addr;
+		if (at->ifa_addr->sa_family == AF_INET6 && !has_own6) {
+			struct in6_addr *found = &((struct sockaddr_in6 *)at->ifa_addr)->sin6_addr;
+			if (IN6_IS_ADDR_LINKLOCAL(found)) continue;
+			own6 = *found;
+			has_own6 = true;
 		}
+	}
 	freeifaddrs(all);
 }
 
-static bool is_ours(uint16_t port) {
+static bool is_ours(uint16_t port, int family) {
 	for (int i = 0; i < count; i++)
-		if (listeners[i].port == port) return true;
+		if (listeners[i].port == port && listeners[i].family == family) return true;
 	return false;
 }
 
@@ -82,9 +90,9 @@ static void note(bool v6, const uint32_t word[4], unsigned port) { // a socket t
 	bool wild = v6 && !word[0] && !word[1] && !word[2];
 	if (!v6 || mapped) {
 		if ((ntohl(v4) >> 24) == 127) seen[port] |= ntohl(v4) == INADDR_LOOPBACK ? LOOPBACK4 : 0;
-		else if (v4 != own || !is_ours(port)) seen[port] |= OUTSIDE;
-	} else
-		seen[port] |= wild && word[3] == htonl(1) ? LOOPBACK6 : OUTSIDE;
+		else if (v4 != own || !is_ours(port, AF_INET)) seen[port] |= OUTSIDE;
+	} else if (wild && word[3] == htonl(1)) seen[port] |= LOOPBACK6;
+	else if (!has_own6 || memcmp(word, &own6, sizeof own6) != 0 || !is_ours(port, AF_INET6)) seen[port] |= OUTSIDE;
 }
 
 static bool ask_kernel(int family) { // sock_diag(7): those that listen alone, which /proc/net/tcp finds among all of the machine
@@ -174,16 +182,19 @@ static void stop_listening(int index) {
 	if (index < count) watch(listeners[index].fd, EPOLLIN, &listeners[index], false);
 }
 
-static void start_listening(uint16_t port, bool v6) {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = own};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1;
+static void start_listening(uint16_t port, bool v6, int family) {
+	struct sockaddr_in v4_address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = own};
+	struct sockaddr_in6 v6_address = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = own6};
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1;
 	if (fd < 0) return;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-	if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 128) != 0) {
+	int done = family == AF_INET6 ? bind(fd, (struct sockaddr *)&v6_address, sizeof v6_address)
+				      : bind(fd, (struct sockaddr *)&v4_address, sizeof v4_address);
+	if (done != 0 || listen(fd, 128) != 0) {
 		close(fd);
 		return;
 	}
-	listeners[count] = (Listener){.port = port, .v6 = v6, .fd = fd};
+	listeners[count] = (Listener){.port = port, .v6 = v6, .family = family, .fd = fd};
 	watch(fd, EPOLLIN, &listeners[count++], true);
 }
 
@@ -195,9 +206,12 @@ static void update(void) {
 		uint8_t now = seen[listeners[i].port];
 		if ((now & OUTSIDE) || !(now & (listeners[i].v6 ? LOOPBACK6 : LOOPBACK4))) stop_listening(i);
 	}
-	for (int port = 1; port < 65536; port++)
-		if (seen[port] && !(seen[port] & OUTSIDE) && !never[port] && count < MOST_PORTS && !is_ours(port))
-			start_listening(port, !(seen[port] & LOOPBACK4));
+	for (int port = 1; port < 65536; port++) {
+		if (!seen[port] || (seen[port] & OUTSIDE) || never[port]) continue;
+		bool v6 = !(seen[port] & LOOPBACK4);
+		if (own && count < MOST_PORTS && !is_ours(port, AF_INET)) start_listening(port, v6, AF_INET);
+		if (has_own6 && count < MOST_PORTS && !is_ours(port, AF_INET6)) start_listening(port, v6, AF_INET6);
+	}
 }
 
 static void end(Connection *connection) { // freed once no event of this round can name it any more
@@ -297,9 +311,9 @@ int main(int argc, char **argv) {
 	poller = epoll_create1(EPOLL_CLOEXEC);
 	if (poller < 0) return 1;
 	if (ask_kernel(AF_INET)) lock_down(); // else it has tables to read
-	for (;;) {
-		if (!own) find_address();
-		if (own) update();
+	for (int rounds = 0;; rounds += rounds < ROUNDS_FOR_ADDRESSES) {
+		if ((!own && !has_own6) || ((!own || !has_own6) && rounds < ROUNDS_FOR_ADDRESSES)) find_address();
+		if (own || has_own6) update();
 		struct timespec now;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		int64_t until = now.tv_sec * 1000 + now.tv_nsec / 1000000 + (count ? BUSY_MS : IDLE_MS);
