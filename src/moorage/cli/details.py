@@ -6,10 +6,25 @@ import time
 from typing import Any
 
 from moorage.cli import output, progress
+from moorage.cli.client import Client
 from moorage.cli.words import changed_words, exposure_words, since, state_word
+from moorage.kernel.errors import MoorageError
+from moorage.kernel.quantities import in_words
 
 
-def show_details(workspace: dict[str, Any]) -> None:
+def usage_of(client: Client, workspace: dict[str, Any]) -> dict[str, Any] | None:
+    """What its containers use now; None: it does not run, is somebody else's, or its agent or a
+    server of before does not say."""
+    if workspace["state"] != "Running":
+        return None
+    try:
+        found: dict[str, Any] = client.get(f"/workspaces/{workspace['name']}/usage")
+    except MoorageError:
+        return None
+    return found if "disk_total" in found else None
+
+
+def show_details(workspace: dict[str, Any], usage: dict[str, Any] | None = None) -> None:
     facts = {
         "Title": workspace["title"],
         "Name": workspace["name"],
@@ -38,6 +53,8 @@ def show_details(workspace: dict[str, Any]) -> None:
     output.say("")
     output.console().print(progress.table({**workspace, "cause": None}, time.time()))
     _show_containers(workspace["containers"])
+    if usage is not None:
+        _show_usage(usage)
     _show_ports(workspace["ports"])
     for step, outcome in workspace["post_start"].items():
         output.say(f"After start, {step}: {outcome or 'under way'}")
@@ -79,6 +96,39 @@ def _show_containers(containers: list[dict[str, Any]]) -> None:
     if rows:
         output.say("")
         output.show_table(["CONTAINER", "STATE", "RESTARTS", "IMAGE", ""], rows, empty="")
+
+
+def _show_usage(usage: dict[str, Any]) -> None:
+    rows = []
+    for item in usage["containers"]:
+        cpu, memory = item["cpu"], item["memory"]
+        killed = item["out_of_memory"]
+        rows.append(
+            [
+                item["name"],
+                "?" if cpu is None else _part(f"{cpu / 1000:.2f}", _cpus(item["cpu_limit"])),
+                "?" if memory is None else _part(in_words(memory), _size(item["memory_limit"])),
+                item["unknown"] or (f"ended {killed} x for want of memory" if killed else ""),
+            ]
+        )
+    if rows:
+        output.say("")
+        output.show_table(["CONTAINER", "CPU NOW", "MEMORY NOW", ""], rows, empty="")
+    if usage["disk_total"]:
+        used, total = in_words(usage["disk_used"]), in_words(usage["disk_total"])
+        output.say(f"Disk:        {used} of {total} in use, of the file system of its projects")
+
+
+def _part(used: str, limit: str) -> str:
+    return f"{used} of {limit}" if limit else f"{used}, no limit"
+
+
+def _cpus(millicores: int | None) -> str:
+    return "" if millicores is None else f"{millicores / 1000:g}"
+
+
+def _size(count: int | None) -> str:
+    return "" if count is None else in_words(count)
 
 
 def _show_ports(ports: list[dict[str, Any]]) -> None:

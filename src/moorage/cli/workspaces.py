@@ -66,16 +66,17 @@ def list_(context: Context, *, everyones: bool) -> None:
 @pass_context
 def show(context: Context, workspace: str) -> None:
     """Show a workspace: state and its cause, stages, containers, ports."""
-    from moorage.cli.details import show_details
+    from moorage.cli.details import show_details, usage_of
 
     with context.connect() as client:
         found = client.workspace(workspace)
         # Waits a moment for whether its devfile has changed.
         found = client.get(f"/workspaces/{found['name']}", look="true")
+        usage = usage_of(client, found)
     if context.as_json:
-        output.show_json(found)
+        output.show_json({**found, "usage": usage})
     else:
-        show_details(found)
+        show_details(found, usage)
 
 
 class Waiting(NamedTuple):

@@ -236,6 +236,10 @@ class Agent:
     wanted: dict[str, DesiredWorkspace] = field(default_factory=dict)
     logs: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """What a container has written so far, by workspace and container."""
+    answers: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """What any command in a container says, by workspace and container."""
+    commands: list[tuple[str, str]] = field(default_factory=list)
+    """Workspaces and containers in which a command was run."""
     followers: list[Follower] = field(default_factory=list)
     removed: list[tuple[str, str]] = field(default_factory=list)
     """Names and marks of what it was told to remove of what it found."""
@@ -313,10 +317,20 @@ class Agent:
                 self.removed.append((name, mark))
             case contract.OpenLogs():
                 self._open_logs(message)
+            case contract.OpenExec():
+                self._execute(message)
             case contract.ChannelClose(channel=channel):
                 self.followers = [
                     follower for follower in self.followers if follower.channel != channel
                 ]
+
+    def _execute(self, message: contract.OpenExec) -> None:
+        """Says what somebody has put there for the container, whatever the command."""
+        self.commands.append((message.workspace, message.container))
+        said = self.answers.get((message.workspace, message.container), b"")
+        if said:
+            self._send(contract.ChannelOutput(channel=message.channel, data=said))
+        self._send(contract.ChannelExit(channel=message.channel, code=0))
 
     def _open_logs(self, message: contract.OpenLogs) -> None:
         container = message.container or self.wanted[message.workspace].spec.main_container

@@ -27,6 +27,15 @@ from moorage.contract import (
 SCREENS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390), ("light", 360)]
 
 
+def used(*, memory: int, cpu: float, killed: int = 0) -> bytes:
+    """What a container with half a GiB and two cores says."""
+    then = round(cpu * 500_000)
+    return (
+        f"memory {memory} 0 {512 << 20}\nquota 200000 100000\nkilled {killed}\n"
+        f"cpu 0 1.00\ncpu {then} 1.50\ndisk {20 << 20} {50 << 20}\n"
+    ).encode()
+
+
 @pytest.fixture
 def fleet(person: Callable, agent: Agent, repository: str) -> tuple[Person, dict[str, str]]:
     """Somebody with a workspace in each state worth looking at."""
@@ -50,6 +59,7 @@ def fleet(person: Callable, agent: Agent, repository: str) -> tuple[Person, dict
     )
     lines = b"".join(b"127.0.0.1 - - GET /item/%d HTTP/1.1 200\n" % number for number in range(12))
     agent.write(names["running"], "py", lines)
+    agent.answers[names["running"], "py"] = used(memory=500 << 20, cpu=0.4, killed=1)
     agent.run(
         names["running"],
         containers=(py, db),
@@ -125,6 +135,7 @@ def test_pictures_of_workspaces(fleet: tuple[Person, dict[str, str]], pictures: 
         ana.goto(f"/workspaces/{name}")
         if state == "running":
             expect(ana.page.locator(".log-lines")).to_contain_text("/item/11")
+            expect(ana.page.locator("#usage")).to_contain_text("500 MiB of 512 MiB: nearly all")
         take(ana.page, pictures, f"workspace-{state}")
     ana.page.locator("#actions").get_by_role("button", name="Delete").click()
     expect(ana.page.get_by_role("dialog")).to_be_visible()

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from e2e.installation import visit
 from e2e.pages.backstage import Agent, Git, Server, eventually, passed
-from e2e.pages.test_look import take
+from e2e.pages.test_look import take, used
 from moorage.contract import (
     ActualState,
     Cause,
@@ -641,3 +641,37 @@ def test_another_persons_workspace_is_not_there(
     expect(admin.page.locator("#logs")).to_have_count(0)
     admin.page.get_by_role("button", name="Stop").click()
     agent.desired(name, DesiredState.STOPPED)
+
+
+def test_what_containers_use_is_seen_live(person: Callable, agent: Agent, repository: str):
+    """CPU, memory and disk of each running container against its limits, in words and bars, again
+    and again; of one that says nothing, that it is not known. Only while somebody looks: a hidden
+    page and a workspace that does not run have no command run anywhere."""
+    ana = person()
+    name = ana.create(agent, repository)
+    two = [
+        ContainerStatus(name=each, image="image", state=ContainerState.RUNNING)
+        for each in ("py", "db")
+    ]
+    agent.answers[name, "py"] = used(memory=100 << 20, cpu=0.4)
+    agent.run(name, containers=tuple(two))
+    usage = ana.page.locator("#usage")
+    expect(usage).to_contain_text("0.40 of 2.00", timeout=20_000)
+    expect(usage).to_contain_text("100 MiB of 512 MiB")
+    expect(usage).to_contain_text("20 GiB of 50 GiB")
+    expect(usage).to_contain_text("Not known: ")
+    agent.answers[name, "py"] = used(memory=480 << 20, cpu=1.5, killed=2)
+    expect(usage).to_contain_text("480 MiB of 512 MiB: nearly all", timeout=20_000)
+    expect(usage).to_contain_text("was ended 2 times for want of memory at its limit of 512 MiB")
+    expect(usage.get_by_role("meter", name="Memory of py")).to_be_visible()
+    agent.report(name, ActualState.STOPPED)
+    expect(usage).to_be_hidden(timeout=20_000)
+    agent.run(name, containers=tuple(two))
+    ana.page.add_init_script(
+        "Object.defineProperty(document, 'visibilityState', {get: () => 'hidden'})"
+    )
+    asked = len(agent.commands)
+    ana.goto(f"/workspaces/{name}")
+    expect(ana.page.locator("#container-py")).to_be_visible()
+    assert len(agent.commands) <= asked + 2, "a hidden page asks"
+    expect(usage).to_be_hidden()

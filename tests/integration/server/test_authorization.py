@@ -69,6 +69,7 @@ ROUTES: dict[str, Action | Access] = {
     "GET /api/v1/workspaces/{name}/events": Action.SEE_WORKSPACE,
     "GET /api/v1/workspaces/{name}/ports": Action.SEE_WORKSPACE,
     "GET /api/v1/workspaces/{name}/logs": Action.READ_LOGS,
+    "GET /api/v1/workspaces/{name}/usage": Action.READ_LOGS,
     "WEBSOCKET /api/v1/workspaces/{name}/exec": Action.RUN_COMMANDS,
     "POST /api/v1/workspaces/{name}/start": Action.START_WORKSPACE,
     "POST /api/v1/workspaces/{name}/stop": Action.STOP_WORKSPACE,

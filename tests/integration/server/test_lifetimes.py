@@ -81,6 +81,18 @@ def _told(at: float) -> Any:
     return lambda table: table.sessions and table.sessions[0].expires_at >= at
 
 
+async def test_a_page_that_asks_by_itself_keeps_no_session_alive(sqlite_server: Server) -> None:
+    """What a page asks again and again, while nobody may be there, is no use of the session."""
+    cookie = await sqlite_server.session("admin")
+    async with browser(sqlite_server, cookie) as client:
+        for hour in range(1, 12):
+            sqlite_server.clock.ahead = hour * 3600.0
+            answer = await client.get("/api/v1/workspaces/w/usage?watching=true")
+            assert answer.status_code == 404
+        sqlite_server.clock.ahead = 13 * 3600.0
+        assert (await client.get("/api/v1/me")).status_code == 401
+
+
 async def test_a_session_that_rests_ends_with_another_cause(sqlite_server: Server) -> None:
     """The page tells the two ends apart, and says nothing to who was never there."""
     cookie = await sqlite_server.session("admin")

@@ -14,6 +14,8 @@ from integration.server.harness import Server, events, eventually, serving
 from moorage.contract import (
     ActualState,
     Cause,
+    ContainerState,
+    ContainerStatus,
     DesiredState,
     DesiredWorkspace,
     Stage,
@@ -491,3 +493,41 @@ async def test_a_zone_that_changed(folder: Path, repository: str) -> None:
         restarted = (await agent.expect(contract.Change)).workspace
         assert addresses(restarted) == {names[1]: after[names[1]]}
         assert pages(restarted) == {names[1]: f"http://dev.example.com/workspaces/{names[1]}"}
+
+
+async def test_what_its_containers_use(sqlite_server: Server, repository: str) -> None:
+    """Each running container is asked, by a command of Moorage's own, when somebody asks; nobody
+    else than its owner may; while the agent is away there is nothing to tell."""
+    server = sqlite_server
+    made = (await server.post("/workspaces", {"repository": repository})).json()
+    path = f"/workspaces/{made['name']}/usage"
+    async with server.agent() as agent:
+        assert (await server.get(path)).json()["containers"] == []
+        spec = agent.snapshot.workspaces[0].spec
+        container = spec.main_container
+        status = ContainerStatus(name=container, image="image", state=ContainerState.RUNNING)
+        await agent.report(
+            made["name"], 1, ActualState.RUNNING, address="10.0.0.7", containers=(status,)
+        )
+
+        async def runs() -> bool:
+            now = (await server.get(f"/workspaces/{made['name']}")).json()
+            return bool(now["state"] == "Running")
+
+        await eventually(runs)
+        asking = asyncio.create_task(server.get(path))
+        opened = await agent.expect(contract.OpenExec)
+        assert (opened.container, opened.argv[0]) == (container, "/opt/moorage/bin/busybox")
+        said = b"memory 300 100 1000\nquota 50000 100000\nkilled 0\ncpu 0 1.00\ncpu 100000 1.50\n"
+        await agent.send(contract.ChannelOutput(channel=opened.channel, data=said))
+        await agent.send(contract.ChannelExit(channel=opened.channel, code=0))
+        (found,) = (await asking).json()["containers"]
+        assert (found["memory"], found["memory_limit"]) == (200, 1000)
+        assert (found["cpu"], found["cpu_limit"]) == (200, 500)
+        ann = await server.user("ann")
+        assert (await server.get(path, ann)).status_code == 404
+    assert (await server.get(path)).json() == {
+        "containers": [],
+        "disk_used": None,
+        "disk_total": None,
+    }

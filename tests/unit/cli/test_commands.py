@@ -237,6 +237,31 @@ def test_show_says_by_which_settings(home: Path, server: Server) -> None:
     assert "Note:        It will be deleted. Start it." in said
 
 
+def test_show_says_what_is_used(home: Path, server: Server) -> None:
+    """Of each container against its limits, and what is not known; for a programme, as the API has
+    it."""
+    nothing = dict.fromkeys(("cpu", "cpu_limit", "memory", "memory_limit"))
+    known = {"cpu": 250, "cpu_limit": 2000, "memory": 96 << 20, "memory_limit": 512 << 20}
+    usage = {
+        "containers": [
+            {"name": "py", "unknown": "", "out_of_memory": 2, **known},
+            {"name": "db", "unknown": "It does not answer in time.", "out_of_memory": 0, **nothing},
+        ],
+        "disk_used": 1 << 30,
+        "disk_total": 4 << 30,
+    }
+    server.respond = lambda _method, path, _body: as_json(
+        usage if path.endswith("/usage") else workspace(stages=UP)
+    )
+    said = moor(home, "show", "app").stdout
+    assert "0.25 of 2" in said
+    assert "96 MiB of 512 MiB" in said
+    assert "ended 2 x for want of memory" in said
+    assert "It does not answer in time." in said
+    assert "1 GiB of 4 GiB in use" in said
+    assert json.loads(moor(home, "show", "app", "-o", "json").stdout)["usage"] == usage
+
+
 def test_create_that_fails(home: Path, server: Server) -> None:
     """Exit code 1, the cause in words; for a programme the workspace on one side and the error on
     the other."""

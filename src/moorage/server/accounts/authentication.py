@@ -39,8 +39,13 @@ async def by_token(connection: HTTPConnection) -> Person | None:
 async def by_session(connection: HTTPConnection) -> Person | None:
     core = core_of(connection)
     cookie = connection.cookies.get(cookies.name(core))
-    return await sessions.actor_of_session(core, cookie) if cookie else None
+    used = WATCHING not in connection.query_params
+    return await sessions.actor_of_session(core, cookie, used=used) if cookie else None
 
+
+WATCHING = "watching"
+"""A page that asks again and again by itself says so by this parameter: nobody's session lives on
+by that."""
 
 AUTHENTICATORS: tuple[Authenticator, ...] = (by_replica_ticket, by_token, by_session)
 """The first that finds its kind of proof decides: a header that is wrong is never mended by a

@@ -43,9 +43,9 @@ async def begin(
     return secret, row
 
 
-async def actor_of_session(core: Core, cookie: str) -> Person | None:
+async def actor_of_session(core: Core, cookie: str, *, used: bool = True) -> Person | None:
     """Tells who the cookie's session belongs to; None when it is unknown or over. Its use keeps it
-    alive, up to its longest life.
+    alive, up to its longest life; `used` False: a page asks by itself, which is no use.
 
     Raises `Forbidden` when the user is blocked.
     """
@@ -67,7 +67,7 @@ async def actor_of_session(core: Core, cookie: str) -> Person | None:
         idle_hours=core.settings.session_hours,
         unless_gained=_EXTEND_AFTER,
     )
-    if later is not None:
+    if later is not None and used:
         await _extend(core, row.Session.id, row.Session.expires_at, later)
     return actor
 

@@ -16,7 +16,7 @@ from moorage.server.authorization import Action
 from moorage.server.http import context, events
 from moorage.server.http.concurrency import Concurrency, Slot
 from moorage.server.http.context import ServerCore
-from moorage.server.workspaces import channels, commands, schemas, services
+from moorage.server.workspaces import channels, commands, schemas, services, usage
 from moorage.server.workspaces.events import WatchedList, WatchedWorkspace
 from moorage.server.workspaces.looks import OFTEN, WAIT
 
@@ -145,6 +145,15 @@ async def read_logs(  # noqa: PLR0917 - FastAPI passes them by name
         media_type="text/plain",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+@api.get("/{name}/usage", response_model=schemas.Usage)
+async def read_usage(request: Request, core: ServerCore, actor: Signed, name: str) -> Any:
+    """Of the containers that run; each is asked when this is."""
+    try:
+        return await usage.read_usage(core, actor, name)
+    except Elsewhere as elsewhere:
+        return await forwarding.pass_on(core, actor, request, elsewhere)
 
 
 @api.websocket("/{name}/exec")

@@ -126,6 +126,34 @@ class DevfileLook(BaseModel):
     """Why it cannot be taken."""
 
 
+class ContainerUsage(BaseModel):
+    """What a container uses now. Of what is None, nothing is known, or there is no limit."""
+
+    name: str
+    cpu: int | None = None
+    """Millicores, over half a second."""
+    cpu_limit: int | None = None
+    memory: int | None = None
+    """Bytes that cannot be taken away from it."""
+    memory_limit: int | None = None
+    out_of_memory: int = 0
+    """How often one of its programs was ended for taking more than the limit, since it started."""
+    disk_used: int | None = None
+    """Bytes, of the file system in which its projects lie."""
+    disk_total: int | None = None
+    unknown: str = ""
+    """Why nothing is known of it."""
+
+
+class Usage(BaseModel):
+    """What a workspace's running containers use now."""
+
+    containers: list[ContainerUsage] = []
+    disk_used: int | None = None
+    """Bytes, of the file system in which its projects lie; None: not known."""
+    disk_total: int | None = None
+
+
 class Workspace(BaseModel):
     name: str
     title: str
