@@ -62,6 +62,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     Public ones need not be listed, and the machine's own addresses have to be."""
     network_pool: str = "10.213.0.0/16"
     """IPv4 network that the workspaces' own networks (a /28 each) are taken from."""
+    network_mtu: int = 0
+    """Bytes of a packet in the workspaces' own networks, on Docker; 0: what the engine's own
+    network has, and the machine's uplink where that takes less than 1500 (a VPN, some clouds)."""
     reachable_by: tuple[str, ...] = ()
     """On Docker: who on this machine may connect to workspaces, each a user's number or
     `user:group` (`moor up` names HAProxy's and the agent's own). (): whoever is on it."""

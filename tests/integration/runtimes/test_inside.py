@@ -94,3 +94,15 @@ async def test_text_is_utf_8(docker_world: DockerWorld) -> None:
         async with agent.runtime.execute(desired.name, request) as session:
             chunks = [chunk async for chunk in session.output()]
             assert said(chunks, "stdout") == locale
+
+
+async def test_packets_are_as_large_as_the_setting_says(docker_world: DockerWorld) -> None:
+    """What programs send out of a workspace fits the way out of its machine."""
+    agent = await docker_world.agent(
+        msgspec.structs.replace(docker_world.settings, network_mtu=1400)
+    )
+    desired = desired_of(docker_world)
+    await agent.start(desired)
+    request = ExecRequest(argv=("cat", "/sys/class/net/eth0/mtu"))
+    async with agent.runtime.execute(desired.name, request) as session:
+        assert said([chunk async for chunk in session.output()], "stdout") == b"1400\n"

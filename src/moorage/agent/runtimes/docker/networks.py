@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import zlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from moorage.agent import causes
@@ -20,6 +21,38 @@ PREFIX_LENGTH = 28
 """14 addresses: the bridge's, the sandbox's, and room."""
 TRIES = 8
 """Other programs take networks, too: a subnet that was free may be gone when it is asked for."""
+
+USUAL_MTU = 1500
+ROUTES, INTERFACES = Path("/proc/net/route"), Path("/sys/class/net")
+
+
+def uplink_mtu(routes: Path = ROUTES, interfaces: Path = INTERFACES) -> int:
+    """The largest packet, in bytes, that goes out of this machine by any of its ways; 0: not known.
+
+    A way out is a default route, or one for half of all addresses, as VPNs have.
+    """
+    try:
+        rows = [line.split() for line in routes.read_text().splitlines()[1:]]
+        names = {row[0] for row in rows if row[7] in ("00000000", "00000080")}
+        return min((int((interfaces / n / "mtu").read_text()) for n in names), default=0)
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def mtu_of(networks: Iterable[Mapping[str, Any]], setting: int, uplink: int) -> int:
+    """The MTU of workspaces' networks; 0: the engine's choice.
+
+    `setting`: `network_mtu`. Else it is that of the engine's own network, where its operator has
+    set one, and the uplink's where that is smaller than usual: an engine looks at neither, and
+    larger packets are lost where nobody may say that they were.
+    """
+    if setting:
+        return setting
+    options = (n.get("Options") or {} for n in networks if n.get("Name") == "bridge")
+    given = next((str(o[objects.MTU]) for o in options if objects.MTU in o), "")
+    known = [int(given)] if given.isdigit() and int(given) else []
+    known += [uplink] if 0 < uplink < USUAL_MTU else []
+    return min(known, default=0)
 
 
 def free_subnet(pool: str, used: Iterable[str], seed: str) -> str | None:
@@ -58,12 +91,14 @@ def subnets(networks: Iterable[Mapping[str, Any]]) -> list[str]:
 class Networks:
     """The workspaces' networks, out of one pool of addresses."""
 
-    def __init__(self, engine: Engine, identity: Identity, pool: str) -> None:
+    def __init__(self, engine: Engine, identity: Identity, pool: str, mtu: int = 0) -> None:
+        """`mtu`: the setting `network_mtu`."""
         self.firewall: Firewall | None = None
         """Guards them; None: there is none, or it is not known yet."""
         self._engine = engine
         self._identity = identity
         self._pool = pool
+        self._mtu = mtu
         self._lock = asyncio.Lock()
         self._asked: set[str] = set()
 
@@ -71,15 +106,16 @@ class Networks:
         """Raises `RuntimeFault` when the pool is used up, `EngineError`."""
         refused: set[str] = set()
         for _ in range(TRIES):
-            subnet = await self._choose(desired, refused)
-            if subnet is None:
+            chosen = await self._choose(desired, refused)
+            if chosen is None:
                 return
+            subnet, mtu = chosen
             try:
                 await self._engine.request(
                     "POST",
                     "networks/create",
                     objects.network_body(
-                        desired, self._identity, subnet, self._bridge(desired.name)
+                        desired, self._identity, subnet, self._bridge(desired.name), mtu
                     ),
                     doing="making the workspace's network",
                 )
@@ -95,8 +131,8 @@ class Networks:
                 self._asked.discard(subnet)
         raise self._exhausted()
 
-    async def _choose(self, desired: DesiredWorkspace, refused: set[str]) -> str | None:
-        """None: the network is there already."""
+    async def _choose(self, desired: DesiredWorkspace, refused: set[str]) -> tuple[str, int] | None:
+        """Subnet and MTU; None: the network is there already."""
         async with self._lock:
             networks = await self._engine.request("GET", "networks", doing="listing networks")
             own = [n for n in networks if n["Name"] == objects.network_name(desired.name)]
@@ -114,7 +150,8 @@ class Networks:
             if subnet is None:
                 raise self._exhausted()
             self._asked.add(subnet)
-            return subnet
+            uplink = uplink_mtu() if self._engine.is_local else 0
+            return subnet, mtu_of(networks, self._mtu, uplink)
 
     async def ensure_rules(self) -> None:
         """Puts up again what another program has taken away of the rules.

@@ -50,6 +50,8 @@ SHELL = (f"{TOOLS_ROOT}/bin/busybox", "sh")
 
 BRIDGE_NAME = "com.docker.network.bridge.name"
 """The option of a Docker network that names its bridge."""
+MTU = "com.docker.network.driver.mtu"
+"""The option of a Docker network that says how large a packet may be."""
 CONTAINER = f"{PREFIX}container"
 ROLE = f"{PREFIX}role"
 CA = f"{PREFIX}ca"
@@ -160,15 +162,17 @@ def run_labels(desired: DesiredWorkspace, host: Host, received: float) -> dict[s
 
 # ------------------------------------------------------------------------------ network and volumes
 def network_body(
-    desired: DesiredWorkspace, identity: Identity, subnet: str, bridge: str = ""
+    desired: DesiredWorkspace, identity: Identity, subnet: str, bridge: str = "", mtu: int = 0
 ) -> Body:
     """A bridge of its own: the engine lets nothing pass between two of them.
 
-    `bridge`: its name; "": the engine's choice.
+    `bridge`: its name; "": the engine's choice. `mtu`: bytes of a packet; 0: the engine's choice.
     """
+    options = {BRIDGE_NAME: bridge} if bridge else {}
+    options |= {MTU: str(mtu)} if mtu else {}
     return {
         "Name": network_name(desired.name),
-        **({"Options": {BRIDGE_NAME: bridge}} if bridge else {}),
+        **({"Options": options} if options else {}),
         "Driver": "bridge",
         "CheckDuplicate": True,
         "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet}]},

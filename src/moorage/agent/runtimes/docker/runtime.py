@@ -101,7 +101,7 @@ class DockerRuntime:
         self._monitor = StartMonitor(engine, settings, clock, listener.changed)
         self._volumes = SharedVolumes(engine, images, identity, settings)
         self._keeper = Keeper(engine, self._inventory, identity, self._volumes)
-        self._networks = Networks(engine, identity, settings.network_pool)
+        self._networks = Networks(engine, identity, settings.network_pool, settings.network_mtu)
         self._context = StartContext(
             engine=engine,
             images=images,
