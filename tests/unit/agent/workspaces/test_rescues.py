@@ -193,6 +193,25 @@ def test_one_that_was_asked_for() -> None:
     assert up.trouble[0].code == "rescue-asked"
 
 
+def test_a_side_container_that_is_left_out_is_not_started_again() -> None:
+    """It is trouble, which only a restart can end, and says so."""
+    left = ObservedContainer(
+        name="db",
+        role="sidecar",
+        image="evil/db:1",
+        state=ContainerState.EXITED,
+        fault=Cause(code="admission-refused", message="A policy refuses it."),
+        left_out=True,
+    )
+    observed = seen(restarts_itself=True)
+    assert observed.run is not None
+    run = msgspec.structs.replace(observed.run, containers=(*observed.run.containers, left))
+    decision = decided(msgspec.structs.replace(observed, run=run), History())
+    assert (decision.action, decision.state) == (Action.NONE, ActualState.RUNNING)
+    [trouble] = decision.trouble
+    assert "when the workspace is restarted" in trouble.hint
+
+
 def test_it_is_tried_once() -> None:
     """Where what it is to be repaired from cannot run either, it has failed, and both are told."""
     worse = Cause(code="container-crashed", message="It ended, too.", detail="bang")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from moorage.agent.runtimes.kubernetes.api.model import Deployment, Pod, VolumeClaim
@@ -81,10 +82,11 @@ def look(
     *,
     deployment: Deployment | None = None,
     former: bool = False,
+    desired: DesiredWorkspace = DESIRED,
     **messages: str,
 ) -> dict[StageName, Stage]:
     snapshot = Snapshot(
-        desired=DESIRED,
+        desired=desired,
         deployment=deployment or Deployment(),
         pod=seen,
         former_pod=former,
@@ -182,12 +184,14 @@ def test_what_a_pod_waits_for(seen: Pod, words: dict[str, str], detail: str, cod
     assert start.progress.fault.code == code
 
 
-def refused(message: str, *, observed: int = 2) -> Deployment:
+def refused(message: str, *, observed: int = 2, made: tuple[str, ...] = ()) -> Deployment:
     """A Deployment of generation 2, whose pod the cluster did not make when it looked at generation
-    `observed`."""
+    `observed`. `made`: its containers."""
     condition = {"type": "ReplicaFailure", "status": "True", "message": message}
     status = {"observedGeneration": observed, "conditions": [condition]}
-    return DEPLOYMENT.read({"metadata": {"generation": 2}, "status": status})
+    template = {"spec": {"containers": [{"name": name} for name in made]}}
+    spec = {"template": template}
+    return DEPLOYMENT.read({"metadata": {"generation": 2}, "spec": spec, "status": status})
 
 
 QUOTA = (
@@ -245,6 +249,33 @@ def test_a_refusal_that_passes_is_forgotten() -> None:
     assert "Fridays" not in stages[StageName.CONTAINERS].detail
     look(start, None, 91.0, deployment=refused(POLICY))
     assert start.progress.fault is None
+
+
+@pytest.mark.parametrize(
+    ("image", "parts", "fault"),
+    [("evil/db:1", {"db"}, ""), ("i:1", set(), "container py"), ("evil/other:1", set(), "policy")],
+    ids=["a side container's", "the main container's", "nobody's"],
+)
+def test_a_refusal_of_side_containers_is_theirs(image: str, parts: set[str], fault: str) -> None:
+    """Where the cluster's words name a side container alone, the workspace may go on without it,
+    and nothing has failed; once it is left out, another refusal is the workspace's. A refusal that
+    names the main container says so."""
+    db = Container(name="db", image="evil/db:1")
+    spec = msgspec.structs.replace(DESIRED.spec, containers=(*DESIRED.spec.containers, db))
+    desired = msgspec.structs.replace(DESIRED, spec=spec)
+    words = f'admission webhook "policy.example.com" denied the request: image {image} is evil'
+    for made in (("moorage-sandbox", "py", "db"), ("moorage-sandbox", "py")):
+        start = StartProgress(f"{BEGAN:.3f}")
+        for after in (5.0, 36.0):
+            look(start, None, after, deployment=refused(words, made=made), desired=desired)
+        if "db" in made and parts:
+            assert set(start.refused_parts) == parts
+            assert start.progress.fault is None
+            assert "It is about its container db." in start.refused_parts["db"].message
+        else:
+            assert not start.refused_parts
+            assert start.progress.fault is not None
+            assert fault in start.progress.fault.message
 
 
 def test_a_former_pod_takes_its_part_of_the_quota() -> None:
