@@ -19,7 +19,7 @@ from e2e.installation import (
     sign_in,
     visit,
 )
-from e2e.vscode import expect_file, open_terminal, type_command, wait_until_loaded
+from e2e.vscode import expect_file, list_tasks, open_terminal, type_command, wait_until_loaded
 
 WITHIN = 90_000
 
@@ -88,6 +88,24 @@ _BYTES_OF_WORKBENCH = """() => {
     const program = entries.find(entry => entry.name.endsWith('/workbench/workbench.js'));
     return [program.encodedBodySize, program.decodedBodySize];
 }"""
+
+
+def test_the_devfiles_commands_are_tasks(walk: Walk):
+    """The editor lists them with the devfile's other tools; the default of the group build runs by
+    its key."""
+    tasks = list_tasks(walk.page)
+    assert tasks == ["build", "serve"], tasks
+    picture(walk.page, "walk-4-tasks")
+    walk.page.keyboard.press("Escape")
+    walk.page.keyboard.press("Control+Shift+B")
+    eventually(
+        "the default build has run",
+        lambda: walk.shell("HOME=/projects/.home python -c 'import bottle' && echo yes || true"),
+        within=120,
+        every=1,
+    )
+    visit(walk.page, walk.url(60001, "/?folder=/projects/python-http-simple"))
+    wait_until_loaded(walk.page)
 
 
 def test_a_way_back_from_the_editor(walk: Walk):

@@ -34,3 +34,18 @@ def type_command(page: Page, command: str) -> None:
     page.locator(".terminal-wrapper.active .xterm-helper-textarea").focus()
     page.keyboard.type(command)
     page.keyboard.press("Enter")
+
+
+def list_tasks(page: Page) -> list[str]:
+    """The names of the devfile's tasks, as the list shows them that is left open."""
+    # The extension is there.
+    expect(page.locator(".statusbar-item", has_text="Moorage")).to_be_visible(timeout=LOADED)
+    page.keyboard.press("F1")
+    rows = page.locator(".quick-input-list .monaco-list-row")
+    page.locator(".quick-input-widget input[type=text]").fill(">Tasks: Run Task")
+    rows.get_by_text("Tasks: Run Task", exact=True).first.click(timeout=LOADED)
+    rows.filter(has_text="devfile").first.click(timeout=LOADED)
+    found = rows.filter(has_text="devfile: ")
+    expect(found.first).to_be_visible(timeout=LOADED)
+    first_lines = (text.splitlines()[0].strip() for text in found.all_inner_texts())
+    return sorted(line.removeprefix("devfile: ") for line in first_lines)

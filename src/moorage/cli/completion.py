@@ -1,5 +1,5 @@
 """Completion in the shell: the script that calls `moor`, and the names of workspaces, agents,
-containers and ports, which the server is asked for."""
+containers, commands and ports, which the server is asked for."""
 
 from __future__ import annotations
 
@@ -63,6 +63,16 @@ def logs(context: click.Context, incomplete: str) -> list[CompletionItem]:
         found = _workspace(context, client)
         steps = [POST_START] if found["post_start"] else []
         return [*(item["name"] for item in found["containers"]), "clone", *steps]
+
+    return _asked(context, incomplete, names)
+
+
+def commands(context: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Ids of the devfile's commands that can be run in the workspace that was said."""
+
+    def names(client: Client) -> list[str]:
+        items = _workspace(context, client)["commands"]
+        return [item["id"] for item in items if not item["unable"]]
 
     return _asked(context, incomplete, names)
 

@@ -35,13 +35,27 @@ STDOUT, STDERR = 1, 2
 descriptors, too."""
 
 
+Write = Callable[[int, memoryview], None]
+"""Descriptor, data. May block: it is called in a thread."""
+
+
 class Execution:
     """One command: `run` returns its exit code."""
 
     def __init__(
-        self, target: Target, workspace: str, argv: list[str], *, container: str, tty: bool
+        self,
+        target: Target,
+        workspace: str,
+        argv: list[str],
+        *,
+        container: str,
+        tty: bool,
+        write: Write | None = None,
     ) -> None:
+        """`write`: where its output goes. Such a command is one of several, and has no input: only
+        one of them could read what is typed."""
         self._target = target
+        self._write = write
         self._argv = argv
         self._tty = tty
         # What kind of terminal this is; a command without one has nothing to know of it.
@@ -101,10 +115,13 @@ class Execution:
             loop.add_signal_handler(signal.SIGWINCH, sizes.set)
         resizing = asyncio.create_task(_send_sizes(socket, sizes), name="cli.exec.resize")
         credit = CreditWindow()
-        # A terminal's input does not end, but a key says so.
-        _Input(loop, socket, credit, end=b"\x04" if self._tty else b"").start()
+        if self._write is None:
+            # A terminal's input does not end, but a key says so.
+            _Input(loop, socket, credit, end=b"\x04" if self._tty else b"").start()
+        else:
+            await socket.send(b"")
         try:
-            return await _output(socket, credit)
+            return await _output(socket, credit, self._write or write_all)
         except asyncio.CancelledError:  # Ctrl-C, without a terminal: the server ends the command
             return output.INTERRUPTED
         finally:
@@ -155,14 +172,14 @@ class _Input(threading.Thread):
         await self._socket.send(data)
 
 
-async def _output(socket: ClientConnection, credit: CreditWindow) -> int:
+async def _output(socket: ClientConnection, credit: CreditWindow, write: Write) -> int:
     """Writes what comes, until the server says how the command ended."""
     async for message in socket:
         if isinstance(message, bytes):
             descriptor = STDERR if message[:1] == bytes([STDERR]) else STDOUT
             # In a thread: a reader that pauses must not keep this side from answering the server's
             # pings.
-            await asyncio.to_thread(_write, descriptor, memoryview(message)[1:])
+            await asyncio.to_thread(write, descriptor, memoryview(message)[1:])
             # The server may have closed already: what it said before is still to be read.
             with contextlib.suppress(ConnectionClosed):
                 await socket.send(json.dumps({"taken": len(message) - 1}))
@@ -177,7 +194,7 @@ async def _output(socket: ClientConnection, credit: CreditWindow) -> int:
     raise _broken()
 
 
-def _write(descriptor: int, data: memoryview) -> None:
+def write_all(descriptor: int, data: memoryview) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
 

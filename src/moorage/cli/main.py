@@ -56,6 +56,7 @@ def _show_completion(context: click.Context, _option: click.Parameter, shell: st
             "open": "moorage.cli.ports:open_",
             "logs": "moorage.cli.logs:logs",
             "exec": "moorage.cli.terminal:exec_",
+            "run": "moorage.cli.run:run",
         },
         "People and agents": {
             "sign-in-link": "moorage.cli.sign_in:sign_in_link",

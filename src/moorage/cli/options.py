@@ -78,6 +78,14 @@ port_argument = click.argument(
     help="Number or name of a port; the editor's, when left out.",
     shell_complete=_complete("ports"),
 )
+command_argument = click.argument(
+    "command",
+    metavar="[COMMAND]",
+    required=False,
+    default="",
+    help="Id of one of the devfile's commands; all are listed, when left out.",
+    shell_complete=_complete("commands"),
+)
 agent_argument = click.argument(
     "agent", metavar="AGENT", help="Its name.", shell_complete=_complete("agents")
 )
@@ -96,6 +104,13 @@ log_option = click.option(
     show_default="the editor's",
     help="Which one; clone: what cloning said; postStart: what the postStart commands write.",
     shell_complete=_complete("logs"),
+)
+tty_option = click.option(
+    "--tty/--no-tty",
+    "-t/-T",
+    default=None,
+    show_default="when input and output are one",
+    help="With a terminal.",
 )
 timeout_option = click.option(
     "--timeout",

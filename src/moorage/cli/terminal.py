@@ -9,7 +9,7 @@ import click
 from moorage.cli import output
 from moorage.cli.context import Context, pass_context, server_options
 from moorage.cli.groups import command
-from moorage.cli.options import container_option, exact_workspace_argument
+from moorage.cli.options import container_option, exact_workspace_argument, tty_option
 
 
 @command(
@@ -25,13 +25,7 @@ from moorage.cli.options import container_option, exact_workspace_argument
     "command", nargs=-1, required=True, metavar="COMMAND...", help="The command and its arguments."
 )
 @container_option
-@click.option(
-    "--tty/--no-tty",
-    "-t/-T",
-    default=None,
-    show_default="when input and output are one",
-    help="With a terminal.",
-)
+@tty_option
 @server_options
 @pass_context
 def exec_(

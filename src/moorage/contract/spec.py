@@ -121,8 +121,9 @@ class Volume(Message, frozen=True):
 
 class Container(Message, frozen=True):
     """`command` and `args` None: the image's own. `override_command`: started with a command that
-    only keeps it alive (for the main container: the editor's supervisor), whatever `command`
-    says."""
+    only keeps it alive (for the main container: the editor's supervisor), whatever `command` says.
+    Without it, the main container runs its own command with the editor beside it, and ends with
+    it."""
 
     name: str
     image: str
@@ -202,6 +203,40 @@ class Step(Message, frozen=True):
     parallel: bool = False
 
 
+class NamedCommand(Message, frozen=True):
+    """A command of the devfile, which people run by its id: in the editor as a task, or by
+    `moor run`.
+
+    One of three: `run` does it in one container; `members` are run instead, as they are in several;
+    or nothing runs it (`unable`).
+    """
+
+    id: str
+    label: str = ""
+    group: str = ""
+    """`build`, `run`, `test`, `debug` or `deploy`; "": none."""
+    is_default: bool = False
+    """Of its group."""
+    event: str = ""
+    """The event that also runs it, as the devfile calls it; "": none does."""
+    run: Command | None = None
+    """Also a composite's whose commands are all of one container, as a script of these."""
+    members: tuple[str, ...] = ()
+    """Ids of a composite's commands."""
+    parallel: bool = False
+    unable: str = ""
+    """Why it cannot be run, as a sentence."""
+
+
+COMMANDS_FILE = f"{PROJECTS_ROOT}/.moorage/commands.json"
+"""In the main container, where the editor reads `CommandsFile`."""
+
+
+class CommandsFile(Message, frozen=True):
+    main_container: str
+    commands: tuple[NamedCommand, ...]
+
+
 class EditorSpec(Message, frozen=True):
     """An editor as configuration: how to start it in the main container, and how to tell that it
     serves.
@@ -240,6 +275,8 @@ class WorkspaceSpec(Message, frozen=True):
     home: str = HOME
     """The home directory of the main container, and of others that see the sources at
     `PROJECTS_ROOT`."""
+    commands: tuple[NamedCommand, ...] = ()
+    """For people. No container is made by them: see `agent.runtimes.port.digest_of`."""
 
     @property
     def folder(self) -> str:

@@ -194,15 +194,8 @@ class Maker:
                 "command-replaced",
                 f"{component.name!r} has the editor: its command and args are not run.",
                 (*path, "command" if body.command else "args"),
-                hint="Bind an exec command to postStart that starts it, or give it a container of its own.",
-            )
-        elif is_main and asked is False and not only_lives:
-            self.report.warn(
-                "override-command-ignored",
-                f"{component.name!r} has the editor, which takes the place of its own command, whatever"
-                f" {OVERRIDE_COMMAND} says.",
-                (*path[:-1], "attributes", OVERRIDE_COMMAND),
-                hint="Bind an exec command to postStart that starts it, or give it a container of its own.",
+                hint=f"With the attribute '{OVERRIDE_COMMAND}: false' they are, beside the editor. Or bind an exec command to"
+                " postStart that starts it.",
             )
         return override
 

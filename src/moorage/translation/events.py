@@ -109,6 +109,19 @@ class Translator:
     def _command(
         self, command: devfile_model.Command, body: devfile_model.ExecCommand, path: Path
     ) -> Command:
+        made = self.exec_command(command.id, body)
+        if len(made.working_dir) > LONGEST_PATH:
+            self.report.add(
+                "bad-working-dir",
+                f"The workingDir of {short(command.id)!r} has more than {LONGEST_PATH} characters.",
+                path,
+                hint="Write a shorter path.",
+            )
+        return made
+
+    def exec_command(self, command_id: str, body: devfile_model.ExecCommand) -> Command:
+        """The command in its container. A folder that is longer than `LONGEST_PATH` is not
+        whole."""
         component = self.components.get(body.component or "")
         container = component.container if component is not None else None
         root = (container.source_mapping if container is not None else None) or PROJECTS_ROOT
@@ -116,19 +129,11 @@ class Translator:
         env = {variable.name: variable.value or "" for variable in body.env}
         own = {"PROJECTS_ROOT": root, "PROJECT_SOURCE": project}
         known = ChainMap(own, env, self.env.get(body.component or "", {}))
-        folder = _folder(body.working_dir, known, project)
-        if len(folder) > LONGEST_PATH:
-            self.report.add(
-                "bad-working-dir",
-                f"The workingDir of {short(command.id)!r} has more than {LONGEST_PATH} characters.",
-                path,
-                hint="Write a shorter path.",
-            )
         return Command(
-            id=command.id,
+            id=command_id,
             container=body.component or "",
             command_line=body.command_line or "",
-            working_dir=folder,
+            working_dir=_folder(body.working_dir, known, project),
             env=env,
             label=body.label or "",
         )

@@ -11,7 +11,14 @@ from moorage.devfile.attributes import INJECT_EDITOR, MERGE_CONTRIBUTION, OVERRI
 from moorage.devfile.loading import Source
 from moorage.devfile.model import Component
 from moorage.documents.reporting import Report
-from moorage.translation import containers, default_container, events, overrides, projects
+from moorage.translation import (
+    containers,
+    default_container,
+    events,
+    named_commands,
+    overrides,
+    projects,
+)
 from moorage.translation import editor as editor_setup
 
 
@@ -77,6 +84,7 @@ def to_workspace_spec(
         projects=cloned,
         post_start=(*setup, *post_start),
         pre_stop=pre_stop,
+        commands=named_commands.translate(devfile, bound),
     )
     return Translation(spec, tuple(report.warnings))
 

@@ -31,6 +31,31 @@ components:
 """
 
 
+SEVERAL = (
+    DEVFILE
+    + """\
+  - name: side
+    container:
+      image: {image}
+      command: [sleep, infinity]
+commands:
+  - id: hello
+    exec:
+      component: py
+      commandLine: echo "hello $WHO from $PWD"; exit 3
+      workingDir: /tmp
+      env: [{{name: WHO, value: "a b"}}]
+      group: {{kind: test, isDefault: true}}
+  - {{id: ask, exec: {{component: py, commandLine: 'read line; echo "$line; $(test -t 0 && echo terminal)"'}}}}
+  - {{id: aside, exec: {{component: side, commandLine: 'echo "in $PROJECT_SOURCE"; hostname >/dev/null'}}}}
+  - {{id: both, composite: {{parallel: true, commands: [hello, aside]}}}}
+  - {{id: in-order, composite: {{commands: [aside, hello, aside]}}}}
+  - {{id: deploy, apply: {{component: cluster}}}}
+"""
+)
+"""Commands of two containers, and one that no workspace runs."""
+
+
 @pytest.fixture(scope="session")
 def image() -> str:
     """The tools image serves as a developer's image, too: it has a shell and Git."""
@@ -46,6 +71,9 @@ def repositories(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "no-image": DEVFILE.format(image="registry.invalid/moorage/none:1"),
         "broken": DEVFILE.format(image=image).replace("name: py", "name: Py_"),
         "no-devfile": "",
+        "several": SEVERAL.format(image=image).replace(
+            "commands:", "  - {name: cluster, kubernetes: {inlined: x}}\ncommands:", 1
+        ),
     }
     for name, text in devfiles.items():
         server.add(name)

@@ -7,7 +7,15 @@ import asyncio
 import msgspec
 import pytest
 
-from integration.runtimes.worlds import PLACE, Agent, MemoryWorld, World, desired_of, simple_spec
+from integration.runtimes.worlds import (
+    BUSYBOX,
+    PLACE,
+    Agent,
+    MemoryWorld,
+    World,
+    desired_of,
+    simple_spec,
+)
 from moorage.agent.runtimes.port import (
     ExecRequest,
     Known,
@@ -38,6 +46,7 @@ from moorage.contract import (
     VolumeMount,
     WorkspaceSpec,
 )
+from moorage.kernel.clock import SystemClock
 from moorage.kernel.errors import NotFound
 from moorage.workspace_settings import RemoteDevelopment, Storage
 
@@ -729,3 +738,34 @@ async def started(agent: Agent, world: World, name: str) -> dict[str, float]:
     observed = await agent.runtime.observe(name, None)
     assert observed.run is not None
     return {c.name: c.started_at or 0.0 for c in observed.run.containers if c.role != "sandbox"}
+
+
+@pytest.mark.parametrize("own", ["the devfile's", "the image's"])
+async def test_the_editor_beside_a_containers_own_command(world: World, own: str) -> None:
+    """With `overrideCommand: false`, the main container runs what its devfile, or else its image,
+    says, and the editor beside that; when that ends, so does the container, and a start brings both
+    back."""
+    if isinstance(world, MemoryWorld):
+        return  # nothing runs there
+    agent = await world.agent()
+    line = f"echo own-command-began; echo $$$$ >/dev/shm/own; trap 'exit 5' USR1; while :; do {BUSYBOX} sleep 0.1; done"
+    command = (BUSYBOX, "sh", "-c", line) if own == "the devfile's" else None
+    main = Container(name="py", image=world.image, command=command)
+    desired = desired_of(world, spec=simple_spec(world, containers=(main,)))
+    progress = await agent.start(desired)
+    assert (progress.ready, progress.fault) == (True, None)
+    if own == "the image's":
+        looks = "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -q '[s]leep infinity'"
+        await work(world, agent, desired, looks)
+        return
+    log = [chunk async for chunk in agent.runtime.logs(desired.name)]
+    assert b"own-command-began" in said(log, "stdout")
+    before = (await started(agent, world, desired.name))["py"]
+    await work(world, agent, desired, "kill -USR1 $(cat /dev/shm/own)")
+
+    async def again() -> bool:
+        await agent.runtime.start(desired, received=SystemClock().now())
+        return (await started(agent, world, desired.name)).get("py", before) > before
+
+    await agent.hearing.until_true(again)
+    assert (await agent.settled(desired)).ready

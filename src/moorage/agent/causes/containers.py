@@ -52,6 +52,17 @@ def of_exit(
             ),
             True,
         )
+    if "moorage: own-command-ended" in lines:
+        return Verdict(
+            make_cause(
+                "own-command-ended",
+                f"Container {name} ended with its own command ({_exit_words(code)}), beside which the editor ran.",
+                lines,
+                "The devfile says overrideCommand: false. Let that command go on, or remove the attribute: then the editor"
+                " takes its place.",
+            ),
+            False,
+        )
     if code in (126, 127) or error:
         what = "could not be executed" if code == 126 else "was not found"
         return Verdict(

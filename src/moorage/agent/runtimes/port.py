@@ -389,11 +389,11 @@ class Runtime(Protocol):
 def digest_of(spec: WorkspaceSpec) -> str:
     """The digest of what decides in a spec how containers are made: 16 hexadecimal digits.
 
-    Credentials are no part of it.
+    Credentials are no part of it, nor are commands that people run.
     """
     import hashlib
 
-    plain = without_credentials(spec)
+    plain = msgspec.structs.replace(without_credentials(spec), commands=())
     return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()[:16]
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from moorage.agent.runtimes.port import ExecRequest, Run, Runtime, RuntimeFault, StepRequest
 from moorage.agent.settings import AgentSettings
 from moorage.agent.workspaces.output import Output
 from moorage.contract import Command, DesiredWorkspace, Step
+from moorage.contract.spec import COMMANDS_FILE, TOOLS_ROOT, CommandsFile
 from moorage.kernel import log
 from moorage.kernel.errors import MoorageError, NotFound
 
 _log = log.get(part="agent.steps")
 
 DONE = "done"
+COMMANDS_SECONDS = 60.0
+"""For telling the editor of the devfile's commands."""
 
 
 class PostStart:
@@ -38,7 +43,7 @@ class PostStart:
         self._task: asyncio.Task[None] | None = None
 
     def ensure(self, desired: DesiredWorkspace, run: Run) -> None:
-        if self._run_key == _key(run) or not desired.spec.post_start:
+        if self._run_key == _key(run) or not (desired.spec.post_start or desired.spec.commands):
             return
         if self._task is not None:
             self._task.cancel()
@@ -46,8 +51,9 @@ class PostStart:
             self._output.end()
         self._run_key = _key(run)
         self._outcomes = {step.id: "" for step in desired.spec.post_start}
-        self._output = Output()
-        steps = self._steps(desired, self._output)
+        output = Output()
+        self._output = output if desired.spec.post_start else None
+        steps = self._steps(desired, output)
         self._task = asyncio.create_task(steps, name=f"postStart of {self._name}")
 
     def outcomes(self, run: Run | None) -> dict[str, str]:
@@ -75,6 +81,7 @@ class PostStart:
     async def _steps(self, desired: DesiredWorkspace, output: Output) -> None:
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(write_commands(self._runtime, desired), name="commands' file")
                 for step in desired.spec.post_start:
                     running = group.create_task(
                         self._told(desired, step, output), name=f"postStart {step.id}"
@@ -131,6 +138,36 @@ class PostStart:
             )
             return f"{command.id} could not be run.\n{error!r}"
         return DONE if code == 0 else f"{command.id} ended with exit code {code}.\n{lines}".rstrip()
+
+
+async def write_commands(runtime: Runtime, desired: DesiredWorkspace) -> None:
+    """Writes the devfile's commands where the editor looks for them.
+
+    It does without them when that fails: then the log says why.
+    """
+    spec = desired.spec
+    if not spec.commands:
+        return
+    file = CommandsFile(main_container=spec.main_container, commands=spec.commands)
+    request = ExecRequest(argv=(f"{TOOLS_ROOT}/bin/workspace-commands", COMMANDS_FILE))
+    code, said = None, ""
+    try:
+        async with (
+            asyncio.timeout(COMMANDS_SECONDS),
+            runtime.execute(desired.name, request, spec) as session,
+        ):
+            await session.write(msgspec.json.encode(file))
+            await session.end_input()
+            said = "".join(
+                [chunk.data.decode(errors="replace") async for chunk in session.output()]
+            )
+            code = await session.exit_code()
+    except (MoorageError, TimeoutError) as error:
+        said = str(error)
+    if code != 0:
+        _log.warning(
+            "the editor is not told of commands", workspace=desired.name, cause=said[-200:]
+        )
 
 
 async def run_pre_stop(runtime: Runtime, desired: DesiredWorkspace, timeout: float) -> None:

@@ -72,6 +72,27 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class CommandRow:
+    """A command of the devfile."""
+
+    id: str
+    group: str
+    """With a remark where it is the group's default."""
+    what: str
+    """Label, or "" where that says no more than the name."""
+    line: str
+    """The command line, or the names of a composite's commands."""
+    where: str
+    """The container, unless it is the one that people work in."""
+    unable: str
+    event: str
+    run: str
+    """For the command line; "" when it cannot be run by this person."""
+    url: str
+    """What it serves; "" when a browser cannot open it now."""
+
+
+@dataclass(frozen=True)
 class Detail:
     """The words of a workspace's own page beside the workspace's own fields."""
 
@@ -95,6 +116,7 @@ class Detail:
     containers: tuple[ContainerRow, ...]
     ports: tuple[PortRow, ...]
     post_start: tuple[Outcome, ...]
+    devfile_commands: tuple[CommandRow, ...]
     commands: tuple[tuple[str, str], ...]
     """(what it does, command line)"""
     can: Abilities
@@ -141,6 +163,10 @@ def detail(workspace: schemas.Workspace, actor: Person, now: float) -> Detail:
         containers=tuple(_container(c) for c in workspace.containers),
         ports=tuple(_port(p, running and can.open) for p in workspace.ports),
         post_start=tuple(_outcome(name, said) for name, said in workspace.post_start.items()),
+        devfile_commands=tuple(
+            _command_row(each, workspace, actor, reachable=running and can.open)
+            for each in workspace.commands
+        ),
         commands=commands(workspace, actor),
         can=can,
         inside=may(actor, Action.SEE_INSIDE_WORKSPACE, workspace.resource),
@@ -231,6 +257,27 @@ def commands(workspace: schemas.Workspace, actor: Person) -> tuple[tuple[str, st
         ("A shell in it", f"moor exec {name} -- sh"),
         ("Its log, as it goes on", f"moor logs {name} -f"),
         ("The address of a port", f"moor open {name} 8080"),
+    )
+
+
+def _command_row(
+    command: schemas.Command, workspace: schemas.Workspace, actor: Person, *, reachable: bool
+) -> CommandRow:
+    own = workspace.owner == actor.user_id and not command.unable
+    line = " ".join(command.command_line.split())
+    if command.members:
+        line = (" and " if command.parallel else ", then ").join(command.members)
+    containers = {each.container for each in workspace.commands if each.container}
+    return CommandRow(
+        id=command.id,
+        group=f"{command.group}, its default" if command.default else command.group,
+        what=command.label if command.label != command.id else "",
+        line=line,
+        where=command.container if len(containers) > 1 else "",
+        unable=command.unable,
+        event=command.event,
+        run=f"moor run {shlex.quote(workspace.title)} {shlex.quote(command.id)}" if own else "",
+        url=command.url if reachable else "",
     )
 
 

@@ -26,9 +26,9 @@ SHOWN: dict[type[BaseModel], frozenset[str]] = {
     schemas.Container: frozenset({"name", "image", "state", "exit_code", "restarts", "started_at"}),
     schemas.Port: frozenset({"port", "name", "declared", "exposure", "protocol"}),
 }  # fmt: skip
-"""By model. Left out: `detail`, which ends with the last lines of a log; `devfile_look`, `warnings`
-and the paths in ports' addresses, which quote the devfile; `post_start`, whose outcomes quote what
-the commands said."""
+"""By model. Left out: `detail`, which ends with the last lines of a log; `devfile_look`,
+`warnings`, `commands` and the paths in ports' addresses, which quote the devfile; `post_start`,
+whose outcomes quote what the commands said."""
 
 
 def outside(workspace: schemas.Workspace) -> schemas.Workspace:

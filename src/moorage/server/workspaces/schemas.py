@@ -86,6 +86,33 @@ class Port(BaseModel):
     protocol: str
 
 
+class Command(BaseModel):
+    """A command of the devfile, which people run by its id: in the editor, or by `moor run`."""
+
+    id: str
+    label: str
+    group: str
+    """`build`, `run`, `test`, `debug`, `deploy`; "": none."""
+    default: bool
+    """Of its group."""
+    event: str
+    """The event that also runs it (`postStart`); "": none does."""
+    container: str
+    """Where it runs; "": each of `members` in its own, or nowhere (`unable`)."""
+    command_line: str
+    """For `sh -c` there: of a composite, a script of its commands."""
+    working_dir: str
+    """"": the main project's folder."""
+    env: dict[str, str]
+    members: list[str]
+    """Ids of a composite's commands."""
+    parallel: bool
+    unable: str
+    """Why it cannot be run, as a sentence; "": it can be."""
+    url: str
+    """What it serves, where the devfile leaves no doubt; else ""."""
+
+
 class Ports(BaseModel):
     items: list[Port]
 
@@ -193,6 +220,8 @@ class Workspace(BaseModel):
     ports: list[Port]
     warnings: list[Warning]
     post_start: dict[str, str]
+    commands: list[Command] = []
+    """Of the devfile, in its order."""
 
     @property
     def resource(self) -> Resource:

@@ -12,6 +12,8 @@ from moorage.contract import (
     ActualWorkspace,
     Cause,
     DesiredState,
+    Endpoint,
+    NamedCommand,
     Stage,
     StageName,
     StageState,
@@ -96,6 +98,7 @@ def _view(row: Row, now: float) -> schemas.Workspace:
         ports=ports_of(spec, pattern),
         warnings=schemas.decoded_warnings(workspace.warnings),
         post_start=actual.post_start if actual else {},
+        commands=[_command(command, spec, pattern) for command in spec.commands],
     )
 
 
@@ -229,17 +232,54 @@ def ports_of(spec: WorkspaceSpec, pattern: str) -> list[schemas.Port]:
         )
     for container in spec.containers:
         for endpoint in container.endpoints:
-            path = endpoint.path if endpoint.path.startswith("/") else f"/{endpoint.path}"
             port = schemas.Port(
                 port=endpoint.port,
                 name=endpoint.name,
-                url=port_url(pattern, endpoint.port, path),
+                url=port_url(pattern, endpoint.port, _path_of(endpoint)),
                 declared=True,
                 exposure=endpoint.exposure,
                 protocol=endpoint.protocol,
             )
             found.setdefault(endpoint.port, port)
     return list(found.values())
+
+
+def _command(command: NamedCommand, spec: WorkspaceSpec, pattern: str) -> schemas.Command:
+    run = command.run
+    return schemas.Command(
+        id=command.id,
+        label=command.label,
+        group=command.group,
+        default=command.is_default,
+        event=command.event,
+        container=run.container if run else "",
+        command_line=run.command_line if run else "",
+        working_dir=run.working_dir if run else "",
+        env=run.env if run else {},
+        members=list(command.members),
+        parallel=command.parallel,
+        unable=command.unable,
+        url=_served_by(command, spec, pattern),
+    )
+
+
+def _served_by(command: NamedCommand, spec: WorkspaceSpec, pattern: str) -> str:
+    """The address of the one endpoint for browsers that the container of a command has which runs
+    the application."""
+    if command.run is None or command.group not in ("run", "debug"):
+        return ""
+    found = [
+        port_url(pattern, endpoint.port, _path_of(endpoint))
+        for container in spec.containers
+        if container.name == command.run.container
+        for endpoint in container.endpoints
+        if endpoint.exposure != "none" and endpoint.protocol in ("http", "https")
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def _path_of(endpoint: Endpoint) -> str:
+    return endpoint.path if endpoint.path.startswith("/") else f"/{endpoint.path}"
 
 
 def _stage(stage: Stage) -> schemas.Stage:

@@ -23,6 +23,7 @@ EXITS = [
     (1, "OSError: [Errno 24] inotify instance limit reached", "", False, "file-watchers-exhausted", False),
     (1, "  File \"watchdog/inotify.py\", line 3\nKeyError: 'no such limit'", "", False, "container-crashed", False),
     (137, "tail: inotify resources exhausted", "", True, "out-of-memory", False),
+    (0, "bye\nmoorage: own-command-ended: exit code 0", "", False, "own-command-ended", False),
     (5, "x\nmoorage: editor-gave-up: it ended 3 times", "", False, "editor-crashed", True),
 ]  # fmt: skip
 

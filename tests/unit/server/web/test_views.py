@@ -339,3 +339,34 @@ def test_problems_about_no_line_of_the_devfile(problem: dict[str, Any]) -> None:
     told = views.devfile_problems(DEVFILE, [problem])
     assert told.lines == ()
     assert told.others == (problem,)
+
+
+def command(**values: Any) -> schemas.Command:
+    known: dict[str, Any] = {
+        "id": "test", "label": "", "group": "", "default": False, "event": "", "container": "py", "command_line": "make\n  test",
+        "working_dir": "", "env": {}, "members": [], "parallel": False, "unable": "", "url": "",
+    }  # fmt: skip
+    return schemas.Command(**{**known, **values})
+
+
+def test_commands_of_the_devfile_are_shown() -> None:
+    """What each does, where, and how it is run from the command line; what it serves is a link
+    while the workspace runs; for an administrator there is nothing to run."""
+    given = [
+        command(group="test", default=True),
+        command(id="db", container="db"),
+        command(id="all", members=["test", "db"], container="", command_line="", url="http://x/"),
+        command(id="deploy", container="", command_line="", unable="It applies x."),
+    ]
+    test, db, both, deploy = views.detail(workspace(commands=given), OWNER, NOW).devfile_commands
+    assert (test.line, test.group, test.run) == (
+        "make test",
+        "test, its default",
+        "moor run app test",
+    )
+    assert (test.where, db.where) == ("py", "db")
+    assert (both.line, both.url) == ("test, then db", "http://x/")
+    assert (deploy.run, deploy.unable) == ("", "It applies x.")
+    stopped = workspace(commands=given, desired="Stopped", state="Stopped")
+    assert views.detail(stopped, OWNER, NOW).devfile_commands[2].url == ""
+    assert not any(row.run for row in views.detail(stopped, ADMINISTRATOR, NOW).devfile_commands)

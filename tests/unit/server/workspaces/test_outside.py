@@ -22,7 +22,7 @@ from moorage.contract import (
     StageState,
     WorkspaceSpec,
 )
-from moorage.contract.spec import Container, Endpoint
+from moorage.contract.spec import Command, Container, Endpoint, NamedCommand
 from moorage.server.agents.models import Agent
 from moorage.server.authorization import Person, Role
 from moorage.server.workspaces import outside, schemas
@@ -47,6 +47,8 @@ THE_OWNER_SEES = {
     "stages.detail", "cause.detail", "trouble.detail", "containers.detail", "ports.url", "post_start",
     "devfile_look.at", "devfile_look.changed", "devfile_look.ref", "devfile_look.commit",
     "devfile_look.error.code", "devfile_look.error.message", "devfile_look.error.hint",
+    "commands.id", "commands.label", "commands.group", "commands.default", "commands.event", "commands.container", "commands.command_line",
+    "commands.working_dir", "commands.env", "commands.members", "commands.parallel", "commands.unable", "commands.url",
     "warnings.code", "warnings.message", "warnings.path", "warnings.line", "warnings.column", "warnings.hint",
 }  # fmt: skip
 
@@ -85,6 +87,7 @@ def row(text: str) -> Row:
             ),
         ),
         main_container="main",
+        commands=(NamedCommand(id="c", run=Command(id="c", container="main", command_line=text)),),
     )
     actual = ActualWorkspace(
         name="workspace-1-2-abcdef",

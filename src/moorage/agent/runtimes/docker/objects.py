@@ -6,6 +6,7 @@ Pure; tested as tables.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -334,25 +335,37 @@ def _command(
     role: Role,
     env: Mapping[str, str],
 ) -> tuple[list[str], list[str]]:
-    """Entrypoint and Cmd; both empty: neither devfile nor image names one. `$(NAME)` in the
-    devfile's stands for what `env` has, but for PATH, which is the image's: as in Kubernetes."""
+    """Entrypoint and Cmd; both empty: neither devfile nor image names one. The main container's own
+    command runs beside the editor."""
     main = [*SHELL, f"{TOOLS_ROOT}/bin/workspace-main"]
-    if role == "main" and spec.editor is not None:
-        return main, [_filled(word, spec.editor, spec) for word in spec.editor.command]
-    if container.override_command and role != "init":
+    editor = spec.editor if role == "main" else None
+    if container.override_command and role != "init" and editor is None:
         return main, [] if role == "main" else ["--idle"]
+    own = _own_command(container, image, env)
+    if editor is None:
+        return own
+    words = [_filled(word, editor, spec) for word in editor.command]
+    if container.override_command or not any(own):
+        return main, words
+    return main, ["--own", shlex.join([*own[0], *own[1]]), *words]
+
+
+def _own_command(
+    container: Container, image: ImageConfig, env: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """The devfile's, else the image's. `$(NAME)` in the devfile's stands for what `env` has, but
+    for PATH, which is the image's: as in Kubernetes."""
     known = {name: value for name, value in env.items() if name != "PATH"}
     if "PATH" in container.env or "PATH" in container.image_env:
         known["PATH"] = env["PATH"].removesuffix(f":{TOOLS_ROOT}/bin")
 
-    def own(words: tuple[str, ...]) -> list[str]:
+    def said(words: tuple[str, ...]) -> list[str]:
         return [expanded(word, known.get) for word in words]
 
     if container.command is not None:
-        return own(container.command), own(container.args or ())
-    return list(image.entrypoint), list(image.cmd) if container.args is None else own(
-        container.args
-    )
+        return said(container.command), said(container.args or ())
+    arguments = list(image.cmd) if container.args is None else said(container.args)
+    return list(image.entrypoint), arguments
 
 
 def _filled(text: str, editor: EditorSpec, spec: WorkspaceSpec) -> str:

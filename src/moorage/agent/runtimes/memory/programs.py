@@ -10,8 +10,8 @@ from moorage.agent.runtimes.port import LogChunk
 
 
 class MemoryExec:
-    """`echo`, `cat`, `true`, `false`, `printenv NAME`, and `sh -c` of a single one of them or of
-    `exit N`."""
+    """`echo`, `cat`, `true`, `false`, `printenv NAME`, `workspace-commands`, whose file nobody
+    reads, and `sh -c` of a single one of them or of `exit N`."""
 
     def __init__(self, argv: tuple[str, ...], env: Mapping[str, str]) -> None:
         self._argv = _unwrapped(argv)
@@ -21,6 +21,7 @@ class MemoryExec:
 
     async def output(self) -> AsyncIterator[LogChunk]:
         name, *words = self._argv
+        name = name.rpartition("/")[2]
         match name:
             case "echo":
                 yield LogChunk((" ".join(words) + "\n").encode())
@@ -32,6 +33,9 @@ class MemoryExec:
                     yield LogChunk(f"{self._env[words[0]]}\n".encode())
                 else:
                     self._code = 1
+            case "workspace-commands":
+                while await self._input.get():
+                    pass
             case "exit":
                 self._code = int(words[0]) if words else 0
             case "true" | "false":

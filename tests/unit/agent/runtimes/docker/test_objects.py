@@ -347,3 +347,34 @@ def test_names_do_not_meet() -> None:
         objects.container_name(NAME, "py", "init"),
     ]
     assert len(set(names)) == 4
+
+
+OWN = {
+    "the image's": ({}, "/entry.sh serve --all"),
+    "the devfile's": ({"command": ("a b", "$(WHO)"), "args": ("c",)}, "'a b' me c"),
+    "the devfile's, without the image's arguments": ({"command": ("a",)}, "a"),
+    "the image's, with the devfile's arguments": ({"args": ("b",)}, "/entry.sh b"),
+}
+
+
+@pytest.mark.parametrize("case", OWN)
+def test_the_editor_beside_the_main_containers_own_command(case: str) -> None:
+    """With `overrideCommand: false`, what an engine would run is run, and the editor beside it."""
+    fields, line = OWN[case]
+    container = Container(name="py", image="i", env={"WHO": "me"}, **fields)
+    image = objects.ImageConfig(id="x", entrypoint=("/entry.sh",), cmd=("serve", "--all"))
+    created = objects.container_body(
+        desired(container), host(), container, image=image, role="main", received=5.5
+    )
+    words = [*created["Entrypoint"], *created["Cmd"]]
+    at = words.index("/opt/moorage/bin/workspace-main")
+    assert words[at + 1 : at + 4] == ["--own", line, "/opt/moorage/editors/x/start"]
+
+
+def test_a_main_container_without_a_command_of_its_own_has_the_editor() -> None:
+    """Where neither devfile nor image names a command, there is nothing to run beside it."""
+    container = Container(name="py", image="i")
+    created = objects.container_body(
+        desired(container), host(), container, image=objects.ImageConfig(id="x"), role="main", received=5.5
+    )  # fmt: skip
+    assert "--own" not in created["Cmd"]

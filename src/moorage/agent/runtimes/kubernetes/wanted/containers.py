@@ -75,22 +75,43 @@ def secret_name(plan: Plan, container: Container) -> str:
 
 def _process(plan: Plan, container: Container, *, is_main: bool) -> dict[str, Any]:
     """`command` and `args`; left out, they are the image's. Where the devfile names the command, an
-    init stands before it; the image's own is known inside of the cluster alone."""
+    init stands before it; the image's own is known inside of the cluster alone. Beside the main
+    container's own command, a hook starts the editor."""
     editor = plan.spec.editor if is_main else None
     is_init = container in plan.spec.init_containers
-    if editor is not None:
-        return {"command": _wrapped(plan, [_filled(word, editor, plan) for word in editor.command])}
+    words = [_filled(word, editor, plan) for word in editor.command] if editor is not None else []
+    if editor is not None and container.override_command:
+        return {"command": _wrapped(plan, words)}
     if container.override_command and not is_init:
         return {"command": _wrapped(plan, [] if is_main else ["--idle"])}
     process: dict[str, Any] = {}
     if container.command is not None:
-        words = container.command
+        own = container.command
         if container.image_env:
-            words = (BUSYBOX, "sh", "-c", f'{SET_IMAGE_ENV}; exec "$@"', "moorage", *words)
-        process["command"] = under_init(words)
+            own = (BUSYBOX, "sh", "-c", f'{SET_IMAGE_ENV}; exec "$@"', "moorage", *own)
+        process["command"] = under_init(own)
     if container.args is not None:
         process["args"] = list(container.args)
+    if editor is not None:
+        process["lifecycle"] = {"postStart": {"exec": {"command": _beside(plan, words)}}}
     return process
+
+
+def _beside(plan: Plan, words: list[str]) -> list[str]:
+    """Starts the editor beside the container's own command, which the kubelet alone knows where it
+    is the image's: whenever that is started, and behind the hook, which must end by itself."""
+    steps = [
+        SET_IMAGE_ENV,
+        _PATH,
+        f'exec {TOOLS_ROOT}/bin/tini -s -- {BUSYBOX} sh {TOOLS_ROOT}/bin/workspace-main --beside TERM "$@"',
+    ]
+    if not plan.mounts_tools:
+        steps.insert(0, _WAIT)
+    script = (
+        "log=/proc/1/fd/1; [ -w $log ] || log=/dev/null; "
+        f"( {'; '.join(steps)} ) </dev/null >>$log 2>&1 &"
+    )
+    return [BUSYBOX, "sh", "-c", script, "moorage", *words]
 
 
 def _wrapped(plan: Plan, words: list[str]) -> list[str]:

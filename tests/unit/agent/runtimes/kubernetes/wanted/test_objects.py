@@ -104,3 +104,24 @@ def test_long_names_stay_unique_and_legal() -> None:
     one, other = (names.part_name("workspace-1-7-2vxdxq", "env-" + "x" * 60 + end) for end in "ab")
     assert one != other
     assert max(len(one), len(other)) <= 63
+
+
+@pytest.mark.parametrize("case", ["plain", "image_volume"])
+def test_the_editor_beside_the_main_containers_own_command(case: str) -> None:
+    """With `overrideCommand: false`, the kubelet runs the container's own command, the image's too;
+    the editor is started by a hook that ends by itself."""
+    plan = plan_of(case)
+    spec = plan.spec
+    own = msgspec.structs.replace(spec.containers[0], override_command=False)
+    changed = msgspec.structs.replace(
+        plan.workspace, spec=msgspec.structs.replace(spec, containers=(own,))
+    )
+    made = objects_of(msgspec.structs.replace(plan, workspace=changed))
+    [deployment] = [item for item in made if item["kind"] == "Deployment"]
+    [main] = [c for c in deployment["spec"]["template"]["spec"]["containers"] if c["name"] == "py"]
+    assert "command" not in main
+    hook = main["lifecycle"]["postStart"]["exec"]["command"]
+    assert hook[3].endswith("&")
+    assert "workspace-main --beside TERM" in hook[3]
+    assert ("until [" in hook[3]) == (case == "plain")
+    assert hook[5] == "/opt/moorage/editors/code-server/start"
