@@ -13,12 +13,12 @@ from moorage.translation.repository import LANGUAGES, OTHER, Language
 NAME = "dev"
 
 
-def completed(devfile: Devfile, report: Report) -> Devfile:
-    """The devfile itself when it has a container; else with one of an image for the language that
-    it names, and a warning."""
+def completed(devfile: Devfile, report: Report, image: str = "") -> Devfile:
+    """The devfile itself when it has a container; else with one of that image, or, for "", of one
+    for the language that it names, and a warning."""
     if any(True for _ in devfile.containers()):
         return devfile
-    image = _language(devfile).image
+    image = image or _language(devfile).image
     report.warn(
         "default-container",
         f"The devfile has no container to work in: one of the image {image} is taken.",

@@ -27,6 +27,8 @@ class Options(msgspec.Struct, frozen=True):
 
     default_resources: Resources = Resources()
     """For what a container does not say itself."""
+    default_image: str = ""
+    """For a devfile without a container; "": one for its language."""
 
 
 DEFAULTS = Options()
@@ -56,7 +58,7 @@ def to_workspace_spec(
     report = (
         devfile.source.report() if isinstance(devfile.source, Source) else Report({}, DevfileError)
     )
-    devfile = default_container.completed(devfile, report)
+    devfile = default_container.completed(devfile, report, options.default_image)
     cloned = projects.translate(devfile, project, report)
     source = cloned[0].clone_path if cloned else ""
     bound = events.Translator(devfile, source, report)

@@ -131,6 +131,17 @@ def test_a_devfile_without_a_container_gets_one(text: str, main: str, image: str
     assert "default-container" in _codes(translation)
 
 
+def test_a_devfile_without_a_container_gets_the_administrators_image() -> None:
+    """Where there is a default devfile, its image, whatever the language; a container of one's own
+    keeps its image."""
+    options = Options(default_image="registry.example.com/base:1")
+    text = "schemaVersion: 2.2.0\nmetadata: {language: go}\n"
+    (made,) = _translate(text, options=options).spec.containers
+    assert made.image == "registry.example.com/base:1"
+    (own,) = _translate(WALK_THROUGH, options=options).spec.containers
+    assert own.image == "registry.example.com/python-workspace:latest"
+
+
 def test_a_devfile_whose_containers_all_run_before_the_workspace_is_refused() -> None:
     """There must be something to work in, and what was asked for is no place for it."""
     text = (

@@ -63,7 +63,10 @@ async def translated(
 ) -> specs.Translated:
     """Raises `DevfileError`."""
     resolver = core.part(DevfileParents).resolver
-    return await asyncio.to_thread(specs.translate, reading, editor, resolver, folder=folder)
+    image = core.part(DefaultDevfile).image
+    return await asyncio.to_thread(
+        specs.translate, reading, editor, resolver, folder=folder, default_image=image
+    )
 
 
 def editor_named(core: Core, name: str) -> EditorSpec:

@@ -52,8 +52,10 @@ def translate(
     resolver: Resolver | None = None,
     *,
     folder: str = "",
+    default_image: str = "",
 ) -> Translated:
-    """`folder`: where the repository is cloned to; "": its name.
+    """`folder`: where the repository is cloned to; "": its name. `default_image`: for a devfile
+    without a container.
 
     Raises `DevfileError`, with all that is wrong. Takes a while for a large devfile: run it in a
     thread."""
@@ -68,7 +70,12 @@ def translate(
     )
     try:
         flat = translation.read(reading.file.text, path=reading.file.path, resolver=resolver)
-        made = translation.to_workspace_spec(flat.devfile, project=project, editor=editor)
+        made = translation.to_workspace_spec(
+            flat.devfile,
+            project=project,
+            editor=editor,
+            options=translation.Options(default_image=default_image),
+        )
     except DevfileError as error:
         raise translation.shown(error, reading.file.text, path=reading.file.path) from None
     warnings = [_warning(problem) for problem in (*flat.warnings, *made.warnings)]
