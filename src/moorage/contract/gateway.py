@@ -4,9 +4,10 @@ The gateway opens a WebSocket (`PATH`, `Authorization: Bearer <gateway token>`, 
 and only listens: a `RouteTable`, then `RouteChange`s of rising `revision`. A gap in revisions, or
 any doubt, is mended by connecting anew.
 
-Three requests go the other way, over HTTP with the same token, each once per sign-in or click,
-never per request: `EXCHANGE_PATH` (a code from the server's sign-in becomes a `Session`),
-`START_PATH` and `SESSION_PATH`.
+Four requests go the other way, over HTTP with the same token: each once per sign-in or click
+`EXCHANGE_PATH` (a code from the server's sign-in becomes a `Session`), `START_PATH` and
+`SESSION_PATH`; and now and then `USE_PATH`, for all sessions at once. None is asked once per
+request.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ START_PATH = "/internal/gateways/workspaces/{workspace}/start"
 SESSION_PATH = "/internal/gateways/sessions/{session}"
 """`DELETE` → 204 (also when there is none any more): somebody signed out at the gateway, and is
 signed out everywhere. One that this gateway did not exchange stays as it is."""
+USE_PATH = "/internal/gateways/sessions/use"
+"""`POST` `SessionsUsed` → 204: people worked in workspaces, which keeps their sessions alive, up to
+their longest life. Those that this gateway did not exchange, that are over, or whose person is
+blocked stay as they are. A server that does not know it (404) looks at its own pages alone."""
+USED_AT_MOST = 1000
+"""Sessions in one `SessionsUsed`."""
 AUTHORIZE_PATH = "/sign-in/authorize"
 """On the server, for browsers: `GET ?redirect_uri=<zone>/auth/callback&state=…` → signs in when
 nobody is, then redirects there with `code` and `state`."""
@@ -102,6 +109,11 @@ class ExchangeRequest(Message, frozen=True):
 
 class StartRequest(Message, frozen=True):
     user: int
+
+
+class SessionsUsed(Message, frozen=True):
+    used: dict[str, float]
+    """Session id → seconds since its person last did something. No point in time: clocks differ."""
 
 
 ToGateway = RouteTable | RouteChange

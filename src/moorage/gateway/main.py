@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moorage.gateway import persistence
+from moorage.gateway.activity import Activity
 from moorage.gateway.app import Application
 from moorage.gateway.certificates import Certificates
 from moorage.gateway.codes import Codes
@@ -118,6 +119,14 @@ def compose(home: Home, settings: GatewaySettings) -> Controller:
         clock=clock,
         metrics=metrics,
     )
+    activity = Activity(
+        table=table,
+        runtime=runtime,
+        server=server,
+        subscription=subscription,
+        clock=clock,
+        metrics=metrics,
+    )
     copy = Persistence(home, table)
     watchers = Watchers()
     for observer in (revocation.note, copy.note, watchers.wake):
@@ -155,6 +164,7 @@ def compose(home: Home, settings: GatewaySettings) -> Controller:
         "gateway.expiry": revocation.expire_sessions,
         "gateway.persistence": copy.save_changes,
         "gateway.revocation": revocation.close_requests,
+        "gateway.activity": activity.watch,
     }
     if settings.tls_certificates:
         work["gateway.certificates"] = Certificates(

@@ -38,6 +38,11 @@ class Metrics:
             "Open requests that were closed because access had ended.",
             registry=self.registry,
         )
+        self.sessions_used = Counter(
+            "moorage_gateway_sessions_used_total",
+            "Sessions whose use the server was told of.",
+            registry=self.registry,
+        )
         self.starts = Counter(
             "moorage_gateway_starts_total",
             "Workspaces started from their page.",

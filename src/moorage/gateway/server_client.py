@@ -105,6 +105,10 @@ class ServerClient:
         """Signs out everywhere. Raises what the server answers, or `Unavailable`."""
         await self._ask("DELETE", contract.SESSION_PATH.format(session=quote(session_id, safe="")))
 
+    async def use_sessions(self, used: contract.SessionsUsed) -> None:
+        """Tells that people work. Raises what the server answers, or `Unavailable`."""
+        await self._ask("POST", contract.USE_PATH, used)
+
     async def close(self) -> None:
         """Closes the connections for questions."""
         await self._client.aclose()

@@ -39,7 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_pool: int = 5
     """Connections to the database, at most."""
     session_hours: float = 12.0
-    """A session ends when nobody has used it at the server for so long."""
+    """A session ends when its person has done nothing for so long, neither on Moorage's pages nor
+    in a workspace. What pages do by themselves does not count."""
     session_longest_days: float = 7.0
     """A session ends so long after signing in, however much it is used, here and at every
     gateway."""

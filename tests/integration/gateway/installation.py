@@ -94,6 +94,8 @@ class FakeServer:
         self.codes: dict[str, tuple[str, str]] = {}
         self.started: list[tuple[str, int]] = []
         self.ended: list[str] = []
+        self.used: list[dict[str, float]] = []
+        """What gateways told of sessions' use: when it was, by session."""
         self.seen: list[dict[str, str]] = []
         self.listeners: set[asyncio.Queue[str]] = set()
         self.session_seconds = 3600.0
@@ -106,6 +108,7 @@ class FakeServer:
                 WebSocketRoute(contract.PATH, self.connect),
                 Route(contract.EXCHANGE_PATH, self.exchange, methods=["POST"]),
                 Route(contract.START_PATH, self.start, methods=["POST"]),
+                Route(contract.USE_PATH, self.use_sessions, methods=["POST"]),
                 Route(contract.SESSION_PATH, self.end_session, methods=["DELETE"]),
                 Route(contract.AUTHORIZE_PATH, self.authorize),
                 Route("/sign-in", lambda _: HTMLResponse("<h1>Sign in</h1>")),
@@ -191,6 +194,11 @@ class FakeServer:
     async def start(self, request: Request) -> Response:
         asked = contract.msgspec.json.decode(await request.body(), type=contract.StartRequest)
         self.started.append((request.path_params["workspace"], asked.user))
+        return Response(status_code=204)
+
+    async def use_sessions(self, request: Request) -> Response:
+        told = contract.msgspec.json.decode(await request.body(), type=contract.SessionsUsed)
+        self.used.append({key: time.time() - ago for key, ago in told.used.items()})
         return Response(status_code=204)
 
     async def end_session(self, request: Request) -> Response:

@@ -66,6 +66,7 @@ class World:
             self.server.seen,
             self.server.started,
             self.server.ended,
+            self.server.used,
         ):
             seen.clear()
 

@@ -129,6 +129,7 @@ ROUTES: dict[str, Action | Access] = {
     "WEBSOCKET /internal/agents/connect": Access.MACHINE,
     "WEBSOCKET /internal/gateways/connect": Access.MACHINE,
     "POST /internal/gateways/exchange": Access.MACHINE,
+    "POST /internal/gateways/sessions/use": Access.MACHINE,
     "POST /internal/gateways/workspaces/{workspace}/start": Access.MACHINE,
     "DELETE /internal/gateways/sessions/{session}": Access.MACHINE,
 }

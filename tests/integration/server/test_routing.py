@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from integration.server.harness import ConnectionRefused, Server, serving
 from moorage.contract import ActualState, ActualWorkspace, Cause, DesiredState
 from moorage.contract import gateway as contract
 from moorage.server.accounts import sessions
-from moorage.server.accounts.models import Exchange
+from moorage.server.accounts.models import Exchange, Session, User
 from moorage.server.agents.models import Gateway
 from moorage.server.settings import Settings
 from moorage.server.sharing.changes import GrantChanged
@@ -169,6 +169,91 @@ async def test_a_gateway_knows_and_ends_what_it_took_over_alone(server: Server) 
         await sessions.sign_out(server.core, actor)
         await far.until(lambda t: t.sessions == ())
         assert await sessions.actor_of_session(server.core, admins) is None
+
+
+async def use(server: Server, used: dict[str, float], token: str = "gateway-secret") -> int:
+    answer = await server.call("POST", contract.USE_PATH, token, json={"used": used})
+    return answer.status_code
+
+
+def end_of(table: contract.RouteTable, session: str) -> float:
+    return next((s.expires_at for s in table.sessions if s.id == session), 0.0)
+
+
+async def block(server: Server, blocked: bool) -> None:
+    """In the database alone, as before the sessions of somebody who is blocked are gone."""
+    async with server.core.database.write() as session:
+        await session.execute(update(User).where(User.name == "ann").values(blocked=blocked))
+
+
+async def test_work_at_a_gateway_keeps_a_session_alive(server: Server) -> None:
+    """For as long as its use says, counted from when that was; every gateway that knows it hears of
+    it. It goes on past the time after which an unused one ends, to its longest life and no
+    further."""
+    cookie = await server.session("admin")
+    _, far_token = await add_far_agent(server)
+    mine = await server.hand_over(cookie)
+    await server.hand_over(cookie, far_token, FAR)
+    began = server.core.clock.now()
+    async with server.gateway() as near, server.gateway(far_token) as far:
+        for hours in range(6, 7 * 24, 6):
+            server.clock.ahead = hours * 3600.0
+            assert await use(server, {mine: 60.0}) == 204
+        longest = began + 7 * 24 * 3600
+        for gateway in (near, far):
+            table = await gateway.until(lambda t: end_of(t, mine) > longest - 3600)
+            assert end_of(table, mine) <= longest + 5
+    server.clock.ahead = 7 * 24 * 3600.0 + 10
+    assert await use(server, {mine: 0.0}) == 204
+    assert await sessions.actor_of_session(server.core, cookie) is None
+
+
+async def test_whose_session_no_use_keeps_alive(server: Server) -> None:
+    """One that is over, or signed out, or another gateway's, or a blocked person's stays as it is;
+    and nobody's is kept alive by another session of theirs."""
+    _, far_token = await add_far_agent(server)
+    await server.user("ann")
+    anns, stolen = await server.session("ann"), await server.session("ann")
+    hers, other = await server.hand_over(anns), await server.hand_over(stolen)
+
+    async def ends() -> dict[str, float]:
+        async with server.core.database.read() as session:
+            rows = (await session.scalars(select(Session))).all()
+        return {row.id: row.expires_at for row in rows}
+
+    before = await ends()
+    server.clock.ahead = 6 * 3600.0
+    assert await use(server, {hers: 0.0, "nobodys-session": 0.0}, far_token) == 204
+    assert await use(server, {hers: 0.0}, "agent-secret") == 401
+    assert await use(server, {hers: 7 * 3600.0}) == 204
+    assert await ends() == before
+    assert await use(server, {hers: -1e9}) == 204
+    after = await ends()
+    assert after[hers] <= server.core.clock.now() + 12 * 3600
+    assert after[hers] > before[hers]
+    assert after[other] == before[other]
+    await block(server, True)
+    server.clock.ahead = 9 * 3600.0
+    assert await use(server, {hers: 0.0, other: 0.0}) == 204
+    assert await ends() == after
+    await block(server, False)
+    server.clock.ahead = 13 * 3600.0
+    assert await use(server, {other: 0.0}) == 204
+    assert (await ends())[other] == after[other]
+    path = contract.SESSION_PATH.format(session=hers)
+    assert (await server.call("DELETE", path, "gateway-secret")).status_code == 204
+    assert await use(server, {hers: 0.0}) == 204
+    assert hers not in await ends()
+
+
+async def test_too_many_sessions_at_once_are_refused(sqlite_server: Server) -> None:
+    """And what is no number of seconds."""
+    many = {f"session-{number}": 0.0 for number in range(contract.USED_AT_MOST + 1)}
+    assert await use(sqlite_server, many) == 422
+    answer = await sqlite_server.call(
+        "POST", contract.USE_PATH, "gateway-secret", json={"used": {"one": "soon"}}
+    )
+    assert answer.status_code == 422
 
 
 async def test_codes_of_one_session_at_once(server: Server) -> None:

@@ -151,7 +151,7 @@ _SERVER = r"""
   acl connect path $agents_path $gateways_path
   # What gateways of other clusters ask, each with its token.
   acl with_token req.fhdr(authorization) -m beg Bearer
-  acl asked_by_gateway path $exchange_path
+  acl asked_by_gateway path $exchange_path $use_path
   acl asked_by_gateway path -m reg ^$start_path$$ ^$session_path$$
   http-request return status 404 content-type application/problem+json file $errors/not_found.json if internal !connect !asked_by_gateway
   http-request return status 404 content-type application/problem+json file $errors/not_found.json if internal !connect !with_token

@@ -13,10 +13,18 @@ from string import Template
 
 from moorage import theme
 from moorage.contract.agent import PATH as AGENTS_PATH
-from moorage.contract.gateway import EXCHANGE_PATH, SESSION_PATH, START_PATH
+from moorage.contract.gateway import EXCHANGE_PATH, SESSION_PATH, START_PATH, USE_PATH
 from moorage.contract.gateway import PATH as GATEWAYS_PATH
 from moorage.contract.spec import EDITOR_PORT
-from moorage.gateway.haproxy import access_map, backends, editor, frontend, metrics_port, words
+from moorage.gateway.haproxy import (
+    access_map,
+    activity,
+    backends,
+    editor,
+    frontend,
+    metrics_port,
+    words,
+)
 from moorage.gateway.haproxy.backends import ZoneBackend
 from moorage.gateway.haproxy.connections import CONNECTIONS_TABLE, FRONTEND
 from moorage.gateway.haproxy.drain import CLOSED, ENDING, STAGES
@@ -127,6 +135,7 @@ def render(configuration: Configuration, zone_backends: Sequence[ZoneBackend] | 
         _filled(frontend.FORMER_HOSTS, values) if values["former_hosts"] else ""
     )
     values["editor_rules"] = _filled(editor.REQUESTS, values)
+    values["activity_rules"] = _filled(activity.REQUESTS, values)
     resolvers = _RESOLVERS if values["name_servers"] else ""
     parts = [_filled(text, values) for text in (_GLOBAL, resolvers, frontend.TEXT)]
     for kind in backends.KINDS:
@@ -160,6 +169,8 @@ def _values(wanted: Configuration) -> dict[str, str]:
         "cookies_limit": str(COOKIES_LIMIT),
         "access_map": access_map.FILE,
         "table": CONNECTIONS_TABLE,
+        "activity": activity.TABLE,
+        "note_seconds": str(activity.NOTE_SECONDS),
         "frontend": FRONTEND,
         "errors": ERRORS,
         "stages": STAGES,
@@ -170,6 +181,7 @@ def _values(wanted: Configuration) -> dict[str, str]:
         "agents_path": AGENTS_PATH,
         "gateways_path": GATEWAYS_PATH,
         "exchange_path": EXCHANGE_PATH,
+        "use_path": USE_PATH,
         "start_path": START_PATH.format(workspace="[a-z0-9-]+"),
         "session_path": SESSION_PATH.format(session="[A-Za-z0-9_-]+"),
         "controller": wanted.controller.lines("gateway"),
@@ -295,6 +307,9 @@ defaults
 
 backend $table
   stick-table type string len 64 size 200k expire 1m store gpt(5)
+
+backend $activity
+  stick-table type string len 128 size 100k expire 1h store gpt(1)
 """
 
 _RESOLVERS = """\

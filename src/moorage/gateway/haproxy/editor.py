@@ -14,7 +14,6 @@ REQUESTS = r"""
   # Without Sec-Fetch-Site nothing is known but the Origin; a browser leaves that out of reading
   # alone.
   acl safe method GET HEAD OPTIONS
-  acl says_who req.fhdr(sec-fetch-site) -m found
   acl editors_own req.fhdr(sec-fetch-site) -m str same-origin
   acl persons_own req.fhdr(sec-fetch-site) -m str none
   acl upgrade req.fhdr(upgrade) -m found

@@ -31,7 +31,13 @@ $proxy_from
   acl same_site req.fhdr(sec-fetch-site) -m str same-site
   http-request set-var(txn.address) var(sess.access_key),map_str_ip($access_map) if same_cookies same_authority !in_pieces
   acl editor var(sess.editor) -m found
-  http-request allow if admitted !has_origin !same_site !editor
+  # What a person does is noted (below) once in $note_seconds s: a browser marks by `?1` where a person
+  # goes (Fetch Metadata), a program marks nothing.
+  acl noted date(-$note_seconds),sub(sess.noted) lt 0
+  acl says_who req.fhdr(sec-fetch-site) -m found
+  acl persons req.fhdr(sec-fetch-user) -m str ?1
+  http-request allow if admitted !has_origin !same_site !editor noted
+  http-request allow if admitted !has_origin !same_site !editor says_who !persons
 
   # Cookies that come in pieces (RFC 9113, 8.2.3) are one again for whoever reads them.
   http-request set-header Cookie "%[req.fhdr(cookie,1)]; %[req.fhdr(cookie,2)]" if { req.fhdr_cnt(cookie) eq 2 }
@@ -71,6 +77,7 @@ $proxy_from
   http-request set-var(txn.session) var(txn.cookie),field(1,.) if !admitted !signed
   http-request unset-var(txn.session) if !admitted !{ var(txn.session),concat(@,txn.host),hmac(sha256,$key),hex,secure_memcmp(txn.mac) }
   # Session and workspace, or session, workspace and port -> address.
+  http-request set-var(sess.session) var(txn.session) if !admitted signed
   http-request set-var(sess.access_key) var(txn.place),concat(/,txn.session) if !admitted signed
   http-request set-var(txn.address) var(sess.access_key),map_str_ip($access_map) if !admitted signed
   http-request set-var(sess.access_key) var(txn.host),concat(/,txn.session) if !admitted signed
@@ -78,6 +85,7 @@ $proxy_from
   # Write down, beside the connection, whose it is now and where it leads: 64 bits each of the
   # SHA-256 of session and place, and the port. Nothing of it costs the short way anything.
   acl remembered var(sess.cookies) -m found
+  http-request unset-var(sess.noted) if admitted !remembered
   http-request set-var(txn.digest) var(txn.session),sha2(256),hex if admitted !remembered
   http-request sc-set-gpt(0,0) var(txn.digest),bytes(0,8),hex2i if admitted !remembered
   http-request sc-set-gpt(1,0) var(txn.digest),bytes(8,8),hex2i if admitted !remembered
@@ -145,6 +153,7 @@ $editor_rules
 
 $former_rules
   acl by_token var(txn.by_token) -m found
+$activity_rules
   acl reserved path_beg /.moorage/
   acl tls var(sess.tls) -m found
   use_backend workspace_tls_page if admitted tls page !reserved

@@ -103,6 +103,14 @@ class Runtime:
         await self._add(f"add map @{version[1]} {name}", entries)
         _check(await self.ask(f"commit map @{version[1]} {name}"))
 
+    async def describe(self, streams: Iterable[str]) -> str:
+        """All that HAProxy says of these streams, by the ids that `show sess` gives. One that has
+        ended meanwhile is left out. Raises as `ask`."""
+        answers = [
+            await self.ask(*chunk) for chunk in _chunks(f"show sess {each}" for each in streams)
+        ]
+        return "".join(answers)
+
     async def shutdown(self, streams: Iterable[str]) -> None:
         """Ends requests (and WebSockets) by the ids that `show sess` gives. One that has ended
         meanwhile is no error."""

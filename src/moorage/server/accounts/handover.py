@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from collections.abc import Mapping
+
+from sqlalchemy import select, update
 
 from moorage.contract import gateway as contract
 from moorage.kernel.errors import Forbidden
@@ -10,7 +12,7 @@ from moorage.kernel.ids import fingerprint, new_secret
 from moorage.server.accounts import models
 from moorage.server.accounts.changes import SessionChanged
 from moorage.server.accounts.rows import as_actor
-from moorage.server.accounts.sessions import end_session
+from moorage.server.accounts.sessions import end_session, extend_sessions
 from moorage.server.authorization import Person
 from moorage.server.core import Core
 from moorage.server.storage.database import announce, changed_one
@@ -93,3 +95,24 @@ async def end_exchanged_session(core: Core, session_id: str, gateway_id: int) ->
         return False
     await end_session(core, session_id)
     return True
+
+
+async def use_exchanged_sessions(core: Core, used: Mapping[str, float], gateway_id: int) -> None:
+    """Keeps sessions alive that people used by a gateway, so many seconds ago, up to their longest
+    life. What the gateway did not take over, what is over, and sessions of blocked people stay as
+    they are."""
+    now = core.clock.now()
+    query = (
+        select(models.Session)
+        .join(models.Exchange, models.Exchange.session_id == models.Session.id)
+        .join(models.User, models.User.id == models.Session.user_id)
+        .where(
+            models.Exchange.gateway_id == gateway_id,
+            models.Session.id.in_(used),
+            models.Session.expires_at > now,
+            models.User.blocked.is_(False),
+        )
+    )
+    async with core.database.read() as session:
+        rows = (await session.scalars(query)).all()
+    await extend_sessions(core, {row: now - max(0.0, used[row.id]) for row in rows})

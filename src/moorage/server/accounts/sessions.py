@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -60,16 +62,40 @@ async def actor_of_session(core: Core, cookie: str, *, used: bool = True) -> Per
     if row is None:
         return None
     actor = as_actor(row.User, row.Session.id)
-    later = extended(
-        row.Session.expires_at,
-        row.Session.ends_at,
-        now=now,
-        idle_hours=core.settings.session_hours,
-        unless_gained=_EXTEND_AFTER,
-    )
-    if later is not None and used:
-        await _extend(core, row.Session.id, row.Session.expires_at, later)
+    if used:
+        await extend_sessions(core, {row.Session: now})
     return actor
+
+
+async def extend_sessions(core: Core, used: Mapping[models.Session, float]) -> None:
+    """Keeps these alive for as long as their last use, at that time, says; never longer than their
+    longest life. What was ended, or moved, since they were read stays as it is: they are extended
+    once, however many find at the same time that it is due."""
+    later = {
+        row.id: (row.expires_at, moved)
+        for row, used_at in used.items()
+        if (
+            moved := extended(
+                row.expires_at,
+                row.ends_at,
+                now=used_at,
+                idle_hours=core.settings.session_hours,
+                unless_gained=_EXTEND_AFTER,
+            )
+        )
+    }
+    if not later:
+        return
+    async with core.database.write() as session:
+        # In one order, so that two replicas do not wait for each other.
+        for session_id, (known, expires_at) in sorted(later.items()):
+            done = await session.execute(
+                update(models.Session)
+                .where(models.Session.id == session_id, models.Session.expires_at == known)
+                .values(expires_at=expires_at)
+            )
+            if changed_one(done):
+                announce(session, SessionChanged(session=session_id))
 
 
 async def ending_of(core: Core, cookie: str) -> str:
@@ -108,18 +134,6 @@ async def end_session(core: Core, session_id: str) -> None:
         if row is not None:
             await session.delete(row)
             announce(session, SessionChanged(session=row.id))
-
-
-async def _extend(core: Core, session_id: str, known: float, expires_at: float) -> None:
-    """Once, however many requests find at the same time that it is due."""
-    async with core.database.write() as session:
-        moved = await session.execute(
-            update(models.Session)
-            .where(models.Session.id == session_id, models.Session.expires_at == known)
-            .values(expires_at=expires_at)
-        )
-        if changed_one(moved):
-            announce(session, SessionChanged(session=session_id))
 
 
 async def _make_room(session: AsyncSession, user: models.User, now: float) -> None:

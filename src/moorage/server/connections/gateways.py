@@ -87,6 +87,15 @@ async def start(request: Request, core: ServerCore, gateway: Asking, workspace: 
     await workspaces.start_workspace(core, actor, workspace)
 
 
+@internal.post(contract.USE_PATH, status_code=204)
+async def use_sessions(request: Request, core: ServerCore, gateway: Asking) -> None:
+    """People worked in this gateway's workspaces."""
+    told = await _body(request, contract.SessionsUsed)
+    if len(told.used) > contract.USED_AT_MOST:
+        raise InvalidInput(f"One request names {contract.USED_AT_MOST} sessions at most.")
+    await handover.use_exchanged_sessions(core, told.used, gateway.id)
+
+
 @internal.delete(contract.SESSION_PATH, status_code=204)
 async def end_session(core: ServerCore, gateway: Asking, session: str) -> None:
     """Somebody signed out at a gateway, and is signed out everywhere. A session that is another
