@@ -62,6 +62,7 @@ def _show_completion(context: click.Context, _option: click.Parameter, shell: st
             "sign-in-link": "moorage.cli.sign_in:sign_in_link",
             "users": "moorage.cli.users:users",
             "agents": "moorage.cli.agents:agents",
+            "audit": "moorage.cli.audit:audit",
         },
         "This machine": {
             "up": "moorage.cli.installation:up",

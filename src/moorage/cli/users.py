@@ -17,15 +17,25 @@ def users() -> None:
     """Who may use this installation."""
 
 
-@users.command(examples=["moor users add ana", "moor users add ben --administrator"])
+ROLES = ("developer", "auditor", "administrator")
+
+
+@users.command(examples=["moor users add ana", "moor users add ben --role administrator"])
 @user_argument
-@click.option("--administrator", is_flag=True, help="May do everything.")
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    default="developer",
+    show_default=True,
+    help="A developer has workspaces, an auditor looks, an administrator keeps all in order.",
+)
+@click.option("--administrator", is_flag=True, help="As --role administrator.")
 @server_options
 @output_option
 @pass_context
-def add(context: Context, user: str, *, administrator: bool) -> None:
+def add(context: Context, user: str, *, role: str, administrator: bool) -> None:
     """Add a user. `moor sign-in-link USER` lets them in."""
-    body = {"name": user, "role": "administrator" if administrator else "developer"}
+    body = {"name": user, "role": "administrator" if administrator else role}
     with context.connect() as client:
         found = client.post("/users", body)
     name = found["name"]
@@ -48,6 +58,19 @@ def list_(context: Context) -> None:
         for item in answer["items"]
     ]
     output.show_table(["ID", "NAME", "ROLE", ""], rows, empty="No users.")
+
+
+@users.command(examples=["moor users role ana auditor"])
+@user_argument
+@click.argument("role", type=click.Choice(ROLES), help="Theirs from now on.")
+@server_options
+@output_option
+@pass_context
+def role(context: Context, user: str, role: str) -> None:
+    """Give a user another role. It holds at once."""
+    with context.connect() as client:
+        found = client.patch(f"/users/{quoted(user)}", {"role": role})
+    context.tell(found, f"{user} is {role} now.")
 
 
 @users.command(examples=["moor users block ana"])

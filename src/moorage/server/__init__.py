@@ -18,7 +18,8 @@ Imports point down in this list; `make check` holds them to it:
 | `agents` | agents and their gateways: registration, settings, connections of this replica |
 | `repositories` | reads a devfile by Git, without cloning |
 | `accounts` | users, API tokens, links, sessions, hand-over codes, tickets between replicas |
-| `audit` | who has changed what |
+| `audit_log` | reads what the audit has written |
+| `audit` | who has done what |
 | `http` | problems, request context, CSRF, server-sent events |
 | `core` | what every part is given |
 | `storage` | database, notifications, locks |

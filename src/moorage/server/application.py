@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from moorage import __version__
 from moorage.kernel.tasks import running
 from moorage.server import cleaning, metrics, web
+from moorage.server.audit import denials
 from moorage.server.core import Core
 from moorage.server.domain import Background, Domain
 from moorage.server.domains import DOMAINS
@@ -55,7 +56,7 @@ def make_application(core: Core, domains: Sequence[Domain] = DOMAINS) -> FastAPI
         for router in (*domain.internal, *domain.pages):
             app.include_router(router, include_in_schema=False)
     app.include_router(_own)
-    problems.install(app, web.render_problem)
+    problems.install(app, web.render_problem, denials.hear)
     app.add_middleware(RequestMiddleware, core=core)
     return app
 

@@ -6,6 +6,7 @@ from moorage.server import connections, web
 from moorage.server.accounts.domain import ACCOUNTS
 from moorage.server.agents.domain import AGENTS
 from moorage.server.audit.domain import AUDIT
+from moorage.server.audit_log.domain import AUDIT_LOG
 from moorage.server.domain import Domain
 from moorage.server.found.domain import FOUND
 from moorage.server.http.domain import HTTP
@@ -17,6 +18,7 @@ DOMAINS: tuple[Domain, ...] = (
     HTTP,
     AUDIT,
     ACCOUNTS,
+    AUDIT_LOG,
     AGENTS,
     WORKSPACES,
     FOUND,

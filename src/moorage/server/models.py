@@ -6,7 +6,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from moorage.server.accounts.models import ApiToken, Code, ReplicaTicket, Session, SignInLink, User
 from moorage.server.agents.models import Agent, AgentSettingsVersion, Gateway
-from moorage.server.audit.models import AuditEntry
+from moorage.server.audit.models import AuditChain, AuditEntry
 from moorage.server.found.models import Found
 from moorage.server.sharing.models import Grant
 from moorage.server.storage.database import Base
@@ -26,6 +26,7 @@ __all__ = [
     "Agent",
     "AgentSettingsVersion",
     "ApiToken",
+    "AuditChain",
     "AuditEntry",
     "Base",
     "Code",

@@ -72,6 +72,34 @@ def test_a_name_that_cannot_be_used(person: Callable, name: str, text: str):
     expect(admin.page.get_by_label("Name")).to_be_focused()
 
 
+def test_a_role_is_changed_and_the_audit_says_so(person: Callable, server: Server, pictures: Path):
+    """An administrator makes somebody an auditor, who reads in the audit who did so, finds what was
+    refused, and is offered nothing to do."""
+    admin = person(name="admin")
+    eva = person("eva", expected=(403,))
+    eva.goto("/users")
+    admin.page.get_by_role("link", name="Users").click()
+    row = admin.page.locator(f"#user-{eva.name}")
+    row.get_by_role("combobox").select_option("auditor")
+    row.get_by_role("button", name="Change the role").click()
+    expect(admin.page.locator("#toasts")).to_contain_text("Their role is changed.")
+    take(admin.page, pictures, "users-roles")
+    eva.goto(f"/audit?target={eva.name}")
+    rows = eva.page.locator(".audit-table tbody tr")
+    expect(rows.first).to_contain_text("from developer to auditor")
+    take(eva.page, pictures, "audit-filtered")
+    eva.goto("/audit")
+    take(eva.page, pictures, "audit")
+    eva.page.get_by_label("Who", exact=True).fill(f"{eva.name}")
+    eva.page.get_by_label("Outcome").select_option("denied")
+    eva.page.get_by_role("button", name="Show", exact=True).click()
+    expect(rows).to_have_count(1)
+    expect(rows.first).to_contain_text("list users")
+    expect(eva.page.get_by_role("link", name="New workspace")).to_have_count(0)
+    eva.goto("/users")
+    expect(eva.page.get_by_role("button", name="Change the role")).to_have_count(0)
+
+
 def test_block_and_unblock(person: Callable, server: Server):
     """Somebody who is blocked is out at once, and may come in again when unblocked."""
     admin, ana = person(name="admin"), person("ana", expected=(403,))

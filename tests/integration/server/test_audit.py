@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from integration.server.git_host import DEVFILE, GitHost
-from integration.server.harness import ADMIN, AGENT, Agent, Server, eventually, serving
+from integration.server.harness import ADMIN, AGENT, ORIGIN, Agent, Server, eventually, serving
 from moorage.contract import Container, DesiredState, FoundWorkspace, WorkspaceSpec
 from moorage.contract import agent as contract
 from moorage.kernel.ids import short_id
@@ -32,11 +33,12 @@ async def entries(server: Server) -> list[AuditEntry]:
         return list(await session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
 
 
-async def recorded(server: Server) -> list[tuple[str, ...]]:
+async def recorded(server: Server, outcome: str = "done") -> list[tuple[str, ...]]:
     """Who, what, on what."""
     return [
         (f"{e.actor_kind} {e.actor_name}", e.action, f"{e.target_kind} {e.target_id}", e.detail)
         for e in await entries(server)
+        if e.outcome == outcome
     ]
 
 
@@ -93,6 +95,8 @@ async def test_every_action_that_changes_something_is_recorded(
     assert (await server.call("DELETE", path, ann)).status_code == 204
     for what in ("block", "unblock"):
         assert (await server.post(f"/users/ann/{what}")).status_code == 200
+    changed = await server.call("PATCH", "/api/v1/users/ann", json={"role": "auditor"})
+    assert changed.json()["role"] == "auditor"
     far = {"name": "far", "zone_url": "https://far.example.com"}
     for method, rest, body in (
         ("POST", "", far),
@@ -131,6 +135,7 @@ async def test_every_action_that_changes_something_is_recorded(
         (developer, "manage-tokens", f"token {token['id']}", "of ann is removed"),
         (admin, "block-user", "user ann", "blocked"),
         (admin, "block-user", "user ann", "unblocked"),
+        (admin, "change-role", "user ann", "from developer to auditor"),
         (admin, "manage-agents", "agent far", "added"),
         (admin, "manage-agents", "agent far", "disabled"),
         (admin, "manage-agents", "agent far", "new tokens of agent"),
@@ -223,3 +228,133 @@ async def test_an_entry_is_bounded_and_goes_with_its_transaction(server: Server)
     assert (len(entry.actor_name), len(entry.target_id), len(entry.detail)) == (200, 200, 500)
     assert (entry.actor_kind, entry.actor_id) == ("agent", 7)
     assert abs(entry.at - server.clock.now()) < 60
+
+
+async def test_sign_ins_are_recorded_and_what_was_refused(server: Server) -> None:
+    """Who came in and went, by what and from where; who was not let in; what the table refused to
+    whom. What is asked for again and again is written once."""
+    ann = await server.user("ann")
+    cookie = await server.session("ann")
+    page = {"Origin": ORIGIN}
+    async with server.client(None, cookies={"moorage": cookie}, headers=page) as client:
+        assert (await client.post("/sign-out")).status_code == 303
+    for _ in range(3):
+        answer = await server.call("POST", "/sign-in/link/wrong", None, headers=page)
+        assert answer.status_code == 404
+    for _ in range(3):
+        assert (await server.get("/users", ann)).status_code == 403
+    forwarded = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
+    assert (
+        await server.call("GET", "/api/v1/agents/local/settings", ann, headers=forwarded)
+    ).status_code == 403
+    found = [e for e in await entries(server) if e.action in {"sign-in", "sign-out"}]
+    assert [(e.actor_kind, e.actor_name, e.action, e.outcome) for e in found] == [
+        ("person", "ann", "sign-in", "done"),
+        ("person", "ann", "sign-out", "done"),
+        ("nobody", "", "sign-in", "denied"),
+    ]
+    assert found[0].by == found[1].by != ""
+    assert found[0].by.startswith("session ")
+    assert cookie not in str([vars(entry) for entry in found])
+    assert await recorded(server, "denied") == [
+        ("nobody ", "sign-in", "installation ", "sign-in-link-wrong"),
+        ("person ann", "list-users", "installation ", ""),
+        (
+            "person ann",
+            "see-agent-settings",
+            "installation local",
+            "and 2 more before that were not written down",
+        ),
+    ]
+    last = (await entries(server))[-1]
+    assert (last.address, last.by) == ("203.0.113.9", "token 2")
+
+
+async def test_an_auditor_reads_it_all_and_can_do_nothing(server: Server) -> None:
+    eva = await server.user("eva", "auditor")
+    ann = await server.user("ann")
+    assert (await server.get("/audit", ann)).status_code == 403
+    assert (await server.get("/audit/export", ann)).status_code == 403
+    assert (await server.get("/audit/check", ann)).status_code == 403
+    assert (await server.post("/users", {"name": "bob"}, eva)).status_code == 403
+    assert (
+        await server.post("/workspaces", {"repository": "https://example.com/x"}, eva)
+    ).status_code == 403
+    seen = (await server.get("/audit?limit=2", eva)).json()
+    assert [item["action"] for item in seen["items"]] == ["create-workspace", "add-user"]
+    assert [item["outcome"] for item in seen["items"]] == ["denied", "denied"]
+    older = (await server.get(f"/audit?limit=500&before={seen['next']}", eva)).json()
+    assert older["next"] is None
+    assert older["items"][-1]["action"] == "add-user"
+    denied = (await server.get("/audit?outcome=denied&actor=ann", eva)).json()["items"]
+    assert {(item["actor"], item["action"]) for item in denied} == {("ann", "see-audit")}
+    nothing = await server.get(f"/audit?until={seen['items'][0]['at'] - 1000}", eva)
+    assert nothing.json() == {"items": [], "next": None}
+    lines = (await server.get("/audit/export", eva)).text.splitlines()
+    everything = (await server.get("/audit?limit=500", eva)).json()["items"]
+    assert [msgspec.json.decode(line) for line in lines] == everything
+
+
+async def test_a_role_that_is_taken_away_holds_at_once(server: Server) -> None:
+    """Of what they ask from then on, and of what they have open; nobody changes their own."""
+    bob = await server.user("bob", "administrator")
+    own = await server.call("PATCH", "/api/v1/users/bob", bob, json={"role": "developer"})
+    assert own.status_code == 403
+    assert "another administrator" in own.json()["detail"]
+    assert (await server.get("/users", bob)).status_code == 200
+    async with (
+        server.client(bob) as client,
+        client.stream("GET", "/api/v1/workspaces/events?all=true") as stream,
+    ):
+        assert stream.status_code == 200
+        changed = await server.call("PATCH", "/api/v1/users/bob", json={"role": "developer"})
+        assert changed.status_code == 200
+        async for _ in stream.aiter_raw():
+            pass
+    assert (await server.get("/users", bob)).status_code == 403
+
+
+async def test_whatever_is_done_to_the_chain_shows(server: Server) -> None:
+    """An entry that is changed, taken out, or put in by hand; and that all of it was made anew, to
+    whoever noted a hash before. What its age removes leaves a chain that holds."""
+    for name in ("ann", "bob", "carl", "dora"):
+        await server.user(name)
+    good = (await server.get("/audit/check")).json()
+    assert (good["entries"], good["breaks"], good["unchained"]) == (8, [], 0)
+    noted = f"number={good['last']}&hash={good['hash']}"
+    assert (await server.get(f"/audit/check?{noted}")).json()["breaks"] == []
+    wrong = (await server.get(f"/audit/check?number={good['last']}&hash=0")).json()["breaks"]
+    assert [each["number"] for each in wrong] == [good["last"]]
+    assert (await server.get("/audit/check?number=3")).status_code == 422
+    async with server.core.database.write() as session:
+        entry = await session.scalar(select(AuditEntry).where(AuditEntry.number == 3))
+        assert entry is not None
+        entry.actor_name = "somebody"
+    async with server.core.database.write() as session:
+        await session.execute(delete(AuditEntry).where(AuditEntry.number.in_((5, 8))))
+    broken = (await server.get("/audit/check")).json()["breaks"]
+    assert [each["number"] for each in broken] == [3, 5, 8]
+
+
+async def test_many_at_once_make_one_chain(server: Server) -> None:
+    """On both databases, without one waiting for another for ever."""
+    names = [f"user-{number}" for number in range(20)]
+    answers = await asyncio.gather(*(server.post("/users", {"name": name}) for name in names))
+    assert {answer.status_code for answer in answers} == {201}
+    found = (await server.get("/audit/check")).json()
+    assert (found["entries"], found["last"], found["breaks"]) == (20, 20, [])
+
+
+async def test_age_leaves_a_chain(server: Server) -> None:
+    for name in ("ann", "bob"):
+        await server.post("/users", {"name": name})
+    server.clock.ahead = 400 * DAY
+    await server.post("/users", {"name": "carl"})
+    await cleaning.clean(server.core, DOMAINS)
+    found = (await server.get("/audit/check")).json()
+    assert (found["entries"], found["first"], found["last"], found["breaks"]) == (1, 3, 3, [])
+    server.clock.ahead = 800 * DAY
+    await cleaning.clean(server.core, DOMAINS)
+    await server.post("/users", {"name": "dora"})
+    found = (await server.get("/audit/check")).json()
+    assert (found["entries"], found["first"], found["last"], found["breaks"]) == (1, 4, 4, [])

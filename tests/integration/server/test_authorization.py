@@ -43,6 +43,10 @@ ROUTES: dict[str, Action | Access] = {
     "HEAD /api/v1/openapi.json": Access.PUBLIC,
     "GET /api/v1/users": Action.LIST_USERS,
     "POST /api/v1/users": Action.ADD_USER,
+    "PATCH /api/v1/users/{name}": Action.CHANGE_ROLE,
+    "GET /api/v1/audit": Action.SEE_AUDIT,
+    "GET /api/v1/audit/export": Action.SEE_AUDIT,
+    "GET /api/v1/audit/check": Action.SEE_AUDIT,
     "POST /api/v1/users/{name}/block": Action.BLOCK_USER,
     "POST /api/v1/users/{name}/unblock": Action.BLOCK_USER,
     "POST /api/v1/users/{name}/sign-in-links": Action.CREATE_SIGN_IN_LINK,
@@ -99,6 +103,8 @@ ROUTES: dict[str, Action | Access] = {
     "POST /workspaces/{name}/delete": Action.DELETE_WORKSPACE,
     "GET /users": Action.LIST_USERS,
     "POST /users": Action.ADD_USER,
+    "GET /audit": Action.SEE_AUDIT,
+    "POST /users/{name}/role": Action.CHANGE_ROLE,
     "POST /users/{name}/block": Action.BLOCK_USER,
     "POST /users/{name}/unblock": Action.BLOCK_USER,
     "POST /users/{name}/sign-in-link": Action.CREATE_SIGN_IN_LINK,
@@ -147,6 +153,7 @@ QUERIES = {
 }
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/users": {"name": "eve"},
+    "PATCH /api/v1/users/{name}": {"role": "auditor"},
     "POST /api/v1/agents": {"name": "far", "zone_url": "https://far.example.com"},
     "PATCH /api/v1/workspaces/{name}": {"title": "other"},
     "PATCH /api/v1/agents/{name}": {"enabled": True},
@@ -156,6 +163,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/workspaces/{name}/rebuild": {"digest": "d"},
 }
 """What a route must be sent before it asks who may."""
+FORMS = {"POST /users/{name}/role": {"role": "auditor"}}
+"""The same of pages."""
 OTHER = "other-secret"
 
 
@@ -224,7 +233,7 @@ async def ask(server: Server, route: str, token: str | None, name: str, query: s
     content = (
         {"json": BODIES.get(route, {})}
         if path.startswith(("/api/", "/internal/"))
-        else {"data": {"a": ""}}
+        else {"data": FORMS.get(route, {"a": ""})}
     )
     async with (
         server.client(token, headers=origin) as client,

@@ -4,6 +4,7 @@ session."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends
@@ -12,7 +13,7 @@ from starlette.requests import HTTPConnection
 from moorage.kernel.errors import NotSignedIn
 from moorage.server.accounts import cookies, replica_tickets, sessions, tokens
 from moorage.server.authorization import Person
-from moorage.server.http.context import bearer, core_of
+from moorage.server.http.context import address_of, bearer, core_of
 from moorage.server.http.headers import REPLICA_TICKET
 
 Authenticator = Callable[[HTTPConnection], Awaitable[Person | None]]
@@ -56,7 +57,7 @@ async def actor_or_none(connection: HTTPConnection) -> Person | None:
     """Tells who asks; None when nobody is signed in. Raises as `Authenticator` does."""
     for authenticate in AUTHENTICATORS:
         if (found := await authenticate(connection)) is not None:
-            return found
+            return replace(found, address=address_of(connection))
     return None
 
 

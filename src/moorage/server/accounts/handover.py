@@ -13,7 +13,7 @@ from moorage.server.accounts import models
 from moorage.server.accounts.changes import SessionChanged
 from moorage.server.accounts.rows import as_actor
 from moorage.server.accounts.sessions import end_session, extend_sessions
-from moorage.server.authorization import Person
+from moorage.server.authorization import Action, Kind, Person, Resource, require
 from moorage.server.core import Core
 from moorage.server.storage.database import announce, changed_one
 
@@ -22,7 +22,8 @@ CALLBACK_PATH = "/auth/callback"
 
 async def create_code(core: Core, actor: Person, redirect_uri: str) -> str:
     """A code by which a gateway takes the actor's session over. `redirect_uri` has been checked by
-    the caller."""
+    the caller. Raises `Forbidden` for a person to whom nothing there would be open."""
+    require(actor, Action.OPEN_WORKSPACE, Resource(Kind.WORKSPACE, actor.user_id))
     secret = new_secret()
     async with core.database.write() as session:
         session.add(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from moorage.kernel.errors import LimitReached, NotFound
+from moorage.kernel.errors import Forbidden, LimitReached, NotFound
 from moorage.kernel.ids import fingerprint, new_secret
 from moorage.server import audit
 from moorage.server.accounts import models, schemas, sessions
 from moorage.server.accounts.lifetimes import latest_end
 from moorage.server.accounts.rows import as_actor, as_user, find_user
 from moorage.server.accounts.tokens import authority_of, one_person_at_a_time
-from moorage.server.audit import Target
+from moorage.server.audit import Occurrence, Target, denials
 from moorage.server.authorization import Action, Kind, Person
 from moorage.server.core import Core
 from moorage.server.storage.database import changed_one
@@ -54,9 +56,20 @@ async def find_sign_in_link(core: Core, token: str) -> schemas.User:
     return as_user(user)
 
 
-async def sign_in_with_link(core: Core, token: str) -> schemas.SignedIn:
-    """Uses the link up and begins a session. Raises `NotFound` when it is wrong, used or
-    expired."""
+async def sign_in_with_link(core: Core, token: str, address: str = "") -> schemas.SignedIn:
+    """Uses the link up and begins a session. `address`: where from, as `Person.address`.
+
+    Raises `NotFound` when it is wrong, used or expired, `Forbidden` when its user is blocked; that
+    somebody tried is written down.
+    """
+    try:
+        return await _sign_in(core, token, address)
+    except (NotFound, Forbidden) as error:
+        await denials.deny_sign_in(core, address, error.code)
+        raise
+
+
+async def _sign_in(core: Core, token: str, address: str) -> schemas.SignedIn:
     now = core.clock.now()
     async with core.database.write() as session:
         await one_person_at_a_time(session)
@@ -72,6 +85,9 @@ async def sign_in_with_link(core: Core, token: str) -> schemas.SignedIn:
         if not changed_one(used):
             raise _link_error("used")
         secret, row = await sessions.begin(core, session, user, link)
+        actor = replace(as_actor(user, row.id), address=address)
+        target = Target(Kind.USER, user.name)
+        audit.record(session, actor, Occurrence.SIGN_IN, target, detail="by a sign-in link")
     return schemas.SignedIn(token=secret, user=as_user(user), expires_at=row.expires_at)
 
 

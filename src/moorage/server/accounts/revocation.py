@@ -35,11 +35,11 @@ async def is_valid(core: Core, actor: Person) -> bool:
 
 
 async def valid_until(core: Core, actor: Person) -> float:
-    """When the actor's session or token ends by itself; 0 when it has ended, or its user is
-    blocked."""
+    """When the actor's session or token ends by itself; 0 when it has ended, or its user is blocked
+    or has another role by now."""
     async with core.database.read() as session:
         user = await session.get(models.User, actor.user_id)
-        if user is None or user.blocked:
+        if user is None or user.blocked or user.role != actor.role:
             return 0.0
         if actor.session:
             row = await session.get(models.Session, actor.session)

@@ -26,6 +26,13 @@ async def add_user(core: ServerCore, actor: Signed, body: schemas.AddUser) -> sc
     return await services.add_user(core, actor, body.name, body.role)
 
 
+@api.patch("/users/{name}")
+async def change_user(
+    core: ServerCore, actor: Signed, name: str, body: schemas.ChangeUser
+) -> schemas.User:
+    return await services.change_role(core, actor, name, body.role)
+
+
 @api.post("/users/{name}/block")
 async def block_user(core: ServerCore, actor: Signed, name: str) -> schemas.User:
     return await services.set_blocked(core, actor, name, blocked=True)

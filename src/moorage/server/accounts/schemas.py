@@ -30,6 +30,10 @@ class AddUser(BaseModel):
     role: Role = Role.DEVELOPER
 
 
+class ChangeUser(BaseModel):
+    role: Role
+
+
 class SignInLink(BaseModel):
     url: str
     """Whole URL, for a browser."""

@@ -79,6 +79,20 @@ async def set_blocked(core: Core, actor: Person, name: str, blocked: bool = True
     return as_user(user)
 
 
+async def change_role(core: Core, actor: Person, name: str, role: Role) -> schemas.User:
+    """Holds at once for all that they have open. Nothing is written when they have it already."""
+    async with core.database.write() as session:
+        user = await find_user(session, actor, name, Action.CHANGE_ROLE)
+        if user.role != role.value:
+            detail = f"from {user.role} to {role.value}"
+            user.role = role.value
+            audit.record(
+                session, actor, Action.CHANGE_ROLE, Target(Kind.USER, user.name), detail=detail
+            )
+            announce(session, UserChanged(user=str(user.id)))
+    return as_user(user)
+
+
 async def _end_all(session: AsyncSession, user_id: int) -> None:
     query = select(models.ApiToken.id).where(
         models.ApiToken.user_id == user_id, models.ApiToken.bootstrap.is_(False)

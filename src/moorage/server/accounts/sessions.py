@@ -8,11 +8,13 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from moorage.kernel.ids import fingerprint, new_secret, short_id
+from moorage.server import audit
 from moorage.server.accounts import models
 from moorage.server.accounts.changes import SessionChanged
 from moorage.server.accounts.lifetimes import extended, session_end
 from moorage.server.accounts.rows import as_actor
-from moorage.server.authorization import Person
+from moorage.server.audit import Occurrence, Target
+from moorage.server.authorization import Kind, Person, Role
 from moorage.server.core import Core
 from moorage.server.storage.database import announce, changed_one
 
@@ -124,16 +126,21 @@ async def ending_of(core: Core, cookie: str) -> str:
 async def sign_out(core: Core, actor: Person) -> None:
     """Ends the actor's session, here and at every gateway. Does nothing for an API token."""
     if actor.session:
-        await end_session(core, actor.session)
+        await end_session(core, actor.session, actor)
 
 
-async def end_session(core: Core, session_id: str) -> None:
-    """Here and at every gateway. Does nothing when there is none of that id (any more)."""
+async def end_session(core: Core, session_id: str, actor: Person | None = None) -> None:
+    """Here and at every gateway. Does nothing when there is none of that id (any more). `actor`:
+    who signs out, where that is known."""
     async with core.database.write() as session:
         row = await session.get(models.Session, session_id)
-        if row is not None:
-            await session.delete(row)
-            announce(session, SessionChanged(session=row.id))
+        if row is None:
+            return
+        user = await session.get_one(models.User, row.user_id)
+        await session.delete(row)
+        announce(session, SessionChanged(session=row.id))
+        who = actor or Person(user.id, user.name, Role(user.role), row.id)
+        audit.record(session, who, Occurrence.SIGN_OUT, Target(Kind.USER, user.name))
 
 
 async def _make_room(session: AsyncSession, user: models.User, now: float) -> None:

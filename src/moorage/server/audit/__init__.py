@@ -1,13 +1,13 @@
-"""Audit: who has changed what, written in the transaction that changes it.
+"""Audit: who has done what, written in the transaction that does it, in a chain that shows a gap.
 
 `audit.record(session, actor, action, target)` stands beside `announce` in every service that does
-an action of `authorization.CHANGING`.
+an action of `authorization.CHANGING`. What is refused is written by `denials`; `audit_log` reads.
 
 Must not: hold a secret, or what stands in people's workspaces.
 """
 
 from __future__ import annotations
 
-from moorage.server.audit.recording import Target, record
+from moorage.server.audit.recording import Nobody, Occurrence, Outcome, Target, record
 
-__all__ = ["Target", "record"]
+__all__ = ["Nobody", "Occurrence", "Outcome", "Target", "record"]

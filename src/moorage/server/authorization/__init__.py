@@ -19,7 +19,16 @@ from moorage.server.authorization.resources import (
     Resource,
     resource_of,
 )
-from moorage.server.authorization.table import Allowed, Denied, Verdict, decide, may, require
+from moorage.server.authorization.table import (
+    Allowed,
+    Denied,
+    NotPermitted,
+    Verdict,
+    decide,
+    may,
+    require,
+    roles_that_may,
+)
 from moorage.server.authorization.visible import visible
 
 __all__ = [
@@ -30,6 +39,7 @@ __all__ = [
     "Denied",
     "Guarded",
     "Kind",
+    "NotPermitted",
     "Owner",
     "Part",
     "Person",
@@ -42,5 +52,6 @@ __all__ = [
     "may",
     "require",
     "resource_of",
+    "roles_that_may",
     "visible",
 ]

@@ -38,3 +38,6 @@ class Action(StrEnum):
     """What agents have and nobody lists."""
     ADOPT_FOUND = "adopt-found"
     REMOVE_FOUND = "remove-found"
+    SEE_AUDIT = "see-audit"
+    """Who has done what, in the whole installation."""
+    CHANGE_ROLE = "change-role"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -10,6 +10,8 @@ class Role(StrEnum):
     """A person's part in the installation."""
 
     ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+    """Sees what there is and who did what; changes nothing, and opens nothing."""
     DEVELOPER = "developer"
 
 
@@ -46,6 +48,8 @@ class Person:
     scopes: tuple[Scope, ...] = ()
     """Of the token, which may do what any one of them allows; (): the token says nothing, and
     narrows nothing."""
+    address: str = field(default="", compare=False)
+    """Where the request came from, as far as is known: for the audit, and nothing else."""
 
     @property
     def rights(self) -> tuple[object, ...]:

@@ -62,6 +62,7 @@ _INSTALLATION = frozenset(
     {
         Action.LIST_USERS,
         Action.ADD_USER,
+        Action.SEE_AUDIT,
         Action.MANAGE_AGENTS,
         Action.SEE_AGENT_SETTINGS,
         Action.CHANGE_AGENT_SETTINGS,
@@ -79,6 +80,7 @@ _IN_ORDER = frozenset(
         Action.DELETE_WORKSPACE,
         Action.SEE_USER,
         Action.BLOCK_USER,
+        Action.CHANGE_ROLE,
         Action.CREATE_SIGN_IN_LINK,
         Action.MANAGE_TOKENS,
     }
@@ -88,7 +90,23 @@ editor, port, log or command. Nor may they create for others, or start what its 
 stopped."""
 _GROUP = frozenset({Action.LIST_AGENTS})
 """What a group has is there for its members."""
+_SEEN = frozenset({Action.LIST_WORKSPACES, Action.SEE_WORKSPACE, Action.SEE_USER})
+_OVERVIEW = frozenset(
+    {
+        Action.LIST_USERS,
+        Action.LIST_AGENTS,
+        Action.SEE_AGENT_SETTINGS,
+        Action.SEE_FOUND,
+        Action.SEE_AUDIT,
+    }
+)
+_OWN_WAY_IN = frozenset({Action.CREATE_SIGN_IN_LINK, Action.MANAGE_TOKENS})
+"""Without which nobody could use what they may see."""
 TABLE: dict[tuple[Role, Relation], frozenset[Action]] = {
+    (Role.AUDITOR, Relation.OWN): _SEEN | _OVERVIEW | _OWN_WAY_IN,
+    (Role.AUDITOR, Relation.GRANTED): _SEEN,
+    (Role.AUDITOR, Relation.GROUP): _SEEN | _OVERVIEW,
+    (Role.AUDITOR, Relation.OTHERS): _SEEN,
     (Role.DEVELOPER, Relation.OWN): _EVERYBODY,
     (Role.DEVELOPER, Relation.GRANTED): frozenset({Action.OPEN_WORKSPACE}),
     (Role.DEVELOPER, Relation.GROUP): _GROUP,
@@ -109,6 +127,7 @@ _LOOKING = frozenset(
         Action.LIST_AGENTS,
         Action.SEE_AGENT_SETTINGS,
         Action.SEE_FOUND,
+        Action.SEE_AUDIT,
     }
 )
 SCOPES: dict[Scope, frozenset[Action]] = {
@@ -160,6 +179,7 @@ CHANGING = frozenset(
         Action.DELETE_WORKSPACE,
         Action.ADD_USER,
         Action.BLOCK_USER,
+        Action.CHANGE_ROLE,
         Action.CREATE_SIGN_IN_LINK,
         Action.MANAGE_TOKENS,
         Action.MANAGE_AGENTS,
@@ -187,15 +207,30 @@ def decide(actor: Actor, action: Action, resource: Resource) -> Verdict:
     return Allowed()
 
 
+class NotPermitted(Forbidden):
+    """The table says no. That somebody asked is written down: see `audit.denials`."""
+
+    def __init__(self, reason: str, actor: Actor, action: Action, resource: Resource) -> None:
+        super().__init__(reason)
+        self.actor = actor
+        self.action = action
+        self.resource = resource
+
+
 def require(actor: Actor, action: Action, resource: Resource) -> None:
-    """Raises `Forbidden`."""
+    """Raises `NotPermitted`."""
     verdict = decide(actor, action, resource)
     if isinstance(verdict, Denied):
-        raise Forbidden(verdict.reason)
+        raise NotPermitted(verdict.reason, actor, action, resource)
 
 
 def may(actor: Actor, action: Action, resource: Resource) -> bool:
     return isinstance(decide(actor, action, resource), Allowed)
+
+
+def roles_that_may(action: Action) -> list[Role]:
+    """The roles of those who may do so with things of their own."""
+    return [role for role in Role if action in TABLE[role, Relation.OWN]]
 
 
 def relation_of(person: Person, resource: Resource) -> Relation:
@@ -218,11 +253,18 @@ def in_scope(person: Person, action: Action) -> bool:
 
 def _reason(role: Role, relation: Relation, action: Action) -> str:
     words = _words(action)
+    if role is Role.AUDITOR:
+        return f"An auditor looks, and does nothing else: {words}."
     if action is Action.BLOCK_USER and relation is Relation.OWN:
         return "Nobody can block themselves."
+    if action is Action.CHANGE_ROLE and relation is Relation.OWN and role is Role.ADMINISTRATOR:
+        return "Nobody can change their own role: another administrator can."
     if role is Role.ADMINISTRATOR:
         return f"Only the owner may do this: {words}."
-    if relation is Relation.OWN or action in _INSTALLATION | {Action.BLOCK_USER}:
+    if relation is Relation.OWN or action in _INSTALLATION | {
+        Action.BLOCK_USER,
+        Action.CHANGE_ROLE,
+    }:
         return f"Only an administrator may do this: {words}."
     return f"Only the owner or an administrator may do this: {words}."
 

@@ -29,6 +29,18 @@ def bearer(connection: HTTPConnection) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
+def address_of(connection: HTTPConnection) -> str:
+    """Tells where a request came from: "local" for this machine's own socket; the address that the
+    gateway wrote (it writes the last one of `X-Forwarded-For`), with who passed it on where that is
+    no socket of this machine, for anybody who reaches the server itself could have written it."""
+    peer = connection.client.host if connection.client else ""
+    written = ",".join(connection.headers.getlist("x-forwarded-for"))
+    forwarded = written.rpartition(",")[2].strip()
+    if forwarded:
+        return f"{forwarded} by {peer}" if peer else forwarded
+    return peer or "local"
+
+
 async def hung_up(request: Request) -> None:
     """Ends when whoever asked closes the connection. The request's body has been read before."""
     while (await request.receive())["type"] != "http.disconnect":

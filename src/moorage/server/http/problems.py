@@ -3,7 +3,7 @@ answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from moorage.kernel import log
 from moorage.kernel.errors import InvalidInput, MoorageError
+from moorage.server.authorization import NotPermitted
 from moorage.server.http.context import request_id_of
 
 _log = log.get(part="server.http")
@@ -72,12 +73,17 @@ def problem_of(error: Exception, request_id: str) -> Problem:
 
 RenderProblem = Callable[[Request, Problem], Response]
 """Makes a page of an error of a page request."""
+HearRefused = Callable[[Request, NotPermitted], Awaitable[None]]
+"""Is told what the table refused to whom."""
 
 
-def install(app: FastAPI, render: RenderProblem | None = None) -> None:
+def install(
+    app: FastAPI, render: RenderProblem | None = None, refused: HearRefused | None = None
+) -> None:
     """Every error that a route raises, and FastAPI's own, becomes a problem. `render`: of pages,
     when there are any."""
     app.state.render_problem = render
+    app.state.refused = refused
     for kind in (MoorageError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
 
@@ -91,6 +97,8 @@ async def answer(request: Request, error: Exception) -> Response:
             code=error.code,
             cause=repr(error.__cause__)[:500],
         )
+    if isinstance(error, NotPermitted) and request.app.state.refused is not None:
+        await request.app.state.refused(request, error)
     problem = problem_of(error, request_id_of(request.scope))
     headers = dict(getattr(error, "headers", None) or {})
     if problem["status"] == 401:

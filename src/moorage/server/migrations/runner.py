@@ -19,7 +19,7 @@ from moorage.kernel import log
 from moorage.kernel.errors import Misconfigured
 from moorage.server.storage.locks import Lock
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision; a test holds it to the folder `versions`."""
 
 

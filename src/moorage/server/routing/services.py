@@ -11,6 +11,7 @@ from moorage.contract import gateway as contract
 from moorage.server.accounts.changes import SessionChanged, UserChanged
 from moorage.server.accounts.models import Exchange, Session, User
 from moorage.server.agents.models import Agent, Gateway
+from moorage.server.authorization import Action, roles_that_may
 from moorage.server.core import Core
 from moorage.server.routing.feed import RouteFeed
 from moorage.server.routing.table import Facts, GrantKey, Placed, SessionKey, key_of, route_of
@@ -89,8 +90,8 @@ def _workspaces() -> Select[Workspace, str]:
 async def _sessions(
     core: Core, known: Iterable[SessionKey], those: ColumnElement[bool] | None = None
 ) -> dict[SessionKey, contract.Session | None]:
-    """The live sessions of people who are not blocked, by the zone of each gateway that took one
-    over.
+    """The live sessions of people who are not blocked and may open what is theirs, by the zone of
+    each gateway that took one over.
 
     Those of `known` that are not among them are gone. `those`: which are asked for; None: all.
     """
@@ -99,7 +100,11 @@ async def _sessions(
         .join(User, User.id == Session.user_id)
         .join(Exchange, Exchange.session_id == Session.id)
         .join(Gateway, Gateway.id == Exchange.gateway_id)
-        .where(Session.expires_at > core.clock.now(), User.blocked.is_(False))
+        .where(
+            Session.expires_at > core.clock.now(),
+            User.blocked.is_(False),
+            User.role.in_([role.value for role in roles_that_may(Action.OPEN_WORKSPACE)]),
+        )
     )
     if those is not None:
         query = query.where(those)

@@ -4,7 +4,7 @@ in."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import Any, cast
 
@@ -32,6 +32,8 @@ appendix A)."""
 
 _MET = ("40001", "40P01")
 """Of a transaction that PostgreSQL ended since another one wanted the same."""
+
+Step = Callable[[AsyncSession], Awaitable[None]]
 
 
 class Base(DeclarativeBase):
@@ -81,7 +83,7 @@ class Database:
         """One transaction: commits at the end, or rolls back when the block raises."""
         changes: list[Changed] = []
         made = self._session(
-            bind=self._write_engine, info={"changes": changes, "clock": self._clock}
+            bind=self._write_engine, info={"changes": changes, "clock": self._clock, "last": []}
         )
         committing = False
         try:
@@ -89,6 +91,8 @@ class Database:
                 async with self._writer, made as session, session.begin():
                     yield session
                     await session.flush()
+                    for step in session.info["last"]:
+                        await step(session)
                     if changes:
                         await self._changes.before_commit(session, changes)
                     committing = True
@@ -105,6 +109,13 @@ class Database:
 def announce(session: AsyncSession, change: Changed) -> None:
     """Tells everyone, in every replica, once this transaction has been committed."""
     session.info["changes"].append(change)
+
+
+def before_commit(session: AsyncSession, step: Step) -> None:
+    """Has `step` done at the end of this writing transaction, once, however often it was asked
+    for. What it locks is locked last and shortest."""
+    if step not in session.info["last"]:
+        session.info["last"].append(step)
 
 
 def time_of(session: AsyncSession) -> float:

@@ -13,6 +13,7 @@ from moorage.server.web import (
     administration,
     agents,
     assets,
+    audit,
     creation,
     found,
     handover,
@@ -42,11 +43,13 @@ WEB = Domain(
             agents,
             found,
             administration,
+            audit,
         )
     ),
     navigation=(
         Link("/", "Workspaces"),
         Link("/agents", "Agents"),
         Link("/users", "Users", Action.LIST_USERS),
+        Link("/audit", "Audit", Action.SEE_AUDIT),
     ),
 )

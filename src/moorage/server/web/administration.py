@@ -19,7 +19,7 @@ from moorage.server.web.pages import Visitor
 router = APIRouter()
 
 FIELDS = frozenset({"name"})
-ROLES = tuple(role.value for role in (Role.DEVELOPER, Role.ADMINISTRATOR))
+ROLES = tuple(role.value for role in (Role.DEVELOPER, Role.AUDITOR, Role.ADMINISTRATOR))
 
 
 @router.get("/users")
@@ -58,6 +58,14 @@ async def unblock(core: ServerCore, actor: Visitor, name: str) -> Response:
     return pages.redirect("/users?done=unblock")
 
 
+@router.post("/users/{name}/role")
+async def change_role(
+    core: ServerCore, actor: Visitor, name: str, role: Annotated[Role, Form()]
+) -> Response:
+    await services.change_role(core, actor, name, role)
+    return pages.redirect("/users?done=role")
+
+
 @router.post("/users/{name}/sign-in-link")
 async def sign_in_link(request: Request, core: ServerCore, actor: Visitor, name: str) -> Response:
     """The link is in this one answer and nowhere else: it is stored as a fingerprint. Above the
@@ -87,6 +95,7 @@ async def _users(
         status=status,
         users=await services.list_users(core, actor),
         me=actor.user_id,
+        changes=may(actor, Action.ADD_USER, INSTALLATION),
         roles=ROLES,
         form=form or {"name": "", "role": Role.DEVELOPER.value},
         errors=errors or {},

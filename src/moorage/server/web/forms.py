@@ -28,6 +28,7 @@ NOTICES = {
     "several-stop": "They are being stopped. Their files stay.",
     "several-delete": "They are being deleted.",
     "added": "The user is added. Make a sign-in link, and hand it over.",
+    "role": "Their role is changed. It holds at once.",
     "block": "The user is blocked, and signed out everywhere.",
     "unblock": "The user may come in again.",
     "agent-enabled": "It takes new workspaces.",

@@ -12,7 +12,7 @@ from moorage.kernel.errors import MoorageError
 from moorage.server.accounts import authentication, cookies, links, sessions
 from moorage.server.accounts.authentication import MaybeSigned
 from moorage.server.core import Core
-from moorage.server.http.context import ServerCore
+from moorage.server.http.context import ServerCore, address_of
 from moorage.server.web import forms, pages
 
 router = APIRouter()
@@ -86,7 +86,7 @@ async def _sign_in(
     request: Request, core: Core, token: str, then: str, shown: str = ""
 ) -> Response:
     try:
-        signed_in = await links.sign_in_with_link(core, token)
+        signed_in = await links.sign_in_with_link(core, token, address_of(request))
     except MoorageError as error:
         return _page(request, core, then, error=error, link=shown)
     response = pages.redirect(forms.safe_next(then))

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from moorage.kernel.errors import Conflict, InvalidInput
 from moorage.server.accounts.revocation import reader
-from moorage.server.authorization import Action, Person, may
+from moorage.server.authorization import INSTALLATION, Action, Person, may
 from moorage.server.core import Core
 from moorage.server.http import events
 from moorage.server.http.context import ServerCore
@@ -41,13 +41,16 @@ async def list_page(  # noqa: PLR0917 - FastAPI passes them by name
     state: str = "",
 ) -> Response:
     """All of them, those that `q` and `state` do not leave hidden: a script shows them as soon as
-    the words change."""
+    the words change. Who can have none of their own sees everyone's."""
+    creates = may(actor, Action.CREATE_WORKSPACE, INSTALLATION)
+    all = all or not creates  # noqa: A001
     workspaces = await services.list_workspaces(core, actor, all)
     return pages.page(
         request,
         "workspaces.html",
         actor=actor,
-        administrator=may(actor, Action.LIST_WORKSPACES, EVERYBODYS),
+        administrator=may(actor, Action.LIST_WORKSPACES, EVERYBODYS) and creates,
+        creates=creates,
         groups=list_views.GROUPS,
         **_list(core, actor, workspaces, all, list_views.Filter(q.strip(), state)),
     )

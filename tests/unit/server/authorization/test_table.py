@@ -56,6 +56,21 @@ TABLE = {
     Action.SEE_FOUND: (False, False, True, False),
     Action.ADOPT_FOUND: (False, False, True, False),
     Action.REMOVE_FOUND: (False, False, True, False),
+    Action.SEE_AUDIT: (False, False, True, False),
+    Action.CHANGE_ROLE: (False, False, False, True),
+}
+# What an auditor may, with things of their own and of nobody, and with others'.
+AUDITOR = {
+    Action.LIST_WORKSPACES: (True, True),
+    Action.SEE_WORKSPACE: (True, True),
+    Action.SEE_USER: (True, True),
+    Action.LIST_USERS: (True, False),
+    Action.LIST_AGENTS: (True, False),
+    Action.SEE_AGENT_SETTINGS: (True, False),
+    Action.SEE_FOUND: (True, False),
+    Action.SEE_AUDIT: (True, False),
+    Action.CREATE_SIGN_IN_LINK: (True, False),
+    Action.MANAGE_TOKENS: (True, False),
 }
 # Who may beside: what was granted to them as developer, what a group of theirs has as developer,
 # the same as administrator.
@@ -78,6 +93,8 @@ MORE = {
     Action.SEE_FOUND: (False, False, False, True),
     Action.ADOPT_FOUND: (False, False, False, True),
     Action.REMOVE_FOUND: (False, False, False, True),
+    Action.SEE_AUDIT: (False, False, False, True),
+    Action.CHANGE_ROLE: (False, False, True, True),
 }
 NONE = (False, False, False, False)
 COLUMNS = (
@@ -115,9 +132,30 @@ def test_every_role_relation_and_action(action: Action) -> None:
             assert verdict.reason.endswith(".")
 
 
+@pytest.mark.parametrize("action", list(Action))
+def test_an_auditor_looks_and_does_nothing_else(action: Action) -> None:
+    """At whatever there is, but into nobody's work; what is theirs is their own way in. What was
+    granted to them, or to a group of theirs, is no more to them than what is others' or
+    nobody's."""
+    own, others = AUDITOR.get(action, (False, False))
+    expected = {
+        Relation.OWN: own,
+        Relation.GRANTED: others,
+        Relation.GROUP: own and action not in {Action.CREATE_SIGN_IN_LINK, Action.MANAGE_TOKENS},
+        Relation.OTHERS: others,
+    }
+    for relation, allowed in expected.items():
+        verdict = decide(person(Role.AUDITOR), action, RELATED[relation])
+        assert isinstance(verdict, Allowed) is allowed, (relation, action)
+        if isinstance(verdict, Denied):
+            assert "auditor" in verdict.reason
+    assert not own or action not in CHANGING - {Action.CREATE_SIGN_IN_LINK, Action.MANAGE_TOKENS}
+
+
 def test_the_table_is_whole() -> None:
-    """No role and no relation is left out of this test."""
-    assert set(COLUMNS) == {(role, relation) for role in Role for relation in Relation}
+    """No role and no relation is left out of these tests."""
+    of_auditors = {(Role.AUDITOR, relation) for relation in Relation}
+    assert {*COLUMNS, *of_auditors} == {(role, relation) for role in Role for relation in Relation}
     assert {
         relation_of(person(), resource): relation for relation, resource in RELATED.items()
     } == {relation: relation for relation in Relation}

@@ -61,6 +61,7 @@ def listed(
         groups=list_views.GROUPS,
         everyones=everyones,
         administrator=actor is ADMINISTRATOR,
+        creates=True,
         now=NOW,
     )
 
@@ -135,6 +136,7 @@ def users(**values: Any) -> str:
         "form": {"name": "", "role": "developer"},
         "errors": {},
         "link": None,
+        "changes": True,
         "now": NOW,
     }
     return draw("users.html", actor=ADMINISTRATOR, **{**known, **values})
@@ -445,14 +447,18 @@ def test_new_offers_agents_when_there_is_a_choice() -> None:
 
 
 def test_users() -> None:
-    """Everybody but oneself can be blocked; who is blocked gets no link, and can be unblocked."""
+    """Everybody but oneself can be blocked, and be given another role; who is blocked gets no link,
+    and can be unblocked. An auditor is offered none of it, but a link of their own."""
     page = Page(users())
+    assert Page(users(changes=False)).actions() == {"/sign-out", "/users/root/sign-in-link"}
     assert page.actions() == {
         "/sign-out",
         "/users",
         "/users/root/sign-in-link",
         "/users/ana/sign-in-link",
+        "/users/ana/role",
         "/users/ana/block",
+        "/users/bob/role",
         "/users/bob/unblock",
     }
 
@@ -543,9 +549,10 @@ def test_sign_in_pages() -> None:
 
 
 def test_navigation_shows_what_one_may_see() -> None:
-    """Only administrators are led to the users; nobody is led anywhere before signing in."""
-    assert "/users" not in {a.get("href") for a in Page(listed()).all("a")}
-    assert "/users" in {a.get("href") for a in Page(listed(actor=ADMINISTRATOR)).all("a")}
+    """Only administrators are led to users and audit; nobody is led anywhere before signing in."""
+    there = {"/users", "/audit"}
+    assert there.isdisjoint(a.get("href") for a in Page(listed()).all("a"))
+    assert there <= {a.get("href") for a in Page(listed(actor=ADMINISTRATOR)).all("a")}
     signed_out = Page(
         draw("sign_in.html", actor=None, next="/", link="", error="", ended="", minutes="10")
     )

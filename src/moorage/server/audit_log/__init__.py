@@ -1,0 +1,2 @@
+"""Audit log: what the audit has written, read by whoever may: filtered, paged, checked,
+exported."""
