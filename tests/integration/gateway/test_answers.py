@@ -209,3 +209,19 @@ async def test_nothing_listens_is_told_of_a_refused_connection(world: World):
         await get(ana, world.at(port=port), PAGE)
         answer = await get(ana, world.at(port=port), PROGRAM)
     assert (answer.status_code, answer.json()["code"]) == (503, "nothing-listens")
+
+
+async def test_what_is_not_understood_is_said_on_a_page(world: World):
+    """HAProxy answers by itself, and knows of nobody who asks: with our page all the same."""
+    host = f"{world.gateway.host(ANAS, world.port)}:{world.gateway.port}"
+    cookies = "Cookie: a=b\r\n" * 4
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.gateway.port)
+    try:
+        writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\n{cookies}\r\n".encode())
+        answer = (await reader.readuntil(b"</html>")).decode()
+    finally:
+        writer.close()
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "This request cannot be understood" in answer
+    assert "content-security-policy" in answer.lower()
+    assert world.anas.seen == []

@@ -137,6 +137,7 @@ def render(configuration: Configuration, zone_backends: Sequence[ZoneBackend] | 
     values["editor_rules"] = _filled(editor.REQUESTS, values)
     values["activity_rules"] = _filled(activity.REQUESTS, values)
     resolvers = _RESOLVERS if values["name_servers"] else ""
+    values["own_answers"] = _filled(_own_answers(), values)
     parts = [_filled(text, values) for text in (_GLOBAL, resolvers, frontend.TEXT)]
     for kind in backends.KINDS:
         failures = {name: _filled(text, values) for name, text in _failures(kind).items()}
@@ -246,6 +247,26 @@ def _filled(template: str, values: dict[str, str]) -> str:
     return Template(template).substitute(values)
 
 
+_OWN_ANSWERS = {
+    400: "not_understood",
+    500: "own_failure",
+    502: "own_failure",
+    503: "no_way",
+    504: "no_way",
+}
+"""Statuses that HAProxy comes to by itself (its manual, `http-error`), and our files for them. What
+it cannot read at all (no HTTP, more than 64 kB of headers, a head that never ends) it answers with
+a page of its own: HAProxy 2.6 has these from no file."""
+
+
+def _own_answers() -> str:
+    return "\n".join(
+        f'  http-error status {status} content-type "text/html;charset=utf-8" file $errors/{file}.html'
+        f' hdr cache-control no-store hdr content-security-policy "$policy"'
+        for status, file in _OWN_ANSWERS.items()
+    )
+
+
 def _failures(kind: str) -> dict[str, str]:
     """The lines by which HAProxy answers when nobody does behind a backend."""
     found = {}
@@ -304,6 +325,8 @@ defaults
   option clitcpka
   option srvtcpka
   retries 0
+  # What HAProxy says by itself, wherever nothing else is said.
+$own_answers
 
 backend $table
   stick-table type string len 64 size 200k expire 1m store gpt(5)

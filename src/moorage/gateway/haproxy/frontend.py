@@ -42,7 +42,7 @@ $proxy_from
   # Cookies that come in pieces (RFC 9113, 8.2.3) are one again for whoever reads them.
   http-request set-header Cookie "%[req.fhdr(cookie,1)]; %[req.fhdr(cookie,2)]" if { req.fhdr_cnt(cookie) eq 2 }
   http-request set-header Cookie "%[req.fhdr(cookie,1)]; %[req.fhdr(cookie,2)]; %[req.fhdr(cookie,3)]" if { req.fhdr_cnt(cookie) eq 3 }
-  http-request return status 400 content-type text/plain string "The request has too many Cookie headers." if { req.fhdr_cnt(cookie) gt 3 }
+  http-request return status 400 content-type "text/html;charset=utf-8" file $errors/not_understood.html hdr cache-control no-store hdr content-security-policy "$policy" if { req.fhdr_cnt(cookie) gt 3 }
 
   # A workspace's page may set more cookies than programs read. Whoever has them gets a page that
   # takes them away; what is asked of the controller passes, for that is where it leads to.

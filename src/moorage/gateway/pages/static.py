@@ -100,6 +100,27 @@ _TEXTS = {
         "The editor's address shows the editor alone, and passes no other port on.",
         "Open the port from the editor's view Ports, or from the workspace's page.",
     ),
+    "not_understood": _Text(
+        400,
+        "request-not-understood",
+        "This request cannot be understood",
+        "Its headers are not as HTTP has them: more than three Cookie headers, for instance.",
+        "In a browser, take away the cookies of this address by its settings, and sign in again. Of a program, look at the headers that it sends.",
+    ),
+    "own_failure": _Text(
+        500,
+        "gateway-failed",
+        "Something went wrong in Moorage's gateway",
+        "The request was not passed on.",
+        "Try again. If it stays, an administrator finds more in the gateway's log.",
+    ),
+    "no_way": _Text(
+        503,
+        "gateway-busy",
+        "The gateway cannot pass this on at the moment",
+        "It may have more to do than it can.",
+        "Try again in a moment. If it stays, an administrator finds more in the gateway's log.",
+    ),
     "not_found": _Text(404, "not-found", "Not found", "There is nothing at this address.", ""),
     "too_large": _Text(
         413, "too-large", "Too large", "The request is larger than is accepted here.", ""
