@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from moorage.kernel.home import Home
 from moorage.supervisor import proc, processes, recover, state
 from ports import free_ports
@@ -96,6 +98,14 @@ def installation(**environ: str) -> Iterator[Installation]:
         yield made
     finally:
         made.remove()
+
+
+def get(url: str) -> httpx.Response:
+    """Asks for an address below the zone, found as browsers find it; this machine's resolver may
+    not."""
+    there = httpx.URL(url)
+    host = {"Host": there.netloc.decode()}
+    return httpx.get(there.copy_with(host="127.0.0.1"), headers=host, trust_env=False, timeout=5)
 
 
 def until(what: str, probe: Callable[[], Any], within: float = 60, every: float = 0.02) -> Any:

@@ -14,7 +14,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from integration.supervisor.installation import MOOR, PROCESSES, Installation, installation, until
+from integration.supervisor.installation import (
+    MOOR,
+    PROCESSES,
+    Installation,
+    get,
+    installation,
+    until,
+)
 from moorage.kernel.home import Home
 from moorage.supervisor import proc, state
 from ports import free_ports
@@ -23,10 +30,7 @@ from ports import free_ports
 def answers(url: str) -> int:
     """The status of the API's answer; 0 when nobody answers."""
     try:
-        # As browsers find it; this machine's resolver may not.
-        host, _, port = url.removeprefix("http://").partition(":")
-        address, headers = f"http://127.0.0.1:{port}/api/v1/me", {"Host": f"{host}:{port}"}
-        return httpx.get(address, headers=headers, trust_env=False, timeout=5).status_code
+        return get(f"{url}/api/v1/me").status_code
     except httpx.HTTPError:
         return 0
 
