@@ -307,7 +307,7 @@ async def test_nothing_listens_on_the_port_yet(world: World):
     answer = await ana.get(world.at(port=9))
     assert answer.status_code == 503
     assert "Nothing listens on port 9 of this workspace yet" in answer.text
-    assert "0.0.0.0" in answer.text
+    assert "which port does it say that it listens on?" in answer.text
     assert answer.headers["refresh"] == "2"
     program = await ana.get(world.at(port=9), headers={"Accept": "application/json"})
     assert program.json()["code"] == "nothing-listens"

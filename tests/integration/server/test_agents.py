@@ -50,7 +50,7 @@ async def test_the_list_tells_what_is_connected(server: Server, repository: str)
     assert (before["connected"], before["last_seen"], before["dns_zone"]) == (
         False,
         None,
-        "localhost",
+        "moorage.localhost",
     )
     async with workspace(server, repository):
         item = (await server.get("/agents")).json()["items"][0]
@@ -199,7 +199,7 @@ async def test_logs_that_cannot_be_had(server: Server, repository: str) -> None:
     with a reason."""
     async with workspace(server, repository) as (agent, name):
         wrong = await server.get(f"/workspaces/{name}/logs?container=nope")
-        assert (wrong.status_code, wrong.json()["hint"]) == (422, "It has: py, clone.")
+        assert (wrong.status_code, wrong.json()["hint"]) == (422, "It has: py, clone, postStart.")
 
         async def refuse() -> None:
             opened = await agent.expect(contract.OpenLogs)

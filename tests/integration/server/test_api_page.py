@@ -43,6 +43,7 @@ def test_the_objects_are_found() -> None:
         "Rebuild",
         "User",
         "Token",
+        "LoggedEntry",
         "Agent",
         "Found",
     }

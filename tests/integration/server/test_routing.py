@@ -272,7 +272,8 @@ async def test_sessions_of_before_stay_at_the_own_gateway(folder: Path, database
         await add_far_agent(server)
         cookie = await server.session("admin")
         async with server.core.database.write() as session:
-            await session.execute(text("DROP TABLE audit_entries"))
+            for table in ("audit_entries", "audit_chain"):
+                await session.execute(text(f"DROP TABLE {table}"))
             await session.execute(text("DROP TABLE exchanges"))
             await session.execute(text("DROP INDEX ix_gateways_agent_id"))
             await session.execute(text("ALTER TABLE gateways DROP COLUMN agent_id"))

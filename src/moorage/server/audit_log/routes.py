@@ -17,7 +17,7 @@ api = APIRouter(prefix="/audit", tags=["audit"])
 @api.get("")
 async def list_audit(
     core: ServerCore, actor: Signed, asked: Annotated[schemas.Asked, Query()]
-) -> schemas.Page:
+) -> schemas.LogPage:
     return await services.list_entries(core, actor, asked)
 
 
@@ -44,7 +44,7 @@ async def check_audit(
     actor: Signed,
     number: int | None = None,
     hash: str = "",  # noqa: A002
-) -> schemas.Checked:
+) -> schemas.LogCheck:
     """Whether entries are as they were written, and none is missing. `number`, `hash`: of an entry,
     as they were noted before."""
     return await services.check(core, actor, number, hash)

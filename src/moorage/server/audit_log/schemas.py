@@ -30,7 +30,7 @@ class Asked(Wanted):
     limit: int = Field(default=100, ge=1, le=LONGEST_PAGE)
 
 
-class Entry(BaseModel):
+class LoggedEntry(BaseModel):
     id: int
     at: float
     actor_kind: str
@@ -50,8 +50,8 @@ class Entry(BaseModel):
     hash: str
 
 
-class Page(BaseModel):
-    items: list[Entry]
+class LogPage(BaseModel):
+    items: list[LoggedEntry]
     """The newest first."""
     next: int | None
     """For `before`, to read on; None: these were the last."""
@@ -62,7 +62,7 @@ class Break(BaseModel):
     what: str
 
 
-class Checked(BaseModel):
+class LogCheck(BaseModel):
     """What became of following the chain."""
 
     entries: int

@@ -19,13 +19,13 @@ _AT_ONCE = 1000
 _BREAKS = 100
 
 
-async def list_entries(core: Core, actor: Person, asked: schemas.Asked) -> schemas.Page:
+async def list_entries(core: Core, actor: Person, asked: schemas.Asked) -> schemas.LogPage:
     """One page, the newest first. Raises `Forbidden`."""
     require(actor, Action.SEE_AUDIT, INSTALLATION)
     async with core.database.read() as session:
         rows = await _read(session, _conditions(asked), asked.before, asked.limit + 1)
     items = [as_entry(row) for row in rows[: asked.limit]]
-    return schemas.Page(items=items, next=items[-1].id if len(rows) > asked.limit else None)
+    return schemas.LogPage(items=items, next=items[-1].id if len(rows) > asked.limit else None)
 
 
 async def export(core: Core, actor: Person, wanted: schemas.Wanted) -> AsyncIterator[bytes]:
@@ -36,7 +36,7 @@ async def export(core: Core, actor: Person, wanted: schemas.Wanted) -> AsyncIter
 
 async def check(
     core: Core, actor: Person, number: int | None = None, hash_: str = ""
-) -> schemas.Checked:
+) -> schemas.LogCheck:
     """Follows the chain through all entries that are kept. `number`, `hash_`: of an entry, as they
     were noted before; that it is still so is looked at as well.
 
@@ -61,7 +61,7 @@ async def check(
         count, breaks = count + len(rows), breaks + found
         breaks += _noted(rows, number, hash_)
     breaks += chain.check_end(at, last)
-    return schemas.Checked(
+    return schemas.LogCheck(
         entries=count,
         unchained=unchained or 0,
         first=first.number + 1,
@@ -71,8 +71,8 @@ async def check(
     )
 
 
-def as_entry(row: AuditEntry) -> schemas.Entry:
-    return schemas.Entry(
+def as_entry(row: AuditEntry) -> schemas.LoggedEntry:
+    return schemas.LoggedEntry(
         id=row.id,
         at=row.at,
         actor_kind=row.actor_kind,
