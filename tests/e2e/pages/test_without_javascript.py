@@ -36,7 +36,7 @@ def test_the_whole_life_of_a_workspace(person: Callable, agent: Agent, repositor
     ana.page.wait_for_url(f"**/workspaces/{name}?done=stop")
     expect(ana.page.locator("#toasts")).to_contain_text("It is being stopped.")
     agent.desired(name, DesiredState.STOPPED)
-    ana.page.get_by_role("button", name="Start").click()
+    ana.page.get_by_role("button", name="Start", exact=True).click()
     agent.desired(name, DesiredState.RUNNING)
     ana.page.get_by_role("button", name="Delete").click()
     expect(

@@ -95,7 +95,7 @@ def test_a_failure_says_why(person: Callable, agent: Agent, repository: str):
     expect(box.locator("pre")).to_be_visible()
     expect(box.locator("pre")).to_have_text("manifest unknown <b>x</b>")
     generation = agent.wanted[name].generation
-    ana.page.get_by_role("button", name="Start").click()
+    ana.page.get_by_role("button", name="Start", exact=True).click()
     eventually("a new generation is asked for", lambda: agent.wanted[name].generation > generation)
     agent.report(name, ActualState.STARTING, stages=passed(2))
     expect(box).not_to_be_visible()
@@ -202,7 +202,7 @@ def test_stop_and_start_in_place(person: Callable, agent: Agent, repository: str
     agent.report(name, ActualState.STOPPED)
     expect(badge(ana.page)).to_have_text("Stopped")
     expect(ana.page.get_by_role("link", name="Open editor")).not_to_be_visible()
-    ana.page.get_by_role("button", name="Start").click()
+    ana.page.get_by_role("button", name="Start", exact=True).click()
     agent.desired(name, DesiredState.RUNNING)
     expect(badge(ana.page)).to_have_text("Starting")
     ana.page.get_by_role("button", name="Stop").wait_for()
@@ -511,7 +511,9 @@ def test_forty_tabs_leave_connections_for_the_next_page(
         mark(page)
         tabs.append(page)
     for tab in tabs[-4:]:
-        expect(tab.locator("#logs .log-state")).to_contain_text(re.compile("following|read every"))
+        expect(tab.locator("#logs .log-state")).to_contain_text(
+            re.compile("following|read every"), timeout=30_000
+        )
     assert _streams(server) <= 4
     for name in names:
         agent.run(name, post_start={"install": "done"})

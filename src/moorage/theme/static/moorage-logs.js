@@ -58,14 +58,15 @@
   async function read(mine, all) {
     const { withSlot, pause: wait, LOG_SLOTS, ASKS_EVERY } = window.moorageLive;
     say("connecting");
-    try {
-      while (following === mine) {
+    while (following === mine) {
+      try {
         if (await withSlot(LOG_SLOTS, () => stream(mine, all + "&follow=true&tail=500"))) return;
         if (!(await glance(mine, all + "&tail=500"))) return;
-        await wait(ASKS_EVERY, mine.controller.signal);
+      } catch (error) {
+        if (error.name === "AbortError") return;
+        say("the connection broke off; trying again");
       }
-    } catch (error) {
-      if (error.name !== "AbortError") end(mine, "the connection broke off");
+      await wait(ASKS_EVERY, mine.controller.signal).catch(() => {});
     }
   }
 
