@@ -39,6 +39,12 @@ def workspace(installation: Installation, repository: str) -> Iterator[str]:
     installation.run("delete", "--yes", name)
 
 
+def _stands_still(installation: Installation, workspace: str) -> bool:
+    before = ticks(installation, workspace)
+    time.sleep(1)
+    return ticks(installation, workspace) == before
+
+
 def ticks(installation: Installation, workspace: str) -> int:
     done = installation.run(
         "exec", workspace, "--", "sh", "-c", f"wc -l < {TICKS} || echo 0", check=False
@@ -93,6 +99,7 @@ def test_a_terminal_stays_open_while_every_process_is_killed(
     eventually("the loop still runs", lambda: ticks(installation, workspace) > seen + 5)
     assert closed == []
     type_command(page, "\x03")
+    eventually("the loop has ended", lambda: _stands_still(installation, workspace))
     type_command(page, "touch /projects/typed-after")
     eventually(
         "the terminal takes input",

@@ -54,6 +54,8 @@ shift 2
 exec 3<&0
 {{
   while read -r size && [ "$size" -gt 0 ]; do {BUSYBOX} dd bs="$size" count=1 iflag=fullblock || break; done
+  # What the command leaves unread stands in the way of its end: nobody would hear of it.
+  exec {BUSYBOX} timeout 60 {BUSYBOX} cat >/dev/null
 }} <&3 >"$pipe" 2>/dev/null &
 exec <"$pipe" 3<&-
 {BUSYBOX} rm -f "$pipe"
