@@ -205,7 +205,9 @@ async def test_a_hostile_gitmodules(
     )
     assert (
         await sh(
-            agent, desired, "git config --get-regexp 'update|fsmon|include|hooks'; ls .git/modules"
+            agent,
+            desired,
+            "git config --get-regexp '[.]update|fsmon|include|hooks'; ls .git/modules",
         )
         == "good"
     )

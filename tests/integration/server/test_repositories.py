@@ -307,11 +307,11 @@ async def test_pages_that_are_not_there(git_host: GitHost) -> None:
 
 
 async def test_what_a_clone_leaves_out(git_host: GitHost) -> None:
-    """Submodules and Git LFS are found, and attributes of another kind are no LFS."""
+    """Git LFS is found; submodules are cloned, and attributes of another kind are no LFS."""
     for number, (attributes, modules, missing) in enumerate(
         (
             ("*.psd filter=lfs diff=lfs merge=lfs -text\n", "", ("lfs",)),
-            ("* text=auto\n# *.psd filter=lfs\n", '[submodule "a"]\n', ("submodules",)),
+            ("* text=auto\n# *.psd filter=lfs\n", '[submodule "a"]\n', ()),
             ("* text=auto\n", "", ()),
         )
     ):

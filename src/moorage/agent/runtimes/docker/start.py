@@ -359,9 +359,10 @@ class Start:
         )
         await volumes
         created = await self._create(name, body, self._sandbox_started)
+        await ready.wait()
+        # For this, too, the engine makes the folders that volumes are mounted on.
         await self._name_user(name, created, image, body)
         network_since = await self._sandbox_started
-        await ready.wait()
         await self._bring_up(name, created, container, network_since)
 
     async def _bring_up(
